@@ -1,0 +1,81 @@
+import { constants } from 'node:os';
+
+/** Errno names udax answers with: every name of this host's errno table. */
+export type ErrnoCode = keyof typeof constants.errno | 'EHWPOISON' | 'ENOTSUP' | 'EREMOTEIO';
+
+const errnoByCode = new Map<string, number>([
+  ...Object.entries(constants.errno),
+  ['EHWPOISON', 133],
+  ['EREMOTEIO', 121],
+]);
+const codeByErrno = new Map<number, string>();
+for (const [code, number] of errnoByCode) if (!codeByErrno.has(number)) codeByErrno.set(number, code);
+// Aliases of one number: the names people know.
+codeByErrno.set(11, 'EAGAIN');
+codeByErrno.set(95, 'EOPNOTSUPP');
+
+/** The positive errno number of a code (`EBUSY` is 16). */
+export function errnoOf(code: ErrnoCode): number {
+  const number = errnoByCode.get(code);
+  if (number === undefined) throw new Error(`unknown errno name ${code}`);
+  return number;
+}
+
+/** The code of a positive errno number (16 is `EBUSY`); unknown numbers give `EIO`. */
+export function codeOf(errno: number): ErrnoCode {
+  return (codeByErrno.get(errno) ?? 'EIO') as ErrnoCode;
+}
+
+export interface DaxErrorDetails {
+  /** The system call or operation that failed, as Node names it. */
+  syscall?: string;
+  /** The file, device or volume path the failure is about. */
+  path?: string;
+  cause?: unknown;
+}
+
+/**
+ * The one error class of udax. Same shape as Node's system errors: `code` is the errno name,
+ * `errno` the negative number, `syscall` and `path` when known. The message says what failed, why,
+ * and what to do next; it does not repeat the code.
+ */
+export class DaxError extends Error {
+  override readonly name = 'DaxError';
+  readonly code: ErrnoCode;
+  readonly errno: number;
+  declare readonly syscall?: string;
+  declare readonly path?: string;
+
+  constructor(code: ErrnoCode, message: string, details: DaxErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.errno = -errnoOf(code);
+    if (details.syscall !== undefined) this.syscall = details.syscall;
+    if (details.path !== undefined) this.path = details.path;
+  }
+}
+
+/** Throws a DaxError; as an expression it has type `never`. */
+export function fail(code: ErrnoCode, message: string, details?: DaxErrorDetails): never {
+  throw new DaxError(code, message, details);
+}
+
+/** True for any error (ours or Node's) that carries this errno code. */
+export function hasCode(error: unknown, ...codes: string[]): boolean {
+  return (
+    error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
+  );
+}
+
+/** Turns one of Node's system errors into a DaxError that says what we were doing; others pass through. */
+export function asDaxError(error: unknown, doing: string, path?: string): unknown {
+  if (error instanceof DaxError || !(error instanceof Error) || !('code' in error)) return error;
+  const code = String(error.code);
+  if (!errnoByCode.has(code)) return error;
+  const details: DaxErrorDetails = { cause: error };
+  if ('syscall' in error) details.syscall = String(error.syscall);
+  const where = path ?? ('path' in error ? String(error.path) : undefined);
+  if (where !== undefined) details.path = where;
+  const reason = /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
+  return new DaxError(code as ErrnoCode, `${doing}: ${reason}`, details);
+}

@@ -1,0 +1,95 @@
+import { codeOf, DaxError } from './errors.js';
+import { lastErrno, lazy } from './load.js';
+
+const F_OFD_SETLK = 37;
+const F_OFD_SETLKW = 38;
+const lockTypes = { shared: 0, exclusive: 1, unlock: 2 } as const;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_ADD_SEALS = 1033;
+const F_SEAL_SHRINK = 2;
+
+const fcntlPointer = lazy('int fcntl(int fd, int command, void *argument)');
+const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
+const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
+const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
+const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
+
+/** A file that no mapping can outlive by shrinking: memory with a descriptor but no name. */
+export function memfdCreate(name: string): number {
+  const fd = memfdCreateNative(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0)
+    throw new DaxError(codeOf(lastErrno()), `memfd_create ${name} failed`, { syscall: 'memfd_create' });
+  return fd;
+}
+
+/** Forbids shrinking a memfd for good, so that no page of a mapping can vanish (SIGBUS). */
+export function sealShrink(fd: number): void {
+  if (fcntlInt(fd, F_ADD_SEALS, F_SEAL_SHRINK) !== 0) {
+    throw new DaxError(codeOf(lastErrno()), 'the memory file cannot be sealed against shrinking', {
+      syscall: 'fcntl',
+    });
+  }
+}
+
+/** Allocates file space so that no later store can meet a full disk. ENOSPC when there is not enough. */
+export function fallocate(fd: number, offset: number, length: number): void {
+  if (fallocateNative(fd, 0, offset, length) !== 0) throw allocationFailure(length);
+}
+
+/** Frees the pages of a range; they read as zeroes afterwards. The file keeps its size. */
+export function punchHole(fd: number, offset: number, length: number): void {
+  if (fallocateNative(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) !== 0) {
+    throw new DaxError(codeOf(lastErrno()), `punching a hole of ${length} bytes at ${offset} failed`, {
+      syscall: 'fallocate',
+    });
+  }
+}
+
+function allocationFailure(length: number): DaxError {
+  const code = codeOf(lastErrno());
+  const why =
+    code === 'ENOSPC'
+      ? 'no space left there: free some, or choose a smaller size'
+      : 'the file system refused';
+  return new DaxError(code, `allocating ${length} bytes failed: ${why}`, { syscall: 'fallocate' });
+}
+
+/**
+ * Takes or releases an open-file-description lock on `length` bytes at `start` (0, 0 = whole file).
+ * Such a lock belongs to the descriptor, is dropped by the kernel with its last copy (so it survives
+ * nothing: a killed process holds no lock), and excludes two descriptors of one process as well.
+ * @returns false when `wait` is false and somebody else holds a conflicting lock
+ */
+export function ofdLock(
+  fd: number,
+  kind: keyof typeof lockTypes,
+  { wait = false, start = 0, length = 0 }: { wait?: boolean; start?: number; length?: number } = {},
+): boolean {
+  const flock = new DataView(new ArrayBuffer(32));
+  flock.setInt16(0, lockTypes[kind], true);
+  flock.setBigInt64(8, BigInt(start), true);
+  flock.setBigInt64(16, BigInt(length), true);
+  for (;;) {
+    if (fcntlPointer(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, new Uint8Array(flock.buffer)) === 0) return true;
+    const code = codeOf(lastErrno());
+    if (code === 'EINTR') continue;
+    if (!wait && (code === 'EAGAIN' || code === 'EACCES')) return false;
+    throw new DaxError(code, `locking descriptor ${fd} (${kind}) failed`, { syscall: 'fcntl' });
+  }
+}
+
+/** File system magic numbers that decide how memory behaves. */
+export const TMPFS_MAGIC = 0x01021994;
+export const HUGETLBFS_MAGIC = 0x958458f6;
+
+/** fstatfs(2): the file system's magic number and its block size (on hugetlbfs: the huge page size). */
+export function fileSystemOf(fd: number): { magic: number; blockBytes: number } {
+  const buffer = new DataView(new ArrayBuffer(120));
+  if (statfsNative(fd, new Uint8Array(buffer.buffer)) !== 0) {
+    throw new DaxError(codeOf(lastErrno()), `fstatfs of descriptor ${fd} failed`, { syscall: 'fstatfs' });
+  }
+  return { magic: Number(buffer.getBigInt64(0, true)), blockBytes: Number(buffer.getBigInt64(8, true)) };
+}

@@ -1,0 +1,10 @@
+/**
+ * libc/: the only door to system calls, and the errors everything above speaks in.
+ *
+ * Purpose: bind the C library through koffi, turn every failure into a {@link DaxError} with its errno.
+ * Invariants: addresses, offsets and sizes are `number`s; no call here keeps a reference to memory it was given.
+ * Failure: ENOSYS when koffi or libc cannot be loaded (probed at the first call), else the call's own errno.
+ */
+export * from './errors.js';
+export * from './files.js';
+export * from './memory.js';

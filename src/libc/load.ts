@@ -1,0 +1,70 @@
+import { createRequire } from 'node:module';
+import { DaxError } from './errors.js';
+
+type Koffi = typeof import('koffi').default;
+export type NativeFunction = (...args: unknown[]) => number;
+
+let koffi: Koffi | undefined;
+let library: ReturnType<Koffi['load']> | undefined;
+
+/**
+ * Loads koffi and the C library, once, at the first system call, and proves that calls and errno work.
+ * @throws DaxError ENOSYS when the platform is not Linux or koffi cannot be loaded
+ */
+export function native(): { koffi: Koffi; libc: ReturnType<Koffi['load']> } {
+  if (koffi && library) return { koffi, libc: library };
+  if (process.platform !== 'linux') {
+    throw new DaxError(
+      'ENOSYS',
+      `udax runs on Linux only (this is ${process.platform}): use a Linux host, VM or container`,
+    );
+  }
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (cause) {
+    throw new DaxError(
+      'ENOSYS',
+      'koffi, which makes our system calls, did not load: reinstall with optional dependencies (npm ci --include=optional)',
+      { cause },
+    );
+  }
+  library = loadLibc(koffi);
+  const getpid = library.func('int getpid()') as NativeFunction;
+  if (getpid() !== process.pid) {
+    throw new DaxError(
+      'ENOSYS',
+      'koffi loaded but a test call of getpid(2) answered wrong: reinstall udax on this machine',
+    );
+  }
+  return { koffi, libc: library };
+}
+
+function loadLibc(loader: Koffi): ReturnType<Koffi['load']> {
+  let cause: unknown;
+  for (const name of ['libc.so.6', `libc.musl-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.so.1`]) {
+    try {
+      return loader.load(name);
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new DaxError(
+    'ENOSYS',
+    'no C library found (tried libc.so.6 and musl): is this a common Linux system?',
+    { cause },
+  );
+}
+
+/** Declares a C function the first time it is called; the call costs about 200 ns, mostly the kernel's. */
+export function lazy(prototype: string): NativeFunction {
+  let bound: NativeFunction | undefined;
+  return (...args) => {
+    bound ??= native().libc.func(prototype) as NativeFunction;
+    return bound(...args);
+  };
+}
+
+/** The errno of the last call that failed on this thread. */
+export function lastErrno(): number {
+  return native().koffi.errno();
+}

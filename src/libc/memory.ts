@@ -1,0 +1,121 @@
+import { constants } from 'node:os';
+import { codeOf, DaxError } from './errors.js';
+import { lastErrno, lazy, native } from './load.js';
+
+export const PROT_NONE = 0;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const MAP_SHARED = 0x01;
+export const MAP_PRIVATE = 0x02;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_NORESERVE = 0x4000;
+export const MADV_DONTNEED = 4;
+export const MADV_HUGEPAGE = 14;
+export const MADV_POPULATE_READ = 22;
+export const MADV_POPULATE_WRITE = 23;
+export const MS_SYNC = 4;
+
+/** V8 aborts the process on a larger external buffer; a mapping is never handed out beyond it. */
+export const MAX_VIEW_BYTES = 2 ** 32;
+
+const mmapNative = lazy(
+  'intptr_t mmap(intptr_t addr, size_t length, int prot, int flags, int fd, int64_t offset)',
+);
+const munmapNative = lazy('int munmap(intptr_t addr, size_t length)');
+const madviseNative = lazy('int madvise(intptr_t addr, size_t length, int advice)');
+const msyncNative = lazy('int msync(intptr_t addr, size_t length, int flags)');
+const mprotectNative = lazy('int mprotect(intptr_t addr, size_t length, int prot)');
+const processVmReadv = lazy(
+  'long process_vm_readv(int pid, void *local, unsigned long nlocal, void *remote, unsigned long nremote, unsigned long flags)',
+);
+const memcpyNative = lazy('intptr_t memcpy(intptr_t to, intptr_t from, size_t bytes)');
+
+function failed(syscall: string, what: string): DaxError {
+  const errno = lastErrno();
+  const code = codeOf(errno);
+  return new DaxError(code, `${syscall} ${what}: ${reasonOf(code)}`, { syscall });
+}
+
+function reasonOf(code: string): string {
+  const reasons: Record<string, string> = {
+    EACCES: 'permission denied (opened for another access?)',
+    EAGAIN: 'would block, or locked memory limit reached',
+    EBADF: 'bad file descriptor',
+    EFAULT: 'memory there is not backed',
+    EINVAL: 'invalid address, length or offset',
+    ENODEV: 'this file cannot be mapped',
+    ENOMEM: 'out of memory or mappings (see sysctl vm.max_map_count)',
+    EPERM: 'operation not permitted',
+  };
+  return reasons[code] ?? (code in constants.errno ? code : 'unknown error');
+}
+
+/** mmap(2). Returns the address. `address` 0 lets the kernel choose. */
+export function mmap(
+  address: number,
+  length: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): number {
+  const at = mmapNative(address, length, prot, flags, fd, offset);
+  if (at === -1) throw failed('mmap', `of ${length} bytes at offset ${offset}`);
+  return at;
+}
+
+/** munmap(2). */
+export function munmap(address: number, length: number): void {
+  if (munmapNative(address, length) !== 0) throw failed('munmap', `of ${length} bytes`);
+}
+
+/** madvise(2). EFAULT from MADV_POPULATE_* means a page there has no backing (would be SIGBUS). */
+export function madvise(address: number, length: number, advice: number): void {
+  if (madviseNative(address, length, advice) !== 0)
+    throw failed('madvise', `of ${length} bytes (advice ${advice})`);
+}
+
+/** msync(2) with MS_SYNC. */
+export function msync(address: number, length: number): void {
+  if (msyncNative(address, length, MS_SYNC) !== 0) throw failed('msync', `of ${length} bytes`);
+}
+
+/** mprotect(2). */
+export function mprotect(address: number, length: number, prot: number): void {
+  if (mprotectNative(address, length, prot) !== 0) throw failed('mprotect', `of ${length} bytes`);
+}
+
+/** C memcpy between two addresses. Used to compare against, and where no JS view exists. */
+export function memcpy(to: number, from: number, bytes: number): void {
+  memcpyNative(to, from, bytes);
+}
+
+/** The address of the first byte of a buffer or view. */
+export function addressOf(bytes: ArrayBufferView | ArrayBuffer): number {
+  return Number(native().koffi.address(bytes));
+}
+
+/**
+ * An ArrayBuffer that aliases memory at `address`. The memory must stay mapped until the buffer is
+ * detached: memory/ is the only caller that may take this on.
+ * @throws DaxError ERANGE above 4 GiB (V8 would abort the process)
+ */
+export function viewMemory(address: number, length: number): ArrayBuffer {
+  if (!Number.isSafeInteger(length) || length <= 0 || length > MAX_VIEW_BYTES) {
+    throw new DaxError('ERANGE', `a view of ${length} bytes is not possible: 1 byte to 4 GiB`);
+  }
+  return native().koffi.view(address, length) as ArrayBuffer;
+}
+
+/**
+ * Copies memory of this process by way of the kernel: a page that is gone is EFAULT here, where a
+ * plain load would be a fatal SIGBUS or SIGSEGV. Returns how many bytes were copied.
+ */
+export function copyMemorySafely(to: Uint8Array, fromAddress: number): number {
+  const local = new BigUint64Array([BigInt(addressOf(to)), BigInt(to.length)]);
+  const remote = new BigUint64Array([BigInt(fromAddress), BigInt(to.length)]);
+  const copied = processVmReadv(process.pid, local, 1, remote, 1, 0);
+  if (copied < 0) throw failed('process_vm_readv', `of ${to.length} bytes`);
+  return copied;
+}
