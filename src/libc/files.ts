@@ -1,11 +1,13 @@
 import { codeOf, DaxError } from './errors.js';
 import { lastErrno, lazy } from './load.js';
 
+const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 const F_OFD_SETLKW = 38;
 const lockTypes = { shared: 0, exclusive: 1, unlock: 2 } as const;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
+const FALLOC_FL_ZERO_RANGE = 16;
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
@@ -48,6 +50,17 @@ export function punchHole(fd: number, offset: number, length: number): void {
   }
 }
 
+/**
+ * Makes a range read as zeroes and keeps its space, in one step of the file system.
+ * @returns false where the file system cannot do that (tmpfs, hugetlbfs)
+ */
+export function zeroRange(fd: number, offset: number, length: number): boolean {
+  if (fallocateNative(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length) === 0) return true;
+  const code = codeOf(lastErrno());
+  if (code === 'EOPNOTSUPP') return false;
+  throw new DaxError(code, `zeroing ${length} bytes at ${offset} failed`, { syscall: 'fallocate' });
+}
+
 function allocationFailure(length: number): DaxError {
   const code = codeOf(lastErrno());
   const why =
@@ -81,9 +94,36 @@ export function ofdLock(
   }
 }
 
+/**
+ * A lock of somebody else (another descriptor, in whatever process) that would keep this descriptor from
+ * locking `length` bytes at `start` exclusively, or null. Of several, any one is named.
+ */
+export function ofdLockConflict(
+  fd: number,
+  { start, length }: { start: number; length: number },
+): { start: number; length: number } | null {
+  const words = new BigInt64Array(4);
+  words[0] = BigInt(lockTypes.exclusive);
+  words[1] = BigInt(start);
+  words[2] = BigInt(length);
+  if (fcntlPointer(fd, F_OFD_GETLK, words) !== 0) {
+    throw new DaxError(codeOf(lastErrno()), `asking for locks of descriptor ${fd} failed`, {
+      syscall: 'fcntl',
+    });
+  }
+  const kind = Number(BigInt.asIntN(16, words[0]!));
+  if (kind === lockTypes.unlock) return null;
+  const found = Number(words[2]!);
+  return {
+    start: Number(words[1]!),
+    length: found === 0 ? Number.MAX_SAFE_INTEGER - Number(words[1]!) : found,
+  };
+}
+
 /** File system magic numbers that decide how memory behaves. */
 export const TMPFS_MAGIC = 0x01021994;
 export const HUGETLBFS_MAGIC = 0x958458f6;
+export const RAMFS_MAGIC = 0x858458f6;
 
 /** fstatfs(2): the file system's magic number and its block size (on hugetlbfs: the huge page size). */
 export function fileSystemOf(fd: number): { magic: number; blockBytes: number } {

@@ -8,3 +8,4 @@
 export * from './errors.js';
 export * from './files.js';
 export * from './memory.js';
+export * from './persist.js';

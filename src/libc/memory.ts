@@ -29,6 +29,7 @@ const mprotectNative = lazy('int mprotect(intptr_t addr, size_t length, int prot
 const processVmReadv = lazy(
   'long process_vm_readv(int pid, void *local, unsigned long nlocal, void *remote, unsigned long nremote, unsigned long flags)',
 );
+const memsetNative = lazy('intptr_t memset(intptr_t to, int byte, size_t bytes)');
 const memcpyNative = lazy('intptr_t memcpy(intptr_t to, intptr_t from, size_t bytes)');
 
 function failed(syscall: string, what: string): DaxError {
@@ -89,6 +90,11 @@ export function mprotect(address: number, length: number, prot: number): void {
 /** C memcpy between two addresses. Used to compare against, and where no JS view exists. */
 export function memcpy(to: number, from: number, bytes: number): void {
   memcpyNative(to, from, bytes);
+}
+
+/** C memset to zero: for memory that no JS view shows. */
+export function zeroMemory(address: number, bytes: number): void {
+  memsetNative(address, 0, bytes);
 }
 
 /** The address of the first byte of a buffer or view. */

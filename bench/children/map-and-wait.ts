@@ -1,0 +1,34 @@
+// Maps a 1 GiB file, reads all its pages, reports the time to the first byte and waits to be measured.
+import { readFileSync } from 'node:fs';
+import { mountFamfs, openMachine } from '../../src/index.js';
+
+const [root, device, path] = process.argv.slice(2) as [string, string, string];
+const start = performance.now();
+const machine = openMachine(root);
+const volume = mountFamfs(machine.device(device));
+const bytes = volume.open(path).map();
+const first = bytes[0]!;
+const firstByteMs = performance.now() - start;
+let sum = first;
+for (let offset = 0; offset < bytes.length; offset += 4096) sum += bytes[offset]!;
+process.send!({ firstByteMs, sum });
+process.on('message', (word) => {
+  if (word === 'measure') {
+    process.send!({ pssBytes: pssOfRegionMappings() });
+    return;
+  }
+  volume.close();
+  machine.close();
+  process.disconnect();
+});
+
+/** Sum of Pss over this process's mappings of region files. */
+function pssOfRegionMappings(): number {
+  let total = 0;
+  let inside = false;
+  for (const line of readFileSync('/proc/self/smaps', 'utf8').split('\n')) {
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) inside = line.includes('/regions/');
+    else if (inside && line.startsWith('Pss:')) total += Number(/\d+/.exec(line)![0]) * 1024;
+  }
+  return total;
+}

@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** One line of the table: what was measured, against what, and whether the goal is met. */
+export interface Row {
+  id: string;
+  name: string;
+  value: number;
+  unit: string;
+  /** What the value is compared with, with its own figure. */
+  reference: string;
+  /** The goal as text, e.g. `>= 0.98`. */
+  goal: string;
+  ok: boolean;
+  /** Which memory was under the measurement. */
+  backing: string;
+}
+
+const TMPFS_MAGIC = 0x01021994;
+
+/** A directory on tmpfs when there is one (shared memory), else in the system's temporary directory. */
+export function withBenchDirectory<T>(use: (directory: string, kind: string) => T): T {
+  const base = isTmpfs('/dev/shm') ? '/dev/shm' : tmpdir();
+  const directory = mkdtempSync(join(base, 'udax-bench-'));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const kind = isTmpfs(base) ? 'tmpfs' : 'disk file';
+  process.once('exit', remove);
+  const result = use(directory, kind);
+  if (result instanceof Promise) return result.finally(remove) as T;
+  remove();
+  return result;
+}
+
+function isTmpfs(path: string): boolean {
+  try {
+    return Number(statfsSync(path).type) === TMPFS_MAGIC;
+  } catch {
+    return false;
+  }
+}
+
+/** Milliseconds one call takes. */
+export function timeMs(work: () => void): number {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
+}
+
+/** Milliseconds one asynchronous call takes. */
+export async function timeMsAsync(work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/**
+ * Runs the variants in turn (A B A B ...), `rounds` times after one warm-up, and returns each variant's
+ * median time in milliseconds: drift of a shared machine hits both alike.
+ */
+export async function interleave(
+  rounds: number,
+  variants: Record<string, () => number | Promise<number>>,
+): Promise<Record<string, number>> {
+  const times: Record<string, number[]> = {};
+  for (let round = -1; round < rounds; round++) {
+    for (const [name, run] of Object.entries(variants)) {
+      const taken = await run();
+      if (round >= 0) (times[name] ??= []).push(taken);
+    }
+  }
+  return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
+}
+
+export function median(list: number[]): number {
+  const sorted = [...list].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Rounds to three significant digits: more would be noise. */
+export function significant(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+export function atLeast(value: number, goal: number): Pick<Row, 'value' | 'goal' | 'ok'> {
+  return { value: significant(value), goal: `>= ${goal}`, ok: significant(value) >= goal };
+}
+
+export function atMost(value: number, goal: number): Pick<Row, 'value' | 'goal' | 'ok'> {
+  return { value: significant(value), goal: `<= ${goal}`, ok: significant(value) <= goal };
+}
+
+/** GB/s (10^9 bytes) of `bytes` in `ms`. */
+export function gigabytesPerSecond(bytes: number, ms: number): number {
+  return significant(bytes / ms / 1e6);
+}

@@ -1,0 +1,146 @@
+import type { CommandSpec } from './spec.js';
+
+const group = 'Files:';
+const file = ['<file>', 'a file on a volume: dax0.0:/data/a, pool.img:/a, /dev/dax0.0:/a'] as const;
+const files = ['<files...>', file[1]] as const;
+const look = () => import('../commands/look.js');
+const make = () => import('../commands/make.js');
+const check = () => import('../commands/check.js');
+
+const ownership = [
+  ['-m, --mode <MODE>', 'permission bits in octal'],
+  ['-u, --uid <UID>', 'owner (default: yours)'],
+  ['-g, --gid <GID>', 'group (default: yours)'],
+] as const;
+const striping = [
+  ['-N, --nstrips <N>', 'interleave over N strips (1 to 16)'],
+  ['-B, --nbuckets <N>', 'of N equal parts of the device (1 to 64)'],
+  ['-C, --chunksize <SIZE>', 'in chunks of SIZE (a power of two from 2M; default 2M)'],
+] as const;
+
+/** Commands about files on a volume. */
+export const fileCommands: readonly CommandSpec[] = [
+  {
+    name: 'ls',
+    group,
+    summary: 'list a directory of a volume',
+    arguments: [['<file>', 'dax0.0:/ or dax0.0:/data']],
+    options: [
+      ['-l, --long', 'mode, owner, group and size as well'],
+      ['-R, --recursive', 'directories below it too'],
+    ],
+    explanation:
+      'Lists names in a directory, or the one file named. Works on volumes of other owners and needs no mount.',
+    examples: ['udax ls dax0.0:/', 'udax ls -lR dax0.0:/data', 'udax ls -lR --json pool.img:/'],
+    load: async () => (await look()).ls,
+  },
+  {
+    name: 'cat',
+    group,
+    summary: 'write files of a volume to stdout',
+    arguments: [files],
+    explanation: 'Writes the bytes of files to stdout, straight from the mapped memory.',
+    examples: ['udax cat dax0.0:/README.md', 'udax cat dax0.0:/table.arrow | sha256sum'],
+    load: async () => (await look()).cat,
+  },
+  {
+    name: 'getmap',
+    group,
+    summary: 'where the bytes of a file are on the device',
+    arguments: [file],
+    explanation: 'Shows the extents of a file, in file order, and how they interleave when it is striped.',
+    examples: ['udax getmap dax0.0:/data/a', 'udax getmap --json pool.img:/a'],
+    load: async () => (await look()).getmap,
+  },
+  {
+    name: 'cp',
+    group,
+    summary: 'copy files and trees, either side on a volume',
+    arguments: [
+      [
+        '<paths...>',
+        'SRC... DST: files or directories, each local or DEVICE:/path; the last one is the destination',
+      ],
+    ],
+    options: [
+      ['-r, --recursive', 'directories: into DST/basename when DST is a directory, else as DST (as scp -r)'],
+      ['-m, --mode <MODE>', 'permission bits in octal (default: those of the source)'],
+      ['-u, --uid <UID>', 'owner on the volume (default: yours)'],
+      ['-g, --gid <GID>', 'group on the volume (default: yours)'],
+      ['-t, --threads <N>', 'accepted as famfs does; one thread fills the memory bus'],
+      ...striping,
+    ],
+    explanation:
+      'Copies into a volume, out of it, or from one to another. A file appears when it is whole: a copy that is interrupted leaves ' +
+      'nothing behind. A file of the same size that is there is overwritten in place; of another size, refused, because famfs files ' +
+      'keep their size. Empty files cannot exist on famfs: they are reported, the rest is copied, and the exit status is 1.',
+    examples: [
+      'udax cp table.arrow dax0.0:/',
+      'udax cp -r ./models dax0.0:/',
+      'udax cp -r dax0.0:/models ./out',
+    ],
+    load: async () => (await import('../commands/cp.js')).cp,
+  },
+  {
+    name: 'creat',
+    group,
+    summary: 'make a file of a given size',
+    arguments: [file],
+    options: [
+      ['-s, --size <SIZE>', 'bytes, for good: files neither grow nor shrink (required)'],
+      ['-r, --random', 'fill it with a pattern that verify can check'],
+      ['-S, --seed <SEED>', 'which pattern: 1 to 2^32-1 (needs -r)'],
+      ...ownership,
+      ...striping,
+    ],
+    explanation:
+      'Makes a file of zeroes, or of a reproducible pattern (the same one as C famfs). A file of that size that is there is kept; ' +
+      'of another size it is an error.',
+    examples: ['udax creat -s 64M dax0.0:/scratch', 'udax creat -s 1G -r -S 42 dax0.0:/check'],
+    load: async () => (await make()).creat,
+  },
+  {
+    name: 'mkdir',
+    group,
+    summary: 'make a directory on a volume',
+    arguments: [file],
+    options: [
+      ['-p, --parents', 'make missing parents too; a directory that is there is no error'],
+      ...ownership,
+    ],
+    explanation: 'Makes a directory, mode 0755 unless -m says otherwise.',
+    examples: ['udax mkdir dax0.0:/data', 'udax mkdir -p dax0.0:/a/b/c'],
+    load: async () => (await make()).mkdir,
+  },
+  {
+    name: 'verify',
+    group,
+    summary: 'check a file made by creat -r',
+    arguments: [file],
+    options: [['-S, --seed <SEED>', 'the seed it was made with (required)']],
+    explanation:
+      'Compares every byte with the pattern of the seed, and names the first offset that differs. Exit 1 when one does.',
+    examples: ['udax verify -S 42 dax0.0:/check'],
+    load: async () => (await check()).verify,
+  },
+  {
+    name: 'flush',
+    group,
+    summary: 'push a file out of the CPU caches to its memory',
+    arguments: [files],
+    explanation:
+      'Makes what was stored through mappings reach the memory itself: durable where the memory is, visible to hosts that share no caches.',
+    examples: ['udax flush dax0.0:/data/a'],
+    load: async () => (await check()).flush,
+  },
+  {
+    name: 'chkread',
+    group,
+    summary: 'compare read() of a file with its mapping',
+    arguments: [files],
+    explanation:
+      'Reads every byte twice, by copy and through a mapping, and compares: a check of the path, and that no page of it is bad.',
+    examples: ['udax chkread dax0.0:/data/a'],
+    load: async () => (await check()).chkread,
+  },
+];

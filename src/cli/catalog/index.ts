@@ -1,0 +1,17 @@
+import { deviceCommands } from './devices.js';
+import { fileCommands } from './files.js';
+import { machineCommands } from './machine.js';
+import { mediaCommands } from './media.js';
+import type { CommandSpec } from './spec.js';
+import { toolCommands } from './tools.js';
+
+export type { CommandGroup, CommandSpec, Run } from './spec.js';
+
+/** Every command there is, in the order of the overview. */
+export const catalog: readonly CommandSpec[] = [
+  ...deviceCommands,
+  ...machineCommands,
+  ...mediaCommands,
+  ...fileCommands,
+  ...toolCommands,
+];

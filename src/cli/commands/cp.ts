@@ -1,0 +1,105 @@
+import { mountFamfsOn, type Volume } from '../../famfs/index.js';
+import { DaxError } from '../../libc/index.js';
+import { type Address, parseAddress } from '../arguments/address.js';
+import { integerArgument } from '../arguments/numbers.js';
+import { type OwnershipFlags, ownershipOf, type StripeFlags, stripeOf } from '../arguments/ownership.js';
+import type { Context } from '../context.js';
+import { type CopyJob, copySteps } from '../copying/copy.js';
+import { localPlace, type Place, volumePlace } from '../copying/place.js';
+import { planSource, type Step } from '../copying/plan.js';
+import { AlreadyReported, UsageError } from '../errors.js';
+import { openDeviceOf } from '../opening.js';
+import { count, humanSize } from '../output/human.js';
+
+interface CpFlags extends OwnershipFlags, StripeFlags {
+  recursive?: boolean;
+  threads?: string;
+}
+
+/** `udax cp` */
+export async function cp(context: Context, args: string[], flags: CpFlags): Promise<void> {
+  if (args.length < 2) throw new UsageError('cp wants SRC... DST, like: udax cp table.arrow dax0.0:/');
+  const addresses = args.map(parseAddress);
+  const destination = addresses.pop()!;
+  if ([...addresses, destination].every((address) => address.kind === 'local')) {
+    throw new UsageError('neither side is on a volume: write one as DEVICE:/path (cp(1) copies local files)');
+  }
+  const options = {
+    ...ownershipOf(flags),
+    ...stripeOf(flags),
+    ...(flags.threads === undefined ? {} : { threads: integerArgument(flags.threads, '-t THREADS', 1, 256) }),
+  };
+  const volumes = new OpenVolumes(context);
+  try {
+    const target = volumes.place(destination, destination);
+    const job: CopyJob = { target, options, signal: context.interruptible() };
+    const steps = planAll(addresses, destination, target, volumes, flags.recursive ?? false);
+    const done = await copySteps(job, steps, (line) => context.output.note(line));
+    context.show(done, () => (done.files + done.directories > 0 ? summary(done, destination.text) : ''));
+    if (done.failures.length > 0) throw new AlreadyReported();
+  } finally {
+    volumes.close();
+  }
+}
+
+function summary(done: { files: number; directories: number; bytes: number }, destination: string): string {
+  const made = done.directories > 0 ? ` and ${count(done.directories, 'directory', 'directories')}` : '';
+  return `${count(done.files, 'file')}${made} to ${destination}, ${humanSize(done.bytes)}`;
+}
+
+function planAll(
+  sources: readonly Address[],
+  destination: Address,
+  target: Place,
+  volumes: OpenVolumes,
+  recursive: boolean,
+): Step[] {
+  const there = target.stat(destination.path);
+  if (sources.length > 1 && there?.type !== 'directory') {
+    throw new DaxError('ENOTDIR', `${destination.text} is no directory: several sources need one to go into`);
+  }
+  return sources.flatMap((source) =>
+    planSource(
+      { place: volumes.place(source, destination), path: source.path, text: source.text },
+      target,
+      destination.path,
+      recursive,
+    ),
+  );
+}
+
+/** The volumes of one copy, each device opened once, for writing when it is the destination's. */
+class OpenVolumes {
+  readonly #context: Context;
+  readonly #open = new Map<string, { place: Place; volume: Volume; device: { close(): void } }>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  place(address: Address, destination: Address): Place {
+    if (address.kind === 'local') return localPlace;
+    const known = this.#open.get(address.device);
+    if (known) return known.place;
+    const writable = destination.kind === 'volume' && destination.device === address.device;
+    const device = openDeviceOf(this.#context, address.device, { writable });
+    let volume: Volume;
+    try {
+      volume = mountFamfsOn(device, { readOnly: !writable });
+    } catch (error) {
+      device.close();
+      throw error;
+    }
+    const place = volumePlace(address.device, volume);
+    this.#open.set(address.device, { place, volume, device });
+    return place;
+  }
+
+  close(): void {
+    for (const { volume, device } of this.#open.values()) {
+      volume.close();
+      device.close();
+    }
+    this.#open.clear();
+  }
+}

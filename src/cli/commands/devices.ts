@@ -1,0 +1,129 @@
+import type { DeviceInfo, DeviceMode, Machine } from '../../machine/index.js';
+import { daxctlList, type ListOptions } from '../../sysfs/index.js';
+import { integerArgument } from '../arguments/numbers.js';
+import { positiveSizeArgument } from '../arguments/size.js';
+import type { Context } from '../context.js';
+import { UsageError } from '../errors.js';
+import { withExistingMachine, withMachineIfAny } from '../opening.js';
+import { count, humanSize } from '../output/human.js';
+
+interface ListFlags {
+  devices?: boolean;
+  regions?: boolean;
+  mappings?: boolean;
+  idle?: boolean;
+  human?: boolean;
+  region?: string;
+  dev?: string;
+}
+
+/** `udax list` */
+export function list(context: Context, _args: string[], { dev, ...flags }: ListFlags): void {
+  if (flags.region !== undefined && flags.region !== 'all') integerArgument(flags.region, '-r ID');
+  const options: ListOptions = { ...flags, device: dev ?? null };
+  const text = withMachineIfAny(context, '', (machine) => daxctlList(machine, options));
+  if (text !== '') context.output.print(text.trimEnd());
+}
+
+/** What a verb did to one device: a sentence for people, or daxctl's JSON of the device. */
+function tell(context: Context, machine: Machine, device: DeviceInfo, done: string): void {
+  const state = device.state === 'disabled' ? 'disabled' : `${device.mode} mode (${device.driver})`;
+  const daxctl = daxctlList(machine, { device: device.name, devices: true, idle: true });
+  context.show(JSON.parse(daxctl), () => `${device.name} ${done}: ${humanSize(device.size)}, ${state}`);
+}
+
+interface CreateDeviceFlags {
+  region?: string;
+  size?: string;
+  align?: string;
+}
+
+/** `udax create-device` */
+export function createDevice(context: Context, _args: string[], flags: CreateDeviceFlags): void {
+  const region = flags.region === undefined ? null : integerArgument(flags.region, '-r ID');
+  const options = {
+    ...(flags.size === undefined ? {} : { size: positiveSizeArgument(flags.size, '-s SIZE') }),
+    ...(flags.align === undefined ? {} : { align: positiveSizeArgument(flags.align, '-a ALIGN') }),
+  };
+  withExistingMachine(context, (machine) => {
+    const device = machine.createDevice(region ?? emptiestRegion(machine), options);
+    tell(context, machine, device, 'made');
+  });
+}
+
+function emptiestRegion(machine: Machine): number {
+  const regions = machine.regions().sort((a, b) => b.availableSize - a.availableSize);
+  if (regions[0] === undefined)
+    throw new UsageError('this machine has no region: udax create-region -s 1GiB');
+  return regions[0].id;
+}
+
+/** `udax destroy-device` */
+export function destroyDevice(context: Context, [name = '']: string[], flags: { force?: boolean }): void {
+  withExistingMachine(context, (machine) => {
+    if (flags.force) machine.disable(name, { force: true });
+    machine.destroyDevice(name);
+    const left = machine.devices().find((device) => device.name === name);
+    context.show({ device: name, destroyed: true }, () =>
+      left ? `${name} is empty now; instance 0 itself stays` : `${name} is gone`,
+    );
+  });
+}
+
+/** `udax enable-device` */
+export function enableDevice(context: Context, [name = '']: string[]): void {
+  withExistingMachine(context, (machine) => tell(context, machine, machine.enable(name), 'enabled'));
+}
+
+/** `udax disable-device` */
+export function disableDevice(context: Context, [name = '']: string[], flags: { force?: boolean }): void {
+  withExistingMachine(context, (machine) => {
+    tell(context, machine, machine.disable(name, { force: flags.force ?? false }), 'disabled');
+  });
+}
+
+interface ReconfigureFlags {
+  mode?: string;
+  force?: boolean;
+  /** Commander's name for --no-online. */
+  online?: boolean;
+}
+
+const modes: readonly string[] = ['devdax', 'famfs', 'system-ram'] satisfies DeviceMode[];
+
+/** `udax reconfigure-device` */
+export function reconfigureDevice(context: Context, [name = '']: string[], flags: ReconfigureFlags): void {
+  const { mode } = flags;
+  if (mode === undefined || !modes.includes(mode)) {
+    const given = mode === undefined ? 'reconfigure-device needs -m MODE' : `-m "${mode}" is no mode`;
+    throw new UsageError(`${given}: one of ${modes.join(', ')}`);
+  }
+  const options = { force: flags.force ?? false, online: flags.online ?? true };
+  if (mode === 'famfs' && !options.online)
+    throw new UsageError('-N is about system-ram: leave it out with -m famfs');
+  withExistingMachine(context, (machine) => {
+    tell(context, machine, machine.reconfigure(name, mode as DeviceMode, options), 'reconfigured');
+  });
+}
+
+/** `udax online-memory` */
+export function onlineMemory(context: Context, [name = '']: string[], flags: { movable?: boolean }): void {
+  withExistingMachine(context, (machine) => {
+    const changed = machine.onlineMemory(name, { movable: flags.movable ?? true });
+    tellBlocks(context, name, changed, 'online');
+  });
+}
+
+/** `udax offline-memory` */
+export function offlineMemory(context: Context, [name = '']: string[]): void {
+  withExistingMachine(context, (machine) =>
+    tellBlocks(context, name, machine.offlineMemory(name), 'offline'),
+  );
+}
+
+function tellBlocks(context: Context, device: string, changed: number, state: string): void {
+  context.show(
+    { device, state, changedBlocks: changed },
+    () => `${device}: ${count(changed, 'memory block')} went ${state}`,
+  );
+}

@@ -1,0 +1,318 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileSystemOf, memfdCreate, ofdLock, TMPFS_MAGIC } from '../../libc/index.js';
+import type { Context } from '../context.js';
+import { AlreadyReported } from '../errors.js';
+import { humanSize } from '../output/human.js';
+import { formatTable } from '../output/table.js';
+
+/** `ok`: works. `limited`: udax works, something is slower or missing. `missing`: udax cannot work. */
+type Verdict = 'ok' | 'limited' | 'missing';
+
+interface Finding {
+  subject: string;
+  verdict: Verdict;
+  found: string;
+  meaning: string;
+}
+
+/** `udax doctor` */
+export function doctor(context: Context): void {
+  const findings = probes.map((probe) => probe());
+  const columns = [{ heading: 'SUBJECT' }, { heading: 'VERDICT' }, { heading: 'FOUND' }];
+  const rows = findings.map((row) => [row.subject, row.verdict, row.found]);
+  context.show({ ok: findings.every(works), findings }, () => {
+    const meanings = findings.map(({ subject, meaning }) => `${subject}: ${meaning}`);
+    return [formatTable(columns, rows), '', ...meanings].join('\n');
+  });
+  if (!findings.every(works)) throw new AlreadyReported();
+}
+
+const works = (finding: Finding): boolean => finding.verdict !== 'missing';
+
+const probes: readonly (() => Finding)[] = [
+  host,
+  systemCalls,
+  locks,
+  sharedMemory,
+  hugePages,
+  mappings,
+  cacheFlush,
+  fuse,
+  kernelDax,
+  daxNodes,
+  kernelFamfs,
+];
+
+function host(): Finding {
+  const found = `Linux ${release()}, Node ${process.versions.node}, ${cpus().length} CPUs, ${humanSize(totalmem())} RAM`;
+  return {
+    subject: 'host',
+    verdict: 'ok',
+    found,
+    meaning: 'nothing is loaded into the kernel; no part of udax needs root',
+  };
+}
+
+function systemCalls(): Finding {
+  const subject = 'system calls';
+  try {
+    closeSync(memfdCreate('udax-doctor'));
+    return {
+      subject,
+      verdict: 'ok',
+      found: 'koffi loads, memfd_create works',
+      meaning: 'memory can be mapped into Node',
+    };
+  } catch (error) {
+    return {
+      subject,
+      verdict: 'missing',
+      found: messageOf(error),
+      meaning: 'without them there is no mapping: see the message',
+    };
+  }
+}
+
+function locks(): Finding {
+  const subject = 'locks';
+  const directory = mkdtempSync(join(tmpdir(), 'udax-doctor-'));
+  try {
+    const [first, second] = [
+      openSync(join(directory, 'lock'), 'w+'),
+      openSync(join(directory, 'lock'), 'r+'),
+    ];
+    try {
+      const excluded = ofdLock(first, 'exclusive') && !ofdLock(second, 'exclusive');
+      return excluded
+        ? {
+            subject,
+            verdict: 'ok',
+            found: 'OFD locks exclude',
+            meaning: 'several processes can change one machine safely',
+          }
+        : {
+            subject,
+            verdict: 'missing',
+            found: 'OFD locks do not exclude',
+            meaning: 'this file system cannot hold a machine: choose another --root',
+          };
+    } finally {
+      closeSync(first);
+      closeSync(second);
+    }
+  } catch (error) {
+    return {
+      subject,
+      verdict: 'missing',
+      found: messageOf(error),
+      meaning: 'a machine needs OFD locks: choose another --root',
+    };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function sharedMemory(): Finding {
+  const subject = 'shared memory';
+  if (!isTmpfs('/dev/shm')) {
+    return {
+      subject,
+      verdict: 'limited',
+      found: '/dev/shm is not a tmpfs',
+      meaning: 'pools on disk files work, at the pace of the page cache',
+    };
+  }
+  const { bavail, bsize } = statfsSync('/dev/shm');
+  const huge = chosenWord(readText('/sys/kernel/mm/transparent_hugepage/shmem_enabled'));
+  const found = `/dev/shm is a tmpfs with ${humanSize(bavail * bsize)} free, huge pages in it: ${huge || 'unknown'}`;
+  return {
+    subject,
+    verdict: 'ok',
+    found,
+    meaning:
+      'udax create-region -b /dev/shm/FILE keeps a pool in RAM; a tmpfs mounted huge=always makes first touch several times faster',
+  };
+}
+
+function hugePages(): Finding {
+  const subject = 'huge pages';
+  const root = '/sys/kernel/mm/hugepages';
+  const pools = listDirectory(root).map((name) => ({
+    bytes: Number(/\d+/.exec(name)?.[0] ?? 0) * 1024,
+    pages: Number(readText(join(root, name, 'nr_hugepages')) || 0),
+  }));
+  const reserved = pools.filter((pool) => pool.pages > 0);
+  if (reserved.length === 0) {
+    return {
+      subject,
+      verdict: 'limited',
+      found: 'none reserved',
+      meaning: 'hugetlbfs backings need some: sysctl vm.nr_hugepages=512 (root)',
+    };
+  }
+  const found = reserved.map((pool) => `${pool.pages} of ${humanSize(pool.bytes)}`).join(', ');
+  return { subject, verdict: 'ok', found, meaning: 'a file on hugetlbfs can back a region' };
+}
+
+function mappings(): Finding {
+  const most = Number(readText('/proc/sys/vm/max_map_count') || 0);
+  const verdict = most >= 65530 ? 'ok' : 'limited';
+  return {
+    subject: 'mappings',
+    verdict,
+    found: `vm.max_map_count is ${most}`,
+    meaning: 'each piece of a striped file takes one; more: sysctl vm.max_map_count (root)',
+  };
+}
+
+function cacheFlush(): Finding {
+  const subject = 'cache flush';
+  const flags = (/^flags\s*:(.*)$/m.exec(readText('/proc/cpuinfo'))?.[1] ?? '').split(' ');
+  const instructions = ['clwb', 'clflushopt', 'clflush'].filter((name) => flags.includes(name));
+  const libpmem = [
+    '/usr/lib/x86_64-linux-gnu/libpmem.so.1',
+    '/usr/lib64/libpmem.so.1',
+    '/usr/lib/libpmem.so.1',
+  ].find(existsSync);
+  const found = `CPU: ${instructions.join(' ') || 'none known'}; libpmem: ${libpmem ?? 'not found'}`;
+  return {
+    subject,
+    verdict: 'ok',
+    found,
+    meaning: 'processes of one host share caches and need no flush; msync serves disk files',
+  };
+}
+
+function fuse(): Finding {
+  const subject = 'FUSE';
+  if (!existsSync('/dev/fuse')) {
+    return {
+      subject,
+      verdict: 'limited',
+      found: 'no /dev/fuse',
+      meaning: 'volumes cannot be mounted here; udax cp, cat and the library work',
+    };
+  }
+  const open = mayAccess('/dev/fuse', constants.R_OK | constants.W_OK);
+  return open
+    ? {
+        subject,
+        verdict: 'ok',
+        found: '/dev/fuse can be opened',
+        meaning: 'this host can serve FUSE file systems',
+      }
+    : {
+        subject,
+        verdict: 'limited',
+        found: '/dev/fuse: no permission',
+        meaning: 'mounting needs root or access to /dev/fuse',
+      };
+}
+
+function kernelDax(): Finding {
+  const subject = 'kernel dax bus';
+  if (!existsSync('/sys/bus/dax')) {
+    return {
+      subject,
+      verdict: 'ok',
+      found: 'not in this kernel',
+      meaning: 'udax brings its own bus over files and shared memory',
+    };
+  }
+  const devices = listDirectory('/sys/bus/dax/devices');
+  const drivers = listDirectory('/sys/bus/dax/drivers');
+  const found = `${devices.length} devices (${devices.join(' ') || 'none'}), drivers: ${drivers.join(' ') || 'none'}`;
+  return {
+    subject,
+    verdict: 'ok',
+    found,
+    meaning: 'a device in devdax mode can back a region, or be opened as /dev/daxX.Y',
+  };
+}
+
+function daxNodes(): Finding {
+  const nodes = listDirectory('/dev')
+    .filter((name) => /^dax\d+\.\d+$/.test(name))
+    .map((name) => `/dev/${name}`);
+  const usable = nodes.filter((node) => mayAccess(node, constants.R_OK | constants.W_OK));
+  const subject = 'dax devices';
+  if (nodes.length === 0)
+    return { subject, verdict: 'ok', found: 'none', meaning: 'regions are backed by files instead' };
+  if (usable.length === 0)
+    return {
+      subject,
+      verdict: 'limited',
+      found: nodes.join(' '),
+      meaning: 'no permission to open them: root, or chmod',
+    };
+  return {
+    subject,
+    verdict: 'ok',
+    found: usable.join(' '),
+    meaning: 'udax mkfs /dev/daxX.Y makes a famfs on one',
+  };
+}
+
+function kernelFamfs(): Finding {
+  const known = /\bfamfs\b/.test(readText('/proc/filesystems'));
+  return {
+    subject: 'kernel famfs',
+    verdict: 'ok',
+    found: known ? 'this kernel has famfs' : 'not in this kernel',
+    meaning: known ? 'it can mount the media udax makes' : 'udax reads and writes the same media without it',
+  };
+}
+
+function isTmpfs(directory: string): boolean {
+  if (!existsSync(directory)) return false;
+  const fd = openSync(directory, 'r');
+  try {
+    return fileSystemOf(fd).magic === TMPFS_MAGIC;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The bracketed word of a kernel choice file: `always [never] advise`. */
+function chosenWord(text: string): string {
+  return /\[(\w+)\]/.exec(text)?.[1] ?? '';
+}
+
+/** A file's text; empty when this host has no such file or keeps it from us: both mean "not known". */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function listDirectory(path: string): string[] {
+  return existsSync(path) ? readdirSync(path).sort() : [];
+}
+
+function mayAccess(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,122 @@
+import type { FileStat, Fmap, Volume } from '../../famfs/index.js';
+import { volumeAddress, volumeOrDeviceAddress } from '../arguments/address.js';
+import type { Context } from '../context.js';
+import { withVolume } from '../opening.js';
+import { hex, humanSize, octalMode } from '../output/human.js';
+import { formatPairs, formatTable, printable } from '../output/table.js';
+
+interface LsFlags {
+  long?: boolean;
+  recursive?: boolean;
+}
+
+/** `udax ls` */
+export function ls(context: Context, [text = '']: string[], flags: LsFlags): void {
+  const { device, path } = volumeOrDeviceAddress(text);
+  withVolume(context, device, { readOnly: true }, (volume) => {
+    const start = volume.stat(path);
+    const listed = start.isDirectory() ? childrenOf(volume, start.path, flags.recursive ?? false) : [start];
+    const shown = (stat: FileStat) => nameShown(stat, start, flags.recursive ?? false);
+    const names = () => listed.map((stat) => printable(shown(stat))).join('\n');
+    context.show(listed.map(jsonOf), () =>
+      flags.long && listed.length > 0 ? longListing(listed, shown) : names(),
+    );
+  });
+}
+
+/** What is in a directory, by name; with `recursive`, each directory followed by what is in it. */
+function childrenOf(volume: Volume, directory: string, recursive: boolean): FileStat[] {
+  const found: FileStat[] = [];
+  // An explicit stack: a tree as deep as paths allow must not meet the limit of the call stack.
+  const pending = [directory];
+  while (pending.length > 0) {
+    const path = pending.pop()!;
+    const isStart = path === directory;
+    const stat = isStart ? null : volume.stat(path);
+    if (stat) found.push(stat);
+    if (isStart || (recursive && stat?.isDirectory())) {
+      const names = volume.readdir(path).sort().reverse();
+      for (const name of names) pending.push(path === '/' ? `/${name}` : `${path}/${name}`);
+    }
+  }
+  return found;
+}
+
+function jsonOf(stat: FileStat) {
+  const { path, type, size, mode, uid, gid } = stat;
+  return { path, type, size, mode: octalMode(mode), uid, gid };
+}
+
+function nameShown(stat: FileStat, start: FileStat, recursive: boolean): string {
+  const suffix = stat.isDirectory() ? '/' : '';
+  if (recursive || !start.isDirectory()) return stat.path + suffix;
+  return stat.path.slice(stat.path.lastIndexOf('/') + 1) + suffix;
+}
+
+function longListing(listed: readonly FileStat[], shown: (stat: FileStat) => string): string {
+  return formatTable(
+    [
+      { heading: 'MODE' },
+      { heading: 'UID', right: true },
+      { heading: 'GID', right: true },
+      { heading: 'SIZE', right: true },
+      { heading: 'NAME' },
+    ],
+    listed.map((stat) => [
+      octalMode(stat.mode),
+      stat.uid,
+      stat.gid,
+      stat.isDirectory() ? '-' : stat.size,
+      shown(stat),
+    ]),
+  );
+}
+
+/** `udax cat` */
+export async function cat(context: Context, args: string[]): Promise<void> {
+  for (const { device, path } of args.map(volumeAddress)) {
+    await withVolume(context, device, { readOnly: true }, async (volume) => {
+      const file = volume.open(path);
+      try {
+        for (const window of file.windows({ size: 1 << 28 })) await context.output.bytes(window);
+      } finally {
+        file.close();
+      }
+    });
+  }
+}
+
+/** `udax getmap` */
+export function getmap(context: Context, [text = '']: string[]): void {
+  const { device, path } = volumeAddress(text);
+  withVolume(context, device, { readOnly: true }, (volume) => {
+    const map = volume.getmap(path);
+    context.show(map, () => describeMap(text, map));
+  });
+}
+
+/** The text of `udax getmap`: a line on the whole, then the extents in file order (strips in strip order). */
+export function describeMap(name: string, map: { size: number } & Fmap): string {
+  const about: [string, string][] = [
+    ['file', name],
+    ['size', `${map.size} (${humanSize(map.size)})`],
+  ];
+  if (map.type === 'interleaved') {
+    about.push(['layout', `interleaved: chunks of ${humanSize(map.chunkSize)} over ${map.nstrips} strips`]);
+  } else {
+    about.push(['layout', 'simple: extents one after another']);
+  }
+  const columns = [
+    { heading: map.type === 'simple' ? 'FILE OFFSET' : 'STRIP', right: true },
+    { heading: 'DEVICE', right: true },
+    { heading: 'OFFSET', right: true },
+    { heading: 'LENGTH', right: true },
+  ];
+  let fileOffset = 0;
+  const rows = map.extents.map((extent, index) => {
+    const first = map.type === 'simple' ? hex(fileOffset) : index;
+    fileOffset += extent.length;
+    return [first, extent.devindex, hex(extent.offset), hex(extent.length)];
+  });
+  return `${formatPairs(about)}\n\n${formatTable(columns, rows)}`;
+}

@@ -1,0 +1,187 @@
+import {
+  deviceMedia,
+  FileTree,
+  Log,
+  logSlots,
+  type Problem,
+  readSuperblock,
+  renderFsckReport,
+  type VolumeStatfs,
+} from '../../famfs/index.js';
+import { fsck, mkfs } from '../../index.js';
+import { deviceArgument } from '../arguments/address.js';
+import { integerArgument } from '../arguments/numbers.js';
+import { positiveSizeArgument } from '../arguments/size.js';
+import type { Context } from '../context.js';
+import { AlreadyReported, UsageError } from '../errors.js';
+import { withDevice, withVolume } from '../opening.js';
+import { count, humanSize, percent } from '../output/human.js';
+import { formatPairs, formatTable } from '../output/table.js';
+
+interface MkfsFlags {
+  force?: boolean;
+  kill?: boolean;
+  loglen?: string;
+}
+
+/** `udax mkfs` */
+export function mkfsCommand(context: Context, [text = '']: string[], flags: MkfsFlags): void {
+  const where = deviceArgument(text);
+  if (flags.kill && !flags.force) {
+    throw new UsageError(
+      '-k destroys the file system that is there and needs -f as well; without -k mkfs makes one',
+    );
+  }
+  const options = {
+    force: flags.force ?? false,
+    kill: flags.kill ?? false,
+    ...(flags.loglen === undefined ? {} : { logLength: positiveSizeArgument(flags.loglen, '-l LOGLEN') }),
+  };
+  const made = withDevice(context, where, { writable: true }, (device) => mkfs(device, options));
+  context.show(made ?? { device: where, killed: true }, () => {
+    if (made === null) return `${where}: the superblock is invalidated, there is no famfs any more`;
+    const { deviceSize, logOffset, logLength } = made;
+    const [data, slots] = [deviceSize - logOffset - logLength, logSlots(logLength)];
+    return `${where}: famfs of ${humanSize(deviceSize)}, ${humanSize(data)} for data, ${slots} files and directories`;
+  });
+}
+
+interface FsckFlags {
+  verbose?: boolean;
+  nbuckets?: string;
+}
+
+/** `udax fsck` */
+export function fsckCommand(context: Context, [text = '']: string[], flags: FsckFlags): void {
+  const where = deviceArgument(text);
+  const options =
+    flags.nbuckets === undefined ? {} : { buckets: integerArgument(flags.nbuckets, '-B N', 1, 64) };
+  const report = withDevice(context, where, { writable: false }, (device) => fsck(device, options));
+  context.show(report, () => {
+    const verdict = report.ok ? 'clean' : count(report.errors.length, 'error');
+    return `${renderFsckReport(report).trimEnd()}\n\n${where}: ${verdict}`;
+  });
+  if (!report.ok) throw new AlreadyReported();
+}
+
+/** `udax info` */
+export function info(context: Context, [text = '']: string[]): void {
+  const where = deviceArgument(text);
+  withVolume(context, where, { readOnly: true }, (volume, device) => {
+    const { hpa } = device.dax.directAccess(0, 1, 'recovery');
+    const { name, kind, coherent, persistent, writable, granule } = device.dax.memory.locate(hpa, 4096)[0]!
+      .backing;
+    const about = {
+      device: volume.device,
+      role: volume.role,
+      systemUuid: device.systemUuid,
+      superblock: volume.superblock,
+      space: volume.statfs(),
+      memory: { backing: name, kind, coherent, persistent, writable, granule },
+    };
+    const { superblock, space, memory } = about;
+    context.show(about, () =>
+      formatPairs([
+        ['device', about.device],
+        ['role', `${about.role} (the owner is ${superblock.systemUuid}, this host is ${about.systemUuid})`],
+        ['file system', superblock.uuid],
+        ['device uuid', superblock.deviceUuid],
+        ['made on', `${superblock.deviceName}, ${humanSize(superblock.deviceSize)}`],
+        ['version', `${superblock.version}, OMF ${superblock.omfMajor}.${superblock.omfMinor}`],
+        ['unit', humanSize(superblock.allocUnit)],
+        ['space', `${humanSize(space.used)} used, ${humanSize(space.free)} free`],
+        ['log', `${humanSize(superblock.logLength)}, ${space.logUsed} of ${space.logSlots} slots used`],
+        ['content', contentOf(space)],
+        ['memory', `${memory.backing} (${memory.kind}), granule ${humanSize(memory.granule)}`],
+        [
+          'coherent',
+          memory.coherent ? 'yes: its users share caches' : 'no: lines are flushed and invalidated',
+        ],
+        ['persistent', memory.persistent ? 'yes: survives power loss' : 'no: gone with the power'],
+        ['writable', memory.writable ? 'yes' : 'no'],
+      ]),
+    );
+  });
+}
+
+function contentOf({ files, directories }: VolumeStatfs): string {
+  return `${count(files, 'file')}, ${count(directories, 'directory', 'directories')}`;
+}
+
+/** `udax df` */
+export function df(context: Context, [text = '']: string[]): void {
+  const where = deviceArgument(text);
+  const space = withVolume(context, where, { readOnly: true }, (volume) => volume.statfs());
+  const columns = ['WHAT', 'SIZE', 'USED', 'FREE', 'USE%'].map((heading, index) => ({
+    heading,
+    right: index > 0,
+  }));
+  context.show(space, () =>
+    formatTable(columns, [
+      [
+        'space',
+        humanSize(space.size),
+        humanSize(space.used),
+        humanSize(space.free),
+        percent(space.used, space.size),
+      ],
+      ['log slots', space.logSlots, space.logUsed, space.logFree, percent(space.logUsed, space.logSlots)],
+    ]),
+  );
+  for (const warning of lowSpaceWarnings(where, space)) context.output.note(warning);
+}
+
+/** Less than this share free is worth a warning. */
+const lowShare = 0.1;
+
+/** What runs low on a volume, and what helps: famfs cannot delete. */
+export function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
+  const warnings: string[] = [];
+  const reclaim = `copy out (udax cp -r ${where}:/ DIR), udax mkfs -f, copy in`;
+  if (space.free < space.size * lowShare) {
+    warnings.push(`udax: ${where} has ${humanSize(space.free)} left; nothing can be deleted: ${reclaim}`);
+  }
+  if (space.logFree < space.logSlots * lowShare) {
+    warnings.push(
+      `udax: ${where} has ${count(space.logFree, 'log slot')} left; a longer log: ${reclaim} with -l`,
+    );
+  }
+  return warnings;
+}
+
+/** `udax logplay -n` */
+export function logplay(context: Context, [text = '']: string[], flags: { dryrun?: boolean }): void {
+  const where = deviceArgument(text);
+  if (!flags.dryrun)
+    throw new UsageError('logplay wants -n: udax keeps the tree in memory, a replay has nowhere to write it');
+  const played = withDevice(context, where, { writable: false }, (device) => {
+    const media = deviceMedia(device);
+    try {
+      const superblock = readSuperblock(media);
+      const tree = new FileTree(superblock, Log.open(media, superblock));
+      tree.replay();
+      const problems: Problem[] = tree.stopped === null ? tree.problems : [...tree.problems, tree.stopped];
+      return {
+        ok: problems.length === 0,
+        entries: tree.log.nextIndex(),
+        replayed: tree.nextIndex,
+        files: tree.counts.files,
+        directories: tree.counts.directories,
+        problems,
+        notes: tree.notes,
+      };
+    } finally {
+      media.close();
+    }
+  });
+  context.show(played, () => {
+    const content = `${count(played.files, 'file')}, ${count(played.directories, 'directory', 'directories')}`;
+    const entries = count(played.entries, 'log entry', 'log entries');
+    return [
+      `${where}: ${played.replayed} of ${entries} replayed: ${content}`,
+      ...played.problems.map(({ code, message }) => `ERROR ${code}: ${message}`),
+      ...played.notes.map(({ code, message }) => `note ${code}: ${message}`),
+    ].join('\n');
+  });
+  if (!played.ok) throw new AlreadyReported();
+}

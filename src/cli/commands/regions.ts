@@ -1,0 +1,58 @@
+import type { CreateRegionOptions, RegionInfo } from '../../machine/index.js';
+import { integerArgument } from '../arguments/numbers.js';
+import { positiveSizeArgument, sizeArgument } from '../arguments/size.js';
+import type { Context } from '../context.js';
+import { UsageError } from '../errors.js';
+import { withExistingMachine, withMachine } from '../opening.js';
+import { hex, humanSize } from '../output/human.js';
+
+interface CreateRegionFlags {
+  size?: string;
+  align?: string;
+  backing?: string;
+  offset?: string;
+  type?: string;
+  static?: boolean;
+  sparse?: boolean;
+}
+
+/** `udax create-region` */
+export function createRegion(context: Context, _args: string[], flags: CreateRegionFlags): void {
+  const options = regionOptions(flags);
+  const region = withMachine(context, (machine) => machine.createRegion(options));
+  context.show(region, () => describeRegion(region));
+}
+
+function regionOptions(flags: CreateRegionFlags): CreateRegionOptions {
+  if (flags.size === undefined) throw new UsageError('create-region needs -s SIZE, like -s 1GiB');
+  const options: CreateRegionOptions = { size: positiveSizeArgument(flags.size, '-s SIZE') };
+  if (flags.align !== undefined) options.align = positiveSizeArgument(flags.align, '-a ALIGN');
+  if (flags.offset !== undefined) {
+    if (flags.backing === undefined)
+      throw new UsageError('--offset is a place in a backing: name it with -b');
+    options.offset = sizeArgument(flags.offset, '--offset N');
+  }
+  if (flags.backing !== undefined) options.backing = flags.backing;
+  if (flags.type !== undefined) {
+    if (flags.type !== 'device' && flags.type !== 'kmem') {
+      throw new UsageError(`--type "${flags.type}" is neither device nor kmem`);
+    }
+    options.type = flags.type;
+  }
+  if (flags.static) options.static = true;
+  if (flags.sparse) options.sparse = true;
+  return options;
+}
+
+function describeRegion(region: RegionInfo): string {
+  const kind = `${region.static ? 'static' : 'dynamic'} ${region.type} region ${region.id}`;
+  const at = `${humanSize(region.size)} at ${hex(region.hpa)}`;
+  return `${kind}: ${at}, device ${region.devices.join(', ')}, memory in ${region.backing.path}`;
+}
+
+/** `udax destroy-region` */
+export function destroyRegion(context: Context, [text = '']: string[], flags: { force?: boolean }): void {
+  const id = integerArgument(text, 'region ID');
+  withExistingMachine(context, (machine) => machine.destroyRegion(id, { force: flags.force ?? false }));
+  context.show({ id, destroyed: true }, () => `region ${id} is gone`);
+}

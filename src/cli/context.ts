@@ -1,0 +1,70 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** What every command gets: where the machine is, how to print, how Ctrl-C reaches it. */
+export interface Context {
+  /** Absolute path of the state directory. */
+  readonly root: string;
+  /** One JSON document on stdout instead of text for people. */
+  readonly json: boolean;
+  readonly output: Output;
+  /** The result of a command: the document with --json, else the text for people (nothing when it is empty). */
+  show(document: unknown, text: () => string): void;
+  /**
+   * A signal that Ctrl-C (SIGINT) and SIGTERM abort. Commands that never ask for it die of the signal
+   * at once, which is right for all that is synchronous: the state on disk is crash-safe.
+   */
+  interruptible(): AbortSignal;
+}
+
+export interface Output {
+  /** Result text for people, on stdout; a newline is added. */
+  print(text: string): void;
+  /** The one JSON document of this run, on stdout. */
+  document(value: unknown): void;
+  /** Bytes as they are, on stdout; resolves when they have been handed over, so the view may be unmapped. */
+  bytes(view: Uint8Array): Promise<void>;
+  /** Everything that is not the result, on stderr. */
+  note(text: string): void;
+}
+
+/** Root: `--root`, else `$UDAX_ROOT`, else `${XDG_STATE_HOME:-~/.local/state}/udax`. */
+export function chooseRoot(option: string | undefined, environment = process.env): string {
+  const given = option ?? environment.UDAX_ROOT;
+  if (given) return resolve(given);
+  return join(environment.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'udax');
+}
+
+export function createContext(options: { root?: string | undefined; json?: boolean | undefined }): Context {
+  let interrupt: AbortController | undefined;
+  return {
+    root: chooseRoot(options.root),
+    json: options.json ?? false,
+    output: standardOutput,
+    show(document, text) {
+      if (options.json) standardOutput.document(document);
+      else {
+        const lines = text();
+        if (lines !== '') standardOutput.print(lines);
+      }
+    },
+    interruptible() {
+      if (interrupt === undefined) {
+        const controller = new AbortController();
+        interrupt = controller;
+        for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort());
+      }
+      return interrupt.signal;
+    },
+  };
+}
+
+const standardOutput: Output = {
+  print: (text) => void process.stdout.write(`${text}\n`),
+  document: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+  bytes: (view) =>
+    new Promise((resolveWritten, reject) => {
+      process.stdout.write(view, (error) => (error ? reject(error) : resolveWritten()));
+    }),
+  note: (text) => void process.stderr.write(`${text}\n`),
+};

@@ -1,0 +1,65 @@
+import { lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Volume } from '../../famfs/index.js';
+import { hasCode } from '../../libc/index.js';
+
+/** What a copy must know of one end of it. */
+export interface PlaceStat {
+  type: 'file' | 'directory' | 'other';
+  /** Bytes. */
+  size: number;
+  mode: number;
+  /** What it really is, so that a tree that contains itself is noticed. */
+  identity: string;
+}
+
+/** One side of a copy: this host's file system, or a volume. Paths are the side's own. */
+export interface Place {
+  /** How a path is shown to people. */
+  name(path: string): string;
+  /** Null when nothing is there. */
+  stat(path: string): PlaceStat | null;
+  /** Names in a directory, sorted. */
+  list(path: string): string[];
+  child(directory: string, name: string): string;
+  makeDirectory(path: string, owner: { mode: number; uid: number; gid: number }): void;
+  /** Null on this host. */
+  readonly volume: Volume | null;
+}
+
+/** This host's file system; symbolic links are followed, as scp does. */
+export const localPlace: Place = {
+  volume: null,
+  name: (path) => path,
+  stat: (path) => {
+    try {
+      const stat = statSync(path);
+      const type = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other';
+      return { type, size: stat.size, mode: stat.mode & 0o777, identity: `${stat.dev}:${stat.ino}` };
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      // A dangling link is there, but is no file.
+      const link = lstatSync(path, { throwIfNoEntry: false });
+      return link ? { type: 'other', size: 0, mode: 0, identity: `${link.dev}:${link.ino}` } : null;
+    }
+  },
+  list: (path) => readdirSync(path).sort(),
+  child: (directory, name) => join(directory, name),
+  makeDirectory: (path, { mode }) => mkdirSync(path, { mode }),
+};
+
+/** A mounted volume, shown as the user named its device. */
+export function volumePlace(device: string, volume: Volume): Place {
+  return {
+    volume,
+    name: (path) => `${device}:${path}`,
+    stat: (path) => {
+      if (!volume.exists(path)) return null;
+      const stat = volume.stat(path);
+      return { type: stat.type, size: stat.size, mode: stat.mode & 0o777, identity: stat.path };
+    },
+    list: (path) => volume.readdir(path).sort(),
+    child: (directory, name) => (directory.endsWith('/') ? directory + name : `${directory}/${name}`),
+    makeDirectory: (path, owner) => volume.mkdir(path, owner),
+  };
+}

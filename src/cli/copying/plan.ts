@@ -1,0 +1,86 @@
+import type { Place, PlaceStat } from './place.js';
+
+/** One thing to do, in order. */
+export type Step =
+  | { kind: 'directory'; to: string; mode: number }
+  | { kind: 'file'; from: Place; source: string; to: string; mode: number; size: number }
+  | { kind: 'skip'; name: string; why: string; code: string };
+
+export interface Source {
+  place: Place;
+  path: string;
+  /** As typed, whose last component names the copy. */
+  text: string;
+}
+
+/**
+ * What copying one source does, before anything is done: directories first, then what is in them. Where
+ * things go is scp's rule: into `destination/basename` when the destination is a directory, else as
+ * the destination itself; a source `.` or ending in `/.` means its contents.
+ */
+export function planSource(source: Source, target: Place, destination: string, recursive: boolean): Step[] {
+  const stat = source.place.stat(source.path);
+  const name = source.place.name(source.path);
+  if (stat === null) return [{ kind: 'skip', name, why: 'no such file or directory', code: 'ENOENT' }];
+  const existing = target.stat(destination);
+  const basename = basenameOf(source.text);
+  const to =
+    existing?.type === 'directory' && basename !== '' ? target.child(destination, basename) : destination;
+  if (stat.type !== 'directory') return [fileStep(source, source.path, to, stat)];
+  if (!recursive) {
+    return [
+      { kind: 'skip', name, why: 'is a directory: say -r to copy it with what is in it', code: 'EISDIR' },
+    ];
+  }
+  return planTree(source, stat, target, to);
+}
+
+/** The name a copy gets inside a directory; empty for `.`, `/` and the like, whose contents are meant. */
+function basenameOf(text: string): string {
+  const path = text.replace(/\/+$/, '');
+  const last = path.slice(path.lastIndexOf('/') + 1);
+  const name = last.endsWith(':') ? '' : last;
+  return name === '.' || name === '..' ? '' : name;
+}
+
+function planTree(source: Source, root: PlaceStat, target: Place, destination: string): Step[] {
+  const steps: Step[] = [];
+  const visit = (path: string, stat: PlaceStat, to: string, above: readonly string[]): void => {
+    if (stat.type !== 'directory') {
+      steps.push(fileStep(source, path, to, stat));
+      return;
+    }
+    const name = source.place.name(path);
+    if (above.includes(stat.identity)) {
+      steps.push({ kind: 'skip', name, why: 'a link to a directory that contains it', code: 'ELOOP' });
+      return;
+    }
+    const there = target.stat(to);
+    if (there === null) steps.push({ kind: 'directory', to, mode: stat.mode });
+    else if (there.type !== 'directory') {
+      steps.push({
+        kind: 'skip',
+        name,
+        why: `${target.name(to)} is there and is no directory`,
+        code: 'ENOTDIR',
+      });
+      return;
+    }
+    for (const entry of source.place.list(path)) {
+      const child = source.place.child(path, entry);
+      const childStat = source.place.stat(child);
+      // It may have gone since it was listed; that is no reason to stop.
+      if (childStat !== null) visit(child, childStat, target.child(to, entry), [...above, stat.identity]);
+    }
+  };
+  visit(source.path, root, destination, []);
+  return steps;
+}
+
+function fileStep(source: Source, path: string, to: string, stat: PlaceStat): Step {
+  const name = source.place.name(path);
+  if (stat.type === 'other') {
+    return { kind: 'skip', name, why: 'neither a regular file nor a directory', code: 'EINVAL' };
+  }
+  return { kind: 'file', from: source.place, source: path, to, mode: stat.mode, size: stat.size };
+}

@@ -1,0 +1,54 @@
+import { asDaxError } from '../libc/index.js';
+
+/** Exit statuses, the same for every command. */
+export const exitStatus = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** The command line itself is wrong: exit 2, nothing was touched. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'EINVAL';
+}
+
+/**
+ * The command already told the user what went wrong (a copy where some files failed, an fsck that is
+ * not clean): only the exit status is left to set.
+ */
+export class AlreadyReported extends Error {
+  override readonly name = 'AlreadyReported';
+  readonly status: number;
+
+  constructor(status: number = exitStatus.failed) {
+    super(`exit ${status}`);
+    this.status = status;
+  }
+}
+
+/** The exit status an error stands for. */
+export function statusOf(error: unknown): number {
+  if (error instanceof AlreadyReported) return error.status;
+  if (error instanceof UsageError) return exitStatus.usage;
+  if (error instanceof Error && error.name === 'AbortError') return exitStatus.interrupted;
+  return exitStatus.failed;
+}
+
+/**
+ * What stderr shows of an error: `udax: what failed: why (ECODE)`, then the next step where the message
+ * has one on lines of its own. With UDAX_DEBUG set, the stack follows.
+ */
+export function describeError(error: unknown, command: string): string {
+  if (error instanceof AlreadyReported) return '';
+  const known = error instanceof UsageError ? error : asDaxError(error, command);
+  const message = known instanceof Error ? known.message : String(known);
+  const [headline = '', ...nextSteps] = message.split('\n');
+  const code = codeOfError(known);
+  const about = error instanceof UsageError && command !== '' ? `${command}: ` : '';
+  const lines = [`udax: ${about}${headline}${code === '' ? '' : ` (${code})`}`, ...nextSteps];
+  if (process.env.UDAX_DEBUG && error instanceof Error && error.stack) lines.push(error.stack);
+  return `${lines.join('\n')}\n`;
+}
+
+function codeOfError(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  if (error.name === 'AbortError') return 'EINTR';
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}

@@ -1,0 +1,52 @@
+import { CommanderError } from 'commander';
+import { catalog } from './catalog/index.js';
+import { createContext } from './context.js';
+import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
+import { buildProgram, type Invocation, usageMessage } from './program.js';
+
+/** Runs one command line and sets the process's exit status; `argv` as process.argv. Never throws. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // A reader that went away (`udax cat f | head`) is no error: there is nobody left to tell.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitStatus.done);
+    throw error;
+  });
+  let command = '';
+  try {
+    let invocation: Invocation | undefined;
+    const program = buildProgram(catalog, (asked) => {
+      invocation = asked;
+    });
+    command = nameIn(argv);
+    program.parse(argv as string[]);
+    if (invocation === undefined) return;
+    command = invocation.spec.name;
+    await run(invocation, program.opts());
+  } catch (error) {
+    process.exitCode = report(error, command);
+  }
+}
+
+async function run(invocation: Invocation, globals: { root?: string; json?: boolean }): Promise<void> {
+  const context = createContext(globals);
+  const body = await invocation.spec.load();
+  await body(context, invocation.args, invocation.options as never);
+}
+
+function report(error: unknown, command: string): number {
+  if (!(error instanceof CommanderError)) {
+    process.stderr.write(describeError(error, command));
+    return statusOf(error);
+  }
+  // Help and version that were asked for have been printed; help for want of a command went to stderr.
+  if (error.exitCode === 0) return exitStatus.done;
+  if (error.code === 'commander.help') return exitStatus.usage;
+  const usage = new UsageError(usageMessage(error, catalog, command));
+  process.stderr.write(describeError(usage, command));
+  return exitStatus.usage;
+}
+
+/** The command an unparsable line was probably about, to point at its help. */
+function nameIn(argv: readonly string[]): string {
+  return argv.slice(2).find((word) => catalog.some((spec) => spec.name === word)) ?? '';
+}

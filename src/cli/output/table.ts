@@ -1,0 +1,53 @@
+/** A column: its heading, and whether its cells are numbers (aligned right). */
+export interface Column {
+  heading: string;
+  right?: boolean;
+}
+
+/**
+ * Aligned text: one line a row under the headings, two blanks between columns, no trailing blanks.
+ * Cells may hold any printable text; control characters are shown escaped so that a file name cannot
+ * drive the terminal.
+ */
+export function formatTable(
+  columns: readonly Column[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
+  const cells = rows.map((row) => columns.map((_, index) => printable(String(row[index] ?? ''))));
+  const widths = columns.map((column, index) =>
+    cells.reduce((width, row) => Math.max(width, displayWidth(row[index]!)), displayWidth(column.heading)),
+  );
+  const lines = [columns.map((column) => column.heading), ...cells].map((row) =>
+    row
+      .map((cell, index) => pad(cell, widths[index]!, columns[index]!.right ?? false))
+      .join('  ')
+      .trimEnd(),
+  );
+  return lines.join('\n');
+}
+
+/** `name  value` lines with the values in one column. */
+export function formatPairs(pairs: readonly (readonly [string, string | number])[], indent = ''): string {
+  const width = pairs.reduce((widest, [name]) => Math.max(widest, name.length), 0);
+  return pairs
+    .map(([name, value]) => `${indent}${name.padEnd(width)}  ${printable(String(value))}`.trimEnd())
+    .join('\n');
+}
+
+/** Control characters as `\xNN`, everything else as it is. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are to be made visible
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}
+
+function pad(text: string, width: number, right: boolean): string {
+  const blanks = ' '.repeat(Math.max(0, width - displayWidth(text)));
+  return right ? blanks + text : text + blanks;
+}
+
+// Code points, not UTF-16 units: close enough for names on a volume.
+function displayWidth(text: string): number {
+  return [...text].length;
+}

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Volume, VolumeFile } from '../../famfs/index.js';
+
+/** A local file and where it goes. */
+export interface TreeFile {
+  source: string;
+  destination: string;
+  /** Bytes, > 0. */
+  size: number;
+}
+
+/** What copying the tree did. */
+export interface TreeResult {
+  directory: string;
+  copied: TreeFile[];
+  /** There already, equal content. */
+  kept: TreeFile[];
+  /** There already with another size, which cannot change: left alone. */
+  stale: TreeFile[];
+  /** Not enough free units. */
+  skipped: TreeFile[];
+}
+
+const directory = '/udax';
+/** Every file takes a unit of 2 MiB at least: a sample, not the whole checkout. */
+const mostFiles = 40;
+const pieceBytes = 1 << 20;
+
+/** The package's own papers, docs and examples: real files that are wherever udax is. */
+export function sampleTree(): TreeFile[] {
+  const root = fileURLToPath(new URL('../../../', import.meta.url));
+  const top = ['README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'package.json', 'docs', 'examples', 'bin'];
+  const found = top.filter((name) => existsSync(join(root, name))).flatMap((name) => filesBelow(root, name));
+  return found.filter((file) => file.size > 0).slice(0, mostFiles);
+}
+
+/** The program that is running: a file big enough that not copying it shows. */
+export function nodeProgram(): TreeFile {
+  const source = realpathSync(process.execPath);
+  return { source, destination: `${directory}/node`, size: statSync(source).size };
+}
+
+function filesBelow(root: string, name: string): TreeFile[] {
+  const source = join(root, name);
+  const stat = statSync(source);
+  if (stat.isFile()) return [{ source, destination: `${directory}/${name}`, size: stat.size }];
+  return readdirSync(source)
+    .filter((entry) => entry !== 'node_modules')
+    .sort()
+    .flatMap((entry) => filesBelow(root, join(name, entry)));
+}
+
+/** Copies what is not there yet; nothing that is there is lost. */
+export async function copyTree(
+  volume: Volume,
+  files: readonly TreeFile[],
+  signal: AbortSignal,
+): Promise<TreeResult> {
+  const result: TreeResult = { directory, copied: [], kept: [], stale: [], skipped: [] };
+  for (const file of files) {
+    signal.throwIfAborted();
+    const there = volume.exists(file.destination) ? volume.stat(file.destination) : null;
+    if (there !== null && there.size !== file.size) result.stale.push(file);
+    else if (there !== null && sameContent(volume, file)) result.kept.push(file);
+    else if (there === null && !fits(volume, file)) result.skipped.push(file);
+    else {
+      const parent = file.destination.slice(0, file.destination.lastIndexOf('/'));
+      volume.mkdir(parent, { recursive: true });
+      await volume.copyIn(file.source, file.destination, { signal });
+      result.copied.push(file);
+    }
+  }
+  return result;
+}
+
+/** Room for the file, its directories, and some left for the user to try things. */
+function fits(volume: Volume, file: TreeFile): boolean {
+  const { free, allocUnit, logFree } = volume.statfs();
+  return free >= file.size + 8 * allocUnit && logFree > 8;
+}
+
+function sameContent(volume: Volume, file: TreeFile): boolean {
+  const theirs = volume.open(file.destination);
+  const fd = openSync(file.source, 'r');
+  try {
+    return equalBytes(theirs, fd);
+  } finally {
+    closeSync(fd);
+    theirs.close();
+  }
+}
+
+function equalBytes(file: VolumeFile, fd: number): boolean {
+  const ours = Buffer.allocUnsafe(Math.min(pieceBytes, file.size));
+  let position = 0;
+  for (const window of file.windows()) {
+    for (let at = 0; at < window.length; at += ours.length) {
+      const wanted = Math.min(ours.length, window.length - at);
+      const got = readSync(fd, ours, 0, wanted, position);
+      if (got !== wanted || ours.compare(window, at, at + wanted, 0, wanted) !== 0) return false;
+      position += wanted;
+    }
+  }
+  return true;
+}
+
+/** sha256 of a local file, hexadecimal. */
+export function sha256Of(path: string): string {
+  const hash = createHash('sha256');
+  const piece = Buffer.allocUnsafe(pieceBytes);
+  const fd = openSync(path, 'r');
+  try {
+    for (let got = readSync(fd, piece); got > 0; got = readSync(fd, piece))
+      hash.update(piece.subarray(0, got));
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,504 @@
+import { fail, hasCode } from '../../libc/index.js';
+import type { PhysicalMemory } from '../../memory/index.js';
+import { MemoryBlocks, type MemoryNode, type OnlinePolicy, PageTable, ResourceTree } from '../../mm/index.js';
+import type { Incident, Platform, StrandedMemory } from '../core/platform.js';
+import { DaxRegistry } from '../core/registry.js';
+import { Devres } from '../drivers/devres.js';
+import type { DaxDriver } from '../drivers/driver.js';
+import type { FailedUnit } from '../files/file-host.js';
+import { type OpenFlags, OpenFile } from '../files/open-file.js';
+import type { Vma } from '../files/vma.js';
+import { expandQuirks } from '../quirks.js';
+import type { Binding, DevDax } from '../regions/dev-dax.js';
+import { parseDeviceId } from '../regions/parse.js';
+import { type AddRegionOptions, Region, type RegionHost } from '../regions/region.js';
+import { hardOffline, type MemoryFailureResult, memoryFailure, softOffline } from './memory-failure.js';
+import { Minors } from './minors.js';
+import { type Module, Modules } from './modules.js';
+import { type Uevent, Uevents } from './uevents.js';
+
+export interface BusOptions {
+  /** None (explore, unit tests): translations work, loads answer 0, stores go nowhere. */
+  memory?: PhysicalMemory;
+  /** Flags of quirks.ts, or names of sets of them (linux-7.2). */
+  quirks?: Iterable<string>;
+  /** Default 128 MiB. */
+  memoryBlockBytes?: number;
+  /** auto_online_blocks, default 'online'. */
+  autoOnline?: OnlinePolicy;
+  /** The global memmap_on_memory switch, default off. */
+  memmapOnMemory?: boolean;
+}
+
+/** Major number of the device nodes. */
+export const DAX_MAJOR = 251;
+const MOST_LOG_LINES = 10_000;
+
+/**
+ * The dax bus: regions, devices, drivers and who has what open. Every method that changes something either does it whole or
+ * throws and leaves all as it was (I12).
+ */
+export class Bus {
+  readonly memory: PhysicalMemory | null;
+  readonly pages = new PageTable();
+  readonly resources = new ResourceTree();
+  readonly memoryBlocks: MemoryBlocks;
+  readonly quirks: ReadonlySet<string>;
+  readonly platform: Platform;
+  readonly registry: DaxRegistry;
+  readonly uevents = new Uevents();
+  readonly minors = new Minors();
+  /** drivers_autoprobe. It does not stop new_id, bind or drivers_probe. */
+  autoprobe = true;
+  readonly #modules: Modules;
+  readonly #regions: Region[] = [];
+  /** In the order they appeared. */
+  #devices: DevDax[] = [];
+  readonly #byName = new Map<string, DevDax>();
+  readonly #openFiles = new Set<OpenFile>();
+  readonly #vmas = new Set<Vma>();
+  /** Devices a driver was bound to, oldest binding first. */
+  #bound: DevDax[] = [];
+  #log: string[] = [];
+  readonly #incidents: Incident[] = [];
+  readonly #host: RegionHost;
+
+  constructor(options: BusOptions = {}) {
+    this.memory = options.memory ?? null;
+    this.quirks = expandQuirks(options.quirks ?? []);
+    this.memoryBlocks = new MemoryBlocks({
+      memory: this.memory,
+      ...(options.memoryBlockBytes === undefined ? {} : { blockBytes: options.memoryBlockBytes }),
+      ...(options.autoOnline === undefined ? {} : { autoOnline: options.autoOnline }),
+    });
+    this.platform = {
+      memory: this.memory,
+      pages: this.pages,
+      resources: this.resources,
+      memoryBlocks: this.memoryBlocks,
+      quirks: this.quirks,
+      stranded: [],
+      memmapOnMemoryAllowed: options.memmapOnMemory ?? false,
+      failProbeAtStep: null,
+      log: (level, text) => this.#write(`<${level}>${text}`),
+      report: (incident) => this.#incidents.push(incident),
+    };
+    this.registry = new DaxRegistry(this.quirks);
+    this.#modules = new Modules(this.platform);
+    this.#host = {
+      platform: this.platform,
+      major: DAX_MAJOR,
+      allocateMinor: () => this.minors.allocate(),
+      freeInstance: (id) => this.#freeInstance(id),
+      deviceAdded: (device) => this.#deviceAdded(device),
+      deviceRemoved: (device) => this.#deviceRemoved(device),
+    };
+  }
+
+  // ---- looking at it ----
+
+  /** In the order they were added. */
+  get regions(): readonly Region[] {
+    return this.#regions;
+  }
+
+  /** All devices in the order they appeared. */
+  devices(): readonly DevDax[] {
+    return this.#devices;
+  }
+
+  /** In registration order. */
+  get drivers(): readonly DaxDriver[] {
+    return this.#modules.drivers;
+  }
+
+  /** In load order. */
+  get modules(): readonly Module[] {
+    return this.#modules.list;
+  }
+
+  device(name: string): DevDax | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** By "maj:min". */
+  deviceByDevt(devt: string): DevDax | undefined {
+    const dax = this.registry.lookup(devt);
+    return dax === null ? undefined : this.#devices.find((device) => device.dax === dax);
+  }
+
+  driver(name: string): DaxDriver | undefined {
+    return this.#modules.driver(name);
+  }
+
+  /** The first region of that id (static ones may share it). */
+  region(id: number): Region | undefined {
+    return this.#regions.find((region) => region.id === id);
+  }
+
+  regionOf(device: DevDax): Region {
+    return this.#regions.find((region) => region === device.region) ?? fail('ENODEV', `${device.name} is gone`);
+  }
+
+  get memmapOnMemoryAllowed(): boolean {
+    return this.platform.memmapOnMemoryAllowed;
+  }
+
+  /** Memory that a kmem unbind could not take back. */
+  get stranded(): readonly StrandedMemory[] {
+    return this.platform.stranded;
+  }
+
+  /** What quirks made go wrong so far. */
+  get incidents(): readonly Incident[] {
+    return this.#incidents;
+  }
+
+  get openFiles(): ReadonlySet<OpenFile> {
+    return this.#openFiles;
+  }
+
+  get vmas(): ReadonlySet<Vma> {
+    return this.#vmas;
+  }
+
+  node(id: number): MemoryNode | undefined {
+    return this.memoryBlocks.node(id);
+  }
+
+  // ---- regions ----
+
+  /** A provider brings a region, with its first device. EEXIST the id is taken; EINVAL sizes. */
+  addRegion(options: AddRegionOptions): Region {
+    const id = options.id ?? this.#freeRegionId();
+    const same = this.#regions.filter((region) => region.id === id);
+    if (same.some((region) => !(region.isStatic && options.static)))
+      fail('EEXIST', `region ${id} exists already`);
+    const { start, size, align } = options;
+    if (!(size > 0) || !Number.isSafeInteger(start + size) || start % 4096 !== 0 || size % 4096 !== 0)
+      fail('EINVAL', `region ${id}: ${start}+${size} is no span of whole pages`);
+    if (![4096, 2097152, 1073741824].includes(align))
+      fail('EINVAL', `region ${id}: align ${align} is none of 4096, 2 MiB, 1 GiB`);
+    const region = new Region(this.#host, id, options);
+    this.#regions.push(region);
+    region.addFirstDevice((options.idle ?? false) && !region.isStatic);
+    return region;
+  }
+
+  /** The provider takes it back: never refused; devices are unbound and removed, youngest first. ENODEV unknown. */
+  removeRegion(which: number | Region): void {
+    const region = typeof which === 'number' ? this.region(which) : which;
+    const at = region === undefined ? -1 : this.#regions.indexOf(region);
+    if (region === undefined || at < 0) return fail('ENODEV', `there is no region ${String(which)}`);
+    for (const device of region.devices) device.dax.mustHaveNoReaders();
+    for (const device of [...region.devices].reverse()) {
+      if (device.binding !== null) this.#unbind(device);
+      region.drop(device);
+    }
+    this.#regions.splice(at, 1);
+  }
+
+  // ---- modules ----
+
+  /** Loads a module: its driver is attached to every unbound device it matches. EEXIST, ENOENT. */
+  insmod(name: string): void {
+    const driver = this.#modules.load(name);
+    if (driver !== null && this.autoprobe) this.#attachAll(driver);
+  }
+
+  /** Unloads it: its devices become unbound and are not offered to others; its ids are lost. EAGAIN, ENOENT. */
+  rmmod(name: string): void {
+    const module = this.#modules.unloadable(name);
+    const devices = this.#bound.filter((device) => device.driver === name);
+    for (const device of devices) device.dax.mustHaveNoReaders();
+    for (const device of devices.reverse()) this.#unbind(device);
+    this.#modules.remove(module);
+  }
+
+  // ---- drivers (names are those of their modules; ENODEV unknown driver) ----
+
+  /** Adds an id, then attaches this driver to every unbound device it matches; probe failures are not told. EINVAL. */
+  newId(driverName: string, id: string): void {
+    const driver = this.#driver(driverName);
+    driver.addId(parseDeviceId(id));
+    this.#attachAll(driver);
+  }
+
+  /** Drops an id; never unbinds. EINVAL. */
+  removeId(driverName: string, id: string): void {
+    this.#driver(driverName).removeId(parseDeviceId(id));
+  }
+
+  /** ENODEV unknown device or no match; EBUSY bound already; or the probe's own error. */
+  bind(driverName: string, deviceName: string): void {
+    const driver = this.#driver(driverName);
+    const device = this.#byName.get(deviceName);
+    if (device === undefined) return fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
+    if (!driver.matches(device))
+      fail('ENODEV', `${driverName} does not match ${deviceName}: give it the id first (new_id)`, {
+        path: deviceName,
+      });
+    if (device.binding !== null)
+      fail('EBUSY', `${deviceName} is bound to ${device.driver} already`, { path: deviceName });
+    this.#probe(driver, device);
+  }
+
+  /** ENODEV unknown, not bound, or bound to another driver. Else it always succeeds (EDEADLK from within a call into it). */
+  unbind(driverName: string, deviceName: string): void {
+    this.#driver(driverName);
+    const device = this.#byName.get(deviceName);
+    if (device === undefined || device.driver !== driverName)
+      return fail('ENODEV', `${deviceName} is not bound to ${driverName}`, { path: deviceName });
+    device.dax.mustHaveNoReaders();
+    this.#unbind(device);
+  }
+
+  /** drivers_probe: offers the device to the drivers. ENODEV unknown; else success, even if nothing binds. */
+  probe(deviceName: string): void {
+    const device = this.#byName.get(deviceName);
+    if (device === undefined) return fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
+    this.#attach(device);
+  }
+
+  // ---- device files ----
+
+  /** open(2) of /dev/NAME. ENOENT gone; ENXIO nothing to open behind it; EINVAL O_DIRECT. */
+  open(deviceName: string, flags: OpenFlags = {}): OpenFile {
+    const device = this.#byName.get(deviceName);
+    if (device === undefined) return fail('ENOENT', `there is no /dev/${deviceName}`, { path: deviceName });
+    return this.#open(device, flags);
+  }
+
+  /** open(2) of any node with this number ("maj:min"). ENXIO nobody has it. */
+  openDevt(devt: string, flags: OpenFlags = {}): OpenFile {
+    const device = this.deviceByDevt(devt);
+    if (device === undefined) return fail('ENXIO', `no device has the number ${devt}`);
+    return this.#open(device, flags);
+  }
+
+  // ---- memory failure ----
+
+  /** hard_offline_page (hpa in bytes). EBUSY nobody recovers it; ENXIO, EINVAL. */
+  hardOffline(hpa: number, flags = 0): MemoryFailureResult {
+    return hardOffline(this, hpa, flags);
+  }
+
+  /** soft_offline_page. EIO device memory; ENXIO unbound. */
+  softOffline(hpa: number): void {
+    softOffline(this, hpa);
+  }
+
+  /**
+   * udax's own injection (decision 13): the pages are poisoned whoever has them; a holder is told, mappings over them are
+   * detached, node allocators drop them.
+   */
+  memoryFailure(hpa: number, length: number): MemoryFailureResult {
+    return memoryFailure(this, hpa, length);
+  }
+
+  // ---- telling ----
+
+  /** Since the last call, oldest first. */
+  takeUevents(): Uevent[] {
+    return this.uevents.take();
+  }
+
+  /** A synthetic event (a store to an uevent attribute). */
+  emitUevent(action: string, device: DevDax, synthetic: readonly string[] = ['SYNTH_UUID=0']): void {
+    this.uevents.emit(action, device, synthetic);
+  }
+
+  /** Kernel log lines since the last call: "<4>device_dax dax0.0: ...". */
+  takeLog(): string[] {
+    const taken = this.#log;
+    this.#log = [];
+    return taken;
+  }
+
+  // ---- restore (state.ts) ----
+
+  /** Code that rebuilds a stored state reaches the parts a user cannot. */
+  get internals(): BusInternals {
+    return {
+      host: this.#host,
+      modules: this.#modules,
+      regions: this.#regions,
+      register: (device) => this.#register(device),
+      unbind: (device) => this.#unbind(device),
+      probe: (driver, device) => this.#probe(driver, device),
+    };
+  }
+
+  // ---- inside ----
+
+  #driver(name: string): DaxDriver {
+    return this.#modules.driver(name) ?? fail('ENODEV', `driver ${name} is not loaded: load its module first`);
+  }
+
+  #freeRegionId(): number {
+    let id = 0;
+    while (this.#regions.some((region) => region.id === id)) id++;
+    return id;
+  }
+
+  #freeInstance(regionId: number): number {
+    let instance = 0;
+    while (this.#byName.has(`dax${regionId}.${instance}`)) instance++;
+    return instance;
+  }
+
+  #register(device: DevDax): void {
+    this.#devices.push(device);
+    this.#byName.set(device.name, device);
+    this.registry.register(device.dax);
+  }
+
+  #deviceAdded(device: DevDax): void {
+    this.#register(device);
+    this.uevents.emit('add', device);
+    if (this.autoprobe) this.#attach(device);
+  }
+
+  #deviceRemoved(device: DevDax): void {
+    device.present = false;
+    this.#devices = this.#devices.filter((other) => other !== device);
+    this.#byName.delete(device.name);
+    this.registry.unregister(device.dax);
+    if (device.nodeCorrupt)
+      this.platform.report({
+        quirk: 'kernel72-rebind-open-file',
+        invariant: 'I3',
+        text: `${device.name}: removing its node is a list corruption (BUG in cd_forget)`,
+      });
+    if (!this.#isOpen(device)) this.minors.free(device.minor);
+    this.uevents.emit('remove', device);
+  }
+
+  /** Offers a device to the drivers in registration order; the first whose probe succeeds has it. */
+  #attach(device: DevDax): void {
+    for (const driver of this.drivers) {
+      if (device.binding !== null) return;
+      if (driver.matches(device)) this.#tryProbe(driver, device);
+    }
+  }
+
+  /** Offers all unbound devices to one driver. */
+  #attachAll(driver: DaxDriver): void {
+    for (const device of [...this.#devices])
+      if (device.binding === null && driver.matches(device)) this.#tryProbe(driver, device);
+  }
+
+  /** Failures of an attach pass are logged, not told (probe() logs them). */
+  #tryProbe(driver: DaxDriver, device: DevDax): void {
+    try {
+      this.#probe(driver, device);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error;
+    }
+  }
+
+  #probe(driver: DaxDriver, device: DevDax): void {
+    if (device.size === 0)
+      fail('ENXIO', `${device.name} has size 0: give it memory first`, { path: device.name });
+    const devres = new Devres(this.platform.failProbeAtStep);
+    device.lastDevres = devres;
+    try {
+      const probed = driver.probe(device, devres);
+      device.binding = {
+        ...probed,
+        driver: driver.name,
+        matchedById: driver.matchesId(device),
+        devres,
+      };
+    } catch (error) {
+      devres.releaseAll();
+      this.#logProbeFailure(driver, device, error);
+      throw error;
+    }
+    this.#deviceBound(device);
+  }
+
+  #deviceBound(device: DevDax): void {
+    if (this.quirks.has('kernel72-rebind-open-file') && this.#isOpen(device)) device.nodeCorrupt = true;
+    this.#bound.push(device);
+    this.#regions.find((region) => region === device.region)?.deviceBound(device);
+    this.uevents.emit('bind', device);
+  }
+
+  #logProbeFailure(driver: DaxDriver, device: DevDax, error: unknown): void {
+    if (hasCode(error, 'ENXIO', 'ENODEV')) return;
+    const number = error instanceof Error && 'errno' in error ? String(error.errno) : String(error);
+    this.platform.log(
+      3,
+      `${driver.name} ${device.name}: probe with driver ${driver.name} failed with error ${number}`,
+    );
+  }
+
+  #unbind(device: DevDax): void {
+    const binding = device.binding!;
+    try {
+      binding.devres.releaseAll();
+    } finally {
+      device.binding = null;
+      device.lastDriver = binding.driver;
+      this.#bound = this.#bound.filter((other) => other !== device);
+    }
+    this.uevents.emit('unbind', device);
+  }
+
+  #open(device: DevDax, flags: OpenFlags): OpenFile {
+    const binding = flags.path ? null : this.#openable(device);
+    if (flags.direct) fail('EINVAL', `/dev/${device.name} cannot be opened with O_DIRECT`, { path: device.name });
+    const file = new OpenFile(
+      {
+        platform: this.platform,
+        vmas: this.#vmas,
+        fileReleased: (released) => this.#fileReleased(released as OpenFile),
+        hardOffline: (hpa, failureFlags): { mappers: FailedUnit<Vma>[] } => this.hardOffline(hpa, failureFlags),
+        softOffline: (hpa) => this.softOffline(hpa),
+      },
+      device,
+      binding,
+      flags,
+    );
+    this.#openFiles.add(file);
+    if (binding !== null) this.#modules.hold(binding.driver);
+    return file;
+  }
+
+  #openable(device: DevDax): Binding {
+    const { binding } = device;
+    if (binding !== null && binding.file !== 'none') return binding;
+    if (binding === null && this.quirks.has('kernel72-open-after-unbind'))
+      for (const file of this.#openFiles)
+        if (file.device === device && file.binding !== null && !file.closed) return file.binding;
+    const why = binding === null ? 'no driver is bound to it' : 'its memory is system RAM';
+    return fail('ENXIO', `/dev/${device.name} cannot be opened: ${why}`, { path: device.name });
+  }
+
+  #isOpen(device: DevDax): boolean {
+    for (const file of this.#openFiles) if (file.device === device && file.binding !== null) return true;
+    return false;
+  }
+
+  #fileReleased(file: OpenFile): void {
+    this.#openFiles.delete(file);
+    if (file.binding !== null) this.#modules.release(file.binding.driver);
+    if (!file.device.present && !this.#isOpen(file.device)) this.minors.free(file.device.minor);
+  }
+
+  #write(line: string): void {
+    this.#log.push(line);
+    if (this.#log.length > MOST_LOG_LINES) this.#log.shift();
+  }
+}
+
+/** What state.ts may touch. */
+export interface BusInternals {
+  readonly host: RegionHost;
+  readonly modules: Modules;
+  readonly regions: Region[];
+  register(device: DevDax): void;
+  unbind(device: DevDax): void;
+  probe(driver: DaxDriver, device: DevDax): void;
+}

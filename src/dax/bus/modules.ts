@@ -1,0 +1,90 @@
+import { fail } from '../../libc/index.js';
+import type { Platform } from '../core/platform.js';
+import { DeviceDaxDriver } from '../drivers/device-dax.js';
+import type { DaxDriver } from '../drivers/driver.js';
+import { FsdevDaxDriver } from '../drivers/fsdev-dax.js';
+import { KmemDriver } from '../drivers/kmem.js';
+
+/** Drivers by the name of their module. */
+const DRIVERS: Readonly<Record<string, new (platform: Platform) => DaxDriver>> = {
+  device_dax: DeviceDaxDriver,
+  fsdev_dax: FsdevDaxDriver,
+  kmem: KmemDriver,
+};
+/** Modules without a driver on this bus. */
+const OTHERS = ['hwpoison_inject'];
+
+/** Each open file holds the module twice: the node's operations and the driver. */
+const REFERENCES_PER_FILE = 2;
+
+export interface Module {
+  readonly name: string;
+  /** 2 per open file (or mapping that outlived it); a bound driver alone does not count. */
+  readonly refcount: number;
+  readonly driver: DaxDriver | null;
+}
+
+class LoadedModule implements Module {
+  files = 0;
+
+  constructor(
+    readonly name: string,
+    readonly driver: DaxDriver | null,
+  ) {}
+
+  get refcount(): number {
+    return this.files * REFERENCES_PER_FILE;
+  }
+}
+
+/** Loaded modules, in load order. */
+export class Modules {
+  #loaded: LoadedModule[] = [];
+
+  constructor(private readonly platform: Platform) {}
+
+  get list(): readonly Module[] {
+    return this.#loaded;
+  }
+
+  get drivers(): readonly DaxDriver[] {
+    return this.#loaded.flatMap(({ driver }) => driver ?? []);
+  }
+
+  driver(name: string): DaxDriver | undefined {
+    return this.#loaded.find((module) => module.name === name)?.driver ?? undefined;
+  }
+
+  /** EEXIST loaded; ENOENT no such module. */
+  load(name: string): DaxDriver | null {
+    const Driver = DRIVERS[name];
+    if (Driver === undefined && !OTHERS.includes(name)) fail('ENOENT', `there is no module ${name}`);
+    if (this.#loaded.some((module) => module.name === name)) fail('EEXIST', `module ${name} is loaded already`);
+    const driver = Driver === undefined ? null : new Driver(this.platform);
+    this.#loaded.push(new LoadedModule(name, driver));
+    return driver;
+  }
+
+  /** The module, if it may go. ENOENT not loaded; EAGAIN in use. */
+  unloadable(name: string): Module {
+    const module = this.#loaded.find((candidate) => candidate.name === name);
+    if (module === undefined) return fail('ENOENT', `module ${name} is not loaded`);
+    if (module.files > 0) fail('EAGAIN', `module ${name} is in use by ${module.files} open files or mappings`);
+    return module;
+  }
+
+  remove(module: Module): void {
+    this.#loaded = this.#loaded.filter((other) => other !== module);
+  }
+
+  /** A file was opened under this driver. */
+  hold(driver: string): void {
+    const module = this.#loaded.find(({ name }) => name === driver);
+    if (module !== undefined) module.files++;
+  }
+
+  release(driver: string): void {
+    const module = this.#loaded.find(({ name }) => name === driver);
+    if (module !== undefined) module.files--;
+  }
+}

@@ -1,0 +1,48 @@
+import { fail } from '../../libc/index.js';
+
+/**
+ * What a probe acquired, to be given back in reverse order, each exactly once: when the probe fails, or at unbind.
+ * `acquired` and `released` are kept for the checker (I3).
+ */
+export class Devres {
+  readonly acquired: string[] = [];
+  readonly released: string[] = [];
+  #actions: (() => void)[] = [];
+  #step = 0;
+
+  /** @param failAtStep the n-th acquisition (from 0) fails with ENOMEM instead; null never */
+  constructor(private readonly failAtStep: number | null = null) {}
+
+  /** Takes something and remembers how to give it back. What `take` throws is the caller's. */
+  acquire<T>(name: string, take: () => T, release?: (taken: T) => void): T {
+    if (this.#step++ === this.failAtStep) fail('ENOMEM', `injected failure at ${name}`);
+    const taken = take();
+    this.acquired.push(name);
+    this.#actions.push(() => {
+      this.released.push(name);
+      release?.(taken);
+    });
+    return taken;
+  }
+
+  /** Reverse order; an action that throws does not stop the others, the first error comes out at the end. */
+  releaseAll(): void {
+    let failed = false;
+    let first: unknown;
+    for (let action = this.#actions.pop(); action !== undefined; action = this.#actions.pop()) {
+      try {
+        action();
+      } catch (error) {
+        if (!failed) first = error;
+        failed = true;
+      }
+    }
+    if (failed) throw first;
+  }
+
+  /** True when everything taken was given back, once, in reverse. */
+  get settled(): boolean {
+    const reversed = [...this.acquired].reverse();
+    return reversed.length === this.released.length && reversed.every((name, at) => name === this.released[at]);
+  }
+}

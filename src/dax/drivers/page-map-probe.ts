@@ -1,0 +1,133 @@
+import { fail } from '../../libc/index.js';
+import {
+  DevPagemap,
+  type MemoryDeviceType,
+  PAGE_SIZE,
+  type PageMapOperations,
+  pagesOfOrder,
+} from '../../mm/index.js';
+import type { DaxOperations } from '../core/operations.js';
+import type { Platform } from '../core/platform.js';
+import type { Binding, DevDax } from '../regions/dev-dax.js';
+import { lengthOf, type Span } from '../regions/ranges.js';
+import type { Devres } from './devres.js';
+import type { Probed } from './driver.js';
+
+/** What differs between the drivers that map a device's pages. */
+export interface PageMapDriver {
+  readonly name: string;
+  readonly type: MemoryDeviceType;
+  readonly file: Binding['file'];
+  /** Order its folios come up with. */
+  vmemmapShift(device: DevDax, pageMap: DevPagemap): number;
+  pageMapOps: (device: DevDax) => PageMapOperations | null;
+  /** Its own step, after the pages are there. */
+  prepare?(device: DevDax, pageMap: DevPagemap, devres: Devres): void;
+  /** Dax operations, when file systems can use it. */
+  daxOps?(device: DevDax, pageMap: DevPagemap): DaxOperations;
+}
+
+/**
+ * The probe that device_dax and fsdev_dax share (fsdax.md "Drivers"): page map, ranges, type and owner, pages, the driver's
+ * own part, char device, dax operations, alive. Undone in reverse by devres.
+ */
+export function probePageMap(
+  platform: Platform,
+  driver: PageMapDriver,
+  device: DevDax,
+  devres: Devres,
+): Probed {
+  const ranges = device.ranges;
+  const pageMap = devres.acquire('page map', () => takePageMap(platform, driver, device));
+  for (const [at, range] of ranges.entries())
+    devres.acquire(
+      `range ${at}`,
+      () => reserve(platform, driver.name, device, at, range),
+      (resource) => platform.resources.release(resource),
+    );
+  devres.acquire(
+    'page map owner',
+    () => own(pageMap, driver, device),
+    () => platform.quirks.has('pgmap-ops-left') || disown(pageMap),
+  );
+  devres.acquire('pages', () => comeUp(platform, pageMap, ranges, driver.vmemmapShift(device, pageMap)));
+  driver.prepare?.(device, pageMap, devres);
+  devres.acquire('char device', () => undefined);
+  const ops = driver.daxOps?.(device, pageMap);
+  if (ops !== undefined)
+    devres.acquire(
+      'dax operations',
+      () => device.dax.setOps(ops),
+      () => device.dax.setOps(null),
+    );
+  devres.acquire(
+    'alive',
+    () => {
+      if (!device.region.isStatic) device.pageMap = pageMap;
+      device.dax.run();
+    },
+    () => kill(platform, device, ranges),
+  );
+  return { ranges, pageMap, file: driver.file };
+}
+
+function takePageMap(platform: Platform, driver: PageMapDriver, device: DevDax): DevPagemap {
+  const { region } = device;
+  if (region.pageMap !== null) {
+    if (device.ranges.length > 1) {
+      platform.log(4, `${driver.name} ${device.name}: static pgmap / multi-range device conflict`);
+      fail('EINVAL', `${device.name}: a static region has one page map, its device ${device.ranges.length} ranges`);
+    }
+    return region.pageMap;
+  }
+  if (device.pageMap !== null) {
+    platform.log(4, `${driver.name} ${device.name}: dynamic-dax with pre-populated page map`);
+    fail('EINVAL', `${device.name} has a page map left from an earlier probe`);
+  }
+  const pageMap = new DevPagemap(device.ranges);
+  const early =
+    platform.quirks.has('pgmap-published-early') || platform.quirks.has('kernel72-sticky-pgmap');
+  if (early) device.pageMap = pageMap;
+  return pageMap;
+}
+
+function reserve(platform: Platform, driver: string, device: DevDax, at: number, range: Span) {
+  const resource = platform.resources.request(range.start, range.end, device.name);
+  if (resource !== null) return resource;
+  const where = `mapping${at}: 0x${range.start.toString(16)}-0x${range.end.toString(16)}`;
+  platform.log(4, `${driver} ${device.name}: ${where} could not reserve range`);
+  return fail('EBUSY', `${device.name} ${where} is claimed by somebody else`, { path: device.name });
+}
+
+function own(pageMap: DevPagemap, driver: PageMapDriver, device: DevDax): void {
+  pageMap.type = driver.type;
+  pageMap.ops = driver.pageMapOps(device);
+  pageMap.owner = device;
+}
+
+function disown(pageMap: DevPagemap): void {
+  pageMap.type = null;
+  pageMap.ops = null;
+  pageMap.owner = null;
+}
+
+/** The pages come up as folios of the order asked for, where a range holds whole ones; they stay so after unbind. */
+function comeUp(platform: Platform, pageMap: DevPagemap, ranges: readonly Span[], order: number): void {
+  pageMap.vmemmapShift = order;
+  if (order === 0) return;
+  for (const range of ranges) {
+    const pfn = range.start / PAGE_SIZE;
+    const pages = lengthOf(range) / PAGE_SIZE;
+    const unit = pagesOfOrder(order);
+    if (pfn % unit === 0 && pages % unit === 0) platform.pages.setDefaultOrder(pfn, pages, order);
+    else platform.pages.clear(pfn, pages);
+  }
+}
+
+/** The device dies: holder told, then every mapping of it torn down, its page map forgotten. */
+function kill(platform: Platform, device: DevDax, ranges: readonly Span[]): void {
+  device.dax.kill();
+  for (const mapping of [...device.mappings]) mapping.zap();
+  for (const range of ranges) platform.memory?.kill(range.start, lengthOf(range));
+  if (!device.region.isStatic) device.pageMap = null;
+}

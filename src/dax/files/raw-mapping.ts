@@ -1,0 +1,79 @@
+import { fail } from '../../libc/index.js';
+import type { Mapping, PhysicalRange } from '../../memory/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import type { DevDax, Zappable } from '../regions/dev-dax.js';
+
+/** A real mapping of a device_dax device: the memory layer's, plus the pins on its folios (I5) until close or kill. */
+export class RawMapping implements Mapping, Zappable {
+  readonly #mapping: Mapping;
+  #pinned = true;
+
+  constructor(
+    private readonly device: DevDax,
+    private readonly pieces: readonly PhysicalRange[],
+    writable: boolean,
+    private readonly ended: () => void,
+  ) {
+    const { memory, pages } = device.platform;
+    if (memory === null) fail('ENXIO', `${device.name}: this bus models no memory`);
+    this.#mapping = memory.map([...pieces], {
+      access: writable ? 'shared' : 'protected',
+      label: device.name,
+    });
+    for (const piece of pieces) pages.getRange(piece.start / PAGE_SIZE, piece.length / PAGE_SIZE);
+    device.mappings.add(this);
+    this.#mapping.onKill(() => this.#unpin());
+  }
+
+  get buffer(): ArrayBuffer {
+    return this.#mapping.buffer;
+  }
+
+  get length(): number {
+    return this.#mapping.length;
+  }
+
+  get address(): number {
+    return this.#mapping.address;
+  }
+
+  get access(): Mapping['access'] {
+    return this.#mapping.access;
+  }
+
+  get alive(): boolean {
+    return this.#mapping.alive;
+  }
+
+  /** Pins on the folios, for the checker: none after close or kill. */
+  get pins(): readonly PhysicalRange[] {
+    return this.#pinned ? this.pieces : [];
+  }
+
+  onKill(listener: () => void): void {
+    this.#mapping.onKill(listener);
+  }
+
+  /** The kill that follows on the memory detaches the buffer; the pins go now. */
+  zap(): void {
+    this.#unpin();
+  }
+
+  close(): void {
+    this.#mapping.close();
+    this.#unpin();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #unpin(): void {
+    if (!this.#pinned) return;
+    this.#pinned = false;
+    const { pages } = this.device.platform;
+    for (const piece of this.pieces) pages.putRange(piece.start / PAGE_SIZE, piece.length / PAGE_SIZE);
+    this.device.mappings.delete(this);
+    this.ended();
+  }
+}

@@ -1,0 +1,291 @@
+import { fail } from '../../libc/index.js';
+import { type AddressSpace, orderOfAlign, PAGE_SIZE, PMD_SIZE } from '../../mm/index.js';
+import { MF_ACTION_REQUIRED } from '../core/operations.js';
+import type { Zappable } from '../regions/dev-dax.js';
+import { type FailedUnit, type MappedFile, unitAddress } from './file-host.js';
+
+/** What an access gets: a byte, or the signal the kernel would send (offset: si_addr from the start of the mapping). */
+export type SignalAnswer =
+  | { ok: true; value: number }
+  | {
+      ok: false;
+      signal: 'SIGBUS' | 'SIGSEGV';
+      code: 'BUS_ADRERR' | 'SEGV_ACCERR' | 'SEGV_MAPERR';
+      offset: number;
+    };
+
+interface Piece {
+  start: number;
+  /** Exclusive. */
+  end: number;
+  prot: string;
+}
+
+const ADVICE_OK = ['dontneed', 'willneed', 'hugepage', 'nohugepage', 'mergeable', 'unmergeable', 'cold'];
+const ADVICE_OK_TOO = ['pageout', 'dontfork', 'dofork', 'normal', 'random', 'sequential', 'dontdump', 'dodump'];
+
+/**
+ * One mmap(2) of a device_dax device in the model: answers loads and stores as the kernel does, signals as values. Pages
+ * come in by units of the device's align; a unit that is in holds a reference on its folio.
+ */
+export class Vma implements Zappable {
+  /** Unit number -> pfn of the folio that is mapped there. */
+  readonly #units = new Map<number, number>();
+  #pieces: Piece[];
+  #hugePages = true;
+
+  constructor(
+    readonly file: MappedFile<Vma>,
+    readonly address: number,
+    /** Bytes at mmap time. */
+    readonly length: number,
+    /** Device offset, bytes. */
+    readonly offset: number,
+    readonly prot: string,
+  ) {
+    this.#pieces = [{ start: 0, end: length, prot }];
+    file.device.mappings.add(this);
+    file.host.vmas.add(this);
+  }
+
+  get mapping(): AddressSpace {
+    return this.file.device.inode;
+  }
+
+  /** Bytes that are still mapped, in order. */
+  get pieces(): readonly Readonly<Piece>[] {
+    return this.#pieces;
+  }
+
+  /** Units that are in: pfn of each. */
+  get mappedUnits(): ReadonlyMap<number, number> {
+    return this.#units;
+  }
+
+  get unitBytes(): number {
+    return this.file.device.align;
+  }
+
+  /** Reads one byte at `offset` (bytes from the start of the mapping). */
+  load(offset: number): SignalAnswer {
+    const wrong = this.#access(offset, false);
+    if (wrong !== null) return wrong;
+    return { ok: true, value: this.#byte(offset)?.[0] ?? 0 };
+  }
+
+  store(offset: number, byte: number): SignalAnswer {
+    const wrong = this.#access(offset, true);
+    if (wrong !== null) return wrong;
+    const at = this.#byte(offset);
+    if (at !== null) at[0] = byte;
+    return { ok: true, value: byte };
+  }
+
+  /** Stores the byte all over [offset, offset + length); stops with the signal of the first unit that has none. */
+  fill(byte: number, offset = 0, length = this.length - offset): SignalAnswer {
+    const unit = Math.min(this.unitBytes, PMD_SIZE);
+    for (let at = offset; at < offset + length; ) {
+      const wrong = this.#access(at, true);
+      if (wrong !== null) return wrong;
+      const end = Math.min(offset + length, (Math.floor(at / unit) + 1) * unit);
+      this.#bytes(at, end - at)?.fill(byte);
+      at = end;
+    }
+    return { ok: true, value: byte };
+  }
+
+  /** MAP_POPULATE, mlock: brings in what can be brought in. */
+  populate(): void {
+    for (const piece of this.#pieces)
+      for (let at = piece.start; at < piece.end; at += this.unitBytes)
+        if (piece.prot !== '' && !this.#fault(at)) return;
+  }
+
+  /** EINVAL when a part begins or ends inside a unit. */
+  munmap(offset = 0, length = this.length - offset): void {
+    const end = offset + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+    this.#mustSplit(offset, end);
+    this.#replace(offset, end, null);
+    this.#zapUnits(offset, end);
+    if (this.#pieces.length > 0) return;
+    this.file.device.mappings.delete(this);
+    this.file.host.vmas.delete(this);
+    this.file.unmapped(this);
+  }
+
+  /** EACCES write on a file open read-only; EINVAL off the unit boundaries; ENOMEM not all mapped. */
+  mprotect(offset: number, length: number, prot: string): void {
+    const end = offset + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+    if (!this.#covers(offset, end)) fail('ENOMEM', `${offset}+${length} of the mapping is not all there`);
+    if (prot.includes('w') && !this.file.writable)
+      fail('EACCES', `${this.file.device.name} is open read-only: its mapping stays so`);
+    this.#mustSplit(offset, end);
+    this.#replace(offset, end, prot);
+  }
+
+  msync(): never {
+    return fail('EINVAL', `${this.file.device.name} has nothing to sync to`);
+  }
+
+  mlock(): void {
+    this.populate();
+  }
+
+  /** Growing is EFAULT; shrinking unmaps the tail. */
+  mremap(length: number): void {
+    if (length > this.length) fail('EFAULT', `a mapping of ${this.file.device.name} cannot grow`);
+    if (length < this.length) this.munmap(length);
+  }
+
+  /** madvise(2). @returns for hwpoison: what the caller is signalled (BUS_MCEERR_AR) */
+  madvise(offset: number, length: number, advice: string): FailedUnit<Vma>[] {
+    if (advice === 'hwpoison' || advice === 'soft_offline') return this.#fail(offset, length, advice);
+    const end = offset + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+    if (advice === 'dontneed') this.#zapUnits(offset, end);
+    if (advice === 'hugepage' || advice === 'nohugepage') this.#hugePages = advice === 'hugepage';
+    if (advice === 'populate_read' || advice === 'populate_write') {
+      for (let at = offset; at < end; at += this.unitBytes)
+        if (!this.#fault(at)) fail('EFAULT', `no page at ${at} of the mapping`);
+      return [];
+    }
+    if (ADVICE_OK.includes(advice) || ADVICE_OK_TOO.includes(advice)) return [];
+    if (advice === 'remove') fail('ENODEV', `${this.file.device.name} has no holes`);
+    return fail('EINVAL', `madvise ${advice} is not for device memory`);
+  }
+
+  /** A forked child's mapping of the same: it faults for itself. */
+  fork(): Vma {
+    const child = new Vma(this.file, this.address, this.length, this.offset, this.prot);
+    child.#pieces = this.#pieces.map((piece) => ({ ...piece }));
+    this.file.adopt(child);
+    return child;
+  }
+
+  /** All pages go; the mapping stays, and answers SIGBUS from now on. */
+  zap(): void {
+    this.#zapUnits(0, this.length);
+  }
+
+  /** The mapped unit that holds a physical page, as a memory failure reports it; null when it is not mapped here. */
+  failedUnit(hpa: number): FailedUnit<Vma> | null {
+    for (const [unit, pfn] of this.#units) {
+      const start = pfn * PAGE_SIZE;
+      if (hpa >= start && hpa < start + this.unitBytes)
+        return { vma: this, offset: unit * this.unitBytes, lsb: Math.log2(this.unitBytes) };
+    }
+    return null;
+  }
+
+  // ---- inside ----
+
+  #access(offset: number, write: boolean): SignalAnswer | null {
+    const piece = this.#pieces.find(({ start, end }) => offset >= start && offset < end);
+    if (piece === undefined) return { ok: false, signal: 'SIGSEGV', code: 'SEGV_MAPERR', offset };
+    if (write ? !piece.prot.includes('w') : piece.prot === '')
+      return { ok: false, signal: 'SIGSEGV', code: 'SEGV_ACCERR', offset };
+    return this.#fault(offset) ? null : { ok: false, signal: 'SIGBUS', code: 'BUS_ADRERR', offset };
+  }
+
+  /** Brings the unit in. False: nothing is there. */
+  #fault(offset: number): boolean {
+    const { file } = this;
+    const { device } = file;
+    const unit = Math.floor(offset / this.unitBytes);
+    if (this.#units.has(unit)) return true;
+    if (!file.live || device.binding?.file !== 'mmap') return this.#deadFault();
+    if (!this.#hugePages && this.unitBytes > PAGE_SIZE) return false;
+    const pgoff = (this.offset + unit * this.unitBytes) / PAGE_SIZE;
+    const start = unitAddress(file.ranges, pgoff, this.unitBytes);
+    if (start === null) return this.#unknownFault(pgoff);
+    const { pages } = device.platform;
+    const pfn = start / PAGE_SIZE;
+    pages.mapFolio(pfn, this.mapping, pgoff);
+    pages.get(pfn, orderOfAlign(this.unitBytes));
+    this.#units.set(unit, pfn);
+    return true;
+  }
+
+  #deadFault(): false {
+    const { device, binding } = this.file;
+    if (device.binding?.file === 'open' && binding?.file === 'mmap' && this.file.live)
+      device.platform.report({
+        quirk: 'kernel72-rebind-open-file',
+        invariant: 'I6',
+        text: `${device.name}: a device_dax mapping faults under fsdev_dax (WARN in vmf_insert_folio_pmd)`,
+      });
+    return false;
+  }
+
+  #unknownFault(pgoff: number): false {
+    const { device } = this.file;
+    if (device.platform.quirks.has('kernel72-mapping-while-bound'))
+      if (unitAddress(device.ranges, pgoff, this.unitBytes) !== null)
+        device.platform.report({
+          quirk: 'kernel72-mapping-while-bound',
+          invariant: 'I10',
+          text: `${device.name}: access to a range added while bound, it has no pages (Oops in dax_set_mapping)`,
+        });
+    return false;
+  }
+
+  #zapUnits(from: number, to: number): void {
+    const { pages } = this.file.device.platform;
+    const order = orderOfAlign(this.unitBytes);
+    for (const [unit, pfn] of this.#units) {
+      const start = unit * this.unitBytes;
+      if (start < from || start >= to) continue;
+      this.#units.delete(unit);
+      pages.put(pfn, order);
+      if (pages.refcount(pfn) === 0) pages.unmapFolio(pfn);
+    }
+  }
+
+  #byte(offset: number): Uint8Array | null {
+    return this.#bytes(offset, 1);
+  }
+
+  /** The kernel's view of bytes inside one unit; null on a bus without memory. */
+  #bytes(offset: number, length: number): Uint8Array | null {
+    const { memory } = this.file.device.platform;
+    if (memory === null) return null;
+    const unit = Math.floor(offset / this.unitBytes);
+    const start = this.#units.get(unit)! * PAGE_SIZE + (offset - unit * this.unitBytes);
+    return memory.bytes(start, length);
+  }
+
+  #fail(offset: number, length: number, advice: 'hwpoison' | 'soft_offline'): FailedUnit<Vma>[] {
+    const told: FailedUnit<Vma>[] = [];
+    for (let at = offset; at < offset + length; at += this.unitBytes) {
+      if (!this.#fault(at)) fail('EFAULT', `no page at ${at} of the mapping`);
+      const unit = Math.floor(at / this.unitBytes);
+      const hpa = this.#units.get(unit)! * PAGE_SIZE + (at - unit * this.unitBytes);
+      if (advice === 'soft_offline') this.file.host.softOffline(hpa);
+      else {
+        const { mappers } = this.file.host.hardOffline(hpa, MF_ACTION_REQUIRED);
+        told.push(...mappers.filter(({ vma }) => vma === this));
+      }
+    }
+    return told;
+  }
+
+  #covers(from: number, to: number): boolean {
+    let at = from;
+    for (const piece of this.#pieces) if (piece.start <= at && piece.end > at) at = piece.end;
+    return at >= to;
+  }
+
+  #mustSplit(from: number, to: number): void {
+    const inside = (at: number): boolean => at > 0 && at < this.length && at % this.unitBytes !== 0;
+    if (from % PAGE_SIZE !== 0 || inside(from) || inside(to))
+      fail('EINVAL', `a mapping of ${this.file.device.name} is split at multiples of ${this.unitBytes} only`);
+  }
+
+  #replace(from: number, to: number, prot: string | null): void {
+    const left = this.#pieces.flatMap((piece) => [
+      { ...piece, end: Math.min(piece.end, from) },
+      { ...piece, start: Math.max(piece.start, to) },
+    ]);
+    if (prot !== null) left.push({ start: from, end: Math.min(to, this.length), prot });
+    this.#pieces = left.filter(({ start, end }) => end > start).sort((a, b) => a.start - b.start);
+  }
+}

@@ -1,0 +1,65 @@
+import { fail } from '../libc/index.js';
+
+/** A bug that real code has or had; each changes one place of the model when its flag is on. */
+export interface Quirk {
+  readonly flag: string;
+  /** `upstream`: a version of the fsdev or famfs patches (fsdax.md). `kernel72`: Linux 7.2 (dax-bus.md 12). */
+  readonly kind: 'upstream' | 'kernel72';
+  readonly about: string;
+  /** The invariant that catches it. */
+  readonly invariant: string;
+}
+
+const upstream = (flag: string, invariant: string, about: string): Quirk => ({
+  flag,
+  kind: 'upstream',
+  about,
+  invariant,
+});
+const kernel72 = (flag: string, invariant: string, about: string): Quirk => ({
+  flag,
+  kind: 'kernel72',
+  about,
+  invariant,
+});
+
+/** Every flag, in the order of fsdax.md "Bugs upstream had" and dax-bus.md 12. */
+export const QUIRKS: readonly Quirk[] = [
+  upstream('v9-match', 'I4', 'fsdev_dax matches device-type devices: load order decides who binds'),
+  upstream('failure-offset-first-range', 'I10', 'memory_failure offset counts from ranges[0] only'),
+  upstream('kaddr-first-range', 'I10', 'kaddr counts from ranges[0] only, wrong for multi-range devices'),
+  upstream('direct-access-crosses-range', 'I10', 'direct_access answers a length that crosses a range'),
+  upstream('pgmap-starts-after-data', 'I10', 'the probe goes on with data offset 0 when the page map starts late'),
+  upstream('vmemmap-shift-left', 'I1', 'vmemmap_shift of device_dax is left on a static page map'),
+  upstream('pgmap-ops-left', 'I3', 'page map ops and owner are left after unbind'),
+  upstream('pgmap-published-early', 'I3', 'dev_dax.pgmap is set before the probe can no longer fail'),
+  upstream('holder-ops-read-twice', 'I3', 'holder operations are read twice around a concurrent put'),
+  upstream('put-when-get-failed', 'I3', 'a mount puts the device also when getting it had failed'),
+  upstream('phantom-lookup', 'I11', 'a lookup by dev_t makes a phantom device'),
+  upstream('zero-page-failed-translation', 'I10', 'zero_page_range uses the kaddr of a failed translation'),
+  upstream('compound-left', 'I1', 'compound folios of device_dax are left when fsdev_dax takes the pages'),
+  upstream('mode-not-restored', 'I12', 'a helper changes the mode and does not restore it on error'),
+  upstream('no-clear-on-unbind', 'I3', 'folio state is not cleared on unbind: the next user gets dirty pages'),
+  kernel72('kernel72-rebind-open-file', 'I6', 'a rebind under an open file revives it and corrupts its node'),
+  kernel72('kernel72-open-after-unbind', 'I3', 'an unbound node opens while another file is open; mmap then Oopses'),
+  kernel72('kernel72-mapping-while-bound', 'I10', 'a range added while bound has no pages: access or unbind Oopses'),
+  kernel72('kernel72-sticky-pgmap', 'I3', 'a failed probe leaves its page map: later probes are EINVAL for good'),
+  kernel72('kernel72-mapping-warn', 'I12', 'an empty mapping on a device with ranges prints a WARN'),
+];
+
+/** Sets of flags by name. linux-7.2: what the transcripts of that kernel hold, minus its crashes (decision 10). */
+export const QUIRK_SETS: Readonly<Record<string, readonly string[]>> = {
+  'linux-7.2': ['kernel72-sticky-pgmap', 'kernel72-open-after-unbind'],
+};
+
+/** Flags for names of flags and sets. EINVAL unknown. */
+export function expandQuirks(names: Iterable<string>): Set<string> {
+  const flags = new Set<string>();
+  for (const name of names) {
+    const known = QUIRK_SETS[name] ?? (QUIRKS.some(({ flag }) => flag === name) ? [name] : undefined);
+    if (known === undefined)
+      fail('EINVAL', `there is no quirk ${name}; known: ${QUIRKS.map(({ flag }) => flag).join(', ')}`);
+    for (const flag of known) flags.add(flag);
+  }
+  return flags;
+}

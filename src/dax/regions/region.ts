@@ -1,0 +1,166 @@
+import { fail } from '../../libc/index.js';
+import { DevPagemap } from '../../mm/index.js';
+import { type DeviceRegion, DevDax, type RegionType } from './dev-dax.js';
+import type { DaxRange, Span } from './ranges.js';
+import type { Platform } from '../core/platform.js';
+
+export interface AddRegionOptions {
+  /** Default: the lowest free. Static regions may share one (namespaces of one nd region). */
+  id?: number;
+  type: RegionType;
+  /** One device of fixed size (pmem) instead of many that can be resized (hmem). Default false. */
+  static?: boolean;
+  /** hpa, bytes. */
+  start: number;
+  /** Bytes. */
+  size: number;
+  /** Bytes: what its devices start with. */
+  align: number;
+  /** -1 unknown. */
+  targetNode: number;
+  /** Default: targetNode, 0 when that is unknown. */
+  numaNode?: number;
+  /** Dynamic: device .0 starts with size 0 (hmem region_idle=1). */
+  idle?: boolean;
+  /** Static: hpa where the region's page map starts, when it is not `start`. */
+  pageMapStart?: number;
+}
+
+/** What a region needs of the bus it is on. */
+export interface RegionHost {
+  readonly platform: Platform;
+  readonly major: number;
+  allocateMinor(): number;
+  /** Lowest instance number no device of that region id has. */
+  freeInstance(regionId: number): number;
+  /** The device appears: add, then offered to the drivers. */
+  deviceAdded(device: DevDax): void;
+  deviceRemoved(device: DevDax): void;
+}
+
+/** A memory span owned by a provider, and the devices it is cut into. */
+export class Region implements DeviceRegion {
+  readonly id: number;
+  readonly type: RegionType;
+  readonly isStatic: boolean;
+  readonly start: number;
+  readonly size: number;
+  readonly align: number;
+  readonly targetNode: number;
+  readonly numaNode: number;
+  readonly pageMap: DevPagemap | null;
+  #devices: DevDax[] = [];
+  #seed: DevDax | null = null;
+  #youngest: DevDax | null = null;
+
+  constructor(
+    private readonly host: RegionHost,
+    id: number,
+    options: AddRegionOptions,
+  ) {
+    this.id = id;
+    this.type = options.type;
+    this.isStatic = options.static ?? false;
+    this.start = options.start;
+    this.size = options.size;
+    this.align = options.align;
+    this.targetNode = options.targetNode;
+    this.numaNode = options.numaNode ?? Math.max(0, options.targetNode);
+    this.pageMap = this.isStatic
+      ? new DevPagemap([{ start: options.pageMapStart ?? this.start, end: this.end }])
+      : null;
+  }
+
+  /** Inclusive. */
+  get end(): number {
+    return this.start + this.size - 1;
+  }
+
+  /** Oldest first. */
+  get devices(): readonly DevDax[] {
+    return this.#devices;
+  }
+
+  get usedRanges(): readonly DaxRange[] {
+    return this.#devices.flatMap((device) => device.ranges);
+  }
+
+  /** Bytes that no range covers. */
+  get availableSize(): number {
+    return this.size - this.#devices.reduce((sum, device) => sum + device.size, 0);
+  }
+
+  /** What reading `seed` shows: made when there was none, gone once bound or deleted. */
+  get seed(): DevDax | null {
+    return this.#seed;
+  }
+
+  /** What reading `create` shows: the latest created device while it exists. */
+  get youngest(): DevDax | null {
+    return this.#youngest;
+  }
+
+  /** The device that comes with the region: neither seed nor youngest. */
+  addFirstDevice(idle: boolean): DevDax {
+    return this.#add(this.host.freeInstance(this.id), idle ? [] : [{ start: this.start, end: this.end }]);
+  }
+
+  /** create <- 1: a device of size 0 with the region's align. EACCES static; ENOSPC nothing left. */
+  createDevice(): DevDax {
+    this.#mustBeDynamic('create');
+    if (this.availableSize === 0) fail('ENOSPC', `region ${this.id} has no free space: shrink a device first`);
+    const device = this.#add(this.host.freeInstance(this.id), [], (created) => {
+      this.#youngest = created;
+      this.#seed ??= created;
+    });
+    return device;
+  }
+
+  /** delete <- name. ENXIO not a device of this region; EBUSY bound, not empty, or instance 0. */
+  deleteDevice(name: string): void {
+    this.#mustBeDynamic('delete');
+    const device = this.#devices.find((candidate) => candidate.name === name);
+    if (device === undefined) return fail('ENXIO', `region ${this.id} has no device ${name}`);
+    if (device.binding !== null) fail('EBUSY', `${name} is bound to ${device.driver}: disable it first`);
+    if (device.size !== 0) fail('EBUSY', `${name} has ${device.size} bytes: set its size to 0 first`);
+    if (device.instance === 0) fail('EBUSY', `${name} came with its region and stays with it`);
+    this.drop(device);
+  }
+
+  /** A driver was bound: it is no seed any more. */
+  deviceBound(device: DevDax): void {
+    if (this.#seed === device) this.#seed = null;
+  }
+
+  /** Takes a device out, unbound. */
+  drop(device: DevDax): void {
+    this.#devices = this.#devices.filter((other) => other !== device);
+    if (this.#seed === device) this.#seed = null;
+    if (this.#youngest === device) this.#youngest = null;
+    this.host.deviceRemoved(device);
+  }
+
+  /** Puts a device in as stored, without telling anybody (restore only). */
+  addStored(instance: number, minor: number, spans: readonly Span[]): DevDax {
+    const device = new DevDax(this.host.platform, this, instance, this.host.major, minor, spans);
+    this.#devices.push(device);
+    return device;
+  }
+
+  /** Takes stored names as they are (restore only). */
+  setStored(seed: string | null, youngest: string | null): void {
+    this.#seed = this.#devices.find((device) => device.name === seed) ?? null;
+    this.#youngest = this.#devices.find((device) => device.name === youngest) ?? null;
+  }
+
+  #add(instance: number, spans: readonly Span[], before?: (device: DevDax) => void): DevDax {
+    const device = this.addStored(instance, this.host.allocateMinor(), spans);
+    before?.(device);
+    this.host.deviceAdded(device);
+    return device;
+  }
+
+  #mustBeDynamic(attribute: string): void {
+    if (this.isStatic) fail('EACCES', `region ${this.id} is static: it has no ${attribute}`);
+  }
+}

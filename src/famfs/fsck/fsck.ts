@@ -1,0 +1,218 @@
+/**
+ * fsck: every check of a medium, one report. Reads only; damaged media never throw here, they are reported.
+ * A superblock that fails its check ends it (nothing else can be trusted); a bad log header does not: the
+ * superblock says where the entries are.
+ */
+import { DaxError } from '../../libc/index.js';
+import type { AllocationMap } from '../media/allocation-map.js';
+import { newAllocationMap } from '../media/allocator.js';
+import { logHeaderLayout, type Superblock, slotOffset } from '../media/layout.js';
+import { checkLogHeader, decodeLogHeader, Log, logHeaderFaults } from '../media/log.js';
+import type { Media } from '../media/media.js';
+import type { Problem } from '../media/problem.js';
+import { type Role, roleOf } from '../media/role.js';
+import { checkSuperblock, decodeSuperblock, superblockBytes, superblockFaults } from '../media/superblock.js';
+import { FileTree } from '../media/tree.js';
+import { type BucketReport, bucketReports } from './buckets.js';
+import { nameOverlaps } from './overlaps.js';
+
+export interface FsckOptions {
+  /** This host: tells the role. */
+  systemUuid?: string;
+  /** Adds a table of the device in this many equal parts, 1 to 64 (-B). */
+  buckets?: number;
+}
+
+export interface LogReport {
+  length: number;
+  slots: number;
+  lastIndex: number;
+  nextIndex: number;
+  nextSeqnum: number;
+  /** Bytes in use, header included. */
+  usedBytes: number;
+  /** Entries that fail their checks. */
+  badEntries: number;
+}
+
+/** As C counts: superblock and log are allocated, a unit shared by two files counts once. Bytes. */
+export interface CapacityReport {
+  device: number;
+  /** Whole units times the unit, a partial last one included. */
+  bitmap: number;
+  sumOfFileSizes: number;
+  allocated: number;
+  free: number;
+  /** allocated / sumOfFileSizes; null when there are no files. */
+  spaceAmplification: number | null;
+  percentUsed: number;
+  /** Units taken twice. */
+  collisions: number;
+  allocUnit: number;
+  units: number;
+}
+
+export interface FsckReport {
+  /** No errors (notes do not count). */
+  ok: boolean;
+  errors: Problem[];
+  notes: Problem[];
+  superblock: (Superblock & { role: Role | null }) | null;
+  log: LogReport | null;
+  capacity: CapacityReport | null;
+  files: number;
+  directories: number;
+  buckets?: BucketReport;
+}
+
+/** Codes of replay's notes that a check must call errors. */
+const NOTES_THAT_ARE_ERRORS = new Set(['unknown-type']);
+
+/** Checks a medium. Never writes, never throws for what it finds. */
+export function fsckMedia(media: Media, options: FsckOptions = {}): FsckReport {
+  const report: FsckReport = {
+    ok: false,
+    errors: [],
+    notes: [],
+    superblock: null,
+    log: null,
+    capacity: null,
+    files: 0,
+    directories: 0,
+  };
+  const superblock = checkTheSuperblock(media, report, options);
+  if (superblock !== null) checkTheLog(media, superblock, report, options);
+  report.ok = report.errors.length === 0;
+  return report;
+}
+
+/** @returns null when nothing behind it can be checked */
+function checkTheSuperblock(media: Media, report: FsckReport, options: FsckOptions): Superblock | null {
+  const bytes = superblockBytes(media);
+  const { problem } = checkSuperblock(bytes);
+  if (problem !== null) report.errors.push(problem);
+  if (bytes === null || problem?.code === 'superblock-magic') return null;
+  const superblock = attempt(report, 'superblock-number', () => decodeSuperblock(bytes));
+  if (superblock === null) return null;
+  const { systemUuid } = options;
+  const role = systemUuid === undefined ? null : roleOf(superblock, systemUuid);
+  report.superblock = { ...superblock, role };
+  if (problem !== null) return null;
+  const faults = superblockFaults(superblock, media.size);
+  report.errors.push(...faults);
+  if (superblock.deviceSize < media.size) {
+    const message = `the device has ${media.size} bytes, the file system uses ${superblock.deviceSize}`;
+    report.notes.push({ code: 'device-larger', message });
+  }
+  const isUnreachable = faults.some(({ code }) => code !== 'superblock-device-size');
+  return isUnreachable ? null : superblock;
+}
+
+function checkTheLog(media: Media, superblock: Superblock, report: FsckReport, options: FsckOptions): void {
+  const log = Log.at(media, superblock);
+  const header = log.headerBytes();
+  const problem = checkLogHeader(header, log.offset);
+  if (problem !== null) report.errors.push(problem);
+  else {
+    const decoded = attempt(report, 'log-number', () => decodeLogHeader(header, log.offset));
+    if (decoded !== null) report.errors.push(...logHeaderFaults(decoded, superblock));
+  }
+  checkIndices(log, report);
+  const allocation = attempt(report, 'device-size', () => newAllocationMap(superblock));
+  if (allocation === null) return;
+  const tree = new FileTree(superblock, log, { allocation });
+  tree.replay({ pastBadEntries: true });
+  collectReplay(tree, report, superblock);
+  report.log = logReport(log, tree);
+  report.capacity = capacityReport(superblock, allocation, tree);
+  if (options.buckets !== undefined) report.buckets = bucketReports(superblock, allocation, options.buckets);
+}
+
+/** next_index against the slots, and against next_seqnum: one ahead is what a killed writer leaves. */
+function checkIndices(log: Log, report: FsckReport): void {
+  const index = log.nextIndex();
+  const seqnum = log.nextSeqnum();
+  const { nextIndex, nextSeqnum } = logHeaderLayout.fields;
+  if (index > log.slots) {
+    const offset = log.offset + nextIndex.offset;
+    const message = `next_index at byte ${offset} is ${index}, the log has ${log.slots} slots`;
+    report.errors.push({ code: 'log-index', message, offset });
+  }
+  if (seqnum === index) {
+    noteUnpublished(log, index, report);
+    return;
+  }
+  const offset = log.offset + nextSeqnum.offset;
+  if (seqnum === index + 1) {
+    const message = `next_seqnum at byte ${offset} is one ahead of next_index ${index}: a writer died while publishing; the next writer repairs it`;
+    report.notes.push({ code: 'torn-append', message, entry: index, offset });
+  } else {
+    const message = `next_seqnum at byte ${offset} is ${seqnum}, next_index is ${index}: they must be equal`;
+    report.errors.push({ code: 'log-seqnum', message, offset });
+  }
+}
+
+/** A good entry just behind the last published one: its writer died before publishing. Harmless. */
+function noteUnpublished(log: Log, index: number, report: FsckReport): void {
+  if (index >= log.slots || log.checkEntry(index).length > 0) return;
+  const message = `log entry ${index} is written but not published: its writer died first; the next append overwrites it`;
+  report.notes.push({ code: 'unpublished-entry', message, entry: index, offset: log.entryOffset(index) });
+}
+
+function collectReplay(tree: FileTree, report: FsckReport, superblock: Superblock): void {
+  report.errors.push(...nameOverlaps(tree, superblock, tree.problems));
+  for (const note of tree.notes) {
+    (NOTES_THAT_ARE_ERRORS.has(note.code) ? report.errors : report.notes).push(note);
+  }
+  if (tree.devices.count > 1) {
+    const list = tree.devices.list().slice(1);
+    const uuids = list.map(({ uuid, size }, i) => `${i + 1}: ${uuid} (${size} bytes)`).join(', ');
+    const message = `the volume names other devices, whose content is not checked: ${uuids}`;
+    report.notes.push({ code: 'other-devices', message });
+  }
+  report.files = tree.counts.files;
+  report.directories = tree.counts.directories;
+}
+
+function logReport(log: Log, tree: FileTree): LogReport {
+  const nextIndex = log.nextIndex();
+  return {
+    length: log.length,
+    slots: log.slots,
+    lastIndex: log.slots - 1,
+    nextIndex,
+    nextSeqnum: log.nextSeqnum(),
+    usedBytes: slotOffset(nextIndex),
+    badEntries: tree.counts.badEntries,
+  };
+}
+
+function capacityReport(superblock: Superblock, map: AllocationMap, tree: FileTree): CapacityReport {
+  const { allocUnit, deviceSize } = superblock;
+  const allocated = map.countSet() * allocUnit;
+  const bitmap = map.units * allocUnit;
+  const { sumOfFileSizes } = tree.counts;
+  return {
+    device: deviceSize,
+    bitmap,
+    sumOfFileSizes,
+    allocated,
+    free: bitmap - allocated,
+    spaceAmplification: sumOfFileSizes === 0 ? null : allocated / sumOfFileSizes,
+    percentUsed: (100 * allocated) / bitmap,
+    collisions: tree.usage?.collisions ?? 0,
+    allocUnit,
+    units: map.units,
+  };
+}
+
+/** Runs a decoder; what it refuses becomes an error of the report. */
+function attempt<T>(report: FsckReport, code: string, decode: () => T): T | null {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    report.errors.push({ code, message: error.message });
+    return null;
+  }
+}

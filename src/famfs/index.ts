@@ -1,0 +1,59 @@
+/**
+ * famfs/: a famfs on memory: its media format, log, space, tree, checks and volumes (spec/famfs.md).
+ *
+ * media/: bytes and rules only. Struct tables, superblock, log and its entries, allocation, mkfs, replay into a
+ * FileTree. Needs nothing but a {@link Media}; takes no lock: whoever appends or formats holds the volume's.
+ * fsck/: every check of a medium, never writes, and the C tool's report.
+ * volume/: files people open, on a dax device.
+ *
+ * Invariants: I7 (units taken = superblock + log + union of extents), I8 (readers go by next_index and stop at the
+ * first entry that fails its checks), I9 (a crash at any store leaves an operation whole or absent).
+ * What others may write (the log, the superblock) is copied before it is checked and decoded.
+ * Order: superblock -> log -> tree + allocation map -> appender/allocator -> volume; closed in reverse by the volume.
+ * Failure: EINVAL not a famfs or bad argument, EOPNOTSUPP other version, EBADMSG damaged media (field and byte named),
+ * ENOSPC device or log full, ENAMETOOLONG, ENODEV memory taken away, ESTALE formatted underneath.
+ */
+export { type Bucket, type BucketReport, bucketReports } from './fsck/buckets.js';
+export {
+  type CapacityReport,
+  type FsckOptions,
+  type FsckReport,
+  fsckMedia,
+  type LogReport,
+} from './fsck/fsck.js';
+export { type RenderOptions, renderFsckReport } from './fsck/report.js';
+export { AllocationMap } from './media/allocation-map.js';
+export { Allocator, type AllocatorOptions, dataStart, newAllocationMap } from './media/allocator.js';
+export { LogAppender } from './media/append.js';
+export { type Daxdev, DaxdevTable } from './media/daxdev-table.js';
+export * from './media/entry.js';
+export * from './media/fmap.js';
+export * from './media/layout.js';
+export { checkLogHeader, decodeLogHeader, Log, logHeaderFaults } from './media/log.js';
+export { bufferMedia, type Media } from './media/media.js';
+export { type FormatOptions, formatMedia, type MediaState, mediaState } from './media/mkfs.js';
+export { decodeName, encodeName, toLogPath } from './media/path.js';
+export type { Problem } from './media/problem.js';
+export type { LogCounts } from './media/replay.js';
+export { type Role, roleOf } from './media/role.js';
+export {
+  checkStripe,
+  minimumBucketSize,
+  type Stripe,
+  type StripeLimits,
+  stripeFaults,
+} from './media/stripe.js';
+export {
+  checkSuperblock,
+  decodeSuperblock,
+  hasSuperblockMagic,
+  readSuperblock,
+  type SuperblockResult,
+  superblockBytes,
+  superblockFaults,
+} from './media/superblock.js';
+export { FAMFS_SYSTEM_UUID_FILE, type SystemUuidOptions, systemUuid } from './media/system-uuid.js';
+export { FileTree, type FileTreeOptions, type InodeStat, ROOT_INO } from './media/tree.js';
+export { isUuid, NIL_UUID } from './media/uuid.js';
+export { PatternStream } from './pattern.js';
+export * from './volume/index.js';

@@ -1,0 +1,157 @@
+/**
+ * Which allocation units are taken: one bit a unit, bit i of byte i>>3 (the order C uses). Pure arithmetic;
+ * searches go a word at a time.
+ */
+import { fail } from '../../libc/index.js';
+
+/** 2^31 units: 4 PiB of 2 MiB units, a map of 256 MiB that is only touched where used. */
+const MAX_UNITS = 2 ** 31;
+const FULL = 0xffffffff;
+
+export class AllocationMap {
+  private readonly words: Uint32Array;
+  /** No word before this one has a free bit (in `units`): where a search for the first free unit may start. */
+  private firstMaybeFreeWord = 0;
+
+  /** @throws EFBIG beyond 2^31 units */
+  constructor(readonly units: number) {
+    if (!(Number.isInteger(units) && units >= 0 && units <= MAX_UNITS)) {
+      fail('EFBIG', `an allocation map of ${units} units is more than udax can hold (${MAX_UNITS})`);
+    }
+    this.words = new Uint32Array(Math.ceil(units / 32));
+  }
+
+  /** The map's bytes, ceil(units / 8) of them: a live view. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.words.buffer, 0, Math.ceil(this.units / 8));
+  }
+
+  isSet(unit: number): boolean {
+    return (this.words[unit >>> 5]! & (1 << (unit & 31))) !== 0;
+  }
+
+  /**
+   * Marks units start..start+count as taken; what lies past the end of the map is left out.
+   * @returns how many of them were taken before
+   */
+  set(start: number, count: number): number {
+    if ((start & 31) + count <= 32 && start + count <= this.units) return this.setInWord(start, count);
+    let taken = 0;
+    this.eachWord(start, count, (index, mask) => {
+      const word = this.words[index]!;
+      taken += popcount(word & mask);
+      this.words[index] = word | mask;
+    });
+    return taken;
+  }
+
+  /** Most files lie within one word. */
+  private setInWord(start: number, count: number): number {
+    const index = start >>> 5;
+    const mask = lowMask(count) << (start & 31);
+    const word = this.words[index]!;
+    this.words[index] = word | mask;
+    return (word & mask) === 0 ? 0 : popcount(word & mask);
+  }
+
+  /** Marks units as free. */
+  clear(start: number, count: number): void {
+    this.eachWord(start, count, (index, mask) => {
+      this.words[index] = this.words[index]! & ~mask;
+    });
+    this.firstMaybeFreeWord = Math.min(this.firstMaybeFreeWord, start >>> 5);
+  }
+
+  /** How many units of a range are taken. */
+  countSet(start = 0, count = this.units): number {
+    let taken = 0;
+    this.eachWord(start, count, (index, mask) => {
+      taken += popcount(this.words[index]! & mask);
+    });
+    return taken;
+  }
+
+  /** The first free unit in from..end, or `end` when there is none. */
+  nextFree(from: number, end = this.units): number {
+    const first = from >>> 5;
+    let index = Math.max(first, this.firstMaybeFreeWord);
+    // Below the hint all is taken: nothing of a partial first word is lost by starting at its boundary.
+    let word = index === first ? this.words[index]! | lowMask(from & 31) : (this.words[index] ?? FULL);
+    const last = (end - 1) >>> 5;
+    while (index <= last && word >>> 0 === FULL) word = this.words[++index] ?? FULL;
+    if (index > last) return end;
+    return Math.min(end, index * 32 + trailingZeros(~word));
+  }
+
+  /** The first taken unit in from..end, or `end` when there is none. */
+  nextSet(from: number, end = this.units): number {
+    let index = from >>> 5;
+    let word = (this.words[index] ?? 0) & ~lowMask(from & 31);
+    const last = (end - 1) >>> 5;
+    while (index <= last && word === 0) word = this.words[++index] ?? 0;
+    if (index > last) return end;
+    return Math.min(end, index * 32 + trailingZeros(word));
+  }
+
+  /** The first run of `count` free units within from..end: its first unit, or -1. */
+  findRun(count: number, from: number, end: number): number {
+    this.advanceHint();
+    let start = this.nextFree(from, end);
+    while (end - start >= count) {
+      const stop = this.nextSet(start, start + count);
+      if (stop - start >= count) return start;
+      start = this.nextFree(stop, end);
+    }
+    return -1;
+  }
+
+  /** Every run of free units within from..end, in order. */
+  *freeRuns(from = 0, end = this.units): Generator<{ start: number; count: number }> {
+    let start = this.nextFree(from, end);
+    while (start < end) {
+      const stop = this.nextSet(start, end);
+      yield { start, count: stop - start };
+      start = this.nextFree(stop, end);
+    }
+  }
+
+  /** Every run of taken units, in order. */
+  *setRuns(): Generator<{ start: number; count: number }> {
+    let start = this.nextSet(0);
+    while (start < this.units) {
+      const stop = this.nextFree(start);
+      yield { start, count: stop - start };
+      start = this.nextSet(stop);
+    }
+  }
+
+  private advanceHint(): void {
+    while (this.words[this.firstMaybeFreeWord] === FULL) this.firstMaybeFreeWord++;
+  }
+
+  private eachWord(start: number, count: number, visit: (index: number, mask: number) => void): void {
+    const end = Math.min(start + count, this.units);
+    let unit = Math.max(0, start);
+    while (unit < end) {
+      const index = unit >>> 5;
+      const stop = Math.min(end, (index + 1) * 32);
+      visit(index, (lowMask(stop - index * 32) & ~lowMask(unit & 31)) >>> 0);
+      unit = stop;
+    }
+  }
+}
+
+/** The lowest n bits, n 0..32. */
+function lowMask(n: number): number {
+  return n >= 32 ? FULL : (1 << n) - 1;
+}
+
+function trailingZeros(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
+
+function popcount(word: number): number {
+  let v = word - ((word >>> 1) & 0x55555555);
+  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
+  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}

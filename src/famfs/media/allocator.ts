@@ -1,0 +1,185 @@
+/**
+ * Space for files, in allocation units of the primary device (famfs.md 9). Contiguous first fit as C does it
+ * (so that media come out byte for byte), strips in random buckets, and for full devices what C lacks: a file
+ * of several extents when no single run is long enough. A failed allocation changes nothing.
+ */
+import { fail } from '../../libc/index.js';
+import { AllocationMap } from './allocation-map.js';
+import type { FamfsExtent, Fmap } from './fmap.js';
+import { FAMFS_MAX_EXTENTS, type Superblock } from './layout.js';
+import { checkStripe, type Stripe } from './stripe.js';
+
+export interface AllocatorOptions {
+  /** Name of the volume, for messages. */
+  name?: string;
+  /** 0 <= random() < 1, draws the bucket order; default Math.random. */
+  random?: () => number;
+  /** Bytes a bucket must have at least; default: C's 1 GiB, or one chunk on devices below 4 GiB. */
+  minBucketSize?: number;
+}
+
+/** A run of free or taken units. */
+interface Run {
+  start: number;
+  count: number;
+}
+
+/** A map with the superblock area and the log taken: where every volume starts. */
+export function newAllocationMap(superblock: Superblock): AllocationMap {
+  const map = new AllocationMap(Math.ceil(superblock.deviceSize / superblock.allocUnit));
+  map.set(0, dataStart(superblock) / superblock.allocUnit);
+  return map;
+}
+
+/** First byte that can hold file data. */
+export function dataStart(superblock: Superblock): number {
+  return superblock.logOffset + superblock.logLength;
+}
+
+export class Allocator {
+  private readonly unit: number;
+  /** Whole units of the device: a partial last one (which C hands out) is never used. */
+  private readonly end: number;
+  private cursor = 0;
+
+  constructor(
+    private readonly superblock: Superblock,
+    /** Shared with the replay that fills it. */
+    readonly map: AllocationMap,
+    private readonly options: AllocatorOptions = {},
+  ) {
+    this.unit = superblock.allocUnit;
+    this.end = Math.floor(superblock.deviceSize / superblock.allocUnit);
+  }
+
+  /** Free bytes, whole units only. */
+  get freeBytes(): number {
+    return (this.end - this.map.countSet(0, this.end)) * this.unit;
+  }
+
+  /** The longest run of free bytes: the biggest file of one extent. */
+  get largestFreeBytes(): number {
+    let largest = 0;
+    for (const run of this.map.freeRuns(0, this.end)) largest = Math.max(largest, run.count);
+    return largest * this.unit;
+  }
+
+  /** A session (one hold of the log lock) searches from the start of the device, then goes on where it was. */
+  beginSession(): void {
+    this.cursor = 0;
+  }
+
+  /**
+   * Takes space for a file of `size` bytes.
+   * @param bucketOrder test seam: the buckets in the order to try, instead of a random one
+   * @throws EINVAL bad size or stripe; ENOSPC no room, naming what is free
+   */
+  allocate(size: number, stripe?: Stripe, bucketOrder?: readonly number[]): Fmap {
+    if (!(Number.isSafeInteger(size) && size > 0)) {
+      fail('EINVAL', `a famfs file holds at least one byte, not ${size}`);
+    }
+    if (stripe === undefined) return this.allocateContiguous(size);
+    const { deviceSize } = this.superblock;
+    checkStripe(stripe, { deviceSize, allocUnit: this.unit, ...this.bucketRule() });
+    if (size < stripe.chunkSize) {
+      this.cursor = 0;
+      return this.allocateContiguous(size);
+    }
+    return this.allocateStrips(size, stripe, bucketOrder ?? this.shuffledBuckets(stripe.nbuckets));
+  }
+
+  private bucketRule(): { minBucketSize?: number } {
+    const { minBucketSize } = this.options;
+    return minBucketSize === undefined ? {} : { minBucketSize };
+  }
+
+  /** Gives an allocation back (its entry was not logged). Other devices' extents are nobody's here. */
+  release(fmap: Fmap): void {
+    for (const extent of fmap.extents) {
+      if (extent.devindex === 0) this.map.clear(extent.offset / this.unit, this.unitsOf(extent.length));
+    }
+  }
+
+  /** Marks space as taken that no log entry holds (another process's reservation). */
+  reserve(extents: readonly FamfsExtent[]): void {
+    for (const extent of extents) {
+      if (extent.devindex !== 0) continue;
+      const start = Math.floor(extent.offset / this.unit);
+      this.map.set(start, Math.ceil((extent.offset + extent.length) / this.unit) - start);
+    }
+  }
+
+  private allocateContiguous(size: number): Fmap {
+    const count = this.unitsOf(size);
+    let start = this.map.findRun(count, this.cursor, this.end);
+    if (start < 0 && this.cursor > 0) start = this.map.findRun(count, 0, this.end);
+    const runs = start >= 0 ? [{ start, count }] : this.gather(count, size);
+    return { type: 'simple', extents: runs.map((run) => this.take(run)) };
+  }
+
+  private take(run: Run): FamfsExtent {
+    this.map.set(run.start, run.count);
+    this.cursor = run.start + run.count;
+    return { devindex: 0, offset: run.start * this.unit, length: run.count * this.unit };
+  }
+
+  /** The fewest free runs that hold `count` units, in device order; the smallest of them is cut to fit. */
+  private gather(count: number, size: number): Run[] {
+    const longestFirst = [...this.map.freeRuns(0, this.end)].sort((a, b) => b.count - a.count);
+    const chosen: Run[] = [];
+    let missing = count;
+    for (const run of longestFirst.slice(0, FAMFS_MAX_EXTENTS)) {
+      if (missing === 0) break;
+      chosen.push({ start: run.start, count: Math.min(run.count, missing) });
+      missing -= Math.min(run.count, missing);
+    }
+    if (missing > 0) this.failNoSpace(size, `in up to ${FAMFS_MAX_EXTENTS} extents`);
+    return chosen.sort((a, b) => a.start - b.start);
+  }
+
+  private allocateStrips(size: number, stripe: Stripe, order: readonly number[]): Fmap {
+    const { nstrips, nbuckets, chunkSize } = stripe;
+    const stripes = Math.ceil(size / (nstrips * chunkSize));
+    const count = (stripes * chunkSize) / this.unit;
+    const bucketUnits = Math.floor(this.end / nbuckets);
+    const runs: Run[] = [];
+    for (const bucket of order) {
+      if (runs.length === nstrips) break;
+      const start = this.map.findRun(count, bucket * bucketUnits, (bucket + 1) * bucketUnits);
+      if (start >= 0) runs.push({ start, count });
+    }
+    if (runs.length < nstrips) {
+      const each = `${nstrips} strips of ${stripes * chunkSize} bytes in different buckets`;
+      this.failNoSpace(size, `as ${each}: only ${runs.length} of ${nbuckets} buckets have such a run`);
+    }
+    const cursor = this.cursor;
+    const extents = runs.map((run) => this.take(run));
+    this.cursor = cursor;
+    return { type: 'interleaved', nstrips, chunkSize, extents };
+  }
+
+  /** Fisher-Yates over all buckets. */
+  private shuffledBuckets(nbuckets: number): number[] {
+    const random = this.options.random ?? Math.random;
+    const order = Array.from({ length: nbuckets }, (_, bucket) => bucket);
+    for (let i = nbuckets - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      const swapped = order[i]!;
+      order[i] = order[j]!;
+      order[j] = swapped;
+    }
+    return order;
+  }
+
+  private unitsOf(bytes: number): number {
+    return Math.ceil(bytes / this.unit);
+  }
+
+  private failNoSpace(size: number, how: string): never {
+    return fail(
+      'ENOSPC',
+      `${this.options.name ?? this.superblock.deviceName}: no room for ${size} bytes ${how} (free: ${this.freeBytes} bytes, ` +
+        `longest run ${this.largestFreeBytes}); famfs never frees space: copy files out, mkfs -f, copy in`,
+    );
+  }
+}

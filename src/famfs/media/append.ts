@@ -1,0 +1,101 @@
+/**
+ * Appending to the log, crash-ordered (decision 11): entry, flush, fence, next_seqnum, next_index, flush, fence.
+ * next_index alone publishes. Only the lines touched are flushed, so the cost does not grow with the log.
+ * The caller holds the log's lock.
+ */
+import { fail } from '../../libc/index.js';
+import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from './entry.js';
+import { logHeaderLayout, slotOffset } from './layout.js';
+import type { Log } from './log.js';
+import { viewOf } from './superblock.js';
+
+const { nextSeqnum, nextIndex } = logHeaderLayout.fields;
+const HEADER_SIZE = logHeaderLayout.size;
+
+export class LogAppender {
+  private readonly entry = new Uint8Array(ENTRY_SIZE);
+  private readonly entryView = viewOf(this.entry);
+  private readonly words: Uint32Array;
+
+  constructor(readonly log: Log) {
+    this.words = new Uint32Array(log.bytes.buffer, log.bytes.byteOffset, HEADER_SIZE / 4);
+  }
+
+  /** Slots left. */
+  get free(): number {
+    return Math.max(0, this.log.slots - this.log.nextIndex());
+  }
+
+  /**
+   * ENOSPC when fewer than `entries` slots are left: ask before space is allocated or anything is written.
+   */
+  assertRoom(entries = 1): void {
+    const { media, slots } = this.log;
+    const used = this.log.nextIndex();
+    if (used + entries > slots) {
+      fail(
+        'ENOSPC',
+        `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed; famfs never ` +
+          'frees them: copy the files out, run udax mkfs -f with a longer --loglen, copy them in again',
+        { path: media.name },
+      );
+    }
+  }
+
+  /**
+   * Undoes what a writer killed between the two index stores left: next_seqnum one ahead of next_index.
+   * Run under the lock, before a session appends.
+   * @returns true when there was something to repair
+   * @throws EBADMSG when the indices disagree in any other way
+   */
+  repair(): boolean {
+    const index = this.log.nextIndex();
+    const seqnum = this.log.nextSeqnum();
+    if (seqnum === index) return false;
+    if (seqnum !== index + 1) {
+      fail(
+        'EBADMSG',
+        `${this.log.media.name}: log indices disagree (next_seqnum ${seqnum} at byte ${this.log.offset + nextSeqnum.offset}, ` +
+          `next_index ${index} at byte ${this.log.offset + nextIndex.offset}): not written; udax fsck tells more`,
+        { path: this.log.media.name },
+      );
+    }
+    this.storeIndex(nextSeqnum.offset, index);
+    this.flush(0, HEADER_SIZE);
+    return true;
+  }
+
+  /**
+   * Publishes one entry.
+   * @returns its index
+   * @throws ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold: then nothing was written
+   */
+  append(entry: NewLogEntry): number {
+    this.assertRoom();
+    this.repair();
+    const index = this.log.nextIndex();
+    encodeEntry(this.entry, this.entryView, entry, index);
+    const at = slotOffset(index);
+    this.log.bytes.set(this.entry, at);
+    this.log.media.recordStore?.(this.log.offset + at, ENTRY_SIZE);
+    this.flush(at, ENTRY_SIZE);
+    this.storeIndex(nextSeqnum.offset, index + 1);
+    this.storeIndex(nextIndex.offset, index + 1);
+    this.flush(0, HEADER_SIZE);
+    return index;
+  }
+
+  /**
+   * One aligned 4-byte store: a reader or a crash sees the old or the new number, never half of one. The upper
+   * word of an index stays 0 (no log has 2^32 slots; append() checked that it is).
+   */
+  private storeIndex(at: number, value: number): void {
+    Atomics.store(this.words, at / 4, value);
+    this.log.media.recordStore?.(this.log.offset + at, 4);
+  }
+
+  private flush(at: number, length: number): void {
+    this.log.media.flush(this.log.offset + at, length);
+    this.log.media.fence();
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * File maps: where the bytes of a file lie. Decoding, encoding, and the resolver from file offset to device
+ * offset (famfs.md 2.4).
+ */
+import { fail } from '../../libc/index.js';
+import {
+  extentLayout,
+  FAMFS_EXT_INTERLEAVED,
+  FAMFS_EXT_SIMPLE,
+  FAMFS_MAX_EXTENTS,
+  FAMFS_MAX_STRIPS,
+  fmapLayout,
+  interleavedLayout,
+} from './layout.js';
+import { readU64, writeU64 } from './struct.js';
+
+/** A run of bytes on device `devindex` (0 is the device that holds the superblock). */
+export interface FamfsExtent {
+  devindex: number;
+  offset: number;
+  length: number;
+}
+
+/** Simple: the extents one after the other. Interleaved: chunks dealt round-robin over the strips. */
+export type Fmap =
+  | { type: 'simple'; extents: FamfsExtent[] }
+  | { type: 'interleaved'; nstrips: number; chunkSize: number; extents: FamfsExtent[] };
+
+/** Where one file offset lies, and how many bytes follow it without a jump. */
+export interface FilePiece extends FamfsExtent {
+  /** Which extent or strip. */
+  extent: number;
+}
+
+const { extType, nextents, extents, interleaved } = fmapLayout.fields;
+const { nstrips, chunkSize, strips } = interleavedLayout.fields;
+
+/**
+ * Decodes an fmap at `at`; `origin` is the device offset of the view's byte 0, `what` names the file.
+ * @throws EBADMSG naming field and byte: unknown type, counts out of bounds, unsafe integers
+ */
+export function decodeFmap(view: DataView, at: number, what: string, origin = 0): Fmap {
+  const kind = view.getUint32(at + extType.offset, true);
+  const count = view.getUint32(at + nextents.offset, true);
+  if (kind === FAMFS_EXT_SIMPLE) {
+    checkCount(`${what}: nextents`, count, FAMFS_MAX_EXTENTS, origin + at + nextents.offset);
+    return { type: 'simple', extents: decodeExtents(view, at + extents.offset, count, what, origin) };
+  }
+  if (kind !== FAMFS_EXT_INTERLEAVED) {
+    fail('EBADMSG', `${what}: extent type ${kind} at byte ${origin + at + extType.offset} is unknown`);
+  }
+  checkCount(`${what}: niext`, count, 1, origin + at + nextents.offset);
+  const base = at + interleaved.offset;
+  const stripCount = readU64(view, base + nstrips.offset, `${what}: nstrips`, origin);
+  checkCount(`${what}: nstrips`, stripCount, FAMFS_MAX_STRIPS, origin + base + nstrips.offset);
+  return {
+    type: 'interleaved',
+    nstrips: stripCount,
+    chunkSize: readU64(view, base + chunkSize.offset, `${what}: chunk_size`, origin),
+    extents: decodeExtents(view, base + strips.offset, stripCount, what, origin),
+  };
+}
+
+function checkCount(what: string, count: number, max: number, offset: number): void {
+  if (count < 1 || count > max) {
+    fail('EBADMSG', `${what} at byte ${offset} is ${count}: want ${max === 1 ? '1' : `1..${max}`}`);
+  }
+}
+
+function decodeExtents(
+  view: DataView,
+  at: number,
+  count: number,
+  what: string,
+  origin: number,
+): FamfsExtent[] {
+  const { devindex, offset, length } = extentLayout.fields;
+  return Array.from({ length: count }, (_, i) => {
+    const base = at + i * extentLayout.size;
+    return {
+      devindex: readU64(view, base + devindex.offset, `${what}: extent ${i} devindex`, origin),
+      offset: readU64(view, base + offset.offset, `${what}: extent ${i} offset`, origin),
+      length: readU64(view, base + length.offset, `${what}: extent ${i} len`, origin),
+    };
+  });
+}
+
+/** Encodes an fmap over zeroed bytes. EINVAL when it has no or too many extents. */
+export function encodeFmap(view: DataView, at: number, fmap: Fmap): void {
+  const max = fmap.type === 'simple' ? FAMFS_MAX_EXTENTS : FAMFS_MAX_STRIPS;
+  if (fmap.extents.length < 1 || fmap.extents.length > max) {
+    fail('EINVAL', `a file has 1 to ${max} extents, not ${fmap.extents.length}`);
+  }
+  if (fmap.type === 'simple') {
+    view.setUint32(at + extType.offset, FAMFS_EXT_SIMPLE, true);
+    view.setUint32(at + nextents.offset, fmap.extents.length, true);
+    encodeExtents(view, at + extents.offset, fmap.extents);
+    return;
+  }
+  if (fmap.nstrips !== fmap.extents.length) {
+    fail('EINVAL', `an interleaved file of ${fmap.nstrips} strips has ${fmap.extents.length} extents`);
+  }
+  view.setUint32(at + extType.offset, FAMFS_EXT_INTERLEAVED, true);
+  view.setUint32(at + nextents.offset, 1, true);
+  const base = at + interleaved.offset;
+  writeU64(view, base + nstrips.offset, fmap.nstrips);
+  writeU64(view, base + chunkSize.offset, fmap.chunkSize);
+  encodeExtents(view, base + strips.offset, fmap.extents);
+}
+
+function encodeExtents(view: DataView, at: number, list: readonly FamfsExtent[]): void {
+  const { devindex, offset, length } = extentLayout.fields;
+  let base = at;
+  for (const extent of list) {
+    writeU64(view, base + devindex.offset, extent.devindex);
+    writeU64(view, base + offset.offset, extent.offset);
+    writeU64(view, base + length.offset, extent.length);
+    base += extentLayout.size;
+  }
+}
+
+/** Bytes a file with this map can hold. */
+export function fmapCapacity(fmap: Fmap): number {
+  if (fmap.type === 'simple') return fmap.extents.reduce((sum, extent) => sum + extent.length, 0);
+  const shortest = fmap.extents.reduce((least, strip) => Math.min(least, strip.length), Infinity);
+  return Math.floor(shortest / fmap.chunkSize) * fmap.chunkSize * fmap.nstrips;
+}
+
+/**
+ * Where the byte at `offset` of a file lies; `length` is what follows it contiguously.
+ * @throws ERANGE past the extents
+ */
+export function resolve(fmap: Fmap, offset: number): FilePiece {
+  if (!(offset >= 0)) fail('ERANGE', `file offset ${offset} is negative`);
+  return fmap.type === 'simple' ? resolveSimple(fmap.extents, offset) : resolveInterleaved(fmap, offset);
+}
+
+function resolveSimple(list: readonly FamfsExtent[], offset: number): FilePiece {
+  let within = offset;
+  for (let i = 0; i < list.length; i++) {
+    const extent = list[i]!;
+    if (within < extent.length) {
+      return {
+        devindex: extent.devindex,
+        offset: extent.offset + within,
+        length: extent.length - within,
+        extent: i,
+      };
+    }
+    within -= extent.length;
+  }
+  return fail('ERANGE', `file offset ${offset} lies ${within} bytes past the end of its extents`);
+}
+
+function resolveInterleaved(fmap: Extract<Fmap, { type: 'interleaved' }>, offset: number): FilePiece {
+  const chunk = Math.floor(offset / fmap.chunkSize);
+  const within = offset % fmap.chunkSize;
+  const strip = chunk % fmap.nstrips;
+  const inStrip = Math.floor(chunk / fmap.nstrips) * fmap.chunkSize + within;
+  const extent = fmap.extents[strip]!;
+  if (inStrip >= extent.length) {
+    fail('ERANGE', `file offset ${offset} lies past the end of strip ${strip} (${extent.length} bytes)`);
+  }
+  // One strip never jumps at a chunk's end: all of it is contiguous.
+  const room = fmap.nstrips === 1 ? extent.length - inStrip : fmap.chunkSize - within;
+  return {
+    devindex: extent.devindex,
+    offset: extent.offset + inStrip,
+    length: Math.min(room, extent.length - inStrip),
+    extent: strip,
+  };
+}
+
+/**
+ * The device ranges behind `length` bytes at `offset` of a file, in file order; neighbours on the device are
+ * merged into one.
+ * @throws ERANGE when the range leaves the extents
+ */
+export function* pieces(fmap: Fmap, offset: number, length: number): Generator<FamfsExtent> {
+  let pending: FamfsExtent | null = null;
+  let position = offset;
+  const end = offset + length;
+  while (position < end) {
+    const piece = resolve(fmap, position);
+    const bytes = Math.min(piece.length, end - position);
+    position += bytes;
+    if (
+      pending !== null &&
+      pending.devindex === piece.devindex &&
+      pending.offset + pending.length === piece.offset
+    ) {
+      pending.length += bytes;
+      continue;
+    }
+    if (pending !== null) yield pending;
+    pending = { devindex: piece.devindex, offset: piece.offset, length: bytes };
+  }
+  if (pending !== null) yield pending;
+}

@@ -1,0 +1,207 @@
+/**
+ * The log as its readers see it: header, indices, entries and their checks. Readers go by next_index alone;
+ * what lies in a slot is copied to private memory before it is checked and decoded, because others may write.
+ */
+import { crc32 } from 'node:zlib';
+import { fail } from '../../libc/index.js';
+import { decodeEntry, ENTRY_CRC_OFFSET, ENTRY_SIZE, type LogEntry } from './entry.js';
+import {
+  FAMFS_LOG_MAGIC,
+  type LogHeader,
+  logEntryLayout,
+  logHeaderLayout,
+  logSlots,
+  type Superblock,
+  slotOffset,
+} from './layout.js';
+import type { Media } from './media.js';
+import type { Problem } from './problem.js';
+import { readStruct } from './struct.js';
+import { isU64, viewOf } from './superblock.js';
+
+const { magic, length, lastIndex, crc, nextSeqnum, nextIndex } = logHeaderLayout.fields;
+const HEADER_SIZE = logHeaderLayout.size;
+const NEXT_SEQNUM_WORD = nextSeqnum.offset / 4;
+const NEXT_INDEX_WORD = nextIndex.offset / 4;
+const SEQNUM = logEntryLayout.fields.seqnum.offset;
+const HIGH_WORD = 2 ** 32;
+
+/** Decodes the 48 header bytes; `origin` is their device offset. EBADMSG beyond 2^53. */
+export function decodeLogHeader(bytes: Uint8Array, origin: number): LogHeader {
+  return readStruct(logHeaderLayout, viewOf(bytes), 0, origin);
+}
+
+/** The log header check as C does it: magic, then crc. `origin` is the header's device offset. */
+export function checkLogHeader(bytes: Uint8Array, origin: number): Problem | null {
+  const view = viewOf(bytes);
+  if (!isU64(view, magic.offset, FAMFS_LOG_MAGIC)) {
+    const offset = origin + magic.offset;
+    const found = view.getBigUint64(magic.offset, true).toString(16);
+    return { code: 'log-magic', message: `log magic at byte ${offset} is 0x${found}`, offset };
+  }
+  const computed = crc32(bytes.subarray(0, crc.offset));
+  if (!isU64(view, crc.offset, computed)) {
+    const offset = origin + crc.offset;
+    const stored = view.getBigUint64(crc.offset, true).toString(16);
+    const message = `log header crc at byte ${offset} is 0x${stored}, its bytes give 0x${computed.toString(16)}`;
+    return { code: 'log-crc', message, offset };
+  }
+  return null;
+}
+
+/** What C never compares: the header's length and last index against the superblock's log length. */
+export function logHeaderFaults(header: LogHeader, superblock: Superblock): Problem[] {
+  const problems: Problem[] = [];
+  const origin = superblock.logOffset;
+  if (header.length !== superblock.logLength) {
+    const offset = origin + length.offset;
+    const message = `log length at byte ${offset} is ${header.length}, the superblock says ${superblock.logLength}`;
+    problems.push({ code: 'log-length', message, offset });
+  }
+  const slots = logSlots(superblock.logLength);
+  if (header.lastIndex !== slots - 1) {
+    const offset = origin + lastIndex.offset;
+    const message = `last index at byte ${offset} is ${header.lastIndex}, a log of ${superblock.logLength} bytes ends at ${slots - 1}`;
+    problems.push({ code: 'log-last-index', message, offset });
+  }
+  return problems;
+}
+
+/** A log that can be read: position, size and a lasting view. Its header may be bad: `open` asks, `at` does not. */
+export class Log {
+  /** Slots of this log, by the superblock's log length. */
+  readonly slots: number;
+  private readonly words: Uint32Array;
+  private readonly scratch = new Uint8Array(ENTRY_SIZE);
+
+  private constructor(
+    readonly media: Media,
+    /** Device byte of the header. */
+    readonly offset: number,
+    readonly length: number,
+    /** The memory itself, header first. Length 0 once the device is gone. */
+    readonly bytes: Uint8Array,
+  ) {
+    this.slots = logSlots(length);
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, HEADER_SIZE / 4);
+  }
+
+  /** The log a superblock describes, header unchecked (fsck). */
+  static at(media: Media, superblock: Superblock): Log {
+    const { logOffset, logLength } = superblock;
+    const bytes = media.bytes(logOffset, logLength);
+    if (bytes.byteOffset % 8 !== 0) fail('EINVAL', `${media.name}: the log is not mapped at a multiple of 8`);
+    return new Log(media, logOffset, logLength, bytes);
+  }
+
+  /** The log a superblock describes. EBADMSG when its header is damaged or contradicts the superblock. */
+  static open(media: Media, superblock: Superblock): Log {
+    const log = Log.at(media, superblock);
+    const header = log.headerBytes();
+    const problem = checkLogHeader(header, log.offset);
+    const fault = problem ?? logHeaderFaults(decodeLogHeader(header, log.offset), superblock)[0];
+    if (fault !== undefined) {
+      fail('EBADMSG', `${media.name}: ${fault.message}; the log is damaged, udax fsck tells more`, {
+        path: media.name,
+      });
+    }
+    return log;
+  }
+
+  /** A private copy of the header. */
+  headerBytes(): Uint8Array {
+    this.media.invalidate(this.offset, HEADER_SIZE);
+    return this.bytes.slice(0, HEADER_SIZE);
+  }
+
+  header(): LogHeader {
+    return decodeLogHeader(this.headerBytes(), this.offset);
+  }
+
+  /** Entries published so far. One atomic load; damaged media may answer anything up to 2^64. */
+  nextIndex(): number {
+    return this.loadIndex(NEXT_INDEX_WORD);
+  }
+
+  nextSeqnum(): number {
+    return this.loadIndex(NEXT_SEQNUM_WORD);
+  }
+
+  private loadIndex(word: number): number {
+    this.assertThere();
+    const low = Atomics.load(this.words, word);
+    const high = this.words[word + 1]!;
+    return high * HIGH_WORD + low;
+  }
+
+  /** ENODEV once the memory was taken away (device disabled, volume closed). */
+  assertThere(): void {
+    if (this.bytes.byteLength === 0)
+      fail('ENODEV', `${this.media.name}: the device is gone, its log is unmapped`);
+  }
+
+  /** Device byte of slot i. */
+  entryOffset(index: number): number {
+    return this.offset + slotOffset(index);
+  }
+
+  /** A private copy of slot i. ERANGE outside the log. */
+  copyEntry(index: number, into: Uint8Array = new Uint8Array(ENTRY_SIZE)): Uint8Array {
+    this.assertThere();
+    if (!(index >= 0 && index < this.slots))
+      fail('ERANGE', `log entry ${index}: the log has ${this.slots} slots`);
+    const at = slotOffset(index);
+    into.set(this.bytes.subarray(at, at + ENTRY_SIZE));
+    return into;
+  }
+
+  /**
+   * The entry check: seqnum and crc; on failure the cache lines are dropped and the entry checked once more.
+   * @returns what is wrong with it, nothing when it is good
+   */
+  checkEntry(index: number): Problem[] {
+    return this.checkCopy(index, this.scratch);
+  }
+
+  /** Slot i as data. @throws EBADMSG when it fails its checks or cannot be decoded */
+  entry(index: number): LogEntry {
+    const copy = new Uint8Array(ENTRY_SIZE);
+    const [problem] = this.checkCopy(index, copy);
+    if (problem !== undefined) fail('EBADMSG', `${this.media.name}: ${problem.message}`);
+    return decodeEntry(viewOf(copy), 0, index, this.entryOffset(index));
+  }
+
+  private checkCopy(index: number, copy: Uint8Array): Problem[] {
+    let problems = entryProblems(this.copyEntry(index, copy), index, this.entryOffset(index));
+    if (problems.length > 0) {
+      this.media.invalidate(this.entryOffset(index), ENTRY_SIZE);
+      problems = entryProblems(this.copyEntry(index, copy), index, this.entryOffset(index));
+    }
+    return problems;
+  }
+
+  /** Slot i as data, its crc and seqnum unchecked: for tools that show damaged media. */
+  decodeUnchecked(index: number): LogEntry {
+    return decodeEntry(viewOf(this.copyEntry(index)), 0, index, this.entryOffset(index));
+  }
+}
+
+/** Seqnum, then crc, as C counts them. */
+function entryProblems(entry: Uint8Array, index: number, origin: number): Problem[] {
+  const problems: Problem[] = [];
+  const view = viewOf(entry);
+  if (!isU64(view, SEQNUM, index)) {
+    const offset = origin + SEQNUM;
+    const found = view.getBigUint64(SEQNUM, true);
+    const message = `log entry ${index}: seqnum at byte ${offset} is ${found}, want ${index}`;
+    problems.push({ code: 'entry-seqnum', message, entry: index, offset });
+  }
+  const computed = crc32(entry.subarray(0, ENTRY_CRC_OFFSET));
+  if (!isU64(view, ENTRY_CRC_OFFSET, computed)) {
+    const offset = origin + ENTRY_CRC_OFFSET;
+    const stored = view.getBigUint64(ENTRY_CRC_OFFSET, true).toString(16);
+    const message = `log entry ${index}: crc at byte ${offset} is 0x${stored}, its bytes give 0x${computed.toString(16)}`;
+    problems.push({ code: 'entry-crc', message, entry: index, offset });
+  }
+  return problems;
+}

@@ -1,0 +1,49 @@
+import { fail } from '../../libc/index.js';
+
+/**
+ * Memory that holds a famfs, as the media code needs it: byte access to the superblock and log area, and the
+ * three acts that order stores. Offsets and lengths are bytes on the device.
+ */
+export interface Media {
+  /** For messages and for the superblock's device name. */
+  readonly name: string;
+  /** Size of the device; backings shorter than that (image files) read as zero behind their end. */
+  readonly size: number;
+  /** A lasting view of the memory itself, 8-byte aligned where `offset` is. ENXIO outside the device. */
+  bytes(offset: number, length: number): Uint8Array;
+  /** Writes the cache lines of a range back (no-op on coherent, volatile memory). */
+  flush(offset: number, length: number): void;
+  /** All flushes before it are done before any store after it. */
+  fence(): void;
+  /** Zeroes a range and flushes it; may be a hole punch. */
+  zero(offset: number, length: number): void;
+  /** Drops the cached lines of a range, so that the next load sees what another host wrote. */
+  invalidate(offset: number, length: number): void;
+  /** Test seam: told after each ordered store, so that a crash can be played between any two. */
+  recordStore?(offset: number, length: number): void;
+}
+
+/** Media in plain memory: tests, and images read whole. Bytes behind `contents` read as zero. */
+export function bufferMedia(contents: Uint8Array, options: { name?: string; size?: number } = {}): Media {
+  const name = options.name ?? 'memory';
+  const size = options.size ?? contents.byteLength;
+  return {
+    name,
+    size,
+    bytes(offset, length) {
+      if (offset < 0 || length < 0 || offset + length > size) {
+        fail('ENXIO', `${name} ends at ${size}: no bytes ${offset}..${offset + length}`);
+      }
+      if (offset + length <= contents.byteLength) return contents.subarray(offset, offset + length);
+      const extended = new Uint8Array(length);
+      if (offset < contents.byteLength) extended.set(contents.subarray(offset));
+      return extended;
+    },
+    flush() {},
+    fence() {},
+    zero(offset, length) {
+      this.bytes(offset, length).fill(0);
+    },
+    invalidate() {},
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * Making a famfs (famfs.md 5), ordered so that a crash leaves either no file system or a whole one: the old
+ * magic goes first, the log is made ready, the magic comes last. The caller keeps others off the device.
+ */
+import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { fail } from '../../libc/index.js';
+import {
+  FAMFS_ALLOC_UNIT,
+  FAMFS_LOG_MAGIC,
+  FAMFS_LOG_OFFSET,
+  FAMFS_MIN_LOG_LENGTH,
+  FAMFS_OMF_MAJOR,
+  FAMFS_OMF_MINOR,
+  FAMFS_SUPER_MAGIC,
+  FAMFS_SUPERBLOCK_SIZE,
+  FAMFS_VERSION,
+  logHeaderLayout,
+  logSlots,
+  type Superblock,
+  superblockLayout,
+  UDAX_MIN_DEVICE_SIZE,
+} from './layout.js';
+import type { Media } from './media.js';
+import { writeStruct, writeU64 } from './struct.js';
+import {
+  checkSuperblock,
+  decodeSuperblock,
+  hasSuperblockMagic,
+  isPowerOfTwo,
+  superblockBytes,
+  viewOf,
+} from './superblock.js';
+
+export interface FormatOptions {
+  /** This host: owner of the new file system. */
+  systemUuid: string;
+  /** Overwrite a file system that is there, whoever owns it. */
+  force?: boolean;
+  /** With force: only remove the superblock's magic, make nothing. */
+  kill?: boolean;
+  /** Bytes: a power of two from 8 MiB (the default) up. */
+  logLength?: number;
+  /** Written to the superblock; default: the media's name. 64 bytes are kept. */
+  deviceName?: string;
+  /** Test seam: uuids to write instead of random ones. */
+  uuids?: { fileSystem: string; device: string };
+}
+
+/** What is on a medium, as mkfs and roles need to know it. */
+export type MediaState = 'none' | 'valid' | 'other-version' | 'damaged';
+
+export function mediaState(media: Media): MediaState {
+  const bytes = superblockBytes(media);
+  const { result } = checkSuperblock(bytes);
+  if (result === 0) return 'valid';
+  if (result === 1) return 'other-version';
+  return bytes !== null && hasSuperblockMagic(bytes) ? 'damaged' : 'none';
+}
+
+/**
+ * Makes a file system, or kills one.
+ * @returns the new superblock, null after a kill
+ * @throws EINVAL bad log length, device too small, kill without force; EPERM owned by another host; EEXIST there is
+ * one already. Nothing is written then.
+ */
+export function formatMedia(media: Media, options: FormatOptions): Superblock | null {
+  const logLength = options.logLength ?? FAMFS_MIN_LOG_LENGTH;
+  const force = options.force ?? false;
+  checkLogLength(logLength);
+  if (options.kill === true) return kill(media, force);
+  if (!force) refuseExisting(media, options.systemUuid);
+  checkDevice(media, logLength);
+  const superblock = newSuperblock(media, logLength, options);
+  removeMagic(media);
+  writeLog(media, logLength);
+  writeSuperblock(media, superblock);
+  return decodeSuperblock(superblock);
+}
+
+function checkLogLength(logLength: number): void {
+  if (!isPowerOfTwo(logLength) || logLength < FAMFS_MIN_LOG_LENGTH) {
+    fail(
+      'EINVAL',
+      `a log of ${logLength} bytes is refused: it must be a power of two and at least ${FAMFS_MIN_LOG_LENGTH} (8 MiB)`,
+    );
+  }
+}
+
+/** `-k` alone formats in C; here it asks for the force that killing needs. */
+function kill(media: Media, force: boolean): null {
+  if (!force) {
+    fail('EINVAL', `${media.name}: killing a superblock destroys the file system: give force (-f) as well`, {
+      path: media.name,
+    });
+  }
+  removeMagic(media);
+  return null;
+}
+
+function refuseExisting(media: Media, systemUuid: string): void {
+  const state = mediaState(media);
+  if (state === 'none') return;
+  const bytes = superblockBytes(media)!;
+  if (state === 'valid' && decodeSuperblock(bytes).systemUuid !== systemUuid.toLowerCase()) {
+    fail(
+      'EPERM',
+      `${media.name}: its superblock is owned by another host (${decodeSuperblock(bytes).systemUuid})`,
+      {
+        path: media.name,
+      },
+    );
+  }
+  const what = {
+    valid: 'already has a famfs superblock',
+    'other-version': 'already has a famfs superblock of another version',
+    damaged: 'has a damaged famfs superblock (udax fsck tells more)',
+  }[state];
+  fail('EEXIST', `${media.name} ${what}; force (-f) overwrites it and all its files`, { path: media.name });
+}
+
+function checkDevice(media: Media, logLength: number): void {
+  if (media.size < UDAX_MIN_DEVICE_SIZE) {
+    fail('EINVAL', `${media.name} has ${media.size} bytes, a famfs needs at least ${UDAX_MIN_DEVICE_SIZE}`, {
+      path: media.name,
+    });
+  }
+  const dataStart = FAMFS_LOG_OFFSET + logLength;
+  if (dataStart + FAMFS_ALLOC_UNIT > media.size) {
+    fail(
+      'EINVAL',
+      `${media.name}: superblock and a log of ${logLength} bytes leave no room for files on ${media.size} bytes: ` +
+        'choose a shorter log',
+      { path: media.name },
+    );
+  }
+}
+
+function newSuperblock(media: Media, logLength: number, options: FormatOptions): Uint8Array {
+  const bytes = new Uint8Array(superblockLayout.size);
+  const view = viewOf(bytes);
+  writeStruct(superblockLayout, view, 0, {
+    magic: FAMFS_SUPER_MAGIC,
+    version: FAMFS_VERSION,
+    logOffset: FAMFS_LOG_OFFSET,
+    logLength,
+    allocUnit: FAMFS_ALLOC_UNIT,
+    omfMajor: FAMFS_OMF_MAJOR,
+    omfMinor: FAMFS_OMF_MINOR,
+    uuid: options.uuids?.fileSystem ?? randomUUID(),
+    deviceUuid: options.uuids?.device ?? randomUUID(),
+    systemUuid: options.systemUuid,
+    deviceSize: media.size,
+    deviceName: options.deviceName ?? media.name,
+  });
+  const { crc } = superblockLayout.fields;
+  writeU64(view, crc.offset, crc32(bytes.subarray(0, crc.offset)));
+  return bytes;
+}
+
+/** From here on there is no file system, whatever else happens. */
+function removeMagic(media: Media): void {
+  const { magic } = superblockLayout.fields;
+  store(media, magic.offset, new Uint8Array(magic.size));
+}
+
+/** A zeroed log with its header; indices 0. */
+function writeLog(media: Media, logLength: number): void {
+  const header = new Uint8Array(logHeaderLayout.size);
+  const view = viewOf(header);
+  const { crc } = logHeaderLayout.fields;
+  writeStruct(logHeaderLayout, view, 0, {
+    magic: FAMFS_LOG_MAGIC,
+    length: logLength,
+    lastIndex: logSlots(logLength) - 1,
+  });
+  writeU64(view, crc.offset, crc32(header.subarray(0, crc.offset)));
+  media.zero(FAMFS_LOG_OFFSET, logLength);
+  store(media, FAMFS_LOG_OFFSET, header);
+}
+
+/** The rest of the superblock area first (C leaves what was there), the magic last. */
+function writeSuperblock(media: Media, superblock: Uint8Array): void {
+  const { magic } = superblockLayout.fields;
+  media.zero(0, FAMFS_SUPERBLOCK_SIZE);
+  store(media, magic.size, superblock.subarray(magic.size));
+  store(media, magic.offset, superblock.subarray(0, magic.size));
+}
+
+function store(media: Media, offset: number, bytes: Uint8Array): void {
+  media.bytes(offset, bytes.length).set(bytes);
+  media.recordStore?.(offset, bytes.length);
+  media.flush(offset, bytes.length);
+  media.fence();
+}

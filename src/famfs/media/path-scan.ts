@@ -1,0 +1,77 @@
+/**
+ * One pass over the path bytes of a log entry: checks every rule a logged path must keep, and leaves its
+ * components (start, end, hash) for the lookup. Reused from entry to entry, allocates nothing.
+ */
+import { HASH_PRIME, HASH_START } from './inode-table.js';
+import { FAMFS_PATH_FIELD } from './layout.js';
+
+/** What is wrong with a logged path. */
+export type PathFault =
+  | 'path-empty'
+  | 'path-absolute'
+  | 'path-component'
+  | 'path-dot'
+  | 'path-unterminated'
+  | 'path-junk';
+
+export const pathFaultText: Record<PathFault, string> = {
+  'path-empty': 'the path is empty',
+  'path-absolute': 'the path is absolute, it must be relative to the root',
+  'path-component': 'the path has an empty component',
+  'path-dot': "the path has a '.' or '..' component",
+  'path-unterminated': `the path has no NUL within its ${FAMFS_PATH_FIELD} bytes`,
+  'path-junk': 'the path field holds bytes behind its NUL',
+};
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+export class PathScan {
+  count = 0;
+  readonly starts = new Uint32Array(FAMFS_PATH_FIELD);
+  readonly ends = new Uint32Array(FAMFS_PATH_FIELD);
+  readonly hashes = new Int32Array(FAMFS_PATH_FIELD);
+
+  /**
+   * Scans the field at `at`; `words` is the same memory as 4-byte words (the field lies at a multiple of 4).
+   * @returns the first rule broken, or null
+   */
+  scan(bytes: Uint8Array, words: Uint32Array, at: number): PathFault | null {
+    this.count = 0;
+    const fieldEnd = at + FAMFS_PATH_FIELD;
+    if (bytes[at] === 0) return 'path-empty';
+    if (bytes[at] === SLASH) return 'path-absolute';
+    let start = at;
+    let hash = HASH_START;
+    for (let i = at; i < fieldEnd; i++) {
+      const byte = bytes[i]!;
+      if (byte !== SLASH && byte !== 0) {
+        hash = Math.imul(hash ^ byte, HASH_PRIME);
+        continue;
+      }
+      if (i === start) return 'path-component';
+      if (bytes[start] === DOT && isDots(bytes, start, i)) return 'path-dot';
+      this.starts[this.count] = start;
+      this.ends[this.count] = i;
+      this.hashes[this.count] = hash;
+      this.count++;
+      if (byte === 0) return isZero(bytes, words, i, fieldEnd) ? null : 'path-junk';
+      start = i + 1;
+      hash = HASH_START;
+    }
+    return 'path-unterminated';
+  }
+}
+
+/** Of a component that starts with a dot. */
+function isDots(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === 1 || (end - start === 2 && bytes[start + 1] === DOT);
+}
+
+/** A word at a time: this runs over most of the field, for every entry of a mount. */
+function isZero(bytes: Uint8Array, words: Uint32Array, start: number, end: number): boolean {
+  let i = start;
+  for (; i % 4 !== 0; i++) if (bytes[i] !== 0) return false;
+  for (let word = i / 4; word < end / 4; word++) if (words[word] !== 0) return false;
+  return true;
+}

@@ -1,0 +1,79 @@
+/**
+ * Names on media are bytes; here they are strings. Bytes that are not UTF-8 become lone surrogates
+ * U+DC80..U+DCFF (and back), so that every file can be reached by the string that names it.
+ */
+import { fail } from '../../libc/index.js';
+import { FAMFS_PATH_FIELD } from './layout.js';
+
+const ESCAPED_BYTE = /[\udc80-\udcff]/;
+const NOT_UTF8 = '\ufffd';
+
+/** Bytes of a name or path as text. */
+export function decodeName(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = buffer.toString('utf8');
+  if (!text.includes(NOT_UTF8) || Buffer.from(text, 'utf8').equals(buffer)) return text;
+  return decodeEscaped(buffer);
+}
+
+/** Keeps valid sequences, escapes each byte that starts none. */
+function decodeEscaped(buffer: Buffer): string {
+  let text = '';
+  for (let at = 0; at < buffer.length; ) {
+    const length = sequenceLength(buffer, at);
+    if (length === 0) text += String.fromCharCode(0xdc00 + buffer[at]!);
+    else text += buffer.toString('utf8', at, at + length);
+    at += length || 1;
+  }
+  return text;
+}
+
+function sequenceLength(buffer: Buffer, at: number): number {
+  const first = buffer[at]!;
+  const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const sequence = buffer.subarray(at, at + length);
+  const roundTrip = Buffer.from(sequence.toString('utf8'), 'utf8');
+  return roundTrip.equals(sequence) ? length : 0;
+}
+
+/** Text of a name or path as the bytes that go on media. */
+export function encodeName(text: string): Uint8Array {
+  if (!ESCAPED_BYTE.test(text)) return Buffer.from(text, 'utf8');
+  const parts: Buffer[] = [];
+  for (const character of text) {
+    const code = character.charCodeAt(0);
+    const isEscaped = character.length === 1 && code >= 0xdc80 && code <= 0xdcff;
+    parts.push(isEscaped ? Buffer.of(code - 0xdc00) : Buffer.from(character, 'utf8'));
+  }
+  return Buffer.concat(parts);
+}
+
+/**
+ * The logged form of a path people give: relative to the root, `/a//b/` is `a/b`; the root itself is ''.
+ * @throws EINVAL for NUL, `.` and `..`; ENAMETOOLONG when it does not fit the 79 bytes of a log entry
+ */
+export function toLogPath(path: string): string {
+  if (path.includes('\0')) fail('EINVAL', 'a path cannot hold a NUL character', { path });
+  const components = path.split('/').filter((component) => component !== '');
+  for (const component of components) {
+    if (component === '.' || component === '..') {
+      fail('EINVAL', `'${path}' has a '${component}' component: give the plain path from the volume's root`, {
+        path,
+      });
+    }
+  }
+  const logPath = components.join('/');
+  checkLogPathLength(logPath, encodeName(logPath).length);
+  return logPath;
+}
+
+/** ENAMETOOLONG when a path does not fit a log entry (79 bytes and a NUL; C cuts it silently). */
+export function checkLogPathLength(path: string, lengthBytes: number): void {
+  if (lengthBytes >= FAMFS_PATH_FIELD) {
+    fail(
+      'ENAMETOOLONG',
+      `'${path}' is ${lengthBytes} bytes long, a famfs path from the root holds at most ${FAMFS_PATH_FIELD - 1}`,
+      { path },
+    );
+  }
+}

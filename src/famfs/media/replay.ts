@@ -1,0 +1,280 @@
+/**
+ * Replay: log entries, in order, into an inode table and a map of used space. Each entry is copied out of the
+ * shared memory, checked (crc, seqnum), then applied; what breaks a rule is reported and skipped (famfs.md 7, 17).
+ */
+import { crc32 } from 'node:zlib';
+import type { DaxdevTable } from './daxdev-table.js';
+import { decodeEntry, ENTRY_CRC_OFFSET, ENTRY_SIZE } from './entry.js';
+import { type ExtentLimits, FileScan, looseU64 } from './file-scan.js';
+import { DIRECTORY, FILE, type InodeTable, NOTHING } from './inode-table.js';
+import {
+  addDaxdevLayout,
+  FAMFS_LOG_ADD_DAXDEV,
+  FAMFS_LOG_FILE,
+  FAMFS_LOG_MKDIR,
+  fileMetaLayout,
+  logEntryLayout,
+  mkdirMetaLayout,
+  slotOffset,
+} from './layout.js';
+import type { Log } from './log.js';
+import { decodeName } from './path.js';
+import { PathScan, pathFaultText } from './path-scan.js';
+import type { Problem, ProblemList } from './problem.js';
+import { viewOf } from './superblock.js';
+import type { Usage } from './usage.js';
+
+const META = logEntryLayout.fields.meta.offset;
+const SEQNUM = logEntryLayout.fields.seqnum.offset;
+const TYPE = logEntryLayout.fields.type.offset;
+const FILE_PATH = META + fileMetaLayout.fields.path.offset;
+const FILE_MODE = META + fileMetaLayout.fields.mode.offset;
+const FILE_UID = META + fileMetaLayout.fields.uid.offset;
+const FILE_GID = META + fileMetaLayout.fields.gid.offset;
+const MKDIR_PATH = META + mkdirMetaLayout.fields.path.offset;
+const MKDIR_MODE = META + mkdirMetaLayout.fields.mode.offset;
+const MKDIR_UID = META + mkdirMetaLayout.fields.uid.offset;
+const MKDIR_GID = META + mkdirMetaLayout.fields.gid.offset;
+const DAXDEV_INDEX = META + addDaxdevLayout.fields.index.offset;
+/** Entries copied at once: the copy stays in the second-level cache. */
+const WINDOW_ENTRIES = 120;
+
+/** Counts of what the log holds, good entries only (skipped ones included), as C's fsck counts. */
+export interface LogCounts {
+  files: number;
+  directories: number;
+  sumOfFileSizes: number;
+  badEntries: number;
+}
+
+export interface ReplayTargets {
+  log: Log;
+  inodes: InodeTable;
+  devices: DaxdevTable;
+  limits: ExtentLimits;
+  /** Null when nobody allocates. */
+  usage: Usage | null;
+  problems: ProblemList;
+  notes: ProblemList;
+  counts: LogCounts;
+}
+
+/** A private copy of a run of entries, with one ready view for each crc. */
+class EntryWindow {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  private readonly covered: Uint8Array[];
+
+  constructor(readonly entries: number) {
+    this.bytes = new Uint8Array(entries * ENTRY_SIZE);
+    this.words = new Uint32Array(this.bytes.buffer);
+    this.covered = Array.from({ length: entries }, (_, i) =>
+      this.bytes.subarray(i * ENTRY_SIZE, i * ENTRY_SIZE + ENTRY_CRC_OFFSET),
+    );
+  }
+
+  load(log: Log, first: number, count: number): void {
+    const at = slotOffset(first);
+    this.bytes.set(log.bytes.subarray(at, at + count * ENTRY_SIZE));
+  }
+
+  /** The entry check: seqnum is the slot, crc is that of the bytes. */
+  isGood(i: number, index: number): boolean {
+    const base = i * ENTRY_SIZE;
+    return (
+      looseU64(this.words, base + SEQNUM) === index &&
+      looseU64(this.words, base + ENTRY_CRC_OFFSET) === crc32(this.covered[i]!)
+    );
+  }
+
+  u32(at: number): number {
+    return this.words[at >>> 2]!;
+  }
+}
+
+export class Replay {
+  private readonly scan = new PathScan();
+  private readonly file = new FileScan();
+  private window = new EntryWindow(0);
+  /** The entry being applied: its index, and its first byte in the window. */
+  private index = 0;
+  private base = 0;
+
+  constructor(private readonly targets: ReplayTargets) {}
+
+  /**
+   * Applies entries from..to. Stops at the first that fails its checks; with `pastBadOnes` (fsck) reports such
+   * entries and goes on.
+   * @returns the first entry not applied
+   */
+  run(from: number, to: number, pastBadOnes = false): number {
+    if (from >= to) return from;
+    const { log, inodes } = this.targets;
+    inodes.reserve(to + 1);
+    this.window = new EntryWindow(Math.min(WINDOW_ENTRIES, to - from));
+    let badRun: { first: number; problems: Problem[]; count: number } | null = null;
+    for (let index = from; index < to; index++) {
+      const i = (index - from) % this.window.entries;
+      if (i === 0) this.window.load(log, index, Math.min(this.window.entries, to - index));
+      if (this.window.isGood(i, index) || this.isGoodNow(i, index)) {
+        if (badRun !== null) badRun = this.reportBadRun(badRun);
+        this.index = index;
+        this.base = i * ENTRY_SIZE;
+        this.apply();
+        continue;
+      }
+      if (!pastBadOnes) return index;
+      this.targets.counts.badEntries++;
+      badRun ??= { first: index, problems: log.checkEntry(index), count: 0 };
+      badRun.count++;
+    }
+    if (badRun !== null) this.reportBadRun(badRun);
+    return to;
+  }
+
+  /** Second look, past the cache: another host may have written the entry after we cached its lines. */
+  private isGoodNow(i: number, index: number): boolean {
+    const { log } = this.targets;
+    log.media.invalidate(log.entryOffset(index), ENTRY_SIZE);
+    log.copyEntry(index, this.window.bytes.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE));
+    return this.window.isGood(i, index);
+  }
+
+  /** One report for a run of bad entries: a wild next_index would make thousands. */
+  private reportBadRun(run: { first: number; problems: Problem[]; count: number }): null {
+    const more = run.count > 1 ? `; so fail the entries up to ${run.first + run.count - 1}` : '';
+    for (const problem of run.problems) {
+      this.targets.problems.add({ ...problem, message: problem.message + more });
+    }
+    return null;
+  }
+
+  private apply(): void {
+    const type = this.window.u32(this.base + TYPE);
+    if (type === FAMFS_LOG_FILE) this.applyFile();
+    else if (type === FAMFS_LOG_MKDIR) this.applyMkdir();
+    else if (type === FAMFS_LOG_ADD_DAXDEV) this.applyAddDaxdev();
+    else {
+      const name = type === 2 ? ' (DELETE, reserved)' : '';
+      const message = `type ${type}${name} is unknown to this software: ignored`;
+      this.targets.notes.add(this.problem('unknown-type', TYPE, message));
+    }
+  }
+
+  private applyFile(): void {
+    const { counts, inodes, limits } = this.targets;
+    const { window, base, file } = this;
+    file.read(window.words, base);
+    counts.files++;
+    counts.sumOfFileSizes += file.size;
+    const isUsable = file.check(limits, this.reportField);
+    this.markExtents();
+    const inode = this.link(FILE_PATH, FILE, isUsable);
+    if (inode === 0) return;
+    inodes.fileSize[inode] = file.size;
+    inodes.mode[inode] = window.u32(base + FILE_MODE);
+    inodes.uid[inode] = window.u32(base + FILE_UID);
+    inodes.gid[inode] = window.u32(base + FILE_GID);
+  }
+
+  private applyMkdir(): void {
+    const { counts, inodes } = this.targets;
+    const { window, base } = this;
+    counts.directories++;
+    const inode = this.link(MKDIR_PATH, DIRECTORY, true);
+    if (inode === 0) return;
+    inodes.mode[inode] = window.u32(base + MKDIR_MODE);
+    inodes.uid[inode] = window.u32(base + MKDIR_UID);
+    inodes.gid[inode] = window.u32(base + MKDIR_GID);
+  }
+
+  private applyAddDaxdev(): void {
+    const { window, base, index } = this;
+    const size = looseU64(window.words, base + META);
+    if (size > Number.MAX_SAFE_INTEGER) {
+      this.reportField('daxdev-size', META, `the device size ${size} is beyond 2^53`);
+      return;
+    }
+    const entry = decodeEntry(viewOf(window.bytes), base, index);
+    if (entry.kind !== 'add_daxdev') return;
+    const fault = this.targets.devices.add(entry.daxIndex, { size: entry.size, uuid: entry.uuid });
+    if (fault !== null) this.reportField('daxdev', DAXDEV_INDEX, `${fault.message} (${fault.code})`);
+  }
+
+  /** Puts the entry's path into the tree. @returns its inode, or 0 when it was reported and skipped */
+  private link(pathAt: number, kind: typeof FILE | typeof DIRECTORY, isUsable: boolean): number {
+    const { inodes } = this.targets;
+    const { scan } = this;
+    const { bytes, words } = this.window;
+    const fault = scan.scan(bytes, words, this.base + pathAt);
+    if (fault !== null) {
+      this.reportField(fault, pathAt, pathFaultText[fault]);
+      return 0;
+    }
+    if (!isUsable) return 0;
+    const last = scan.count - 1;
+    let parent = 0;
+    for (let i = 0; i < last; i++) {
+      parent = inodes.find(parent, bytes, scan.starts[i]!, scan.ends[i]!, scan.hashes[i]!);
+      if (parent === 0 || inodes.kind[parent] !== DIRECTORY) {
+        this.reportParent(pathAt, i, parent);
+        return 0;
+      }
+    }
+    const start = scan.starts[last]!;
+    const end = scan.ends[last]!;
+    const hash = scan.hashes[last]!;
+    const known = inodes.find(parent, bytes, start, end, hash);
+    if (known !== 0) {
+      this.reportField('duplicate-path', pathAt, `the path exists since log entry ${known - 1}`);
+      return 0;
+    }
+    const inode = this.index + 1;
+    inodes.add(inode, kind, parent, bytes, start, end, hash);
+    return inode;
+  }
+
+  private reportParent(pathAt: number, component: number, found: number): void {
+    const { bytes } = this.window;
+    const parent = decodeName(bytes.subarray(this.base + pathAt, this.scan.ends[component]!));
+    if (found === NOTHING) {
+      this.reportField('missing-parent', pathAt, `its parent directory '${parent}' does not exist`);
+    } else {
+      this.reportField('parent-not-directory', pathAt, `'${parent}' is a file, not a directory`);
+    }
+  }
+
+  private markExtents(): void {
+    const { usage } = this.targets;
+    if (usage === null) return;
+    const { count, devindex, offset, length } = this.file;
+    for (let i = 0; i < count; i++) {
+      const taken = usage.mark(devindex[i]!, offset[i]!, length[i]!);
+      if (taken > 0) {
+        const message = `extent ${i} (${offset[i]}, ${length[i]} bytes) overlaps space in use: ${taken} units`;
+        this.reportField('extent-overlap', this.file.offsetFieldAt(i), message);
+      }
+    }
+  }
+
+  private readonly reportField = (code: string, at: number, message: string): void => {
+    this.targets.problems.add(this.problem(code, at, message));
+  };
+
+  private problem(code: string, at: number, message: string): Problem {
+    const offset = this.targets.log.entryOffset(this.index) + at;
+    const path = this.pathText();
+    const message2 = `log entry ${this.index}${path}: ${message} (byte ${offset})`;
+    return { code, message: message2, entry: this.index, offset };
+  }
+
+  /** The path for messages: whatever the field holds. */
+  private pathText(): string {
+    const type = this.window.u32(this.base + TYPE);
+    if (type !== FAMFS_LOG_FILE && type !== FAMFS_LOG_MKDIR) return '';
+    const at = this.base + (type === FAMFS_LOG_FILE ? FILE_PATH : MKDIR_PATH);
+    const field = this.window.bytes.subarray(at, at + fileMetaLayout.fields.path.size);
+    const end = field.indexOf(0);
+    return ` ('${decodeName(end < 0 ? field : field.subarray(0, end))}')`;
+  }
+}

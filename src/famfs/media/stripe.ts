@@ -1,0 +1,63 @@
+/** Parameters of interleaved allocations and their rules (famfs.md 9), with upstream's gaps closed. */
+import { fail } from '../../libc/index.js';
+import {
+  FAMFS_MAX_BUCKETS,
+  FAMFS_MAX_STRIPS,
+  FAMFS_MIN_BUCKET_SIZE,
+  FAMFS_MIN_DEVICE_SIZE,
+} from './layout.js';
+import { isPowerOfTwo } from './superblock.js';
+
+/** Deal a file in chunks over `nstrips` of `nbuckets` equal parts of the device. */
+export interface Stripe {
+  nstrips: number;
+  nbuckets: number;
+  /** Bytes: a power of two, a multiple of the allocation unit. */
+  chunkSize: number;
+}
+
+export interface StripeLimits {
+  deviceSize: number;
+  allocUnit: number;
+  /** Bytes a bucket must have at least; default {@link minimumBucketSize}. */
+  minBucketSize?: number;
+}
+
+/**
+ * C wants buckets of 1 GiB, and devices of 4 GiB. On devices below 4 GiB, which only udax formats, a bucket must
+ * hold one chunk; from 4 GiB up the rule is C's, so that both accept the same parameters.
+ */
+export function minimumBucketSize(deviceSize: number, chunkSize: number): number {
+  return deviceSize >= FAMFS_MIN_DEVICE_SIZE ? FAMFS_MIN_BUCKET_SIZE : chunkSize;
+}
+
+/** Every rule the parameters break, as sentences; none when they are good. */
+export function stripeFaults(stripe: Stripe, limits: StripeLimits): string[] {
+  const { nstrips, nbuckets, chunkSize } = stripe;
+  const faults: string[] = [];
+  if (!inRange(nstrips, FAMFS_MAX_STRIPS)) faults.push(`strips are 1 to ${FAMFS_MAX_STRIPS}, not ${nstrips}`);
+  const bucketsInRange = inRange(nbuckets, FAMFS_MAX_BUCKETS);
+  if (!bucketsInRange) faults.push(`buckets are 1 to ${FAMFS_MAX_BUCKETS}, not ${nbuckets}`);
+  if (nstrips > nbuckets) faults.push(`${nstrips} strips need as many buckets, there are ${nbuckets}`);
+  if (!isPowerOfTwo(chunkSize)) faults.push(`chunk size ${chunkSize} is not a power of two`);
+  else if (chunkSize % limits.allocUnit !== 0) {
+    faults.push(`chunk size ${chunkSize} is not a multiple of the allocation unit, ${limits.allocUnit}`);
+  }
+  const least = limits.minBucketSize ?? minimumBucketSize(limits.deviceSize, chunkSize);
+  if (bucketsInRange && limits.deviceSize / nbuckets < least) {
+    faults.push(
+      `${nbuckets} buckets of this device have ${Math.floor(limits.deviceSize / nbuckets)} bytes each, at least ${least} are needed`,
+    );
+  }
+  return faults;
+}
+
+function inRange(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= max;
+}
+
+/** EINVAL naming every broken rule. */
+export function checkStripe(stripe: Stripe, limits: StripeLimits): void {
+  const faults = stripeFaults(stripe, limits);
+  if (faults.length > 0) fail('EINVAL', `interleaving refused: ${faults.join('; ')}`);
+}

@@ -1,0 +1,148 @@
+/** The superblock: reading, checking (famfs.md 3), and what udax additionally asks of its numbers. */
+import { crc32 } from 'node:zlib';
+import { type ErrnoCode, fail } from '../../libc/index.js';
+import {
+  FAMFS_ALLOC_UNIT,
+  FAMFS_ALLOC_UNIT_SMALL,
+  FAMFS_LOG_OFFSET,
+  FAMFS_MIN_LOG_LENGTH,
+  FAMFS_SUPER_MAGIC,
+  FAMFS_VERSION,
+  type Superblock,
+  superblockLayout,
+} from './layout.js';
+import type { Media } from './media.js';
+import type { Problem } from './problem.js';
+import { readStruct } from './struct.js';
+
+const { magic, version, crc, allocUnit, logOffset, logLength, deviceSize } = superblockLayout.fields;
+export const SUPERBLOCK_SIZE = superblockLayout.size;
+
+/** C's answer: 0 valid, +1 another version, -1 anything else. */
+export type SuperblockResult = 0 | 1 | -1;
+
+const errnoOfProblem: Record<string, ErrnoCode> = {
+  'superblock-missing': 'EINVAL',
+  'superblock-magic': 'EINVAL',
+  'superblock-version': 'EOPNOTSUPP',
+};
+
+/** Decodes the 200 bytes whatever they are. EBADMSG when a number is beyond 2^53. */
+export function decodeSuperblock(bytes: Uint8Array): Superblock {
+  return readStruct(superblockLayout, viewOf(bytes), 0);
+}
+
+/** True when the magic is there, whatever else may be wrong: somebody's file system was here. */
+export function hasSuperblockMagic(bytes: Uint8Array): boolean {
+  return isU64(viewOf(bytes), magic.offset, FAMFS_SUPER_MAGIC);
+}
+
+/**
+ * The superblock check, tests and results in C's order: magic, version, crc, allocation unit.
+ * @returns the result and, unless 0, the one problem that decided it
+ */
+export function checkSuperblock(bytes: Uint8Array | null): {
+  result: SuperblockResult;
+  problem: Problem | null;
+} {
+  if (bytes === null || bytes.byteLength < SUPERBLOCK_SIZE) {
+    return bad(-1, 'superblock-missing', 'there is no superblock: the medium is shorter than one', 0);
+  }
+  const view = viewOf(bytes);
+  if (!isU64(view, magic.offset, FAMFS_SUPER_MAGIC)) {
+    return bad(-1, 'superblock-magic', 'no famfs magic at byte 0: this is not a famfs', magic.offset);
+  }
+  if (!isU64(view, version.offset, FAMFS_VERSION)) {
+    const found = view.getBigUint64(version.offset, true);
+    const message = `superblock version is ${found} at byte ${version.offset}, this software knows ${FAMFS_VERSION}`;
+    return bad(1, 'superblock-version', message, version.offset);
+  }
+  const computed = crc32(bytes.subarray(0, crc.offset));
+  if (!isU64(view, crc.offset, computed)) {
+    const stored = view.getBigUint64(crc.offset, true).toString(16);
+    const message = `superblock crc at byte ${crc.offset} is 0x${stored}, its bytes give 0x${computed.toString(16)}`;
+    return bad(-1, 'superblock-crc', message, crc.offset);
+  }
+  const knownUnit =
+    isU64(view, allocUnit.offset, FAMFS_ALLOC_UNIT) || isU64(view, allocUnit.offset, FAMFS_ALLOC_UNIT_SMALL);
+  if (!knownUnit) {
+    const found = view.getBigUint64(allocUnit.offset, true);
+    const message = `allocation unit at byte ${allocUnit.offset} is ${found}, want ${FAMFS_ALLOC_UNIT} or ${FAMFS_ALLOC_UNIT_SMALL}`;
+    return bad(-1, 'superblock-alloc-unit', message, allocUnit.offset);
+  }
+  return { result: 0, problem: null };
+}
+
+function bad(result: SuperblockResult, code: string, message: string, offset: number) {
+  return { result, problem: { code, message, offset } };
+}
+
+/** What C never compares: do log and device fit each other? `mediaSize` is what really is there. */
+export function superblockFaults(superblock: Superblock, mediaSize: number): Problem[] {
+  const problems: Problem[] = [];
+  if (superblock.logOffset !== FAMFS_LOG_OFFSET) {
+    const message = `log offset at byte ${logOffset.offset} is ${superblock.logOffset}, want ${FAMFS_LOG_OFFSET}`;
+    problems.push({ code: 'superblock-log-offset', message, offset: logOffset.offset });
+  }
+  if (superblock.logLength < FAMFS_MIN_LOG_LENGTH || !isPowerOfTwo(superblock.logLength)) {
+    const message = `log length at byte ${logLength.offset} is ${superblock.logLength}, want a power of two from ${FAMFS_MIN_LOG_LENGTH} up`;
+    problems.push({ code: 'superblock-log-length', message, offset: logLength.offset });
+  }
+  if (superblock.logOffset + superblock.logLength > Math.min(superblock.deviceSize, mediaSize)) {
+    const message =
+      `the log ends at ${superblock.logOffset + superblock.logLength}, the device at ` +
+      `${Math.min(superblock.deviceSize, mediaSize)} (size at byte ${deviceSize.offset})`;
+    problems.push({ code: 'superblock-log-range', message, offset: logLength.offset });
+  }
+  if (superblock.deviceSize > mediaSize) {
+    const message = `device size at byte ${deviceSize.offset} is ${superblock.deviceSize}, but the device has ${mediaSize} bytes`;
+    problems.push({ code: 'superblock-device-size', message, offset: deviceSize.offset });
+  }
+  return problems;
+}
+
+/**
+ * Reads and checks the superblock of a medium.
+ * @throws EINVAL not a famfs, EOPNOTSUPP another version, EBADMSG damaged or not fitting the device
+ */
+export function readSuperblock(media: Media): Superblock {
+  const bytes = superblockBytes(media);
+  const { problem } = checkSuperblock(bytes);
+  if (problem !== null || bytes === null) return refuse(media, problem!);
+  const superblock = decodeSuperblock(bytes);
+  const [fault] = superblockFaults(superblock, media.size);
+  return fault === undefined ? superblock : refuse(media, fault);
+}
+
+/** A private copy of the superblock's bytes (the memory is shared); null when the medium is shorter. */
+export function superblockBytes(media: Media): Uint8Array | null {
+  if (media.size < SUPERBLOCK_SIZE) return null;
+  media.invalidate(0, SUPERBLOCK_SIZE);
+  return Uint8Array.from(media.bytes(0, SUPERBLOCK_SIZE));
+}
+
+function refuse(media: Media, problem: Problem): never {
+  const isOther = problem.code in errnoOfProblem;
+  const next = isOther
+    ? 'if it should become one, run udax mkfs'
+    : 'the superblock is damaged: udax fsck tells more';
+  return fail(errnoOfProblem[problem.code] ?? 'EBADMSG', `${media.name}: ${problem.message}; ${next}`, {
+    path: media.name,
+  });
+}
+
+export function isPowerOfTwo(value: number): boolean {
+  return value > 0 && Number.isInteger(Math.log2(value));
+}
+
+/** Compares a u64 without ever making it a number: garbage there must not stop a check. */
+export function isU64(view: DataView, at: number, value: number): boolean {
+  return (
+    view.getUint32(at, true) === value % 2 ** 32 &&
+    view.getUint32(at + 4, true) === Math.floor(value / 2 ** 32)
+  );
+}
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

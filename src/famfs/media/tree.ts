@@ -1,0 +1,211 @@
+/** The tree of a volume: what replay made of the log so far. Readers call replay() again for new entries. */
+import { fail } from '../../libc/index.js';
+import type { AllocationMap } from './allocation-map.js';
+import { dataStart } from './allocator.js';
+import { DaxdevTable } from './daxdev-table.js';
+import type { Fmap } from './fmap.js';
+import { DIRECTORY, FILE, hashName, InodeTable } from './inode-table.js';
+import type { Superblock } from './layout.js';
+import type { Log } from './log.js';
+import { decodeName, encodeName } from './path.js';
+import { type Problem, ProblemList } from './problem.js';
+import { type LogCounts, Replay } from './replay.js';
+import { Usage } from './usage.js';
+
+/** Inode numbers: the root is 1, the file or directory of log entry i is i + 2; the same on every host. */
+export const ROOT_INO = 1;
+const NO_INO = -1;
+
+export interface InodeStat {
+  ino: number;
+  type: 'file' | 'directory';
+  /** Bytes; 0 for directories. */
+  size: number;
+  /** Permission bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+export interface FileTreeOptions {
+  /** Map to mark used space in (made by newAllocationMap); left out, no space is accounted. */
+  allocation?: AllocationMap;
+}
+
+export class FileTree {
+  /** Entries that were skipped, and why; grows with replays. */
+  private readonly problemList = new ProblemList();
+  private readonly noteList = new ProblemList();
+  readonly counts: LogCounts = { files: 0, directories: 0, sumOfFileSizes: 0, badEntries: 0 };
+  readonly devices: DaxdevTable;
+  /** Space accounting; null without an allocation map. */
+  readonly usage: Usage | null;
+  private readonly inodes = new InodeTable();
+  private readonly replayer: Replay;
+  private next = 0;
+  private stop: Problem | null = null;
+
+  constructor(
+    superblock: Superblock,
+    readonly log: Log,
+    options: FileTreeOptions = {},
+  ) {
+    const { allocUnit, deviceSize, deviceUuid } = superblock;
+    this.devices = new DaxdevTable({ size: deviceSize, uuid: deviceUuid });
+    const { allocation } = options;
+    this.usage = allocation === undefined ? null : new Usage(allocation, allocUnit, this.devices.sizes);
+    this.replayer = new Replay({
+      log,
+      inodes: this.inodes,
+      devices: this.devices,
+      limits: { allocUnit, dataStart: dataStart(superblock), deviceSizes: this.devices.sizes },
+      usage: this.usage,
+      problems: this.problemList,
+      notes: this.noteList,
+      counts: this.counts,
+    });
+  }
+
+  /** The first log entry not applied yet. */
+  get nextIndex(): number {
+    return this.next;
+  }
+
+  /** The bad entry replay waits at (I8): null when all published entries are applied. A writer must not append then. */
+  get stopped(): Problem | null {
+    return this.stop;
+  }
+
+  /** Entries skipped by a rule, with the reason. */
+  get problems(): Problem[] {
+    return this.problemList.toArray();
+  }
+
+  get notes(): Problem[] {
+    return this.noteList.toArray();
+  }
+
+  /** Bytes of this process's memory that the tree takes. */
+  get memoryBytes(): number {
+    return this.inodes.memoryBytes;
+  }
+
+  /**
+   * Applies what was published since the last call; cheap when there is nothing. Stops before an entry that
+   * fails its checks (see {@link stopped}) and tries it again at the next call.
+   * @returns how many entries were applied
+   * @throws ESTALE when the log is shorter than what was replayed: somebody made a new file system
+   */
+  replay(options: { pastBadEntries?: boolean } = {}): number {
+    const published = this.log.nextIndex();
+    if (published < this.next) {
+      fail(
+        'ESTALE',
+        `${this.log.media.name}: the log has ${published} entries, ${this.next} were replayed: the device was formatted ` +
+          'anew underneath; close the volume and open it again',
+      );
+    }
+    const end = Math.min(published, this.log.slots);
+    if (end === this.next) return 0;
+    const from = this.next;
+    this.next = this.replayAndKeepStop(from, end, options.pastBadEntries ?? false);
+    return this.next - from;
+  }
+
+  private replayAndKeepStop(from: number, end: number, pastBadEntries: boolean): number {
+    const next = this.replayer.run(from, end, pastBadEntries);
+    this.stop = next < end ? (this.log.checkEntry(next)[0] ?? null) : null;
+    return next;
+  }
+
+  /** The inode of a path from the root ('a/b', '/a/b', '' is the root), or -1. */
+  lookup(path: string): number {
+    let ino = ROOT_INO;
+    for (const component of path.split('/')) {
+      if (component === '') continue;
+      ino = this.child(ino, component);
+      if (ino === NO_INO) return NO_INO;
+    }
+    return ino;
+  }
+
+  /** The inode of one name in a directory, or -1. */
+  child(directory: number, name: string): number {
+    const parent = this.slotOf(directory);
+    if (this.inodes.kind[parent] !== DIRECTORY) return NO_INO;
+    const bytes = encodeName(name);
+    const slot = this.inodes.find(parent, bytes, 0, bytes.length, hashName(bytes, 0, bytes.length));
+    return slot === 0 ? NO_INO : slot + 1;
+  }
+
+  stat(ino: number): InodeStat {
+    const slot = this.slotOf(ino);
+    const { kind, fileSize, mode, uid, gid } = this.inodes;
+    return {
+      ino,
+      type: kind[slot] === DIRECTORY ? 'directory' : 'file',
+      size: fileSize[slot]!,
+      mode: mode[slot]!,
+      uid: uid[slot]!,
+      gid: gid[slot]!,
+    };
+  }
+
+  isDirectory(ino: number): boolean {
+    return this.inodes.kind[this.slotOf(ino)] === DIRECTORY;
+  }
+
+  /** Inodes of a directory's children, in order of creation. */
+  *children(directory: number): Generator<number> {
+    const { firstChild, nextSibling } = this.inodes;
+    for (let slot = firstChild[this.slotOf(directory)]!; slot !== 0; slot = nextSibling[slot]!)
+      yield slot + 1;
+  }
+
+  /** Names in a directory, in order of creation. */
+  readdir(directory: number): string[] {
+    return Array.from(this.children(directory), (ino) => this.nameOf(ino));
+  }
+
+  /** Last component of the path; '' for the root. */
+  nameOf(ino: number): string {
+    return decodeName(this.inodes.nameBytes(this.slotOf(ino)));
+  }
+
+  parentOf(ino: number): number {
+    return this.inodes.parent[this.slotOf(ino)]! + 1;
+  }
+
+  /** Path from the root, without a leading slash; '' for the root. */
+  pathOf(ino: number): string {
+    const names: string[] = [];
+    for (let at = ino; at !== ROOT_INO; at = this.parentOf(at)) names.push(this.nameOf(at));
+    return names.reverse().join('/');
+  }
+
+  /**
+   * Where a file's bytes lie, decoded from its log entry now (the tree does not keep extents).
+   * @throws EISDIR for a directory, EBADMSG when the entry no longer passes its checks
+   */
+  fmap(ino: number): Fmap {
+    const slot = this.slotOf(ino);
+    if (this.inodes.kind[slot] !== FILE)
+      fail('EISDIR', `'${this.pathOf(ino)}' is a directory, it has no extents`);
+    const entry = this.log.entry(slot - 1);
+    if (entry.kind !== 'file' || entry.size !== this.inodes.fileSize[slot]) {
+      fail(
+        'ESTALE',
+        `log entry ${slot - 1} changed since it was replayed: the device was formatted anew underneath`,
+      );
+    }
+    return entry.fmap;
+  }
+
+  private slotOf(ino: number): number {
+    const slot = ino - 1;
+    if (!(slot >= 0 && slot < this.inodes.capacity) || this.inodes.kind[slot] === 0) {
+      fail('ENOENT', `there is no inode ${ino}`);
+    }
+    return slot;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Adding to a volume. Everything is checked under the log's lock before anything is written, in the order
+ * name, log room, space; data comes before the entry that names it; the entry comes last.
+ */
+import fs from 'node:fs';
+import { fail } from '../../libc/index.js';
+import type { NewLogEntry } from '../media/entry.js';
+import { openSource, readInto } from './copy.js';
+import type { MountedFamfs } from './mounted.js';
+import { find, isThere, missingDirectories, newName } from './names.js';
+import { ownerOf, permissions } from './ownership.js';
+import type { Reservation } from './space.js';
+import type { CopyOptions, CreateOptions, MkdirOptions } from './types.js';
+
+/** Up to here a new file is zeroed while the log is ours; more would keep other writers waiting. */
+const ZERO_IN_SESSION_BYTES = 8 * 2 ** 20;
+const DEFAULT_DIRECTORY_MODE = 0o755;
+const DEFAULT_FILE_MODE = 0o644;
+
+type FileEntry = Omit<Extract<NewLogEntry, { kind: 'file' }>, 'path' | 'fmap'>;
+
+/** See Volume.mkdir. */
+export function makeDirectories(mounted: MountedFamfs, path: string, options: MkdirOptions): void {
+  const mode = permissions(options.mode ?? DEFAULT_DIRECTORY_MODE, path);
+  const owner = ownerOf(options);
+  mounted.session(() => {
+    const missing = options.recursive ? missingDirectories(mounted.tree, path) : [newName(mounted.tree, path)];
+    mounted.assertLogRoom(missing.length);
+    for (const logPath of missing) mounted.append({ kind: 'mkdir', path: logPath, mode, ...owner });
+  });
+}
+
+/** See Volume.create. */
+export function createFile(mounted: MountedFamfs, path: string, options: CreateOptions): void {
+  const { size, zero = true } = options;
+  if (!Number.isSafeInteger(size) || size <= 0) {
+    fail('EINVAL', `${path} cannot have ${size} bytes: a famfs file has at least one, and keeps its size`, { path });
+  }
+  const mode = permissions(options.mode ?? DEFAULT_FILE_MODE, path);
+  const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
+  const isQuick = !zero || size <= ZERO_IN_SESSION_BYTES;
+  if (isQuick) createInOneSession(mounted, path, entry, options);
+  else createInTwoSessions(mounted, path, entry, options);
+}
+
+function createInOneSession(mounted: MountedFamfs, path: string, entry: FileEntry, options: CreateOptions): void {
+  mounted.session(() => {
+    const reservation = reserve(mounted, path, entry.size, options);
+    try {
+      if (options.zero ?? true) zeroAll(mounted, path, entry.size, reservation);
+      append(mounted, path, entry, reservation);
+    } finally {
+      reservation.end();
+    }
+  });
+}
+
+function createInTwoSessions(mounted: MountedFamfs, path: string, entry: FileEntry, options: CreateOptions): void {
+  const reservation = mounted.session(() => reserve(mounted, path, entry.size, options));
+  try {
+    zeroAll(mounted, path, entry.size, reservation);
+    mounted.session(() => append(mounted, path, entry, reservation));
+  } finally {
+    reservation.end();
+  }
+}
+
+/** See Volume.copyIn. */
+export async function copyFileIn(
+  mounted: MountedFamfs,
+  sourcePath: string,
+  path: string,
+  options: CopyOptions,
+  check: () => void,
+): Promise<void> {
+  options.signal?.throwIfAborted();
+  const source = openSource(sourcePath);
+  try {
+    const { size } = source;
+    const mode = permissions(options.mode ?? source.mode, path);
+    const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
+    mounted.refresh();
+    if (isThere(mounted.tree, path)) {
+      const { dax } = existingOfSize(mounted, path, size);
+      await readInto(dax, path, source, options, check);
+      return;
+    }
+    const reservation = mounted.session(() => reserve(mounted, path, size, options));
+    try {
+      const unnamed = mounted.newInode(path, size, reservation.fmap);
+      await readInto(unnamed.dax, path, source, options, check);
+      mounted.session(() => append(mounted, path, entry, reservation));
+    } finally {
+      reservation.end();
+    }
+  } finally {
+    fs.closeSync(source.fd);
+  }
+}
+
+function existingOfSize(mounted: MountedFamfs, path: string, size: number) {
+  const { ino, logPath } = find(mounted.tree, path);
+  const stat = mounted.tree.stat(ino);
+  if (stat.type === 'directory') {
+    fail('EISDIR', `/${logPath} is a directory: give the name of the copy in it`, { path });
+  }
+  if (stat.size !== size) {
+    fail(
+      'EEXIST',
+      `/${logPath} exists with ${stat.size} bytes, the source has ${size}: a famfs file keeps its size, choose another name`,
+      { path },
+    );
+  }
+  return mounted.inode(ino);
+}
+
+/** Name, log and space for a file, all or nothing. Within a session. */
+function reserve(
+  mounted: MountedFamfs,
+  path: string,
+  size: number,
+  { stripe }: Pick<CreateOptions, 'stripe'>,
+): Reservation {
+  newName(mounted.tree, path);
+  mounted.assertLogRoom(1);
+  const reservation = mounted.space.reserve(size, stripe);
+  try {
+    mounted.assertMemory(reservation.fmap);
+  } catch (error) {
+    reservation.end();
+    throw error;
+  }
+  return reservation;
+}
+
+/** The file appears. Within a session; the name may have been taken since it was checked. */
+function append(mounted: MountedFamfs, path: string, entry: FileEntry, reservation: Reservation): void {
+  const logPath = newName(mounted.tree, path);
+  reservation.handOver();
+  mounted.append({ ...entry, path: logPath, fmap: reservation.fmap });
+}
+
+function zeroAll(mounted: MountedFamfs, path: string, size: number, { fmap }: Reservation): void {
+  const unnamed = mounted.newInode(path, size, fmap);
+  unnamed.dax.zero(0, Math.ceil(size / mounted.superblock.allocUnit) * mounted.superblock.allocUnit);
+}

@@ -1,0 +1,139 @@
+import type { DaxDevice } from '../../dax/index.js';
+import { fail } from '../../libc/index.js';
+import type { Backing, Mapping, PhysicalRange } from '../../memory/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import type { Media } from '../media/media.js';
+import type { FamfsDevice } from './types.js';
+
+/** 'process': survives the death of any process. 'power': survives power loss, where the memory does (decision 12). */
+export type Durability = 'process' | 'power';
+
+export interface DeviceMediaOptions {
+  /** Default: power on persistent dax devices, else process. */
+  durability?: Durability;
+}
+
+/** Media whose superblock and log are the memory itself, reached through the dax device. */
+export interface DeviceMedia extends Media {
+  readonly dax: DaxDevice;
+  /** The backing behind device offset 0: what the memory is. */
+  readonly backing: Backing;
+  /** Makes a range of the device durable, whatever the durability: what flush(2) on a file asks for. */
+  sync(offset: number, length: number): void;
+  /** Drops what was mapped for views that cross physical ranges. */
+  close(): void;
+}
+
+/**
+ * Media over a device in famfs mode. Views are lasting: they end with the device.
+ * Coherent memory needs no flushing, its users share caches: there `fence` is the only ordering act.
+ */
+export function deviceMedia(device: FamfsDevice, options: DeviceMediaOptions = {}): DeviceMedia {
+  return new MemoryMedia(device.name, device.dax, options);
+}
+
+class MemoryMedia implements DeviceMedia {
+  readonly backing: Backing;
+  readonly #stitched = new Map<string, Mapping>();
+  readonly #flushes: boolean;
+  readonly #fenceWord = new Int32Array(1);
+
+  constructor(
+    readonly name: string,
+    readonly dax: DaxDevice,
+    options: DeviceMediaOptions,
+  ) {
+    const first = dax.directAccess(0, 1, 'recovery');
+    this.backing = dax.memory.locate(first.hpa, PAGE_SIZE)[0]!.backing;
+    const { persistent, kind, coherent } = this.backing;
+    const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
+    this.#flushes = !coherent || (persistent && durability === 'power');
+  }
+
+  get size(): number {
+    return this.dax.size;
+  }
+
+  bytes(offset: number, length: number): Uint8Array {
+    if (!Number.isSafeInteger(offset) || !(length >= 0) || offset < 0 || offset + length > this.size) {
+      fail('ENXIO', `${this.name} ends at ${this.size}: there are no bytes ${offset}..${offset + length}`, {
+        path: this.name,
+      });
+    }
+    if (length === 0) return new Uint8Array(0);
+    const ranges = physicalRanges(this.dax, offset, length);
+    if (ranges.length === 1) return this.dax.memory.bytes(ranges[0]!.start, length);
+    return this.#stitch(offset, length);
+  }
+
+  /** Metadata that crosses physical ranges of the device still is one view. */
+  #stitch(offset: number, length: number): Uint8Array {
+    const { granule, writable } = this.backing;
+    const start = offset - (offset % granule);
+    const end = Math.ceil((offset + length) / granule) * granule;
+    const key = `${start}-${end}`;
+    let mapping = this.#stitched.get(key);
+    if (!mapping?.alive) {
+      mapping = this.dax.memory.map(physicalRanges(this.dax, start, end - start), {
+        access: writable ? 'shared' : 'protected',
+        label: `metadata of ${this.name}`,
+      });
+      this.#stitched.set(key, mapping);
+    }
+    return new Uint8Array(mapping.buffer, offset - start, length);
+  }
+
+  flush(offset: number, length: number): void {
+    if (this.#flushes) this.sync(offset, length);
+  }
+
+  fence(): void {
+    // A sequentially consistent store is a full fence on the machines Node runs on.
+    Atomics.store(this.#fenceWord, 0, 0);
+  }
+
+  zero(offset: number, length: number): void {
+    const pages = offset % PAGE_SIZE === 0 && length % PAGE_SIZE === 0;
+    if (pages) this.dax.zeroPageRange(offset / PAGE_SIZE, length / PAGE_SIZE);
+    else this.bytes(offset, length).fill(0);
+    this.flush(offset, length);
+  }
+
+  invalidate(): void {
+    // Loads of coherent memory are fresh. No call of a plain process drops a cache line of memory that is
+    // not: there, entry checks (crc, then once more) are what protects a reader, as in C famfs.
+  }
+
+  sync(offset: number, length: number): void {
+    for (const { backing, offset: at, length: bytes } of backingRanges(this.dax, offset, length)) {
+      backing.sync(at, bytes);
+    }
+  }
+
+  close(): void {
+    for (const mapping of this.#stitched.values()) mapping.close();
+    this.#stitched.clear();
+  }
+}
+
+/** Where device bytes lie in physical memory; neighbours are one range. Poisoned pages are included. */
+export function physicalRanges(dax: DaxDevice, offset: number, length: number): PhysicalRange[] {
+  const ranges: PhysicalRange[] = [];
+  const end = offset + length;
+  for (let at = offset; at < end; ) {
+    const inPage = at % PAGE_SIZE;
+    const wanted = Math.ceil((inPage + end - at) / PAGE_SIZE);
+    const { hpa, pages } = dax.directAccess((at - inPage) / PAGE_SIZE, wanted, 'recovery');
+    const bytes = Math.min(end - at, pages * PAGE_SIZE - inPage);
+    const last = ranges.at(-1);
+    if (last && last.start + last.length === hpa + inPage) last.length += bytes;
+    else ranges.push({ start: hpa + inPage, length: bytes });
+    at += bytes;
+  }
+  return ranges;
+}
+
+/** Where device bytes lie in the files or devices that are the memory. */
+export function backingRanges(dax: DaxDevice, offset: number, length: number): ReturnType<DaxDevice['memory']['locate']> {
+  return physicalRanges(dax, offset, length).flatMap((range) => dax.memory.locate(range.start, range.length));
+}

@@ -1,0 +1,162 @@
+import type { DaxMapping } from '../../fsdax/index.js';
+import { type DaxError, fail, MAX_VIEW_BYTES } from '../../libc/index.js';
+import type { Fmap } from '../media/fmap.js';
+import type { Inode } from './inode.js';
+import type { MapOptions, ViewConstructor } from './types.js';
+
+/** What an open file needs of its volume. */
+export interface OpenFileHost {
+  /** Throws when the volume is closed or its device gone; notices what other processes did to the memory. */
+  check(): void;
+  /** EROFS with the reason when this volume does not write. */
+  checkWritable(path: string): void;
+  /** The volume closes the mappings of handles that nobody closed. */
+  mapped(mapping: DaxMapping): void;
+  unmapped(mapping: DaxMapping): void;
+}
+
+const DEFAULT_WINDOW_BYTES = 2 ** 30;
+
+/**
+ * One open file of a volume. Views are the file's own memory, at addresses of this process: a load is a
+ * load. Read-only by default; writable ones are shared with every process that has the file.
+ */
+export class VolumeFile {
+  /** From the volume's root, with a leading slash. */
+  readonly path: string;
+  /** Bytes, for good. */
+  readonly size: number;
+  /** Where the bytes lie on the device. */
+  readonly fmap: Fmap;
+  readonly #inode: Inode;
+  readonly #host: OpenFileHost;
+  readonly #readOnly: boolean;
+  readonly #mappings = new Map<string, DaxMapping>();
+  #lost: ((error: DaxError) => void)[] = [];
+  #closed = false;
+
+  /** Made by Volume.open() and Volume.create(). */
+  constructor(inode: Inode, host: OpenFileHost, readOnly: boolean) {
+    this.#inode = inode;
+    this.#host = host;
+    this.#readOnly = readOnly;
+    this.path = inode.path;
+    this.size = inode.size;
+    this.fmap = inode.fmap;
+    inode.open();
+  }
+
+  /**
+   * A view of [offset, offset + length), default the whole file; always exactly that long. One view per
+   * span: asking again gives the same. Its length becomes 0 with close(), with the volume, when the device
+   * is disabled and when memory under it fails.
+   * Without `writable` a stray store stays private to this process (on dax devices, which have no private
+   * mappings, it is a fatal fault).
+   * @throws DaxError EINVAL outside the file; ERANGE over 4 GiB; EIO failed memory, or data past an image's end;
+   *   EROFS, EBADF writable where it is not; ENOMEM too many pieces; ENXIO device gone
+   */
+  map(options: MapOptions = {}): Uint8Array {
+    return this.#map(options).bytes;
+  }
+
+  /**
+   * map() as a typed array or DataView. `offset` and `length` are bytes.
+   * @throws DaxError EINVAL when offset or length is not a multiple of the element size; else as map()
+   */
+  mapAs<T>(type: ViewConstructor<T>, options: MapOptions = {}): T {
+    const elementBytes = type.BYTES_PER_ELEMENT ?? 1;
+    const { offset = 0, length = this.size - offset } = options;
+    if (offset % elementBytes !== 0 || length % elementBytes !== 0) {
+      fail(
+        'EINVAL',
+        `${length} bytes at ${offset} of ${this.path} are not whole ${type.name}s of ${elementBytes} bytes: ` +
+          'give an offset and a length that are multiples of that',
+        { path: this.path },
+      );
+    }
+    const { bytes } = this.#map(options);
+    return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / elementBytes);
+  }
+
+  /** The file as views of `size` bytes (default 1 GiB; the last may be shorter), each as from map(). */
+  *windows({ size = DEFAULT_WINDOW_BYTES, writable = false } = {}): IterableIterator<Uint8Array> {
+    if (!Number.isSafeInteger(size) || size <= 0 || size > MAX_VIEW_BYTES) {
+      fail('EINVAL', `a window of ${size} bytes is not possible: 1 byte to 4 GiB`, { path: this.path });
+    }
+    for (let offset = 0; offset < this.size; offset += size) {
+      yield this.map({ offset, length: Math.min(size, this.size - offset), writable });
+    }
+  }
+
+  /** Copies bytes out; always safe. @returns how many, 0 at or past the end @throws DaxError EINVAL, EIO, ENXIO */
+  read(into: Uint8Array, position: number): number {
+    this.#check();
+    return this.#inode.dax.read(into, position);
+  }
+
+  /**
+   * Copies bytes in; all of them. Whole pages repair failed memory under them.
+   * @throws DaxError ENOSPC past the end (nothing written), EROFS, EBADF, EINVAL, EIO, ENXIO
+   */
+  write(bytes: Uint8Array, position: number): number {
+    this.#check();
+    this.#checkWritable();
+    return this.#inode.dax.write(bytes, position);
+  }
+
+  /** Tells when memory under this handle's views fails or their device goes; the views have length 0 then. */
+  onLost(listener: (error: DaxError) => void): void {
+    this.#lost.push(listener);
+  }
+
+  /** The views of this handle get length 0, unless another handle has the same span. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const mapping of this.#mappings.values()) {
+      this.#host.unmapped(mapping);
+      mapping.close();
+    }
+    this.#mappings.clear();
+    this.#inode.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #map({ offset = 0, length = this.size - offset, writable = false }: MapOptions): DaxMapping {
+    this.#check();
+    if (writable) this.#checkWritable();
+    if (length > MAX_VIEW_BYTES) {
+      fail(
+        'ERANGE',
+        `${length} bytes of ${this.path} do not fit one view (4 GiB): walk it with windows(), or map a part`,
+        { path: this.path },
+      );
+    }
+    const key = `${offset}+${length}${writable ? 'w' : ''}`;
+    const known = this.#mappings.get(key);
+    if (known?.alive) return known;
+    const mapping = this.#inode.dax.map(offset, length, { writable });
+    this.#mappings.set(key, mapping);
+    this.#host.mapped(mapping);
+    mapping.onLost((error) => {
+      this.#host.unmapped(mapping);
+      for (const listener of this.#lost) listener(error);
+    });
+    return mapping;
+  }
+
+  #check(): void {
+    if (this.#closed) fail('EBADF', `${this.path} is closed: open it again`, { path: this.path });
+    this.#host.check();
+  }
+
+  #checkWritable(): void {
+    this.#host.checkWritable(this.path);
+    if (this.#readOnly) {
+      fail('EBADF', `${this.path} was opened with writable: false: open it for writing`, { path: this.path });
+    }
+  }
+}

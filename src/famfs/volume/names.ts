@@ -1,0 +1,143 @@
+import { fail } from '../../libc/index.js';
+import { toLogPath } from '../media/path.js';
+import { type FileTree, type InodeStat, ROOT_INO } from '../media/tree.js';
+import type { FileStat } from './types.js';
+
+const NOBODY = -1;
+
+/** A name that is there. */
+export interface Found {
+  ino: number;
+  /** As logged: no leading slash, '' for the root. */
+  logPath: string;
+}
+
+/**
+ * The inode of a path.
+ * @throws DaxError ENOENT; ENOTDIR a file in the middle; EINVAL NUL, '.' and '..'; ENAMETOOLONG
+ */
+export function find(tree: FileTree, path: string): Found {
+  const logPath = toLogPath(path);
+  const ino = tree.lookup(logPath);
+  if (ino === NOBODY) failMissing(tree, path, logPath);
+  return { ino, logPath };
+}
+
+/** Whether a path is there; a path that cannot be one is not. */
+export function isThere(tree: FileTree, path: string): boolean {
+  return tree.lookup(toLogPath(path)) !== NOBODY;
+}
+
+function failMissing(tree: FileTree, path: string, logPath: string): never {
+  let directory = ROOT_INO;
+  const components = logPath.split('/');
+  for (const [i, component] of components.entries()) {
+    const ino = tree.child(directory, component);
+    const rest = i < components.length - 1;
+    const here = `/${components.slice(0, i + 1).join('/')}`;
+    if (ino === NOBODY) {
+      const what = rest ? `${path}: its directory ${here} does not exist` : `${path} does not exist`;
+      fail('ENOENT', what, { path });
+    }
+    if (rest && !tree.isDirectory(ino)) fail('ENOTDIR', `${path}: ${here} is a file, not a directory`, { path });
+    directory = ino;
+  }
+  return fail('ENOENT', `${path} does not exist`, { path });
+}
+
+/**
+ * The logged form of a path where something new is to be.
+ * @throws DaxError EEXIST; ENOENT, ENOTDIR for its parent; EINVAL, ENAMETOOLONG for the name
+ */
+export function newName(tree: FileTree, path: string): string {
+  const logPath = toLogPath(path);
+  const ino = tree.lookup(logPath);
+  if (ino !== NOBODY) {
+    const what = tree.isDirectory(ino) ? 'a directory' : 'a file';
+    fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name (famfs cannot delete)`, { path });
+  }
+  checkParent(tree, path, logPath);
+  return logPath;
+}
+
+function checkParent(tree: FileTree, path: string, logPath: string): void {
+  const slash = logPath.lastIndexOf('/');
+  if (slash < 0) return;
+  const parent = logPath.slice(0, slash);
+  const ino = tree.lookup(parent);
+  if (ino === NOBODY) failMissing(tree, path, logPath);
+  if (!tree.isDirectory(ino)) fail('ENOTDIR', `${path}: /${parent} is a file, not a directory`, { path });
+}
+
+/** The directories that must be made so that `path` is one, top down. ENOTDIR when a file is in the way. */
+export function missingDirectories(tree: FileTree, path: string): string[] {
+  const components = toLogPath(path).split('/').filter(Boolean);
+  const missing: string[] = [];
+  for (let count = 1; count <= components.length; count++) {
+    const logPath = components.slice(0, count).join('/');
+    const ino = tree.lookup(logPath);
+    if (ino === NOBODY) missing.push(logPath);
+    else if (!tree.isDirectory(ino)) fail('ENOTDIR', `${path}: /${logPath} is a file, not a directory`, { path });
+  }
+  return missing;
+}
+
+/** Names of a directory, sorted. */
+export function namesIn(tree: FileTree, { ino, logPath }: Found): string[] {
+  if (!tree.isDirectory(ino)) {
+    fail('ENOTDIR', `/${logPath} is a file: only directories have names in them`, { path: `/${logPath}` });
+  }
+  return tree.readdir(ino).sort();
+}
+
+/** What is below a directory, each directory before what is in it, names sorted; a file alone is itself. */
+export function* walkTree(tree: FileTree, from: Found): IterableIterator<FileStat> {
+  if (!tree.isDirectory(from.ino)) {
+    yield statOf(tree, from);
+    return;
+  }
+  const children = Array.from(tree.children(from.ino), (ino) => ({ ino, name: tree.nameOf(ino) }));
+  children.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { ino, name } of children) {
+    const found = { ino, logPath: from.logPath === '' ? name : `${from.logPath}/${name}` };
+    if (!tree.isDirectory(ino)) {
+      yield statOf(tree, found);
+      continue;
+    }
+    yield statOf(tree, found);
+    yield* walkTree(tree, found);
+  }
+}
+
+export function statOf(tree: FileTree, { ino, logPath }: Found): FileStat {
+  return new TreeStat(`/${logPath}`, tree.stat(ino));
+}
+
+class TreeStat implements FileStat {
+  readonly type: 'file' | 'directory';
+  readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly ino: number;
+
+  constructor(
+    readonly path: string,
+    stat: InodeStat,
+  ) {
+    this.type = stat.type;
+    this.size = stat.size;
+    this.mode = stat.mode;
+    this.uid = stat.uid;
+    this.gid = stat.gid;
+    this.ino = stat.ino;
+  }
+
+  isFile(): boolean {
+    return this.type === 'file';
+  }
+
+  isDirectory(): boolean {
+    return this.type === 'directory';
+  }
+}

@@ -1,0 +1,114 @@
+import fs from 'node:fs';
+import { asDaxError, fail, ofdLock, ofdLockConflict } from '../../libc/index.js';
+import type { FamfsExtent } from '../media/fmap.js';
+import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
+import { backingRanges, type DeviceMedia } from './device-media.js';
+
+const DEADLINE_MS = 30_000;
+const LONGEST_PAUSE_MS = 2;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Who may write what, between the processes of this host: byte-range locks on the memory itself (the
+ * file or device node behind it), so that everybody who can reach the bytes meets everybody else, under
+ * whatever name, machine or state directory they opened them.
+ *   the log header's bytes   held for one append: allocation and log belong to one process at a time
+ *   a file's extents         held while data is copied into space that no log entry names yet
+ * They are open-file-description locks: the kernel drops those of a killed process, so a reservation of
+ * the dead lapses by itself. Order: the log first, extents under it; extents alone are released freely.
+ */
+export class RangeLocks {
+  readonly #media: DeviceMedia;
+  #fd: number | undefined;
+  #log = { start: 0, length: 0 };
+
+  constructor(media: DeviceMedia) {
+    this.#media = media;
+  }
+
+  /** Opens the memory once more: such locks belong to a descriptor, and this one is ours alone. */
+  #open(): number {
+    const { backing, dax, name } = this.#media;
+    let fd: number;
+    try {
+      fd = fs.openSync(`/proc/self/fd/${backing.fd}`, 'r+');
+    } catch (error) {
+      throw asDaxError(error, `cannot lock ${backing.name} for writing to ${name}`, name);
+    }
+    const [header] = backingRanges(dax, FAMFS_LOG_OFFSET, logHeaderLayout.size);
+    this.#log = { start: header!.offset, length: header!.length };
+    this.#fd = fd;
+    return fd;
+  }
+
+  /**
+   * Takes the log, waiting for whoever has it. Not recursive.
+   * @throws DaxError EBUSY when somebody keeps it for 30 s: an append takes microseconds
+   */
+  takeLog(): void {
+    const fd = this.#fd ?? this.#open();
+    if (ofdLock(fd, 'exclusive', this.#log)) return;
+    const deadline = performance.now() + DEADLINE_MS;
+    // Short sleeps instead of one blocking call, so that the deadline is ours.
+    for (let pauseMs = 0.05; !ofdLock(fd, 'exclusive', this.#log); ) {
+      if (performance.now() > deadline) {
+        fail(
+          'EBUSY',
+          `the log of ${this.#media.name} has been locked for ${DEADLINE_MS / 1000} s by a process that does not go on ` +
+            `(stopped?): find it with "lslocks" or "lsof ${this.#media.backing.name}"`,
+          { path: this.#media.name },
+        );
+      }
+      Atomics.wait(sleeper, 0, 0, pauseMs);
+      pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
+    }
+  }
+
+  releaseLog(): void {
+    if (this.#fd !== undefined) ofdLock(this.#fd, 'unlock', this.#log);
+  }
+
+  /** Reserves extents that no conflict() was found for. The caller has the log. */
+  reserve(extents: readonly FamfsExtent[]): void {
+    for (const range of this.#ranges(extents)) {
+      if (!ofdLock(this.#fd!, 'exclusive', range)) {
+        fail('EAGAIN', `space of ${this.#media.name} was reserved by another process just now: try again`);
+      }
+    }
+  }
+
+  /** Nothing to do once closed: the locks went with the descriptor. */
+  release(extents: readonly FamfsExtent[]): void {
+    if (this.#fd === undefined) return;
+    for (const range of this.#ranges(extents)) ofdLock(this.#fd, 'unlock', range);
+  }
+
+  /** A part of these extents that another process has reserved (device bytes), or null. The caller has the log. */
+  conflict(extents: readonly FamfsExtent[]): { offset: number; length: number } | null {
+    for (const { offset, length } of extents) {
+      let deviceOffset = offset;
+      for (const piece of backingRanges(this.#media.dax, offset, length)) {
+        const found = ofdLockConflict(this.#fd!, { start: piece.offset, length: piece.length });
+        if (found) {
+          const start = Math.max(found.start, piece.offset);
+          const end = Math.min(found.start + found.length, piece.offset + piece.length);
+          return { offset: deviceOffset + start - piece.offset, length: end - start };
+        }
+        deviceOffset += piece.length;
+      }
+    }
+    return null;
+  }
+
+  close(): void {
+    if (this.#fd === undefined) return;
+    fs.closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  #ranges(extents: readonly FamfsExtent[]): { start: number; length: number }[] {
+    return extents.flatMap(({ offset, length }) =>
+      backingRanges(this.#media.dax, offset, length).map((piece) => ({ start: piece.offset, length: piece.length })),
+    );
+  }
+}

@@ -1,0 +1,92 @@
+import type { Allocator } from '../media/allocator.js';
+import type { FamfsExtent, Fmap } from '../media/fmap.js';
+import type { Stripe } from '../media/stripe.js';
+import type { RangeLocks } from './range-locks.js';
+
+/**
+ * Space of the device for files to be: from the log what is used, from the range locks what other
+ * processes have reserved. All but Reservation.end() need the log (a session).
+ */
+export class Space {
+  readonly #allocator: Allocator;
+  readonly #locks: RangeLocks;
+
+  constructor(allocator: Allocator, locks: RangeLocks) {
+    this.#allocator = allocator;
+    this.#locks = locks;
+  }
+
+  /** Free bytes, in whole units; what other processes have reserved still counts as free. */
+  get freeBytes(): number {
+    return this.#allocator.freeBytes;
+  }
+
+  /** To be called when a session begins: allocation starts from the start of the device again, as C's does. */
+  beginSession(): void {
+    this.#allocator.beginSession();
+  }
+
+  /**
+   * Takes space for `size` bytes, beyond the session too: nobody else gets it until the reservation ends
+   * or we die.
+   * @throws DaxError ENOSPC no room, EINVAL bad stripe; then nothing was taken
+   */
+  reserve(size: number, stripe?: Stripe): Reservation {
+    const fmap = this.#allocate(size, stripe);
+    try {
+      this.#locks.reserve(fmap.extents);
+    } catch (error) {
+      this.#allocator.release(fmap);
+      throw error;
+    }
+    return new Reservation(fmap, this.#allocator, this.#locks);
+  }
+
+  #allocate(size: number, stripe?: Stripe): Fmap {
+    const theirs: FamfsExtent[] = [];
+    try {
+      for (;;) {
+        const fmap = this.#allocator.allocate(size, stripe);
+        const conflict = this.#locks.conflict(fmap.extents);
+        if (!conflict) return fmap;
+        this.#allocator.release(fmap);
+        const extent = { devindex: 0, ...conflict };
+        this.#allocator.reserve([extent]);
+        theirs.push(extent);
+      }
+    } finally {
+      // Their reservations may lapse: the map keeps only what the log says and what is ours.
+      this.#allocator.release({ type: 'simple', extents: theirs });
+    }
+  }
+}
+
+/** Space that this process has for one file that the log does not name yet. */
+export class Reservation {
+  readonly #allocator: Allocator;
+  readonly #locks: RangeLocks;
+  #isMarked = true;
+  #isLocked = true;
+
+  constructor(
+    readonly fmap: Fmap,
+    allocator: Allocator,
+    locks: RangeLocks,
+  ) {
+    this.#allocator = allocator;
+    this.#locks = locks;
+  }
+
+  /** Unmarks the space so that replay of the entry that names it can mark it. Within the session that appends. */
+  handOver(): void {
+    if (this.#isMarked) this.#allocator.release(this.fmap);
+    this.#isMarked = false;
+  }
+
+  /** Ends it: the space is the log's, when an entry names it, or free again. Idempotent. */
+  end(): void {
+    this.handOver();
+    if (this.#isLocked) this.#locks.release(this.fmap.extents);
+    this.#isLocked = false;
+  }
+}

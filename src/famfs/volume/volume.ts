@@ -1,0 +1,275 @@
+import type { DaxMapping } from '../../fsdax/index.js';
+import { fail } from '../../libc/index.js';
+import type { Fmap } from '../media/fmap.js';
+import type { Superblock } from '../media/layout.js';
+import { type Role, roleOf } from '../media/role.js';
+import { writeOut } from './copy.js';
+import { copyFileIn, createFile, makeDirectories } from './creation.js';
+import { type OpenFileHost, VolumeFile } from './file.js';
+import type { Inode } from './inode.js';
+import { MountedFamfs } from './mounted.js';
+import { find, isThere, namesIn, statOf, walkTree } from './names.js';
+import type {
+  CopyOptions,
+  CreateOptions,
+  FamfsDevice,
+  FileStat,
+  MkdirOptions,
+  MountOptions,
+  OpenOptions,
+  VolumeStatfs,
+} from './types.js';
+
+/**
+ * A mounted famfs. Names, sizes and places come from the replayed log; what other processes and hosts
+ * publish appears with refresh(), without reopening. Only the master writes: it takes the log for the few
+ * microseconds of an append, so any number of its processes may create at once.
+ * Paths start at the volume's root, with or without a slash; `.` and `..` are refused.
+ */
+export class Volume {
+  readonly role: Role;
+  /** Nothing can be written: a client, a read-only mount, or memory that is. */
+  readonly readOnly: boolean;
+  /** The device's name, for messages. */
+  readonly device: string;
+  readonly superblock: Superblock;
+  readonly #mounted: MountedFamfs;
+  readonly #whyReadOnly: string | null;
+  readonly #host: OpenFileHost;
+  /** Uses of mappings by this volume's files. */
+  readonly #mappings = new Map<DaxMapping, number>();
+  #seen: number;
+  #isClosed = false;
+
+  /**
+   * Made by mountFamfsOn().
+   * @param whyReadOnly the sentence that refuses writers, or null
+   */
+  constructor(mounted: MountedFamfs, role: Role, whyReadOnly: string | null) {
+    this.#mounted = mounted;
+    this.role = role;
+    this.#whyReadOnly = whyReadOnly;
+    this.readOnly = whyReadOnly !== null;
+    this.device = mounted.device.name;
+    this.superblock = mounted.superblock;
+    this.#seen = mounted.tree.nextIndex;
+    this.#host = {
+      check: () => this.#check(),
+      checkWritable: (path) => this.#checkWritable(path),
+      mapped: (mapping) => this.#mappings.set(mapping, (this.#mappings.get(mapping) ?? 0) + 1),
+      unmapped: (mapping) => this.#unmapped(mapping),
+    };
+  }
+
+  /**
+   * Makes a directory.
+   * @throws DaxError EEXIST, ENOENT or ENOTDIR parent, EINVAL or ENAMETOOLONG name, ENOSPC log full, EROFS
+   */
+  mkdir(path: string, options: MkdirOptions = {}): void {
+    this.#checkChange(path);
+    makeDirectories(this.#mounted, path, options);
+    this.#seeAll();
+  }
+
+  /**
+   * Makes a file of `size` bytes and opens it. It is there at once, for everybody, and reads as zeroes
+   * (`zero: false`: as whatever was in its space).
+   * @throws DaxError EINVAL size or stripe, ENOSPC device or log full; as mkdir() for the name
+   */
+  create(path: string, options: CreateOptions): VolumeFile {
+    this.#checkChange(path);
+    createFile(this.#mounted, path, options);
+    this.#seeAll();
+    return this.open(path);
+  }
+
+  /** @throws DaxError ENOENT, ENOTDIR, EISDIR; EROFS when asked to write where that is not possible */
+  open(path: string, { writable }: OpenOptions = {}): VolumeFile {
+    this.#check();
+    if (writable) this.#checkWritable(path);
+    return new VolumeFile(this.#inode(path), this.#host, writable === false);
+  }
+
+  /** Names in a directory, sorted. @throws DaxError ENOENT, ENOTDIR */
+  readdir(path: string): string[] {
+    this.#check();
+    return namesIn(this.#mounted.tree, find(this.#mounted.tree, path));
+  }
+
+  /** @throws DaxError ENOENT, ENOTDIR */
+  stat(path: string): FileStat {
+    this.#check();
+    return statOf(this.#mounted.tree, find(this.#mounted.tree, path));
+  }
+
+  /** @throws DaxError EINVAL, ENAMETOOLONG for what cannot be a path */
+  exists(path: string): boolean {
+    this.#check();
+    return isThere(this.#mounted.tree, path);
+  }
+
+  /** Everything below a path, a directory before what is in it, names sorted. A file alone gives itself. */
+  walk(path = '/'): IterableIterator<FileStat> {
+    this.#check();
+    return walkTree(this.#mounted.tree, find(this.#mounted.tree, path));
+  }
+
+  /** Size and place of a file. @throws DaxError ENOENT, ENOTDIR, EISDIR */
+  getmap(path: string): { size: number } & Fmap {
+    this.#check();
+    const { size, fmap } = this.#inode(path);
+    return { size, ...fmap };
+  }
+
+  statfs(): VolumeStatfs {
+    this.#check();
+    const { superblock, tree, space } = this.#mounted;
+    const { deviceSize, allocUnit } = superblock;
+    const { slots } = tree.log;
+    const used = deviceSize - (deviceSize % allocUnit) - space.freeBytes;
+    return {
+      size: deviceSize,
+      used,
+      free: space.freeBytes,
+      allocUnit,
+      files: tree.counts.files,
+      directories: tree.counts.directories,
+      logSlots: slots,
+      logUsed: Math.min(tree.nextIndex, slots),
+      logFree: Math.max(0, slots - tree.nextIndex),
+    };
+  }
+
+  /**
+   * Copies one host file onto the volume. It appears when it is whole: aborting, failing or dying leaves
+   * nothing, and no space is lost. A destination of the same size is overwritten in place.
+   * @throws DaxError EEXIST destination of another size, EISDIR, EINVAL empty or not a regular file; as create()
+   */
+  async copyIn(source: string, destination: string, options: CopyOptions = {}): Promise<void> {
+    this.#checkChange(destination);
+    await copyFileIn(this.#mounted, source, destination, options, () => this.#check());
+    this.#seeAll();
+  }
+
+  /** Copies one file of the volume to a host path, under its name when it is whole. @throws DaxError as open() */
+  async copyOut(source: string, destination: string, options: CopyOptions = {}): Promise<void> {
+    const file = this.open(source, { writable: false });
+    try {
+      const mode = options.mode ?? this.stat(source).mode;
+      const inode = this.#inode(source);
+      await writeOut(inode.dax, file.path, destination, { ...options, mode }, () => this.#check());
+    } finally {
+      file.close();
+    }
+  }
+
+  /**
+   * Applies what was published since this volume last looked; one load when nothing was.
+   * @returns how many log entries that were
+   * @throws DaxError ESTALE the device was formatted anew
+   */
+  refresh(): number {
+    this.#check();
+    this.#mounted.refresh();
+    const fresh = this.#mounted.tree.nextIndex - this.#seen;
+    this.#seeAll();
+    return fresh;
+  }
+
+  /** Makes the bytes of a file durable, where the memory can be (decision 12). */
+  flush(path: string): void {
+    this.#check();
+    const { fmap } = this.#inode(path);
+    for (const { offset, length } of fmap.extents) this.#mounted.media.sync(offset, length);
+    this.#mounted.media.fence();
+  }
+
+  /** Makes all metadata durable, where the memory can be, and orders it before what follows. */
+  publish(): void {
+    this.#check();
+    const { media, superblock } = this.#mounted;
+    media.sync(0, superblock.logOffset + superblock.logLength);
+    media.fence();
+  }
+
+  /** Ends the volume and every view of its files. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const [mapping, uses] of this.#mappings) for (let i = 0; i < uses; i++) mapping.close();
+    this.#mappings.clear();
+    this.#mounted.leave();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #inode(path: string): Inode {
+    const { tree } = this.#mounted;
+    const { ino, logPath } = find(tree, path);
+    if (tree.isDirectory(ino)) fail('EISDIR', `/${logPath} is a directory, not a file`, { path });
+    return this.#mounted.inode(ino);
+  }
+
+  #unmapped(mapping: DaxMapping): void {
+    const uses = this.#mappings.get(mapping) ?? 0;
+    if (uses > 1 && mapping.alive) this.#mappings.set(mapping, uses - 1);
+    else this.#mappings.delete(mapping);
+  }
+
+  /** What we published ourselves is no news to refresh(). */
+  #seeAll(): void {
+    this.#seen = this.#mounted.tree.nextIndex;
+  }
+
+  #checkChange(path: string): void {
+    this.#check();
+    this.#checkWritable(path);
+  }
+
+  #check(): void {
+    if (this.#isClosed) {
+      fail('EBADF', `the volume on ${this.device} is closed: mount it again`, { path: this.device });
+    }
+    this.#mounted.check();
+  }
+
+  #checkWritable(path: string): void {
+    if (this.#whyReadOnly !== null) fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
+  }
+}
+
+/**
+ * Mounts the famfs on a device. Several volumes of one process on one device share what they know; each
+ * has its role. Other processes mount it for themselves.
+ * @throws DaxError EINVAL no famfs there, EOPNOTSUPP another version, EBADMSG damaged; EBUSY somebody has the
+ *   device for himself; EPERM master asked for, but another host owns it; ENXIO not in famfs mode
+ */
+export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
+  const mounted = MountedFamfs.on(device);
+  try {
+    const { systemUuid: owner } = mounted.superblock;
+    const isOwner = roleOf(mounted.superblock, device.systemUuid) === 'master';
+    const { role = isOwner ? 'master' : 'client' } = options;
+    if (role === 'master' && !isOwner) {
+      fail('EPERM', `${device.name} is owned by host ${owner}, this is ${device.systemUuid}: mount it as a client`, {
+        path: device.name,
+      });
+    }
+    return new Volume(mounted, role, whyReadOnly(device, role, isOwner, options));
+  } catch (error) {
+    mounted.leave();
+    throw error;
+  }
+}
+
+function whyReadOnly(device: FamfsDevice, role: Role, isOwner: boolean, options: MountOptions): string | null {
+  if (role === 'client' && !isOwner) {
+    return `${device.name} belongs to another host, and only the owner writes; read it, or write there`;
+  }
+  if (role === 'client') return `${device.name} is mounted as a client; mount it as its master`;
+  if (options.readOnly) return `${device.name} is mounted read-only; mount it without readOnly`;
+  if (!device.writable) return `this process may only read the memory of ${device.name}; check its permissions`;
+  return null;
+}

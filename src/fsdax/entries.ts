@@ -1,0 +1,131 @@
+import { PMD_ORDER, PMD_PAGES } from '../mm/index.js';
+
+/** One entry of an address space: the folio behind a page, or behind 512 of them. */
+export interface Entry {
+  /** File page where the entry begins. */
+  index: number;
+  pfn: number;
+  /** 0 (PTE) or 9 (PMD). */
+  order: number;
+}
+
+const NOTHING = 0;
+/** pfn 0 is a page like any other: entries are stored one higher, so that fresh memory means "nothing". */
+const stored = (pfn: number) => pfn + 1;
+
+/**
+ * The pages of one file that have been faulted in: file page index -> (pfn, order). Two levels, as the
+ * file is: one number for each 2 MiB slot, and 512 more only for slots that hold small pages.
+ * A slot has a PMD entry or PTE entries, never both. The kernel's entry lock has no place here: the
+ * core is synchronous, nobody can meet an entry half changed.
+ */
+export class AddressSpaceEntries {
+  #pmds: Float64Array;
+  readonly #ptes = new Map<number, Float64Array>();
+  #count = 0;
+
+  /** @param pages of the file: entries past them cost a copy of the table, once */
+  constructor(pages: number) {
+    this.#pmds = new Float64Array(Math.max(1, Math.ceil(pages / PMD_PAGES)));
+  }
+
+  /** How many entries there are (a PMD counts as one). */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The pfn of the PMD entry of a slot (2 MiB of the file), or -1. */
+  pmdAt(slot: number): number {
+    return (this.#pmds[slot] ?? NOTHING) - 1;
+  }
+
+  /** The pfn of the PTE entry of a page, or -1. */
+  pteAt(index: number): number {
+    const small = this.#ptes.get(Math.floor(index / PMD_PAGES));
+    return (small?.[index % PMD_PAGES] ?? NOTHING) - 1;
+  }
+
+  /** How many slots from `slot` on, at most `most`, have no entry: PTEs that are there forbid a PMD. */
+  freePmds(slot: number, most: number): number {
+    let count = 0;
+    while (count < most && this.pmdAt(slot + count) < 0 && !this.#ptes.has(slot + count)) count++;
+    return count;
+  }
+
+  /** How many pages from `index` on, at most `most` and all in one slot without a PMD, have no entry. */
+  freePtes(index: number, most: number): number {
+    let count = 0;
+    while (count < most && this.pteAt(index + count) < 0) count++;
+    return count;
+  }
+
+  /** PMD entries for `count` slots that lie behind each other in memory from `pfn`. */
+  setPmds(slot: number, count: number, pfn: number): void {
+    if (slot + count > this.#pmds.length) {
+      const longer = new Float64Array(slot + count);
+      longer.set(this.#pmds);
+      this.#pmds = longer;
+    }
+    for (let i = 0; i < count; i++) this.#pmds[slot + i] = stored(pfn + i * PMD_PAGES);
+    this.#count += count;
+  }
+
+  /** PTE entries for `count` pages of one slot that lie behind each other in memory from `pfn`. */
+  setPtes(index: number, count: number, pfn: number): void {
+    const slot = Math.floor(index / PMD_PAGES);
+    let small = this.#ptes.get(slot);
+    if (!small) {
+      small = new Float64Array(PMD_PAGES);
+      this.#ptes.set(slot, small);
+    }
+    for (let i = 0; i < count; i++) small[(index % PMD_PAGES) + i] = stored(pfn + i);
+    this.#count += count;
+  }
+
+  /** Calls `each` for every entry that touches pages [first, end), in file order. `each` may not add entries. */
+  forEach(first: number, end: number, each: (index: number, pfn: number, order: number) => void): void {
+    if (this.#count === 0) return;
+    for (let slot = Math.floor(first / PMD_PAGES); slot * PMD_PAGES < end; slot++) {
+      const pmd = this.pmdAt(slot);
+      if (pmd >= 0) each(slot * PMD_PAGES, pmd, PMD_ORDER);
+      else this.#forEachPte(slot, first, end, each);
+    }
+  }
+
+  #forEachPte(
+    slot: number,
+    first: number,
+    end: number,
+    each: (index: number, pfn: number, order: number) => void,
+  ): void {
+    const small = this.#ptes.get(slot);
+    if (!small) return;
+    const start = slot * PMD_PAGES;
+    const last = Math.min(PMD_PAGES, end - start);
+    for (let i = Math.max(0, first - start); i < last; i++) {
+      if (small[i] !== NOTHING) each(start + i, small[i]! - 1, 0);
+    }
+  }
+
+  /** Forgets every entry, after calling `each` for it. */
+  clear(each: (index: number, pfn: number, order: number) => void): void {
+    if (this.#count === 0) return;
+    this.forEach(0, this.#endPage(), each);
+    this.#pmds.fill(NOTHING);
+    this.#ptes.clear();
+    this.#count = 0;
+  }
+
+  /** The entries as a list, for inspection. */
+  list(): Entry[] {
+    const entries: Entry[] = [];
+    this.forEach(0, this.#endPage(), (index, pfn, order) => entries.push({ index, pfn, order }));
+    return entries;
+  }
+
+  #endPage(): number {
+    let slots = this.#pmds.length;
+    for (const slot of this.#ptes.keys()) slots = Math.max(slots, slot + 1);
+    return slots * PMD_PAGES;
+  }
+}

@@ -1,0 +1,60 @@
+/** `exec` of daxctl: our own verbs on the same machine. */
+
+import { fail } from '../../../libc/index.js';
+import {
+  type Caller,
+  type DaxctlVersion,
+  daxctlHost,
+  runDaxctl,
+  type VerbResult,
+} from '../../../sysfs/index.js';
+import type { StepResult } from '../transcript.js';
+import type { OperationTable, World } from '../world.js';
+
+const VERSIONS: Record<string, DaxctlVersion> = { daxctl76: 76, daxctl85: 85 };
+/** uid of the user that `su nobody` becomes. */
+const NOBODY: Caller = { uid: 65534 };
+
+export const execOperations: OperationTable = {
+  exec(world, args) {
+    const commands = daxctlCommands(args.list('argv'));
+    if (commands === null) return fail('ENOENT', `${args.list('argv')[0]} is not ours to run`);
+    const results = commands.words.map((words) => run(world, words, commands.caller));
+    return joined(results);
+  },
+};
+
+export interface DaxctlCommands {
+  /** One command line each, run one after the other. */
+  words: string[][];
+  caller: Caller;
+}
+
+/** The daxctl commands an argv means; null when it runs anything else. */
+export function daxctlCommands(argv: readonly string[]): DaxctlCommands | null {
+  const [program = '', user, , , dashC, script] = argv;
+  if (program in VERSIONS) return { words: [[...argv]], caller: { uid: 0 } };
+  if (program !== 'su' || user !== 'nobody' || dashC !== '-c' || script === undefined) return null;
+  const words = script.split(';').map((command) => command.trim().split(/\s+/));
+  return words.every(([first = '']) => first in VERSIONS) ? { words, caller: NOBODY } : null;
+}
+
+function run(world: World, [program = '', ...words]: string[], caller: Caller): VerbResult {
+  const version = VERSIONS[program] ?? fail('ENOENT', `no ${program}`);
+  const { modulesAvailable, platform } = world;
+  return runDaxctl(
+    daxctlHost(world.bus, { version, caller, modulesAvailable, place: platform.place }),
+    words,
+  );
+}
+
+/** What a shell leaves of several commands: all they print, the exit code of the last. */
+function joined(results: VerbResult[]): StepResult {
+  const exit = results.at(-1)?.exit ?? 0;
+  return {
+    ok: exit === 0,
+    exit,
+    stdout: results.map((result) => result.stdout).join(''),
+    stderr: results.map((result) => result.stderr).join(''),
+  };
+}

@@ -1,0 +1,129 @@
+/** The machine below the bus: memory, region providers, what they load and claim. */
+import { Bus, type Region } from '../../dax/index.js';
+import { fail } from '../../libc/index.js';
+import { type Backing, memfdBacking, PhysicalMemory } from '../../memory/index.js';
+import type { Resource } from '../../mm/index.js';
+import type { RegionPlace } from '../../sysfs/index.js';
+import {
+  type ClaimShape,
+  type MachineShape,
+  PROVIDERS,
+  type Provider,
+  type RegionShape,
+} from './machines.js';
+
+/** The quirk set of the recorded kernel. */
+const RECORDED_KERNEL = 'linux-7.2';
+
+interface Attached {
+  provider: Provider;
+  regions: Region[];
+  claims: Resource[];
+}
+
+export class Platform {
+  readonly bus: Bus;
+  readonly place: RegionPlace = (region) => this.#places.get(region) ?? `platform/unknown.${region.id}`;
+  /** Test modules that are not of the bus. */
+  readonly otherModules = new Set<string>();
+  readonly #shape: MachineShape;
+  readonly #places = new WeakMap<Region, string>();
+  readonly #attached = new Map<Provider['regions'], Attached>();
+  readonly #memory: PhysicalMemory | null;
+  readonly #backings: Backing[] = [];
+
+  /** @param withMemory whether loads and stores need memory behind them */
+  constructor(shape: MachineShape, withMemory: boolean) {
+    this.#shape = shape;
+    this.#memory = withMemory ? this.#insertMemory() : null;
+    this.bus = new Bus({
+      ...(this.#memory ? { memory: this.#memory } : {}),
+      quirks: [RECORDED_KERNEL],
+      memmapOnMemory: shape.memmapOnMemory,
+    });
+    for (const claim of shape.foreign) this.#claim(claim);
+  }
+
+  /** Memory that takes room only where it was written. */
+  #insertMemory(): PhysicalMemory {
+    const memory = new PhysicalMemory();
+    for (const { start, size } of [...this.#shape.hmem, ...this.#shape.pmem]) {
+      const backing = memfdBacking(`replay-${start.toString(16)}`, size);
+      this.#backings.push(backing);
+      memory.insert({ start, length: size, backing, offset: 0 });
+    }
+    return memory;
+  }
+
+  /** Loads a region provider. @throws EEXIST, EINVAL */
+  attach(source: string): void {
+    const provider = providerOf(source);
+    if (this.#attached.has(provider.regions)) fail('EEXIST', `${source} is attached already`);
+    const claims =
+      provider.regions === 'pmem' ? this.#shape.pmemClaims.map((claim) => this.#claim(claim)) : [];
+    const attached: Attached = { provider, regions: [], claims };
+    this.#attached.set(provider.regions, attached);
+    for (const shape of this.#shape[provider.regions]) {
+      attached.regions.push(this.#addRegion(provider, shape, attached.regions[0]));
+    }
+  }
+
+  #addRegion(provider: Provider, shape: RegionShape, first: Region | undefined): Region {
+    const isStatic = provider.regions === 'pmem';
+    // Namespaces of one nd region share its id.
+    const id = isStatic && first ? { id: first.id } : {};
+    const { start, size, align, targetNode } = shape;
+    const region = this.bus.addRegion({
+      ...id,
+      type: provider.type,
+      static: isStatic,
+      idle: provider.idle,
+      start,
+      size,
+      align,
+      targetNode,
+    });
+    this.#places.set(region, shape.place);
+    return region;
+  }
+
+  /** Unloads a region provider: its youngest region goes first. @throws ENOENT */
+  detach(source: string): void {
+    const provider = providerOf(source);
+    const attached = this.#attached.get(provider.regions);
+    if (attached === undefined) fail('ENOENT', `${source} is not attached`);
+    for (const region of attached.regions.reverse()) this.bus.removeRegion(region);
+    this.#attached.delete(provider.regions);
+    for (const claim of attached.claims.reverse()) this.bus.resources.release(claim);
+  }
+
+  /** hmem before pmem, whatever was attached first. */
+  regions(): Region[] {
+    return (['hmem', 'pmem'] as const).flatMap((kind) => this.#attached.get(kind)?.regions ?? []);
+  }
+
+  modules(): string[] {
+    const providers = [...this.#attached.values()].flatMap(({ provider }) => provider.modules);
+    return [...providers, ...this.bus.modules.map((module) => module.name), ...this.otherModules].sort();
+  }
+
+  /** /proc/iomem as far as it speaks of dax. */
+  iomem(): string[] {
+    return this.bus.resources.lines((resource) => resource.name !== 'foreign');
+  }
+
+  #claim({ start, end, name, busy }: ClaimShape): Resource {
+    const resource = this.bus.resources.request(start, end, name, { busy });
+    return resource ?? fail('EBUSY', `${name} cannot claim its part of /proc/iomem`);
+  }
+
+  close(): void {
+    this.#memory?.close();
+    for (const backing of this.#backings) backing.close();
+  }
+}
+
+function providerOf(source: string): Provider {
+  const provider = Object.hasOwn(PROVIDERS, source) ? PROVIDERS[source] : undefined;
+  return provider ?? fail('EINVAL', `no region provider ${source}`);
+}

@@ -1,0 +1,49 @@
+/** What cannot be replayed in user space, and why (docs/conformance.md lists these). */
+import { daxctlCommands } from './operations/exec.js';
+import { Arguments, type Scenario, type Step } from './transcript.js';
+
+/** Kinds of skipped steps; the key is what reports count by. */
+export const SKIP_REASONS = {
+  dmesg: 'kernel log wording is informative, not an answer',
+  smaps: 'page tables of a process are not modelled',
+  pfn: 'page tables of a process are not modelled',
+  'recording host': 'speaks of the host the transcript was recorded on',
+  'other program': 'runs a program that is not daxctl',
+  'depends on': 'follows a skipped step that may have changed the state',
+  hazard: 'the real kernel crashed in this scenario, so its answers are not scored',
+} as const;
+
+export type SkipKind = keyof typeof SKIP_REASONS;
+
+/** True for listings of the recording host. */
+function isHostListing(args: Arguments): boolean {
+  const path = args.text('path').replace(/^(\/sys)?\//, '');
+  // class/dax is an answer of the dax bus: there is none.
+  return (path.startsWith('class') && path !== 'class/dax') || /^module\/[^/]+$/.test(path);
+}
+
+/** Why a step is not replayed, or null. */
+export function skipKind(step: Step): SkipKind | null {
+  const args = new Arguments(step);
+  switch (step.op) {
+    case 'dmesg':
+    case 'smaps':
+    case 'pfn':
+      return step.op;
+    case 'ls':
+      return isHostListing(args) ? 'recording host' : null;
+    case 'exec':
+      return daxctlCommands(args.list('argv')) === null ? 'other program' : null;
+    default:
+      return null;
+  }
+}
+
+/** Whether what follows a step skipped for this reason can still be trusted. */
+export function taintsWhatFollows(kind: SkipKind): boolean {
+  return kind === 'other program';
+}
+
+export function isHazard(scenario: Scenario): boolean {
+  return scenario.kernel_crash !== undefined || scenario.kernel_oops !== undefined;
+}

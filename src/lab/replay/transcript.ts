@@ -1,0 +1,109 @@
+/** Transcripts as conformance/dax/SCHEMA.md describes them. */
+import { readFileSync } from 'node:fs';
+import { asDaxError, fail } from '../../libc/index.js';
+
+export interface StepResult {
+  ok: boolean;
+  value?: unknown;
+  errno?: string;
+  /** "open": the open of an attribute failed, not the access. */
+  at?: string;
+  signal?: string;
+  code?: string;
+  map?: string;
+  offset?: number;
+  lsb?: number;
+  /** exec */
+  exit?: number;
+  stdout?: string;
+  stderr?: string;
+}
+
+/** One operation; its arguments are beside `op` and read through Arguments. */
+export interface Step {
+  readonly op: string;
+  readonly result: StepResult;
+  /** Why the recorded answer may differ from run to run. */
+  readonly unstable?: string;
+  readonly [argument: string]: unknown;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly about?: string;
+  readonly setup: { readonly machine: string };
+  readonly steps: readonly Step[];
+  /** Hazard transcripts: when the real kernel crashed, and what it printed. */
+  readonly kernel_crash?: unknown;
+  readonly kernel_oops?: unknown;
+}
+
+/**
+ * Reads the scenarios of a file.
+ * @throws ENOENT EACCES EISDIR, EINVAL when it is not a transcript (names the first scenario that is not)
+ */
+export function readTranscript(path: string): Scenario[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      fail('EINVAL', `${path} is not JSON: ${error.message}`, { path, cause: error });
+    throw asDaxError(error, `reading ${path}`, path);
+  }
+  if (!Array.isArray(parsed))
+    fail('EINVAL', `${path} is not a transcript: an array of scenarios is expected`, { path });
+  return parsed.map((value, index) => checkScenario(value, index, path));
+}
+
+function checkScenario(value: unknown, index: number, path: string): Scenario {
+  const what = `scenario ${index} of ${path}`;
+  if (!isObject(value)) return fail('EINVAL', `${what} is not an object`, { path });
+  const { name, setup, steps } = value;
+  if (typeof name !== 'string') fail('EINVAL', `${what} has no name`, { path });
+  if (!isObject(setup) || typeof setup.machine !== 'string')
+    fail('EINVAL', `${what} has no setup.machine`, { path });
+  if (!Array.isArray(steps)) fail('EINVAL', `${what} has no steps`, { path });
+  steps.forEach((step: unknown, at) => {
+    if (!isObject(step) || typeof step.op !== 'string' || !isObject(step.result)) {
+      fail('EINVAL', `step ${at} of ${what} has no op or no result`, { path });
+    }
+  });
+  return value as unknown as Scenario;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Typed reading of a step's arguments; a missing or mistyped one is EINVAL that names it. */
+export class Arguments {
+  constructor(readonly step: Step) {}
+
+  text(name: string, otherwise?: string): string {
+    const value = this.step[name] ?? otherwise;
+    return typeof value === 'string' ? value : this.#bad(name, 'a string');
+  }
+
+  number(name: string, otherwise?: number): number {
+    const value = this.step[name] ?? otherwise;
+    return typeof value === 'number' ? value : this.#bad(name, 'a number');
+  }
+
+  list(name: string): string[] {
+    const value = this.step[name];
+    const ok = Array.isArray(value) && value.every((member) => typeof member === 'string');
+    return ok ? value : this.#bad(name, 'a list of strings');
+  }
+
+  has(name: string): boolean {
+    return this.step[name] !== undefined;
+  }
+
+  #bad(name: string, kind: string): never {
+    return fail(
+      'EINVAL',
+      `step ${this.step.op} needs ${name}, ${kind}: ${JSON.stringify(this.step[name])} given`,
+    );
+  }
+}

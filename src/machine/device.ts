@@ -1,0 +1,60 @@
+import type { Bus, DaxDevice } from '../dax/index.js';
+import { fail } from '../libc/index.js';
+import { deviceNamed, modeOf } from './modes.js';
+import type { SharedBus } from './shared-bus.js';
+import type { Hold, HoldOptions, MachineDevice } from './types.js';
+
+/** mkfs and its like want the device alone; everything else shares it. */
+export function isExclusivePurpose(purpose: string, options: HoldOptions | undefined): boolean {
+  return options?.exclusive ?? purpose === 'mkfs';
+}
+
+/** Names a device of a machine; every use looks it up anew, in today's state. */
+export class NamedDevice implements MachineDevice {
+  constructor(
+    readonly name: string,
+    private readonly shared: SharedBus,
+    private readonly uuid: () => string,
+  ) {}
+
+  /** @throws ENODEV gone, ENXIO not in famfs mode */
+  get dax(): DaxDevice {
+    return famfsDevice(this.shared.current, this.name);
+  }
+
+  get systemUuid(): string {
+    return this.uuid();
+  }
+
+  get writable(): boolean {
+    const device = deviceNamed(this.shared.current, this.name);
+    return this.shared.backingOf(device.region.id).writable;
+  }
+
+  get reservations(): string {
+    return this.shared.directory.volumesPath;
+  }
+
+  hold(purpose: string, options?: HoldOptions): Hold {
+    const { shared, name } = this;
+    const holder = shared.hold(name, purpose, isExclusivePurpose(purpose, options), (bus) => {
+      famfsDevice(bus, name);
+    });
+    return { release: () => shared.holders.remove(holder) };
+  }
+}
+
+function famfsDevice(bus: Bus, name: string): DaxDevice {
+  const device = deviceNamed(bus, name);
+  if (device.driver !== 'fsdev_dax') {
+    const state = device.driver === null ? 'disabled' : `in ${modeOf(device)} mode`;
+    fail(
+      'ENXIO',
+      `${name} is ${state}, a file system needs famfs mode: udax reconfigure-device -m famfs ${name}`,
+      {
+        path: name,
+      },
+    );
+  }
+  return device.dax;
+}

@@ -1,0 +1,151 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { Bus, type DaxDevice } from '../dax/index.js';
+import { checkSuperblock, decodeSuperblock, superblockLayout, systemUuid } from '../famfs/index.js';
+import { fail, ofdLock } from '../libc/index.js';
+import { type Backing, openBacking, PhysicalMemory } from '../memory/index.js';
+import { PAGE_SIZE, PMD_SIZE } from '../mm/index.js';
+import { isExclusivePurpose } from './device.js';
+import { lockOwnersOf } from './processes.js';
+import type { Hold, HoldOptions, MachineDevice } from './types.js';
+
+/** Where the private machine of an image has its memory: as an emulated machine's first region. */
+const IMAGE_HPA = 2 ** 40;
+const IMAGE_NAME = 'dax0.0';
+/** A superblock that claims more is not believed (fsck tells); addresses stay far below 2^53. */
+const LARGEST_DEVICE_BYTES = 2 ** 50;
+
+/**
+ * An image file or a real /dev/daxX.Y as a device: a private machine in memory only, one static region, fsdev_dax bound.
+ * Users in other processes are excluded by a lock on the first byte of the file (shared: mounted, exclusive: mkfs): there is
+ * no state directory that all users of a file would look at. The lock also holds against users on the same
+ * file through another name, and dies with its process.
+ */
+export class ImageDevice implements MachineDevice {
+  readonly dax: DaxDevice;
+  private readonly memory = new PhysicalMemory();
+  private readonly holds = new Set<Hold>();
+  private holdsAlone = false;
+  private uuid: string | undefined;
+  private closed = false;
+
+  private constructor(
+    readonly name: string,
+    private readonly backing: Backing,
+    private readonly root: string,
+    size: number,
+  ) {
+    const length = Math.min(backing.size, size);
+    this.memory.insert({ start: IMAGE_HPA, length: size, backing, offset: 0, zeroExtend: length < size });
+    const bus = new Bus({ memory: this.memory });
+    bus.insmod('fsdev_dax');
+    const align = size % PMD_SIZE === 0 ? PMD_SIZE : PAGE_SIZE;
+    bus.addRegion({ type: 'device', static: true, start: IMAGE_HPA, size, align, targetNode: 0 });
+    bus.newId('fsdev_dax', IMAGE_NAME);
+    this.dax = bus.device(IMAGE_NAME)!.dax;
+  }
+
+  /**
+   * @param writable default: when this user may write the file
+   * @throws ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory)
+   */
+  static open(where: string, { root, writable }: { root: string; writable?: boolean }): ImageDevice {
+    const backing = openImage(where, writable);
+    try {
+      return new ImageDevice(where, backing, root, deviceBytes(where, backing));
+    } catch (error) {
+      backing.close();
+      throw error;
+    }
+  }
+
+  get writable(): boolean {
+    return this.backing.writable;
+  }
+
+  get systemUuid(): string {
+    this.uuid ??= systemUuid(this.root);
+    return this.uuid;
+  }
+
+  get reservations(): string {
+    return path.join(this.root, 'volumes');
+  }
+
+  hold(purpose: string, options?: HoldOptions): Hold {
+    if (this.closed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
+    const isExclusive = isExclusivePurpose(purpose, options);
+    if (isExclusive && !this.writable) {
+      fail('EACCES', `${this.name} may only be read by this user: ${purpose} needs to write it`, {
+        path: this.name,
+      });
+    }
+    // Locks of one descriptor never conflict with each other: these we must tell apart ourselves.
+    if (this.holdsAlone || (isExclusive && this.holds.size > 0)) {
+      fail('EBUSY', `${this.name} is in use by this process: close that first`, { path: this.name });
+    }
+    if (
+      this.holds.size === 0 &&
+      !ofdLock(this.backing.fd, isExclusive ? 'exclusive' : 'shared', { length: 1 })
+    ) {
+      this.refuse();
+    }
+    this.holdsAlone = isExclusive;
+    const hold: Hold = { release: () => this.release(hold) };
+    this.holds.add(hold);
+    return hold;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.memory.close();
+    this.backing.close();
+  }
+
+  private release(hold: Hold): void {
+    if (!this.holds.delete(hold) || this.holds.size > 0) return;
+    this.holdsAlone = false;
+    if (!this.closed) ofdLock(this.backing.fd, 'unlock', { length: 1 });
+  }
+
+  private refuse(): never {
+    const owners = lockOwnersOf(this.backing.fd).map(({ pid, command }) => `pid ${pid} (${command})`);
+    const who = owners.length > 0 ? owners.join(', ') : 'a process this user may not look into';
+    fail('EBUSY', `${this.name} is in use by ${who}: let it close the file first`, { path: this.name });
+  }
+}
+
+function openImage(where: string, writable: boolean | undefined): Backing {
+  if (writable !== undefined) return openBacking(where, { writable });
+  try {
+    fs.accessSync(where, fs.constants.W_OK);
+  } catch {
+    // Not writable, or not there: opening it for reading tells which.
+    return openBacking(where, { writable: false });
+  }
+  return openBacking(where, { writable: true });
+}
+
+/**
+ * What the device behind an image is: the size its superblock names when that is larger than the file
+ * (metadata then reads zeroes beyond the end), else the file in whole 2 MiB; a file shorter than that in whole pages.
+ */
+function deviceBytes(where: string, backing: Backing): number {
+  if (backing.kind === 'devdax') return backing.size;
+  if (backing.size === 0)
+    fail('EINVAL', `${where} is empty: give it its size first (truncate -s 1G ${where})`, { path: where });
+  const unit = backing.size >= PMD_SIZE ? PMD_SIZE : PAGE_SIZE;
+  const whole = Math.max(unit, Math.floor(backing.size / unit) * unit);
+  return Math.max(whole, claimedBytes(backing));
+}
+
+/** The device size a valid superblock names, in whole pages; 0 when there is none to believe. */
+function claimedBytes(backing: Backing): number {
+  if (backing.kind === 'hugetlbfs') return 0;
+  const bytes = new Uint8Array(superblockLayout.size);
+  if (fs.readSync(backing.fd, bytes, 0, bytes.length, 0) < bytes.length) return 0;
+  if (checkSuperblock(bytes).result !== 0) return 0;
+  const { deviceSize } = decodeSuperblock(bytes);
+  return deviceSize <= LARGEST_DEVICE_BYTES ? Math.ceil(deviceSize / PAGE_SIZE) * PAGE_SIZE : 0;
+}

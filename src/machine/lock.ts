@@ -1,0 +1,82 @@
+import fs from 'node:fs';
+import { fail, hasCode, ofdLock } from '../libc/index.js';
+
+const DEADLINE_MS = 30_000;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks this thread; changes of a machine take milliseconds. */
+function sleep(ms: number): void {
+  Atomics.wait(sleeper, 0, 0, ms);
+}
+
+/**
+ * machine.lock: exclusive to change, shared to read. Owned by one descriptor, so two machines of one
+ * process exclude each other as two processes do, and death of any kind lets go.
+ * Not recursive: Machine counts its own nesting.
+ */
+export class MachineLock {
+  private constructor(
+    readonly path: string,
+    private readonly fd: number,
+    readonly writable: boolean,
+  ) {}
+
+  /** Opens the lock file, makes it when `mode` is given. Falls back to read-only (shared locks only). */
+  static open(path: string, mode?: number): MachineLock {
+    const { O_RDWR, O_RDONLY, O_CREAT } = fs.constants;
+    try {
+      return new MachineLock(
+        path,
+        fs.openSync(path, mode === undefined ? O_RDWR : O_RDWR | O_CREAT, mode),
+        true,
+      );
+    } catch (error) {
+      if (!hasCode(error, 'EACCES', 'EROFS', 'EPERM') || !fs.existsSync(path)) throw error;
+      return new MachineLock(path, fs.openSync(path, O_RDONLY), false);
+    }
+  }
+
+  /**
+   * @throws EBUSY when somebody keeps the lock longer than 30 s (stopped in a debugger?)
+   * @throws ESTALE when the state directory was removed or replaced under us
+   */
+  take(kind: 'shared' | 'exclusive'): void {
+    const deadline = performance.now() + DEADLINE_MS;
+    // Short sleeps instead of a blocking call: signals and the deadline keep working.
+    for (let pauseMs = 0.05; !ofdLock(this.fd, kind); pauseMs = Math.min(pauseMs * 1.5, 2)) {
+      if (performance.now() > deadline) {
+        fail(
+          'EBUSY',
+          `${this.path} has been locked for ${DEADLINE_MS / 1000} s by another change that does not end: find it with "lsof ${this.path}"`,
+          { path: this.path },
+        );
+      }
+      sleep(pauseMs);
+    }
+    if (this.isStale()) {
+      this.release();
+      fail(
+        'ESTALE',
+        `the state directory of ${this.path} was removed or replaced while it was open: open the machine again`,
+        {
+          path: this.path,
+        },
+      );
+    }
+  }
+
+  release(): void {
+    ofdLock(this.fd, 'unlock');
+  }
+
+  close(): void {
+    fs.closeSync(this.fd);
+  }
+
+  private isStale(): boolean {
+    const named = fs.statSync(this.path, { throwIfNoEntry: false });
+    if (!named) return true;
+    const ours = fs.fstatSync(this.fd);
+    return named.ino !== ours.ino || named.dev !== ours.dev;
+  }
+}

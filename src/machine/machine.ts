@@ -1,0 +1,336 @@
+import type { Bus, DevDax } from '../dax/index.js';
+import { systemUuid } from '../famfs/index.js';
+import { fail } from '../libc/index.js';
+import { PAGE_SIZE } from '../mm/index.js';
+import { describeDevice, describePoison, describeRegion, physicalPieces } from './describe.js';
+import { NamedDevice } from './device.js';
+import { nodeHolderName, refuseIfHeldByOthers } from './held-changes.js';
+import { describeHolders } from './holders.js';
+import * as modes from './modes.js';
+import { NodeMemory } from './node-memory.js';
+import { RawDevice } from './raw-device.js';
+import { createRegion } from './regions.js';
+import { SharedBus } from './shared-bus.js';
+import { parseSize } from './sizes.js';
+import type {
+  CreateRegionOptions,
+  DeviceInfo,
+  DeviceMode,
+  HolderInfo,
+  MachineDevice,
+  MachineStatus,
+  MemoryNodeHandle,
+  OpenDax,
+  PoisonRange,
+  RegionInfo,
+} from './types.js';
+
+/**
+ * One host's regions, devices and drivers, kept in a state directory that any number of processes share.
+ * Every method answers with today's state; every change is whole or absent (I12), for all processes at once.
+ * Sizes are bytes or text like `1GiB`. A device that another process holds cannot be changed (EBUSY names the holders).
+ */
+export class Machine {
+  private readonly shared: SharedBus;
+  private readonly nodes = new Map<number, NodeMemory>();
+  private readonly rawDevices = new Set<RawDevice>();
+  private uuid: string | undefined;
+
+  /** Use {@link openMachine}. */
+  constructor(readonly root: string) {
+    this.shared = new SharedBus(root);
+  }
+
+  /** The model itself, up to date. For reading: changes go through {@link change}. */
+  get bus(): Bus {
+    return this.shared.current;
+  }
+
+  /** Reads the up-to-date model. */
+  view<T>(read: (bus: Bus) => T): T {
+    return read(this.shared.current);
+  }
+
+  /**
+   * Changes the model under the machine's lock, then writes and publishes it; when `apply` throws, all is as before.
+   * For the layers above (the sysfs tree); a change of a device that others hold is refused whatever made it.
+   * @throws EBUSY naming holders, EACCES, ENOSPC (machine.json cannot be written), and whatever `apply` throws
+   */
+  change<T>(apply: (bus: Bus) => T): T {
+    return this.shared.change(apply);
+  }
+
+  // Regions
+
+  /**
+   * Adds memory to the machine, with device `.0` over all of it, bound by the usual matching.
+   * @throws EINVAL (size, align, backing too small), EBUSY (bytes in use by another region), ENOSPC, ENOENT, EACCES
+   */
+  createRegion(options: CreateRegionOptions): RegionInfo {
+    return this.shared.change((bus) => this.describeRegion(bus, createRegion(this.shared, bus, options)));
+  }
+
+  /**
+   * Takes a region and its devices off the machine; a default backing file is removed, a user's own never.
+   * @param options force: also when this process has a device of it open (its views become length 0), or memory of it is online
+   * @throws ENODEV, EBUSY naming holders
+   */
+  destroyRegion(id: number, options: { force?: boolean } = {}): void {
+    const force = options.force ?? false;
+    this.shared.change((bus) => {
+      const region = modes.regionNumbered(bus, id);
+      for (const device of region.devices) this.requireUnused(device, force);
+      for (const device of [...region.devices].reverse()) modes.disable(bus, device, force);
+      bus.removeRegion(region);
+    });
+  }
+
+  regions(): RegionInfo[] {
+    const bus = this.shared.current;
+    return bus.regions.map((region) => this.describeRegion(bus, region.id));
+  }
+
+  /** @throws ENODEV */
+  region(id: number): RegionInfo {
+    return this.describeRegion(this.shared.current, id);
+  }
+
+  // Devices
+
+  devices(): DeviceInfo[] {
+    return this.shared.current.devices().map(describeDevice);
+  }
+
+  /** @throws ENODEV */
+  deviceInfo(name: string): DeviceInfo {
+    return describeDevice(modes.deviceNamed(this.shared.current, name));
+  }
+
+  /**
+   * A new device of a dynamic region, in devdax mode.
+   * @param options size: default all that is free
+   * @throws ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region)
+   */
+  createDevice(
+    region: number,
+    options: { size?: number | string; align?: number | string } = {},
+  ): DeviceInfo {
+    const size = options.size === undefined ? undefined : parseSize(options.size, 'device size');
+    const align = options.align === undefined ? undefined : parseSize(options.align, 'align');
+    return this.shared.change((bus) =>
+      describeDevice(modes.createDevice(bus, modes.regionNumbered(bus, region), { size, align })),
+    );
+  }
+
+  /** Instance 0 stays, at size 0. @throws ENODEV, EBUSY enabled (disable it first, or force) */
+  destroyDevice(name: string, options: { force?: boolean } = {}): void {
+    const force = options.force ?? false;
+    this.changeDevice(name, (bus, device) => {
+      this.requireUnused(device, force);
+      modes.destroyDevice(bus, device, force);
+    });
+  }
+
+  /** enable-device: to devdax mode, whatever it was before (daxctl 85). Enabled devices stay as they are. */
+  enable(name: string): DeviceInfo {
+    return this.changeDevice(name, (bus, device) => modes.enable(bus, device));
+  }
+
+  /**
+   * disable-device. Without force it is refused when anybody has the device open; with force what this process has open
+   * dies (views become length 0), online memory goes offline first, and other processes still refuse.
+   * @throws ENODEV, EBUSY naming holders
+   */
+  disable(name: string, options: { force?: boolean } = {}): DeviceInfo {
+    const force = options.force ?? false;
+    return this.changeDevice(name, (bus, device) => {
+      this.requireUnused(device, force);
+      modes.disable(bus, device, force);
+    });
+  }
+
+  /**
+   * reconfigure-device, with daxctl's rules (dax-bus.md 11). What this process has open on the device dies, as unbind does it.
+   * @param options online: bring system-ram online (default); force: take memory offline first, ignore auto-online policy
+   * @throws ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), the driver's probe error
+   */
+  reconfigure(
+    name: string,
+    mode: DeviceMode,
+    options: { force?: boolean; online?: boolean } = {},
+  ): DeviceInfo {
+    return this.changeDevice(name, (bus, device) => {
+      this.requireNoOthers(device);
+      modes.reconfigure(bus, device, mode, options);
+    });
+  }
+
+  /** Returns how many memory blocks went online. @throws ENODEV, EINVAL not in system-ram mode */
+  onlineMemory(name: string, options: { movable?: boolean } = {}): number {
+    return this.shared.change((bus) =>
+      modes.onlineMemory(bus, modes.deviceNamed(bus, name), options.movable ?? true),
+    );
+  }
+
+  /** Returns how many memory blocks went offline. @throws ENODEV, EINVAL, EBUSY buffers in use */
+  offlineMemory(name: string): number {
+    return this.shared.change((bus) => {
+      const device = modes.deviceNamed(bus, name);
+      this.requireNoOthers(device);
+      return modes.offlineMemory(bus, device);
+    });
+  }
+
+  // Use
+
+  /** A device by name, for mkfs, mounting and fsck. Looked up at each use. @throws ENODEV */
+  device(name: string): MachineDevice {
+    modes.deviceNamed(this.shared.current, name);
+    return new NamedDevice(name, this.shared, () => this.systemUuid());
+  }
+
+  /** Opens a device in devdax mode for raw shared mappings. @throws ENODEV, ENXIO, EBUSY, EACCES */
+  openDax(name: string, options: { writable?: boolean } = {}): OpenDax {
+    const opened = RawDevice.open(this.shared, name, options, (closed) => this.rawDevices.delete(closed));
+    this.rawDevices.add(opened);
+    return opened;
+  }
+
+  /** The allocator of a system-ram node. */
+  node(id: number): MemoryNodeHandle {
+    const known = this.nodes.get(id);
+    if (known) return known;
+    const node = new NodeMemory(id, this.shared);
+    this.nodes.set(id, node);
+    return node;
+  }
+
+  // Poison
+
+  /**
+   * Reports or injects a memory failure: the pages are poisoned, their owners told, mappings over them detached; in other
+   * processes at their next call.
+   * @param at offset and length in bytes (default one page), widened to whole pages
+   * @throws ENODEV, EINVAL outside the device
+   */
+  memoryFailure(at: { device: string; offset: number; length?: number }): void {
+    this.shared.change((bus) => {
+      const device = modes.deviceNamed(bus, at.device);
+      const { offset, length = PAGE_SIZE } = at;
+      const isInside =
+        Number.isSafeInteger(offset) &&
+        Number.isSafeInteger(length) &&
+        offset >= 0 &&
+        length > 0 &&
+        offset + length <= device.size;
+      if (!isInside) {
+        fail('EINVAL', `${at.device} has ${device.size} bytes: no ${length} bytes at ${offset}`, {
+          path: at.device,
+        });
+      }
+      const first = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
+      const end = Math.ceil((offset + length) / PAGE_SIZE) * PAGE_SIZE;
+      for (const piece of physicalPieces(device, first, end - first))
+        bus.memoryFailure(piece.start, piece.length);
+    });
+  }
+
+  /** Poisoned ranges by device, in bytes. */
+  poisonList(): PoisonRange[] {
+    return describePoison(this.shared.current);
+  }
+
+  /** Forgets all poison (the memory was replaced, or it was injected). */
+  clearPoison(): void {
+    this.shared.change((bus) => {
+      for (const { pfn, pages } of bus.pages.poisonedRanges()) bus.pages.unpoison(pfn, pages);
+    });
+  }
+
+  // Who and what
+
+  /** Who has what open, in every process. */
+  holders(device?: string): HolderInfo[] {
+    void this.shared.current;
+    return this.shared.holders
+      .list()
+      .filter((record) => device === undefined || record.device === device)
+      .map(({ pid, startTime, command, device: name, purpose }) => ({
+        pid,
+        startTime,
+        command,
+        device: name,
+        purpose,
+      }));
+  }
+
+  status(): MachineStatus {
+    const bus = this.shared.current;
+    const { mappings, mappedBytes } = this.shared.memory.stats();
+    return {
+      root: this.root,
+      generation: this.shared.generation,
+      modules: bus.modules.map((module) => module.name),
+      regions: this.regions(),
+      devices: this.devices(),
+      holders: this.holders(),
+      poison: this.poisonList(),
+      nodes: bus.memoryBlocks.nodes().map((node) => {
+        const { id, onlineBytes, usedBytes } = node.stats();
+        return { id, totalBytes: node.blockCount * bus.memoryBlocks.blockBytes, onlineBytes, usedBytes };
+      }),
+      process: { mappings, mappedBytes },
+    };
+  }
+
+  /** The owner id this host writes into superblocks (table of defaults). */
+  systemUuid(): string {
+    this.uuid ??= systemUuid(this.root);
+    return this.uuid;
+  }
+
+  /** Ends everything this object has open; its views become length 0. Idempotent. */
+  close(): void {
+    for (const device of [...this.rawDevices]) device.close();
+    for (const node of this.nodes.values()) node.close();
+    this.shared.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private changeDevice(name: string, apply: (bus: Bus, device: DevDax) => void): DeviceInfo {
+    return this.shared.change((bus) => {
+      const device = modes.deviceNamed(bus, name);
+      apply(bus, device);
+      return describeDevice(device);
+    });
+  }
+
+  private describeRegion(bus: Bus, id: number): RegionInfo {
+    return describeRegion(modes.regionNumbered(bus, id), this.shared.backingOf(id).record);
+  }
+
+  /** Asked before anything is touched, so that a refusal has no side effect on our own mappings. */
+  private requireNoOthers(device: DevDax): void {
+    refuseIfHeldByOthers(device.name, this.shared.holders);
+    if (device.driver === 'kmem')
+      refuseIfHeldByOthers(nodeHolderName(device.targetNode), this.shared.holders);
+  }
+
+  private requireUnused(device: DevDax, force: boolean): void {
+    this.requireNoOthers(device);
+    const own = this.shared.holders.ownOf(device.name);
+    if (own.length > 0 && !force) {
+      const who = describeHolders(own.map((holder) => holder.record));
+      fail(
+        'EBUSY',
+        `${device.name} is in use by this process, ${who}: close it first, or use force (its views end)`,
+        {
+          path: device.name,
+        },
+      );
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import path from 'node:path';
+import type { Bus } from '../dax/index.js';
+import { fail } from '../libc/index.js';
+import { PAGE_SIZE, PMD_SIZE, PUD_SIZE } from '../mm/index.js';
+import { highestHostNode, placeRegion } from './placement.js';
+import { makeOwnBacking, memoryIdentity, type RegionBacking, takeUserBacking } from './region-backing.js';
+import type { SharedBus } from './shared-bus.js';
+import { parseSize, sizeText } from './sizes.js';
+import type { CreateRegionOptions } from './types.js';
+
+/** CreateRegionOptions with everything said and checked. */
+interface RegionPlan {
+  size: number;
+  align: number;
+  offset: number;
+  type: 'device' | 'kmem';
+  isStatic: boolean;
+  sparse: boolean;
+  backing: string | undefined;
+  targetNode: number | undefined;
+}
+
+/** @throws EINVAL naming the option */
+function planOf(options: CreateRegionOptions): RegionPlan {
+  const size = parseSize(options.size, 'region size');
+  const align = parseSize(options.align ?? PMD_SIZE, 'align');
+  const offset = parseSize(options.offset ?? 0, 'backing offset');
+  const { type = 'device', static: isStatic = false, sparse = false, backing, targetNode } = options;
+  if (![PAGE_SIZE, PMD_SIZE, PUD_SIZE].includes(align)) {
+    fail('EINVAL', `align ${sizeText(align)} is not possible: 4096, 2M or 1G`);
+  }
+  const unit = Math.max(align, PMD_SIZE);
+  if (size === 0 || size % unit !== 0) {
+    fail('EINVAL', `region size ${sizeText(size)} must be a multiple of ${sizeText(unit)}, and not 0`);
+  }
+  if (offset % PAGE_SIZE !== 0) fail('EINVAL', `backing offset ${offset} must be a multiple of ${PAGE_SIZE}`);
+  if (backing === undefined && offset !== 0)
+    fail('EINVAL', 'a backing offset needs a backing: name the file or device');
+  if (type !== 'device' && type !== 'kmem')
+    fail('EINVAL', `region type ${String(type)} is unknown: device or kmem`);
+  if (targetNode !== undefined && (!Number.isSafeInteger(targetNode) || targetNode < -1)) {
+    fail('EINVAL', `target node ${targetNode} is not a node number (-1: none)`);
+  }
+  return { size, align, offset, type, isStatic, sparse, backing, targetNode };
+}
+
+/** Makes a region inside a change; returns its id. @throws EINVAL EBUSY ENOSPC ENOENT EACCES */
+export function createRegion(shared: SharedBus, bus: Bus, options: CreateRegionOptions): number {
+  const plan = planOf(options);
+  const id = lowestFreeId(bus);
+  const start = placeRegion(plan.size, takenSpans(bus));
+  const backing = backingFor(shared, bus, id, plan);
+  try {
+    shared.placeMemory(id, start, plan.size, backing);
+  } catch (error) {
+    backing.close();
+    throw error;
+  }
+  bus.addRegion({
+    id,
+    type: plan.type,
+    static: plan.isStatic,
+    start,
+    size: plan.size,
+    align: plan.align,
+    targetNode: plan.targetNode ?? highestHostNode() + 1 + id,
+  });
+  return id;
+}
+
+function lowestFreeId(bus: Bus): number {
+  let id = 0;
+  while (bus.region(id)) id++;
+  return id;
+}
+
+/** Regions, and memory that kmem left behind when its region went. */
+function takenSpans(bus: Bus): { start: number; length: number }[] {
+  return [
+    ...bus.regions.map(({ start, size }) => ({ start, length: size })),
+    ...bus.resources.roots.map(({ start, end }) => ({ start, length: end - start + 1 })),
+  ];
+}
+
+function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): RegionBacking {
+  if (plan.backing === undefined) {
+    return makeOwnBacking(path.join(shared.directory.regionsPath, `${id}.mem`), plan.size, plan.sparse);
+  }
+  refuseSharedBytes(shared, bus, plan.backing, plan.offset, plan.size);
+  return takeUserBacking(plan.backing, plan.offset, plan.size, plan.sparse);
+}
+
+/** Two regions over the same bytes would be one memory under two addresses. @throws EBUSY naming the region */
+function refuseSharedBytes(shared: SharedBus, bus: Bus, file: string, offset: number, length: number): void {
+  const identity = memoryIdentity(file);
+  if (identity === undefined) return;
+  for (const region of bus.regions) {
+    const { record } = shared.backingOf(region.id);
+    const overlaps = offset < record.offset + region.size && record.offset < offset + length;
+    if (overlaps && memoryIdentity(record.path) === identity) {
+      fail('EBUSY', `${file} already backs region ${region.id} there: choose another offset or file`, {
+        path: file,
+      });
+    }
+  }
+}

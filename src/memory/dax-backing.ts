@@ -1,0 +1,141 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { DaxError, fail, persistMemory, zeroMemory } from '../libc/index.js';
+import type { Backing } from './backing.js';
+import { checkByteRange, checkInside } from './backing-range.js';
+import { withShortMapping } from './short-mapping.js';
+
+/** What sysfs says of a dax character device. */
+export interface DaxNode {
+  /** Bytes. */
+  size: number;
+  /** Bytes: the device maps in pieces of this size only. */
+  align: number;
+  /** Behind an NVDIMM region: survives power loss. CXL and soft-reserved memory does not. */
+  persistent: boolean;
+}
+
+/** Splits a device number as makedev(3) packs it. */
+export function deviceNumbers(rdev: number): { major: number; minor: number } {
+  const high = Math.floor(rdev / 2 ** 32);
+  const low = rdev % 2 ** 32;
+  return {
+    major: ((low >>> 8) & 0xfff) + ((high & 0xfffff000) >>> 0),
+    minor: (low & 0xff) + ((low >>> 12) & 0xfff00),
+  };
+}
+
+/**
+ * Looks a character device up in sysfs (`/sys/dev/char/MAJOR:MINOR`).
+ * @throws DaxError ENODEV when it is no dax device, EIO when an attribute cannot be understood
+ */
+export function readDaxNode(name: string, rdev: number, sysfs = '/sys'): DaxNode {
+  const { major, minor } = deviceNumbers(rdev);
+  const link = path.join(sysfs, 'dev/char', `${major}:${minor}`);
+  const refuse = (why: string): never =>
+    fail('ENODEV', `${name} (device ${major}:${minor}) ${why}: give a /dev/daxX.Y device or a file`, {
+      path: name,
+    });
+  if (!fs.existsSync(link)) return refuse('is not known to sysfs');
+  const directory = fs.realpathSync(link);
+  const subsystem = path.join(directory, 'subsystem');
+  if (!fs.existsSync(subsystem) || path.basename(fs.realpathSync(subsystem)) !== 'dax') {
+    return refuse('is a character device but not a dax device');
+  }
+  return {
+    size: readBytes(name, path.join(directory, 'size')),
+    align: readBytes(name, path.join(directory, 'align')),
+    persistent: directory.split('/').some((part) => /^ndbus\d+$/.test(part)),
+  };
+}
+
+function readBytes(name: string, attribute: string): number {
+  let text: string;
+  try {
+    text = fs.readFileSync(attribute, 'latin1').trim();
+  } catch (cause) {
+    throw new DaxError('EIO', `${attribute} of ${name} cannot be read: is the device going away?`, {
+      path: attribute,
+      cause,
+    });
+  }
+  const bytes = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(bytes))
+    fail('EIO', `${attribute} of ${name} is no byte count: '${text}'`, { path: attribute });
+  return bytes;
+}
+
+export interface DaxFacts {
+  name: string;
+  fd: number;
+  rdev: number;
+  node: DaxNode;
+  writable: boolean;
+  coherent: boolean;
+  sysfs: string;
+}
+
+/** A `/dev/daxX.Y` device: memory itself, mapped shared in pieces of its align, never read or written by calls. */
+export class DaxBacking implements Backing {
+  readonly kind = 'devdax';
+  readonly name: string;
+  readonly identity: string;
+  readonly size: number;
+  readonly granule: number;
+  readonly writable: boolean;
+  readonly sharedOnly = true;
+  readonly coherent: boolean;
+  readonly persistent: boolean;
+  readonly #rdev: number;
+  readonly #sysfs: string;
+  #fd: number;
+
+  /** Takes over the descriptor. */
+  constructor(facts: DaxFacts) {
+    const { major, minor } = deviceNumbers(facts.rdev);
+    this.name = facts.name;
+    this.identity = `rdev:${major}:${minor}`;
+    this.size = facts.node.size;
+    this.granule = facts.node.align;
+    this.writable = facts.writable;
+    this.coherent = facts.coherent;
+    this.persistent = facts.node.persistent;
+    this.#rdev = facts.rdev;
+    this.#sysfs = facts.sysfs;
+    this.#fd = facts.fd;
+  }
+
+  /** @throws DaxError EBADF after close(): the number may belong to another file by then */
+  get fd(): number {
+    if (this.#fd < 0) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
+    return this.#fd;
+  }
+
+  checkRange(offset: number, length: number): void {
+    checkInside(this.name, readDaxNode(this.name, this.#rdev, this.#sysfs).size, offset, length);
+  }
+
+  zero(offset: number, length: number): void {
+    if (!this.writable)
+      fail('EACCES', `${this.name} is open for reading: open it writable to zero it`, { path: this.name });
+    this.checkRange(offset, length);
+    this.#withMemory(offset, length, true, (address) => zeroMemory(address, length));
+  }
+
+  sync(offset: number, length: number): void {
+    checkByteRange(this.name, offset, length);
+    if (this.coherent && !this.persistent) return;
+    this.checkRange(offset, length);
+    this.#withMemory(offset, length, false, (address) => persistMemory(address, length));
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    fs.closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  #withMemory(offset: number, length: number, writable: boolean, use: (address: number) => void): void {
+    withShortMapping({ fd: this.fd, offset, length, granule: this.granule, writable }, use);
+  }
+}

@@ -1,0 +1,77 @@
+import type { Access } from './mapping.js';
+import { checkPieces, type Piece } from './pieces.js';
+import { place } from './placement.js';
+import type { InsertedRange } from './range-table.js';
+import { mappingRegistry, type Span } from './registry.js';
+
+/** A window begins every 1 GiB of a range and reaches into the next, so that a request this small never straddles two. */
+export const WINDOW_STRIDE_BYTES = 2 ** 30;
+export const WINDOW_OVERLAP_BYTES = 2 ** 26;
+
+/** A view of ours: what the kernel's direct map is to it. */
+export interface OwnView {
+  span: Span;
+  buffer: ArrayBuffer;
+}
+
+/**
+ * Maps pieces for ourselves: shared where the memory may be written, else so that a stray store of ours stays in the
+ * view (private) or, where the memory refuses that, is at least no change (protected).
+ */
+export function openOwnView(
+  pieces: readonly Piece[],
+  length: number,
+  label: string,
+  onCollected: () => void,
+): OwnView {
+  checkPieces(pieces);
+  return mappingRegistry.open(place(pieces, ownAccess(pieces), label), length, label, onCollected);
+}
+
+function ownAccess(pieces: readonly Piece[]): Access {
+  if (pieces.every(({ backing }) => backing?.writable !== false)) return 'shared';
+  return pieces.some(({ backing }) => backing?.sharedOnly) ? 'protected' : 'private';
+}
+
+/** The lasting windows on one range: mapped at first use, ended with the range. */
+export class RangeWindows {
+  /** By number; looked at directly by the hot path. */
+  readonly buffers: (ArrayBuffer | undefined)[] = [];
+  readonly #spans: Span[] = [];
+  readonly #range: InsertedRange;
+
+  constructor(range: InsertedRange) {
+    this.#range = range;
+  }
+
+  get count(): number {
+    return this.#spans.length;
+  }
+
+  /** The window that bytes `from`..`to` of the range are in, or undefined when they are too long for one. */
+  open(from: number, to: number): { buffer: ArrayBuffer; start: number } | undefined {
+    const index = Math.floor(from / WINDOW_STRIDE_BYTES);
+    const start = index * WINDOW_STRIDE_BYTES;
+    const end = Math.min(this.#range.length, start + WINDOW_STRIDE_BYTES + WINDOW_OVERLAP_BYTES);
+    if (to > end) return undefined;
+    const buffer = this.buffers[index] ?? this.#map(index, start, end);
+    return { buffer, start };
+  }
+
+  end(): void {
+    this.buffers.length = 0;
+    for (const span of this.#spans.splice(0)) mappingRegistry.end(span);
+  }
+
+  #map(index: number, start: number, end: number): ArrayBuffer {
+    const pieces: Piece[] = [];
+    this.#range.appendOwnView(pieces, start, end);
+    const { span, buffer } = openOwnView(pieces, end - start, this.#range.backing.name, nothingToForget);
+    this.#spans.push(span);
+    this.buffers[index] = buffer;
+    return buffer;
+  }
+}
+
+/** A window is collected only together with the whole map. */
+const nothingToForget = () => {};

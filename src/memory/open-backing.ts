@@ -1,0 +1,182 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import {
+  asDaxError,
+  DaxError,
+  fail,
+  fileSystemOf,
+  HUGETLBFS_MAGIC,
+  hasCode,
+  memfdCreate,
+  RAMFS_MAGIC,
+  sealShrink,
+  TMPFS_MAGIC,
+} from '../libc/index.js';
+import type { Backing } from './backing.js';
+import { PAGE_BYTES } from './backing-range.js';
+import { DaxBacking, readDaxNode } from './dax-backing.js';
+import { allocate, FileBacking, type FileFacts } from './file-backing.js';
+
+export interface OpenBackingOptions {
+  /** Default true. False: nobody who maps it through this backing can change it. */
+  writable?: boolean;
+  /** Dax devices only, default true. False: memory shared with hosts whose caches do not see ours. */
+  coherent?: boolean;
+  /** Where sysfs is mounted, default /sys: a recorded tree in tests. */
+  sysfs?: string;
+}
+
+/**
+ * Opens memory by path: a regular file (on a disk, tmpfs or hugetlbfs) or a `/dev/daxX.Y` device.
+ * Mirrors open(2) with O_CLOEXEC.
+ * @throws DaxError ENOENT, EACCES, EROFS as open(2); EISDIR; ENODEV for other kinds of file (pipes, block
+ * devices, other devices); EINVAL for an empty file or one that is no multiple of its huge pages
+ */
+export function openBacking(path: string, options: OpenBackingOptions = {}): Backing {
+  const { writable = true } = options;
+  refuseOtherKinds(path, statOf(path));
+  const fd = openDescriptor(path, writable);
+  try {
+    // Judged again by what was really opened: the name may mean another file by now.
+    const stat = fs.fstatSync(fd);
+    refuseOtherKinds(path, stat);
+    if (!stat.isCharacterDevice()) return new FileBacking(fileFacts(path, fd, writable));
+    const { coherent = true, sysfs = '/sys' } = options;
+    const node = readDaxNode(path, stat.rdev, sysfs);
+    return new DaxBacking({ name: path, fd, rdev: stat.rdev, node, writable, coherent, sysfs });
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+/**
+ * Makes a new file of `size` zero bytes and opens it. All its space is allocated, so that no store can ever meet
+ * a full disk; `sparse` leaves that out: for huge files that are hardly touched, where a full disk later is a crash.
+ * @throws DaxError EEXIST, ENOENT, EACCES, EINVAL size; ENOSPC no room. On any error no file is left.
+ */
+export function createBacking(path: string, size: number, options: { sparse?: boolean } = {}): Backing {
+  checkSize(path, size);
+  let fd: number;
+  try {
+    fd = fs.openSync(path, 'wx+');
+  } catch (error) {
+    throw asDaxError(error, `${path} cannot be made`, path);
+  }
+  try {
+    fillNewFile(path, fd, size, options.sparse ?? false);
+    return new FileBacking(fileFacts(path, fd, true));
+  } catch (error) {
+    fs.closeSync(fd);
+    fs.unlinkSync(path);
+    throw withPath(error, `${path} cannot have ${size} bytes`, path);
+  }
+}
+
+/**
+ * Memory without a name, gone with its last user; sealed so that no one can shrink it under a mapping.
+ * @throws DaxError EINVAL size, EMFILE
+ */
+export function memfdBacking(name: string, size: number): Backing {
+  const title = `memfd:${name}`;
+  checkSize(title, size);
+  const fd = memfdCreate(name);
+  try {
+    fs.ftruncateSync(fd, size);
+    sealShrink(fd);
+    return new FileBacking({ ...fileFacts(title, fd, true), kind: 'memfd' });
+  } catch (error) {
+    fs.closeSync(fd);
+    throw asDaxError(error, `${title} cannot have ${size} bytes`);
+  }
+}
+
+/** Says which file a failed system call was about; errors that already do stay. */
+function withPath(error: unknown, doing: string, path: string): unknown {
+  if (!(error instanceof DaxError)) return asDaxError(error, doing, path);
+  if (error.path !== undefined) return error;
+  return new DaxError(error.code, `${doing}: ${error.message}`, { path, cause: error });
+}
+
+function statOf(path: string): fs.Stats {
+  try {
+    return fs.statSync(path);
+  } catch (error) {
+    throw asDaxError(error, `${path} cannot be opened`, path);
+  }
+}
+
+/** Before open(2) too: opening a pipe waits, and opening some devices does something. */
+function refuseOtherKinds(path: string, stat: fs.Stats): void {
+  if (stat.isFile() || stat.isCharacterDevice()) return;
+  const wanted = 'give a file or a /dev/daxX.Y device';
+  if (stat.isDirectory()) fail('EISDIR', `${path} is a directory: ${wanted}`, { path });
+  const kind = stat.isBlockDevice() ? 'a block device' : stat.isFIFO() ? 'a pipe' : 'a socket';
+  fail('ENODEV', `${path} is ${kind}, not memory: ${wanted}`, { path });
+}
+
+function openDescriptor(path: string, writable: boolean): number {
+  const access = writable ? fs.constants.O_RDWR : fs.constants.O_RDONLY;
+  try {
+    return fs.openSync(path, access | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY);
+  } catch (error) {
+    throw asDaxError(error, `${path} cannot be opened ${writable ? 'for writing' : 'for reading'}`, path);
+  }
+}
+
+function fileFacts(name: string, fd: number, writable: boolean): FileFacts {
+  const { dev, ino, size: bigSize } = fs.fstatSync(fd, { bigint: true });
+  const size = Number(bigSize);
+  if (size === 0) fail('EINVAL', `${name} is empty: give it a size first (truncate -s SIZE)`, { path: name });
+  if (!Number.isSafeInteger(size))
+    fail('EFBIG', `${name} claims ${bigSize} bytes, more than can be addressed`, { path: name });
+  const { kind, granule } = memoryKindOf(fd);
+  if (size % granule !== 0 && kind === 'hugetlbfs') {
+    fail('EINVAL', `${name} has ${size} bytes, no multiple of its huge pages of ${granule}`, { path: name });
+  }
+  return { kind, name, identity: `${dev}:${ino}`, fd, size, granule, writable };
+}
+
+function memoryKindOf(fd: number): { kind: FileFacts['kind']; granule: number } {
+  const { magic, blockBytes } = fileSystemOf(fd);
+  if (magic === HUGETLBFS_MAGIC) return { kind: 'hugetlbfs', granule: blockBytes };
+  const inMemory = magic === TMPFS_MAGIC || magic === RAMFS_MAGIC;
+  return { kind: inMemory ? 'tmpfs' : 'file', granule: PAGE_BYTES };
+}
+
+function fillNewFile(path: string, fd: number, size: number, sparse: boolean): void {
+  const { kind, granule } = memoryKindOf(fd);
+  if (kind === 'hugetlbfs' && size % granule !== 0) {
+    fail(
+      'EINVAL',
+      `${size} bytes are no multiple of the huge pages there, ${granule}: choose a size that is`,
+      { path },
+    );
+  }
+  if (sparse) {
+    fs.ftruncateSync(fd, size);
+    return;
+  }
+  // tmpfs hands out more than the host has, and the host then kills processes.
+  if (kind === 'tmpfs' && size > os.freemem()) {
+    fail('ENOSPC', `the host has only ${os.freemem()} bytes of memory free: choose a smaller size`, { path });
+  }
+  try {
+    allocate(fd, 0, size);
+  } catch (error) {
+    if (kind !== 'hugetlbfs' || !hasCode(error, 'ENOMEM', 'ENOSPC')) throw error;
+    const needed = size / granule;
+    fail(
+      'ENOSPC',
+      `there are not ${needed} free huge pages of ${granule} bytes: raise sysctl vm.nr_hugepages`,
+      { path },
+    );
+  }
+}
+
+function checkSize(name: string, size: number): void {
+  if (Number.isSafeInteger(size) && size > 0) return;
+  fail('EINVAL', `${name} cannot have ${size} bytes: choose a whole number of bytes, at least 1`, {
+    path: name,
+  });
+}

@@ -1,0 +1,231 @@
+import { DaxError, fail, hasCode, MADV_POPULATE_READ, MAX_VIEW_BYTES, madvise } from '../libc/index.js';
+import type { Backing } from './backing.js';
+import { openOwnView, WINDOW_STRIDE_BYTES } from './kernel-windows.js';
+import type { Access, MapOptions, Mapping, PhysicalRange } from './mapping.js';
+import { MappingTable } from './mapping-table.js';
+import { appendPiece, checkPieces, checkWritable, type Piece } from './pieces.js';
+import { type Placement, place, unplace } from './placement.js';
+import { type BackedRange, type InsertedRange, RangeTable } from './range-table.js';
+import { mappingRegistry, type Span } from './registry.js';
+
+/** Bytes of a backing that physical addresses mean. */
+export interface BackingPiece {
+  backing: Backing;
+  offset: number;
+  length: number;
+}
+
+/** Our own view of a request no window holds. */
+interface StraddlingView extends PhysicalRange {
+  span: Span;
+}
+
+/**
+ * The physical address map of one machine: host physical address -> bytes of a backing, and every mapping made of it.
+ *
+ * Two kinds of views: windows are our own (the kernel's direct map), made at first use and there until their range is
+ * removed; mappings are a user's, made on request, counted, and ended by close() or kill().
+ */
+export class PhysicalMemory {
+  readonly #ranges = new RangeTable();
+  readonly #mappings = new MappingTable();
+  readonly #straddling = new Map<string, StraddlingView>();
+  /** The range of the last request: most requests stay in it. */
+  #recent: InsertedRange | undefined;
+
+  /**
+   * Puts memory at physical addresses. Nothing is mapped or opened yet.
+   * @throws DaxError EBUSY addresses taken, EINVAL addresses or offset not whole pages
+   */
+  insert(range: BackedRange): void {
+    this.#ranges.insert(range);
+  }
+
+  /**
+   * Takes away the memory that starts at this address: mappings over it are killed, our windows end.
+   * The backing stays open, it is its owner's.
+   * @throws DaxError ENXIO no memory starts there
+   */
+  remove(start: number): void {
+    const range = this.#ranges.take(start);
+    if (this.#recent === range) this.#recent = undefined;
+    range.windows.end();
+    for (const [key, view] of this.#straddling) {
+      if (view.start >= range.end || view.start + view.length <= range.start) continue;
+      this.#straddling.delete(key);
+      mappingRegistry.end(view.span);
+    }
+    this.#mappings.kill(range.start, range.length);
+  }
+
+  /**
+   * The backing bytes of a physical range, in order. Says nothing about whether the backing still has them: checkRange().
+   * @throws DaxError ENXIO where there is no memory
+   */
+  locate(start: number, length: number): BackingPiece[] {
+    const pieces: BackingPiece[] = [];
+    this.#ranges.walk(start, length, ({ backing, offset }, from, to) => {
+      pieces.push({ backing, offset: offset + from, length: to - from });
+    });
+    return pieces;
+  }
+
+  /**
+   * Our own view of `length` bytes at a physical address, at most 4 GiB: what the kernel's direct map is to it. 0.1 us
+   * once its window is mapped. Valid until the range is removed, then its length is 0. Only to be written where the
+   * backing is writable. Zero-extended ranges read as zero beyond the backing's end.
+   * @throws DaxError ENXIO no memory there, EIO the backing lost its end, ERANGE more than 4 GiB
+   */
+  bytes(start: number, length: number): Uint8Array {
+    const range = this.#recent;
+    if (range !== undefined && length > 0 && start >= range.start && start + length <= range.end) {
+      const from = start - range.start;
+      const index = Math.floor(from / WINDOW_STRIDE_BYTES);
+      const window = range.windows.buffers[index];
+      const inWindow = from - index * WINDOW_STRIDE_BYTES;
+      if (window !== undefined && inWindow + length <= window.byteLength) {
+        return new Uint8Array(window, inWindow, length);
+      }
+    }
+    return length === 0 ? new Uint8Array(0) : this.#firstBytes(start, length);
+  }
+
+  /**
+   * Maps physical ranges, in this order, as one contiguous ArrayBuffer (decision 8). Asking again for the same bytes
+   * with the same access gives another handle on the same buffer.
+   * @throws DaxError ERANGE more than 4 GiB, ENXIO no memory there, EIO a backing ends before it, EACCES not writable,
+   * EINVAL a seam inside a granule, ENOMEM too many pieces
+   */
+  map(ranges: readonly PhysicalRange[], options: MapOptions): Mapping {
+    const { label = 'mapping', populate = false } = options;
+    const whole = joined(ranges);
+    const length = whole.reduce((sum, range) => sum + range.length, 0);
+    checkViewBytes(length, label);
+    const pieces = this.#pieces(whole);
+    const access = grantedAccess(options.access, pieces);
+    if (access === 'shared') checkWritable(pieces, label);
+    checkPieces(pieces);
+    const key = keyOf(whole, access);
+    const handle =
+      this.#mappings.share(key) ??
+      this.#mappings.open({ key, ranges: whole, length, access, label }, place(pieces, access, label));
+    if (populate) populateOrClose(handle, label);
+    return handle;
+  }
+
+  /**
+   * Ends every user mapping that touches the bytes: views get length 0, then the memory is unmapped, then the
+   * listeners are told. Our own windows stay.
+   * @returns how many open handles were ended
+   */
+  kill(start: number, length: number): number {
+    return this.#mappings.kill(start, length);
+  }
+
+  /** Open handles, bytes of address space under them, and windows of our own. */
+  stats(): { mappings: number; mappedBytes: number; windows: number } {
+    let windows = this.#straddling.size;
+    for (const range of this.#ranges) windows += range.windows.count;
+    return { ...this.#mappings.stats(), windows };
+  }
+
+  /** Removes every range. Idempotent. */
+  close(): void {
+    for (let range = this.#ranges.first(); range; range = this.#ranges.first()) this.remove(range.start);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #firstBytes(start: number, length: number): Uint8Array {
+    checkViewBytes(length, 'physical memory');
+    const range = this.#ranges.find(start);
+    if (range && start + length <= range.end) {
+      const from = start - range.start;
+      const window = range.windows.open(from, from + length);
+      this.#recent = range;
+      if (window) return new Uint8Array(window.buffer, from - window.start, length);
+    }
+    return new Uint8Array(this.#straddlingView(start, length));
+  }
+
+  /** Kept as long as somebody uses it, then mapped again: there is no bound on how many different ones are asked for. */
+  #straddlingView(start: number, length: number): ArrayBuffer {
+    const key = `${start}+${length}`;
+    const known = this.#straddling.get(key)?.span.buffer.deref();
+    if (known) return known;
+    const pieces: Piece[] = [];
+    this.#ranges.walk(start, length, (range, from, to) => range.appendOwnView(pieces, from, to));
+    const forget = () => {
+      if (this.#straddling.get(key) === view) this.#straddling.delete(key);
+    };
+    const { span, buffer } = openOwnView(pieces, length, 'physical memory', forget);
+    const view: StraddlingView = { start, length, span };
+    this.#straddling.set(key, view);
+    return buffer;
+  }
+
+  #pieces(ranges: readonly PhysicalRange[]): Piece[] {
+    const pieces: Piece[] = [];
+    for (const { start, length } of ranges) {
+      this.#ranges.walk(start, length, ({ backing, offset }, from, to) => {
+        appendPiece(pieces, { backing, offset: offset + from, length: to - from, backed: to - from });
+      });
+    }
+    return pieces;
+  }
+}
+
+/** Ranges that continue each other are one. */
+function joined(ranges: readonly PhysicalRange[]): PhysicalRange[] {
+  const whole: PhysicalRange[] = [];
+  for (const { start, length } of ranges) {
+    const last = whole.at(-1);
+    if (last && last.start + last.length === start) last.length += length;
+    else whole.push({ start, length });
+  }
+  return whole;
+}
+
+function keyOf(ranges: readonly PhysicalRange[], access: Access): string {
+  let key: string = access;
+  for (const { start, length } of ranges) key += ` ${start}+${length}`;
+  return key;
+}
+
+/** Decision 14: memory that refuses private mappings is write-protected instead. */
+function grantedAccess(asked: Access, pieces: readonly Piece[]): Access {
+  if (asked !== 'private') return asked;
+  return pieces.some(({ backing }) => backing?.sharedOnly) ? 'protected' : 'private';
+}
+
+function checkViewBytes(length: number, label: string): void {
+  if (length <= MAX_VIEW_BYTES) return;
+  fail(
+    'ERANGE',
+    `${label}: ${length} bytes do not fit one view (4 GiB): walk it with windows(), or map a part`,
+  );
+}
+
+function populateOrClose(mapping: Mapping, label: string): void {
+  try {
+    populate(mapping.address, mapping.length, label);
+  } catch (error) {
+    mapping.close();
+    throw error;
+  }
+}
+
+function populate(address: number, length: number, label: string): void {
+  const lead = address % 4096;
+  try {
+    madvise(address - lead, lead + length, MADV_POPULATE_READ);
+  } catch (error) {
+    if (hasCode(error, 'EINVAL')) return; // Linux before 5.14 cannot: pages come one by one
+    if (!hasCode(error, 'EFAULT')) throw error;
+    throw new DaxError('EIO', `${label}: a page has no memory behind it: was the backing truncated?`, {
+      cause: error,
+    });
+  }
+}

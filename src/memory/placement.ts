@@ -1,0 +1,165 @@
+import fs from 'node:fs';
+import {
+  DaxError,
+  fail,
+  hasCode,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  mmap,
+  munmap,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from '../libc/index.js';
+import { PAGE_BYTES } from './backing-range.js';
+import type { Access } from './mapping.js';
+import type { Piece } from './pieces.js';
+
+/** Addresses taken from this process, and where in them the bytes asked for begin. */
+export interface Placement {
+  /** What munmap gets. */
+  readonly base: number;
+  readonly mapped: number;
+  /** The first byte asked for: base, but for a piece that starts inside a granule. */
+  readonly address: number;
+}
+
+/** Spans from this size on lie so that the processor can use its huge pages. */
+const HUGE_PAGE_BYTES = 2 ** 21;
+const NO_FILE = -1;
+/** From so many pieces on, the process' map count is looked at first; so many stay free for the rest of it. */
+const MANY_PIECES = 1024;
+const SPARE_MAPS = 2048;
+const MAX_MAP_COUNT = '/proc/sys/vm/max_map_count';
+
+const ways: Record<Access, { prot: number; flags: number }> = {
+  shared: { prot: PROT_READ | PROT_WRITE, flags: MAP_SHARED },
+  private: { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_NORESERVE },
+  protected: { prot: PROT_READ, flags: MAP_SHARED },
+};
+const zeroes = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
+
+/**
+ * Maps pieces one behind the other into one span of addresses (decision 8); the MMU does the rest.
+ * @throws DaxError EINVAL a seam inside a granule, ENOMEM too many pieces; nothing stays mapped then
+ */
+export function place(pieces: readonly Piece[], access: Access, label: string): Placement {
+  checkSeams(pieces, label);
+  checkMapCount(pieces.length, label);
+  try {
+    const only = pieces[0]!;
+    return pieces.length === 1 && only.backing ? placeOne(only, access) : stitch(pieces, access);
+  } catch (error) {
+    throw explain(error, pieces.length, label);
+  }
+}
+
+/** Gives the addresses back. Every view on them must be gone or detached. */
+export function unplace({ base, mapped }: Placement): void {
+  munmap(base, mapped);
+}
+
+/** A single piece goes where the kernel likes it best. */
+function placeOne(piece: Piece, access: Access): Placement {
+  const lead = piece.offset % granuleOf(piece);
+  const mapped = roundUp(lead + piece.length, granuleOf(piece));
+  const { prot, flags } = ways[access];
+  const base = mmap(0, mapped, prot, flags, piece.backing!.fd, piece.offset - lead);
+  return { base, mapped, address: base + lead };
+}
+
+/** Reserves the span first, so that nobody else gets addresses in it, then maps each piece in place. */
+function stitch(pieces: readonly Piece[], access: Access): Placement {
+  const first = pieces[0]!;
+  const last = pieces.at(-1)!;
+  const lead = first.offset % granuleOf(first);
+  const mapped = roundUp(lead + lengthOf(pieces), granuleOf(last));
+  const base = reserve(mapped, pieces);
+  try {
+    let at = base;
+    for (const piece of pieces) {
+      const inGranule = piece === first ? lead : 0;
+      const bytes = roundUp(inGranule + piece.length, granuleOf(piece));
+      const { prot, flags } = piece.backing ? ways[access] : zeroes;
+      mmap(
+        at,
+        bytes,
+        prot,
+        flags | MAP_FIXED,
+        piece.backing?.fd ?? NO_FILE,
+        piece.backing ? piece.offset - inGranule : 0,
+      );
+      at += bytes;
+    }
+  } catch (error) {
+    munmap(base, mapped);
+    throw error;
+  }
+  return { base, mapped, address: base + lead };
+}
+
+/** Addresses aligned to the largest granule, and to the first piece's place in a huge page where that may serve. */
+function reserve(bytes: number, pieces: readonly Piece[]): number {
+  const granule = pieces.reduce((most, piece) => Math.max(most, granuleOf(piece)), PAGE_BYTES);
+  const align = bytes >= HUGE_PAGE_BYTES ? Math.max(granule, HUGE_PAGE_BYTES) : granule;
+  const first = pieces[0]!;
+  const phase = granule < align ? (first.offset - (first.offset % granuleOf(first))) % align : 0;
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  const taken = mmap(0, bytes + align, PROT_NONE, flags, NO_FILE, 0);
+  const before = (((phase - taken) % align) + align) % align;
+  if (before > 0) munmap(taken, before);
+  if (align > before) munmap(taken + before + bytes, align - before);
+  return taken + before;
+}
+
+/** The outer edges may lie anywhere; where two pieces meet, both must be at an edge of their granules. */
+function checkSeams(pieces: readonly Piece[], label: string): void {
+  const first = pieces[0]!;
+  let at = first.offset % granuleOf(first);
+  for (let i = 0; i < pieces.length; i++) {
+    const piece = pieces[i]!;
+    const granule = granuleOf(piece);
+    const startFits = i === 0 || (piece.offset % granule === 0 && at % granule === 0);
+    at += piece.length;
+    const endFits = i === pieces.length - 1 || at % granule === 0;
+    if (startFits && endFits) continue;
+    const where = `${piece.length} bytes at ${piece.offset} of ${piece.backing?.name ?? 'zeroes'}`;
+    fail(
+      'EINVAL',
+      `${label}: ${where} cannot be joined to its neighbours, pieces there are multiples of ${granule} bytes`,
+    );
+  }
+}
+
+/** At the limit not only this mapping fails but the next allocation of anybody in the process: stay well below. */
+function checkMapCount(pieces: number, label: string): void {
+  if (pieces < MANY_PIECES) return;
+  const limit = Number(fs.readFileSync(MAX_MAP_COUNT, 'latin1'));
+  const used = fs.readFileSync('/proc/self/maps', 'latin1').split('\n').length - 1;
+  if (used + pieces + SPARE_MAPS > limit)
+    throw tooManyPieces(pieces, label, `${used} of ${limit} maps are in use`);
+}
+
+function explain(error: unknown, pieces: number, label: string): unknown {
+  if (hasCode(error, 'ENOMEM')) return tooManyPieces(pieces, label, (error as Error).message, error);
+  if (!(error instanceof DaxError)) return error;
+  return new DaxError(error.code, `${label}: ${error.message}`, { syscall: 'mmap', cause: error });
+}
+
+function tooManyPieces(pieces: number, label: string, why: string, cause?: unknown): DaxError {
+  const advice = 'raise sysctl vm.max_map_count, or map a smaller part';
+  return new DaxError('ENOMEM', `${label}: no room for a mapping of ${pieces} pieces (${why}): ${advice}`, {
+    syscall: 'mmap',
+    cause,
+  });
+}
+
+function lengthOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
+}
+
+const granuleOf = (piece: Piece) => piece.backing?.granule ?? PAGE_BYTES;
+const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;

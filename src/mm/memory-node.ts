@@ -1,0 +1,129 @@
+import { fail } from '../libc/index.js';
+import type { Mapping, PhysicalMemory } from '../memory/index.js';
+import { PageRuns } from './page-runs.js';
+import { PAGE_SIZE } from './pages.js';
+
+/** Zeroed volatile memory of a node. */
+export interface NodeAllocation {
+  /** Length 0 after free(), and after the memory below went away. */
+  readonly buffer: Uint8Array;
+  /** hpa of the first piece, bytes. */
+  readonly hpa: number;
+  /** Bytes taken from the node: what was asked for, rounded up to whole pages (or the backing's huge pages). */
+  readonly length: number;
+  /** Gives the pages back. Idempotent. */
+  free(): void;
+  [Symbol.dispose](): void;
+}
+
+export interface NodeStats {
+  id: number;
+  /** Online blocks, bytes. */
+  onlineBytes: number;
+  usedBytes: number;
+  freeBytes: number;
+  allocations: number;
+}
+
+/** A NUMA node made of hot-added memory: a first-fit page allocator over its online blocks. */
+export class MemoryNode {
+  /** Blocks that make it up, online or not. Kept by MemoryBlocks. */
+  blockCount = 0;
+  readonly #free = new PageRuns();
+  readonly #used = new PageRuns();
+  #allocations = 0;
+
+  constructor(
+    readonly id: number,
+    readonly memory: PhysicalMemory | null,
+  ) {}
+
+  /**
+   * Zeroed volatile memory, whole pages, first fit; stitched from several runs when no single one is long enough.
+   * @throws EINVAL bytes not a positive integer; ENOMEM the node's online blocks have not that much free
+   */
+  alloc(bytes: number): NodeAllocation {
+    if (!Number.isSafeInteger(bytes) || bytes <= 0)
+      fail('EINVAL', `cannot allocate ${bytes} bytes on node ${this.id}`);
+    const memory = this.memory ?? fail('ENXIO', `node ${this.id} of a bus without memory has nothing to give`);
+    const granule = this.#granule(memory);
+    const length = Math.ceil(bytes / granule) * granule;
+    const runs = this.#free.take(length, granule);
+    if (runs === null) {
+      const { freeBytes } = this.stats();
+      fail('ENOMEM', `node ${this.id} has ${freeBytes} bytes free, ${length} asked: free some or online more blocks`);
+    }
+    for (const run of runs) this.#used.add(run.start, run.length);
+    try {
+      const mapping = memory.map(runs, { access: 'shared', label: `node ${this.id}` });
+      return this.#allocation(mapping, bytes, length, runs);
+    } catch (error) {
+      this.#giveBack(runs);
+      throw error;
+    }
+  }
+
+  stats(): NodeStats {
+    return {
+      id: this.id,
+      onlineBytes: this.#free.total + this.#used.total,
+      usedBytes: this.#used.total,
+      freeBytes: this.#free.total,
+      allocations: this.#allocations,
+    };
+  }
+
+  /** A block came online. */
+  addPages(start: number, length: number): void {
+    this.#free.add(start, length);
+  }
+
+  /** A block goes offline; nothing of it is in use. */
+  removePages(start: number, length: number): void {
+    this.#free.remove(start, length);
+  }
+
+  /** Takes bad pages out of the allocator for good. */
+  retire(start: number, length: number): void {
+    this.#free.remove(start, length);
+  }
+
+  usedBytesIn(start: number, length: number): number {
+    return this.#used.bytesIn(start, length);
+  }
+
+  #allocation(
+    mapping: Mapping,
+    bytes: number,
+    length: number,
+    runs: { start: number; length: number }[],
+  ): NodeAllocation {
+    const buffer = new Uint8Array(mapping.buffer, 0, bytes);
+    buffer.fill(0);
+    this.#allocations++;
+    let freed = false;
+    const free = (): void => {
+      if (freed) return;
+      freed = true;
+      mapping.close();
+      this.#allocations--;
+      this.#giveBack(runs);
+    };
+    mapping.onKill(free);
+    return { buffer, hpa: runs[0]!.start, length, free, [Symbol.dispose]: free };
+  }
+
+  #giveBack(runs: { start: number; length: number }[]): void {
+    for (const run of runs) {
+      this.#used.remove(run.start, run.length);
+      this.#free.add(run.start, run.length);
+    }
+  }
+
+  /** The backing's mapping unit: a huge page backing hands out huge pages. */
+  #granule(memory: PhysicalMemory): number {
+    const start = this.#free.first;
+    if (start === undefined) return PAGE_SIZE;
+    return Math.max(PAGE_SIZE, memory.locate(start, PAGE_SIZE)[0]?.backing.granule ?? PAGE_SIZE);
+  }
+}

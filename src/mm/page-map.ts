@@ -1,0 +1,40 @@
+/** A driver's probe turns physical ranges into a page map (struct dev_pagemap): what the pages are, and who answers for them. */
+
+/** device_dax: pages nobody but the device maps. */
+export const MEMORY_DEVICE_GENERIC = 'MEMORY_DEVICE_GENERIC';
+/** fsdev_dax: pages that files map. */
+export const MEMORY_DEVICE_FS_DAX = 'MEMORY_DEVICE_FS_DAX';
+export type MemoryDeviceType = typeof MEMORY_DEVICE_GENERIC | typeof MEMORY_DEVICE_FS_DAX;
+
+export interface PageMapRange {
+  /** hpa, bytes. */
+  readonly start: number;
+  /** hpa of the last byte. */
+  readonly end: number;
+}
+
+export interface PageMapOperations {
+  /** Device offset in bytes of a pfn of this map; throws EFAULT for a page outside. */
+  failureOffset(pfn: number): number;
+  /** Tells the owner of the pages. Throws EOPNOTSUPP when nobody takes it. */
+  memoryFailure(pfn: number, pages: number, flags: number): void;
+}
+
+/** struct dev_pagemap. A static region keeps one for good; a dynamic device gets a new one at each probe. */
+export class DevPagemap {
+  type: MemoryDeviceType | null = null;
+  ops: PageMapOperations | null = null;
+  owner: object | null = null;
+  /** Order of the folios the pages come up as. */
+  vmemmapShift = 0;
+
+  constructor(readonly ranges: readonly PageMapRange[]) {}
+
+  get start(): number {
+    return this.ranges[0]?.start ?? 0;
+  }
+
+  contains(hpa: number): boolean {
+    return this.ranges.some((range) => hpa >= range.start && hpa <= range.end);
+  }
+}

@@ -1,0 +1,105 @@
+import { fail } from '../libc/index.js';
+
+/** One claimed range of /proc/iomem. `end` is inclusive, as the kernel prints it. */
+export interface Resource {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+  /** A busy resource refuses others; one that is not may hold children. */
+  readonly busy: boolean;
+  readonly parent: Resource | null;
+  readonly children: readonly Resource[];
+}
+
+export interface ResourceOptions {
+  /** Default true. */
+  busy?: boolean;
+}
+
+interface Node extends Resource {
+  parent: Node | null;
+  children: Node[];
+}
+
+/** /proc/iomem: who claims which physical range. Siblings are sorted and never overlap; children lie inside their parent. */
+export class ResourceTree {
+  readonly #roots: Node[] = [];
+
+  get roots(): readonly Resource[] {
+    return this.#roots;
+  }
+
+  /**
+   * Claims [start, end] (inclusive), going down into resources that are not busy.
+   * @returns null when a part is claimed already, by a busy resource or by one that holds only a part of it
+   */
+  request(start: number, end: number, name: string, options: ResourceOptions = {}): Resource | null {
+    if (end < start) return null;
+    let parent: Node | null = null;
+    for (;;) {
+      if (parent !== null && (start < parent.start || end > parent.end)) return null;
+      const siblings: Node[] = parent === null ? this.#roots : parent.children;
+      const conflict = siblings.find((node) => node.start <= end && node.end >= start);
+      if (conflict === undefined) return insert(siblings, parent, start, end, name, options.busy ?? true);
+      if (conflict.busy) return null;
+      parent = conflict;
+    }
+  }
+
+  /** Claims a part of `parent` for a child, busy or not (System RAM inside the range of kmem). */
+  requestChild(parent: Resource, start: number, end: number, name: string): Resource | null {
+    const node = parent as Node;
+    if (start < node.start || end > node.end || end < start) return null;
+    if (node.children.some((child) => child.start <= end && child.end >= start)) return null;
+    return insert(node.children, node, start, end, name, true);
+  }
+
+  /** Gives a claim back, with everything below it. EINVAL when it is not in the tree: a release done twice. */
+  release(resource: Resource): void {
+    const node = resource as Node;
+    const siblings = node.parent === null ? this.#roots : node.parent.children;
+    const at = siblings.indexOf(node);
+    if (at < 0) fail('EINVAL', `resource ${describe(resource)} is not claimed: released twice?`);
+    siblings.splice(at, 1);
+  }
+
+  /** Lines as /proc/iomem prints them, two spaces a level. Top-level resources for which `keep` says no are left out. */
+  lines(keep: (resource: Resource) => boolean = () => true): string[] {
+    const lines: string[] = [];
+    const walk = (nodes: readonly Resource[], indent: string): void => {
+      for (const node of nodes) {
+        lines.push(`${indent}${describe(node)}`);
+        walk(node.children, `${indent}  `);
+      }
+    };
+    walk(this.#roots.filter(keep), '');
+    return lines;
+  }
+
+  /** Every resource, parents first. */
+  *all(nodes: readonly Resource[] = this.#roots): Generator<Resource> {
+    for (const node of nodes) {
+      yield node;
+      yield* this.all(node.children);
+    }
+  }
+}
+
+function insert(
+  siblings: Node[],
+  parent: Node | null,
+  start: number,
+  end: number,
+  name: string,
+  busy: boolean,
+): Resource {
+  const node: Node = { start, end, name, busy, parent, children: [] };
+  const at = siblings.findIndex((other) => other.start > start);
+  siblings.splice(at < 0 ? siblings.length : at, 0, node);
+  return node;
+}
+
+function describe(resource: Resource): string {
+  const hex = (address: number): string => address.toString(16).padStart(8, '0');
+  return `${hex(resource.start)}-${hex(resource.end)} : ${resource.name}`;
+}

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Volume } from '../../src/famfs/volume/index.js';
+import { HPA, type Machine, MIB, PAGE, Pool, pattern, UNIT } from './support.js';
+
+const coded = (code: string) => expect.objectContaining({ code });
+
+describe('an open file', () => {
+  let pool: Pool;
+  let machine: Machine;
+  let volume: Volume;
+  beforeEach(() => {
+    pool = new Pool();
+    machine = pool.machine();
+    volume = pool.mountOn(machine);
+  });
+  afterEach(() => pool.close());
+
+  it('maps to exactly its size, and always to the same view', () => {
+    const file = volume.create('/a', { size: 4097 });
+    const view = file.map();
+    expect(view.length).toBe(4097);
+    expect(file.map()).toBe(view);
+    expect(volume.open('/a').map().buffer).toBe(view.buffer);
+  });
+
+  it('maps a part that starts anywhere', () => {
+    const file = volume.create('/a', { size: 3 * PAGE });
+    file.write(pattern(3 * PAGE), 0);
+    expect(file.map({ offset: 4000, length: 200 })).toEqual(pattern(3 * PAGE).subarray(4000, 4200));
+    expect(file.map({ offset: 2 * PAGE })).toEqual(pattern(3 * PAGE).subarray(2 * PAGE));
+  });
+
+  it('maps as numbers, when offset and length are whole ones', () => {
+    const file = volume.create('/a', { size: 82 });
+    const floats = file.mapAs(Float64Array, { length: 80, writable: true });
+    floats[3] = 1.5;
+    expect(file.mapAs(Float64Array, { offset: 24, length: 8 })[0]).toBe(1.5);
+    expect(file.mapAs(DataView).getFloat64(24, true)).toBe(1.5);
+    expect(() => file.mapAs(Float64Array)).toThrow(coded('EINVAL'));
+    expect(() => file.mapAs(Float64Array, { offset: 4, length: 8 })).toThrow(coded('EINVAL'));
+  });
+
+  it('windows walk it in parts, the last one shorter', () => {
+    const file = volume.create('/a', { size: 2 * UNIT + 5 });
+    const windows = [...file.windows({ size: UNIT })];
+    expect(windows.map(({ length }) => length)).toEqual([UNIT, UNIT, 5]);
+    expect(() => [...file.windows({ size: 0 })]).toThrow(coded('EINVAL'));
+  });
+
+  it('over 4 GiB in one view is ERANGE that names windows()', () => {
+    const big = new Pool({ size: 6 * 2 ** 30 });
+    const file = big.mount().create('/big', { size: 5 * 2 ** 30, zero: false });
+    expect(() => file.map()).toThrow(/windows\(\)/);
+    expect(() => file.map()).toThrow(coded('ERANGE'));
+    expect([...file.windows({ size: 2 ** 32 })].map(({ length }) => length)).toEqual([2 ** 32, 2 ** 30]);
+    big.close();
+  });
+
+  it('a stray store into a read-only view never reaches the file', () => {
+    const file = volume.create('/a', { size: 10 });
+    file.map()[0] = 7;
+    const bytes = new Uint8Array(1);
+    file.read(bytes, 0);
+    expect(bytes[0]).toBe(0);
+  });
+
+  it('opened with writable: false it does not write', () => {
+    volume.create('/a', { size: 10 });
+    const file = volume.open('/a', { writable: false });
+    expect(() => file.write(pattern(1), 0)).toThrow(coded('EBADF'));
+    expect(() => file.map({ writable: true })).toThrow(coded('EBADF'));
+  });
+
+  it('writing at or past the end is ENOSPC and writes nothing', () => {
+    const file = volume.create('/a', { size: 10 });
+    expect(() => file.write(pattern(11), 0)).toThrow(coded('ENOSPC'));
+    expect(() => file.write(pattern(1), 10)).toThrow(coded('ENOSPC'));
+    expect(file.map()).toEqual(new Uint8Array(10));
+  });
+
+  it('close ends its views; another handle on the same span keeps the memory', () => {
+    const file = volume.create('/a', { size: 10 });
+    const view = file.map();
+    const part = file.map({ offset: 2, length: 3 });
+    const other = volume.open('/a');
+    const kept = other.map({ offset: 2, length: 3 });
+    file.close();
+    file.close();
+    expect(view.length).toBe(0);
+    expect(part).toBe(kept);
+    expect(kept.length).toBe(3);
+    other.close();
+    expect(kept.length).toBe(0);
+    expect(() => file.map()).toThrow(coded('EBADF'));
+    expect(machine.memory.stats().mappings).toBe(0);
+    const pfn = (HPA + file.fmap.extents[0]!.offset) / PAGE;
+    expect(machine.dax.pages.describe(pfn)).toMatchObject({ refcount: 0, mapping: null, order: 0 });
+  });
+
+  it('volume.close ends the views of handles nobody closed', () => {
+    const view = volume.create('/a', { size: 10 }).map();
+    volume.open('/a').map();
+    volume.close();
+    expect(view.length).toBe(0);
+    expect(machine.memory.stats().mappings).toBe(0);
+  });
+
+  it('disabling the device ends all views and tells them; later calls are ENXIO; the process lives', () => {
+    const file = volume.create('/a', { size: UNIT });
+    const views = [file.map(), file.map({ writable: true })];
+    const told: string[] = [];
+    file.onLost((error) => told.push(error.code));
+    machine.bus.unbind('fsdev_dax', 'dax0.0');
+    expect(views.map(({ length }) => length)).toEqual([0, 0]);
+    expect(told).toEqual(['ENXIO', 'ENXIO']);
+    expect(machine.held).toEqual([]);
+    for (const act of [
+      () => file.map(),
+      () => file.read(new Uint8Array(1), 0),
+      () => volume.readdir('/'),
+      () => volume.create('/b', { size: 1 }),
+      () => volume.refresh(),
+    ]) {
+      expect(act).toThrow(coded('ENXIO'));
+    }
+    file.close();
+    volume.close();
+    machine.bus.bind('fsdev_dax', 'dax0.0');
+    expect(pool.mountOn(machine).stat('/a').size).toBe(UNIT);
+  });
+
+  it('poison fails the files that own it, and only those', () => {
+    const hit = volume.create('/hit', { size: 2 * UNIT });
+    const spared = volume.create('/spared', { size: UNIT });
+    const [gone, stays] = [hit.map(), spared.map()];
+    const told: string[] = [];
+    hit.onLost((error) => told.push(error.code));
+    const { offset } = hit.fmap.extents[0]!;
+    machine.bus.memoryFailure(HPA + offset + UNIT, PAGE);
+    expect(gone.length).toBe(0);
+    expect(stays.length).toBe(UNIT);
+    expect(told).toEqual(['EIO']);
+    expect(() => hit.read(new Uint8Array(PAGE), UNIT)).toThrow(coded('EIO'));
+    expect(() => hit.map()).toThrow(coded('EIO'));
+    expect(hit.read(new Uint8Array(UNIT), 0)).toBe(UNIT);
+    expect(hit.map({ length: UNIT }).length).toBe(UNIT);
+    hit.write(pattern(PAGE), UNIT);
+    expect(hit.map().subarray(UNIT, UNIT + PAGE)).toEqual(pattern(PAGE));
+  });
+});
+
+describe('a clone', () => {
+  it('shares its memory, and both files map', async () => {
+    const pool = new Pool();
+    const volume = pool.mount();
+    const file = volume.create('/a', { size: UNIT });
+    file.write(pattern(100), 0);
+    const { deviceMedia, Log, LogAppender } = await import('../../src/famfs/index.js');
+    const log = Log.open(deviceMedia(pool.machine()), volume.superblock);
+    new LogAppender(log).append({ kind: 'file', path: 'b', size: UNIT, uid: 0, gid: 0, mode: 0o644, fmap: file.fmap });
+    volume.refresh();
+    const views = [file.map(), volume.open('/b').map()];
+    for (const view of views) expect(view.subarray(0, 100)).toEqual(pattern(100));
+    volume.close();
+    expect(MIB).toBe(2 ** 20);
+    pool.close();
+  });
+});

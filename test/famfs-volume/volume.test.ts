@@ -1,0 +1,358 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Volume } from '../../src/famfs/volume/index.js';
+import { contentOf, MIB, OTHER_HOST, PAGE, Pool, pattern, UNIT } from './support.js';
+
+const coded = (code: string) => expect.objectContaining({ code });
+
+describe('a volume', () => {
+  let pool: Pool;
+  let volume: Volume;
+  beforeEach(() => {
+    pool = new Pool();
+    volume = pool.mount();
+  });
+  afterEach(() => {
+    expect(pool.fsck()).toEqual([]);
+    pool.close();
+  });
+
+  it('starts empty, with the host that made it as master', () => {
+    expect(volume.role).toBe('master');
+    expect(volume.readdir('/')).toEqual([]);
+    expect(volume.statfs()).toEqual({
+      size: 64 * MIB,
+      used: 10 * MIB,
+      free: 54 * MIB,
+      allocUnit: UNIT,
+      files: 0,
+      directories: 0,
+      logSlots: 15420,
+      logUsed: 0,
+      logFree: 15420,
+    });
+  });
+
+  it('a created file is there, has its size and reads as zeroes', () => {
+    const file = volume.create('/a', { size: 5000, mode: 0o640, uid: 7, gid: 8 });
+    expect(file.size).toBe(5000);
+    expect(file.path).toBe('/a');
+    expect(volume.stat('a')).toMatchObject({
+      path: '/a',
+      type: 'file',
+      size: 5000,
+      mode: 0o640,
+      uid: 7,
+      gid: 8,
+      ino: 2,
+    });
+    expect(volume.stat('/a').isFile()).toBe(true);
+    expect(contentOf(volume, '/a')).toEqual(new Uint8Array(5000));
+  });
+
+  it('what was written is in the map, and the other way round', () => {
+    const file = volume.create('/a', { size: 3 * PAGE });
+    const view = file.map({ writable: true });
+    file.write(pattern(100), 50);
+    expect(view.subarray(50, 150)).toEqual(pattern(100));
+    view[3 * PAGE - 1] = 99;
+    const last = new Uint8Array(1);
+    file.read(last, 3 * PAGE - 1);
+    expect(last[0]).toBe(99);
+  });
+
+  it('a file in space that was used before reads as zeroes, unless asked not to', () => {
+    const file = volume.create('/a', { size: UNIT });
+    const { extents } = file.fmap;
+    const machine = pool.machine();
+    machine.memory.bytes(2 ** 40 + extents[0]!.offset + UNIT, 4).set([1, 2, 3, 4]);
+    expect(contentOf(volume, volume.create('/b', { size: 4 }).path)).toEqual(new Uint8Array(4));
+    machine.memory.bytes(2 ** 40 + extents[0]!.offset + 2 * UNIT, 4).set([1, 2, 3, 4]);
+    expect(contentOf(volume, volume.create('/c', { size: 4, zero: false }).path)).toEqual(Uint8Array.of(1, 2, 3, 4));
+  });
+
+  it('a large file is zeroed outside the log lock, and appears', () => {
+    volume.create('/large', { size: 30 * MIB + 1 });
+    expect(volume.stat('/large').size).toBe(30 * MIB + 1);
+    expect(volume.statfs().free).toBe(22 * MIB);
+  });
+
+  it('directories hold names, sorted; walk goes through all of them', () => {
+    volume.mkdir('/d', { mode: 0o700 });
+    volume.create('/d/z', { size: 1 });
+    volume.create('/d/b', { size: 2 });
+    volume.mkdir('/d/m');
+    volume.create('/d/m/x', { size: 3 });
+    volume.create('/c', { size: 4 });
+    expect(volume.readdir('/')).toEqual(['c', 'd']);
+    expect(volume.readdir('/d/')).toEqual(['b', 'm', 'z']);
+    expect(volume.stat('/d')).toMatchObject({ type: 'directory', mode: 0o700, size: 0 });
+    expect([...volume.walk()].map(({ path }) => path)).toEqual(['/c', '/d', '/d/b', '/d/m', '/d/m/x', '/d/z']);
+    expect([...volume.walk('/d/m')].map(({ path }) => path)).toEqual(['/d/m/x']);
+    expect([...volume.walk('/c')].map(({ size }) => size)).toEqual([4]);
+    expect(volume.exists('/d/m')).toBe(true);
+    expect(volume.exists('/d/nothing')).toBe(false);
+  });
+
+  it('mkdir recursive makes what is missing, and accepts what is there', () => {
+    volume.mkdir('/a/b/c', { recursive: true, mode: 0o750 });
+    volume.mkdir('/a/b', { recursive: true });
+    expect([...volume.walk()].map(({ path, mode }) => [path, mode])).toEqual([
+      ['/a', 0o750],
+      ['/a/b', 0o750],
+      ['/a/b/c', 0o750],
+    ]);
+    expect(volume.statfs().logUsed).toBe(3);
+  });
+
+  it('getmap tells where a file lies', () => {
+    volume.create('/a', { size: UNIT + 1 });
+    expect(volume.getmap('/a')).toEqual({
+      size: UNIT + 1,
+      type: 'simple',
+      extents: [{ devindex: 0, offset: 10 * MIB, length: 2 * UNIT }],
+    });
+  });
+
+  it('a striped file is one span of bytes over several extents', () => {
+    const file = volume.create('/striped', {
+      size: 7 * MIB,
+      stripe: { nstrips: 2, nbuckets: 4, chunkSize: 2 * MIB },
+    });
+    expect(file.fmap).toMatchObject({ type: 'interleaved', nstrips: 2, chunkSize: 2 * MIB });
+    const bytes = pattern(7 * MIB);
+    file.map({ writable: true }).set(bytes);
+    expect(Buffer.from(contentOf(volume, '/striped')).equals(bytes)).toBe(true);
+    const first = file.fmap.extents[0]!.offset;
+    const machine = pool.machine();
+    expect(Buffer.from(machine.memory.bytes(2 ** 40 + first, 100)).equals(bytes.subarray(0, 100))).toBe(true);
+  });
+
+  it('flush and publish go through', () => {
+    volume.create('/a', { size: 10 });
+    volume.flush('/a');
+    volume.publish();
+  });
+
+  describe('another process', () => {
+    it('sees what is created and written after refresh, without reopening', () => {
+      const other = pool.mount();
+      const file = volume.create('/a', { size: 100 });
+      file.write(pattern(100), 0);
+      expect(other.exists('/a')).toBe(false);
+      expect(other.refresh()).toBe(1);
+      const view = other.open('/a').map();
+      expect(view).toEqual(pattern(100));
+      file.write(Uint8Array.of(250), 0);
+      expect(view[0]).toBe(250);
+      expect(other.refresh()).toBe(0);
+    });
+
+    it('creates in turn: each one appends behind the other', () => {
+      const other = pool.mount();
+      for (let i = 0; i < 5; i++) {
+        volume.create(`/a${i}`, { size: 1 });
+        other.create(`/b${i}`, { size: 1 });
+      }
+      volume.refresh();
+      expect(volume.readdir('/')).toHaveLength(10);
+      const offsets = new Set(volume.readdir('/').map((name) => volume.getmap(name).extents[0]!.offset));
+      expect(offsets.size).toBe(10);
+    });
+
+    it('cannot take a name that is taken, though it has not seen it', () => {
+      const other = pool.mount();
+      volume.create('/a', { size: 1 });
+      expect(() => other.create('/a', { size: 1 })).toThrow(coded('EEXIST'));
+      expect(() => other.mkdir('/a')).toThrow(coded('EEXIST'));
+    });
+  });
+
+  describe('two volumes of one process on one device', () => {
+    it('share what they know, and the device until both are closed', () => {
+      const machine = pool.machine();
+      const one = pool.mountOn(machine);
+      const two = pool.mountOn(machine, { readOnly: true });
+      one.create('/a', { size: 10 });
+      expect(two.refresh()).toBe(1);
+      expect(two.stat('/a').size).toBe(10);
+      expect(() => two.create('/b', { size: 1 })).toThrow(coded('EROFS'));
+      const view = two.open('/a').map();
+      const kept = one.open('/a').map();
+      two.close();
+      expect(view.length === 0 || view.buffer === kept.buffer).toBe(true);
+      expect(kept.length).toBe(10);
+      expect(machine.held).toEqual(['mount']);
+      one.close();
+      expect(kept.length).toBe(0);
+      expect(machine.held).toEqual([]);
+      expect(machine.dax.holder).toBeNull();
+    });
+  });
+
+  describe('bad input', () => {
+    /** Nothing was logged, no space lost. */
+    function unchanged(act: () => unknown, code: string): void {
+      const before = volume.statfs();
+      expect(act).toThrow(coded(code));
+      expect(volume.statfs()).toEqual(before);
+    }
+
+    it('size 0, negative, broken or not a number is EINVAL', () => {
+      for (const size of [0, -1, 1.5, Number.NaN, 2 ** 53]) unchanged(() => volume.create('/a', { size }), 'EINVAL');
+    });
+
+    it('names: 80 bytes, NUL, dots, the root', () => {
+      unchanged(() => volume.create(`/${'x'.repeat(80)}`, { size: 1 }), 'ENAMETOOLONG');
+      unchanged(() => volume.mkdir(`/${'\u00e4'.repeat(40)}`), 'ENAMETOOLONG');
+      unchanged(() => volume.create('/a\0b', { size: 1 }), 'EINVAL');
+      unchanged(() => volume.create('/../a', { size: 1 }), 'EINVAL');
+      unchanged(() => volume.mkdir('/./a'), 'EINVAL');
+      unchanged(() => volume.mkdir('/'), 'EEXIST');
+      volume.create(`/${'x'.repeat(79)}`, { size: 1 });
+    });
+
+    it('a missing parent is ENOENT, a file as parent ENOTDIR, an existing name EEXIST', () => {
+      volume.create('/file', { size: 1 });
+      unchanged(() => volume.create('/no/a', { size: 1 }), 'ENOENT');
+      unchanged(() => volume.mkdir('/no/a'), 'ENOENT');
+      unchanged(() => volume.create('/file/a', { size: 1 }), 'ENOTDIR');
+      unchanged(() => volume.mkdir('/file/a/b', { recursive: true }), 'ENOTDIR');
+      unchanged(() => volume.create('/file', { size: 1 }), 'EEXIST');
+      unchanged(() => volume.mkdir('/file'), 'EEXIST');
+      unchanged(() => volume.stat('/file/a'), 'ENOTDIR');
+      unchanged(() => volume.stat('/nothing'), 'ENOENT');
+      unchanged(() => volume.open('/'), 'EISDIR');
+      unchanged(() => volume.readdir('/file'), 'ENOTDIR');
+    });
+
+    it('no space is ENOSPC, and what fits still fits', () => {
+      unchanged(() => volume.create('/a', { size: 54 * MIB + 1 }), 'ENOSPC');
+      volume.create('/a', { size: 54 * MIB });
+      unchanged(() => volume.create('/b', { size: 1 }), 'ENOSPC');
+      expect(volume.statfs().free).toBe(0);
+    });
+
+    it('a bad stripe, mode or owner is EINVAL', () => {
+      const stripe = { nstrips: 0, nbuckets: 4, chunkSize: 2 * MIB };
+      unchanged(() => volume.create('/a', { size: MIB, stripe }), 'EINVAL');
+      unchanged(() => volume.create('/a', { size: MIB, mode: 0o10000 }), 'EINVAL');
+      unchanged(() => volume.create('/a', { size: MIB, uid: -1 }), 'EINVAL');
+      unchanged(() => volume.mkdir('/a', { gid: 2 ** 33 }), 'EINVAL');
+    });
+
+    it('a closed volume says so', () => {
+      volume.create('/a', { size: 1 });
+      const file = volume.open('/a');
+      volume.close();
+      volume.close();
+      expect(() => volume.readdir('/')).toThrow(coded('EBADF'));
+      expect(() => volume.create('/b', { size: 1 })).toThrow(coded('EBADF'));
+      expect(() => file.map()).toThrow(coded('EBADF'));
+      expect(() => file.read(new Uint8Array(1), 0)).toThrow(coded('EBADF'));
+    });
+  });
+});
+
+describe('log full', () => {
+  it('is ENOSPC before anything is written, for one entry and for several', () => {
+    const pool = new Pool({ size: 64 * MIB });
+    const volume = pool.mount();
+    const { logSlots } = volume.statfs();
+    volume.mkdir('/d');
+    for (let i = 1; i < logSlots - 1; i++) volume.mkdir(`/d/${i}`);
+    expect(() => volume.mkdir('/x/y', { recursive: true })).toThrow(coded('ENOSPC'));
+    expect(volume.exists('/x')).toBe(false);
+    volume.mkdir('/last');
+    const before = volume.statfs();
+    expect(before.logFree).toBe(0);
+    expect(() => volume.mkdir('/more')).toThrow('log full');
+    expect(() => volume.create('/more', { size: 1 })).toThrow(coded('ENOSPC'));
+    expect(volume.statfs()).toEqual(before);
+    expect(pool.fsck()).toEqual([]);
+    pool.close();
+  });
+});
+
+describe('mounting', () => {
+  it('another host is a client: it reads, and every change is EROFS', async () => {
+    const pool = new Pool();
+    pool.mount().create('/a', { size: 10 }).write(pattern(10), 0);
+    const source = pool.hostFile('source', pattern(10));
+    const client = pool.mount({ uuid: OTHER_HOST });
+    expect(client.role).toBe('client');
+    expect(contentOf(client, '/a')).toEqual(pattern(10));
+    const file = client.open('/a');
+    for (const act of [
+      () => client.create('/b', { size: 1 }),
+      () => client.mkdir('/b'),
+      () => client.open('/a', { writable: true }),
+      () => file.write(pattern(1), 0),
+      () => file.map({ writable: true }),
+    ]) {
+      expect(act).toThrow(coded('EROFS'));
+    }
+    await expect(client.copyIn(source, '/b')).rejects.toEqual(coded('EROFS'));
+    expect(() => pool.mount({ uuid: OTHER_HOST, role: 'master' })).toThrow(coded('EPERM'));
+    pool.close();
+  });
+
+  it('read-only memory gives a read-only volume', () => {
+    const pool = new Pool();
+    pool.mount().create('/a', { size: 10 }).write(pattern(10), 0);
+    const volume = pool.mount({ writable: false });
+    expect(volume.role).toBe('master');
+    expect(volume.readOnly).toBe(true);
+    expect(volume.open('/a').map()).toEqual(pattern(10));
+    expect(() => volume.create('/b', { size: 1 })).toThrow(coded('EROFS'));
+    pool.close();
+  });
+
+  it('no famfs there is EINVAL, and the device is free again', () => {
+    const pool = new Pool({ format: false });
+    const machine = pool.machine();
+    expect(() => pool.mountOn(machine)).toThrow(coded('EINVAL'));
+    expect(machine.dax.holder).toBeNull();
+    expect(machine.held).toEqual([]);
+    pool.close();
+  });
+
+  it('a device that another holder has is EBUSY', () => {
+    const pool = new Pool();
+    const machine = pool.machine();
+    machine.dax.holderGet({}, { notifyFailure: () => {} });
+    expect(() => pool.mountOn(machine)).toThrow(coded('EBUSY'));
+    pool.close();
+  });
+
+  it('a device formatted anew underneath is ESTALE', () => {
+    const pool = new Pool();
+    const volume = pool.mount();
+    volume.create('/a', { size: 1 });
+    const again = new Pool({ uuid: OTHER_HOST });
+    const machine = again.machine();
+    pool.machine().memory.bytes(2 ** 40, 200).set(machine.memory.bytes(2 ** 40, 200));
+    expect(() => volume.refresh()).toThrow(coded('ESTALE'));
+    expect(() => volume.create('/b', { size: 1 })).toThrow(coded('ESTALE'));
+    again.close();
+    pool.close();
+  });
+
+  it('an image shorter than its device reads, and says EIO for what is cut off', () => {
+    const pool = new Pool();
+    const whole = pool.mount();
+    whole.create('/there', { size: PAGE }).write(pattern(PAGE), 0);
+    whole.create('/cut', { size: PAGE });
+    whole.close();
+    const short = new Pool({ format: false, size: 12 * MIB });
+    short.machine().memory.bytes(2 ** 40, 12 * MIB).set(pool.machine().memory.bytes(2 ** 40, 12 * MIB));
+    const volume = short.mount({ size: 64 * MIB });
+    expect(contentOf(volume, '/there')).toEqual(pattern(PAGE));
+    expect(() => contentOf(volume, '/cut')).toThrow(coded('EIO'));
+    expect(() => volume.open('/cut').map()).toThrow(coded('EIO'));
+    const before = volume.statfs();
+    expect(() => volume.create('/new', { size: 1 })).toThrow(coded('EIO'));
+    expect(volume.statfs()).toEqual(before);
+    short.close();
+    pool.close();
+  });
+});

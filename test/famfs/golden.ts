@@ -1,0 +1,85 @@
+// Golden images: small ones live in test/fixtures, the others in ../shared where that is checked out.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { bufferMedia, type Media } from '../../src/famfs/index.js';
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const fixtures = join(here, '../fixtures/famfs');
+export const shared = join(here, '../../../shared/conformance/famfs');
+
+export interface GoldenEntry {
+  i: number;
+  seqnum: number;
+  type: number;
+  crc: string;
+  errors: number;
+  kind: 'file' | 'mkdir' | 'add_daxdev' | 'unknown';
+  path: string;
+  size: number;
+  flags: number;
+  uid: number;
+  gid: number;
+  mode: string;
+  ext_type: number;
+  nextents: number;
+  extents?: [number, number, number][];
+  nstrips: number;
+  chunk_size: number;
+  strips?: [number, number, number][];
+  offset_map?: [number, number, number][];
+  dd_size: number;
+  dd_index: number;
+  dd_uuid: string;
+}
+
+export interface Golden {
+  name: string;
+  deliberately_bad: boolean;
+  device_size: number;
+  log_len: number;
+  stored_len: number;
+  full_len: number;
+  decoded_by_c: {
+    superblock: Record<string, number | string> & { check_super_rc: number };
+    log: Record<string, number | string> & { validate_header_rc: number };
+    entries: GoldenEntry[];
+    bitmap?: Record<string, number | string> & { set_ranges: [number, number][]; n_set_ranges: number };
+  };
+  c_tools: Record<string, { exit_code: number; stdout: string }>;
+}
+
+/** Names of the images that can be read here; the fixtures always, all public ones where ../shared is. */
+export const hasShared = existsSync(shared);
+export const goldenNames = readdirSync(hasShared ? shared : fixtures)
+  .filter((name) => name.endsWith('.img.gz'))
+  .map((name) => name.slice(0, -'.img.gz'.length));
+export const whySkipped = hasShared ? '' : ` (skipped: ${shared} is not there)`;
+
+const folderOf = (name: string) => (existsSync(join(fixtures, `${name}.json`)) ? fixtures : shared);
+
+export function golden(name: string): Golden {
+  return JSON.parse(readFileSync(join(folderOf(name), `${name}.json`), 'utf8')) as Golden;
+}
+
+/** The stored bytes of an image. */
+export function storedBytes(name: string): Uint8Array {
+  return gunzipSync(readFileSync(join(folderOf(name), `${name}.img.gz`)));
+}
+
+/** The whole superblock and log area, zero-extended. */
+export function goldenMedia(name: string): Media {
+  const { full_len, device_size } = golden(name);
+  const bytes = new Uint8Array(full_len);
+  bytes.set(storedBytes(name));
+  return bufferMedia(bytes, { name, size: device_size });
+}
+
+/** All entries, also of the images whose JSON holds only some. */
+export function goldenEntries(name: string): GoldenEntry[] {
+  const file = join(folderOf(name), `${name}.entries.jsonl.gz`);
+  if (!existsSync(file)) return golden(name).decoded_by_c.entries;
+  const lines = gunzipSync(readFileSync(file)).toString('utf8').trim().split('\n');
+  return lines.map((line) => JSON.parse(line) as GoldenEntry);
+}

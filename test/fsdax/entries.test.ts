@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AddressSpaceEntries } from '../../src/fsdax/index.js';
+
+const PMD_PAGES = 512;
+
+describe('address space entries', () => {
+  it('a fresh table has none', () => {
+    const entries = new AddressSpaceEntries(1000);
+    expect(entries.count).toBe(0);
+    expect(entries.list()).toEqual([]);
+    expect(entries.pmdAt(0)).toBe(-1);
+    expect(entries.pteAt(7)).toBe(-1);
+  });
+
+  it('a run of PMD entries gives each slot its pfn', () => {
+    const entries = new AddressSpaceEntries(4 * PMD_PAGES);
+    entries.setPmds(1, 2, 0);
+    expect(entries.list()).toEqual([
+      { index: 512, pfn: 0, order: 9 },
+      { index: 1024, pfn: 512, order: 9 },
+    ]);
+  });
+
+  it('PTE entries keep their slot from a PMD', () => {
+    const entries = new AddressSpaceEntries(4 * PMD_PAGES);
+    entries.setPtes(PMD_PAGES + 5, 3, 77);
+    expect(entries.freePmds(0, 4)).toBe(1);
+    expect(entries.freePtes(PMD_PAGES, 10)).toBe(5);
+    expect(entries.freePtes(PMD_PAGES + 5, 10)).toBe(0);
+  });
+
+  it('entries past the size the table was made for are kept', () => {
+    const entries = new AddressSpaceEntries(1);
+    entries.setPmds(3, 1, 4096);
+    entries.setPtes(5 * PMD_PAGES, 1, 9);
+    expect(entries.list().map(({ index }) => index)).toEqual([3 * PMD_PAGES, 5 * PMD_PAGES]);
+  });
+
+  it('forEach visits what touches the range, in order, and clear gives each back once', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(7), fc.boolean(), fc.nat(511)), { maxLength: 20 }),
+        fc.nat(8 * PMD_PAGES),
+        fc.nat(8 * PMD_PAGES),
+        (made, a, b) => {
+          const entries = new AddressSpaceEntries(8 * PMD_PAGES);
+          const expected = new Map<number, { pfn: number; order: number }>();
+          for (const [slot, big, page] of made) {
+            const index = slot * PMD_PAGES + (big ? 0 : page);
+            if (big) {
+              if (entries.freePmds(slot, 1) === 0) continue;
+              entries.setPmds(slot, 1, index);
+              expected.set(index, { pfn: index, order: 9 });
+            } else {
+              if (entries.pmdAt(slot) >= 0 || entries.freePtes(index, 1) === 0) continue;
+              entries.setPtes(index, 1, index);
+              expected.set(index, { pfn: index, order: 0 });
+            }
+          }
+          const [first, end] = a < b ? [a, b] : [b, a];
+          const seen: number[] = [];
+          entries.forEach(first, end, (index) => seen.push(index));
+          const touching = [...expected]
+            .filter(([index, { order }]) => index < end && index + 2 ** order > first)
+            .map(([index]) => index)
+            .sort((x, y) => x - y);
+          expect(seen).toEqual(touching);
+          expect(entries.count).toBe(expected.size);
+          const cleared: number[] = [];
+          entries.clear((index) => cleared.push(index));
+          expect(cleared.sort((x, y) => x - y)).toEqual([...expected.keys()].sort((x, y) => x - y));
+          expect(entries.count).toBe(0);
+        },
+      ),
+    );
+  });
+});

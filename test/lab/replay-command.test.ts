@@ -1,0 +1,90 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { replayCommand } from '../../src/lab/replay/index.js';
+import { fixture } from './support.js';
+
+describe('udax replay', () => {
+  let directory = '';
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'udax-replay-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  function file(content: unknown): string {
+    const path = join(directory, 'transcript.json');
+    writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+    return path;
+  }
+
+  const scenario = (steps: unknown[]) => [
+    { name: 'test.one', group: 'test', setup: { machine: 'pmem' }, steps },
+  ];
+
+  it('ends with the score and exits 0 when every answer is the kernel one', () => {
+    const { exitCode, output } = replayCommand([fixture('selection.json')]);
+    expect(exitCode).toBe(0);
+    expect(output.split('\n').at(-1)).toMatch(/^\d+ passed, 0 failed, \d+ skipped$/);
+  });
+
+  it('prints each difference where it is and exits 1', () => {
+    const steps = [
+      { op: 'attach', source: 'pmem', result: { ok: true } },
+      { op: 'driver', device: 'dax0.0', result: { ok: true, value: 'device_dax' } },
+      { op: 'driver', device: 'dax7.7', result: { ok: true, value: null } },
+    ];
+    const { exitCode, output } = replayCommand([file(scenario(steps))]);
+    expect(exitCode).toBe(1);
+    expect(output).toContain('test.one, step 1: driver {"device":"dax0.0"}');
+    expect(output).toContain('value: kernel "device_dax"');
+    expect(output).toContain('errno: kernel nothing');
+    expect(output.split('\n').at(-1)).toBe('1 passed, 2 failed, 0 skipped');
+  });
+
+  it('prints one JSON document with --json', () => {
+    const { output } = replayCommand([fixture('hazard.json')], { json: true });
+    expect(JSON.parse(output)).toMatchObject({
+      scenarios: 1,
+      failed: 0,
+      skippedByReason: { hazard: 20, dmesg: 1 },
+    });
+  });
+
+  it('skips what follows a foreign program as depending on it', () => {
+    const steps = [
+      { op: 'exec', argv: ['ndctl', 'list'], result: { ok: true, exit: 0, stdout: '', stderr: '' } },
+      { op: 'modules', result: { ok: true, value: ['anything'] } },
+      { op: 'dmesg', result: { ok: true, value: [] } },
+    ];
+    const { exitCode, output } = replayCommand([file(scenario(steps))]);
+    expect(exitCode).toBe(0);
+    expect(output).toContain('skipped 2: depends on');
+  });
+
+  it('tells a file that is not a transcript by name before anything runs', () => {
+    const bad = (content: unknown) => () => replayCommand([file(content)]);
+    const named = expect.objectContaining({
+      code: 'EINVAL',
+      message: expect.stringContaining('transcript.json'),
+    });
+    expect(bad('not json')).toThrowError(named);
+    expect(bad({})).toThrowError(named);
+    expect(bad([{ name: 'x' }])).toThrowError(named);
+    expect(bad([{ name: 'x', setup: { machine: 'pmem' }, steps: [{ op: 'read' }] }])).toThrowError(named);
+    expect(() => replayCommand([join(directory, 'none.json')])).toThrowError(
+      expect.objectContaining({ code: 'ENOENT' }),
+    );
+  });
+
+  it('counts an operation or an argument it does not know as a difference', () => {
+    const steps = [
+      { op: 'juggle', result: { ok: true } },
+      { op: 'attach', result: { ok: true } },
+    ];
+    const { exitCode, output } = replayCommand([file(scenario(steps))]);
+    expect(exitCode).toBe(1);
+    expect(output).toContain('ENOSYS');
+    expect(readFileSync(join(directory, 'transcript.json'), 'utf8')).toContain('juggle');
+  });
+});

@@ -1,0 +1,111 @@
+// Another process of a machine, for the tests: `node child.mjs VERB ROOT ...`, one JSON line an answer,
+// one line on stdin to go on. Runs the built package.
+import { createInterface } from 'node:readline';
+import { openDevice, openMachine } from '../../dist/machine/index.js';
+
+const [verb, root, ...args] = process.argv.slice(2);
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const wait = () => lines.next();
+const attempt = (act) => {
+  try {
+    return { ok: true, value: act() };
+  } catch (error) {
+    return { ok: false, code: error.code, message: error.message };
+  }
+};
+
+const verbs = {
+  /** Opens the machine, says what is there. */
+  async list() {
+    const opened = attempt(() => openMachine(root));
+    if (!opened.ok) return say(opened);
+    say({ ok: true, regions: opened.value.regions(), devices: opened.value.devices() });
+    say(attempt(() => void opened.value.createRegion({ size: '2M' })));
+  },
+  /** Holds a device in famfs mode until told to let go. */
+  async hold() {
+    const [device, purpose] = args;
+    const machine = openMachine(root);
+    const hold = machine.device(device).hold(purpose ?? 'mount');
+    say({ pid: process.pid });
+    await wait();
+    hold.release();
+    say({ released: true });
+    await wait();
+  },
+  /** Maps a device raw, writes a byte, keeps it until told. */
+  async map() {
+    const [device] = args;
+    const machine = openMachine(root);
+    const raw = machine.openDax(device);
+    const view = raw.mmap();
+    view[0] = 0xab;
+    say({ length: view.length });
+    await wait();
+    raw.close();
+    say({ length: view.length });
+    await wait();
+  },
+  /** Tries one call of the machine. */
+  async call() {
+    const [method, ...parameters] = args;
+    const machine = openMachine(root);
+    say(attempt(() => machine[method](...parameters.map((text) => JSON.parse(text)))));
+    machine.close();
+  },
+  /** Same on the object kept open: says at each line what it sees without reopening. */
+  async watch() {
+    const machine = openMachine(root);
+    for (;;) {
+      say({
+        devices: machine.devices(),
+        poison: machine.poisonList(),
+        generation: machine.status().generation,
+      });
+      if ((await wait()).done) break;
+    }
+  },
+  /** Allocates from a memory node and keeps it. */
+  async allocate() {
+    const machine = openMachine(root);
+    const buffer = machine.node(Number(args[0])).alloc(4096);
+    say({ length: buffer.bytes.length });
+    await wait();
+    buffer.free();
+    say({ freed: true });
+    await wait();
+  },
+  /** Makes and destroys regions and changes modes, for ever: the test kills it. */
+  async churn() {
+    const machine = openMachine(root);
+    say({ started: true });
+    for (;;) {
+      const { id, devices } = machine.createRegion({ size: '2M' });
+      machine.reconfigure(devices[0], 'famfs');
+      machine.disable(devices[0]);
+      machine.destroyRegion(id);
+    }
+  },
+  /** Makes `count` regions, one change each. */
+  async regions() {
+    const machine = openMachine(root);
+    say({ ready: true });
+    await wait();
+    for (let i = 0; i < Number(args[0]); i++) machine.createRegion({ size: '2M' });
+    say({ done: true });
+    machine.close();
+  },
+  /** Holds an image until told. */
+  async image() {
+    const [where, purpose] = args;
+    const device = openDevice(where, { root });
+    const held = attempt(() => void device.hold(purpose));
+    say(held);
+    await wait();
+    device.close();
+  },
+};
+
+await verbs[verb]();
+process.exit(0);

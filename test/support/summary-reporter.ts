@@ -1,0 +1,24 @@
+import type { Reporter, TestModule } from 'vitest/node';
+
+/** Ends a run with one plain line, `N passed, N failed, N skipped`, and names what was skipped. */
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
+    const counts = { passed: 0, failed: 0, skipped: 0 };
+    const skipped: string[] = [];
+    for (const testModule of modules) {
+      // A file that does not even load has no tests to count: it counts as one failure.
+      if (testModule.errors().length > 0) counts.failed += 1;
+      for (const test of testModule.children.allTests()) {
+        const { state } = test.result();
+        if (state === 'passed') counts.passed += 1;
+        else if (state === 'failed') counts.failed += 1;
+        else {
+          counts.skipped += 1;
+          skipped.push(`${testModule.relativeModuleId}: ${test.fullName}`);
+        }
+      }
+    }
+    for (const name of skipped) console.log(`skipped: ${name}`);
+    console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  }
+}
