@@ -29,7 +29,11 @@ export const QUIRKS: readonly Quirk[] = [
   upstream('failure-offset-first-range', 'I10', 'memory_failure offset counts from ranges[0] only'),
   upstream('kaddr-first-range', 'I10', 'kaddr counts from ranges[0] only, wrong for multi-range devices'),
   upstream('direct-access-crosses-range', 'I10', 'direct_access answers a length that crosses a range'),
-  upstream('pgmap-starts-after-data', 'I10', 'the probe goes on with data offset 0 when the page map starts late'),
+  upstream(
+    'pgmap-starts-after-data',
+    'I10',
+    'the probe goes on with data offset 0 when the page map starts late',
+  ),
   upstream('vmemmap-shift-left', 'I1', 'vmemmap_shift of device_dax is left on a static page map'),
   upstream('pgmap-ops-left', 'I3', 'page map ops and owner are left after unbind'),
   upstream('pgmap-published-early', 'I3', 'dev_dax.pgmap is set before the probe can no longer fail'),
@@ -39,11 +43,27 @@ export const QUIRKS: readonly Quirk[] = [
   upstream('zero-page-failed-translation', 'I10', 'zero_page_range uses the kaddr of a failed translation'),
   upstream('compound-left', 'I1', 'compound folios of device_dax are left when fsdev_dax takes the pages'),
   upstream('mode-not-restored', 'I12', 'a helper changes the mode and does not restore it on error'),
-  upstream('no-clear-on-unbind', 'I3', 'folio state is not cleared on unbind: the next user gets dirty pages'),
+  upstream(
+    'no-clear-on-unbind',
+    'I3',
+    'folio state is not cleared on unbind: the next user gets dirty pages',
+  ),
   kernel72('kernel72-rebind-open-file', 'I6', 'a rebind under an open file revives it and corrupts its node'),
-  kernel72('kernel72-open-after-unbind', 'I3', 'an unbound node opens while another file is open; mmap then Oopses'),
-  kernel72('kernel72-mapping-while-bound', 'I10', 'a range added while bound has no pages: access or unbind Oopses'),
-  kernel72('kernel72-sticky-pgmap', 'I3', 'a failed probe leaves its page map: later probes are EINVAL for good'),
+  kernel72(
+    'kernel72-open-after-unbind',
+    'I3',
+    'an unbound node opens while another file is open; mmap then Oopses',
+  ),
+  kernel72(
+    'kernel72-mapping-while-bound',
+    'I10',
+    'a range added while bound has no pages: access or unbind Oopses',
+  ),
+  kernel72(
+    'kernel72-sticky-pgmap',
+    'I3',
+    'a failed probe leaves its page map: later probes are EINVAL for good',
+  ),
   kernel72('kernel72-mapping-warn', 'I12', 'an empty mapping on a device with ranges prints a WARN'),
 ];
 

@@ -1,6 +1,6 @@
 import type { DaxDevice } from '../dax/index.js';
 import { DaxError, fail, hasCode } from '../libc/index.js';
-import type { Mapping, MapOptions, PhysicalRange } from '../memory/index.js';
+import type { MapOptions, Mapping, PhysicalRange } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE, PMD_ORDER, PMD_PAGES } from '../mm/index.js';
 import { AddressSpaceEntries, type Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
@@ -117,6 +117,7 @@ export class DaxFile implements AddressSpace {
   zero(offset: number, length: number): void {
     checkPosition(this.name, offset);
     if (length === 0) return;
+    this.#checkPieces(offset, length);
     const end = offset + length;
     const firstPage = Math.min(roundUp(offset, PAGE_SIZE), end);
     const lastPage = Math.max(firstPage, end - (end % PAGE_SIZE));
@@ -173,7 +174,8 @@ export class DaxFile implements AddressSpace {
   }
 
   #pinAndMap(ranges: PhysicalRange[], access: Access): Mapping {
-    for (const { start, length } of ranges) this.#device.pages.getRange(start / PAGE_SIZE, length / PAGE_SIZE);
+    for (const { start, length } of ranges)
+      this.#device.pages.getRange(start / PAGE_SIZE, length / PAGE_SIZE);
     try {
       return this.#device.memory.map(ranges, { access, label: this.name });
     } catch (error) {
@@ -185,16 +187,21 @@ export class DaxFile implements AddressSpace {
   #lossOf(ranges: PhysicalRange[]): DaxError {
     const failed = ranges.some(({ start, length }) => this.#isPoisoned(start, length));
     return failed
-      ? new DaxError('EIO', `memory of ${this.name} has failed: its views are gone, read() gives what is left`, {
-          path: this.name,
-        })
+      ? new DaxError(
+          'EIO',
+          `memory of ${this.name} has failed: its views are gone, read() gives what is left`,
+          {
+            path: this.name,
+          },
+        )
       : new DaxError('ENXIO', `${this.#device.name} was disabled: the views of ${this.name} are gone`, {
           path: this.name,
         });
   }
 
   #unpin(ranges: PhysicalRange[]): void {
-    for (const { start, length } of ranges) this.#device.pages.putRange(start / PAGE_SIZE, length / PAGE_SIZE);
+    for (const { start, length } of ranges)
+      this.#device.pages.putRange(start / PAGE_SIZE, length / PAGE_SIZE);
   }
 
   /**
@@ -208,7 +215,7 @@ export class DaxFile implements AddressSpace {
     for (const mapping of [...this.#mappings.values()]) mapping.detach();
     let busy = -1;
     this.#entries?.forEach(first, end, (index, pfn) => {
-      if (busy < 0 && this.#device.pages.refcount(pfn) > 0) busy = index;
+      if (busy < 0 && this.#isBusy(pfn)) busy = index;
     });
     return busy;
   }
@@ -226,6 +233,12 @@ export class DaxFile implements AddressSpace {
       });
     }
     this.#dropEntries();
+  }
+
+  /** References that are not ours; those on a folio of several files may be the others' mappings. */
+  #isBusy(pfn: number): boolean {
+    const { pages } = this.#device;
+    return pages.refcount(pfn) > 0 && pages.describe(pfn).share === 0;
   }
 
   /** Ends every mapping and forgets every entry, whoever else may use the pages: the device goes. */
@@ -313,7 +326,12 @@ export class DaxFile implements AddressSpace {
         const address = iomap.address + done;
         const inPage = address % PAGE_SIZE;
         const wanted = iomap.length - done;
-        const found = this.#translate(address - inPage, Math.ceil((inPage + wanted) / PAGE_SIZE), mode, position + done);
+        const found = this.#translate(
+          address - inPage,
+          Math.ceil((inPage + wanted) / PAGE_SIZE),
+          mode,
+          position + done,
+        );
         const bytes = Math.min(wanted, found.pages * PAGE_SIZE - inPage);
         each(position + done, found.hpa + inPage, bytes, address, iomap.shared);
         done += bytes;

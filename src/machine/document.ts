@@ -30,11 +30,13 @@ type Shape =
 const range = { start: 'number', end: 'number' } as const;
 const device = {
   name: 'string',
+  instance: 'number',
   minor: 'number',
   align: 'number',
   memmapOnMemory: 'boolean',
   ranges: [range],
   driver: 'string?',
+  boundRanges: 'number',
 } as const;
 const backing = {
   path: 'string',

@@ -185,27 +185,27 @@ export class SharedBus {
   /** Makes model and memory equal to a document; what did not change keeps its objects and open handles. */
   private applyDocument(document: MachineDocument): void {
     this.dropRegionsNotIn(document);
-    for (const region of document.regions) {
-      if (this.placed.has(region.id)) continue;
-      const backing = new RegionBacking(region.backing, region.size);
-      this.memory.insert({
-        start: region.start,
-        length: region.size,
-        backing,
-        offset: region.backing.offset,
-      });
-      this.placed.set(region.id, { serial: region.serial, start: region.start, backing });
-    }
     const known = [...this.document.poison, ...this.model.pages.poisonedRanges()];
     const newPoison = subtractRanges(document.poison, known);
     try {
-      this.model.restore(document);
+      this.placeRegionsOf(document);
+      const problems = this.model.restore(document);
+      if (problems.length > 0) fail('EIO', problems.join('; '));
     } catch (error) {
       throw this.damaged(error);
     }
     this.document = document;
     // Told only now: a holder that looks at the bus from its callback sees all of the new state.
     for (const { pfn, pages } of newPoison) this.model.memoryFailure(pfn * PAGE_SIZE, pages * PAGE_SIZE);
+  }
+
+  private placeRegionsOf(document: MachineDocument): void {
+    for (const region of document.regions) {
+      if (this.placed.has(region.id)) continue;
+      const backing = new RegionBacking(region.backing, region.size);
+      this.memory.insert({ start: region.start, length: region.size, backing, offset: region.backing.offset });
+      this.placed.set(region.id, { serial: region.serial, start: region.start, backing });
+    }
   }
 
   /** Regions that are gone, or were replaced by another of the same id, leave before anything new comes. */

@@ -1,7 +1,6 @@
 import type { Access } from './mapping.js';
 import { checkPieces, type Piece } from './pieces.js';
 import { place } from './placement.js';
-import type { InsertedRange } from './range-table.js';
 import { mappingRegistry, type Span } from './registry.js';
 
 /** A window begins every 1 GiB of a range and reaches into the next, so that a request this small never straddles two. */
@@ -33,14 +32,22 @@ function ownAccess(pieces: readonly Piece[]): Access {
   return pieces.some(({ backing }) => backing?.sharedOnly) ? 'protected' : 'private';
 }
 
+/** What windows are on. */
+export interface WindowSource {
+  readonly length: number;
+  readonly backing: { readonly name: string };
+  /** Appends the pieces for our own view of bytes `from`..`to`. */
+  appendOwnView(pieces: Piece[], from: number, to: number): void;
+}
+
 /** The lasting windows on one range: mapped at first use, ended with the range. */
 export class RangeWindows {
   /** By number; looked at directly by the hot path. */
   readonly buffers: (ArrayBuffer | undefined)[] = [];
   readonly #spans: Span[] = [];
-  readonly #range: InsertedRange;
+  readonly #range: WindowSource;
 
-  constructor(range: InsertedRange) {
+  constructor(range: WindowSource) {
     this.#range = range;
   }
 

@@ -1,10 +1,11 @@
 import { DaxError, fail, hasCode, MADV_POPULATE_READ, MAX_VIEW_BYTES, madvise } from '../libc/index.js';
 import type { Backing } from './backing.js';
+import { checkByteRange, PAGE_BYTES } from './backing-range.js';
 import { openOwnView, WINDOW_STRIDE_BYTES } from './kernel-windows.js';
 import type { Access, MapOptions, Mapping, PhysicalRange } from './mapping.js';
 import { MappingTable } from './mapping-table.js';
 import { appendPiece, checkPieces, checkWritable, type Piece } from './pieces.js';
-import { type Placement, place, unplace } from './placement.js';
+import { place } from './placement.js';
 import { type BackedRange, type InsertedRange, RangeTable } from './range-table.js';
 import { mappingRegistry, type Span } from './registry.js';
 
@@ -98,7 +99,7 @@ export class PhysicalMemory {
    */
   map(ranges: readonly PhysicalRange[], options: MapOptions): Mapping {
     const { label = 'mapping', populate = false } = options;
-    const whole = joined(ranges);
+    const whole = joined(ranges, label);
     const length = whole.reduce((sum, range) => sum + range.length, 0);
     checkViewBytes(length, label);
     const pieces = this.#pieces(whole);
@@ -119,6 +120,7 @@ export class PhysicalMemory {
    * @returns how many open handles were ended
    */
   kill(start: number, length: number): number {
+    checkByteRange('physical memory', start, length);
     return this.#mappings.kill(start, length);
   }
 
@@ -177,10 +179,12 @@ export class PhysicalMemory {
   }
 }
 
-/** Ranges that continue each other are one. */
-function joined(ranges: readonly PhysicalRange[]): PhysicalRange[] {
+/** Ranges that continue each other are one. @throws DaxError EINVAL none, or a senseless one */
+function joined(ranges: readonly PhysicalRange[], label: string): PhysicalRange[] {
+  if (ranges.length === 0) fail('EINVAL', `${label}: nothing to map, give at least one range`);
   const whole: PhysicalRange[] = [];
   for (const { start, length } of ranges) {
+    checkByteRange(label, start, length);
     const last = whole.at(-1);
     if (last && last.start + last.length === start) last.length += length;
     else whole.push({ start, length });
@@ -218,7 +222,7 @@ function populateOrClose(mapping: Mapping, label: string): void {
 }
 
 function populate(address: number, length: number, label: string): void {
-  const lead = address % 4096;
+  const lead = address % PAGE_BYTES;
   try {
     madvise(address - lead, lead + length, MADV_POPULATE_READ);
   } catch (error) {

@@ -32,7 +32,7 @@ class MappingRegistry {
     label: string,
     onCollected: () => void,
   ): { span: Span; buffer: ArrayBuffer } {
-    const buffer = viewMemory(placement.address, length);
+    const buffer = viewOrUnplace(placement, length);
     const span: Span = { placement, label, buffer: new WeakRef(buffer), onCollected };
     this.#live.add(span);
     this.#collected.register(buffer, span, span);
@@ -75,6 +75,15 @@ class MappingRegistry {
   }
 }
 
+function viewOrUnplace(placement: Placement, length: number): ArrayBuffer {
+  try {
+    return viewMemory(placement.address, length);
+  } catch (error) {
+    unplace(placement);
+    throw error;
+  }
+}
+
 /** Says on stderr what no caller is there to be told. */
 function report(message: string): void {
   process.emitWarning(message, { code: 'UDAX_MAPPING' });
@@ -82,7 +91,7 @@ function report(message: string): void {
 
 /** Reports a mapping that was dropped without close(), in debug mode (UDAX_DEBUG). */
 export function reportLeak(label: string): void {
-  if (process.env['UDAX_DEBUG'])
+  if (process.env.UDAX_DEBUG)
     report(`${label}: a mapping was dropped without close(), the garbage collector ended it`);
 }
 

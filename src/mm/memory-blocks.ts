@@ -177,7 +177,7 @@ export class MemoryBlocks {
    */
   setState(id: number, state: OnlinePolicy): void {
     const block = this.#blocks.get(id);
-    if (block === undefined) return fail('ENOENT', `there is no memory${id}`);
+    if (block === undefined) fail('ENOENT', `there is no memory${id}`);
     if ((state === 'offline') === (block.state === 'offline'))
       fail('EINVAL', `memory${id} is ${block.state} already`);
     if (state === 'offline') block.offline();

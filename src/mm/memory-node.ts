@@ -45,13 +45,17 @@ export class MemoryNode {
   alloc(bytes: number): NodeAllocation {
     if (!Number.isSafeInteger(bytes) || bytes <= 0)
       fail('EINVAL', `cannot allocate ${bytes} bytes on node ${this.id}`);
-    const memory = this.memory ?? fail('ENXIO', `node ${this.id} of a bus without memory has nothing to give`);
+    const memory =
+      this.memory ?? fail('ENXIO', `node ${this.id} of a bus without memory has nothing to give`);
     const granule = this.#granule(memory);
     const length = Math.ceil(bytes / granule) * granule;
     const runs = this.#free.take(length, granule);
     if (runs === null) {
       const { freeBytes } = this.stats();
-      fail('ENOMEM', `node ${this.id} has ${freeBytes} bytes free, ${length} asked: free some or online more blocks`);
+      fail(
+        'ENOMEM',
+        `node ${this.id} has ${freeBytes} bytes free, ${length} asked: free some or online more blocks`,
+      );
     }
     for (const run of runs) this.#used.add(run.start, run.length);
     try {

@@ -12,7 +12,8 @@ export function checkSections(
       wrong.push(`I1: default folios of order ${order} over pfn ${start}..${end} are cut`);
   for (const [number, section] of sections) {
     const where = `section at pfn ${number * PMD_PAGES}`;
-    if (![0, PMD_ORDER, PUD_ORDER].includes(section.order)) wrong.push(`I1: ${where} has order ${section.order}`);
+    if (![0, PMD_ORDER, PUD_ORDER].includes(section.order))
+      wrong.push(`I1: ${where} has order ${section.order}`);
     if (number % Math.max(1, pagesOfOrder(section.order) / PMD_PAGES) !== 0)
       wrong.push(`I1: ${where} heads a folio of order ${section.order} it is not aligned for`);
     if (section.pages !== null && section.order !== 0)
@@ -38,11 +39,13 @@ function checkPages(pages: PageStates, first: number): string[] {
     for (let tail = head + 1; tail < Math.min(PMD_PAGES, head + count); tail++)
       if (pages.head[tail] !== head || !pages.resting(tail))
         wrong.push(`I1: pfn ${first + tail} does not follow its head ${first + head}`);
-    if (pages.references[head]! < 0) wrong.push(`I5: pfn ${first + head} has refcount ${pages.references[head]}`);
+    if (pages.references[head]! < 0)
+      wrong.push(`I5: pfn ${first + head} has refcount ${pages.references[head]}`);
     if (pages.union[head]! < 0) wrong.push(`I2: pfn ${first + head} has union word ${pages.union[head]}`);
     if (!pages.resting(head)) live++;
     head += count;
   }
-  if (live !== pages.live) wrong.push(`I1: section at pfn ${first} counts ${pages.live} live pages, has ${live}`);
+  if (live !== pages.live)
+    wrong.push(`I1: section at pfn ${first} counts ${pages.live} live pages, has ${live}`);
   return wrong;
 }

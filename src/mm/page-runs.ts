@@ -38,7 +38,8 @@ export class PageRuns {
     for (const run of this.#runs) {
       const runEnd = run.start + run.length;
       if (run.start < start) left.push({ start: run.start, length: Math.min(runEnd, start) - run.start });
-      if (runEnd > end) left.push({ start: Math.max(run.start, end), length: runEnd - Math.max(run.start, end) });
+      if (runEnd > end)
+        left.push({ start: Math.max(run.start, end), length: runEnd - Math.max(run.start, end) });
     }
     this.#runs = left.filter((run) => run.length > 0);
   }

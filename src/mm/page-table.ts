@@ -188,7 +188,14 @@ export class PageTable {
     const section = this.#sections.get(number);
     if (section === undefined) {
       const order = this.#defaults.at(pfn);
-      return { order, head: pfn - (pfn % pagesOfOrder(order)), mapping: null, index: 0, share: 0, refcount: 0 };
+      return {
+        order,
+        head: pfn - (pfn % pagesOfOrder(order)),
+        mapping: null,
+        index: 0,
+        share: 0,
+        refcount: 0,
+      };
     }
     const pages = section.pages;
     const at = pages === null ? -1 : pages.head[pfn % PMD_PAGES]!;
@@ -427,7 +434,8 @@ export class PageTable {
       const section = this.#sections.get(number) ?? this.#claim(page);
       const start = number * PMD_PAGES;
       const stop = section.order > PMD_ORDER ? start + pagesOfOrder(section.order) : start + PMD_PAGES;
-      if (section.order >= PMD_ORDER || (page === start && end >= stop)) this.#countSection(section, delta, pfn);
+      if (section.order >= PMD_ORDER || (page === start && end >= stop))
+        this.#countSection(section, delta, pfn);
       else this.#countPages(section, page - start, Math.min(end, stop) - start, delta, pfn);
       if (delta < 0) this.#settle(number, section);
       page = stop;
@@ -462,7 +470,8 @@ export class PageTable {
       if (section === undefined) return;
       if (section.order >= PMD_ORDER) forget(section);
       else if (section.pages !== null)
-        for (let page = from; page < to; page++) dissolve(section.pages, section.pages.head[page % PMD_PAGES]!);
+        for (let page = from; page < to; page++)
+          dissolve(section.pages, section.pages.head[page % PMD_PAGES]!);
       this.#settle(number, section);
     };
     const firstWhole = Math.ceil(pfn / PMD_PAGES) * PMD_PAGES;

@@ -73,7 +73,12 @@ export class SectionMap {
   }
 
   /** Few survivors: a new map is cheaper than many deletes. */
-  #replaceZone(zoneNumber: number, zone: Map<number, Section>, kept: [number, Section][], whole: boolean): void {
+  #replaceZone(
+    zoneNumber: number,
+    zone: Map<number, Section>,
+    kept: [number, Section][],
+    whole: boolean,
+  ): void {
     if (!whole && kept.length * 2 > zone.size) {
       const stay = new Set(kept.map(([number]) => number));
       for (const number of [...zone.keys()]) if (!stay.has(number)) zone.delete(number);

@@ -1,11 +1,11 @@
 /** Where things are in the tree: physical paths, without a leading slash. */
-import type { DevDax, Region } from '../dax/index.js';
+import type { DevDax } from '../dax/index.js';
 
 /**
  * The provider's directory of a region, below `devices/`: `platform/hmem_platform.0/hmem.0`.
  * The region's attributes are in its `dax_region/`, its devices beside that.
  */
-export type RegionPlace = (region: Region) => string;
+export type RegionPlace = (region: DevDax['region']) => string;
 
 /** Where the regions of an ordinary udax machine are. */
 export const udaxPlace: RegionPlace = (region) => `platform/udax.${region.id}`;

@@ -1,7 +1,7 @@
 /** Uevents as text: what a listener gets, and what a store to an `uevent` attribute asks for. */
 import type { DevDax, Uevent } from '../dax/index.js';
 import { fail } from '../libc/index.js';
-import type { RegionPlace } from './place.js';
+import { devicePath, type RegionPlace } from './place.js';
 
 const ACTIONS = ['add', 'remove', 'change', 'move', 'online', 'offline', 'bind', 'unbind'] as const;
 export type UeventAction = (typeof ACTIONS)[number];
@@ -40,18 +40,19 @@ function isAction(text: string | undefined): text is UeventAction {
 
 /** The KEY=value lines a listener gets, in the kernel's order. */
 export function ueventLines(uevent: Uevent, place: RegionPlace): string[] {
+  const { device } = uevent;
   const lines = [
     `ACTION=${uevent.action}`,
-    `DEVPATH=/devices/${place(uevent.region)}/${uevent.device}`,
+    `DEVPATH=/${devicePath(place, device)}`,
     'SUBSYSTEM=dax',
     ...(uevent.synthetic ?? []),
-    `MAJOR=${uevent.major}`,
-    `MINOR=${uevent.minor}`,
-    `DEVNAME=${uevent.device}`,
+    `MAJOR=${device.major}`,
+    `MINOR=${device.minor}`,
+    `DEVNAME=${device.name}`,
   ];
   if (uevent.driver !== null) lines.push(`DRIVER=${uevent.driver}`);
   // The kernel sends unbind when the driver, and with it the way to ask for a modalias, is gone.
-  if (uevent.action !== 'unbind' || uevent.synthetic) lines.push('MODALIAS=dax:t0');
+  if (uevent.action !== 'unbind' || uevent.synthetic !== null) lines.push(`MODALIAS=${device.modalias}`);
   return lines;
 }
 

@@ -79,11 +79,11 @@ describe('an open file', () => {
   });
 
   it('close ends its views; another handle on the same span keeps the memory', () => {
-    const file = volume.create('/a', { size: 10 });
+    const file = volume.create('/a', { size: 2 * PAGE });
     const view = file.map();
-    const part = file.map({ offset: 2, length: 3 });
+    const part = file.map({ offset: PAGE + 2, length: 3 });
     const other = volume.open('/a');
-    const kept = other.map({ offset: 2, length: 3 });
+    const kept = other.map({ offset: PAGE + 2, length: 3 });
     file.close();
     file.close();
     expect(view.length).toBe(0);
@@ -157,7 +157,15 @@ describe('a clone', () => {
     file.write(pattern(100), 0);
     const { deviceMedia, Log, LogAppender } = await import('../../src/famfs/index.js');
     const log = Log.open(deviceMedia(pool.machine()), volume.superblock);
-    new LogAppender(log).append({ kind: 'file', path: 'b', size: UNIT, uid: 0, gid: 0, mode: 0o644, fmap: file.fmap });
+    new LogAppender(log).append({
+      kind: 'file',
+      path: 'b',
+      size: UNIT,
+      uid: 0,
+      gid: 0,
+      mode: 0o644,
+      fmap: file.fmap,
+    });
     volume.refresh();
     const views = [file.map(), volume.open('/b').map()];
     for (const view of views) expect(view.subarray(0, 100)).toEqual(pattern(100));

@@ -2,7 +2,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Bus } from '../../src/dax/index.js';
-import { deviceMedia, type FamfsDevice, formatMedia, fsckMedia, mountFamfsOn } from '../../src/famfs/index.js';
+import {
+  deviceMedia,
+  type FamfsDevice,
+  formatMedia,
+  fsckMedia,
+  mountFamfsOn,
+} from '../../src/famfs/index.js';
 import type { MountOptions, Volume } from '../../src/famfs/volume/index.js';
 import { type Backing, openBacking, PhysicalMemory } from '../../src/memory/index.js';
 

@@ -67,7 +67,9 @@ describe('a volume', () => {
     machine.memory.bytes(2 ** 40 + extents[0]!.offset + UNIT, 4).set([1, 2, 3, 4]);
     expect(contentOf(volume, volume.create('/b', { size: 4 }).path)).toEqual(new Uint8Array(4));
     machine.memory.bytes(2 ** 40 + extents[0]!.offset + 2 * UNIT, 4).set([1, 2, 3, 4]);
-    expect(contentOf(volume, volume.create('/c', { size: 4, zero: false }).path)).toEqual(Uint8Array.of(1, 2, 3, 4));
+    expect(contentOf(volume, volume.create('/c', { size: 4, zero: false }).path)).toEqual(
+      Uint8Array.of(1, 2, 3, 4),
+    );
   });
 
   it('a large file is zeroed outside the log lock, and appears', () => {
@@ -86,7 +88,14 @@ describe('a volume', () => {
     expect(volume.readdir('/')).toEqual(['c', 'd']);
     expect(volume.readdir('/d/')).toEqual(['b', 'm', 'z']);
     expect(volume.stat('/d')).toMatchObject({ type: 'directory', mode: 0o700, size: 0 });
-    expect([...volume.walk()].map(({ path }) => path)).toEqual(['/c', '/d', '/d/b', '/d/m', '/d/m/x', '/d/z']);
+    expect([...volume.walk()].map(({ path }) => path)).toEqual([
+      '/c',
+      '/d',
+      '/d/b',
+      '/d/m',
+      '/d/m/x',
+      '/d/z',
+    ]);
     expect([...volume.walk('/d/m')].map(({ path }) => path)).toEqual(['/d/m/x']);
     expect([...volume.walk('/c')].map(({ size }) => size)).toEqual([4]);
     expect(volume.exists('/d/m')).toBe(true);
@@ -198,7 +207,8 @@ describe('a volume', () => {
     }
 
     it('size 0, negative, broken or not a number is EINVAL', () => {
-      for (const size of [0, -1, 1.5, Number.NaN, 2 ** 53]) unchanged(() => volume.create('/a', { size }), 'EINVAL');
+      for (const size of [0, -1, 1.5, Number.NaN, 2 ** 53])
+        unchanged(() => volume.create('/a', { size }), 'EINVAL');
     });
 
     it('names: 80 bytes, NUL, dots, the root', () => {
@@ -330,7 +340,10 @@ describe('mounting', () => {
     volume.create('/a', { size: 1 });
     const again = new Pool({ uuid: OTHER_HOST });
     const machine = again.machine();
-    pool.machine().memory.bytes(2 ** 40, 200).set(machine.memory.bytes(2 ** 40, 200));
+    pool
+      .machine()
+      .memory.bytes(2 ** 40, 200)
+      .set(machine.memory.bytes(2 ** 40, 200));
     expect(() => volume.refresh()).toThrow(coded('ESTALE'));
     expect(() => volume.create('/b', { size: 1 })).toThrow(coded('ESTALE'));
     again.close();
@@ -344,7 +357,10 @@ describe('mounting', () => {
     whole.create('/cut', { size: PAGE });
     whole.close();
     const short = new Pool({ format: false, size: 12 * MIB });
-    short.machine().memory.bytes(2 ** 40, 12 * MIB).set(pool.machine().memory.bytes(2 ** 40, 12 * MIB));
+    short
+      .machine()
+      .memory.bytes(2 ** 40, 12 * MIB)
+      .set(pool.machine().memory.bytes(2 ** 40, 12 * MIB));
     const volume = short.mount({ size: 64 * MIB });
     expect(contentOf(volume, '/there')).toEqual(pattern(PAGE));
     expect(() => contentOf(volume, '/cut')).toThrow(coded('EIO'));

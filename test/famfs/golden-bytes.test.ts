@@ -59,7 +59,12 @@ function replayOperations(name: string, media: Media, given: (entry: GoldenEntry
   }
 }
 
-function operation(entry: GoldenEntry, allocator: Allocator, given: boolean, deviceSize: number): NewLogEntry {
+function operation(
+  entry: GoldenEntry,
+  allocator: Allocator,
+  given: boolean,
+  deviceSize: number,
+): NewLogEntry {
   if (entry.kind === 'add_daxdev') {
     return { kind: 'add_daxdev', size: entry.dd_size, uuid: entry.dd_uuid, daxIndex: entry.dd_index };
   }
@@ -84,7 +89,11 @@ function expectSameBytes(name: string, media: Media): void {
 const images = [
   { name: '01-empty-8m', what: 'an empty file system', given: () => false },
   { name: '01b-empty-256m', what: 'an empty file system with a 256 MiB log', given: () => false },
-  { name: '02-small-tree', what: 'directories and files of assorted sizes, modes, owners', given: () => false },
+  {
+    name: '02-small-tree',
+    what: 'directories and files of assorted sizes, modes, owners',
+    given: () => false,
+  },
   { name: '05-interleaved', what: 'interleaved files, in the bucket order C drew', given: () => false },
   { name: '06-large-15000', what: '15,000 entries', given: () => false },
   { name: '07-loglen-256m', what: '5,300 entries in a 256 MiB log', given: () => false },

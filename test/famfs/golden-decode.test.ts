@@ -52,7 +52,9 @@ describe(`golden images decode as C decodes them${whySkipped}`, () => {
 
     it('superblock, and the result of its check', () => {
       const superblock = superblockOf(name);
-      expect(checkSuperblock(goldenMedia(name).bytes(0, 200)).result).toBe(expected.superblock.check_super_rc);
+      expect(checkSuperblock(goldenMedia(name).bytes(0, 200)).result).toBe(
+        expected.superblock.check_super_rc,
+      );
       const { crc_computed: _, check_super_rc: __, ...fields } = expected.superblock;
       expect({
         magic: hex(superblock.magic),

@@ -33,7 +33,8 @@ function realLayout(): { sizes: Map<string, number>; rows: Map<string, Row>; slo
     if (size !== null) {
       struct = size[1]!;
       sizes.set(struct, Number(size[2]));
-    } else if (row !== null) rows.set(`${struct}.${row[1]}`, { offset: Number(row[2]), size: Number(row[3]) });
+    } else if (row !== null)
+      rows.set(`${struct}.${row[1]}`, { offset: Number(row[2]), size: Number(row[3]) });
     else if (log !== null) slots.push([Number(log[1]) * 2 ** 20, Number(log[2])]);
   }
   return { sizes, rows, slots };

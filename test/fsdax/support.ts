@@ -21,15 +21,23 @@ export interface TestDevice {
   close(): void;
 }
 
-export function testDevice({ size = 64 * MIB, start = HPA } = {}): TestDevice {
+/** @param backed bytes that are really there: less than `size` is an image that was cut */
+export function testDevice({ size = 64 * MIB, start = HPA, backed = size } = {}): TestDevice {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fsdax-'));
   const file = path.join(directory, 'memory');
-  const backing = createBacking(file, size, { sparse: true });
+  const backing = createBacking(file, backed, { sparse: true });
   const memory = new PhysicalMemory();
-  memory.insert({ start, length: size, backing, offset: 0 });
+  memory.insert({ start, length: size, backing, offset: 0, zeroExtend: backed < size });
   const bus = new Bus({ memory });
   bus.insmod('fsdev_dax');
-  bus.addRegion({ type: 'device', static: true, start, size, align: start % PMD === 0 ? PMD : PAGE, targetNode: 0 });
+  bus.addRegion({
+    type: 'device',
+    static: true,
+    start,
+    size,
+    align: start % PMD === 0 ? PMD : PAGE,
+    targetNode: 0,
+  });
   bus.newId('fsdev_dax', 'dax0.0');
   return {
     bus,

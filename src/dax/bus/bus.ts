@@ -6,7 +6,7 @@ import { DaxRegistry } from '../core/registry.js';
 import { Devres } from '../drivers/devres.js';
 import type { DaxDriver } from '../drivers/driver.js';
 import type { FailedUnit } from '../files/file-host.js';
-import { type OpenFlags, OpenFile } from '../files/open-file.js';
+import { OpenFile, type OpenFlags } from '../files/open-file.js';
 import type { Vma } from '../files/vma.js';
 import { expandQuirks } from '../quirks.js';
 import type { Binding, DevDax } from '../regions/dev-dax.js';
@@ -15,6 +15,9 @@ import { type AddRegionOptions, Region, type RegionHost } from '../regions/regio
 import { hardOffline, type MemoryFailureResult, memoryFailure, softOffline } from './memory-failure.js';
 import { Minors } from './minors.js';
 import { type Module, Modules } from './modules.js';
+import type { BusParts } from './parts.js';
+import { restore } from './restore.js';
+import { type BusState, snapshot } from './state.js';
 import { type Uevent, Uevents } from './uevents.js';
 
 export interface BusOptions {
@@ -61,7 +64,7 @@ export class Bus {
   #bound: DevDax[] = [];
   #log: string[] = [];
   readonly #incidents: Incident[] = [];
-  readonly #host: RegionHost;
+  readonly #parts: BusParts;
 
   constructor(options: BusOptions = {}) {
     this.memory = options.memory ?? null;
@@ -85,14 +88,7 @@ export class Bus {
     };
     this.registry = new DaxRegistry(this.quirks);
     this.#modules = new Modules(this.platform);
-    this.#host = {
-      platform: this.platform,
-      major: DAX_MAJOR,
-      allocateMinor: () => this.minors.allocate(),
-      freeInstance: (id) => this.#freeInstance(id),
-      deviceAdded: (device) => this.#deviceAdded(device),
-      deviceRemoved: (device) => this.#deviceRemoved(device),
-    };
+    this.#parts = this.#makeParts();
   }
 
   // ---- looking at it ----
@@ -137,7 +133,9 @@ export class Bus {
   }
 
   regionOf(device: DevDax): Region {
-    return this.#regions.find((region) => region === device.region) ?? fail('ENODEV', `${device.name} is gone`);
+    return (
+      this.#regions.find((region) => region === device.region) ?? fail('ENODEV', `${device.name} is gone`)
+    );
   }
 
   get memmapOnMemoryAllowed(): boolean {
@@ -179,7 +177,7 @@ export class Bus {
       fail('EINVAL', `region ${id}: ${start}+${size} is no span of whole pages`);
     if (![4096, 2097152, 1073741824].includes(align))
       fail('EINVAL', `region ${id}: align ${align} is none of 4096, 2 MiB, 1 GiB`);
-    const region = new Region(this.#host, id, options);
+    const region = new Region(this.#parts.host, id, options);
     this.#regions.push(region);
     region.addFirstDevice((options.idle ?? false) && !region.isStatic);
     return region;
@@ -189,7 +187,7 @@ export class Bus {
   removeRegion(which: number | Region): void {
     const region = typeof which === 'number' ? this.region(which) : which;
     const at = region === undefined ? -1 : this.#regions.indexOf(region);
-    if (region === undefined || at < 0) return fail('ENODEV', `there is no region ${String(which)}`);
+    if (region === undefined || at < 0) fail('ENODEV', `there is no region ${String(which)}`);
     for (const device of region.devices) device.dax.mustHaveNoReaders();
     for (const device of [...region.devices].reverse()) {
       if (device.binding !== null) this.#unbind(device);
@@ -233,7 +231,7 @@ export class Bus {
   bind(driverName: string, deviceName: string): void {
     const driver = this.#driver(driverName);
     const device = this.#byName.get(deviceName);
-    if (device === undefined) return fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
+    if (device === undefined) fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
     if (!driver.matches(device))
       fail('ENODEV', `${driverName} does not match ${deviceName}: give it the id first (new_id)`, {
         path: deviceName,
@@ -248,7 +246,7 @@ export class Bus {
     this.#driver(driverName);
     const device = this.#byName.get(deviceName);
     if (device === undefined || device.driver !== driverName)
-      return fail('ENODEV', `${deviceName} is not bound to ${driverName}`, { path: deviceName });
+      fail('ENODEV', `${deviceName} is not bound to ${driverName}`, { path: deviceName });
     device.dax.mustHaveNoReaders();
     this.#unbind(device);
   }
@@ -256,7 +254,7 @@ export class Bus {
   /** drivers_probe: offers the device to the drivers. ENODEV unknown; else success, even if nothing binds. */
   probe(deviceName: string): void {
     const device = this.#byName.get(deviceName);
-    if (device === undefined) return fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
+    if (device === undefined) fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
     this.#attach(device);
   }
 
@@ -296,6 +294,17 @@ export class Bus {
     return memoryFailure(this, hpa, length);
   }
 
+  /** Memory stranded by kmem leaves the machine (its region is destroyed): blocks go offline first. EBUSY pages in use. */
+  forgetStranded(memory: StrandedMemory): void {
+    const { stranded } = this.platform;
+    const at = stranded.indexOf(memory);
+    if (at < 0) fail('EINVAL', `no memory of ${memory.device} is stranded there`);
+    this.memoryBlocks.offlineAll(memory.start, memory.end - memory.start + 1);
+    this.memoryBlocks.remove(memory.start, memory.end - memory.start + 1);
+    this.resources.release(memory.resource);
+    stranded.splice(at, 1);
+  }
+
   // ---- telling ----
 
   /** Since the last call, oldest first. */
@@ -315,24 +324,71 @@ export class Bus {
     return taken;
   }
 
-  // ---- restore (state.ts) ----
+  // ---- the whole of it ----
 
-  /** Code that rebuilds a stored state reaches the parts a user cannot. */
-  get internals(): BusInternals {
-    return {
-      host: this.#host,
-      modules: this.#modules,
-      regions: this.#regions,
-      register: (device) => this.#register(device),
-      unbind: (device) => this.#unbind(device),
-      probe: (driver, device) => this.#probe(driver, device),
-    };
+  /** Plain JSON of everything that outlives a process. */
+  snapshot(): BusState {
+    return snapshot(this.parts);
+  }
+
+  /**
+   * Makes this bus, new or live, what the state says: no uevents, no policy, no wiping. What is as stored stays untouched,
+   * with its open files and holders.
+   * @returns what could not be brought about, one line each
+   */
+  restore(state: BusState): string[] {
+    return restore(this.parts, state);
+  }
+
+  /** The inside, for code that rebuilds or undoes. */
+  get parts(): BusParts {
+    return this.#parts;
   }
 
   // ---- inside ----
 
+  #makeParts(): BusParts {
+    const host: RegionHost = {
+      platform: this.platform,
+      major: DAX_MAJOR,
+      allocateMinor: () => this.minors.allocate(),
+      freeInstance: (id) => this.#freeInstance(id),
+      deviceAdded: (device) => this.#deviceAdded(device),
+      deviceRemoved: (device) => this.#deviceRemoved(device),
+    };
+    const setAutoprobe = (on: boolean): void => {
+      this.autoprobe = on;
+    };
+    const getAutoprobe = (): boolean => this.autoprobe;
+    return {
+      platform: this.platform,
+      pages: this.pages,
+      memoryBlocks: this.memoryBlocks,
+      host,
+      modules: this.#modules,
+      regions: this.#regions,
+      uevents: this.uevents,
+      minors: this.minors,
+      get autoprobe() {
+        return getAutoprobe();
+      },
+      set autoprobe(on: boolean) {
+        setAutoprobe(on);
+      },
+      devices: () => this.#devices,
+      device: (name) => this.#byName.get(name),
+      removeRegion: (region) => this.removeRegion(region),
+      register: (device) => this.#register(device),
+      unbind: (device) => this.#unbind(device),
+      probe: (driver, device) => this.#probe(driver, device),
+      forgetStranded: (memory) => this.forgetStranded(memory),
+    };
+  }
+
   #driver(name: string): DaxDriver {
-    return this.#modules.driver(name) ?? fail('ENODEV', `driver ${name} is not loaded: load its module first`);
+    return (
+      this.#modules.driver(name) ?? fail('ENODEV', `driver ${name} is not loaded: load its module first`)
+    );
   }
 
   #freeRegionId(): number {
@@ -448,13 +504,15 @@ export class Bus {
 
   #open(device: DevDax, flags: OpenFlags): OpenFile {
     const binding = flags.path ? null : this.#openable(device);
-    if (flags.direct) fail('EINVAL', `/dev/${device.name} cannot be opened with O_DIRECT`, { path: device.name });
+    if (flags.direct)
+      fail('EINVAL', `/dev/${device.name} cannot be opened with O_DIRECT`, { path: device.name });
     const file = new OpenFile(
       {
         platform: this.platform,
         vmas: this.#vmas,
         fileReleased: (released) => this.#fileReleased(released as OpenFile),
-        hardOffline: (hpa, failureFlags): { mappers: FailedUnit<Vma>[] } => this.hardOffline(hpa, failureFlags),
+        hardOffline: (hpa, failureFlags): { mappers: FailedUnit<Vma>[] } =>
+          this.hardOffline(hpa, failureFlags),
         softOffline: (hpa) => this.softOffline(hpa),
       },
       device,
@@ -491,14 +549,4 @@ export class Bus {
     this.#log.push(line);
     if (this.#log.length > MOST_LOG_LINES) this.#log.shift();
   }
-}
-
-/** What state.ts may touch. */
-export interface BusInternals {
-  readonly host: RegionHost;
-  readonly modules: Modules;
-  readonly regions: Region[];
-  register(device: DevDax): void;
-  unbind(device: DevDax): void;
-  probe(driver: DaxDriver, device: DevDax): void;
 }

@@ -64,8 +64,8 @@ export function hardOffline(scene: FailureScene, hpa: number, flags: number): Me
 export function softOffline(scene: FailureScene, hpa: number): void {
   if (isSystemRam(scene, hpa)) return;
   const device = ownerOf(scene, hpa);
-  if (device === undefined) return fail('ENXIO', `page 0x${hpa.toString(16)} belongs to no driver`);
-  return fail('EIO', `page 0x${hpa.toString(16)} of ${device.name} cannot be moved: it is device memory`);
+  if (device === undefined) fail('ENXIO', `page 0x${hpa.toString(16)} belongs to no driver`);
+  fail('EIO', `page 0x${hpa.toString(16)} of ${device.name} cannot be moved: it is device memory`);
 }
 
 /**

@@ -59,7 +59,8 @@ export class Modules {
   load(name: string): DaxDriver | null {
     const Driver = DRIVERS[name];
     if (Driver === undefined && !OTHERS.includes(name)) fail('ENOENT', `there is no module ${name}`);
-    if (this.#loaded.some((module) => module.name === name)) fail('EEXIST', `module ${name} is loaded already`);
+    if (this.#loaded.some((module) => module.name === name))
+      fail('EEXIST', `module ${name} is loaded already`);
     const driver = Driver === undefined ? null : new Driver(this.platform);
     this.#loaded.push(new LoadedModule(name, driver));
     return driver;
@@ -69,12 +70,24 @@ export class Modules {
   unloadable(name: string): Module {
     const module = this.#loaded.find((candidate) => candidate.name === name);
     if (module === undefined) return fail('ENOENT', `module ${name} is not loaded`);
-    if (module.files > 0) fail('EAGAIN', `module ${name} is in use by ${module.files} open files or mappings`);
+    if (module.files > 0)
+      fail('EAGAIN', `module ${name} is in use by ${module.files} open files or mappings`);
     return module;
   }
 
   remove(module: Module): void {
     this.#loaded = this.#loaded.filter((other) => other !== module);
+  }
+
+  /** Exactly these, in this order; loaded ones keep their driver (restore). */
+  restore(names: readonly string[]): void {
+    const before = this.#loaded;
+    this.#loaded = [];
+    for (const name of names) {
+      const kept = before.find((module) => module.name === name);
+      if (kept !== undefined) this.#loaded.push(kept);
+      else this.load(name);
+    }
   }
 
   /** A file was opened under this driver. */

@@ -22,6 +22,7 @@ export interface DaxOwner {
  */
 export class DaxDevice {
   #alive = false;
+  #dying = false;
   #ops: DaxOperations | null = null;
   #holder: object | null = null;
   #holderOps: HolderOperations | null = null;
@@ -41,6 +42,11 @@ export class DaxDevice {
     return this.#alive;
   }
 
+  /** Kill has begun and waits for readers. */
+  get dying(): boolean {
+    return this.#dying;
+  }
+
   get ops(): DaxOperations | null {
     return this.#ops;
   }
@@ -52,7 +58,9 @@ export class DaxDevice {
 
   /** ENXIO on a bus without memory. */
   get memory(): PhysicalMemory {
-    return this.platform.memory ?? fail('ENXIO', `${this.name}: this bus models no memory`, { path: this.name });
+    return (
+      this.platform.memory ?? fail('ENXIO', `${this.name}: this bus models no memory`, { path: this.name })
+    );
   }
 
   get pages(): PageTable {
@@ -93,7 +101,9 @@ export class DaxDevice {
       fail('EINVAL', `${this.name}: cannot translate ${pages} pages at page ${pgoff}`, { path: this.name });
     const answer = ops.directAccess(pgoff, pages, mode);
     if (answer === null || answer.pages === 0)
-      fail('ERANGE', `${this.name}: page ${pgoff} is beyond the end (${ops.size} bytes)`, { path: this.name });
+      fail('ERANGE', `${this.name}: page ${pgoff} is beyond the end (${ops.size} bytes)`, {
+        path: this.name,
+      });
     return answer;
   }
 
@@ -121,7 +131,8 @@ export class DaxDevice {
       fail('EOPNOTSUPP', `${this.name} is bound to ${this.owner.driver}: reconfigure it to famfs mode`, {
         path: this.name,
       });
-    if (this.#holder !== null) fail('EBUSY', `${this.name} is held by a file system already`, { path: this.name });
+    if (this.#holder !== null)
+      fail('EBUSY', `${this.name} is held by a file system already`, { path: this.name });
     this.#holder = holder;
     this.#holderOps = ops;
     this.#references++;
@@ -166,17 +177,23 @@ export class DaxDevice {
       fail('EDEADLK', `${this.name} has ${this.#readers} calls inside: it cannot be killed from within one`);
   }
 
+  /** First half of kill, for models of concurrency: the holder is told, no new call gets in; readers may still be inside. */
+  beginKill(): void {
+    if (!this.#alive) return;
+    try {
+      this.#holderOps?.notifyFailure(0, Number.POSITIVE_INFINITY, MF_MEM_PRE_REMOVE);
+    } catch (error) {
+      this.platform.log(3, `${this.name}: its holder failed to let go: ${String(error)}`);
+    }
+    this.#alive = false;
+    this.#dying = true;
+  }
+
   /** Tells the holder, is not alive any more, forgets the holder. Mappings are the caller's to tear down. */
   kill(): void {
     this.mustHaveNoReaders();
-    if (this.#alive && this.#holderOps !== null) {
-      try {
-        this.#holderOps.notifyFailure(0, Number.POSITIVE_INFINITY, MF_MEM_PRE_REMOVE);
-      } catch (error) {
-        this.platform.log(3, `${this.name}: its holder failed to let go: ${String(error)}`);
-      }
-    }
-    this.#alive = false;
+    this.beginKill();
+    this.#dying = false;
     this.#holder = null;
     this.#holderOps = null;
   }
@@ -212,7 +229,8 @@ export class DaxDevice {
   }
 
   #running(): DaxOperations {
-    if (!this.#alive) fail('ENXIO', `${this.name} is not alive: it was disabled or removed`, { path: this.name });
+    if (!this.#alive)
+      fail('ENXIO', `${this.name} is not alive: it was disabled or removed`, { path: this.name });
     return this.#ops ?? fail('EOPNOTSUPP', `${this.name} is not in famfs mode`, { path: this.name });
   }
 }

@@ -43,6 +43,8 @@ export class Devres {
   /** True when everything taken was given back, once, in reverse. */
   get settled(): boolean {
     const reversed = [...this.acquired].reverse();
-    return reversed.length === this.released.length && reversed.every((name, at) => name === this.released[at]);
+    return (
+      reversed.length === this.released.length && reversed.every((name, at) => name === this.released[at])
+    );
   }
 }

@@ -26,6 +26,12 @@ export abstract class DaxDriver {
     this.#ids.delete(id);
   }
 
+  /** Puts a stored list in the place of the ids (restore, undo). */
+  setIds(ids: readonly string[]): void {
+    this.#ids.clear();
+    for (const id of ids) this.#ids.add(id);
+  }
+
   matchesId(device: DevDax): boolean {
     return this.#ids.has(device.name);
   }

@@ -31,7 +31,8 @@ export class FsdevDaxDriver extends DaxDriver {
           this.#clearAtBothEnds(device, devres);
           dataOffset = devres.acquire('data offset', () => this.#dataOffset(device, pageMap));
         },
-        daxOps: (_, pageMap) => new FsdevOperations(this.platform, device, device.ranges, pageMap, dataOffset),
+        daxOps: (_, pageMap) =>
+          new FsdevOperations(this.platform, device, device.ranges, pageMap, dataOffset),
       },
       device,
       devres,

@@ -42,16 +42,22 @@ export class FsdevOperations implements DaxOperations {
 
   zeroPageRange(pgoff: number, pages: number): void {
     if (!(pages >= 0) || !(pgoff >= 0) || pgoff + pages > this.#sizePages) {
-      if (this.platform.quirks.has('zero-page-failed-translation'))
-        return this.platform.report({
+      if (this.platform.quirks.has('zero-page-failed-translation')) {
+        this.platform.report({
           quirk: 'zero-page-failed-translation',
           invariant: 'I10',
           text: `${this.device.name}: page ${pgoff} has no translation, zeroes went to a stale address`,
         });
+        return;
+      }
       fail('ERANGE', `${this.device.name}: pages ${pgoff}+${pages} are beyond the end (${this.size} bytes)`);
     }
     for (let done = 0; done < pages; ) {
-      const piece = this.directAccess(pgoff + done, Math.min(pages - done, CHUNK_BYTES / PAGE_SIZE), 'recovery')!;
+      const piece = this.directAccess(
+        pgoff + done,
+        Math.min(pages - done, CHUNK_BYTES / PAGE_SIZE),
+        'recovery',
+      )!;
       this.platform.memory?.bytes(piece.hpa, piece.pages * PAGE_SIZE).fill(0);
       this.platform.pages.unpoison(piece.pfn, piece.pages);
       done += piece.pages;

@@ -54,7 +54,10 @@ export class KmemDriver extends DaxDriver {
       fail('EINVAL', `${device.name} holds no whole memory block of ${memoryBlocks.blockBytes} bytes`);
     }
     if (lost > 0)
-      this.platform.log(4, `kmem ${device.name}: DAX region truncated by ${lost / 2 ** 20} MiB due to alignment`);
+      this.platform.log(
+        4,
+        `kmem ${device.name}: DAX region truncated by ${lost / 2 ** 20} MiB due to alignment`,
+      );
     return spans;
   }
 

@@ -76,7 +76,10 @@ function takePageMap(platform: Platform, driver: PageMapDriver, device: DevDax):
   if (region.pageMap !== null) {
     if (device.ranges.length > 1) {
       platform.log(4, `${driver.name} ${device.name}: static pgmap / multi-range device conflict`);
-      fail('EINVAL', `${device.name}: a static region has one page map, its device ${device.ranges.length} ranges`);
+      fail(
+        'EINVAL',
+        `${device.name}: a static region has one page map, its device ${device.ranges.length} ranges`,
+      );
     }
     return region.pageMap;
   }
@@ -85,8 +88,10 @@ function takePageMap(platform: Platform, driver: PageMapDriver, device: DevDax):
     fail('EINVAL', `${device.name} has a page map left from an earlier probe`);
   }
   const pageMap = new DevPagemap(device.ranges);
+  const { quirks } = platform;
   const early =
-    platform.quirks.has('pgmap-published-early') || platform.quirks.has('kernel72-sticky-pgmap');
+    quirks.has('pgmap-published-early') ||
+    (quirks.has('kernel72-sticky-pgmap') && driver.name === 'device_dax');
   if (early) device.pageMap = pageMap;
   return pageMap;
 }

@@ -39,11 +39,7 @@ export interface MappedFile<V> {
 }
 
 /** Physical address of a device page's unit: null in a hole, beyond the end, or when the unit is not all in one range. */
-export function unitAddress(
-  ranges: DevDax['ranges'],
-  pgoff: number,
-  unitBytes: number,
-): number | null {
+export function unitAddress(ranges: DevDax['ranges'], pgoff: number, unitBytes: number): number | null {
   for (const range of ranges) {
     const bytes = range.end - range.start + 1;
     const offset = (pgoff - range.pageOffset) * 4096;

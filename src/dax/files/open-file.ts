@@ -122,13 +122,18 @@ export class OpenFile implements MappedFile<Vma> {
     const { device } = this;
     const { name, align } = device;
     if (this.binding?.file !== 'mmap')
-      fail('ENODEV', `${name} is in famfs mode: map its files, or reconfigure it to devdax mode`, { path: name });
+      fail('ENODEV', `${name} is in famfs mode: map its files, or reconfigure it to devdax mode`, {
+        path: name,
+      });
     this.#mustBeLive();
     if (options.writable && !this.writable) fail('EACCES', `${name} is open read-only`, { path: name });
     const { offset, length } = options;
     const size = sizeOf(this.ranges);
     if (!(length > 0) || !(offset >= 0) || offset % align !== 0 || length % align !== 0)
-      fail('EINVAL', `offset ${offset} and length ${length} of ${name} must be multiples of its align ${align}`);
+      fail(
+        'EINVAL',
+        `offset ${offset} and length ${length} of ${name} must be multiples of its align ${align}`,
+      );
     if (offset + length > size)
       fail('EINVAL', `${offset}+${length} is beyond the end of ${name} (${size} bytes)`, { path: name });
     const mapping = new RawMapping(device, this.#pieces(offset, length), options.writable, () =>
@@ -185,7 +190,7 @@ export class OpenFile implements MappedFile<Vma> {
 
   /** The mappings stay, and with them the module's references. */
   close(): void {
-    this.#mustBeOpen();
+    if (this.#closed) fail('EBADF', `this file of ${this.device.name} is closed already`);
     this.#closed = true;
     this.#releaseIfUnused();
   }
@@ -228,7 +233,8 @@ export class OpenFile implements MappedFile<Vma> {
   #genericMmap({ length, offset, prot, type, sync }: MmapOptions): void {
     const { name } = this.device;
     if (!(length > 0)) fail('EINVAL', `cannot map ${length} bytes of ${name}`);
-    if (offset % PAGE_SIZE !== 0) fail('EINVAL', `offset ${offset} of ${name} is not a multiple of ${PAGE_SIZE}`);
+    if (offset % PAGE_SIZE !== 0)
+      fail('EINVAL', `offset ${offset} of ${name} is not a multiple of ${PAGE_SIZE}`);
     if (type === 'shared_validate' && sync && this.binding?.file !== 'mmap')
       fail('EOPNOTSUPP', `${name} does not know MAP_SYNC in this mode`);
     if (!this.#readable) fail('EACCES', `${name} is open for writing only: a mapping needs to read`);

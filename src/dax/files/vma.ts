@@ -22,7 +22,16 @@ interface Piece {
 }
 
 const ADVICE_OK = ['dontneed', 'willneed', 'hugepage', 'nohugepage', 'mergeable', 'unmergeable', 'cold'];
-const ADVICE_OK_TOO = ['pageout', 'dontfork', 'dofork', 'normal', 'random', 'sequential', 'dontdump', 'dodump'];
+const ADVICE_OK_TOO = [
+  'pageout',
+  'dontfork',
+  'dofork',
+  'normal',
+  'random',
+  'sequential',
+  'dontdump',
+  'dodump',
+];
 
 /**
  * One mmap(2) of a device_dax device in the model: answers loads and stores as the kernel does, signals as values. Pages

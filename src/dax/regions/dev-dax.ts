@@ -156,7 +156,10 @@ export class DevDax {
     const missing = size - this.size;
     const { availableSize } = this.region;
     if (missing > availableSize)
-      fail('ENOSPC', `${this.name} needs ${missing} bytes more, region ${this.region.id} has ${availableSize} left`);
+      fail(
+        'ENOSPC',
+        `${this.name} needs ${missing} bytes more, region ${this.region.id} has ${availableSize} left`,
+      );
     if (missing > 0) this.setSpans(grown(this.#ranges, gapsOf(this.region, this.region.usedRanges), missing));
     else if (missing < 0) this.setSpans(shrunk(this.#ranges, -missing));
   }
@@ -192,7 +195,8 @@ export class DevDax {
    */
   setAlign(align: number): void {
     this.#mustBeDynamic('align');
-    if (!ALIGNS.includes(align)) fail('EINVAL', `align ${align} of ${this.name} is none of ${ALIGNS.join(', ')}`);
+    if (!ALIGNS.includes(align))
+      fail('EINVAL', `align ${align} of ${this.name} is none of ${ALIGNS.join(', ')}`);
     this.#mustBeUnbound('change the align of');
     const unit = allocationUnit(align);
     if (this.#ranges.some((range) => lengthOf(range) % unit !== 0))
@@ -211,7 +215,9 @@ export class DevDax {
 
   /** Range of a device page (pages of the device), among `ranges`. */
   static rangeOf(ranges: readonly DaxRange[], pgoff: number): DaxRange | undefined {
-    return ranges.find((range) => pgoff >= range.pageOffset && pgoff < range.pageOffset + lengthOf(range) / 4096);
+    return ranges.find(
+      (range) => pgoff >= range.pageOffset && pgoff < range.pageOffset + lengthOf(range) / 4096,
+    );
   }
 
   /** Takes these spans as they are (region code and restore only). */
@@ -227,7 +233,9 @@ export class DevDax {
 
   #mustBeDynamic(attribute: string): void {
     if (this.region.isStatic)
-      fail('EACCES', `${this.name} is in a static region: its ${attribute} cannot be changed`, { path: this.name });
+      fail('EACCES', `${this.name} is in a static region: its ${attribute} cannot be changed`, {
+        path: this.name,
+      });
   }
 
   #mustBeUnbound(act: string): void {

@@ -60,7 +60,8 @@ export function grown(spans: readonly Span[], gaps: readonly Span[], bytes: numb
     const part = Math.min(missing, lengthOf(gap));
     const last = result[result.length - 1];
     const end = gap.start + part - 1;
-    if (last !== undefined && last.end + 1 === gap.start) result[result.length - 1] = { start: last.start, end };
+    if (last !== undefined && last.end + 1 === gap.start)
+      result[result.length - 1] = { start: last.start, end };
     else result.push({ start: gap.start, end });
     missing -= part;
   }

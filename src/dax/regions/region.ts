@@ -1,8 +1,8 @@
 import { fail } from '../../libc/index.js';
 import { DevPagemap } from '../../mm/index.js';
-import { type DeviceRegion, DevDax, type RegionType } from './dev-dax.js';
-import type { DaxRange, Span } from './ranges.js';
 import type { Platform } from '../core/platform.js';
+import { DevDax, type DeviceRegion, type RegionType } from './dev-dax.js';
+import type { DaxRange, Span } from './ranges.js';
 
 export interface AddRegionOptions {
   /** Default: the lowest free. Static regions may share one (namespaces of one nd region). */
@@ -108,7 +108,8 @@ export class Region implements DeviceRegion {
   /** create <- 1: a device of size 0 with the region's align. EACCES static; ENOSPC nothing left. */
   createDevice(): DevDax {
     this.#mustBeDynamic('create');
-    if (this.availableSize === 0) fail('ENOSPC', `region ${this.id} has no free space: shrink a device first`);
+    if (this.availableSize === 0)
+      fail('ENOSPC', `region ${this.id} has no free space: shrink a device first`);
     const device = this.#add(this.host.freeInstance(this.id), [], (created) => {
       this.#youngest = created;
       this.#seed ??= created;
@@ -120,7 +121,7 @@ export class Region implements DeviceRegion {
   deleteDevice(name: string): void {
     this.#mustBeDynamic('delete');
     const device = this.#devices.find((candidate) => candidate.name === name);
-    if (device === undefined) return fail('ENXIO', `region ${this.id} has no device ${name}`);
+    if (device === undefined) fail('ENXIO', `region ${this.id} has no device ${name}`);
     if (device.binding !== null) fail('EBUSY', `${name} is bound to ${device.driver}: disable it first`);
     if (device.size !== 0) fail('EBUSY', `${name} has ${device.size} bytes: set its size to 0 first`);
     if (device.instance === 0) fail('EBUSY', `${name} came with its region and stays with it`);

@@ -65,6 +65,10 @@ export class AllocationMap {
   /** How many units of a range are taken. */
   countSet(start = 0, count = this.units): number {
     let taken = 0;
+    if (start === 0 && count === this.units) {
+      for (const word of this.words) if (word !== 0) taken += popcount(word);
+      return taken;
+    }
     this.eachWord(start, count, (index, mask) => {
       taken += popcount(this.words[index]! & mask);
     });

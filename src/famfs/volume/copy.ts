@@ -81,9 +81,13 @@ function readFully(source: HostFile, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.length; ) {
     const bytes = fs.readSync(source.fd, into, done, into.length - done, position + done);
     if (bytes === 0) {
-      fail('EIO', `${source.path} ended at ${position + done} of its ${source.size} bytes: it was cut while being copied`, {
-        path: source.path,
-      });
+      fail(
+        'EIO',
+        `${source.path} ended at ${position + done} of its ${source.size} bytes: it was cut while being copied`,
+        {
+          path: source.path,
+        },
+      );
     }
     done += bytes;
   }
@@ -129,9 +133,12 @@ function openTarget(destination: string, mode: number): Target {
   try {
     const existing = fs.statSync(destination, { throwIfNoEntry: false });
     if (existing?.isDirectory()) {
-      throw new DaxError('EISDIR', `${destination} is a directory: give the name of the copy`, { path: destination });
+      throw new DaxError('EISDIR', `${destination} is a directory: give the name of the copy`, {
+        path: destination,
+      });
     }
-    if (existing && !existing.isFile()) return { fd: fs.openSync(destination, 'w'), path: destination, temporary: null };
+    if (existing && !existing.isFile())
+      return { fd: fs.openSync(destination, 'w'), path: destination, temporary: null };
     // Through a symbolic link: the copy replaces what it points to, not the link.
     const real = existing ? fs.realpathSync(destination) : destination;
     return createBeside(real, mode);
@@ -142,7 +149,10 @@ function openTarget(destination: string, mode: number): Target {
 
 function createBeside(destination: string, mode: number): Target {
   for (let attempt = 0; ; attempt++) {
-    const temporary = join(dirname(destination), `.${basename(destination).slice(0, 200)}.${process.pid}.${attempt}`);
+    const temporary = join(
+      dirname(destination),
+      `.${basename(destination).slice(0, 200)}.${process.pid}.${attempt}`,
+    );
     try {
       return { fd: fs.openSync(temporary, 'wx', mode), path: destination, temporary };
     } catch (error) {

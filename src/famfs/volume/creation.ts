@@ -24,7 +24,9 @@ export function makeDirectories(mounted: MountedFamfs, path: string, options: Mk
   const mode = permissions(options.mode ?? DEFAULT_DIRECTORY_MODE, path);
   const owner = ownerOf(options);
   mounted.session(() => {
-    const missing = options.recursive ? missingDirectories(mounted.tree, path) : [newName(mounted.tree, path)];
+    const missing = options.recursive
+      ? missingDirectories(mounted.tree, path)
+      : [newName(mounted.tree, path)];
     mounted.assertLogRoom(missing.length);
     for (const logPath of missing) mounted.append({ kind: 'mkdir', path: logPath, mode, ...owner });
   });
@@ -34,7 +36,9 @@ export function makeDirectories(mounted: MountedFamfs, path: string, options: Mk
 export function createFile(mounted: MountedFamfs, path: string, options: CreateOptions): void {
   const { size, zero = true } = options;
   if (!Number.isSafeInteger(size) || size <= 0) {
-    fail('EINVAL', `${path} cannot have ${size} bytes: a famfs file has at least one, and keeps its size`, { path });
+    fail('EINVAL', `${path} cannot have ${size} bytes: a famfs file has at least one, and keeps its size`, {
+      path,
+    });
   }
   const mode = permissions(options.mode ?? DEFAULT_FILE_MODE, path);
   const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
@@ -43,7 +47,12 @@ export function createFile(mounted: MountedFamfs, path: string, options: CreateO
   else createInTwoSessions(mounted, path, entry, options);
 }
 
-function createInOneSession(mounted: MountedFamfs, path: string, entry: FileEntry, options: CreateOptions): void {
+function createInOneSession(
+  mounted: MountedFamfs,
+  path: string,
+  entry: FileEntry,
+  options: CreateOptions,
+): void {
   mounted.session(() => {
     const reservation = reserve(mounted, path, entry.size, options);
     try {
@@ -55,7 +64,12 @@ function createInOneSession(mounted: MountedFamfs, path: string, entry: FileEntr
   });
 }
 
-function createInTwoSessions(mounted: MountedFamfs, path: string, entry: FileEntry, options: CreateOptions): void {
+function createInTwoSessions(
+  mounted: MountedFamfs,
+  path: string,
+  entry: FileEntry,
+  options: CreateOptions,
+): void {
   const reservation = mounted.session(() => reserve(mounted, path, entry.size, options));
   try {
     zeroAll(mounted, path, entry.size, reservation);

@@ -134,6 +134,10 @@ export function physicalRanges(dax: DaxDevice, offset: number, length: number): 
 }
 
 /** Where device bytes lie in the files or devices that are the memory. */
-export function backingRanges(dax: DaxDevice, offset: number, length: number): ReturnType<DaxDevice['memory']['locate']> {
+export function backingRanges(
+  dax: DaxDevice,
+  offset: number,
+  length: number,
+): ReturnType<DaxDevice['memory']['locate']> {
   return physicalRanges(dax, offset, length).flatMap((range) => dax.memory.locate(range.start, range.length));
 }

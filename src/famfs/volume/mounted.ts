@@ -117,9 +117,13 @@ export class MountedFamfs implements HolderOperations {
     const same = (word: number) => this.#superblockWords[word] === this.#identity[word];
     const at = uuid.offset / 4;
     if (same(magic.offset / 4) && same(at) && same(at + 1) && same(at + 2) && same(at + 3)) return;
-    fail('ESTALE', `${this.device.name} was formatted anew while it was mounted: close the volume and mount it again`, {
-      path: this.device.name,
-    });
+    fail(
+      'ESTALE',
+      `${this.device.name} was formatted anew while it was mounted: close the volume and mount it again`,
+      {
+        path: this.device.name,
+      },
+    );
   }
 
   /**
@@ -155,7 +159,8 @@ export class MountedFamfs implements HolderOperations {
   /** EIO when there is no memory behind these extents: the image is shorter than its device. */
   assertMemory({ extents }: Fmap): void {
     for (const { offset, length } of extents) {
-      for (const piece of backingRanges(this.dax, offset, length)) piece.backing.checkRange(piece.offset, piece.length);
+      for (const piece of backingRanges(this.dax, offset, length))
+        piece.backing.checkRange(piece.offset, piece.length);
     }
   }
 
@@ -191,7 +196,9 @@ export class MountedFamfs implements HolderOperations {
 
   #describeDevice(devindex: number): string {
     const daxdev = this.tree.devices.get(devindex);
-    return daxdev ? `device ${devindex} (uuid ${daxdev.uuid})` : `device ${devindex}, which no log entry names`;
+    return daxdev
+      ? `device ${devindex} (uuid ${daxdev.uuid})`
+      : `device ${devindex}, which no log entry names`;
   }
 
   #die(): void {

@@ -39,7 +39,8 @@ function failMissing(tree: FileTree, path: string, logPath: string): never {
       const what = rest ? `${path}: its directory ${here} does not exist` : `${path} does not exist`;
       fail('ENOENT', what, { path });
     }
-    if (rest && !tree.isDirectory(ino)) fail('ENOTDIR', `${path}: ${here} is a file, not a directory`, { path });
+    if (rest && !tree.isDirectory(ino))
+      fail('ENOTDIR', `${path}: ${here} is a file, not a directory`, { path });
     directory = ino;
   }
   return fail('ENOENT', `${path} does not exist`, { path });
@@ -54,7 +55,9 @@ export function newName(tree: FileTree, path: string): string {
   const ino = tree.lookup(logPath);
   if (ino !== NOBODY) {
     const what = tree.isDirectory(ino) ? 'a directory' : 'a file';
-    fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name (famfs cannot delete)`, { path });
+    fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name (famfs cannot delete)`, {
+      path,
+    });
   }
   checkParent(tree, path, logPath);
   return logPath;
@@ -77,7 +80,8 @@ export function missingDirectories(tree: FileTree, path: string): string[] {
     const logPath = components.slice(0, count).join('/');
     const ino = tree.lookup(logPath);
     if (ino === NOBODY) missing.push(logPath);
-    else if (!tree.isDirectory(ino)) fail('ENOTDIR', `${path}: /${logPath} is a file, not a directory`, { path });
+    else if (!tree.isDirectory(ino))
+      fail('ENOTDIR', `${path}: /${logPath} is a file, not a directory`, { path });
   }
   return missing;
 }

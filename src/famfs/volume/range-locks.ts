@@ -108,7 +108,10 @@ export class RangeLocks {
 
   #ranges(extents: readonly FamfsExtent[]): { start: number; length: number }[] {
     return extents.flatMap(({ offset, length }) =>
-      backingRanges(this.#media.dax, offset, length).map((piece) => ({ start: piece.offset, length: piece.length })),
+      backingRanges(this.#media.dax, offset, length).map((piece) => ({
+        start: piece.offset,
+        length: piece.length,
+      })),
     );
   }
 }

@@ -236,7 +236,8 @@ export class Volume {
   }
 
   #checkWritable(path: string): void {
-    if (this.#whyReadOnly !== null) fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
+    if (this.#whyReadOnly !== null)
+      fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
   }
 }
 
@@ -253,9 +254,13 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
     const isOwner = roleOf(mounted.superblock, device.systemUuid) === 'master';
     const { role = isOwner ? 'master' : 'client' } = options;
     if (role === 'master' && !isOwner) {
-      fail('EPERM', `${device.name} is owned by host ${owner}, this is ${device.systemUuid}: mount it as a client`, {
-        path: device.name,
-      });
+      fail(
+        'EPERM',
+        `${device.name} is owned by host ${owner}, this is ${device.systemUuid}: mount it as a client`,
+        {
+          path: device.name,
+        },
+      );
     }
     return new Volume(mounted, role, whyReadOnly(device, role, isOwner, options));
   } catch (error) {
@@ -264,12 +269,18 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
   }
 }
 
-function whyReadOnly(device: FamfsDevice, role: Role, isOwner: boolean, options: MountOptions): string | null {
+function whyReadOnly(
+  device: FamfsDevice,
+  role: Role,
+  isOwner: boolean,
+  options: MountOptions,
+): string | null {
   if (role === 'client' && !isOwner) {
     return `${device.name} belongs to another host, and only the owner writes; read it, or write there`;
   }
   if (role === 'client') return `${device.name} is mounted as a client; mount it as its master`;
   if (options.readOnly) return `${device.name} is mounted read-only; mount it without readOnly`;
-  if (!device.writable) return `this process may only read the memory of ${device.name}; check its permissions`;
+  if (!device.writable)
+    return `this process may only read the memory of ${device.name}; check its permissions`;
   return null;
 }

@@ -27,7 +27,7 @@ export class Platform {
   /** Test modules that are not of the bus. */
   readonly otherModules = new Set<string>();
   readonly #shape: MachineShape;
-  readonly #places = new WeakMap<Region, string>();
+  readonly #places = new WeakMap<object, string>();
   readonly #attached = new Map<Provider['regions'], Attached>();
   readonly #memory: PhysicalMemory | null;
   readonly #backings: Backing[] = [];

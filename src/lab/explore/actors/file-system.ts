@@ -1,0 +1,101 @@
+/** A file system as the bus sees one: it holds a device, faults pages of one file into mappings, is told of failures. */
+import { type DevDax, type DirectAccess, type HolderOperations, holdWhile } from '../../../dax/index.js';
+import { fail } from '../../../libc/index.js';
+import { type AddressSpace, PMD_ORDER, PMD_PAGES, PMD_SIZE } from '../../../mm/index.js';
+
+interface Entry {
+  readonly pfn: number;
+  readonly order: number;
+}
+
+/** A failure it was told of, device bytes. */
+export interface ToldFailure {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class FileSystem implements HolderOperations {
+  /** The one file whose pages it maps: file page = device page. */
+  readonly file: AddressSpace;
+  /** Unit (2 MiB of the device) -> the entry that is mapped there. Every entry holds one pin. */
+  readonly entries = new Map<number, Entry>();
+  /** Failures since they were last taken. */
+  told: ToldFailure[] = [];
+  #device: DevDax | null = null;
+  #lost = false;
+
+  constructor(readonly name: string) {
+    this.file = { name: `file of ${name}` };
+  }
+
+  /** The device it has mounted, also one that died since. */
+  get device(): DevDax | null {
+    return this.#device;
+  }
+
+  /** Its device was taken away under it. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  mount(device: DevDax): void {
+    if (this.#device !== null) fail('EBUSY', `${this.name} is mounted`);
+    holdWhile(device.dax, this, this, () => {
+      this.#device = device;
+      this.#lost = false;
+    });
+  }
+
+  umount(): void {
+    const device = this.#mounted();
+    for (const unit of [...this.entries.keys()]) this.unfault(unit);
+    this.#device = null;
+    device.dax.holderPut(this);
+  }
+
+  /** A load through a mapping of the file: translate, make the entry, pin. PMD where the pages allow it, else PTE. */
+  fault(unit: number): DirectAccess {
+    const { dax } = this.#mounted();
+    if (this.entries.has(unit)) fail('EEXIST', `unit ${unit} is mapped`);
+    const pgoff = unit * PMD_PAGES;
+    const found = dax.directAccess(pgoff, PMD_PAGES);
+    const order = found.pages === PMD_PAGES && found.pfn % PMD_PAGES === 0 ? PMD_ORDER : 0;
+    dax.pages.associate(found.pfn, order, this.file, pgoff);
+    dax.pages.get(found.pfn, order);
+    this.entries.set(unit, { pfn: found.pfn, order });
+    return found;
+  }
+
+  /** The mapping goes, and its entry with it. */
+  unfault(unit: number): void {
+    const { dax } = this.#mounted();
+    const entry = this.entries.get(unit) ?? fail('ENOENT', `unit ${unit} is not mapped`);
+    this.entries.delete(unit);
+    dax.pages.put(entry.pfn, entry.order);
+    dax.pages.disassociate(entry.pfn);
+  }
+
+  notifyFailure(offset: number, length: number): void {
+    this.told.push({ offset, length });
+    if (length === Number.POSITIVE_INFINITY) this.#loseDevice();
+    else for (const unit of unitsOf(offset, length)) if (this.entries.has(unit)) this.unfault(unit);
+  }
+
+  /** Mappings go at once. What the pages remember of the file is the driver's to clear: entries of a dead device are void. */
+  #loseDevice(): void {
+    const { dax } = this.#mounted();
+    for (const { pfn, order } of this.entries.values()) dax.pages.put(pfn, order);
+    this.entries.clear();
+    this.#lost = true;
+  }
+
+  #mounted(): DevDax {
+    return this.#device ?? fail('EINVAL', `${this.name} is not mounted`);
+  }
+}
+
+function unitsOf(offset: number, length: number): number[] {
+  const first = Math.floor(offset / PMD_SIZE);
+  const end = Math.ceil((offset + length) / PMD_SIZE);
+  return Array.from({ length: end - first }, (_, at) => first + at);
+}

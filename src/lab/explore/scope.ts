@@ -1,0 +1,163 @@
+/** What a search may touch: regions, drivers, which operations, how many of each. */
+import type { AddRegionOptions } from '../../dax/index.js';
+import { fail } from '../../libc/index.js';
+import { PMD_SIZE } from '../../mm/index.js';
+
+/** A region the provider can bring and take away. Its id is its place in the list. */
+export type ScopeRegion = Omit<AddRegionOptions, 'id'>;
+
+export interface ScopeLimits {
+  /** Files open at once. */
+  readonly files: number;
+  /** Mappings of them at once. */
+  readonly mappings: number;
+  /** File systems that may mount. */
+  readonly fileSystems: number;
+  /** Devices a region may have. */
+  readonly devices: number;
+  /** Calls that run beside the others (threads.ts). */
+  readonly threads: number;
+}
+
+export interface Scope {
+  readonly name: string;
+  readonly about: string;
+  readonly regions: readonly ScopeRegion[];
+  /** Modules that can be loaded. */
+  readonly drivers: readonly string[];
+  /** Groups of operations that are offered (operations/index.ts). */
+  readonly groups: readonly OperationGroup[];
+  /** Events run before the search, on a bus that has all regions and no module. */
+  readonly setup: readonly string[];
+  readonly limits: ScopeLimits;
+  /** Regions are alike: states that differ by a permutation of them count as one. */
+  readonly twins: boolean;
+}
+
+export const OPERATION_GROUPS = [
+  'modules',
+  'binding',
+  'probe-failures',
+  'regions',
+  'resizing',
+  'files',
+  'file-systems',
+  'memory-failure',
+  'memory-blocks',
+  'lookups',
+  'helpers',
+  'threads',
+] as const;
+export type OperationGroup = (typeof OPERATION_GROUPS)[number];
+
+/** Memory blocks of the explored machines: small, so that kmem takes the small regions whole. */
+export const BLOCK_BYTES = PMD_SIZE;
+
+const GIB = 2 ** 30;
+
+function region(id: number, units: number, more: Partial<ScopeRegion> = {}): ScopeRegion {
+  return {
+    type: 'device',
+    start: (4 + id) * GIB,
+    size: units * PMD_SIZE,
+    align: PMD_SIZE,
+    targetNode: 1 + id,
+    ...more,
+  };
+}
+
+const DRIVERS = ['device_dax', 'fsdev_dax', 'kmem'];
+const ONE: ScopeLimits = { files: 1, mappings: 1, fileSystems: 1, devices: 1, threads: 1 };
+
+/** The named scopes. `default` is what `udax explore` searches. */
+export const SCOPES: readonly Scope[] = [
+  {
+    name: 'default',
+    about: 'a static device-type region and a dynamic kmem-type one, three drivers, every kind of event',
+    regions: [region(0, 2, { static: true }), region(1, 2, { type: 'kmem' })],
+    drivers: DRIVERS,
+    groups: OPERATION_GROUPS,
+    setup: [],
+    limits: ONE,
+    twins: false,
+  },
+  {
+    name: 'binding',
+    about: 'two devices, three drivers: modules, ids, bind and unbind, regions that come and go',
+    regions: [region(0, 1, { static: true }), region(1, 1, { type: 'kmem' })],
+    drivers: DRIVERS,
+    groups: ['modules', 'binding', 'regions'],
+    setup: [],
+    limits: ONE,
+    twins: false,
+  },
+  {
+    name: 'twins',
+    about: 'two regions that are alike (states that differ by swapping them count once), three drivers',
+    regions: [region(0, 2, { static: true }), region(1, 2, { static: true })],
+    drivers: DRIVERS,
+    groups: ['modules', 'binding', 'regions', 'files', 'file-systems'],
+    setup: [],
+    limits: ONE,
+    twins: true,
+  },
+  {
+    name: 'ranges',
+    about: 'one dynamic device of three ranges out of order, in famfs mode: translation and failures',
+    regions: [region(0, 6, { idle: true })],
+    drivers: ['device_dax', 'fsdev_dax'],
+    groups: ['binding', 'files', 'file-systems', 'memory-failure', 'probe-failures', 'resizing', 'threads'],
+    setup: [
+      'insmod fsdev_dax',
+      'mapping dax0.0 4+1',
+      'mapping dax0.0 0+1',
+      'mapping dax0.0 2+2',
+      'new_id fsdev_dax dax0.0',
+    ],
+    limits: { ...ONE, fileSystems: 2 },
+    twins: false,
+  },
+  {
+    name: 'late-map',
+    about: 'a static region whose page map starts after its data',
+    regions: [region(0, 2, { static: true, pageMapStart: 4 * GIB + PMD_SIZE })],
+    drivers: ['device_dax', 'fsdev_dax'],
+    groups: ['modules', 'binding', 'file-systems'],
+    setup: [],
+    limits: ONE,
+    twins: false,
+  },
+  {
+    name: 'open-files',
+    about: 'one static device and two open files: what a rebind does to them',
+    regions: [region(0, 1, { static: true })],
+    drivers: ['device_dax', 'fsdev_dax'],
+    groups: ['modules', 'binding', 'regions', 'files'],
+    setup: [],
+    limits: { ...ONE, files: 2, mappings: 2 },
+    twins: false,
+  },
+  {
+    name: 'resizing',
+    about: 'one dynamic region of three units: create, delete, size, mapping, align, bound or not',
+    regions: [region(0, 3)],
+    drivers: ['device_dax', 'fsdev_dax'],
+    groups: ['modules', 'binding', 'resizing', 'files'],
+    setup: [],
+    limits: { ...ONE, devices: 2 },
+    twins: false,
+  },
+];
+
+/** @throws EINVAL */
+export function scopeNamed(name: string): Scope {
+  const scope = SCOPES.find((candidate) => candidate.name === name);
+  return (
+    scope ?? fail('EINVAL', `there is no scope ${name}; known: ${SCOPES.map((known) => known.name).join(', ')}`)
+  );
+}
+
+/** hpa of unit `unit` (2 MiB) of a scope's region. */
+export function unitStart(region: ScopeRegion, unit: number): number {
+  return region.start + unit * PMD_SIZE;
+}

@@ -1,0 +1,132 @@
+/** One state: a bus and everybody around it. Mutable; a state is reached again by running its events on a new world. */
+import { Bus, type DevDax, type OpenFile, type Vma } from '../../dax/index.js';
+import { DaxError, fail } from '../../libc/index.js';
+import { FileSystem } from './actors/file-system.js';
+import type { Pause, Thread } from './actors/threads.js';
+import type { ExploreEvent } from './operation.js';
+import { BLOCK_BYTES, type Scope } from './scope.js';
+
+/** A broken invariant. */
+export interface Violation {
+  /** I1 ... I12; "crash" where the model itself threw something that is no errno. */
+  readonly invariant: string;
+  readonly text: string;
+}
+
+/** A call that is not finished. */
+export interface RunningThread {
+  readonly thread: Thread;
+  /** What it is: "notify dax0.0 1". */
+  readonly about: string;
+  pause: Pause;
+}
+
+const FILE_NAMES = ['f', 'g', 'h'];
+const MAPPING_NAMES = ['m', 'n', 'o'];
+const FILE_SYSTEM_NAMES = ['A', 'B', 'C'];
+const THREAD_NAMES = ['t', 'u', 'v'];
+
+export class World {
+  readonly bus: Bus;
+  readonly files = new Map<string, OpenFile>();
+  readonly vmas = new Map<string, Vma>();
+  readonly fileSystems: readonly FileSystem[];
+  readonly threads = new Map<string, RunningThread>();
+  /** Told by operations that know what the answer must be; taken with takeViolations(). */
+  #violations: Violation[] = [];
+  #incidentsSeen = 0;
+
+  constructor(
+    readonly scope: Scope,
+    quirks: readonly string[],
+  ) {
+    this.bus = new Bus({ quirks, memoryBlockBytes: BLOCK_BYTES });
+    this.fileSystems = FILE_SYSTEM_NAMES.slice(0, scope.limits.fileSystems).map((name) => new FileSystem(name));
+    for (let id = 0; id < scope.regions.length; id++) this.addRegion(id);
+  }
+
+  addRegion(id: number): void {
+    const region = this.scope.regions[id] ?? fail('EINVAL', `scope ${this.scope.name} has no region ${id}`);
+    this.bus.addRegion({ ...region, id });
+  }
+
+  /**
+   * Runs one event. @returns the errno it failed with, null when it succeeded
+   * (anything thrown that is no errno is a violation)
+   */
+  apply(event: ExploreEvent): string | null {
+    try {
+      event.operation.apply(this, event.words);
+      return null;
+    } catch (error) {
+      if (error instanceof DaxError) return error.code;
+      this.violated('crash', `${event.text}: ${error instanceof Error ? error.message : String(error)}`);
+      return 'EFAULT';
+    }
+  }
+
+  violated(invariant: string, text: string): void {
+    this.#violations.push({ invariant, text });
+  }
+
+  /** What went wrong since the last call: answers that were wrong, and what a kernel would have crashed on. */
+  takeViolations(): Violation[] {
+    const incidents = this.bus.incidents.slice(this.#incidentsSeen);
+    this.#incidentsSeen = this.bus.incidents.length;
+    const taken = this.#violations;
+    if (taken.length > 0) this.#violations = [];
+    return [...taken, ...incidents.map(({ invariant, text }) => ({ invariant, text }))];
+  }
+
+  // ---- by name ----
+
+  device(name: string): DevDax {
+    return this.bus.device(name) ?? fail('ENODEV', `there is no device ${name}`);
+  }
+
+  file(name: string): OpenFile {
+    return this.files.get(name) ?? fail('EBADF', `no file ${name} is open`);
+  }
+
+  vma(name: string): Vma {
+    return this.vmas.get(name) ?? fail('EINVAL', `there is no mapping ${name}`);
+  }
+
+  fileSystem(name: string): FileSystem {
+    return this.fileSystems.find((known) => known.name === name) ?? fail('EINVAL', `no file system ${name}`);
+  }
+
+  /** Lowest name that is free; null when as many are in use as the scope allows. */
+  freeFile(): string | null {
+    return freeName(FILE_NAMES, this.files, this.scope.limits.files);
+  }
+
+  freeMapping(): string | null {
+    return freeName(MAPPING_NAMES, this.vmas, this.scope.limits.mappings);
+  }
+
+  freeThread(): string | null {
+    return freeName(THREAD_NAMES, this.threads, this.scope.limits.threads);
+  }
+
+  /** Starts a call that stops where others can overtake it. */
+  startThread(name: string, about: string, thread: Thread): void {
+    if (this.threads.has(name)) fail('EBUSY', `${name} is running`);
+    const first = thread.next();
+    if (!first.done) this.threads.set(name, { thread, about, pause: first.value });
+  }
+
+  /** Lets it go on to its next stop or its end. EAGAIN while it waits. */
+  stepThread(name: string): void {
+    const running = this.threads.get(name) ?? fail('ESRCH', `no call ${name} is running`);
+    if (!running.pause.ready()) fail('EAGAIN', `${name} waits`);
+    this.threads.delete(name);
+    const next = running.thread.next();
+    if (!next.done) this.threads.set(name, { ...running, pause: next.value });
+  }
+}
+
+function freeName(names: readonly string[], used: ReadonlyMap<string, unknown>, most: number): string | null {
+  if (used.size >= most) return null;
+  return names.find((name) => !used.has(name)) ?? null;
+}
