@@ -45,6 +45,11 @@ function printTable(list: Row[]): void {
   const table = [['id', 'what', 'value', 'goal', '', 'against', 'backing'], ...cells];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
   for (const line of table) {
-    console.log(line.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd());
+    console.log(
+      line
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    );
   }
 }

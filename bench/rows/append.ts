@@ -11,7 +11,10 @@ export function append(): Promise<Row[]> {
     const large = makePool(directory, 'log-256m', { size: '64GiB', sparse: true, logLength: 256 * 2 ** 20 });
     const micros: Record<'small' | 'large', number[]> = { small: [], large: [] };
     for (let round = -2; round < ROUNDS; round++) {
-      for (const [name, pool] of [['small', small], ['large', large]] as const) {
+      for (const [name, pool] of [
+        ['small', small],
+        ['large', large],
+      ] as const) {
         const each = (timeMs(() => createFiles(pool, round + 2)) / PER_ROUND) * 1000;
         if (round >= 0) micros[name].push(each);
       }
@@ -21,8 +24,22 @@ export function append(): Promise<Row[]> {
     const cost = { small: median(micros.small), large: median(micros.large) };
     const reference = `C famfs (whole-log flush, recorded elsewhere): 16,000 us at 8 MiB, 312,000 us at 256 MiB; here ${significant(cost.small)} and ${significant(cost.large)} us`;
     return [
-      { id: 'P4', name: 'create of one file, 8 MiB log', ...atMost(cost.small, 20), unit: 'us', reference, backing },
-      { id: 'P4', name: 'create of one file, 256 MiB log', ...atMost(cost.large, 20), unit: 'us', reference, backing },
+      {
+        id: 'P4',
+        name: 'create of one file, 8 MiB log',
+        ...atMost(cost.small, 20),
+        unit: 'us',
+        reference,
+        backing,
+      },
+      {
+        id: 'P4',
+        name: 'create of one file, 256 MiB log',
+        ...atMost(cost.large, 20),
+        unit: 'us',
+        reference,
+        backing,
+      },
       {
         id: 'P4',
         name: 'large log vs small log (flat is 1)',

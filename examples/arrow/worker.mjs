@@ -6,7 +6,8 @@ import { mountFamfs, openMachine } from 'udax';
 const [way, ...args] = process.argv.slice(2);
 const before = pssBytes();
 const start = performance.now();
-const { bytes, close } = way === 'udax' ? mapFromVolume(...args) : { bytes: readFileSync(args[0]), close() {} };
+const { bytes, close } =
+  way === 'udax' ? mapFromVolume(...args) : { bytes: readFileSync(args[0]), close() {} };
 const table = tableFromIPC(bytes);
 const loadMs = performance.now() - start;
 

@@ -6,6 +6,9 @@ import { AddressSpaceEntries, type Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
 
+/** From here on, zeroing by giving pages back beats storing zeroes. */
+const DISCARD_BYTES = 2 ** 18;
+
 type Mode = 'access' | 'recovery';
 type Access = MapOptions['access'];
 
@@ -123,11 +126,19 @@ export class DaxFile implements AddressSpace {
     const lastPage = Math.max(firstPage, end - (end % PAGE_SIZE));
     this.#zeroEdge(offset, firstPage - offset);
     if (lastPage > firstPage) {
-      this.#walk(firstPage, lastPage - firstPage, 'recovery', (_offset, _hpa, bytes, deviceOffset) => {
-        this.#device.zeroPageRange(deviceOffset / PAGE_SIZE, bytes / PAGE_SIZE);
+      this.#walk(firstPage, lastPage - firstPage, 'recovery', (_offset, hpa, bytes, deviceOffset) => {
+        if (bytes < DISCARD_BYTES) this.#device.zeroPageRange(deviceOffset / PAGE_SIZE, bytes / PAGE_SIZE);
+        else this.#discard(hpa, bytes);
       });
     }
     this.#zeroEdge(lastPage, end - lastPage);
+  }
+
+  /** Zeroes pages without touching them, where the backing can: fresh pages are zero. */
+  #discard(hpa: number, bytes: number): void {
+    for (const { backing, offset, length } of this.#device.memory.locate(hpa, bytes))
+      backing.zero(offset, length);
+    this.#device.pages.unpoison(hpa / PAGE_SIZE, bytes / PAGE_SIZE);
   }
 
   #zeroEdge(offset: number, length: number): void {

@@ -1,5 +1,6 @@
 import { codeOf, DaxError } from './errors.js';
 import { lastErrno, lazy } from './load.js';
+import { addressOf } from './memory.js';
 
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
@@ -13,7 +14,7 @@ const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
 const F_SEAL_SHRINK = 2;
 
-const fcntlPointer = lazy('int fcntl(int fd, int command, void *argument)');
+const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
 const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
 const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
@@ -70,6 +71,46 @@ function allocationFailure(length: number): DaxError {
   return new DaxError(code, `allocating ${length} bytes failed: ${why}`, { syscall: 'fallocate' });
 }
 
+/** struct flock, one for all calls of this thread: a lock is taken and released at every append to a log. */
+class FlockArgument {
+  readonly address: number;
+  private readonly words: Uint32Array;
+
+  constructor() {
+    // A buffer of its own, since small typed arrays live on the heap, where they move.
+    const memory = new ArrayBuffer(64);
+    this.words = new Uint32Array(memory);
+    this.address = addressOf(memory);
+  }
+
+  /** l_type @0 and l_whence @2 (16 bits), l_start @8, l_len @16 (64 bits), l_pid @24: 0 for these locks. */
+  set(type: number, start: number, length: number): number {
+    const { words } = this;
+    words[0] = type;
+    words[2] = start % 2 ** 32;
+    words[3] = Math.floor(start / 2 ** 32);
+    words[4] = length % 2 ** 32;
+    words[5] = Math.floor(length / 2 ** 32);
+    words[6] = 0;
+    return this.address;
+  }
+
+  get type(): number {
+    return this.words[0]! & 0xffff;
+  }
+
+  get start(): number {
+    return this.words[3]! * 2 ** 32 + this.words[2]!;
+  }
+
+  /** 0 means to the end. */
+  get length(): number {
+    return this.words[5]! * 2 ** 32 + this.words[4]!;
+  }
+}
+
+let flockArgument: FlockArgument | undefined;
+
 /**
  * Takes or releases an open-file-description lock on `length` bytes at `start` (0, 0 = whole file).
  * Such a lock belongs to the descriptor, is dropped by the kernel with its last copy (so it survives
@@ -81,12 +122,10 @@ export function ofdLock(
   kind: keyof typeof lockTypes,
   { wait = false, start = 0, length = 0 }: { wait?: boolean; start?: number; length?: number } = {},
 ): boolean {
-  const flock = new DataView(new ArrayBuffer(32));
-  flock.setInt16(0, lockTypes[kind], true);
-  flock.setBigInt64(8, BigInt(start), true);
-  flock.setBigInt64(16, BigInt(length), true);
+  flockArgument ??= new FlockArgument();
+  const address = flockArgument.set(lockTypes[kind], start, length);
   for (;;) {
-    if (fcntlPointer(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, new Uint8Array(flock.buffer)) === 0) return true;
+    if (fcntlAddress(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, address) === 0) return true;
     const code = codeOf(lastErrno());
     if (code === 'EINTR') continue;
     if (!wait && (code === 'EAGAIN' || code === 'EACCES')) return false;
@@ -102,22 +141,15 @@ export function ofdLockConflict(
   fd: number,
   { start, length }: { start: number; length: number },
 ): { start: number; length: number } | null {
-  const words = new BigInt64Array(4);
-  words[0] = BigInt(lockTypes.exclusive);
-  words[1] = BigInt(start);
-  words[2] = BigInt(length);
-  if (fcntlPointer(fd, F_OFD_GETLK, words) !== 0) {
+  flockArgument ??= new FlockArgument();
+  const found = flockArgument;
+  if (fcntlAddress(fd, F_OFD_GETLK, found.set(lockTypes.exclusive, start, length)) !== 0) {
     throw new DaxError(codeOf(lastErrno()), `asking for locks of descriptor ${fd} failed`, {
       syscall: 'fcntl',
     });
   }
-  const kind = Number(BigInt.asIntN(16, words[0]!));
-  if (kind === lockTypes.unlock) return null;
-  const found = Number(words[2]!);
-  return {
-    start: Number(words[1]!),
-    length: found === 0 ? Number.MAX_SAFE_INTEGER - Number(words[1]!) : found,
-  };
+  if (found.type === lockTypes.unlock) return null;
+  return { start: found.start, length: found.length || Number.MAX_SAFE_INTEGER - found.start };
 }
 
 /** File system magic numbers that decide how memory behaves. */

@@ -203,7 +203,12 @@ export class SharedBus {
     for (const region of document.regions) {
       if (this.placed.has(region.id)) continue;
       const backing = new RegionBacking(region.backing, region.size);
-      this.memory.insert({ start: region.start, length: region.size, backing, offset: region.backing.offset });
+      this.memory.insert({
+        start: region.start,
+        length: region.size,
+        backing,
+        offset: region.backing.offset,
+      });
       this.placed.set(region.id, { serial: region.serial, start: region.start, backing });
     }
   }

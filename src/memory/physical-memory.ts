@@ -141,6 +141,7 @@ export class PhysicalMemory {
   }
 
   #firstBytes(start: number, length: number): Uint8Array {
+    checkByteRange('physical memory', start, length);
     checkViewBytes(length, 'physical memory');
     const range = this.#ranges.find(start);
     if (range && start + length <= range.end) {

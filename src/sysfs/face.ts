@@ -1,7 +1,9 @@
-/** The two calls most people need. */
+/** The calls most people need. */
 import type { Bus } from '../dax/index.js';
-import { daxctlHost } from './daxctl/host.js';
+import { type DaxctlHostOptions, daxctlHost } from './daxctl/host.js';
 import { type ListOptions, listText } from './daxctl/list.js';
+import { runDaxctl } from './daxctl/run.js';
+import type { VerbResult } from './daxctl/verbs.js';
 import { accessTo, type BusAccess, Sysfs, type SysfsOptions } from './sysfs.js';
 
 function access(target: Bus | BusAccess): BusAccess {
@@ -19,4 +21,17 @@ export function sysfs(target: Bus | BusAccess, options: SysfsOptions = {}): Sysf
  */
 export function daxctlList(target: Bus | BusAccess, options: ListOptions = {}): string {
   return access(target).view((bus) => listText(daxctlHost(bus), options));
+}
+
+/**
+ * Runs one command line of daxctl (the words after `daxctl`) as one change of this machine or bus, with
+ * daxctl's own output and exit code. Like daxctl it keeps what was done before a failure (a seed device, say).
+ * @throws EBUSY from a machine when another process holds a device that would change; nothing is changed then
+ */
+export function daxctl(
+  target: Bus | BusAccess,
+  words: readonly string[],
+  options: DaxctlHostOptions = {},
+): VerbResult {
+  return access(target).change((bus) => runDaxctl(daxctlHost(bus, options), words));
 }

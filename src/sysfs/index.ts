@@ -47,7 +47,7 @@ export {
   reconfigureDevice,
   type VerbResult,
 } from './daxctl/verbs.js';
-export { daxctlList, sysfs } from './face.js';
+export { daxctl, daxctlList, sysfs } from './face.js';
 export { type RegionPlace, udaxPlace } from './place.js';
 export {
   accessTo,

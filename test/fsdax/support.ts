@@ -22,7 +22,15 @@ export interface TestDevice {
 }
 
 /** @param backed bytes that are really there: less than `size` is an image that was cut */
-export function testDevice({ size = 64 * MIB, start = HPA, backed = size } = {}): TestDevice {
+export function testDevice({
+  size = 64 * MIB,
+  start = HPA,
+  backed = size,
+}: {
+  size?: number;
+  start?: number;
+  backed?: number;
+} = {}): TestDevice {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fsdax-'));
   const file = path.join(directory, 'memory');
   const backing = createBacking(file, backed, { sparse: true });

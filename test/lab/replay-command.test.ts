@@ -47,7 +47,7 @@ describe('udax replay', () => {
     expect(JSON.parse(output)).toMatchObject({
       scenarios: 1,
       failed: 0,
-      skippedByReason: { hazard: 20, dmesg: 1 },
+      skippedByReason: { hazard: 21, dmesg: 1 },
     });
   });
 

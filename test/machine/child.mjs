@@ -1,5 +1,6 @@
 // Another process of a machine, for the tests: `node child.mjs VERB ROOT ...`, one JSON line an answer,
 // one line on stdin to go on. Runs the built package.
+import fs from 'node:fs';
 import { createInterface } from 'node:readline';
 import { openDevice, openMachine } from '../../dist/machine/index.js';
 
@@ -95,6 +96,32 @@ const verbs = {
     for (let i = 0; i < Number(args[0]); i++) machine.createRegion({ size: '2M' });
     say({ done: true });
     machine.close();
+  },
+  /** First use, create, reconfigure, destroy; killed before its Nth call that changes the disk. Says how many there were if it lives. */
+  async dieAt() {
+    const changing = ['fsync', 'ftruncate', 'mkdir', 'rename', 'rm', 'unlink', 'writeFile', 'write'];
+    let calls = 0;
+    const countDown = () => {
+      if (++calls === Number(args[0])) process.kill(process.pid, 'SIGKILL');
+    };
+    for (const name of [...changing, 'open'].map((call) => `${call}Sync`)) {
+      const real = fs[name];
+      fs[name] = (...parameters) => {
+        // Opening changes something only where it makes or empties a file.
+        const flags = parameters[1];
+        const isChange =
+          typeof flags === 'string' ? flags.startsWith('w') : (flags & fs.constants.O_CREAT) !== 0;
+        if (name !== 'openSync' || isChange) countDown();
+        return real(...parameters);
+      };
+    }
+    const machine = openMachine(root);
+    const { id } = machine.createRegion({ size: '2M' });
+    machine.reconfigure('dax0.0', 'famfs');
+    machine.device('dax0.0').hold('mount').release();
+    machine.destroyRegion(id);
+    machine.close();
+    say({ calls });
   },
   /** Holds an image until told. */
   async image() {

@@ -275,6 +275,27 @@ describe('kill -9', () => {
     }
   });
 
+  it('before any single change of the disk in first use, creation, reconfiguration and destruction leaves a whole machine', {
+    timeout: 120_000,
+  }, async () => {
+    const directory = temporaryDirectory();
+    const callsOf = async (at: number): Promise<number | undefined> => {
+      const root = path.join(directory, `state-${at}`);
+      const child = new Child('dieAt', [root, String(at)]);
+      const code = await child.ended;
+      expectWholeMachine(root);
+      return code === 0 ? Number((await child.answer()).calls) : undefined;
+    };
+    const total = (await callsOf(0))!;
+    expect(total).toBeGreaterThan(20);
+    for (let at = 1; at <= total; at += 2) {
+      expect(await Promise.all([callsOf(at), at < total ? callsOf(at + 1) : undefined])).toEqual([
+        undefined,
+        undefined,
+      ]);
+    }
+  });
+
   it('between the write and the bump is completed by whoever comes next', () => {
     const machine = temporaryMachine();
     machine.createRegion({ size: '2MiB' });
@@ -289,3 +310,23 @@ describe('kill -9', () => {
     expect(temporaryMachine(machine.root).regions()).toHaveLength(3);
   });
 });
+
+/** The machine opens, is in one of the states its last owner passed through, and can be used to the end. */
+function expectWholeMachine(root: string): void {
+  const machine = openMachine(root);
+  try {
+    expect(machine.holders()).toEqual([]);
+    for (const region of machine.regions()) {
+      expect(fs.statSync(region.backing.path).blocks * 512).toBeGreaterThanOrEqual(2 * MiB);
+      expect(['devdax', 'famfs']).toContain(machine.deviceInfo('dax0.0').mode);
+      machine.destroyRegion(region.id);
+    }
+    const { id } = machine.createRegion({ size: '2MiB' });
+    expect(id).toBe(0);
+    expect(machine.openDax('dax0.0').mmap()[0]).toBe(0);
+    expect(fs.readdirSync(path.join(root, 'regions'))).toEqual(['0.mem']);
+    expect(fs.readdirSync(root).filter((name) => name.endsWith('.new'))).toEqual([]);
+  } finally {
+    machine.close();
+  }
+}

@@ -4,7 +4,15 @@ import net from 'node:net';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createBacking, memfdBacking, openBacking } from '../../src/memory/index.js';
-import { afterwards, closedAfterwards, errorOf, freshMemfd, MiB, PAGE, temporaryDirectory } from './support.js';
+import {
+  afterwards,
+  closedAfterwards,
+  errorOf,
+  freshMemfd,
+  MiB,
+  PAGE,
+  temporaryDirectory,
+} from './support.js';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -38,7 +46,9 @@ describe('openBacking', () => {
     const file = fileOf(PAGE);
     fs.linkSync(file, `${file}.link`);
     fs.writeFileSync(`${file}.other`, 'x');
-    const [a, b, c] = [file, `${file}.link`, `${file}.other`].map((name) => closedAfterwards(openBacking(name)));
+    const [a, b, c] = [file, `${file}.link`, `${file}.other`].map((name) =>
+      closedAfterwards(openBacking(name)),
+    );
     expect(a!.identity).toBe(b!.identity);
     expect(a!.identity).not.toBe(c!.identity);
   });
@@ -55,7 +65,10 @@ describe('openBacking', () => {
 
   it('says ENOENT for a missing file and names it', () => {
     const file = path.join(temporaryDirectory(), 'absent');
-    expect(errorOf(() => openBacking(file))).toMatchObject({ code: 'ENOENT', message: expect.stringContaining(file) });
+    expect(errorOf(() => openBacking(file))).toMatchObject({
+      code: 'ENOENT',
+      message: expect.stringContaining(file),
+    });
   });
 
   it('says EISDIR for a directory', () => {
@@ -65,7 +78,10 @@ describe('openBacking', () => {
   it('says ENODEV for a pipe, without waiting for its other end', () => {
     const pipe = path.join(temporaryDirectory(), 'pipe');
     execFileSync('mkfifo', [pipe]);
-    expect(errorOf(() => openBacking(pipe))).toMatchObject({ code: 'ENODEV', message: expect.stringContaining('a pipe') });
+    expect(errorOf(() => openBacking(pipe))).toMatchObject({
+      code: 'ENODEV',
+      message: expect.stringContaining('a pipe'),
+    });
   });
 
   it('says ENODEV for a socket', async () => {
@@ -86,20 +102,26 @@ describe('openBacking', () => {
   it('says EINVAL for an empty file and how to give it a size', () => {
     const file = path.join(temporaryDirectory(), 'empty');
     fs.writeFileSync(file, '');
-    expect(errorOf(() => openBacking(file))).toMatchObject({ code: 'EINVAL', message: expect.stringContaining('truncate') });
+    expect(errorOf(() => openBacking(file))).toMatchObject({
+      code: 'EINVAL',
+      message: expect.stringContaining('truncate'),
+    });
   });
 
-  it.skipIf(!isRoot)('says EACCES for a file this user may not write (needs root to become somebody else)', () => {
-    const file = fileOf(PAGE);
-    fs.chmodSync(path.dirname(file), 0o755);
-    fs.chmodSync(file, 0o444);
-    process.seteuid!(65534);
-    afterwards(() => process.seteuid!(0));
-    const error = errorOf(() => openBacking(file));
-    const readable = openBacking(file, { writable: false });
-    expect(error).toMatchObject({ code: 'EACCES', message: expect.stringContaining('for writing') });
-    expect(closedAfterwards(readable).writable).toBe(false);
-  });
+  it.skipIf(!isRoot)(
+    'says EACCES for a file this user may not write (needs root to become somebody else)',
+    () => {
+      const file = fileOf(PAGE);
+      fs.chmodSync(path.dirname(file), 0o755);
+      fs.chmodSync(file, 0o444);
+      process.seteuid!(65534);
+      afterwards(() => process.seteuid!(0));
+      const error = errorOf(() => openBacking(file));
+      const readable = openBacking(file, { writable: false });
+      expect(error).toMatchObject({ code: 'EACCES', message: expect.stringContaining('for writing') });
+      expect(closedAfterwards(readable).writable).toBe(false);
+    },
+  );
 
   it('leaves no descriptor open when it refuses', () => {
     const file = path.join(temporaryDirectory(), 'empty');

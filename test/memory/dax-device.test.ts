@@ -10,7 +10,12 @@ import { closedAfterwards, errorOf, HPA, MiB, temporaryDirectory } from './suppo
  */
 const ZERO_DEVICE = '1:5';
 
-function sysfsWith({ size = '0x4000000', align = '2097152', subsystem = 'bus/dax', parent = 'platform/hmem.0' } = {}): string {
+function sysfsWith({
+  size = '0x4000000',
+  align = '2097152',
+  subsystem = 'bus/dax',
+  parent = 'platform/hmem.0',
+} = {}): string {
   const root = temporaryDirectory();
   const device = path.join(root, 'devices', parent, 'dax0.0');
   fs.mkdirSync(device, { recursive: true });
@@ -43,7 +48,9 @@ describe('a dax device', () => {
   });
 
   it('is refused when its subsystem is another', () => {
-    expect(errorOf(() => openBacking('/dev/zero', { sysfs: sysfsWith({ subsystem: 'class/mem' }) })).code).toBe('ENODEV');
+    expect(
+      errorOf(() => openBacking('/dev/zero', { sysfs: sysfsWith({ subsystem: 'class/mem' }) })).code,
+    ).toBe('ENODEV');
   });
 
   it('is refused with the attribute named when sysfs says nonsense', () => {
@@ -77,26 +84,30 @@ describe('a dax device', () => {
     backing.zero(4096, 3 * MiB);
   });
 
-  it.skipIf(hasLibpmem())('says what to install when persistent memory cannot be flushed (libpmem is here)', () => {
-    const backing = closedAfterwards(openBacking('/dev/zero', { sysfs: sysfsWith({ parent: 'ndbus0' }) }));
-    expect(errorOf(() => backing.sync(0, 4096))).toMatchObject({
-      code: 'EOPNOTSUPP',
-      message: expect.stringContaining('libpmem'),
-    });
-  });
+  it.skipIf(hasLibpmem())(
+    'says what to install when persistent memory cannot be flushed (libpmem is here)',
+    () => {
+      const backing = closedAfterwards(openBacking('/dev/zero', { sysfs: sysfsWith({ parent: 'ndbus0' }) }));
+      expect(errorOf(() => backing.sync(0, 4096))).toMatchObject({
+        code: 'EOPNOTSUPP',
+        message: expect.stringContaining('libpmem'),
+      });
+    },
+  );
 });
 
 function permissionsAt(address: number): string | undefined {
   const lines = fs.readFileSync('/proc/self/maps', 'latin1').split('\n');
   for (const line of lines) {
     const match = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(line);
-    if (match && Number.parseInt(match[1]!, 16) <= address && address < Number.parseInt(match[2]!, 16)) return match[3];
+    if (match && Number.parseInt(match[1]!, 16) <= address && address < Number.parseInt(match[2]!, 16))
+      return match[3];
   }
   return undefined;
 }
 
 function hasLibpmem(): boolean {
-  return ['/usr/lib/x86_64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/lib/aarch64-linux-gnu'].some((directory) =>
-    fs.existsSync(path.join(directory, 'libpmem.so.1')),
+  return ['/usr/lib/x86_64-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/lib/aarch64-linux-gnu'].some(
+    (directory) => fs.existsSync(path.join(directory, 'libpmem.so.1')),
   );
 }

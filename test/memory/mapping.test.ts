@@ -2,7 +2,20 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createBacking, openBacking, PhysicalMemory, windowsOf } from '../../src/memory/index.js';
-import { closedAfterwards, errorOf, freshMemfd, freshMemory, GiB, HPA, isMapped, MiB, mapsOf, memoryOver, PAGE, temporaryDirectory } from './support.js';
+import {
+  closedAfterwards,
+  errorOf,
+  freshMemfd,
+  freshMemory,
+  GiB,
+  HPA,
+  isMapped,
+  MiB,
+  mapsOf,
+  memoryOver,
+  PAGE,
+  temporaryDirectory,
+} from './support.js';
 
 const shared = { access: 'shared', label: '/a on dax0.0' } as const;
 
@@ -25,7 +38,10 @@ describe('map()', () => {
       memory.insert({ start: HPA + device * GiB, length: 8 * chunk, backing, offset: 0 });
       for (let i = 0; i < 8; i++) memory.bytes(HPA + device * GiB + i * chunk, chunk).fill(16 * device + i);
     });
-    const ranges = Array.from({ length: 16 }, (_, i) => ({ start: HPA + (i % 2) * GiB + (i >> 1) * chunk, length: chunk }));
+    const ranges = Array.from({ length: 16 }, (_, i) => ({
+      start: HPA + (i % 2) * GiB + (i >> 1) * chunk,
+      length: chunk,
+    }));
     const view = new Uint8Array(memory.map(ranges, shared).buffer);
     expect(view.length).toBe(16 * chunk);
     for (let i = 0; i < 16; i++) {
@@ -50,7 +66,13 @@ describe('map()', () => {
     const memory = closedAfterwards(new PhysicalMemory());
     memory.insert({ start: HPA, length: 2 * PAGE, backing, offset: 0 });
     memory.insert({ start: HPA + GiB, length: 2 * PAGE, backing, offset: 2 * PAGE });
-    memory.map([{ start: HPA, length: 2 * PAGE }, { start: HPA + GiB, length: 2 * PAGE }], shared);
+    memory.map(
+      [
+        { start: HPA, length: 2 * PAGE },
+        { start: HPA + GiB, length: 2 * PAGE },
+      ],
+      shared,
+    );
     expect(mapsOf(backing)).toHaveLength(1);
   });
 
@@ -75,7 +97,10 @@ describe('map()', () => {
       { start: HPA, length: PAGE + 1 },
       { start: HPA + 4 * PAGE, length: PAGE },
     ];
-    expect(errorOf(() => memory.map(ranges, shared))).toMatchObject({ code: 'EINVAL', message: expect.stringContaining('4096') });
+    expect(errorOf(() => memory.map(ranges, shared))).toMatchObject({
+      code: 'EINVAL',
+      message: expect.stringContaining('4096'),
+    });
     expect(mapsOf(backing)).toEqual([]);
   });
 
@@ -92,7 +117,10 @@ describe('map()', () => {
     const pages = Math.min(limit, 2 ** 20 - 1);
     const backing = freshMemfd(pages * PAGE);
     const memory = memoryOver(backing);
-    const backwards = Array.from({ length: pages }, (_, i) => ({ start: HPA + (pages - 1 - i) * PAGE, length: PAGE }));
+    const backwards = Array.from({ length: pages }, (_, i) => ({
+      start: HPA + (pages - 1 - i) * PAGE,
+      length: PAGE,
+    }));
     const error = errorOf(() => memory.map(backwards, shared));
     expect(error).toMatchObject({ code: 'ENOMEM', message: expect.stringContaining('vm.max_map_count') });
     expect(mapsOf(backing)).toEqual([]);
@@ -157,7 +185,10 @@ describe('access', () => {
     fs.writeFileSync(file, Buffer.alloc(PAGE, 7));
     const memory = memoryOver(closedAfterwards(openBacking(file, { writable: false })));
     const range = [{ start: HPA, length: PAGE }];
-    expect(errorOf(() => memory.map(range, shared))).toMatchObject({ code: 'EACCES', message: expect.stringContaining(file) });
+    expect(errorOf(() => memory.map(range, shared))).toMatchObject({
+      code: 'EACCES',
+      message: expect.stringContaining(file),
+    });
     expect(new Uint8Array(memory.map(range, { access: 'private' }).buffer)[0]).toBe(7);
     expect(new Uint8Array(memory.map(range, { access: 'protected' }).buffer)[0]).toBe(7);
   });
@@ -167,7 +198,10 @@ describe('a handle', () => {
   it('shares its buffer with others on the same bytes and access only', () => {
     const { memory } = freshMemory(4 * PAGE);
     const range = [{ start: HPA, length: 2 * PAGE }];
-    const halves = [{ start: HPA, length: PAGE }, { start: HPA + PAGE, length: PAGE }];
+    const halves = [
+      { start: HPA, length: PAGE },
+      { start: HPA + PAGE, length: PAGE },
+    ];
     const first = memory.map(range, shared);
     expect(memory.map(range, shared).buffer).toBe(first.buffer);
     expect(memory.map(halves, shared).buffer).toBe(first.buffer);
@@ -220,7 +254,10 @@ describe('windowsOf', () => {
   it('walks more than 4 GiB in parts that map one by one', () => {
     const file = path.join(temporaryDirectory(), 'big');
     const memory = memoryOver(closedAfterwards(createBacking(file, 9 * GiB, { sparse: true })));
-    const whole = [{ start: HPA, length: 5 * GiB }, { start: HPA + 6 * GiB, length: 3 * GiB }];
+    const whole = [
+      { start: HPA, length: 5 * GiB },
+      { start: HPA + 6 * GiB, length: 3 * GiB },
+    ];
     const seen = [...windowsOf(whole, 3 * GiB)].map(({ offset, length, ranges }) => {
       const mapping = memory.map(ranges, shared);
       expect(mapping.buffer.byteLength).toBe(length);

@@ -2,7 +2,20 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createBacking, openBacking, PhysicalMemory } from '../../src/memory/index.js';
-import { closedAfterwards, errorOf, freshMemfd, freshMemory, GiB, HPA, isMapped, MiB, mapsOf, memoryOver, PAGE, temporaryDirectory } from './support.js';
+import {
+  closedAfterwards,
+  errorOf,
+  freshMemfd,
+  freshMemory,
+  GiB,
+  HPA,
+  isMapped,
+  MiB,
+  mapsOf,
+  memoryOver,
+  PAGE,
+  temporaryDirectory,
+} from './support.js';
 
 describe('the physical address map', () => {
   it('refuses memory at addresses that are taken and names both', () => {
@@ -123,7 +136,10 @@ describe('bytes()', () => {
     fs.writeFileSync(file, Buffer.alloc(4 * PAGE));
     const memory = memoryOver(closedAfterwards(openBacking(file)));
     fs.truncateSync(file, PAGE);
-    expect(errorOf(() => memory.bytes(HPA + 2 * PAGE, 1))).toMatchObject({ code: 'EIO', message: expect.stringContaining(file) });
+    expect(errorOf(() => memory.bytes(HPA + 2 * PAGE, 1))).toMatchObject({
+      code: 'EIO',
+      message: expect.stringContaining(file),
+    });
   });
 
   it('gives views of length 0 once the range is removed', () => {
@@ -147,8 +163,7 @@ describe('bytes()', () => {
 
   it.each([-1, 0.5, Number.NaN])('refuses %d bytes without reading anything', (length) => {
     const { memory } = freshMemory(PAGE);
-    if (length === 0.5) expect(memory.bytes(HPA, length).length).toBe(0);
-    else expect(errorOf(() => memory.bytes(HPA, length)).code).toMatch(/EINVAL|ERANGE/);
+    expect(errorOf(() => memory.bytes(HPA, length)).code).toBe('EINVAL');
   });
 });
 

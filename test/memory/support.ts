@@ -73,7 +73,10 @@ export function isMapped(address: number, length: number): boolean {
 const built = path.resolve(import.meta.dirname, '../../dist/memory/index.js');
 
 /** Runs a module in a fresh process with `memory` (the built layer) imported and `gc()` there; returns what it printed. */
-export function runChild(script: string, env: Record<string, string> = {}): { stdout: string; stderr: string; status: number | null; signal: string | null } {
+export function runChild(
+  script: string,
+  env: Record<string, string> = {},
+): { stdout: string; stderr: string; status: number | null; signal: string | null } {
   const whole = `import * as memory from ${JSON.stringify(built)};\nimport fs from 'node:fs';\n${script}`;
   const { stdout, stderr, status, signal } = spawnSync(
     process.execPath,

@@ -1,3 +1,4 @@
+import { DaxError } from '../../libc/index.js';
 import type { Place, PlaceStat } from './place.js';
 
 /** One thing to do, in order. */
@@ -55,15 +56,15 @@ function planTree(source: Source, root: PlaceStat, target: Place, destination: s
       steps.push({ kind: 'skip', name, why: 'a link to a directory that contains it', code: 'ELOOP' });
       return;
     }
-    const there = target.stat(to);
+    const there = attemptStat(target, to);
+    if (there instanceof DaxError) {
+      steps.push({ kind: 'skip', name, why: there.message, code: there.code });
+      return;
+    }
     if (there === null) steps.push({ kind: 'directory', to, mode: stat.mode });
     else if (there.type !== 'directory') {
-      steps.push({
-        kind: 'skip',
-        name,
-        why: `${target.name(to)} is there and is no directory`,
-        code: 'ENOTDIR',
-      });
+      const why = `${target.name(to)} is there and is no directory`;
+      steps.push({ kind: 'skip', name, why, code: 'ENOTDIR' });
       return;
     }
     for (const entry of source.place.list(path)) {
@@ -75,6 +76,16 @@ function planTree(source: Source, root: PlaceStat, target: Place, destination: s
   };
   visit(source.path, root, destination, []);
   return steps;
+}
+
+/** What is at the place of a directory, or why its name cannot be on that side (too long, say). */
+function attemptStat(target: Place, path: string): PlaceStat | null | DaxError {
+  try {
+    return target.stat(path);
+  } catch (error) {
+    if (error instanceof DaxError) return error;
+    throw error;
+  }
 }
 
 function fileStep(source: Source, path: string, to: string, stat: PlaceStat): Step {

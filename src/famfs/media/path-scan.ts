@@ -68,10 +68,15 @@ function isDots(bytes: Uint8Array, start: number, end: number): boolean {
   return end - start === 1 || (end - start === 2 && bytes[start + 1] === DOT);
 }
 
-/** A word at a time: this runs over most of the field, for every entry of a mount. */
+/** Four words at a time: this runs over most of the field, for every entry of a mount. */
 function isZero(bytes: Uint8Array, words: Uint32Array, start: number, end: number): boolean {
   let i = start;
   for (; i % 4 !== 0; i++) if (bytes[i] !== 0) return false;
-  for (let word = i / 4; word < end / 4; word++) if (words[word] !== 0) return false;
+  let word = i / 4;
+  const last = end / 4;
+  for (; word + 4 <= last; word += 4) {
+    if ((words[word]! | words[word + 1]! | words[word + 2]! | words[word + 3]!) !== 0) return false;
+  }
+  for (; word < last; word++) if (words[word] !== 0) return false;
   return true;
 }

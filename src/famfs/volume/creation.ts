@@ -54,7 +54,7 @@ function createInOneSession(
   options: CreateOptions,
 ): void {
   mounted.session(() => {
-    const reservation = reserve(mounted, path, entry.size, options);
+    const reservation = take(mounted, path, entry.size, options);
     try {
       if (options.zero ?? true) zeroAll(mounted, path, entry.size, reservation);
       append(mounted, path, entry, reservation);
@@ -70,7 +70,7 @@ function createInTwoSessions(
   entry: FileEntry,
   options: CreateOptions,
 ): void {
-  const reservation = mounted.session(() => reserve(mounted, path, entry.size, options));
+  const reservation = takeAndKeep(mounted, path, entry.size, options);
   try {
     zeroAll(mounted, path, entry.size, reservation);
     mounted.session(() => append(mounted, path, entry, reservation));
@@ -99,7 +99,7 @@ export async function copyFileIn(
       await readInto(dax, path, source, options, check);
       return;
     }
-    const reservation = mounted.session(() => reserve(mounted, path, size, options));
+    const reservation = takeAndKeep(mounted, path, size, options);
     try {
       const unnamed = mounted.newInode(path, size, reservation.fmap);
       await readInto(unnamed.dax, path, source, options, check);
@@ -128,23 +128,34 @@ function existingOfSize(mounted: MountedFamfs, path: string, size: number) {
   return mounted.inode(ino);
 }
 
+type Placing = Pick<CreateOptions, 'stripe'>;
+
 /** Name, log and space for a file, all or nothing. Within a session. */
-function reserve(
-  mounted: MountedFamfs,
-  path: string,
-  size: number,
-  { stripe }: Pick<CreateOptions, 'stripe'>,
-): Reservation {
+function take(mounted: MountedFamfs, path: string, size: number, { stripe }: Placing): Reservation {
   newName(mounted.tree, path);
   mounted.assertLogRoom(1);
-  const reservation = mounted.space.reserve(size, stripe);
+  const reservation = mounted.space.take(size, stripe);
   try {
     mounted.assertMemory(reservation.fmap);
+    return reservation;
   } catch (error) {
     reservation.end();
     throw error;
   }
-  return reservation;
+}
+
+/** The same in a session of its own: the space stays ours for work that takes longer. */
+function takeAndKeep(mounted: MountedFamfs, path: string, size: number, options: Placing): Reservation {
+  return mounted.session(() => {
+    const reservation = take(mounted, path, size, options);
+    try {
+      reservation.keep();
+      return reservation;
+    } catch (error) {
+      reservation.end();
+      throw error;
+    }
+  });
 }
 
 /** The file appears. Within a session; the name may have been taken since it was checked. */

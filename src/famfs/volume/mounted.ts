@@ -1,6 +1,6 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
 import { failMappings } from '../../fsdax/index.js';
-import { fail } from '../../libc/index.js';
+import { fail, hasCode } from '../../libc/index.js';
 import { Allocator, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
@@ -35,6 +35,7 @@ export class MountedFamfs implements HolderOperations {
   readonly #locks: RangeLocks;
   #users = 0;
   #isDead = false;
+  #isWhole: boolean | undefined;
 
   /** The mounted famfs of a device, made when there is none. One use; leave() ends it. */
   static on(device: FamfsDevice): MountedFamfs {
@@ -158,10 +159,24 @@ export class MountedFamfs implements HolderOperations {
 
   /** EIO when there is no memory behind these extents: the image is shorter than its device. */
   assertMemory({ extents }: Fmap): void {
-    for (const { offset, length } of extents) {
-      for (const piece of backingRanges(this.dax, offset, length))
-        piece.backing.checkRange(piece.offset, piece.length);
+    this.#isWhole ??= this.#hasMemory(0, this.dax.size);
+    if (this.#isWhole) return;
+    for (const { offset, length } of extents) this.#checkMemory(offset, length);
+  }
+
+  #hasMemory(offset: number, length: number): boolean {
+    try {
+      this.#checkMemory(offset, length);
+      return true;
+    } catch (error) {
+      if (!hasCode(error, 'EIO')) throw error;
+      return false;
     }
+  }
+
+  #checkMemory(offset: number, length: number): void {
+    for (const piece of backingRanges(this.dax, offset, length))
+      piece.backing.checkRange(piece.offset, piece.length);
   }
 
   /** Publishes one entry. Within a session. */

@@ -27,19 +27,11 @@ export class Space {
   }
 
   /**
-   * Takes space for `size` bytes, beyond the session too: nobody else gets it until the reservation ends
-   * or we die.
+   * Takes space for `size` bytes, for the session; keep() holds it longer. Ended by end(), or by our death.
    * @throws DaxError ENOSPC no room, EINVAL bad stripe; then nothing was taken
    */
-  reserve(size: number, stripe?: Stripe): Reservation {
-    const fmap = this.#allocate(size, stripe);
-    try {
-      this.#locks.reserve(fmap.extents);
-    } catch (error) {
-      this.#allocator.release(fmap);
-      throw error;
-    }
-    return new Reservation(fmap, this.#allocator, this.#locks);
+  take(size: number, stripe?: Stripe): Reservation {
+    return new Reservation(this.#allocate(size, stripe), this.#allocator, this.#locks);
   }
 
   #allocate(size: number, stripe?: Stripe): Fmap {
@@ -66,7 +58,7 @@ export class Reservation {
   readonly #allocator: Allocator;
   readonly #locks: RangeLocks;
   #isMarked = true;
-  #isLocked = true;
+  #isKept = false;
 
   constructor(
     readonly fmap: Fmap,
@@ -75,6 +67,12 @@ export class Reservation {
   ) {
     this.#allocator = allocator;
     this.#locks = locks;
+  }
+
+  /** Nobody else gets the space after the session either. Within the session that took it. */
+  keep(): void {
+    this.#locks.reserve(this.fmap.extents);
+    this.#isKept = true;
   }
 
   /** Unmarks the space so that replay of the entry that names it can mark it. Within the session that appends. */
@@ -86,7 +84,7 @@ export class Reservation {
   /** Ends it: the space is the log's, when an entry names it, or free again. Idempotent. */
   end(): void {
     this.handOver();
-    if (this.#isLocked) this.#locks.release(this.fmap.extents);
-    this.#isLocked = false;
+    if (this.#isKept) this.#locks.release(this.fmap.extents);
+    this.#isKept = false;
   }
 }

@@ -23,9 +23,6 @@ export interface ExploreEvent {
 }
 
 /** All pairs. */
-export function pairs(
-  first: Iterable<string>,
-  second: readonly string[],
-): (readonly [string, string])[] {
+export function pairs(first: Iterable<string>, second: readonly string[]): (readonly [string, string])[] {
   return [...first].flatMap((one) => second.map((other) => [one, other] as const));
 }

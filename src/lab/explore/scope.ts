@@ -153,7 +153,8 @@ export const SCOPES: readonly Scope[] = [
 export function scopeNamed(name: string): Scope {
   const scope = SCOPES.find((candidate) => candidate.name === name);
   return (
-    scope ?? fail('EINVAL', `there is no scope ${name}; known: ${SCOPES.map((known) => known.name).join(', ')}`)
+    scope ??
+    fail('EINVAL', `there is no scope ${name}; known: ${SCOPES.map((known) => known.name).join(', ')}`)
   );
 }
 

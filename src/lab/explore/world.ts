@@ -41,7 +41,9 @@ export class World {
     quirks: readonly string[],
   ) {
     this.bus = new Bus({ quirks, memoryBlockBytes: BLOCK_BYTES });
-    this.fileSystems = FILE_SYSTEM_NAMES.slice(0, scope.limits.fileSystems).map((name) => new FileSystem(name));
+    this.fileSystems = FILE_SYSTEM_NAMES.slice(0, scope.limits.fileSystems).map(
+      (name) => new FileSystem(name),
+    );
     for (let id = 0; id < scope.regions.length; id++) this.addRegion(id);
   }
 

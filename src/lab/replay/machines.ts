@@ -7,8 +7,8 @@ const GIB = 2 ** 30;
 const ALIGN_2M = 2 * MIB;
 
 export interface RegionShape {
-  /** Provider directory below devices/. */
-  readonly place: string;
+  /** Provider directory below devices/, given the id the region got. */
+  readonly place: (id: number) => string;
   readonly start: number;
   readonly size: number;
   readonly align: number;
@@ -42,17 +42,13 @@ function namespace(
   targetNode: number,
 ): RegionShape {
   // nd names its devices in its own way; values show `$nd` instead (paths.ts).
-  return {
-    place: `platform/ACPI0012:00/ndbus0/region0/dax0.${instance + 1}`,
-    start,
-    size,
-    align,
-    targetNode,
-  };
+  const place = (id: number) => `platform/ACPI0012:00/ndbus0/region${id}/dax${id}.${instance + 1}`;
+  return { place, start, size, align, targetNode };
 }
 
 function hmem(index: number, start: number, size: number, targetNode = 1): RegionShape {
-  return { place: `platform/hmem_platform.0/hmem.${index}`, start, size, align: ALIGN_2M, targetNode };
+  const place = () => `platform/hmem_platform.0/hmem.${index}`;
+  return { place, start, size, align: ALIGN_2M, targetNode };
 }
 
 function claim(name: string, start: number, end: number, busy = true): ClaimShape {

@@ -37,7 +37,7 @@ export function deviceNodeName(file: string): string {
   return name === '' ? fail('ENOENT', `${file} names no device node`) : name;
 }
 
-/** Values with the nd-bus device name as the transcripts show it. */
+/** Values with the nd-bus device name as the transcripts show it; slashes may be escaped as in JSON. */
 export function maskNd(text: string): string {
-  return text.replaceAll(/(ndbus0\/region0\/)dax\d+\.\d+(?=\/|"|$)/gm, '$1$nd');
+  return text.replaceAll(/(ndbus0\\?\/region\d+\\?\/)dax\d+\.\d+(?=[\\/"]|$)/gm, '$1$nd');
 }

@@ -83,7 +83,7 @@ export class Platform {
       align,
       targetNode,
     });
-    this.#places.set(region, shape.place);
+    this.#places.set(region, shape.place(region.id));
     return region;
   }
 

@@ -80,6 +80,7 @@ export interface GoldenImage {
     superblock: Record<string, string | number>;
     log: Record<string, string | number>;
     entries: GoldenEntry[];
+    bitmap?: { alloc_collisions: number };
   };
 }
 

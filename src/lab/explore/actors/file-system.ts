@@ -19,8 +19,7 @@ export class FileSystem implements HolderOperations {
   readonly file: AddressSpace;
   /** Unit (2 MiB of the device) -> the entry that is mapped there. Every entry holds one pin. */
   readonly entries = new Map<number, Entry>();
-  /** Failures since they were last taken. */
-  told: ToldFailure[] = [];
+  #told: ToldFailure[] = [];
   #device: DevDax | null = null;
   #lost = false;
 
@@ -76,9 +75,17 @@ export class FileSystem implements HolderOperations {
   }
 
   notifyFailure(offset: number, length: number): void {
-    this.told.push({ offset, length });
-    if (length === Number.POSITIVE_INFINITY) this.#loseDevice();
-    else for (const unit of unitsOf(offset, length)) if (this.entries.has(unit)) this.unfault(unit);
+    if (this.#device === null) return;
+    if (length === Number.POSITIVE_INFINITY) return this.#loseDevice();
+    this.#told.push({ offset, length });
+    for (const unit of unitsOf(offset, length)) if (this.entries.has(unit)) this.unfault(unit);
+  }
+
+  /** Failures of memory it was told of since the last call. */
+  takeTold(): ToldFailure[] {
+    const told = this.#told;
+    this.#told = [];
+    return told;
   }
 
   /** Mappings go at once. What the pages remember of the file is the driver's to clear: entries of a dead device are void. */

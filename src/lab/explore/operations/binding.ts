@@ -53,7 +53,9 @@ export const bindingOperations: readonly Operation[] = [
         bus
           .devices()
           .filter((device) => device.driver === null && device.size > 0 && driver.matches(device))
-          .flatMap((device) => probeSteps(driver.name, device).map((step) => [driver.name, device.name, step])),
+          .flatMap((device) =>
+            probeSteps(driver.name, device).map((step) => [driver.name, device.name, step]),
+          ),
       ),
     apply: failingBind,
   },

@@ -1,5 +1,4 @@
-import { type DirectAccess, DaxDevice } from '../../../dax/index.js';
-import { hasCode } from '../../../libc/index.js';
+import type { DevDax, DirectAccess } from '../../../dax/index.js';
 import { PAGE_SIZE, PMD_PAGES, PMD_SIZE } from '../../../mm/index.js';
 import type { Operation } from '../operation.js';
 import { pageAt } from '../reference.js';
@@ -21,7 +20,8 @@ export const fileSystemOperations: readonly Operation[] = [
     name: 'umount',
     words: 'FS',
     group: 'file-systems',
-    offers: ({ fileSystems }) => fileSystems.filter(({ device }) => device !== null).map(({ name }) => [name]),
+    offers: ({ fileSystems }) =>
+      fileSystems.filter(({ device }) => device !== null).map(({ name }) => [name]),
     apply: (world, [name]) => world.fileSystem(name!).umount(),
   },
   {
@@ -68,17 +68,17 @@ function fault(world: World, [name, text]: readonly string[]): void {
   const unit = Number(text);
   const found = fileSystem.fault(unit);
   const { device } = fileSystem;
-  if (device !== null) checkTranslation(world, device.dax, unit * PMD_PAGES, found);
+  if (device !== null) checkTranslation(world, device, unit * PMD_PAGES, found);
 }
 
-function checkTranslation(world: World, { owner, name }: DaxDevice, pgoff: number, found: DirectAccess): void {
-  void owner;
-  const right = pageAt(world.device(name).ranges, pgoff);
+function checkTranslation(world: World, { name, ranges }: DevDax, pgoff: number, found: DirectAccess): void {
+  const right = pageAt(ranges, pgoff);
   const answer = `${name}: page ${pgoff} is translated to pfn ${found.pfn}, address 0x${found.hpa.toString(16)}`;
   if (right === null) world.violated('I10', `${answer}: it is beyond the end`);
   else if (found.pfn !== right.pfn || found.hpa !== right.pfn * PAGE_SIZE)
     world.violated('I10', `${answer}: it is at pfn ${right.pfn}`);
-  else if (found.pages > right.left) world.violated('I10', `${answer}, ${found.pages} pages: its range has ${right.left}`);
+  else if (found.pages > right.left)
+    world.violated('I10', `${answer}, ${found.pages} pages: its range has ${right.left}`);
 }
 
 /** A unit of zeroes. One that is not on the device must be refused. */

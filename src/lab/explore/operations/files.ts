@@ -74,5 +74,8 @@ function touch(world: World, [mapping, unit]: readonly string[]): void {
   const { binding, device } = vma.file;
   const answer = vma.load(Number(unit) * vma.unitBytes);
   if (answer.ok && (!device.present || device.binding !== binding))
-    world.violated('I6', `${mapping} gives bytes of ${device.name} after the driver it was made under was unbound`);
+    world.violated(
+      'I6',
+      `${mapping} gives bytes of ${device.name} after the driver it was made under was unbound`,
+    );
 }

@@ -1,6 +1,6 @@
-import { PMD_SIZE } from '../../../mm/index.js';
 import type { DevDax, Region } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
+import { PMD_SIZE } from '../../../mm/index.js';
 import type { Operation } from '../operation.js';
 import type { World } from '../world.js';
 
@@ -70,7 +70,10 @@ export const regionOperations: readonly Operation[] = [
     words: 'DEVICE BYTES',
     group: 'resizing',
     offers: ({ bus }) =>
-      dynamicDevices(bus.devices()).map((device) => [device.name, device.align === 4096 ? '2097152' : '4096']),
+      dynamicDevices(bus.devices()).map((device) => [
+        device.name,
+        device.align === 4096 ? '2097152' : '4096',
+      ]),
     apply: (world, [name, bytes]) => world.device(name!).setAlign(Number(bytes)),
   },
 ];

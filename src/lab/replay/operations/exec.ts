@@ -8,6 +8,7 @@ import {
   runDaxctl,
   type VerbResult,
 } from '../../../sysfs/index.js';
+import { maskNd } from '../paths.js';
 import type { StepResult } from '../transcript.js';
 import type { OperationTable, World } from '../world.js';
 
@@ -54,7 +55,7 @@ function joined(results: VerbResult[]): StepResult {
   return {
     ok: exit === 0,
     exit,
-    stdout: results.map((result) => result.stdout).join(''),
+    stdout: maskNd(results.map((result) => result.stdout).join('')),
     stderr: results.map((result) => result.stderr).join(''),
   };
 }

@@ -52,7 +52,8 @@ export const mappingOperations: OperationTable = {
     return done();
   },
   mremap(world, args) {
-    mapped(world, args).mremap(args.number(args.has('new_length') ? 'new_length' : 'length'));
+    const name = ['new_length', 'new_size', 'size'].find((candidate) => args.has(candidate)) ?? 'length';
+    mapped(world, args).mremap(args.number(name));
     return done();
   },
   madvise(world, args) {

@@ -1,0 +1,80 @@
+import type { DevDax } from '../../../dax/index.js';
+import { fail } from '../../../libc/index.js';
+import { PAGE_SIZE, PMD_PAGES } from '../../../mm/index.js';
+import type { ToldFailure } from '../actors/file-system.js';
+import { type Operation, pairs } from '../operation.js';
+import { pageAt } from '../reference.js';
+import type { World } from '../world.js';
+
+/** Memory fails; memory blocks go on- and offline. */
+export const failureOperations: readonly Operation[] = [
+  {
+    name: 'memory_failure',
+    words: 'DEVICE UNIT',
+    group: 'memory-failure',
+    offers: ({ bus }) =>
+      bus
+        .devices()
+        .filter(({ driver }) => driver !== null && driver !== 'kmem')
+        .flatMap((device) =>
+          pairs(
+            [device.name],
+            edgeUnits(device)
+              .filter((unit) => !bus.pages.isPoisoned(failingPage(device, unit)))
+              .map(String),
+          ),
+        ),
+    apply: memoryFailure,
+  },
+  {
+    name: 'block',
+    words: 'N online|offline',
+    group: 'memory-blocks',
+    offers: ({ bus }) =>
+      bus.memoryBlocks.list.map(({ id, state }) => [String(id), state === 'online' ? 'offline' : 'online']),
+    apply: ({ bus }, [id, state]) =>
+      bus.memoryBlocks.setState(Number(id), state === 'online' ? 'online' : 'offline'),
+  },
+];
+
+/** The second page of the unit, so that an offset counted from its start would show. */
+function failingPage(device: DevDax, unit: number): number {
+  const page = pageAt(device.ranges, unit * PMD_PAGES + 1);
+  return page === null ? fail('ENXIO', `${device.name} has no unit ${unit}`) : page.pfn;
+}
+
+function edgeUnits(device: DevDax): number[] {
+  const last = Math.floor(device.size / (PMD_PAGES * PAGE_SIZE)) - 1;
+  return last < 0 ? [] : [...new Set([0, last])];
+}
+
+/** The page fails; who holds the device must be told of it at the page's own offset, once. */
+function memoryFailure(world: World, [name, text]: readonly string[]): void {
+  const device = world.device(name!);
+  const unit = Number(text);
+  const pfn = failingPage(device, unit);
+  world.bus.memoryFailure(pfn * PAGE_SIZE, PAGE_SIZE);
+  const offset = (unit * PMD_PAGES + 1) * PAGE_SIZE;
+  for (const fileSystem of world.fileSystems) {
+    const wanted =
+      device.dax.holder === fileSystem && isOwn(device, pfn) ? [{ offset, length: PAGE_SIZE }] : [];
+    if (!sameFailures(fileSystem.takeTold(), wanted))
+      world.violated(
+        'I10',
+        `${fileSystem.name} was not told of the failure at byte ${offset} of ${name} alone`,
+      );
+  }
+}
+
+/** A range written while bound is not the driver's. */
+function isOwn(device: DevDax, pfn: number): boolean {
+  const hpa = pfn * PAGE_SIZE;
+  return device.binding?.ranges.some(({ start, end }) => hpa >= start && hpa <= end) ?? false;
+}
+
+function sameFailures(told: readonly ToldFailure[], wanted: readonly ToldFailure[]): boolean {
+  return (
+    told.length === wanted.length &&
+    told.every(({ offset, length }, at) => offset === wanted[at]!.offset && length === wanted[at]!.length)
+  );
+}

@@ -1,0 +1,73 @@
+/** Every kind of event, one row each. */
+import { fail } from '../../../libc/index.js';
+import type { ExploreEvent, Operation } from '../operation.js';
+import type { World } from '../world.js';
+import { bindingOperations } from './binding.js';
+import { failureOperations } from './failures.js';
+import { fileSystemOperations } from './file-systems.js';
+import { fileOperations } from './files.js';
+import { moduleOperations } from './modules.js';
+import { otherOperations } from './others.js';
+import { regionOperations } from './regions.js';
+
+export const OPERATIONS: readonly Operation[] = [
+  ...moduleOperations,
+  ...bindingOperations,
+  ...regionOperations,
+  ...fileOperations,
+  ...fileSystemOperations,
+  ...failureOperations,
+  ...otherOperations,
+];
+
+/** Events by their text: each text is one object, so that traces are lists of small numbers. */
+export class Events {
+  readonly #byText = new Map<string, ExploreEvent>();
+  readonly #byId: ExploreEvent[] = [];
+
+  constructor(private readonly operations: readonly Operation[] = OPERATIONS) {}
+
+  /** @throws EINVAL no such operation, or not its words */
+  parse(text: string): ExploreEvent {
+    const known = this.#byText.get(text);
+    if (known !== undefined) return known;
+    const [name = '', ...words] = text.trim().split(/\s+/);
+    const operation = this.operations.find((candidate) => candidate.name === name);
+    if (operation === undefined)
+      return fail(
+        'EINVAL',
+        `there is no event ${name}; known: ${OPERATIONS.map((row) => row.name).join(', ')}`,
+      );
+    if (words.length !== operation.words.split(' ').length)
+      return fail('EINVAL', `${text}: ${name} is written "${name} ${operation.words}"`);
+    return this.#intern(operation, words);
+  }
+
+  byId(id: number): ExploreEvent {
+    return this.#byId[id]!;
+  }
+
+  /** Everything that may happen in this state. */
+  offered(world: World): ExploreEvent[] {
+    const offered: ExploreEvent[] = [];
+    for (const operation of this.operations)
+      for (const words of operation.offers(world)) offered.push(this.#intern(operation, words));
+    return offered;
+  }
+
+  #intern(operation: Operation, words: readonly string[]): ExploreEvent {
+    const text = `${operation.name} ${words.join(' ')}`;
+    let event = this.#byText.get(text);
+    if (event === undefined) {
+      event = { id: this.#byId.length, text, operation, words };
+      this.#byText.set(text, event);
+      this.#byId.push(event);
+    }
+    return event;
+  }
+}
+
+/** Those of a scope's groups. */
+export function operationsOf(groups: readonly string[]): Operation[] {
+  return OPERATIONS.filter(({ group }) => groups.includes(group));
+}

@@ -1,0 +1,30 @@
+/** What must hold in every state: the bus's own invariants, and what only the world around it can know. */
+import { checkInvariants, type ForeignPin } from '../../dax/index.js';
+import type { Violation, World } from './world.js';
+
+/** Violations in this state; empty when all is well. */
+export function checkWorld(world: World): Violation[] {
+  const wrong = checkInvariants(world.bus, pinsOf(world)).map(parseViolation);
+  for (const device of world.bus.devices()) {
+    const mounts = world.fileSystems.filter((one) => one.device === device);
+    if (device.dax.references !== mounts.length)
+      wrong.push({
+        invariant: 'I3',
+        text: `${device.name} has ${device.dax.references} references, ${mounts.length} file systems have it`,
+      });
+    const { holder } = device.dax;
+    if (holder !== null && !mounts.some((mount) => mount === holder))
+      wrong.push({ invariant: 'I3', text: `${device.name} is held by one that has not mounted it` });
+  }
+  return wrong;
+}
+
+/** Mappings of files: I5 counts them. */
+function pinsOf(world: World): ForeignPin[] {
+  return world.fileSystems.flatMap(({ entries }) => [...entries.values()]);
+}
+
+function parseViolation(line: string): Violation {
+  const parts = /^(I\d+): (.*)$/s.exec(line);
+  return parts === null ? { invariant: 'I?', text: line } : { invariant: parts[1]!, text: parts[2]! };
+}

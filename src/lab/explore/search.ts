@@ -1,0 +1,228 @@
+/**
+ * Breadth-first search: every state within a number of events, the shortest way to each.
+ *
+ * The model is made of live objects with private parts: a state is reached again by running its events on a new world
+ * (a few microseconds each), never by copying. An event that changes nothing leaves the world usable for the next one, so
+ * that only events with an effect pay for it.
+ */
+import type { ExploreEvent } from './operation.js';
+import { Events, operationsOf } from './operations/index.js';
+import { checkWorld } from './oracle.js';
+import type { Scope } from './scope.js';
+import { type StateKey, StateKeys } from './state-key.js';
+import { permutationsOf } from './symmetry.js';
+import { type Violation, World } from './world.js';
+
+export interface SearchOptions {
+  /** Quirk flags (src/dax/quirks.ts): none searches the model as it is. */
+  readonly quirks?: readonly string[];
+  /** Most events in a row. Default 64. */
+  readonly maxDepth?: number;
+  /** Milliseconds. Default 60 000. */
+  readonly timeBudget?: number;
+  /** Most states. Default 20 million. */
+  readonly maxStates?: number;
+  /** Calls after each depth that is complete. */
+  readonly onDepth?: (progress: SearchProgress) => void;
+  /** Keeps the edges (graphs of small scopes). Default false. */
+  readonly keepEdges?: boolean;
+}
+
+export interface SearchProgress {
+  /** Every state this many events away has been reached and checked. */
+  readonly depth: number;
+  readonly states: number;
+  /** Events run. */
+  readonly events: number;
+  readonly milliseconds: number;
+}
+
+export interface FoundViolation {
+  /** The shortest event list, setup not included. */
+  readonly trace: readonly string[];
+  readonly violations: readonly Violation[];
+}
+
+export interface Edge {
+  readonly from: number;
+  readonly to: number;
+  readonly event: string;
+}
+
+export interface SearchResult extends SearchProgress {
+  /** Nothing is left to explore: all states there are. */
+  readonly exhausted: boolean;
+  /** Why it ended: all explored, the depth asked for, out of time or states, a violation. */
+  readonly ended: 'exhausted' | 'depth' | 'time' | 'states' | 'violation';
+  readonly found: FoundViolation | null;
+  /** With keepEdges. */
+  readonly edges: readonly Edge[];
+}
+
+const NOBODY = -1;
+
+/** Errors are answers here, a million a minute: they need no stack. */
+export function search(scope: Scope, options: SearchOptions = {}): SearchResult {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return new Search(scope, options).run();
+  } finally {
+    Error.stackTraceLimit = before;
+  }
+}
+
+class Search {
+  readonly #events: Events;
+  readonly #setup: readonly ExploreEvent[];
+  readonly #quirks: readonly string[];
+  readonly #keys = new StateKeys();
+  readonly #permutations: readonly (readonly number[])[];
+  readonly #seen = new Map<string, number>();
+  /** Of each state: the one it was reached from, and by which event. */
+  readonly #parents: number[] = [];
+  readonly #byEvents: number[] = [];
+  readonly #edges: Edge[] = [];
+  readonly #started = performance.now();
+  readonly #deadline: number;
+  readonly #maxStates: number;
+  #eventsRun = 0;
+  #found: FoundViolation | null = null;
+
+  constructor(
+    readonly scope: Scope,
+    readonly options: SearchOptions,
+  ) {
+    this.#events = new Events(operationsOf(scope.groups));
+    const all = new Events();
+    this.#setup = scope.setup.map((text) => all.parse(text));
+    this.#quirks = options.quirks ?? [];
+    this.#permutations = permutationsOf(scope);
+    this.#deadline = this.#started + (options.timeBudget ?? 60_000);
+    this.#maxStates = options.maxStates ?? 20_000_000;
+  }
+
+  run(): SearchResult {
+    const maxDepth = this.options.maxDepth ?? 64;
+    const root = this.#world(0);
+    let frontier = [this.#record(this.#key(root).whole, NOBODY, 0)];
+    const wrong = [...root.takeViolations(), ...checkWorld(root)];
+    if (wrong.length > 0) this.#found = { trace: [], violations: wrong };
+    let depth = 0;
+    while (this.#found === null && frontier.length > 0 && depth < maxDepth) {
+      const next: number[] = [];
+      for (const state of frontier) {
+        if (performance.now() > this.#deadline) return this.#result(depth, 'time');
+        if (this.#parents.length > this.#maxStates) return this.#result(depth, 'states');
+        this.#expand(state, next);
+        if (this.#found !== null) return this.#result(depth, 'violation');
+      }
+      depth++;
+      frontier = next;
+      this.options.onDepth?.(this.#progress(depth));
+    }
+    if (this.#found !== null) return this.#result(depth, 'violation');
+    return this.#result(depth, frontier.length === 0 ? 'exhausted' : 'depth');
+  }
+
+  /** Runs every event that may happen in a state; states not met before are checked and added to `next`. */
+  #expand(state: number, next: number[]): void {
+    let world: World | null = this.#world(state);
+    const here = this.#key(world);
+    const offered = this.#events.offered(world);
+    for (const event of offered) {
+      world ??= this.#world(state);
+      const errno = world.apply(event);
+      this.#eventsRun++;
+      const there = this.#key(world);
+      const wrong = world.takeViolations();
+      if (errno !== null && there.control !== here.control) wrong.push(failedButChanged(event, errno));
+      if (there.whole !== here.whole) {
+        this.#meet(world, there, state, event, wrong, next);
+        world = null;
+      }
+      if (wrong.length > 0) {
+        this.#found ??= { trace: [...this.#trace(state), event.text], violations: wrong };
+        return;
+      }
+    }
+  }
+
+  #meet(
+    world: World,
+    key: StateKey,
+    from: number,
+    event: ExploreEvent,
+    wrong: Violation[],
+    next: number[],
+  ): void {
+    let to = this.#seen.get(key.whole);
+    if (to === undefined) {
+      to = this.#record(key.whole, from, event.id);
+      wrong.push(...checkWorld(world));
+      if (wrong.length === 0) next.push(to);
+    }
+    if (this.options.keepEdges) this.#edges.push({ from, to, event: event.text });
+  }
+
+  #record(key: string, parent: number, event: number): number {
+    const state = this.#parents.length;
+    this.#seen.set(key, state);
+    this.#parents.push(parent);
+    this.#byEvents.push(event);
+    return state;
+  }
+
+  /** A new world in this state. */
+  #world(state: number): World {
+    const world = new World(this.scope, this.#quirks);
+    for (const event of this.#setup) world.apply(event);
+    for (const event of this.#path(state)) world.apply(event);
+    if (state !== 0) world.takeViolations();
+    return world;
+  }
+
+  #path(state: number): ExploreEvent[] {
+    const path: ExploreEvent[] = [];
+    for (let at = state; at > 0; at = this.#parents[at]!) path.push(this.#events.byId(this.#byEvents[at]!));
+    return path.reverse();
+  }
+
+  #trace(state: number): string[] {
+    return this.#path(state).map(({ text }) => text);
+  }
+
+  /** Whole: the least over all ways to swap regions that are alike. Control: as it is, so that two moments compare. */
+  #key(world: World): StateKey {
+    const { control, whole } = this.#keys.keyOf(world, this.#permutations[0]!);
+    let least = whole;
+    for (let at = 1; at < this.#permutations.length; at++) {
+      const swapped = this.#keys.keyOf(world, this.#permutations[at]!).whole;
+      if (swapped < least) least = swapped;
+    }
+    return { control, whole: least };
+  }
+
+  #progress(depth: number): SearchProgress {
+    return {
+      depth,
+      states: this.#parents.length,
+      events: this.#eventsRun,
+      milliseconds: Math.round(performance.now() - this.#started),
+    };
+  }
+
+  #result(depth: number, ended: SearchResult['ended']): SearchResult {
+    return {
+      ...this.#progress(depth),
+      exhausted: ended === 'exhausted',
+      ended,
+      found: this.#found,
+      edges: this.#edges,
+    };
+  }
+}
+
+function failedButChanged(event: ExploreEvent, errno: string): Violation {
+  return { invariant: 'I12', text: `${event.text} failed (${errno}) and did not leave everything as it was` };
+}

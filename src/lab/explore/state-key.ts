@@ -1,0 +1,216 @@
+/**
+ * When two worlds are the same state: equal keys behave alike from here on and look alike to every invariant.
+ *
+ * A key is a list of parts (a driver list, a device, an open file ...), each written out and numbered once, so that a state
+ * costs a few characters and equal keys are equal states, not equal hashes. Left out, because nothing depends on it: names
+ * of open files, mappings and file systems (interchangeable), minor and generation numbers, order of ids, what was logged.
+ */
+import type { DevDax, OpenFile, Region, Vma } from '../../dax/index.js';
+import { type AddressSpace, type DevPagemap, PMD_PAGES, PMD_SIZE } from '../../mm/index.js';
+import type { FileSystem } from './actors/file-system.js';
+import { BLOCK_BYTES } from './scope.js';
+import type { World } from './world.js';
+
+export interface StateKey {
+  /** Modules, ids, regions, devices and their drivers and holders: what a failed event must leave alone (I12). */
+  readonly control: string;
+  /** All of it. */
+  readonly whole: string;
+}
+
+const PART_BITS = 15;
+
+export class StateKeys {
+  readonly #numbers = new Map<string, number>();
+
+  /** @param renumbered canonical id of each region; the identity unless regions are alike */
+  keyOf(world: World, renumbered: readonly number[]): StateKey {
+    const view = new View(world, renumbered);
+    const control = this.#packed(controlParts(world, view));
+    return { control, whole: `${control}|${this.#packed(otherParts(world, view))}` };
+  }
+
+  /** Distinct parts met. */
+  get parts(): number {
+    return this.#numbers.size;
+  }
+
+  /** Two characters a part. */
+  #packed(parts: readonly string[]): string {
+    let packed = '';
+    for (const part of parts) {
+      let number = this.#numbers.get(part);
+      if (number === undefined) {
+        number = this.#numbers.size;
+        this.#numbers.set(part, number);
+      }
+      packed += String.fromCharCode(256 + (number >>> PART_BITS), 256 + (number & ((1 << PART_BITS) - 1)));
+    }
+    return packed;
+  }
+}
+
+/** Names and addresses as a key has them. */
+class View {
+  readonly #fileSystems: readonly FileSystem[];
+
+  constructor(
+    readonly world: World,
+    readonly renumbered: readonly number[],
+  ) {
+    // Mounted ones first, by device: which of them is called A does not matter.
+    this.#fileSystems =
+      world.fileSystems.length < 2
+        ? world.fileSystems
+        : [...world.fileSystems].sort((a, b) => compare(this.#rank(a), this.#rank(b)));
+  }
+
+  region(id: number): number {
+    return this.renumbered[id] ?? id;
+  }
+
+  /** `daxR.I` with the canonical R; a device that left the bus is just that. */
+  device(device: DevDax): string {
+    return device.present ? `${this.region(device.region.id)}.${device.instance}` : 'gone';
+  }
+
+  /** An id need not name a device that is there. */
+  id(name: string): string {
+    const parts = /^dax(\d+)\.(\d+)$/.exec(name);
+    return parts === null ? name : `${this.region(Number(parts[1]))}.${parts[2]}`;
+  }
+
+  /** Address relative to its region, in units of 2 MiB (fractions show). */
+  at(device: DevDax, hpa: number): number {
+    return (hpa - device.region.start) / PMD_SIZE;
+  }
+
+  fileSystem(one: FileSystem): number {
+    return this.#fileSystems.indexOf(one);
+  }
+
+  get fileSystems(): readonly FileSystem[] {
+    return this.#fileSystems;
+  }
+
+  /** Who a folio belongs to. */
+  mapping(device: DevDax, mapping: AddressSpace | null): string {
+    if (mapping === null) return '-';
+    if (mapping === device.inode) return 'node';
+    const owner = this.#fileSystems.findIndex(({ file }) => file === mapping);
+    return owner < 0 ? 'old' : `fs${owner}`;
+  }
+
+  #rank({ device, lost }: FileSystem): string {
+    return device === null ? '~' : `${this.device(device)}${lost ? '!' : ''}`;
+  }
+}
+
+function controlParts(world: World, view: View): string[] {
+  const { bus } = world;
+  const parts = [bus.autoprobe ? 'auto' : 'manual'];
+  for (const driver of bus.drivers) {
+    const ids = driver.ids.map((id) => view.id(id));
+    parts.push(`${driver.name}:${ids.length > 1 ? ids.sort().join() : (ids[0] ?? '')}`);
+  }
+  for (const region of bus.regions) parts.push(regionPart(region, view));
+  for (const device of bus.devices()) parts.push(devicePart(device, view));
+  for (const { device, start, end } of bus.stranded) parts.push(`stranded ${view.id(device)} ${end - start}`);
+  if (bus.registry.entries.length !== bus.devices().length)
+    parts.push(`registry ${bus.registry.entries.length}`);
+  return parts;
+}
+
+function regionPart(region: Region, view: View): string {
+  const { seed, youngest } = region;
+  return `region ${view.region(region.id)} ${seed?.instance ?? '-'} ${youngest?.instance ?? '-'}`;
+}
+
+function devicePart(device: DevDax, view: View): string {
+  const { dax, binding, ranges } = device;
+  const spans = ranges.map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`);
+  const holder = dax.holder === null ? '-' : view.fileSystem(dax.holder as FileSystem);
+  const bound =
+    binding === null ? '-' : `${binding.driver}${binding.matchedById ? '#' : ''}${binding.ranges.length}`;
+  const state = `${dax.alive ? 'a' : ''}${dax.dying ? 'd' : ''}${dax.ops === null ? '' : 'o'}`;
+  return `${view.device(device)} ${spans.join()} ${device.align} ${bound} ${state} ${holder} ${dax.references} ${dax.readers}`;
+}
+
+function otherParts(world: World, view: View): string[] {
+  const { bus } = world;
+  const parts: string[] = [];
+  for (const device of bus.devices()) parts.push(residuePart(device, view));
+  for (const file of bus.openFiles) parts.push(filePart(file, view));
+  if (bus.openFiles.size > 1) parts.sort();
+  for (const one of view.fileSystems) parts.push(fileSystemPart(one, view));
+  for (const { about, pause } of world.threads.values()) parts.push(`call ${about} ${pause.at}`);
+  for (const { id, state } of bus.memoryBlocks.list)
+    parts.push(`block ${blockName(world, view, id)} ${state}`);
+  for (const { pfn, pages } of bus.pages.poisonedRanges())
+    parts.push(`bad ${pageName(world, view, pfn)}+${pages}`);
+  return parts;
+}
+
+/** What a driver left, and what the pages of the device remember. */
+function residuePart(device: DevDax, view: View): string {
+  const { pageMap, region, lastDriver, lastDevres, nodeCorrupt } = device;
+  const maps = `${pageMapText(region.pageMap, device)} ${pageMapText(pageMap, device)}`;
+  const wrong = `${lastDevres?.settled === false ? '' : '!'}${nodeCorrupt ? '*' : ''}`;
+  return `${view.device(device)} left ${lastDriver ?? '-'} ${maps} ${wrong} ${foliosText(device, view)}`;
+}
+
+function pageMapText(pageMap: DevPagemap | null, device: DevDax): string {
+  if (pageMap === null) return '-';
+  const owner = pageMap.owner === null ? '' : pageMap.owner === device ? 'own' : 'other';
+  return `${pageMap.type ?? ''}/${pageMap.ops === null ? '' : 'ops'}/${owner}/${pageMap.vmemmapShift}`;
+}
+
+/**
+ * Folio state, per unit. Events touch a unit whole or at its first page, so its first two pages and its last tell of all.
+ */
+function foliosText(device: DevDax, view: View): string {
+  const { pages } = device.platform;
+  let text = '';
+  for (const { start, end } of device.ranges) {
+    for (let pfn = start / 4096; pfn * 4096 < end; pfn += PMD_PAGES) {
+      for (const page of [pfn, pfn + 1, pfn + PMD_PAGES - 1]) {
+        const { order, mapping, index, share, refcount } = pages.describe(page);
+        if (order === 0 && mapping === null && share === 0 && refcount === 0) text += '.';
+        else text += `(${order} ${view.mapping(device, mapping)} ${index} ${share} ${refcount})`;
+      }
+    }
+  }
+  return text;
+}
+
+function filePart(file: OpenFile, view: View): string {
+  const { device, binding } = file;
+  const mappings = [...file.host.vmas].filter((vma) => vma.file === file).map(vmaText);
+  const under = `${binding?.driver ?? '-'}${file.live ? '+' : ''}${file.closed ? 'c' : ''}`;
+  return `~file ${view.device(device)} ${under} ${binding?.ranges.length ?? 0} ${mappings.sort().join()}`;
+}
+
+function vmaText(vma: Vma): string {
+  const units = [...vma.mappedUnits.keys()].sort((a, b) => a - b);
+  return `${vma.length / 4096}@${vma.offset}:${units.join('.')}`;
+}
+
+function fileSystemPart({ device, lost, entries }: FileSystem, view: View): string {
+  if (device === null) return 'fs';
+  const mapped = [...entries].map(([unit, { order }]) => `${unit}:${order}`).sort();
+  return `fs ${view.device(device)} ${lost ? 'lost' : ''} ${mapped.join()}`;
+}
+
+function pageName(world: World, view: View, pfn: number): string {
+  const hpa = pfn * 4096;
+  const id = world.scope.regions.findIndex(({ start, size }) => hpa >= start && hpa < start + size);
+  return `${view.region(id)}:${pfn - (world.scope.regions[id]?.start ?? 0) / 4096}`;
+}
+
+function blockName(world: World, view: View, id: number): string {
+  return pageName(world, view, (id * BLOCK_BYTES) / 4096);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
