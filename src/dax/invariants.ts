@@ -53,18 +53,18 @@ function checkUnbound(bus: Bus, device: DevDax): string[] {
   for (const resource of bus.resources.all())
     if (resource.name === name && !bus.stranded.some((memory) => memory.resource === resource))
       wrong.push(`I3: ${name} claims 0x${resource.start.toString(16)} without a driver`);
-  if (device.lastDriver === 'fsdev_dax') wrong.push(...checkAtRest(bus, device, 'after fsdev_dax'));
+  wrong.push(...checkAtRest(bus, device));
   return wrong;
 }
 
-/** After fsdev_dax every page is at rest, until another driver had it. */
-function checkAtRest(bus: Bus, device: DevDax, when: string): string[] {
-  const busy = device.ranges.find(
+/** Pages that fsdev_dax gave back are at rest until a driver has them again. */
+function checkAtRest(bus: Bus, { name, cleared }: DevDax): string[] {
+  const busy = cleared.find(
     (range) => !bus.pages.atRest(range.start / PAGE_SIZE, lengthOf(range) / PAGE_SIZE),
   );
   return busy === undefined
     ? []
-    : [`I3: pages of ${device.name} at 0x${busy.start.toString(16)} are not at rest ${when}`];
+    : [`I3: pages of ${name} at 0x${busy.start.toString(16)} are not at rest after fsdev_dax`];
 }
 
 function checkBound(bus: Bus, device: DevDax): string[] {

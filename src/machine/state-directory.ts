@@ -72,21 +72,36 @@ export class StateDirectory {
     const fileMode = mode & 0o666;
     const lock = MachineLock.open(path.join(root, 'machine.lock'), fileMode);
     try {
+      if (!lock.writable)
+        fail('EACCES', `${root} holds no machine yet and may only be read by this user`, { path: root });
       lock.take('exclusive');
       try {
         for (const name of SUBDIRECTORIES) fs.mkdirSync(path.join(root, name), { recursive: true, mode });
-        const document = path.join(root, 'machine.json');
-        const isNew = !fs.existsSync(document);
         GenerationWord.ensure(path.join(root, 'generation'), fileMode);
-        const generation = GenerationWord.open(path.join(root, 'generation'), { writable: true });
-        const directory = new StateDirectory(root, mode, lock, generation);
-        if (isNew) directory.publish(firstDocument(), 1);
-        return directory;
+        return StateDirectory.withDocument(root, mode, lock, firstDocument);
       } finally {
         lock.release();
       }
     } catch (error) {
       lock.close();
+      throw error;
+    }
+  }
+
+  /** Writes the first document unless somebody else just did. Under the exclusive lock. */
+  private static withDocument(
+    root: string,
+    mode: number,
+    lock: MachineLock,
+    firstDocument: () => string,
+  ): StateDirectory {
+    const generation = GenerationWord.open(path.join(root, 'generation'), { writable: true });
+    try {
+      const directory = new StateDirectory(root, mode, lock, generation);
+      if (!fs.existsSync(directory.documentPath)) directory.publish(firstDocument(), 1);
+      return directory;
+    } catch (error) {
+      generation.close();
       throw error;
     }
   }

@@ -3,9 +3,28 @@ import { checkPieces, type Piece } from './pieces.js';
 import { place } from './placement.js';
 import { mappingRegistry, type Span } from './registry.js';
 
-/** A window begins every 1 GiB of a range and reaches into the next, so that a request this small never straddles two. */
-export const WINDOW_STRIDE_BYTES = 2 ** 30;
-export const WINDOW_OVERLAP_BYTES = 2 ** 26;
+/**
+ * The first window is small: file systems keep their metadata there, and who looks only at that is spared the garbage
+ * collection that a gigabyte of foreign memory sets off. The others begin every 1 GiB of the range and reach into
+ * the next, so that no request up to 64 MiB straddles two.
+ */
+const HEAD_BYTES = 2 ** 25;
+const STRIDE_BYTES = 2 ** 30;
+const OVERLAP_BYTES = 2 ** 26;
+
+/** Which window bytes `from`..`to` of a range are looked for in. */
+export function windowIndex(from: number, to: number): number {
+  return to <= HEAD_BYTES ? 0 : 1 + Math.floor(from / STRIDE_BYTES);
+}
+
+/** Where in its range a window begins, bytes. */
+export function windowStart(index: number): number {
+  return index === 0 ? 0 : (index - 1) * STRIDE_BYTES;
+}
+
+function windowEnd(index: number): number {
+  return index === 0 ? HEAD_BYTES : windowStart(index) + STRIDE_BYTES + OVERLAP_BYTES;
+}
 
 /** A view of ours: what the kernel's direct map is to it. */
 export interface OwnView {
@@ -57,9 +76,9 @@ export class RangeWindows {
 
   /** The window that bytes `from`..`to` of the range are in, or undefined when they are too long for one. */
   open(from: number, to: number): { buffer: ArrayBuffer; start: number } | undefined {
-    const index = Math.floor(from / WINDOW_STRIDE_BYTES);
-    const start = index * WINDOW_STRIDE_BYTES;
-    const end = Math.min(this.#range.length, start + WINDOW_STRIDE_BYTES + WINDOW_OVERLAP_BYTES);
+    const index = windowIndex(from, to);
+    const start = windowStart(index);
+    const end = Math.min(this.#range.length, windowEnd(index));
     if (to > end) return undefined;
     const buffer = this.buffers[index] ?? this.#map(index, start, end);
     return { buffer, start };

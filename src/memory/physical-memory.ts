@@ -1,7 +1,7 @@
 import { DaxError, fail, hasCode, MADV_POPULATE_READ, MAX_VIEW_BYTES, madvise } from '../libc/index.js';
 import type { Backing } from './backing.js';
 import { checkByteRange, PAGE_BYTES } from './backing-range.js';
-import { openOwnView, WINDOW_STRIDE_BYTES } from './kernel-windows.js';
+import { openOwnView, windowIndex, windowStart } from './kernel-windows.js';
 import type { Access, MapOptions, Mapping, PhysicalRange } from './mapping.js';
 import { MappingTable } from './mapping-table.js';
 import { appendPiece, checkPieces, checkWritable, type Piece } from './pieces.js';
@@ -81,9 +81,9 @@ export class PhysicalMemory {
     const range = this.#recent;
     if (range !== undefined && length > 0 && start >= range.start && start + length <= range.end) {
       const from = start - range.start;
-      const index = Math.floor(from / WINDOW_STRIDE_BYTES);
+      const index = windowIndex(from, from + length);
       const window = range.windows.buffers[index];
-      const inWindow = from - index * WINDOW_STRIDE_BYTES;
+      const inWindow = from - windowStart(index);
       if (window !== undefined && inWindow + length <= window.byteLength) {
         return new Uint8Array(window, inWindow, length);
       }

@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Volume } from '../../src/famfs/volume/index.js';
+import {
+  deviceMedia,
+  type Fmap,
+  Log,
+  LogAppender,
+  type NewLogEntry,
+  type Volume,
+} from '../../src/famfs/index.js';
 import { HPA, type Machine, MIB, PAGE, Pool, pattern, UNIT } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });
@@ -149,15 +156,20 @@ describe('an open file', () => {
   });
 });
 
+/** Appends entries that no command of ours writes. */
+function appendRaw(pool: Pool, volume: Volume, ...entries: NewLogEntry[]): void {
+  const appender = new LogAppender(Log.open(deviceMedia(pool.machine()), volume.superblock));
+  for (const entry of entries) appender.append(entry);
+  volume.refresh();
+}
+
 describe('a clone', () => {
-  it('shares its memory, and both files map', async () => {
+  it('shares its memory, and both files map', () => {
     const pool = new Pool();
     const volume = pool.mount();
     const file = volume.create('/a', { size: UNIT });
     file.write(pattern(100), 0);
-    const { deviceMedia, Log, LogAppender } = await import('../../src/famfs/index.js');
-    const log = Log.open(deviceMedia(pool.machine()), volume.superblock);
-    new LogAppender(log).append({
+    appendRaw(pool, volume, {
       kind: 'file',
       path: 'b',
       size: UNIT,
@@ -166,11 +178,38 @@ describe('a clone', () => {
       mode: 0o644,
       fmap: file.fmap,
     });
-    volume.refresh();
-    const views = [file.map(), volume.open('/b').map()];
-    for (const view of views) expect(view.subarray(0, 100)).toEqual(pattern(100));
+    const clone = volume.open('/b');
+    const views = [file.map({ length: UNIT - 5 }), clone.map(), clone.map({ offset: 5, length: 10 })];
+    for (const view of views.slice(0, 2)) expect(view.subarray(0, 100)).toEqual(pattern(100));
+    file.close();
+    expect(clone.map().length).toBe(UNIT);
     volume.close();
-    expect(MIB).toBe(2 ** 20);
+    pool.close();
+  });
+});
+
+describe('a file on a device that is not here', () => {
+  it('is listed, and ENODEV that names the device for everything that needs its bytes', () => {
+    const pool = new Pool();
+    const volume = pool.mount();
+    const uuid = 'aaaaaaaa-0000-4000-8000-00000000000b';
+    const fmap: Fmap = { type: 'simple', extents: [{ devindex: 1, offset: 0, length: UNIT }] };
+    appendRaw(
+      pool,
+      volume,
+      { kind: 'add_daxdev', size: 64 * MIB, uuid, daxIndex: 1 },
+      { kind: 'file', path: 'far', size: 10, uid: 0, gid: 0, mode: 0o644, fmap },
+    );
+    expect(volume.stat('/far').size).toBe(10);
+    const file = volume.open('/far');
+    for (const act of [
+      () => file.map(),
+      () => file.read(new Uint8Array(1), 0),
+      () => file.write(pattern(1), 0),
+    ]) {
+      expect(act).toThrow(coded('ENODEV'));
+      expect(act).toThrow(uuid);
+    }
     pool.close();
   });
 });

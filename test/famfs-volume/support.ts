@@ -28,16 +28,27 @@ export interface Machine extends FamfsDevice {
   close(): void;
 }
 
-export function machineOver(
-  file: string,
-  { uuid = THIS_HOST, writable = true, size = fs.statSync(file).size } = {},
-): Machine {
+export interface MachineOptions {
+  uuid?: string;
+  writable?: boolean;
+  /** Bytes of the device; more than the file has is an image that was cut. */
+  size?: number;
+  /** Make the device of these [offset, length] parts of the file, in MiB. */
+  ranges?: [number, number][];
+}
+
+export function machineOver(file: string, options: MachineOptions = {}): Machine {
+  const { uuid = THIS_HOST, writable = true, size = fs.statSync(file).size, ranges } = options;
   const backing = openBacking(file, { writable });
   const memory = new PhysicalMemory();
   memory.insert({ start: HPA, length: size, backing, offset: 0, zeroExtend: size > backing.size });
   const bus = new Bus({ memory });
   bus.insmod('fsdev_dax');
-  bus.addRegion({ type: 'device', static: true, start: HPA, size, align: UNIT, targetNode: 0 });
+  const where = { type: 'device' as const, start: HPA, size, align: UNIT, targetNode: 0 };
+  bus.addRegion(ranges ? { ...where, idle: true } : { ...where, static: true });
+  for (const [offset, length] of ranges ?? []) {
+    bus.device('dax0.0')!.addMapping(HPA + offset * MIB, HPA + (offset + length) * MIB - 1);
+  }
   bus.newId('fsdev_dax', 'dax0.0');
   const held: string[] = [];
   return {
@@ -76,14 +87,14 @@ export class Pool {
     machine.close();
   }
 
-  machine(options: Parameters<typeof machineOver>[1] = {}): Machine {
+  machine(options: MachineOptions = {}): Machine {
     const machine = machineOver(this.file, options);
     this.#machines.push(machine);
     return machine;
   }
 
   /** A volume on a machine of its own. */
-  mount(options: MountOptions & { uuid?: string; writable?: boolean; size?: number } = {}): Volume {
+  mount(options: MountOptions & MachineOptions = {}): Volume {
     return this.mountOn(this.machine(options), options);
   }
 

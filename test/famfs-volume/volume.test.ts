@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Volume } from '../../src/famfs/volume/index.js';
-import { contentOf, MIB, OTHER_HOST, PAGE, Pool, pattern, UNIT } from './support.js';
+import { deviceMedia, formatMedia, type Volume } from '../../src/famfs/index.js';
+import { contentOf, HPA, MIB, OTHER_HOST, PAGE, Pool, pattern, UNIT } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });
 
@@ -369,6 +369,50 @@ describe('mounting', () => {
     expect(() => volume.create('/new', { size: 1 })).toThrow(coded('EIO'));
     expect(volume.statfs()).toEqual(before);
     short.close();
+    pool.close();
+  });
+});
+
+describe('failed memory under the log', () => {
+  it('stops refresh and changes with EIO; files that are known stay readable', () => {
+    const pool = new Pool();
+    const machine = pool.machine();
+    const volume = pool.mountOn(machine);
+    volume.create('/a', { size: 10 }).write(pattern(10), 0);
+    machine.bus.memoryFailure(HPA + 5 * MIB, PAGE);
+    expect(() => volume.create('/b', { size: 1 })).toThrow(coded('EIO'));
+    expect(() => volume.refresh()).toThrow(coded('EIO'));
+    expect(contentOf(volume, '/a')).toEqual(pattern(10));
+    volume.close();
+    expect(() => pool.mountOn(machine)).toThrow(coded('EIO'));
+    pool.close();
+  });
+});
+
+describe('a device of several physical ranges', () => {
+  it('has its log and files across them', () => {
+    const pool = new Pool({ format: false });
+    const machine = pool.machine({
+      ranges: [
+        [0, 4],
+        [40, 12],
+        [8, 30],
+      ],
+    });
+    expect(machine.dax.directAccess(0, 16384).pages).toBe((4 * MIB) / PAGE);
+    formatMedia(deviceMedia(machine), { systemUuid: machine.systemUuid });
+    const volume = pool.mountOn(machine);
+    const bytes = pattern(30 * MIB);
+    const file = volume.create('/a', { size: bytes.length });
+    file.write(bytes, 0);
+    expect(Buffer.from(file.map()).equals(bytes)).toBe(true);
+    for (let i = 0; i < 10_000; i++) volume.mkdir(`/${i}`);
+    volume.close();
+    const again = pool.mountOn(machine);
+    expect(again.readdir('/')).toHaveLength(10_001);
+    expect(Buffer.from(contentOf(again, '/a')).equals(bytes)).toBe(true);
+    again.close();
+    expect(machine.memory.stats().mappings).toBe(0);
     pool.close();
   });
 });

@@ -72,6 +72,7 @@ describe('udax replay', () => {
     expect(bad({})).toThrowError(named);
     expect(bad([{ name: 'x' }])).toThrowError(named);
     expect(bad([{ name: 'x', setup: { machine: 'pmem' }, steps: [{ op: 'read' }] }])).toThrowError(named);
+    expect(bad([{ name: 'x', setup: { machine: 'none' }, steps: [] }])).toThrowError(named);
     expect(() => replayCommand([join(directory, 'none.json')])).toThrowError(
       expect.objectContaining({ code: 'ENOENT' }),
     );

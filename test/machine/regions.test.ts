@@ -197,6 +197,21 @@ describe('createRegion', () => {
   });
 });
 
+describe('a full disk', () => {
+  it.skipIf(!canMountTmpfs)(
+    'at first use is ENOSPC and leaves nothing open or mapped there (needs root to mount a tmpfs)',
+    () => {
+      withTinyTmpfs(MiB, (directory) => {
+        fillUp(path.join(directory, 'filler'));
+        expect(codeOf(() => openMachine(path.join(directory, 'state')))).toBe('ENOSPC');
+        expect(fs.readFileSync('/proc/self/maps', 'utf8')).not.toContain(directory);
+        const descriptors = fs.readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`));
+        expect(descriptors.filter((target) => target.startsWith(directory))).toEqual([]);
+      });
+    },
+  );
+});
+
 describe('destroyRegion', () => {
   it('removes devices and the default backing', () => {
     const machine = temporaryMachine();
@@ -230,5 +245,14 @@ function fillUp(file: string): void {
     // Full: that was the point.
   } finally {
     fs.closeSync(fd);
+  }
+}
+
+function linkOf(file: string): string {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    // The descriptor that listed the directory is closed by now.
+    return '';
   }
 }

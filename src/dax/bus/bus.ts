@@ -166,7 +166,7 @@ export class Bus {
 
   // ---- regions ----
 
-  /** A provider brings a region, with its first device. EEXIST the id is taken; EINVAL sizes. */
+  /** A provider brings a region, with its first device. EEXIST the id is taken; EBUSY its memory is; EINVAL sizes. */
   addRegion(options: AddRegionOptions): Region {
     const id = options.id ?? this.#freeRegionId();
     const same = this.#regions.filter((region) => region.id === id);
@@ -177,6 +177,8 @@ export class Bus {
       fail('EINVAL', `region ${id}: ${start}+${size} is no span of whole pages`);
     if (![4096, 2097152, 1073741824].includes(align))
       fail('EINVAL', `region ${id}: align ${align} is none of 4096, 2 MiB, 1 GiB`);
+    const other = this.#regions.find((region) => region.start < start + size && region.end >= start);
+    if (other !== undefined) fail('EBUSY', `region ${id}: memory at ${start} belongs to region ${other.id}`);
     const region = new Region(this.#parts.host, id, options);
     this.#regions.push(region);
     region.addFirstDevice((options.idle ?? false) && !region.isStatic);
@@ -496,7 +498,7 @@ export class Bus {
       binding.devres.releaseAll();
     } finally {
       device.binding = null;
-      device.lastDriver = binding.driver;
+      device.cleared = binding.driver === 'fsdev_dax' ? binding.ranges : [];
       this.#bound = this.#bound.filter((other) => other !== device);
     }
     this.uevents.emit('unbind', device);

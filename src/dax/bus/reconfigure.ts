@@ -2,8 +2,8 @@ import { fail } from '../../libc/index.js';
 import type { Bus } from './bus.js';
 
 /**
- * Moves a device to another driver, as daxctl does it: id out of the old, unbind, id into the new, bind. When the new one
- * does not take it, everything is as it was before, driver and ids (I12).
+ * Moves a device to another driver: id out of the old, unbind, id into the new, bind. Unlike a write to new_id it touches
+ * no other device. When the new driver does not take it, everything is as it was before, driver and ids (I12).
  * @throws ENODEV unknown device or driver; EBUSY kmem memory is online (it could not come back); the probe's error
  */
 export function reconfigure(bus: Bus, deviceName: string, driverName: string): void {
@@ -20,8 +20,8 @@ export function reconfigure(bus: Bus, deviceName: string, driverName: string): v
       bus.removeId(old, deviceName);
       bus.unbind(old, deviceName);
     }
-    bus.newId(driverName, deviceName);
-    if (device.driver !== driverName) bus.bind(driverName, deviceName);
+    next.addId(deviceName);
+    bus.bind(driverName, deviceName);
   } catch (error) {
     if (bus.quirks.has('mode-not-restored')) throw error;
     for (const { driver, ids } of idsBefore) driver.setIds(ids);

@@ -56,7 +56,7 @@ export class FsdevDaxDriver extends DaxDriver {
         if (quirks.has('kernel72-mapping-while-bound') && device.ranges.length > ranges.length)
           this.platform.report({
             quirk: 'kernel72-mapping-while-bound',
-            invariant: 'I3',
+            invariant: 'I10',
             text: `${device.name}: unbind clears pages of a range that has none (Oops in fsdev_clear_folio_state)`,
           });
         if (!quirks.has('no-clear-on-unbind')) clear(ranges);

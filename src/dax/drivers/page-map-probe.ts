@@ -50,7 +50,7 @@ export function probePageMap(
     () => own(pageMap, driver, device),
     () => platform.quirks.has('pgmap-ops-left') || disown(pageMap),
   );
-  devres.acquire('pages', () => comeUp(platform, pageMap, ranges, driver.vmemmapShift(device, pageMap)));
+  devres.acquire('pages', () => comeUp(device, pageMap, ranges, driver.vmemmapShift(device, pageMap)));
   driver.prepare?.(device, pageMap, devres);
   devres.acquire('char device', () => undefined);
   const ops = driver.daxOps?.(device, pageMap);
@@ -117,8 +117,10 @@ function disown(pageMap: DevPagemap): void {
 }
 
 /** The pages come up as folios of the order asked for, where a range holds whole ones; they stay so after unbind. */
-function comeUp(platform: Platform, pageMap: DevPagemap, ranges: readonly Span[], order: number): void {
+function comeUp(device: DevDax, pageMap: DevPagemap, ranges: readonly Span[], order: number): void {
+  const { platform } = device;
   pageMap.vmemmapShift = order;
+  for (const other of device.region.devices) other.pagesTaken(ranges);
   if (order === 0) return;
   for (const range of ranges) {
     const pfn = range.start / PAGE_SIZE;

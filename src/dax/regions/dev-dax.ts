@@ -76,8 +76,8 @@ export class DevDax {
   lastDevres: Devres | null = null;
   /** Its char node was driven again under an open file (quirk kernel72-rebind-open-file): removing it is a BUG. */
   nodeCorrupt = false;
-  /** Driver of the last binding that was undone. */
-  lastDriver: string | null = null;
+  /** Ranges that fsdev_dax gave back, until a driver takes their pages again: what I3 says is at rest. */
+  cleared: readonly DaxRange[] = [];
   /** Page map of the bound driver: published when its probe can no longer fail, null again at kill. */
   pageMap: DevPagemap | null = null;
   #ranges: DaxRange[] = [];
@@ -217,6 +217,14 @@ export class DevDax {
   static rangeOf(ranges: readonly DaxRange[], pgoff: number): DaxRange | undefined {
     return ranges.find(
       (range) => pgoff >= range.pageOffset && pgoff < range.pageOffset + lengthOf(range) / 4096,
+    );
+  }
+
+  /** A driver brings these pages up: what they look like is its affair from now on. */
+  pagesTaken(taken: readonly Span[]): void {
+    if (this.cleared.length === 0) return;
+    this.cleared = this.cleared.filter(
+      (range) => !taken.some(({ start, end }) => start <= range.end && end >= range.start),
     );
   }
 

@@ -161,6 +161,7 @@ function takeAndKeep(mounted: MountedFamfs, path: string, size: number, options:
 /** The file appears. Within a session; the name may have been taken since it was checked. */
 function append(mounted: MountedFamfs, path: string, entry: FileEntry, reservation: Reservation): void {
   const logPath = newName(mounted.tree, path);
+  mounted.flushData(reservation.fmap);
   reservation.handOver();
   mounted.append({ ...entry, path: logPath, fmap: reservation.fmap });
 }

@@ -1,7 +1,9 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
 import { failMappings } from '../../fsdax/index.js';
 import { fail, hasCode } from '../../libc/index.js';
-import { Allocator, newAllocationMap } from '../media/allocator.js';
+import type { PhysicalRange } from '../../memory/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import type { Fmap } from '../media/fmap.js';
@@ -9,7 +11,7 @@ import { type Superblock, superblockLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
 import { readSuperblock } from '../media/superblock.js';
 import { FileTree } from '../media/tree.js';
-import { backingRanges, type DeviceMedia, deviceMedia } from './device-media.js';
+import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './device-media.js';
 import { Inode } from './inode.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
@@ -31,6 +33,8 @@ export class MountedFamfs implements HolderOperations {
   readonly #hold: { release(): void };
   readonly #superblockWords: Uint32Array;
   readonly #identity: Uint32Array;
+  /** Where superblock and log lie. */
+  readonly #metadata: readonly PhysicalRange[];
   readonly #inodes = new Map<number, Inode>();
   readonly #locks: RangeLocks;
   #users = 0;
@@ -64,6 +68,8 @@ export class MountedFamfs implements HolderOperations {
       this.media = deviceMedia(device);
       this.superblock = readSuperblock(this.media);
       const log = Log.open(this.media, this.superblock);
+      this.#metadata = physicalRanges(this.dax, 0, dataStart(this.superblock));
+      this.#assertMetadataIsHealthy();
       const allocation = newAllocationMap(this.superblock);
       this.tree = new FileTree(this.superblock, log, { allocation });
       this.#locks = new RangeLocks(this.media);
@@ -109,8 +115,23 @@ export class MountedFamfs implements HolderOperations {
    */
   refresh(): number {
     this.check();
+    this.#assertMetadataIsHealthy();
     this.#assertSameFileSystem();
     return this.tree.replay();
+  }
+
+  /** Files are read from what was replayed; nothing is believed or written where the log's memory has failed. */
+  #assertMetadataIsHealthy(): void {
+    for (const { start, length } of this.#metadata) {
+      const pfn = this.dax.pages.firstPoisoned(start / PAGE_SIZE, Math.ceil(length / PAGE_SIZE));
+      if (pfn < 0) continue;
+      fail(
+        'EIO',
+        `memory of the superblock or log of ${this.device.name} has failed (page at physical address ${pfn * PAGE_SIZE}): ` +
+          'copy the files out, udax mkfs -f, copy them in',
+        { path: this.device.name },
+      );
+    }
   }
 
   #assertSameFileSystem(): void {
@@ -177,6 +198,12 @@ export class MountedFamfs implements HolderOperations {
   #checkMemory(offset: number, length: number): void {
     for (const piece of backingRanges(this.dax, offset, length))
       piece.backing.checkRange(piece.offset, piece.length);
+  }
+
+  /** Makes data that was stored ready to be named by an entry: nothing of it is in a cache that others do not see. */
+  flushData({ extents }: Fmap): void {
+    for (const { offset, length } of extents) this.media.flush(offset, length);
+    this.media.fence();
   }
 
   /** Publishes one entry. Within a session. */

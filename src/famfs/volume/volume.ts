@@ -180,7 +180,9 @@ export class Volume {
   flush(path: string): void {
     this.#check();
     const { fmap } = this.#inode(path);
-    for (const { offset, length } of fmap.extents) this.#mounted.media.sync(offset, length);
+    for (const { devindex, offset, length } of fmap.extents) {
+      if (devindex === 0) this.#mounted.media.sync(offset, length);
+    }
     this.#mounted.media.fence();
   }
 

@@ -153,10 +153,11 @@ function otherParts(world: World, view: View): string[] {
 
 /** What a driver left, and what the pages of the device remember. */
 function residuePart(device: DevDax, view: View): string {
-  const { pageMap, region, lastDriver, lastDevres, nodeCorrupt } = device;
+  const { pageMap, region, cleared, lastDevres, nodeCorrupt } = device;
   const maps = `${pageMapText(region.pageMap, device)} ${pageMapText(pageMap, device)}`;
   const wrong = `${lastDevres?.settled === false ? '' : '!'}${nodeCorrupt ? '*' : ''}`;
-  return `${view.device(device)} left ${lastDriver ?? '-'} ${maps} ${wrong} ${foliosText(device, view)}`;
+  const rested = cleared.map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`).join();
+  return `${view.device(device)} left ${rested} ${maps} ${wrong} ${foliosText(device, view)}`;
 }
 
 function pageMapText(pageMap: DevPagemap | null, device: DevDax): string {

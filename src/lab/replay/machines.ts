@@ -103,10 +103,12 @@ const MACHINES: Record<string, MachineShape> = {
   nonuma: { ...pmemMachine(ALIGN_2M, -1), hmem: [hmem(0, 0x1_0000_0000, GIB, 0)] },
 };
 
-/** @throws EINVAL for a machine the schema does not have */
-export function machineShape(name: string): MachineShape {
+/** @throws EINVAL for a machine the schema does not have; `what` names who asked */
+export function machineShape(name: string, what = 'setup'): MachineShape {
   const shape = Object.hasOwn(MACHINES, name) ? MACHINES[name] : undefined;
-  return shape ?? fail('EINVAL', `no machine ${name}: ${Object.keys(MACHINES).join(', ')} are known`);
+  return (
+    shape ?? fail('EINVAL', `${what} asks for machine ${name}: known are ${Object.keys(MACHINES).join(', ')}`)
+  );
 }
 
 /** What each source of `attach` brings. */

@@ -1,6 +1,7 @@
 /** Transcripts as conformance/dax/SCHEMA.md describes them. */
 import { readFileSync } from 'node:fs';
 import { asDaxError, fail } from '../../libc/index.js';
+import { machineShape } from './machines.js';
 
 export interface StepResult {
   ok: boolean;
@@ -63,6 +64,7 @@ function checkScenario(value: unknown, index: number, path: string): Scenario {
   if (typeof name !== 'string') fail('EINVAL', `${what} has no name`, { path });
   if (!isObject(setup) || typeof setup.machine !== 'string')
     fail('EINVAL', `${what} has no setup.machine`, { path });
+  machineShape(setup.machine, what);
   if (!Array.isArray(steps)) fail('EINVAL', `${what} has no steps`, { path });
   steps.forEach((step: unknown, at) => {
     if (!isObject(step) || typeof step.op !== 'string' || !isObject(step.result)) {

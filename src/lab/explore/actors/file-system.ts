@@ -54,7 +54,7 @@ export class FileSystem implements HolderOperations {
 
   /** A load through a mapping of the file: translate, make the entry, pin. PMD where the pages allow it, else PTE. */
   fault(unit: number): DirectAccess {
-    const { dax } = this.#mounted();
+    const { dax } = this.#usable();
     if (this.entries.has(unit)) fail('EEXIST', `unit ${unit} is mapped`);
     const pgoff = unit * PMD_PAGES;
     const found = dax.directAccess(pgoff, PMD_PAGES);
@@ -63,6 +63,11 @@ export class FileSystem implements HolderOperations {
     dax.pages.get(found.pfn, order);
     this.entries.set(unit, { pfn: found.pfn, order });
     return found;
+  }
+
+  /** Zeroes one page. */
+  zero(pgoff: number): void {
+    this.#usable().dax.zeroPageRange(pgoff, 1);
   }
 
   /** The mapping goes, and its entry with it. */
@@ -98,6 +103,12 @@ export class FileSystem implements HolderOperations {
 
   #mounted(): DevDax {
     return this.#device ?? fail('EINVAL', `${this.name} is not mounted`);
+  }
+
+  /** A device that was taken away stays lost, also when it comes back: mount it again. */
+  #usable(): DevDax {
+    const device = this.#mounted();
+    return this.#lost ? fail('ENXIO', `${this.name} lost its device`) : device;
   }
 }
 

@@ -83,10 +83,10 @@ function checkTranslation(world: World, { name, ranges }: DevDax, pgoff: number,
 
 /** A unit of zeroes. One that is not on the device must be refused. */
 function zero(world: World, [name, text]: readonly string[]): void {
-  const { device } = world.fileSystem(name!);
-  if (device === null) return;
+  const fileSystem = world.fileSystem(name!);
   const pgoff = Number(text) * PMD_PAGES;
-  device.dax.zeroPageRange(pgoff, 1);
-  if (pageAt(device.ranges, pgoff) === null)
+  fileSystem.zero(pgoff);
+  const { device } = fileSystem;
+  if (device !== null && pageAt(device.ranges, pgoff) === null)
     world.violated('I10', `${device.name}: page ${pgoff} is beyond the end, and was zeroed`);
 }
