@@ -11,6 +11,8 @@ const rows: Record<string, () => Promise<Row[]>> = {
   P3: async () => (await import('./rows/copy-in.js')).copyIn(),
   P4: async () => (await import('./rows/append.js')).append(),
   P5: async () => (await import('./rows/mount.js')).mount(),
+  B1: async () => (await import('./rows/folios.js')).folios(),
+  C1: async () => (await import('./rows/famfs-at-scale.js')).famfsAtScale(),
   P8: async () => (await import('./rows/eight-processes.js')).eightProcesses(),
 };
 

@@ -1,15 +1,16 @@
 import type { DaxDevice } from '../dax/index.js';
-import { DaxError, fail, hasCode } from '../libc/index.js';
+import { DaxError, fail } from '../libc/index.js';
 import type { MapOptions, Mapping, PhysicalRange } from '../memory/index.js';
-import { type AddressSpace, PAGE_SIZE, PMD_ORDER, PMD_PAGES } from '../mm/index.js';
-import { AddressSpaceEntries, type Entry } from './entries.js';
+import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
+import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
+import { FilePages } from './pages.js';
+import { FilePieces } from './pieces.js';
 
 /** From here on, zeroing by giving pages back beats storing zeroes. */
 const DISCARD_BYTES = 2 ** 18;
 
-type Mode = 'access' | 'recovery';
 type Access = MapOptions['access'];
 
 /**
@@ -21,12 +22,14 @@ export class DaxFile implements AddressSpace {
   readonly #device: DaxDevice;
   readonly #provider: IomapProvider;
   readonly #mappings = new Map<string, DaxMapping>();
-  #entries: AddressSpaceEntries | undefined;
-  #checked = false;
+  readonly #pieces: FilePieces;
+  readonly #pages: FilePages;
 
   constructor(device: DaxDevice, provider: IomapProvider) {
     this.#device = device;
     this.#provider = provider;
+    this.#pieces = new FilePieces(device, provider);
+    this.#pages = new FilePages(device.pages, this, provider.size);
   }
 
   get name(): string {
@@ -45,7 +48,7 @@ export class DaxFile implements AddressSpace {
 
   /** The pages faulted in so far, for inspection. */
   entries(): Entry[] {
-    return this.#entries?.list() ?? [];
+    return this.#pages.list();
   }
 
   /**
@@ -57,8 +60,8 @@ export class DaxFile implements AddressSpace {
     checkPosition(this.name, position);
     const length = Math.min(into.length, Math.max(0, this.size - position));
     if (length === 0) return 0;
-    this.#checkBacking(position, length);
-    this.#walk(position, length, 'access', (offset, hpa, bytes) => {
+    this.#pieces.checkBacking(position, length);
+    this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
       into.set(this.#device.memory.bytes(hpa, bytes), offset - position);
     });
     return length;
@@ -80,10 +83,10 @@ export class DaxFile implements AddressSpace {
         { path: this.name },
       );
     }
-    this.#checkBacking(position, bytes.length);
-    this.#walk(position, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
+    this.#pieces.checkBacking(position, bytes.length);
+    this.#pieces.walk(position, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
       const piece = bytes.subarray(offset - position, offset - position + count);
-      if (this.#isPoisoned(hpa, count)) this.#recover(deviceOffset, piece);
+      if (this.#pieces.isPoisoned(hpa, count)) this.#pieces.recover(deviceOffset, piece, offset);
       else this.#device.memory.bytes(hpa, count).set(piece);
     });
     return bytes.length;
@@ -95,12 +98,12 @@ export class DaxFile implements AddressSpace {
    */
   fill(position: number, length: number, source: (into: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
-    this.#checkBacking(position, length);
-    this.#walk(position, length, 'recovery', (offset, hpa, bytes, deviceOffset) => {
-      if (this.#isPoisoned(hpa, bytes)) {
+    this.#pieces.checkBacking(position, length);
+    this.#pieces.walk(position, length, 'recovery', (offset, hpa, bytes, deviceOffset) => {
+      if (this.#pieces.isPoisoned(hpa, bytes)) {
         const repaired = new Uint8Array(bytes);
         source(repaired, offset);
-        this.#recover(deviceOffset, repaired);
+        this.#pieces.recover(deviceOffset, repaired, offset);
       } else {
         source(this.#device.memory.bytes(hpa, bytes), offset);
       }
@@ -110,8 +113,8 @@ export class DaxFile implements AddressSpace {
   /** Shows `sink` the file's memory, piece by piece: a copy to a file needs no buffer of ours. */
   drain(position: number, length: number, sink: (bytes: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
-    this.#checkBacking(position, length);
-    this.#walk(position, length, 'access', (offset, hpa, bytes) => {
+    this.#pieces.checkBacking(position, length);
+    this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
       sink(this.#device.memory.bytes(hpa, bytes), offset);
     });
   }
@@ -120,13 +123,13 @@ export class DaxFile implements AddressSpace {
   zero(offset: number, length: number): void {
     checkPosition(this.name, offset);
     if (length === 0) return;
-    this.#checkPieces(offset, length);
+    this.#pieces.checkMemory(offset, length);
     const end = offset + length;
     const firstPage = Math.min(roundUp(offset, PAGE_SIZE), end);
     const lastPage = Math.max(firstPage, end - (end % PAGE_SIZE));
     this.#zeroEdge(offset, firstPage - offset);
     if (lastPage > firstPage) {
-      this.#walk(firstPage, lastPage - firstPage, 'recovery', (_offset, hpa, bytes, deviceOffset) => {
+      this.#pieces.walk(firstPage, lastPage - firstPage, 'recovery', (_offset, hpa, bytes, deviceOffset) => {
         if (bytes < DISCARD_BYTES) this.#device.zeroPageRange(deviceOffset / PAGE_SIZE, bytes / PAGE_SIZE);
         else this.#discard(hpa, bytes);
       });
@@ -143,8 +146,9 @@ export class DaxFile implements AddressSpace {
 
   #zeroEdge(offset: number, length: number): void {
     if (length <= 0) return;
-    this.#walk(offset, length, 'recovery', (_offset, hpa, bytes, deviceOffset) => {
-      if (this.#isPoisoned(hpa, bytes)) this.#recover(deviceOffset, new Uint8Array(bytes));
+    this.#pieces.walk(offset, length, 'recovery', (position, hpa, bytes, deviceOffset) => {
+      if (this.#pieces.isPoisoned(hpa, bytes))
+        this.#pieces.recover(deviceOffset, new Uint8Array(bytes), position);
       else this.#device.memory.bytes(hpa, bytes).fill(0);
     });
   }
@@ -172,31 +176,30 @@ export class DaxFile implements AddressSpace {
       const mapping = new DaxMapping(memory, offset - start, length, {
         unpin: () => {
           this.#mappings.delete(key);
-          this.#unpin(ranges);
+          this.#pages.unpin(ranges);
         },
         reason: () => this.#lossOf(ranges),
       });
       this.#mappings.set(key, mapping);
       return mapping;
     } catch (error) {
-      if (this.#mappings.size === 0) this.#dropEntries();
+      if (this.#mappings.size === 0) this.#pages.drop();
       throw error;
     }
   }
 
   #pinAndMap(ranges: PhysicalRange[], access: Access): Mapping {
-    for (const { start, length } of ranges)
-      this.#device.pages.getRange(start / PAGE_SIZE, length / PAGE_SIZE);
+    this.#pages.pin(ranges);
     try {
       return this.#device.memory.map(ranges, { access, label: this.name });
     } catch (error) {
-      this.#unpin(ranges);
+      this.#pages.unpin(ranges);
       throw error;
     }
   }
 
   #lossOf(ranges: PhysicalRange[]): DaxError {
-    const failed = ranges.some(({ start, length }) => this.#isPoisoned(start, length));
+    const failed = ranges.some(({ start, length }) => this.#pieces.isPoisoned(start, length));
     return failed
       ? new DaxError(
           'EIO',
@@ -210,11 +213,6 @@ export class DaxFile implements AddressSpace {
         });
   }
 
-  #unpin(ranges: PhysicalRange[]): void {
-    for (const { start, length } of ranges)
-      this.#device.pages.putRange(start / PAGE_SIZE, length / PAGE_SIZE);
-  }
-
   /**
    * Takes this file's mappings of a range away and names the first page (file index) that somebody else
    * still uses, or -1. Mirrors dax_layout_busy_page.
@@ -224,11 +222,7 @@ export class DaxFile implements AddressSpace {
     const end = Math.ceil((offset + length) / PAGE_SIZE);
     // All of them: a view cannot lose a part of itself.
     for (const mapping of [...this.#mappings.values()]) mapping.detach();
-    let busy = -1;
-    this.#entries?.forEach(first, end, (index, pfn) => {
-      if (busy < 0 && this.#isBusy(pfn)) busy = index;
-    });
-    return busy;
+    return this.#pages.firstBusy(first, end);
   }
 
   /**
@@ -243,19 +237,13 @@ export class DaxFile implements AddressSpace {
         path: this.name,
       });
     }
-    this.#dropEntries();
-  }
-
-  /** References that are not ours; those on a folio of several files may be the others' mappings. */
-  #isBusy(pfn: number): boolean {
-    const { pages } = this.#device;
-    return pages.refcount(pfn) > 0 && pages.describe(pfn).share === 0;
+    this.#pages.drop();
   }
 
   /** Ends every mapping and forgets every entry, whoever else may use the pages: the device goes. */
   forget(): void {
     for (const mapping of [...this.#mappings.values()]) mapping.detach();
-    this.#dropEntries();
+    this.#pages.drop();
   }
 
   #checkSpan(offset: number, length: number): void {
@@ -277,132 +265,18 @@ export class DaxFile implements AddressSpace {
 
   /** Makes entries for whole pages of [start, end) and returns where they lie, adjacent pieces as one. */
   #fault(start: number, end: number): PhysicalRange[] {
-    this.#entries ??= new AddressSpaceEntries(this.size / PAGE_SIZE);
     const ranges: PhysicalRange[] = [];
     let last: PhysicalRange | undefined;
-    this.#walk(start, end - start, 'access', (offset, hpa, bytes, _deviceOffset, shared) => {
+    this.#pieces.walk(start, end - start, 'access', (offset, hpa, bytes, _deviceOffset, shared) => {
       if (last && last.start + last.length === hpa) {
         last.length += bytes;
       } else {
         last = { start: hpa, length: bytes };
         ranges.push(last);
       }
-      this.#insertEntries(offset / PAGE_SIZE, hpa / PAGE_SIZE, bytes / PAGE_SIZE, shared);
+      this.#pages.insert(offset / PAGE_SIZE, hpa / PAGE_SIZE, bytes / PAGE_SIZE, shared);
     });
     return ranges;
-  }
-
-  /** PMD entries where file range and pfn are 2 MiB aligned and inside the piece, else PTE entries. */
-  #insertEntries(first: number, pfn: number, pages: number, shared: boolean): void {
-    const entries = this.#entries!;
-    for (let i = 0; i < pages; ) {
-      const index = first + i;
-      const inSlot = index % PMD_PAGES;
-      const slot = (index - inSlot) / PMD_PAGES;
-      if (entries.pmdAt(slot) >= 0) {
-        i += PMD_PAGES - inSlot; // a PMD that is there serves small requests too
-        continue;
-      }
-      const aligned = inSlot === 0 && (pfn + i) % PMD_PAGES === 0;
-      const pmds = aligned ? entries.freePmds(slot, Math.floor((pages - i) / PMD_PAGES)) : 0;
-      const ptes = pmds > 0 ? 0 : entries.freePtes(index, Math.min(pages - i, PMD_PAGES - inSlot));
-      const [order, count] = pmds > 0 ? [PMD_ORDER, pmds] : [0, ptes];
-      if (count > 0) {
-        this.#device.pages.associateRange(pfn + i, order, count, this, index, shared);
-        if (order === 0) entries.setPtes(index, count, pfn + i);
-        else entries.setPmds(slot, count, pfn + i);
-      }
-      i += Math.max(1, count * 2 ** order);
-    }
-  }
-
-  #dropEntries(): void {
-    this.#entries?.clear((_index, pfn) => this.#device.pages.disassociate(pfn));
-  }
-
-  /**
-   * Calls `each` for the pieces of a file range that are contiguous in physical memory.
-   * 'recovery' walks over poison, 'access' refuses it.
-   */
-  #walk(
-    offset: number,
-    length: number,
-    mode: Mode,
-    each: (offset: number, hpa: number, bytes: number, deviceOffset: number, shared: boolean) => void,
-  ): void {
-    const end = offset + length;
-    for (let position = offset; position < end; ) {
-      const iomap = this.#provider.iomap(position, end - position);
-      for (let done = 0; done < iomap.length; ) {
-        const address = iomap.address + done;
-        const inPage = address % PAGE_SIZE;
-        const wanted = iomap.length - done;
-        const found = this.#translate(
-          address - inPage,
-          Math.ceil((inPage + wanted) / PAGE_SIZE),
-          mode,
-          position + done,
-        );
-        const bytes = Math.min(wanted, found.pages * PAGE_SIZE - inPage);
-        each(position + done, found.hpa + inPage, bytes, address, iomap.shared);
-        done += bytes;
-      }
-      position += iomap.length;
-    }
-  }
-
-  #translate(address: number, pages: number, mode: Mode, position: number) {
-    try {
-      return this.#device.directAccess(address / PAGE_SIZE, pages, mode);
-    } catch (error) {
-      if (!hasCode(error, 'EHWPOISON')) throw error;
-      return fail(
-        'EIO',
-        `memory of ${this.name} has failed within ${pages * PAGE_SIZE} bytes from file offset ${position - (position % PAGE_SIZE)} ` +
-          `(${this.#device.name} offset ${address}): restore the data by writing whole pages, or copy out the rest`,
-        { path: this.name, cause: error },
-      );
-    }
-  }
-
-  #isPoisoned(hpa: number, bytes: number): boolean {
-    const first = Math.floor(hpa / PAGE_SIZE);
-    return this.#device.pages.isPoisoned(first, Math.ceil((hpa + bytes) / PAGE_SIZE) - first);
-  }
-
-  #recover(deviceOffset: number, bytes: Uint8Array): void {
-    const inPage = deviceOffset % PAGE_SIZE;
-    const done = this.#device.recoveryWrite((deviceOffset - inPage) / PAGE_SIZE, inPage, bytes);
-    if (done !== bytes.length) {
-      fail(
-        'EIO',
-        `only ${done} of ${bytes.length} bytes could be written over failed memory of ${this.name} (${this.#device.name} offset ${deviceOffset})`,
-        { path: this.name },
-      );
-    }
-  }
-
-  /**
-   * An image file may be shorter than the device its superblock names. Metadata reads as zero there; data
-   * does not: it is gone, and that is an error. Asked once for the whole file, since images do not shrink.
-   */
-  #checkBacking(offset: number, length: number): void {
-    if (this.#checked) return;
-    try {
-      this.#checkPieces(0, this.size);
-      this.#checked = true;
-    } catch (error) {
-      if (!hasCode(error, 'EIO')) throw error;
-      this.#checkPieces(offset, length);
-    }
-  }
-
-  #checkPieces(offset: number, length: number): void {
-    this.#walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
-      for (const piece of this.#device.memory.locate(hpa, bytes)) {
-        piece.backing.checkRange(piece.offset, piece.length);
-      }
-    });
   }
 }
 

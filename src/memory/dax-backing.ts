@@ -3,6 +3,7 @@ import path from 'node:path';
 import { DaxError, fail, persistMemory, zeroMemory } from '../libc/index.js';
 import type { Backing } from './backing.js';
 import { checkByteRange, checkInside } from './backing-range.js';
+import { errorAbout } from './file-errors.js';
 import { withShortMapping } from './short-mapping.js';
 
 /** What sysfs says of a dax character device. */
@@ -136,6 +137,10 @@ export class DaxBacking implements Backing {
   }
 
   #withMemory(offset: number, length: number, writable: boolean, use: (address: number) => void): void {
-    withShortMapping({ fd: this.fd, offset, length, granule: this.granule, writable }, use);
+    try {
+      withShortMapping({ fd: this.fd, offset, length, granule: this.granule, writable }, use);
+    } catch (error) {
+      throw errorAbout(error, `bytes ${offset}..${offset + length} of ${this.name}`, this.name);
+    }
   }
 }

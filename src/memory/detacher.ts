@@ -1,6 +1,11 @@
 import type { ReadableByteStreamController } from 'node:stream/web';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
+/** Missing in the types of Node 20, there at run time. */
+interface ReadableStreamBYOBRequest {
+  readonly view: ArrayBufferView | null;
+}
+
 /** Node 21 and later. */
 type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
 
@@ -44,7 +49,8 @@ function moveIntoStream(buffer: ArrayBuffer): ArrayBuffer | undefined {
   });
   const read = stream.getReader({ mode: 'byob' }).read(new Uint8Array(buffer));
   read.catch(() => {}); // a refusal shows in the buffer's length, and the caller looks there
-  return made.controller?.byobRequest?.view?.buffer as ArrayBuffer | undefined;
+  const request = made.controller?.byobRequest as unknown as ReadableStreamBYOBRequest | null | undefined;
+  return request?.view?.buffer as ArrayBuffer | undefined;
 }
 
 function closedPort(): MessagePort {

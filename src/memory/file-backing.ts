@@ -1,16 +1,8 @@
 import fs from 'node:fs';
-import {
-  asDaxError,
-  fail,
-  fallocate,
-  hasCode,
-  msync,
-  punchHole,
-  zeroMemory,
-  zeroRange,
-} from '../libc/index.js';
+import { fail, fallocate, hasCode, msync, punchHole, zeroMemory, zeroRange } from '../libc/index.js';
 import type { Backing, BackingKind } from './backing.js';
 import { checkByteRange, checkInside, PAGE_BYTES } from './backing-range.js';
+import { errorAbout } from './file-errors.js';
 import { withShortMapping } from './short-mapping.js';
 
 /** Freed and allocated again at a time: bounds what another process can snatch from a full tmpfs in between. */
@@ -73,7 +65,7 @@ export class FileBacking implements Backing {
       else if (this.#isSparse()) punchHole(this.fd, offset, length);
       else if (!zeroRange(this.fd, offset, length)) this.#refill(offset, length);
     } catch (error) {
-      throw asDaxError(error, `zeroing bytes ${offset}..${offset + length} of ${this.name}`, this.name);
+      throw errorAbout(error, `zeroing bytes ${offset}..${offset + length} of ${this.name}`, this.name);
     }
   }
 
@@ -82,10 +74,14 @@ export class FileBacking implements Backing {
     if (!this.persistent) return;
     // msync writes back what any mapping of any process dirtied in the range, and no other part of the file.
     const range = { fd: this.fd, offset, length, granule: PAGE_BYTES, writable: false };
-    withShortMapping(range, (address) => {
-      const lead = address % PAGE_BYTES;
-      msync(address - lead, lead + length);
-    });
+    try {
+      withShortMapping(range, (address) => {
+        const lead = address % PAGE_BYTES;
+        msync(address - lead, lead + length);
+      });
+    } catch (error) {
+      throw errorAbout(error, `bytes ${offset}..${offset + length} of ${this.name} are not safe`, this.name);
+    }
   }
 
   close(): void {

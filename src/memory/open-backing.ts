@@ -2,7 +2,6 @@ import fs from 'node:fs';
 import os from 'node:os';
 import {
   asDaxError,
-  DaxError,
   fail,
   fileSystemOf,
   HUGETLBFS_MAGIC,
@@ -16,6 +15,7 @@ import type { Backing } from './backing.js';
 import { PAGE_BYTES } from './backing-range.js';
 import { DaxBacking, readDaxNode } from './dax-backing.js';
 import { allocate, FileBacking, type FileFacts } from './file-backing.js';
+import { errorAbout } from './file-errors.js';
 
 export interface OpenBackingOptions {
   /** Default true. False: nobody who maps it through this backing can change it. */
@@ -69,7 +69,7 @@ export function createBacking(path: string, size: number, options: { sparse?: bo
   } catch (error) {
     fs.closeSync(fd);
     fs.unlinkSync(path);
-    throw withPath(error, `${path} cannot have ${size} bytes`, path);
+    throw errorAbout(error, `${path} cannot have ${size} bytes`, path);
   }
 }
 
@@ -87,15 +87,8 @@ export function memfdBacking(name: string, size: number): Backing {
     return new FileBacking({ ...fileFacts(title, fd, true), kind: 'memfd' });
   } catch (error) {
     fs.closeSync(fd);
-    throw asDaxError(error, `${title} cannot have ${size} bytes`);
+    throw errorAbout(error, `${title} cannot have ${size} bytes`, title);
   }
-}
-
-/** Says which file a failed system call was about; errors that already do stay. */
-function withPath(error: unknown, doing: string, path: string): unknown {
-  if (!(error instanceof DaxError)) return asDaxError(error, doing, path);
-  if (error.path !== undefined) return error;
-  return new DaxError(error.code, `${doing}: ${error.message}`, { path, cause: error });
 }
 
 function statOf(path: string): fs.Stats {

@@ -35,6 +35,17 @@ export interface NodeInfo {
   physical: string;
 }
 
+/** What stat says of a node below /dev. */
+export interface DeviceNodeInfo {
+  type: 'char';
+  mode: number;
+  uid: number;
+  gid: number;
+  size: number;
+  major: number;
+  minor: number;
+}
+
 export interface TreeEntry {
   /** Relative to the directory asked about. */
   path: string;
@@ -102,6 +113,14 @@ export class Sysfs {
     return this.#view(path, false, ({ node }) => {
       if (node.type !== 'link') fail('EINVAL', `${path} is not a link`, { path });
       return node.target;
+    });
+  }
+
+  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws ENOENT */
+  deviceNode(name: string): DeviceNodeInfo {
+    return this.#access.view((bus) => {
+      const { major, minor } = bus.device(name) ?? fail('ENOENT', `there is no /dev/${name}`, { path: name });
+      return { type: 'char', mode: 0o600, uid: 0, gid: 0, size: 0, major, minor };
     });
   }
 

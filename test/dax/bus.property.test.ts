@@ -113,7 +113,7 @@ describe('the bus', () => {
         }
         mustRestore(world.bus.snapshot());
       }),
-      { numRuns: 4000 },
+      { numRuns: 1500 },
     );
   });
 });

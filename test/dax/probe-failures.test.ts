@@ -14,11 +14,11 @@ describe('a probe that fails', () => {
       bus.newId(driver, 'dax0.0');
       const failed = device.driver === null;
       if (failed) {
+        bus.platform.failProbeAtStep = step;
         expect(outcome(() => bus.bind(driver, 'dax0.0'))).toBe('ENOMEM');
         expect(checkInvariants(bus)).toEqual([]);
         expect(bus.resources.lines()).toEqual([]);
         expect(bus.memoryBlocks.list).toEqual([]);
-        bus.platform.failProbeAtStep = null;
         bus.bind(driver, 'dax0.0');
       }
       expect(device.driver).toBe(driver);

@@ -66,6 +66,15 @@ describe('memory failure', () => {
     expect(() => file.read(new Uint8Array(10), PAGE)).toThrow(eio);
   });
 
+  it('overwriting a small file whole repairs its page', () => {
+    const file = testFile(device.dax, 100, [[4 * PMD, PMD]]);
+    fail(4 * PMD, PAGE);
+    file.write(pattern(100), 0);
+    const into = new Uint8Array(100);
+    file.read(into, 0);
+    expect(into).toEqual(pattern(100));
+  });
+
   it('zeroing whole pages repairs them', () => {
     const file = testFile(device.dax, PMD, [[4 * PMD, PMD]]);
     fail(4 * PMD + PAGE, PAGE);

@@ -113,6 +113,22 @@ describe('kill()', () => {
     expect(mapsOf(backing)).toEqual([]);
   });
 
+  it('keeps the memory mapped, and says so, when the engine will not let go of a buffer', () => {
+    const { stdout, stderr, status } = runChild(`
+      const backing = memory.memfdBacking('held', 4096);
+      const physical = new memory.PhysicalMemory();
+      physical.insert({ start: 0, length: 4096, backing, offset: 0 });
+      const mapping = physical.map([{ start: 0, length: 4096 }], { access: 'shared', label: '/held' });
+      const view = new Uint8Array(mapping.buffer).fill(3);
+      globalThis.ReadableStream = class { getReader() { return { read: async () => ({}) }; } };
+      ArrayBuffer.prototype.transfer = function () {};
+      mapping.close();
+      console.log(view.length, view[0], mapping.alive);
+    `);
+    expect({ stdout, status }).toEqual({ stdout: '4096 3 false\n', status: 0 });
+    expect(stderr).toMatch(/\/held: the engine did not let go/);
+  });
+
   it('is survived by a loop the compiler has already optimised', () => {
     const { stdout, status, signal } = runChild(`
       const backing = memory.memfdBacking('hot', 1 << 20);

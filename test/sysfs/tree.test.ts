@@ -68,3 +68,13 @@ describe('the attribute tree of a bus', () => {
     expect(sysfs(bus).read('/bus/dax/drivers_autoprobe')).toBe('1\n');
   });
 });
+
+describe('device nodes', () => {
+  it('exist for every device, bound or not, for root alone', () => {
+    const { bus, tree } = makeBus();
+    const { major, minor } = tree.deviceNode('dax0.0');
+    expect(tree.deviceNode('dax0.0')).toMatchObject({ type: 'char', mode: 0o600, uid: 0, size: 0 });
+    expect(`${major}:${minor}`).toBe(bus.device('dax0.0')?.devt);
+    expect(() => tree.deviceNode('dax7.0')).toThrowError(expect.objectContaining({ code: 'ENOENT' }));
+  });
+});

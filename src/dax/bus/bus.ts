@@ -382,7 +382,7 @@ export class Bus {
       removeRegion: (region) => this.removeRegion(region),
       register: (device) => this.#register(device),
       unbind: (device) => this.#unbind(device),
-      probe: (driver, device) => this.#probe(driver, device),
+      probe: (driver, device, matchedById) => this.#probe(driver, device, matchedById),
       forgetStranded: (memory) => this.forgetStranded(memory),
     };
   }
@@ -455,17 +455,18 @@ export class Bus {
     }
   }
 
-  #probe(driver: DaxDriver, device: DevDax): void {
+  #probe(driver: DaxDriver, device: DevDax, matchedById = driver.matchesId(device)): void {
     if (device.size === 0)
       fail('ENXIO', `${device.name} has size 0: give it memory first`, { path: device.name });
     const devres = new Devres(this.platform.failProbeAtStep);
+    this.platform.failProbeAtStep = null;
     device.lastDevres = devres;
     try {
       const probed = driver.probe(device, devres);
       device.binding = {
         ...probed,
         driver: driver.name,
-        matchedById: driver.matchesId(device),
+        matchedById,
         devres,
       };
     } catch (error) {

@@ -24,6 +24,7 @@ export interface BusParts {
   removeRegion(region: Region): void;
   register(device: DevDax): void;
   unbind(device: DevDax): void;
-  probe(driver: DaxDriver, device: DevDax): void;
+  /** `matchedById`: default whether the driver has the id now. */
+  probe(driver: DaxDriver, device: DevDax, matchedById?: boolean): void;
   forgetStranded(memory: StrandedMemory): void;
 }

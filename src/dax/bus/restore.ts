@@ -109,7 +109,8 @@ function bindDevices(bus: BusParts, state: BusState, problems: string[]): void {
       }
       device.setSpans(wanted.ranges.slice(0, wanted.boundRanges));
       try {
-        bus.probe(driver, device);
+        // What was bound then was rightly bound: the id may have been removed since.
+        bus.probe(driver, device, true);
       } catch (error) {
         if (!(error instanceof Error && 'code' in error)) throw error;
         problems.push(`${wanted.name}: ${wanted.driver} cannot be bound again: ${error.message}`);

@@ -30,7 +30,7 @@ export interface Platform {
   readonly stranded: StrandedMemory[];
   /** The global memmap_on_memory switch. */
   readonly memmapOnMemoryAllowed: boolean;
-  /** Injected failure: the probe's n-th acquisition (from 0) fails with ENOMEM. null: none. */
+  /** Injected failure: the n-th acquisition (from 0) of the next probe fails with ENOMEM. null: none. Used up by that probe. */
   failProbeAtStep: number | null;
   /** A kernel log line; levels as in syslog (3 error, 4 warning, 6 info). */
   log(level: 3 | 4 | 6, text: string): void;

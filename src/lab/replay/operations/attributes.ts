@@ -1,10 +1,10 @@
 /** The attribute tree: read, write, ls, stat, tree. */
-import { type DevDax, parseNumber, seenByStore } from '../../../dax/index.js';
+import { parseNumber, seenByStore } from '../../../dax/index.js';
 import { DaxError, fail } from '../../../libc/index.js';
 import { PAGE_SIZE } from '../../../mm/index.js';
 import type { AccessMode, NodeInfo } from '../../../sysfs/index.js';
 import { hardOffline } from '../memory-failure.js';
-import { maskNd, resolvePath } from '../paths.js';
+import { deviceNodeName, maskNd, resolvePath } from '../paths.js';
 import type { Arguments, StepResult } from '../transcript.js';
 import { done, type OperationTable, textValue, type World } from '../world.js';
 
@@ -88,9 +88,8 @@ function memoryFailureFile(world: World, path: string): MemoryFailureFile | null
 
 /** stat of a device node. */
 function nodeStat(world: World, path: string): unknown {
-  const name = path.slice('/dev/'.length);
-  const device: DevDax = world.bus.device(name) ?? fail('ENOENT', `no device node ${path}`, { path });
-  return { type: 'char', mode: '0600', uid: 0, gid: 0, size: 0, minor: device.minor };
+  const { major: _major, mode, ...info } = world.sysfs.deviceNode(deviceNodeName(path));
+  return { ...info, mode: octal(mode) };
 }
 
 function kind(type: NodeInfo['type']): string {

@@ -5,6 +5,7 @@ import {
   type Caller,
   type DaxctlVersion,
   daxctlHost,
+  ROOT,
   runDaxctl,
   type VerbResult,
 } from '../../../sysfs/index.js';
@@ -33,11 +34,14 @@ export interface DaxctlCommands {
 
 /** The daxctl commands an argv means; null when it runs anything else. */
 export function daxctlCommands(argv: readonly string[]): DaxctlCommands | null {
-  const [program = '', user, , , dashC, script] = argv;
-  if (program in VERSIONS) return { words: [[...argv]], caller: { uid: 0 } };
-  if (program !== 'su' || user !== 'nobody' || dashC !== '-c' || script === undefined) return null;
+  const [program = '', user] = argv;
+  if (Object.hasOwn(VERSIONS, program)) return { words: [[...argv]], caller: ROOT };
+  const asNobody = program === 'su' && user === 'nobody';
+  if (!asNobody && !/^(\/bin\/)?sh$/.test(program)) return null;
+  const script = argv[argv.indexOf('-c') + 1] ?? '';
   const words = script.split(';').map((command) => command.trim().split(/\s+/));
-  return words.every(([first = '']) => first in VERSIONS) ? { words, caller: NOBODY } : null;
+  if (!words.every(([first = '']) => Object.hasOwn(VERSIONS, first))) return null;
+  return { words, caller: asNobody ? NOBODY : ROOT };
 }
 
 function run(world: World, [program = '', ...words]: string[], caller: Caller): VerbResult {

@@ -1,0 +1,73 @@
+import type { PhysicalRange } from '../memory/index.js';
+import { type AddressSpace, PAGE_SIZE, type PageTable, PMD_ORDER, PMD_PAGES } from '../mm/index.js';
+import { AddressSpaceEntries, type Entry } from './entries.js';
+
+/** The pages of one file that were faulted in: its entries, and the folios they made of the machine's pages. */
+export class FilePages {
+  readonly #table: PageTable;
+  readonly #owner: AddressSpace;
+  readonly #entries: AddressSpaceEntries;
+
+  /** @param size of the file, bytes */
+  constructor(table: PageTable, owner: AddressSpace, size: number) {
+    this.#table = table;
+    this.#owner = owner;
+    this.#entries = new AddressSpaceEntries(size / PAGE_SIZE);
+  }
+
+  list(): Entry[] {
+    return this.#entries.list();
+  }
+
+  /** PMD entries where file range and pfn are 2 MiB aligned and inside the piece, else PTE entries. */
+  insert(first: number, pfn: number, pages: number, shared: boolean): void {
+    const entries = this.#entries;
+    for (let i = 0; i < pages; ) {
+      const index = first + i;
+      const inSlot = index % PMD_PAGES;
+      const slot = (index - inSlot) / PMD_PAGES;
+      if (entries.pmdAt(slot) >= 0) {
+        i += PMD_PAGES - inSlot; // a PMD that is there serves small requests too
+        continue;
+      }
+      const aligned = inSlot === 0 && (pfn + i) % PMD_PAGES === 0;
+      const pmds = aligned ? entries.freePmds(slot, Math.floor((pages - i) / PMD_PAGES)) : 0;
+      const ptes = pmds > 0 ? 0 : entries.freePtes(index, Math.min(pages - i, PMD_PAGES - inSlot));
+      const [order, count] = pmds > 0 ? [PMD_ORDER, pmds] : [0, ptes];
+      if (count > 0) {
+        this.#table.associateRange(pfn + i, order, count, this.#owner, index, shared);
+        if (order === 0) entries.setPtes(index, count, pfn + i);
+        else entries.setPmds(slot, count, pfn + i);
+      }
+      i += Math.max(1, count * 2 ** order);
+    }
+  }
+
+  /** One reference on each folio of these ranges, which have entries. */
+  pin(ranges: readonly PhysicalRange[]): void {
+    for (const { start, length } of ranges) this.#table.getRange(start / PAGE_SIZE, length / PAGE_SIZE);
+  }
+
+  unpin(ranges: readonly PhysicalRange[]): void {
+    for (const { start, length } of ranges) this.#table.putRange(start / PAGE_SIZE, length / PAGE_SIZE);
+  }
+
+  /** The first file page in [first, end) that somebody else has a reference on, or -1. We must have none. */
+  firstBusy(first: number, end: number): number {
+    let busy = -1;
+    this.#entries.forEach(first, end, (index, pfn) => {
+      if (busy < 0 && this.#isBusy(pfn)) busy = index;
+    });
+    return busy;
+  }
+
+  /** References on a folio of several files may be the others' mappings: those do not make it busy. */
+  #isBusy(pfn: number): boolean {
+    return this.#table.refcount(pfn) > 0 && this.#table.describe(pfn).share === 0;
+  }
+
+  /** Forgets every entry; its folio is put. */
+  drop(): void {
+    this.#entries.clear((_index, pfn) => this.#table.disassociate(pfn));
+  }
+}
