@@ -1,9 +1,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type MountOptions, mountFamfsOn, type Volume } from '../famfs/index.js';
+import {
+  deviceMedia,
+  Log,
+  type MountOptions,
+  mediaState,
+  mountFamfsOn,
+  type Volume,
+} from '../famfs/index.js';
 import { fail } from '../libc/index.js';
 import { type Machine, type MachineDevice, openDevice, openMachine } from '../machine/index.js';
 import type { Context } from './context.js';
+import { count } from './output/human.js';
 
 /** Runs `use` with the machine at the root, made if it is not there, and closes it. */
 export function withMachine<T>(context: Context, use: (machine: Machine) => T): T {
@@ -54,8 +62,39 @@ export function withVolume<T>(
   use: (volume: Volume, device: MachineDevice) => T,
 ): T {
   return withDevice(context, where, { writable: !options.readOnly }, (device) =>
-    closing(mountFamfsOn(device, options), (volume) => use(volume, device)),
+    closing(mountFamfsOn(device, options), (volume) => {
+      warnOfDamage(context, volume, device);
+      return use(volume, device);
+    }),
   );
+}
+
+/** A log entry that fails its checks ends the replay: the files behind it are not shown, which must be said. */
+export function warnOfDamage(context: Context, volume: Volume, device: MachineDevice): void {
+  const media = deviceMedia(device);
+  try {
+    const replayed = volume.statfs().logUsed;
+    const log = Log.at(media, volume.superblock);
+    const published = Math.min(log.nextIndex(), log.slots);
+    const problem = replayed < published ? log.checkEntry(replayed)[0] : undefined;
+    if (problem === undefined) return;
+    const hidden = count(published - replayed, 'entry', 'entries');
+    context.output.note(
+      `udax: ${device.name}: ${problem.message}; ${hidden} from there on are not shown (udax fsck tells more)`,
+    );
+  } finally {
+    media.close();
+  }
+}
+
+/** Whether a famfs is on a device in famfs mode; also true of a damaged one: that is for its owner to look at. */
+export function hasFileSystem(device: MachineDevice): boolean {
+  const media = deviceMedia(device);
+  try {
+    return mediaState(media) !== 'none';
+  } finally {
+    media.close();
+  }
 }
 
 /** Opens a device for somebody who closes it later. */

@@ -6,21 +6,24 @@ import { AddressSpaceEntries, type Entry } from './entries.js';
 export class FilePages {
   readonly #table: PageTable;
   readonly #owner: AddressSpace;
-  readonly #entries: AddressSpaceEntries;
+  readonly #size: number;
+  /** Made by the first fault: most files are never mapped. */
+  #entries: AddressSpaceEntries | undefined;
 
   /** @param size of the file, bytes */
   constructor(table: PageTable, owner: AddressSpace, size: number) {
     this.#table = table;
     this.#owner = owner;
-    this.#entries = new AddressSpaceEntries(size / PAGE_SIZE);
+    this.#size = size;
   }
 
   list(): Entry[] {
-    return this.#entries.list();
+    return this.#entries?.list() ?? [];
   }
 
   /** PMD entries where file range and pfn are 2 MiB aligned and inside the piece, else PTE entries. */
   insert(first: number, pfn: number, pages: number, shared: boolean): void {
+    this.#entries ??= new AddressSpaceEntries(this.#size / PAGE_SIZE);
     const entries = this.#entries;
     for (let i = 0; i < pages; ) {
       const index = first + i;
@@ -55,7 +58,7 @@ export class FilePages {
   /** The first file page in [first, end) that somebody else has a reference on, or -1. We must have none. */
   firstBusy(first: number, end: number): number {
     let busy = -1;
-    this.#entries.forEach(first, end, (index, pfn) => {
+    this.#entries?.forEach(first, end, (index, pfn) => {
       if (busy < 0 && this.#isBusy(pfn)) busy = index;
     });
     return busy;
@@ -68,6 +71,6 @@ export class FilePages {
 
   /** Forgets every entry; its folio is put. */
   drop(): void {
-    this.#entries.clear((_index, pfn) => this.#table.disassociate(pfn));
+    this.#entries?.clear((_index, pfn) => this.#table.disassociate(pfn));
   }
 }

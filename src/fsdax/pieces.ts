@@ -1,5 +1,6 @@
 import type { DaxDevice, DirectAccess } from '../dax/index.js';
 import { fail, hasCode } from '../libc/index.js';
+import type { Backing } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import type { IomapProvider } from './iomap.js';
 
@@ -105,12 +106,20 @@ export class FilePieces {
     }
   }
 
-  /** EIO where a backing ends before the bytes of a range. */
+  /** EIO where a backing ends before the bytes of a range: asked once a backing, however many pieces there are. */
   checkMemory(offset: number, length: number): void {
+    const used = new Map<Backing, { start: number; end: number }>();
     this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
       for (const piece of this.#device.memory.locate(hpa, bytes)) {
-        piece.backing.checkRange(piece.offset, piece.length);
+        const end = piece.offset + piece.length;
+        const known = used.get(piece.backing);
+        if (!known) used.set(piece.backing, { start: piece.offset, end });
+        else {
+          known.start = Math.min(known.start, piece.offset);
+          known.end = Math.max(known.end, end);
+        }
       }
     });
+    for (const [backing, { start, end }] of used) backing.checkRange(start, end - start);
   }
 }

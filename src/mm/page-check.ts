@@ -31,6 +31,7 @@ export function checkSections(
 function checkPages(pages: PageStates, first: number): string[] {
   const wrong: string[] = [];
   let live = 0;
+  let referenced = 0;
   for (let head = 0; head < PMD_PAGES; ) {
     const count = pages.pagesOf(head);
     if (pages.head[head] !== head) wrong.push(`I1: pfn ${first + head} is a tail without a head before it`);
@@ -43,9 +44,12 @@ function checkPages(pages: PageStates, first: number): string[] {
       wrong.push(`I5: pfn ${first + head} has refcount ${pages.references[head]}`);
     if (pages.union[head]! < 0) wrong.push(`I2: pfn ${first + head} has union word ${pages.union[head]}`);
     if (!pages.resting(head)) live++;
+    referenced += pages.references[head]!;
     head += count;
   }
   if (live !== pages.live)
     wrong.push(`I1: section at pfn ${first} counts ${pages.live} live pages, has ${live}`);
+  if (referenced !== pages.referenced)
+    wrong.push(`I5: section at pfn ${first} counts ${pages.referenced} references, has ${referenced}`);
   return wrong;
 }

@@ -37,7 +37,7 @@ export const deviceCommands: readonly CommandSpec[] = [
     group,
     summary: 'take a region and its devices away',
     arguments: [['<id>', 'region id, as list -R shows it']],
-    options: [['-f, --force', 'also when its devices are bound to a driver']],
+    options: [['-f, --force', 'also when a famfs is on it, or memory of it is online']],
     explanation:
       'Detaches a region: its devices are unbound and removed. The default backing file is deleted with all that is in it; ' +
       'a backing you named with -b stays as it is. A device that a process holds is refused (EBUSY) with the holders named.',

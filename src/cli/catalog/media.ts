@@ -31,7 +31,7 @@ export const mediaCommands: readonly CommandSpec[] = [
     summary: 'check a famfs; exit 1 when it is not clean',
     arguments: [device],
     options: [
-      ['-v, --verbose', 'also show the superblock and the log header'],
+      ['-v, --verbose', 'also show every field of the superblock and the log'],
       ['-B, --nbuckets <N>', 'free space in each of N buckets, as interleaved files see it'],
     ],
     explanation:

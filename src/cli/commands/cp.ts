@@ -8,7 +8,7 @@ import { type CopyJob, copySteps } from '../copying/copy.js';
 import { localPlace, type Place, volumePlace } from '../copying/place.js';
 import { planSource, type Step } from '../copying/plan.js';
 import { AlreadyReported, UsageError } from '../errors.js';
-import { openDeviceOf } from '../opening.js';
+import { openDeviceOf, warnOfDamage } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
 
 interface CpFlags extends OwnershipFlags, StripeFlags {
@@ -90,6 +90,7 @@ class OpenVolumes {
       device.close();
       throw error;
     }
+    warnOfDamage(this.#context, volume, device);
     const place = volumePlace(address.device, volume);
     this.#open.set(address.device, { place, volume, device });
     return place;

@@ -27,9 +27,9 @@ export function list(context: Context, _args: string[], { dev, ...flags }: ListF
 
 /** What a verb did to one device: a sentence for people, or daxctl's JSON of the device. */
 function tell(context: Context, machine: Machine, device: DeviceInfo, done: string): void {
-  const state = device.state === 'disabled' ? 'disabled' : `${device.mode} mode (${device.driver})`;
+  const mode = device.state === 'disabled' ? '' : `, ${device.mode} mode (${device.driver})`;
   const daxctl = daxctlList(machine, { device: device.name, devices: true, idle: true });
-  context.show(JSON.parse(daxctl), () => `${device.name} ${done}: ${humanSize(device.size)}, ${state}`);
+  context.show(JSON.parse(daxctl), () => `${device.name} ${done}: ${humanSize(device.size)}${mode}`);
 }
 
 interface CreateDeviceFlags {

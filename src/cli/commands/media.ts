@@ -1,6 +1,7 @@
 import {
   deviceMedia,
   FileTree,
+  type FsckReport,
   Log,
   logSlots,
   type Problem,
@@ -59,9 +60,18 @@ export function fsckCommand(context: Context, [text = '']: string[], flags: Fsck
   const report = withDevice(context, where, { writable: false }, (device) => fsck(device, options));
   context.show(report, () => {
     const verdict = report.ok ? 'clean' : count(report.errors.length, 'error');
-    return `${renderFsckReport(report).trimEnd()}\n\n${where}: ${verdict}`;
+    const details = flags.verbose ? `${rawFields(report)}\n\n` : '';
+    return `${details}${renderFsckReport(report).trimEnd()}\n\n${where}: ${verdict}`;
   });
   if (!report.ok) throw new AlreadyReported();
+}
+
+/** Every field of the superblock and of the log as it is on the media. */
+function rawFields({ superblock, log }: FsckReport): string {
+  return Object.entries({ superblock, log })
+    .filter(([, fields]) => fields !== null)
+    .map(([name, fields]) => `${name}:\n${formatPairs(Object.entries(fields!), '  ')}`)
+    .join('\n\n');
 }
 
 /** `udax info` */

@@ -1,9 +1,10 @@
-import type { CreateRegionOptions, RegionInfo } from '../../machine/index.js';
+import { fail } from '../../libc/index.js';
+import type { CreateRegionOptions, Machine, RegionInfo } from '../../machine/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument, sizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
-import { withExistingMachine, withMachine } from '../opening.js';
+import { hasFileSystem, withExistingMachine, withMachine } from '../opening.js';
 import { hex, humanSize } from '../output/human.js';
 
 interface CreateRegionFlags {
@@ -50,9 +51,20 @@ function describeRegion(region: RegionInfo): string {
   return `${kind}: ${at}, device ${region.devices.join(', ')}, memory in ${region.backing.path}`;
 }
 
+/** The memory of a region goes with it: a file system there is not lost without -f, as with mkfs. */
+function refuseToLoseFiles(machine: Machine, id: number): void {
+  for (const device of machine.devices().filter(({ region, mode }) => region === id && mode === 'famfs')) {
+    if (!hasFileSystem(machine.device(device.name))) continue;
+    fail('EEXIST', `region ${id} has a famfs on ${device.name}: -f destroys the region and all its files`);
+  }
+}
+
 /** `udax destroy-region` */
 export function destroyRegion(context: Context, [text = '']: string[], flags: { force?: boolean }): void {
   const id = integerArgument(text, 'region ID');
-  withExistingMachine(context, (machine) => machine.destroyRegion(id, { force: flags.force ?? false }));
+  withExistingMachine(context, (machine) => {
+    if (!flags.force) refuseToLoseFiles(machine, id);
+    machine.destroyRegion(id, { force: flags.force ?? false });
+  });
   context.show({ id, destroyed: true }, () => `region ${id} is gone`);
 }

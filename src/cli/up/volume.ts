@@ -1,8 +1,9 @@
 import { statfsSync } from 'node:fs';
-import { deviceMedia, mediaState, mountFamfsOn, type Volume } from '../../famfs/index.js';
+import { mountFamfsOn, type Volume } from '../../famfs/index.js';
 import { mkfs } from '../../index.js';
 import { fail } from '../../libc/index.js';
 import type { Machine, MachineDevice } from '../../machine/index.js';
+import { hasFileSystem } from '../opening.js';
 import { humanSize } from '../output/human.js';
 
 const MiB = 2 ** 20;
@@ -62,14 +63,4 @@ function sizeThatFits(root: string): number {
     );
   }
   return Math.min(defaultRegionSize, half);
-}
-
-/** Also true of a damaged one: that is for its owner to look at, not for us to overwrite. */
-function hasFileSystem(device: MachineDevice): boolean {
-  const media = deviceMedia(device);
-  try {
-    return mediaState(media) !== 'none';
-  } finally {
-    media.close();
-  }
 }

@@ -1,17 +1,18 @@
-import { fail, hasCode } from '../../libc/index.js';
+import { fail } from '../../libc/index.js';
 import type { PhysicalMemory } from '../../memory/index.js';
 import { MemoryBlocks, type MemoryNode, type OnlinePolicy, PageTable, ResourceTree } from '../../mm/index.js';
 import type { Incident, Platform, StrandedMemory } from '../core/platform.js';
 import { DaxRegistry } from '../core/registry.js';
-import { Devres } from '../drivers/devres.js';
 import type { DaxDriver } from '../drivers/driver.js';
-import type { FailedUnit } from '../files/file-host.js';
-import { OpenFile, type OpenFlags } from '../files/open-file.js';
+import type { OpenFile, OpenFlags } from '../files/open-file.js';
 import type { Vma } from '../files/vma.js';
 import { expandQuirks } from '../quirks.js';
-import type { Binding, DevDax } from '../regions/dev-dax.js';
+import { ALIGNS, type DevDax } from '../regions/dev-dax.js';
 import { parseDeviceId } from '../regions/parse.js';
-import { type AddRegionOptions, Region, type RegionHost } from '../regions/region.js';
+import { type AddRegionOptions, Region } from '../regions/region.js';
+import { Binder } from './binder.js';
+import { DeviceList } from './device-list.js';
+import { FileTable } from './file-table.js';
 import { hardOffline, type MemoryFailureResult, memoryFailure, softOffline } from './memory-failure.js';
 import { Minors } from './minors.js';
 import { type Module, Modules } from './modules.js';
@@ -51,20 +52,16 @@ export class Bus {
   readonly registry: DaxRegistry;
   readonly uevents = new Uevents();
   readonly minors = new Minors();
-  /** drivers_autoprobe. It does not stop new_id, bind or drivers_probe. */
-  autoprobe = true;
+  /** The inside, for code that rebuilds or undoes. */
+  readonly parts: BusParts;
+  readonly #autoprobe = { on: true };
   readonly #modules: Modules;
   readonly #regions: Region[] = [];
-  /** In the order they appeared. */
-  #devices: DevDax[] = [];
-  readonly #byName = new Map<string, DevDax>();
-  readonly #openFiles = new Set<OpenFile>();
-  readonly #vmas = new Set<Vma>();
-  /** Devices a driver was bound to, oldest binding first. */
-  #bound: DevDax[] = [];
+  readonly #devices: DeviceList;
+  readonly #files: FileTable;
+  readonly #binder: Binder;
   #log: string[] = [];
   readonly #incidents: Incident[] = [];
-  readonly #parts: BusParts;
 
   constructor(options: BusOptions = {}) {
     this.memory = options.memory ?? null;
@@ -86,12 +83,25 @@ export class Bus {
       log: (level, text) => this.#write(`<${level}>${text}`),
       report: (incident) => this.#incidents.push(incident),
     };
+    const { platform, uevents, minors } = this;
     this.registry = new DaxRegistry(this.quirks);
-    this.#modules = new Modules(this.platform);
-    this.#parts = this.#makeParts();
+    this.#devices = new DeviceList(this.registry);
+    this.#modules = new Modules(platform);
+    this.#files = new FileTable(platform, this.#modules, minors, this);
+    this.#binder = new Binder(platform, this.#modules, this.#devices, this.#regions, this.#files, uevents);
+    this.parts = this.#makeParts();
   }
 
   // ---- looking at it ----
+
+  /** drivers_autoprobe. It does not stop new_id, bind or drivers_probe. */
+  get autoprobe(): boolean {
+    return this.#autoprobe.on;
+  }
+
+  set autoprobe(on: boolean) {
+    this.#autoprobe.on = on;
+  }
 
   /** In the order they were added. */
   get regions(): readonly Region[] {
@@ -100,7 +110,7 @@ export class Bus {
 
   /** All devices in the order they appeared. */
   devices(): readonly DevDax[] {
-    return this.#devices;
+    return this.#devices.all;
   }
 
   /** In registration order. */
@@ -114,13 +124,12 @@ export class Bus {
   }
 
   device(name: string): DevDax | undefined {
-    return this.#byName.get(name);
+    return this.#devices.byName(name);
   }
 
   /** By "maj:min". */
   deviceByDevt(devt: string): DevDax | undefined {
-    const dax = this.registry.lookup(devt);
-    return dax === null ? undefined : this.#devices.find((device) => device.dax === dax);
+    return this.#devices.byDevt(devt);
   }
 
   driver(name: string): DaxDriver | undefined {
@@ -153,11 +162,11 @@ export class Bus {
   }
 
   get openFiles(): ReadonlySet<OpenFile> {
-    return this.#openFiles;
+    return this.#files.files;
   }
 
   get vmas(): ReadonlySet<Vma> {
-    return this.#vmas;
+    return this.#files.vmas;
   }
 
   node(id: number): MemoryNode | undefined {
@@ -175,11 +184,10 @@ export class Bus {
     const { start, size, align } = options;
     if (!(size > 0) || !Number.isSafeInteger(start + size) || start % 4096 !== 0 || size % 4096 !== 0)
       fail('EINVAL', `region ${id}: ${start}+${size} is no span of whole pages`);
-    if (![4096, 2097152, 1073741824].includes(align))
-      fail('EINVAL', `region ${id}: align ${align} is none of 4096, 2 MiB, 1 GiB`);
+    if (!ALIGNS.includes(align)) fail('EINVAL', `region ${id}: align ${align} is none of 4096, 2 MiB, 1 GiB`);
     const other = this.#regions.find((region) => region.start < start + size && region.end >= start);
     if (other !== undefined) fail('EBUSY', `region ${id}: memory at ${start} belongs to region ${other.id}`);
-    const region = new Region(this.#parts.host, id, options);
+    const region = new Region(this.#host, id, options);
     this.#regions.push(region);
     region.addFirstDevice((options.idle ?? false) && !region.isStatic);
     return region;
@@ -192,7 +200,7 @@ export class Bus {
     if (region === undefined || at < 0) fail('ENODEV', `there is no region ${String(which)}`);
     for (const device of region.devices) device.dax.mustHaveNoReaders();
     for (const device of [...region.devices].reverse()) {
-      if (device.binding !== null) this.#unbind(device);
+      if (device.binding !== null) this.#binder.unbind(device);
       region.drop(device);
     }
     this.#regions.splice(at, 1);
@@ -203,15 +211,15 @@ export class Bus {
   /** Loads a module: its driver is attached to every unbound device it matches. EEXIST, ENOENT. */
   insmod(name: string): void {
     const driver = this.#modules.load(name);
-    if (driver !== null && this.autoprobe) this.#attachAll(driver);
+    if (driver !== null && this.autoprobe) this.#binder.attachAll(driver);
   }
 
   /** Unloads it: its devices become unbound and are not offered to others; its ids are lost. EAGAIN, ENOENT. */
   rmmod(name: string): void {
     const module = this.#modules.unloadable(name);
-    const devices = this.#bound.filter((device) => device.driver === name);
+    const devices = this.#binder.boundTo(name);
     for (const device of devices) device.dax.mustHaveNoReaders();
-    for (const device of devices.reverse()) this.#unbind(device);
+    for (const device of devices.reverse()) this.#binder.unbind(device);
     this.#modules.remove(module);
   }
 
@@ -221,7 +229,7 @@ export class Bus {
   newId(driverName: string, id: string): void {
     const driver = this.#driver(driverName);
     driver.addId(parseDeviceId(id));
-    this.#attachAll(driver);
+    this.#binder.attachAll(driver);
   }
 
   /** Drops an id; never unbinds. EINVAL. */
@@ -240,7 +248,7 @@ export class Bus {
       });
     if (device.binding !== null)
       fail('EBUSY', `${deviceName} is bound to ${device.driver} already`, { path: deviceName });
-    this.#probe(driver, device);
+    this.#binder.probe(driver, device);
   }
 
   /** ENODEV unknown, not bound, or bound to another driver. Else it always succeeds (EDEADLK from within a call into it). */
@@ -250,14 +258,14 @@ export class Bus {
     if (device === undefined || device.driver !== driverName)
       fail('ENODEV', `${deviceName} is not bound to ${driverName}`, { path: deviceName });
     device.dax.mustHaveNoReaders();
-    this.#unbind(device);
+    this.#binder.unbind(device);
   }
 
   /** drivers_probe: offers the device to the drivers. ENODEV unknown; else success, even if nothing binds. */
   probe(deviceName: string): void {
     const device = this.#byName.get(deviceName);
     if (device === undefined) fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
-    this.#attach(device);
+    this.#binder.attach(device);
   }
 
   // ---- device files ----
@@ -266,14 +274,14 @@ export class Bus {
   open(deviceName: string, flags: OpenFlags = {}): OpenFile {
     const device = this.#byName.get(deviceName);
     if (device === undefined) return fail('ENOENT', `there is no /dev/${deviceName}`, { path: deviceName });
-    return this.#open(device, flags);
+    return this.#files.open(device, flags);
   }
 
   /** open(2) of any node with this number ("maj:min"). ENXIO nobody has it. */
   openDevt(devt: string, flags: OpenFlags = {}): OpenFile {
     const device = this.deviceByDevt(devt);
     if (device === undefined) return fail('ENXIO', `no device has the number ${devt}`);
-    return this.#open(device, flags);
+    return this.#files.open(device, flags);
   }
 
   // ---- memory failure ----
@@ -344,45 +352,33 @@ export class Bus {
 
   /** The inside, for code that rebuilds or undoes. */
   get parts(): BusParts {
+    this.#parts ??= this.#makeParts();
     return this.#parts;
   }
 
   // ---- inside ----
 
   #makeParts(): BusParts {
-    const host: RegionHost = {
-      platform: this.platform,
-      major: DAX_MAJOR,
-      allocateMinor: () => this.minors.allocate(),
-      freeInstance: (id) => this.#freeInstance(id),
-      deviceAdded: (device) => this.#deviceAdded(device),
-      deviceRemoved: (device) => this.#deviceRemoved(device),
-    };
-    const setAutoprobe = (on: boolean): void => {
-      this.autoprobe = on;
-    };
-    const getAutoprobe = (): boolean => this.autoprobe;
     return {
       platform: this.platform,
       pages: this.pages,
       memoryBlocks: this.memoryBlocks,
-      host,
+      host: {
+        platform: this.platform,
+        major: DAX_MAJOR,
+        allocateMinor: () => this.minors.allocate(),
+        freeInstance: (id) => this.#devices.freeInstance(id),
+        deviceAdded: (device) => this.#deviceAdded(device),
+        deviceRemoved: (device) => this.#deviceRemoved(device),
+      },
       modules: this.#modules,
       regions: this.#regions,
+      devices: this.#devices,
+      binder: this.#binder,
       uevents: this.uevents,
       minors: this.minors,
-      get autoprobe() {
-        return getAutoprobe();
-      },
-      set autoprobe(on: boolean) {
-        setAutoprobe(on);
-      },
-      devices: () => this.#devices,
-      device: (name) => this.#byName.get(name),
+      autoprobe: this.#autoprobe,
       removeRegion: (region) => this.removeRegion(region),
-      register: (device) => this.#register(device),
-      unbind: (device) => this.#unbind(device),
-      probe: (driver, device, matchedById) => this.#probe(driver, device, matchedById),
       forgetStranded: (memory) => this.forgetStranded(memory),
     };
   }
@@ -393,159 +389,32 @@ export class Bus {
     );
   }
 
+  #device(name: string): DevDax {
+    return this.#devices.byName(name) ?? fail('ENODEV', `there is no device ${name}`, { path: name });
+  }
+
   #freeRegionId(): number {
     let id = 0;
     while (this.#regions.some((region) => region.id === id)) id++;
     return id;
   }
 
-  #freeInstance(regionId: number): number {
-    let instance = 0;
-    while (this.#byName.has(`dax${regionId}.${instance}`)) instance++;
-    return instance;
-  }
-
-  #register(device: DevDax): void {
-    this.#devices.push(device);
-    this.#byName.set(device.name, device);
-    this.registry.register(device.dax);
-  }
-
   #deviceAdded(device: DevDax): void {
-    this.#register(device);
+    this.#devices.add(device);
     this.uevents.emit('add', device);
-    if (this.autoprobe) this.#attach(device);
+    if (this.autoprobe) this.#binder.attach(device);
   }
 
   #deviceRemoved(device: DevDax): void {
-    device.present = false;
-    this.#devices = this.#devices.filter((other) => other !== device);
-    this.#byName.delete(device.name);
-    this.registry.unregister(device.dax);
+    this.#devices.remove(device);
     if (device.nodeCorrupt)
       this.platform.report({
         quirk: 'kernel72-rebind-open-file',
         invariant: 'I3',
         text: `${device.name}: removing its node is a list corruption (BUG in cd_forget)`,
       });
-    if (!this.#isOpen(device)) this.minors.free(device.minor);
+    if (!this.#files.isOpen(device)) this.minors.free(device.minor);
     this.uevents.emit('remove', device);
-  }
-
-  /** Offers a device to the drivers in registration order; the first whose probe succeeds has it. */
-  #attach(device: DevDax): void {
-    for (const driver of this.drivers) {
-      if (device.binding !== null) return;
-      if (driver.matches(device)) this.#tryProbe(driver, device);
-    }
-  }
-
-  /** Offers all unbound devices to one driver. */
-  #attachAll(driver: DaxDriver): void {
-    for (const device of [...this.#devices])
-      if (device.binding === null && driver.matches(device)) this.#tryProbe(driver, device);
-  }
-
-  /** Failures of an attach pass are logged, not told (probe() logs them). */
-  #tryProbe(driver: DaxDriver, device: DevDax): void {
-    try {
-      this.#probe(driver, device);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error;
-    }
-  }
-
-  #probe(driver: DaxDriver, device: DevDax, matchedById = driver.matchesId(device)): void {
-    if (device.size === 0)
-      fail('ENXIO', `${device.name} has size 0: give it memory first`, { path: device.name });
-    const devres = new Devres(this.platform.failProbeAtStep);
-    this.platform.failProbeAtStep = null;
-    device.lastDevres = devres;
-    try {
-      const probed = driver.probe(device, devres);
-      device.binding = {
-        ...probed,
-        driver: driver.name,
-        matchedById,
-        devres,
-      };
-    } catch (error) {
-      devres.releaseAll();
-      this.#logProbeFailure(driver, device, error);
-      throw error;
-    }
-    this.#deviceBound(device);
-  }
-
-  #deviceBound(device: DevDax): void {
-    if (this.quirks.has('kernel72-rebind-open-file') && this.#isOpen(device)) device.nodeCorrupt = true;
-    this.#bound.push(device);
-    this.#regions.find((region) => region === device.region)?.deviceBound(device);
-    this.uevents.emit('bind', device);
-  }
-
-  #logProbeFailure(driver: DaxDriver, device: DevDax, error: unknown): void {
-    if (hasCode(error, 'ENXIO', 'ENODEV')) return;
-    const number = error instanceof Error && 'errno' in error ? String(error.errno) : String(error);
-    this.platform.log(
-      3,
-      `${driver.name} ${device.name}: probe with driver ${driver.name} failed with error ${number}`,
-    );
-  }
-
-  #unbind(device: DevDax): void {
-    const binding = device.binding!;
-    try {
-      binding.devres.releaseAll();
-    } finally {
-      device.binding = null;
-      device.cleared = binding.driver === 'fsdev_dax' ? binding.ranges : [];
-      this.#bound = this.#bound.filter((other) => other !== device);
-    }
-    this.uevents.emit('unbind', device);
-  }
-
-  #open(device: DevDax, flags: OpenFlags): OpenFile {
-    const binding = flags.path ? null : this.#openable(device);
-    if (flags.direct)
-      fail('EINVAL', `/dev/${device.name} cannot be opened with O_DIRECT`, { path: device.name });
-    const file = new OpenFile(
-      {
-        platform: this.platform,
-        vmas: this.#vmas,
-        fileReleased: (released) => this.#fileReleased(released as OpenFile),
-        hardOffline: (hpa, failureFlags): { mappers: FailedUnit<Vma>[] } =>
-          this.hardOffline(hpa, failureFlags),
-        softOffline: (hpa) => this.softOffline(hpa),
-      },
-      device,
-      binding,
-      flags,
-    );
-    this.#openFiles.add(file);
-    if (binding !== null) this.#modules.hold(binding.driver);
-    return file;
-  }
-
-  #openable(device: DevDax): Binding {
-    const { binding } = device;
-    if (binding !== null && binding.file !== 'none') return binding;
-    if (binding === null && this.quirks.has('kernel72-open-after-unbind'))
-      for (const file of this.#openFiles)
-        if (file.device === device && file.binding !== null && !file.closed) return file.binding;
-    const why = binding === null ? 'no driver is bound to it' : 'its memory is system RAM';
-    return fail('ENXIO', `/dev/${device.name} cannot be opened: ${why}`, { path: device.name });
-  }
-
-  #isOpen(device: DevDax): boolean {
-    for (const file of this.#openFiles) if (file.device === device && file.binding !== null) return true;
-    return false;
-  }
-
-  #fileReleased(file: OpenFile): void {
-    this.#openFiles.delete(file);
-    if (file.binding !== null) this.#modules.release(file.binding.driver);
-    if (!file.device.present && !this.#isOpen(file.device)) this.minors.free(file.device.minor);
   }
 
   #write(line: string): void {

@@ -25,7 +25,7 @@ export function reconfigure(bus: Bus, deviceName: string, driverName: string): v
   } catch (error) {
     if (bus.quirks.has('mode-not-restored')) throw error;
     for (const { driver, ids } of idsBefore) driver.setIds(ids);
-    if (old !== null && device.driver === null) bus.parts.probe(bus.driver(old)!, device);
+    if (old !== null && device.driver === null) bus.parts.binder.probe(bus.driver(old)!, device);
     throw error;
   }
 }

@@ -26,15 +26,15 @@ export function restore(bus: BusParts, state: BusState): string[] {
   } finally {
     bus.uevents.muted = false;
     bus.memoryBlocks.autoOnline = autoOnline;
-    bus.autoprobe = state.autoprobe;
+    bus.autoprobe.on = state.autoprobe;
   }
   return problems;
 }
 
 function restoreModules(bus: BusParts, state: BusState): void {
   const names = state.modules.map(({ name }) => name);
-  for (const device of bus.devices())
-    if (device.driver !== null && !names.includes(device.driver)) bus.unbind(device);
+  for (const device of bus.devices.all)
+    if (device.driver !== null && !names.includes(device.driver)) bus.binder.unbind(device);
   bus.modules.restore(names);
   for (const { name, ids } of state.modules) bus.modules.driver(name)?.setIds(ids);
 }
@@ -57,7 +57,7 @@ function removeRegions(bus: BusParts, state: BusState): void {
 }
 
 function removeDevice(bus: BusParts, region: Region, device: DevDax): void {
-  if (device.binding !== null) bus.unbind(device);
+  if (device.binding !== null) bus.binder.unbind(device);
   region.drop(device);
 }
 
@@ -74,9 +74,9 @@ function restoreRegion(bus: BusParts, stored: RegionState): void {
       bus.minors.reserve(wanted.minor);
       const added = region.addStored(wanted.instance, wanted.minor, wanted.ranges);
       added.setStored(wanted.align, wanted.memmapOnMemory);
-      bus.register(added);
+      bus.devices.add(added);
     } else if (!bindingFits(device, wanted)) {
-      if (device.binding !== null) bus.unbind(device);
+      if (device.binding !== null) bus.binder.unbind(device);
       changeDevice(device, wanted);
     } else if (JSON.stringify(deviceState(device)) !== JSON.stringify(wanted)) changeDevice(device, wanted);
   }
@@ -100,7 +100,7 @@ function changeDevice(device: DevDax, wanted: DeviceState): void {
 function bindDevices(bus: BusParts, state: BusState, problems: string[]): void {
   for (const stored of state.regions)
     for (const wanted of stored.devices) {
-      const device = bus.device(wanted.name);
+      const device = bus.devices.byName(wanted.name);
       if (device === undefined || wanted.driver === null || device.binding !== null) continue;
       const driver = bus.modules.driver(wanted.driver);
       if (driver === undefined) {
@@ -110,7 +110,7 @@ function bindDevices(bus: BusParts, state: BusState, problems: string[]): void {
       device.setSpans(wanted.ranges.slice(0, wanted.boundRanges));
       try {
         // What was bound then was rightly bound: the id may have been removed since.
-        bus.probe(driver, device, true);
+        bus.binder.probe(driver, device, true);
       } catch (error) {
         if (!(error instanceof Error && 'code' in error)) throw error;
         problems.push(`${wanted.name}: ${wanted.driver} cannot be bound again: ${error.message}`);

@@ -47,7 +47,7 @@ export interface DeviceState {
 
 export function snapshot(bus: BusParts): BusState {
   return {
-    autoprobe: bus.autoprobe,
+    autoprobe: bus.autoprobe.on,
     autoOnline: bus.memoryBlocks.autoOnline,
     modules: bus.modules.list.map(({ name, driver }) => ({ name, ids: [...(driver?.ids ?? [])] })),
     regions: bus.regions.map(regionState),

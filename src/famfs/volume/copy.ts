@@ -79,7 +79,7 @@ export async function readInto(
 
 function readFully(source: HostFile, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.length; ) {
-    const bytes = fs.readSync(source.fd, into, done, into.length - done, position + done);
+    const bytes = readSome(source, into, done, position + done);
     if (bytes === 0) {
       fail(
         'EIO',
@@ -90,6 +90,20 @@ function readFully(source: HostFile, into: Uint8Array, position: number): void {
       );
     }
     done += bytes;
+  }
+}
+
+function readSome(source: HostFile, into: Uint8Array, done: number, position: number): number {
+  try {
+    return fs.readSync(source.fd, into, done, into.length - done, position);
+  } catch (error) {
+    if (!hasCode(error, 'EFAULT')) throw asDaxError(error, `reading ${source.path}`, source.path);
+    // Where a store of ours would be a fatal SIGBUS, read(2) answers EFAULT.
+    throw new DaxError(
+      'ENOSPC',
+      `there is no memory to put byte ${position} of ${source.path} into: the file system under a sparse backing is full`,
+      { path: source.path, cause: error },
+    );
   }
 }
 

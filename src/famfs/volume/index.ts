@@ -1,3 +1,19 @@
+/**
+ * famfs/volume/: files people open, on a dax device.
+ *
+ * Purpose: mount a famfs (as master or client), add directories and files to it, and give out their bytes as memory.
+ * Invariants: nothing is written before all checks of an operation have passed; data comes before the entry that names
+ * it, the entry before the index that publishes it; what a view shows is the file's memory, exactly its bytes; a client
+ * or read-only volume never stores anything.
+ * Locks (range-locks.ts): the log header's bytes for one append (microseconds), a new file's extents while it is
+ * filled; always in that order. In one process nothing else is needed: between two awaits all is synchronous.
+ * Lifetime: device > MountedFamfs (the dax device's holder; shared by the volumes of this process) > Volume > VolumeFile >
+ * mapping. Closed in reverse; closing an outer one closes what is inside. When the device is disabled the mounted famfs is
+ * dead: views are gone before their memory is, calls answer ENXIO.
+ * Failure: EROFS, EBADF (closed), ENXIO (device gone), ESTALE (formatted anew underneath), EIO (failed memory), EBUSY (log
+ * kept locked), ENOSPC (device or log full), and the names' ENOENT, EEXIST, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG. A failed
+ * operation leaves everything as it was.
+ */
 export { type DeviceMedia, type DeviceMediaOptions, type Durability, deviceMedia } from './device-media.js';
 export { VolumeFile } from './file.js';
 export type {

@@ -104,7 +104,7 @@ class Search {
 
   run(): SearchResult {
     const maxDepth = this.options.maxDepth ?? 64;
-    const root = this.#world(0);
+    const root = this.#world([]);
     let frontier = [this.#record(this.#key(root).whole, NOBODY, 0)];
     const wrong = [...root.takeViolations(), ...checkWorld(root)];
     if (wrong.length > 0) this.#found = { trace: [], violations: wrong };
@@ -127,11 +127,12 @@ class Search {
 
   /** Runs every event that may happen in a state; states not met before are checked and added to `next`. */
   #expand(state: number, next: number[]): void {
-    let world: World | null = this.#world(state);
+    const path = this.#path(state);
+    let world: World | null = this.#world(path);
     const here = this.#key(world);
     const offered = this.#events.offered(world);
     for (const event of offered) {
-      world ??= this.#world(state);
+      world ??= this.#world(path);
       const errno = world.apply(event);
       this.#eventsRun++;
       const there = this.#key(world);
@@ -173,12 +174,12 @@ class Search {
     return state;
   }
 
-  /** A new world in this state. */
-  #world(state: number): World {
+  /** A new world at the end of this path. */
+  #world(path: readonly ExploreEvent[]): World {
     const world = new World(this.scope, this.#quirks);
     for (const event of this.#setup) world.apply(event);
-    for (const event of this.#path(state)) world.apply(event);
-    if (state !== 0) world.takeViolations();
+    for (const event of path) world.apply(event);
+    if (path.length > 0) world.takeViolations();
     return world;
   }
 

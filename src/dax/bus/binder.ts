@@ -1,0 +1,97 @@
+import { fail, hasCode } from '../../libc/index.js';
+import type { Platform } from '../core/platform.js';
+import { Devres } from '../drivers/devres.js';
+import type { DaxDriver } from '../drivers/driver.js';
+import type { DevDax } from '../regions/dev-dax.js';
+import type { Region } from '../regions/region.js';
+import type { DeviceList } from './device-list.js';
+import type { FileTable } from './file-table.js';
+import type { Modules } from './modules.js';
+import type { Uevents } from './uevents.js';
+
+/** Brings drivers and devices together and apart. Whether somebody asked rightly is for the Bus to check. */
+export class Binder {
+  /** Devices a driver is bound to, oldest binding first. */
+  #bound: DevDax[] = [];
+
+  constructor(
+    private readonly platform: Platform,
+    private readonly modules: Modules,
+    private readonly devices: DeviceList,
+    private readonly regions: readonly Region[],
+    private readonly files: FileTable,
+    private readonly uevents: Uevents,
+  ) {}
+
+  /** Devices bound to a driver, oldest binding first. */
+  boundTo(driver: string): DevDax[] {
+    return this.#bound.filter((device) => device.driver === driver);
+  }
+
+  /** Offers a device to the drivers in registration order; the first whose probe succeeds has it. */
+  attach(device: DevDax): void {
+    for (const driver of this.modules.drivers) {
+      if (device.binding !== null) return;
+      if (driver.matches(device)) this.#tryProbe(driver, device);
+    }
+  }
+
+  /** Offers all unbound devices to one driver. */
+  attachAll(driver: DaxDriver): void {
+    for (const device of [...this.devices.all])
+      if (device.binding === null && driver.matches(device)) this.#tryProbe(driver, device);
+  }
+
+  /** Binds, or throws the probe's error with everything undone. `matchedById`: for restore, which trusts what was. */
+  probe(driver: DaxDriver, device: DevDax, matchedById = driver.matchesId(device)): void {
+    if (device.size === 0)
+      fail('ENXIO', `${device.name} has size 0: give it memory first`, { path: device.name });
+    const devres = new Devres(this.platform.failProbeAtStep);
+    this.platform.failProbeAtStep = null;
+    device.lastDevres = devres;
+    try {
+      const probed = driver.probe(device, devres);
+      device.binding = { ...probed, driver: driver.name, matchedById, devres };
+    } catch (error) {
+      devres.releaseAll();
+      this.#logProbeFailure(driver, device, error);
+      throw error;
+    }
+    if (this.platform.quirks.has('kernel72-rebind-open-file') && this.files.isOpen(device))
+      device.nodeCorrupt = true;
+    this.#bound.push(device);
+    this.regions.find((region) => region === device.region)?.deviceBound(device);
+    this.uevents.emit('bind', device);
+  }
+
+  /** Undoes the binding a device has. The caller has checked that no call is inside it. */
+  unbind(device: DevDax): void {
+    const binding = device.binding!;
+    try {
+      binding.devres.releaseAll();
+    } finally {
+      device.binding = null;
+      device.lastDriver = binding.driver;
+      this.#bound = this.#bound.filter((other) => other !== device);
+    }
+    this.uevents.emit('unbind', device);
+  }
+
+  /** Failures of an attach pass are logged (by probe), not told. */
+  #tryProbe(driver: DaxDriver, device: DevDax): void {
+    try {
+      this.probe(driver, device);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error;
+    }
+  }
+
+  #logProbeFailure(driver: DaxDriver, device: DevDax, error: unknown): void {
+    if (hasCode(error, 'ENXIO', 'ENODEV')) return;
+    const number = error instanceof Error && 'errno' in error ? String(error.errno) : String(error);
+    this.platform.log(
+      3,
+      `${driver.name} ${device.name}: probe with driver ${driver.name} failed with error ${number}`,
+    );
+  }
+}

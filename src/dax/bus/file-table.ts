@@ -1,0 +1,73 @@
+import { fail } from '../../libc/index.js';
+import type { Platform } from '../core/platform.js';
+import type { FailedUnit, FileHost } from '../files/file-host.js';
+import { OpenFile, type OpenFlags } from '../files/open-file.js';
+import type { Vma } from '../files/vma.js';
+import type { Binding, DevDax } from '../regions/dev-dax.js';
+import type { Minors } from './minors.js';
+import type { Modules } from './modules.js';
+
+/** How mappings report lost pages. */
+export interface FailureCalls {
+  hardOffline(hpa: number, flags: number): { mappers: FailedUnit<Vma>[] };
+  softOffline(hpa: number): void;
+}
+
+/** Open files and live mappings of a bus; each file holds its driver's module until it and its mappings are gone. */
+export class FileTable {
+  readonly #files = new Set<OpenFile>();
+  readonly vmas = new Set<Vma>();
+  readonly #host: FileHost<Vma>;
+
+  constructor(
+    private readonly platform: Platform,
+    private readonly modules: Modules,
+    private readonly minors: Minors,
+    failures: FailureCalls,
+  ) {
+    this.#host = {
+      platform,
+      vmas: this.vmas,
+      fileReleased: (file) => this.#released(file as OpenFile),
+      hardOffline: (hpa, flags) => failures.hardOffline(hpa, flags),
+      softOffline: (hpa) => failures.softOffline(hpa),
+    };
+  }
+
+  get files(): ReadonlySet<OpenFile> {
+    return this.#files;
+  }
+
+  /** ENXIO nothing to open behind the node; EINVAL O_DIRECT. */
+  open(device: DevDax, flags: OpenFlags): OpenFile {
+    const binding = flags.path ? null : this.#openable(device);
+    if (flags.direct)
+      fail('EINVAL', `/dev/${device.name} cannot be opened with O_DIRECT`, { path: device.name });
+    const file = new OpenFile(this.#host, device, binding, flags);
+    this.#files.add(file);
+    if (binding !== null) this.modules.hold(binding.driver);
+    return file;
+  }
+
+  /** Somebody has it open (O_PATH does not count), also under a binding that is gone. */
+  isOpen(device: DevDax): boolean {
+    for (const file of this.#files) if (file.device === device && file.binding !== null) return true;
+    return false;
+  }
+
+  #openable(device: DevDax): Binding {
+    const { binding } = device;
+    if (binding !== null && binding.file !== 'none') return binding;
+    if (binding === null && this.platform.quirks.has('kernel72-open-after-unbind'))
+      for (const file of this.#files)
+        if (file.device === device && file.binding !== null && !file.closed) return file.binding;
+    const why = binding === null ? 'no driver is bound to it' : 'its memory is system RAM';
+    return fail('ENXIO', `/dev/${device.name} cannot be opened: ${why}`, { path: device.name });
+  }
+
+  #released(file: OpenFile): void {
+    this.#files.delete(file);
+    if (file.binding !== null) this.modules.release(file.binding.driver);
+    if (!file.device.present && !this.isOpen(file.device)) this.minors.free(file.device.minor);
+  }
+}

@@ -1,0 +1,110 @@
+/** The two files of a queue on media (famfs.md 15), and the numbers a header may hold. */
+import { fail } from '../../libc/index.js';
+import { GIB, MIB } from '../media/layout.js';
+import { readStruct, struct, u32, u64, type Values } from '../media/struct.js';
+import { isPowerOfTwo, viewOf } from '../media/superblock.js';
+
+export const PCQ_PRODUCER_MAGIC = 0x0beebee3;
+export const PCQ_CONSUMER_MAGIC = 0x0beebee4;
+/** Where the buckets start, and the size of the consumer file. */
+export const PCQ_HEADER_AREA = 2 * MIB;
+/** Behind the payload of a bucket: u64 sequence number, u64 crc of all before it. */
+export const PCQ_TRAILER_BYTES = 16;
+export const PCQ_CRC_BYTES = 8;
+const MIN_BUCKET_SIZE = 32;
+const MAX_BUCKET_SIZE = GIB;
+/** Indexes are one aligned 32-bit word in practice: a torn load is impossible. */
+const MAX_BUCKETS = 2 ** 32 - 1;
+
+export const producerLayout = struct('pcq producer header', 1080, {
+  magic: u64(0),
+  nbuckets: u64(8),
+  bucketSize: u64(16),
+  bucketArrayOffset: u64(24),
+  /** The bucket the next message goes to. Only the producer writes it. */
+  producerIndex: u64(32),
+  nextSeq: u64(1064),
+  fileSize: u64(1072),
+});
+
+export const consumerLayout = struct('pcq consumer header', 1_048_608, {
+  magic: u32(0),
+  /** The bucket the next message is taken from; equal to the producer's: empty. Only the consumer writes it. */
+  consumerIndex: u64(8),
+  nextSeq: u64(1_048_592),
+  fileSize: u64(1_048_600),
+});
+
+export type ProducerHeader = Values<typeof producerLayout>;
+export type ConsumerHeader = Values<typeof consumerLayout>;
+
+/** The consumer's file of a queue. */
+export function consumerPath(path: string): string {
+  return `${path}.consumer`;
+}
+
+/** @throws DaxError EINVAL for numbers no queue can have */
+export function checkGeometry(nbuckets: number, bucketSize: number): void {
+  if (!Number.isSafeInteger(bucketSize) || !isPowerOfTwo(bucketSize) || bucketSize < MIN_BUCKET_SIZE) {
+    fail('EINVAL', `a bucket of ${bucketSize} bytes is refused: a power of two from ${MIN_BUCKET_SIZE} up`);
+  }
+  if (bucketSize > MAX_BUCKET_SIZE) {
+    fail('EINVAL', `a bucket of ${bucketSize} bytes is refused: at most ${MAX_BUCKET_SIZE}`);
+  }
+  if (!Number.isSafeInteger(nbuckets) || nbuckets < 2 || nbuckets > MAX_BUCKETS) {
+    fail('EINVAL', `${nbuckets} buckets are refused: 2 to 2^32-1 (one is always empty)`);
+  }
+  if (nbuckets * bucketSize > Number.MAX_SAFE_INTEGER) {
+    fail('EINVAL', `${nbuckets} buckets of ${bucketSize} bytes are beyond 2^53`);
+  }
+}
+
+/** Decodes and checks the head of a producer file of `fileSize` bytes. @throws DaxError EINVAL, EBADMSG */
+export function decodeProducerHeader(bytes: Uint8Array, path: string, fileSize: number): ProducerHeader {
+  if (bytes.length < producerLayout.size) refuse(path, `has only ${fileSize} bytes`);
+  const header = readStruct(producerLayout, viewOf(bytes), 0);
+  if (header.magic !== PCQ_PRODUCER_MAGIC) refuse(path, `has no queue magic at byte 0`);
+  const { nbuckets, bucketSize, bucketArrayOffset, producerIndex } = header;
+  try {
+    checkGeometry(nbuckets, bucketSize);
+  } catch (cause) {
+    damaged(path, `its header says ${nbuckets} buckets of ${bucketSize} bytes`, cause);
+  }
+  if (bucketArrayOffset !== PCQ_HEADER_AREA) {
+    damaged(path, `its buckets start at ${bucketArrayOffset}, want ${PCQ_HEADER_AREA}`);
+  }
+  const end = bucketArrayOffset + nbuckets * bucketSize;
+  if (header.fileSize !== fileSize || end > fileSize) {
+    damaged(path, `its buckets end at ${end}, the header says ${header.fileSize} bytes, it has ${fileSize}`);
+  }
+  if (producerIndex >= nbuckets) damaged(path, `producer_index is ${producerIndex} of ${nbuckets} buckets`);
+  return header;
+}
+
+/** Decodes and checks the consumer file of a queue of `nbuckets`. @throws DaxError EINVAL, EBADMSG */
+export function decodeConsumerHeader(
+  bytes: Uint8Array,
+  path: string,
+  fileSize: number,
+  nbuckets: number,
+): ConsumerHeader {
+  if (bytes.length < consumerLayout.size) refuse(path, `has only ${fileSize} bytes`);
+  const header = readStruct(consumerLayout, viewOf(bytes), 0);
+  if (header.magic !== PCQ_CONSUMER_MAGIC) refuse(path, `has no consumer magic at byte 0`);
+  if (header.fileSize !== fileSize)
+    damaged(path, `its header says ${header.fileSize} bytes, it has ${fileSize}`);
+  if (header.consumerIndex >= nbuckets) {
+    damaged(path, `consumer_index is ${header.consumerIndex} of ${nbuckets} buckets`);
+  }
+  return header;
+}
+
+function refuse(path: string, why: string): never {
+  fail('EINVAL', `${path} is no queue: it ${why}; make one with udax pcq create, or wait until it is made`, {
+    path,
+  });
+}
+
+function damaged(path: string, why: string, cause?: unknown): never {
+  fail('EBADMSG', `the queue ${path} is damaged: ${why}`, { path, cause });
+}

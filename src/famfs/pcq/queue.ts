@@ -1,0 +1,418 @@
+import { crc32 } from 'node:zlib';
+import { fail } from '../../libc/index.js';
+import { GIB } from '../media/layout.js';
+import { isU64, viewOf } from '../media/superblock.js';
+import type { Volume, VolumeFile } from '../volume/index.js';
+import {
+  consumerLayout,
+  consumerPath,
+  decodeConsumerHeader,
+  decodeProducerHeader,
+  PCQ_CRC_BYTES,
+  PCQ_TRAILER_BYTES,
+  producerLayout,
+} from './layout.js';
+import { waitUntil } from './wait.js';
+
+export type QueueRole = 'producer' | 'consumer' | 'both';
+
+export interface QueueOptions {
+  /** Which end this process is. There may be one producer and one consumer at a time. */
+  role: QueueRole;
+}
+
+export interface WaitOptions {
+  /** Aborting ends the wait with an AbortError; no message is lost or half put. */
+  signal?: AbortSignal;
+}
+
+export interface QueueInfo {
+  path: string;
+  nbuckets: number;
+  bucketSize: number;
+  /** Bytes of a message. */
+  payloadSize: number;
+  /** Messages that fit, and that are in it. */
+  capacity: number;
+  length: number;
+  producerIndex: number;
+  consumerIndex: number;
+  /** Sequence number of the next message put, and of the next one taken. */
+  nextPutSeq: number;
+  nextGetSeq: number;
+}
+
+const PRODUCER_INDEX_WORD = producerLayout.fields.producerIndex.offset / 4;
+const PRODUCER_SEQ_WORD = producerLayout.fields.nextSeq.offset / 4;
+const CONSUMER_INDEX_WORD = consumerLayout.fields.consumerIndex.offset / 4;
+const CONSUMER_SEQ_WORD = consumerLayout.fields.nextSeq.offset / 4;
+const HIGH_WORD = 2 ** 32;
+/** A crc that fails once may be a message of a host whose stores are still on their way: C tries three times. */
+const TRIES = 3;
+const WINDOW_BYTES = GIB;
+
+/**
+ * One end (or both) of a queue. put() and get() wait, tryPut() and tryGet() do not.
+ * Made by openQueue().
+ */
+export class Queue {
+  readonly path: string;
+  readonly role: QueueRole;
+  readonly nbuckets: number;
+  readonly bucketSize: number;
+  /** Bytes of every message. */
+  readonly payloadSize: number;
+  readonly #producerFile: VolumeFile;
+  readonly #consumerFile: VolumeFile;
+  readonly #buckets: Uint8Array[];
+  readonly #bucketsInWindow: number;
+  readonly #producerWords: Uint32Array;
+  readonly #consumerWords: Uint32Array;
+  readonly #locks: { release(): void }[];
+  /** One bucket, private: checked and taken apart where nobody else writes. */
+  readonly #scratch: Uint8Array;
+  readonly #scratchView: DataView;
+  readonly #scratchCovered: Uint8Array;
+  #nextPutSeq = 0;
+  #nextGetSeq = 0;
+  #isClosed = false;
+
+  /** Use openQueue(). */
+  constructor(parts: {
+    path: string;
+    role: QueueRole;
+    nbuckets: number;
+    bucketSize: number;
+    bucketArrayOffset: number;
+    producerFile: VolumeFile;
+    consumerFile: VolumeFile;
+    locks: { release(): void }[];
+  }) {
+    const { nbuckets, bucketSize, bucketArrayOffset, producerFile, consumerFile } = parts;
+    this.path = parts.path;
+    this.role = parts.role;
+    this.nbuckets = nbuckets;
+    this.bucketSize = bucketSize;
+    this.payloadSize = bucketSize - PCQ_TRAILER_BYTES;
+    this.#producerFile = producerFile;
+    this.#consumerFile = consumerFile;
+    this.#locks = parts.locks;
+    this.#producerWords = wordsOf(producerFile, producerLayout.size);
+    this.#consumerWords = wordsOf(consumerFile, consumerLayout.size);
+    this.#bucketsInWindow = Math.max(1, Math.floor(WINDOW_BYTES / bucketSize));
+    this.#buckets = mapBuckets(producerFile, bucketArrayOffset, nbuckets * bucketSize, this.#windowBytes);
+    this.#scratch = new Uint8Array(bucketSize);
+    this.#scratchView = viewOf(this.#scratch);
+    this.#scratchCovered = this.#scratch.subarray(0, bucketSize - PCQ_CRC_BYTES);
+    this.#findPlace();
+  }
+
+  /** Messages in the queue right now. */
+  get length(): number {
+    this.#check();
+    return (this.#producerIndex() - this.#consumerIndex() + this.nbuckets) % this.nbuckets;
+  }
+
+  get isEmpty(): boolean {
+    this.#check();
+    return this.#producerIndex() === this.#consumerIndex();
+  }
+
+  get isFull(): boolean {
+    this.#check();
+    return (this.#producerIndex() + 1) % this.nbuckets === this.#consumerIndex();
+  }
+
+  /**
+   * Puts one message; a shorter one is filled up with zeroes.
+   * @returns false when the queue is full
+   * @throws DaxError EINVAL longer than payloadSize; EBADF not the producer; ENODEV, EBADMSG
+   */
+  tryPut(message: Uint8Array): boolean {
+    this.#checkRole('producer', 'put');
+    if (message.length > this.payloadSize) {
+      fail('EINVAL', `a message of ${message.length} bytes does not fit: ${this.path} holds ${this.payloadSize}`, {
+        path: this.path,
+      });
+    }
+    const index = this.#producerIndex();
+    const next = index + 1 === this.nbuckets ? 0 : index + 1;
+    if (next === this.#consumerIndex()) return false;
+    this.#store(index, message);
+    this.#nextPutSeq++;
+    storeU64(this.#producerWords, PRODUCER_SEQ_WORD, this.#nextPutSeq);
+    // The message is whole before it can be seen: this store publishes it.
+    Atomics.store(this.#producerWords, PRODUCER_INDEX_WORD, next);
+    return true;
+  }
+
+  /** Puts one message, waiting while the queue is full. @throws DaxError as tryPut(); AbortError */
+  async put(message: Uint8Array, { signal }: WaitOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    while (!this.tryPut(message)) await waitUntil(() => !this.isFull, signal);
+  }
+
+  /**
+   * Takes the next message: a copy, `payloadSize` bytes long; into `into` when that is given.
+   * @returns null when the queue is empty
+   * @throws DaxError EBADMSG when the message is damaged or out of sequence: it stays in the queue; EBADF, ENODEV
+   */
+  tryGet(into?: Uint8Array): Uint8Array | null {
+    this.#checkRole('consumer', 'get');
+    if (into !== undefined && into.length < this.payloadSize) {
+      fail('EINVAL', `${into.length} bytes are too few for a message of ${this.path}: ${this.payloadSize}`, {
+        path: this.path,
+      });
+    }
+    const index = this.#consumerIndex();
+    if (index === this.#producerIndex()) return null;
+    this.#load(index);
+    const message = into ?? new Uint8Array(this.payloadSize);
+    message.set(this.#scratch.subarray(0, this.payloadSize));
+    this.#nextGetSeq++;
+    storeU64(this.#consumerWords, CONSUMER_SEQ_WORD, this.#nextGetSeq);
+    Atomics.store(this.#consumerWords, CONSUMER_INDEX_WORD, index + 1 === this.nbuckets ? 0 : index + 1);
+    return message;
+  }
+
+  /** Takes the next message, waiting while there is none. @throws DaxError as tryGet(); AbortError */
+  async get({ signal }: WaitOptions = {}): Promise<Uint8Array> {
+    signal?.throwIfAborted();
+    for (;;) {
+      const message = this.tryGet();
+      if (message !== null) return message;
+      await waitUntil(() => !this.isEmpty, signal);
+    }
+  }
+
+  /** What the queue looks like now. */
+  info(): QueueInfo {
+    const { path, nbuckets, bucketSize, payloadSize } = this;
+    return {
+      path,
+      nbuckets,
+      bucketSize,
+      payloadSize,
+      capacity: nbuckets - 1,
+      length: this.length,
+      producerIndex: this.#producerIndex(),
+      consumerIndex: this.#consumerIndex(),
+      nextPutSeq: loadU64(this.#producerWords, PRODUCER_SEQ_WORD),
+      nextGetSeq: loadU64(this.#consumerWords, CONSUMER_SEQ_WORD),
+    };
+  }
+
+  /** Lets go of both files; the queue and its messages stay. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#producerFile.close();
+    this.#consumerFile.close();
+    for (const lock of this.#locks) lock.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get #windowBytes(): number {
+    return this.#bucketsInWindow * this.bucketSize;
+  }
+
+  #producerIndex(): number {
+    return this.#checkedIndex(Atomics.load(this.#producerWords, PRODUCER_INDEX_WORD), 'producer_index');
+  }
+
+  #consumerIndex(): number {
+    return this.#checkedIndex(Atomics.load(this.#consumerWords, CONSUMER_INDEX_WORD), 'consumer_index');
+  }
+
+  /** Others write these words: a wild one must not lead anywhere. */
+  #checkedIndex(index: number, name: string): number {
+    if (index < this.nbuckets) return index;
+    return fail('EBADMSG', `the queue ${this.path} is damaged: ${name} is ${index} of ${this.nbuckets} buckets`, {
+      path: this.path,
+    });
+  }
+
+  #bucket(index: number): Uint8Array {
+    const window = this.#buckets[Math.floor(index / this.#bucketsInWindow)]!;
+    const at = (index % this.#bucketsInWindow) * this.bucketSize;
+    return window.subarray(at, at + this.bucketSize);
+  }
+
+  #store(index: number, message: Uint8Array): void {
+    const { payloadSize } = this;
+    this.#scratch.set(message);
+    if (message.length < payloadSize) this.#scratch.fill(0, message.length, payloadSize);
+    setU64(this.#scratchView, payloadSize, this.#nextPutSeq);
+    setU64(this.#scratchView, this.bucketSize - PCQ_CRC_BYTES, crc32(this.#scratchCovered));
+    this.#bucket(index).set(this.#scratch);
+  }
+
+  /** The bucket into scratch, checked. @throws DaxError EBADMSG */
+  #load(index: number): void {
+    for (let tries = 1; ; tries++) {
+      this.#scratch.set(this.#bucket(index));
+      if (this.#isWhole()) break;
+      if (tries === TRIES) {
+        fail('EBADMSG', `message ${this.#nextGetSeq} of ${this.path} (bucket ${index}) does not match its crc`, {
+          path: this.path,
+        });
+      }
+    }
+    if (!isU64(this.#scratchView, this.payloadSize, this.#nextGetSeq)) {
+      const found = this.#scratchView.getBigUint64(this.payloadSize, true);
+      fail(
+        'EBADMSG',
+        `bucket ${index} of ${this.path} holds message ${found}, expected ${this.#nextGetSeq}: messages were lost ` +
+          'or two producers write at once',
+        { path: this.path },
+      );
+    }
+  }
+
+  #isWhole(): boolean {
+    return isU64(this.#scratchView, this.bucketSize - PCQ_CRC_BYTES, crc32(this.#scratchCovered));
+  }
+
+  /**
+   * Sequence numbers to go on with. The last message put, and the last one taken, are still in their buckets
+   * (nobody stores to the bucket behind the consumer's index), and say more than the header of a process that was
+   * killed between its two stores.
+   */
+  #findPlace(): void {
+    const put = this.#producerIndex();
+    const got = this.#consumerIndex();
+    this.#nextPutSeq = this.#seqAfter(put) ?? loadU64(this.#producerWords, PRODUCER_SEQ_WORD);
+    this.#nextGetSeq = this.#seqAfter(got) ?? loadU64(this.#consumerWords, CONSUMER_SEQ_WORD);
+  }
+
+  /** One more than the number of the message before `index`; undefined when none was ever there. */
+  #seqAfter(index: number): number | undefined {
+    this.#scratch.set(this.#bucket((index + this.nbuckets - 1) % this.nbuckets));
+    if (!this.#isWhole()) return undefined;
+    return Number(this.#scratchView.getBigUint64(this.payloadSize, true)) + 1;
+  }
+
+  #checkRole(needed: 'producer' | 'consumer', act: string): void {
+    this.#check();
+    if (this.role === needed || this.role === 'both') return;
+    fail('EBADF', `this end of ${this.path} is its ${this.role}, it cannot ${act}: open it as ${needed}`, {
+      path: this.path,
+    });
+  }
+
+  #check(): void {
+    if (this.#isClosed) fail('EBADF', `the queue ${this.path} is closed: open it again`, { path: this.path });
+    if (this.#producerWords.byteLength === 0 || this.#consumerWords.byteLength === 0) {
+      fail('ENODEV', `the memory of the queue ${this.path} was taken away: mount the volume again`, {
+        path: this.path,
+      });
+    }
+  }
+}
+
+/**
+ * Opens a queue as its producer, its consumer, or both (mirrors the roles of C's pcq).
+ * @throws DaxError ENOENT; EINVAL no queue; EBADMSG damaged; EROFS on a volume that does not write; EBUSY another
+ * process of this host is that end already
+ */
+export function openQueue(volume: Volume, path: string, { role }: QueueOptions): Queue {
+  const opened: VolumeFile[] = [];
+  const locks: { release(): void }[] = [];
+  try {
+    const producerFile = volume.open(path, { writable: true });
+    opened.push(producerFile);
+    const consumerFile = volume.open(consumerPath(path), { writable: true });
+    opened.push(consumerFile);
+    const { nbuckets, bucketSize, bucketArrayOffset } = headersOf(producerFile, consumerFile).producer;
+    const parts = { path: producerFile.path, role, nbuckets, bucketSize, bucketArrayOffset };
+    return new Queue({ ...parts, producerFile, consumerFile, locks });
+  } catch (error) {
+    for (const file of opened) file.close();
+    for (const lock of locks) lock.release();
+    throw error;
+  }
+}
+
+/** What a queue looks like, without being an end of it: reads only, also on clients. @throws DaxError as openQueue() */
+export function queueInfo(volume: Volume, path: string): QueueInfo {
+  const producerFile = volume.open(path);
+  try {
+    const consumerFile = volume.open(consumerPath(path));
+    try {
+      return describe(producerFile, consumerFile);
+    } finally {
+      consumerFile.close();
+    }
+  } finally {
+    producerFile.close();
+  }
+}
+
+function describe(producerFile: VolumeFile, consumerFile: VolumeFile): QueueInfo {
+  const { producer, consumer } = headersOf(producerFile, consumerFile);
+  const { nbuckets, bucketSize, producerIndex } = producer;
+  const { consumerIndex } = consumer;
+  return {
+    path: producerFile.path,
+    nbuckets,
+    bucketSize,
+    payloadSize: bucketSize - PCQ_TRAILER_BYTES,
+    capacity: nbuckets - 1,
+    length: (producerIndex - consumerIndex + nbuckets) % nbuckets,
+    producerIndex,
+    consumerIndex,
+    nextPutSeq: producer.nextSeq,
+    nextGetSeq: consumer.nextSeq,
+  };
+}
+
+function headersOf(producerFile: VolumeFile, consumerFile: VolumeFile) {
+  const producer = decodeProducerHeader(
+    headOf(producerFile, producerLayout.size),
+    producerFile.path,
+    producerFile.size,
+  );
+  const consumer = decodeConsumerHeader(
+    headOf(consumerFile, consumerLayout.size),
+    consumerFile.path,
+    consumerFile.size,
+    producer.nbuckets,
+  );
+  return { producer, consumer };
+}
+
+function headOf(file: VolumeFile, length: number): Uint8Array {
+  const bytes = new Uint8Array(Math.min(length, file.size));
+  file.read(bytes, 0);
+  return bytes;
+}
+
+function wordsOf(file: VolumeFile, length: number): Uint32Array {
+  return file.mapAs(Uint32Array, { length, writable: true });
+}
+
+function mapBuckets(file: VolumeFile, offset: number, length: number, windowBytes: number): Uint8Array[] {
+  const windows: Uint8Array[] = [];
+  for (let at = 0; at < length; at += windowBytes) {
+    const bytes = Math.min(windowBytes, length - at);
+    windows.push(file.map({ offset: offset + at, length: bytes, writable: true }));
+  }
+  return windows;
+}
+
+function loadU64(words: Uint32Array, word: number): number {
+  return words[word + 1]! * HIGH_WORD + words[word]!;
+}
+
+function storeU64(words: Uint32Array, word: number, value: number): void {
+  words[word] = value % HIGH_WORD;
+  words[word + 1] = Math.floor(value / HIGH_WORD);
+}
+
+function setU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % HIGH_WORD, true);
+  view.setUint32(at + 4, Math.floor(value / HIGH_WORD), true);
+}

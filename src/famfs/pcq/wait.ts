@@ -1,0 +1,20 @@
+/** Waiting for the other side of a queue: a short spin, then turns of the event loop, then a millisecond at a time. */
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
+
+const SPINS = 100;
+/** Turns that take a microsecond or two each: the other side answers within them when it is awake. */
+const TURNS = 500;
+const PAUSE_MS = 1;
+
+/**
+ * Resolves when `isReady` answers true.
+ * @throws AbortError when the signal is aborted; whatever isReady throws
+ */
+export async function waitUntil(isReady: () => boolean, signal?: AbortSignal): Promise<void> {
+  for (let spin = 0; spin < SPINS; spin++) if (isReady()) return;
+  for (let turn = 0; !isReady(); turn++) {
+    signal?.throwIfAborted();
+    if (turn < TURNS) await nextTurn();
+    else await pause(PAUSE_MS, undefined, signal ? { signal } : {});
+  }
+}
