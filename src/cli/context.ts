@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { terminalSafe } from './output/table.js';
 
 /** What every command gets: where the machine is, how to print, how Ctrl-C reaches it. */
 export interface Context {
@@ -60,11 +61,11 @@ export function createContext(options: { root?: string | undefined; json?: boole
 }
 
 const standardOutput: Output = {
-  print: (text) => void process.stdout.write(`${text}\n`),
+  print: (text) => void process.stdout.write(`${terminalSafe(text)}\n`),
   document: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
   bytes: (view) =>
     new Promise((resolveWritten, reject) => {
       process.stdout.write(view, (error) => (error ? reject(error) : resolveWritten()));
     }),
-  note: (text) => void process.stderr.write(`${text}\n`),
+  note: (text) => void process.stderr.write(`${terminalSafe(text)}\n`),
 };

@@ -1,4 +1,5 @@
 import { asDaxError } from '../libc/index.js';
+import { terminalSafe } from './output/table.js';
 
 /** Exit statuses, the same for every command. */
 export const exitStatus = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -37,6 +38,7 @@ export function statusOf(error: unknown): number {
  */
 export function describeError(error: unknown, command: string): string {
   if (error instanceof AlreadyReported) return '';
+  if (error instanceof Error && error.name === 'AbortError') return 'udax: interrupted (EINTR)\n';
   const known = error instanceof UsageError ? error : asDaxError(error, command);
   const message = known instanceof Error ? known.message : String(known);
   const [headline = '', ...nextSteps] = message.split('\n');
@@ -44,11 +46,9 @@ export function describeError(error: unknown, command: string): string {
   const about = error instanceof UsageError && command !== '' ? `${command}: ` : '';
   const lines = [`udax: ${about}${headline}${code === '' ? '' : ` (${code})`}`, ...nextSteps];
   if (process.env.UDAX_DEBUG && error instanceof Error && error.stack) lines.push(error.stack);
-  return `${lines.join('\n')}\n`;
+  return `${terminalSafe(lines.join('\n'))}\n`;
 }
 
 function codeOfError(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  if (error.name === 'AbortError') return 'EINTR';
-  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

@@ -19,7 +19,6 @@ export { reconfigure } from './bus/reconfigure.js';
 export type { BusState, DeviceState, RegionState } from './bus/state.js';
 export { busStores, deviceStores, driverStores, regionStores, type StoreBus } from './bus/stores.js';
 export type { Uevent } from './bus/uevents.js';
-export { restore, snapshot } from './bus/whole.js';
 export { DaxDevice, type DaxOwner, holdWhile } from './core/dax-device.js';
 export * from './core/operations.js';
 export type { Incident, Platform, StrandedMemory } from './core/platform.js';

@@ -2,6 +2,7 @@ import type { DaxDevice } from '../dax/index.js';
 import { DaxError, fail } from '../libc/index.js';
 import type { MapOptions, Mapping, PhysicalRange } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
+import { ensureMemory } from './backing.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
@@ -116,6 +117,13 @@ export class DaxFile implements AddressSpace {
     this.#pieces.checkBacking(position, length);
     this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
       sink(this.#device.memory.bytes(hpa, bytes), offset);
+    });
+  }
+
+  /** Makes sure that every store to the file finds memory. @throws DaxError ENOSPC a sparse backing cannot grow */
+  ensureMemory(): void {
+    this.#pieces.walk(0, this.size, 'recovery', (_offset, hpa, bytes) => {
+      ensureMemory(this.#device.memory, hpa, bytes);
     });
   }
 

@@ -11,6 +11,7 @@
  * Failure: EIO poisoned memory (only a write of whole pages repairs it) and data past the end of an image;
  * ENOSPC past the end of a file; ENXIO a device that was disabled; EINVAL, ERANGE, ENOMEM from mapping.
  */
+export { ensureMemory } from './backing.js';
 export { AddressSpaceEntries, type Entry } from './entries.js';
 export { failMappings } from './failure.js';
 export { DaxFile } from './file.js';

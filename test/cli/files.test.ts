@@ -15,7 +15,7 @@ import { cp } from '../../src/cli/commands/cp.js';
 import { cat, getmap, ls } from '../../src/cli/commands/look.js';
 import { creat, mkdir } from '../../src/cli/commands/make.js';
 import { df, fsckCommand, info, mkfsCommand } from '../../src/cli/commands/media.js';
-import { AlreadyReported, UsageError } from '../../src/cli/errors.js';
+import { AlreadyReported, statusOf, UsageError } from '../../src/cli/errors.js';
 import { recordingContext, temporaryDirectory } from './support/udax.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -165,6 +165,18 @@ describe('cp', () => {
     expect(notes).toHaveLength(2);
     for (const note of notes) expect(note).toContain('(ENAMETOOLONG)');
     expect(listing()).toEqual(['/tree', `/tree/${deep}`, '/tree/short']);
+  });
+
+  it('an interrupted copy leaves nothing behind and ends with 130', async () => {
+    execFileSync('truncate', ['-s', '64M', local('big')]);
+    const interrupt = new AbortController();
+    const target = { ...context(), interruptible: () => interrupt.signal };
+    const copying = cp(target, [local('big'), on('/big')], {});
+    setImmediate(() => interrupt.abort());
+    const error = await copying.catch((reason: unknown) => reason);
+    expect(statusOf(error)).toBe(130);
+    expect(listing()).toEqual([]);
+    expect(json((checked) => df(checked, [image]))).toMatchObject({ used: 10 << 20 });
   });
 
   it('a copy that does not fit ends with ENOSPC and leaves nothing behind', async () => {

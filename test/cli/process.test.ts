@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startUdax, temporaryDirectory, udax } from './support/udax.js';
+import { goldenImage, haveImages, startUdax, temporaryDirectory, udax } from './support/udax.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let root: string;
@@ -48,6 +48,22 @@ describe('exit statuses and streams', () => {
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/^udax: .*nothing\.img.* \(ENOENT\)\n$/);
   });
+
+  it.skipIf(!haveImages)(
+    'fsck of a damaged volume prints its JSON and exits 1 (needs ../shared/conformance)',
+    () => {
+      const { file } = goldenImage('25-bad-entry-crc-mid', directory.path);
+      const { status, stdout, stderr } = udax(root, 'fsck', '--json', file);
+      expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
+      expect(JSON.parse(stdout)).toMatchObject({
+        ok: false,
+        errors: [{ entry: 4, offset: expect.any(Number) }],
+      });
+      const shown = udax(root, 'ls', `${file}:/d`);
+      expect(shown).toMatchObject({ status: 0, stdout: 'f0\nf1\nf2\n' });
+      expect(shown.stderr).toContain('log entry 4');
+    },
+  );
 
   it('list of nothing prints nothing and succeeds, without making a machine', () => {
     expect(udax(root, 'list', '-DRM')).toEqual({ status: 0, stdout: '', stderr: '' });
@@ -114,6 +130,9 @@ describe('udax up', () => {
       stderr += data;
     });
     for (let i = 0; i < 300 && !stderr.includes('Ctrl-C ends this'); i++) await wait(50);
+    const busy = udax(root, 'disable-device', 'dax0.0');
+    expect(busy).toMatchObject({ status: 1, stdout: '' });
+    expect(busy.stderr).toMatch(new RegExp(`^udax: .*\\b${child.pid}\\b.*\\(EBUSY\\)`));
     child.kill('SIGINT');
     const [status] = await once(child, 'exit');
     expect(status).toBe(0);

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CopyOptions, Volume, VolumeFile } from '../../famfs/index.js';
 import { fail, hasCode } from '../../libc/index.js';
 import { describeError } from '../errors.js';
+import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
 import type { Place } from './place.js';
 import type { Step } from './plan.js';
@@ -58,9 +59,12 @@ export async function copySteps(
         }
       }
     }
-  } finally {
+  } catch (error) {
     progress.stop();
+    if (result.files > 0) note(`udax: ${count(result.files, 'file')} had been copied when it ended`);
+    throw error;
   }
+  progress.stop();
   return result;
 }
 

@@ -34,6 +34,11 @@ export function formatPairs(pairs: readonly (readonly [string, string | number])
     .join('\n');
 }
 
+/** Text of several lines: names on somebody's media must not drive the user's terminal. */
+export function terminalSafe(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
 /** Control characters as `\xNN`, everything else as it is. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are to be made visible

@@ -65,7 +65,7 @@ export async function copyTree(
     const there = volume.exists(file.destination) ? volume.stat(file.destination) : null;
     if (there !== null && there.size !== file.size) result.stale.push(file);
     else if (there !== null && sameContent(volume, file)) result.kept.push(file);
-    else if (there === null && !fits(volume, file)) result.skipped.push(file);
+    else if (volume.readOnly || (there === null && !fits(volume, file))) result.skipped.push(file);
     else {
       const parent = file.destination.slice(0, file.destination.lastIndexOf('/'));
       volume.mkdir(parent, { recursive: true });

@@ -71,7 +71,7 @@ export class Binder {
       binding.devres.releaseAll();
     } finally {
       device.binding = null;
-      device.lastDriver = binding.driver;
+      device.cleared = binding.driver === 'fsdev_dax' ? binding.ranges : [];
       this.#bound = this.#bound.filter((other) => other !== device);
     }
     this.uevents.emit('unbind', device);

@@ -9,7 +9,7 @@ import type { Vma } from '../files/vma.js';
 import { expandQuirks } from '../quirks.js';
 import { ALIGNS, type DevDax } from '../regions/dev-dax.js';
 import { parseDeviceId } from '../regions/parse.js';
-import { type AddRegionOptions, Region } from '../regions/region.js';
+import { type AddRegionOptions, Region, type RegionHost } from '../regions/region.js';
 import { Binder } from './binder.js';
 import { DeviceList } from './device-list.js';
 import { FileTable } from './file-table.js';
@@ -52,14 +52,14 @@ export class Bus {
   readonly registry: DaxRegistry;
   readonly uevents = new Uevents();
   readonly minors = new Minors();
-  /** The inside, for code that rebuilds or undoes. */
-  readonly parts: BusParts;
   readonly #autoprobe = { on: true };
   readonly #modules: Modules;
   readonly #regions: Region[] = [];
   readonly #devices: DeviceList;
   readonly #files: FileTable;
   readonly #binder: Binder;
+  readonly #host: RegionHost;
+  #parts: BusParts | null = null;
   #log: string[] = [];
   readonly #incidents: Incident[] = [];
 
@@ -89,7 +89,14 @@ export class Bus {
     this.#modules = new Modules(platform);
     this.#files = new FileTable(platform, this.#modules, minors, this);
     this.#binder = new Binder(platform, this.#modules, this.#devices, this.#regions, this.#files, uevents);
-    this.parts = this.#makeParts();
+    this.#host = {
+      platform,
+      major: DAX_MAJOR,
+      allocateMinor: () => minors.allocate(),
+      freeInstance: (id) => this.#devices.freeInstance(id),
+      deviceAdded: (device) => this.#deviceAdded(device),
+      deviceRemoved: (device) => this.#deviceRemoved(device),
+    };
   }
 
   // ---- looking at it ----
@@ -240,8 +247,7 @@ export class Bus {
   /** ENODEV unknown device or no match; EBUSY bound already; or the probe's own error. */
   bind(driverName: string, deviceName: string): void {
     const driver = this.#driver(driverName);
-    const device = this.#byName.get(deviceName);
-    if (device === undefined) fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
+    const device = this.#device(deviceName);
     if (!driver.matches(device))
       fail('ENODEV', `${driverName} does not match ${deviceName}: give it the id first (new_id)`, {
         path: deviceName,
@@ -254,7 +260,7 @@ export class Bus {
   /** ENODEV unknown, not bound, or bound to another driver. Else it always succeeds (EDEADLK from within a call into it). */
   unbind(driverName: string, deviceName: string): void {
     this.#driver(driverName);
-    const device = this.#byName.get(deviceName);
+    const device = this.#devices.byName(deviceName);
     if (device === undefined || device.driver !== driverName)
       fail('ENODEV', `${deviceName} is not bound to ${driverName}`, { path: deviceName });
     device.dax.mustHaveNoReaders();
@@ -263,8 +269,7 @@ export class Bus {
 
   /** drivers_probe: offers the device to the drivers. ENODEV unknown; else success, even if nothing binds. */
   probe(deviceName: string): void {
-    const device = this.#byName.get(deviceName);
-    if (device === undefined) fail('ENODEV', `there is no device ${deviceName}`, { path: deviceName });
+    const device = this.#device(deviceName);
     this.#binder.attach(device);
   }
 
@@ -272,7 +277,7 @@ export class Bus {
 
   /** open(2) of /dev/NAME. ENOENT gone; ENXIO nothing to open behind it; EINVAL O_DIRECT. */
   open(deviceName: string, flags: OpenFlags = {}): OpenFile {
-    const device = this.#byName.get(deviceName);
+    const device = this.#devices.byName(deviceName);
     if (device === undefined) return fail('ENOENT', `there is no /dev/${deviceName}`, { path: deviceName });
     return this.#files.open(device, flags);
   }
@@ -363,14 +368,7 @@ export class Bus {
       platform: this.platform,
       pages: this.pages,
       memoryBlocks: this.memoryBlocks,
-      host: {
-        platform: this.platform,
-        major: DAX_MAJOR,
-        allocateMinor: () => this.minors.allocate(),
-        freeInstance: (id) => this.#devices.freeInstance(id),
-        deviceAdded: (device) => this.#deviceAdded(device),
-        deviceRemoved: (device) => this.#deviceRemoved(device),
-      },
+      host: this.#host,
       modules: this.#modules,
       regions: this.#regions,
       devices: this.#devices,

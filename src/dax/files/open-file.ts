@@ -44,6 +44,8 @@ const FIONBIO = 0x5421;
  */
 export class OpenFile implements MappedFile<Vma> {
   readonly #mappings = new Set<object>();
+  /** The node had no driver any more when it was opened (dax-bus.md 12.2). */
+  readonly #openedUnbound: boolean;
   #closed = false;
   #released = false;
 
@@ -53,7 +55,9 @@ export class OpenFile implements MappedFile<Vma> {
     /** null: O_PATH. */
     readonly binding: Binding | null,
     readonly flags: OpenFlags,
-  ) {}
+  ) {
+    this.#openedUnbound = binding !== null && device.binding === null;
+  }
 
   get closed(): boolean {
     return this.#closed;
@@ -220,7 +224,7 @@ export class OpenFile implements MappedFile<Vma> {
   #mustBeLive(): void {
     if (this.live) return;
     const { name, platform } = this.device;
-    if (this.device.binding === null && platform.quirks.has('kernel72-open-after-unbind'))
+    if (this.#openedUnbound && platform.quirks.has('kernel72-open-after-unbind'))
       platform.report({
         quirk: 'kernel72-open-after-unbind',
         invariant: 'I3',

@@ -277,19 +277,30 @@ export class Queue {
   }
 
   /**
-   * Sequence numbers to go on with. The last message put, and the last one taken, are still in their buckets
-   * (nobody stores to the bucket behind the consumer's index), and say more than the header of a process that was
-   * killed between its two stores.
+   * Sequence numbers to go on with. A process that was killed between its two stores left the number in the header
+   * one ahead of its index; memory that lost its caches may hold an old one. The last message put, and the last one
+   * taken, are still in their buckets (nobody stores to the bucket behind the consumer's index), and say more.
    */
   #findPlace(): void {
-    const put = this.#producerIndex();
-    const got = this.#consumerIndex();
-    this.#nextPutSeq = this.#seqAfter(put) ?? loadU64(this.#producerWords, PRODUCER_SEQ_WORD);
-    this.#nextGetSeq = this.#seqAfter(got) ?? loadU64(this.#consumerWords, CONSUMER_SEQ_WORD);
+    if (this.role !== 'consumer') {
+      this.#nextPutSeq = this.#seqAt(this.#producerIndex(), loadU64(this.#producerWords, PRODUCER_SEQ_WORD));
+    }
+    if (this.role !== 'producer') {
+      this.#nextGetSeq = this.#seqAt(this.#consumerIndex(), loadU64(this.#consumerWords, CONSUMER_SEQ_WORD));
+    }
   }
 
-  /** One more than the number of the message before `index`; undefined when none was ever there. */
-  #seqAfter(index: number): number | undefined {
+  /** The number of the message that belongs to bucket `index` next; `inHeader` is what the file says. */
+  #seqAt(index: number, inHeader: number): number {
+    const belongs = (seq: number) => seq % this.nbuckets === index;
+    if (index === 0 && inHeader === 0) return 0;
+    const afterLast = this.#seqAfterLast(index);
+    if (afterLast !== undefined && belongs(afterLast)) return afterLast;
+    return !belongs(inHeader) && inHeader > 0 && belongs(inHeader - 1) ? inHeader - 1 : inHeader;
+  }
+
+  /** One more than the number of the message in the bucket before `index`; undefined when none is there. */
+  #seqAfterLast(index: number): number | undefined {
     this.#scratch.set(this.#bucket((index + this.nbuckets - 1) % this.nbuckets));
     if (!this.#isWhole()) return undefined;
     return Number(this.#scratchView.getBigUint64(this.payloadSize, true)) + 1;

@@ -169,4 +169,6 @@ function append(mounted: MountedFamfs, path: string, entry: FileEntry, reservati
 function zeroAll(mounted: MountedFamfs, path: string, size: number, { fmap }: Reservation): void {
   const unnamed = mounted.newInode(path, size, fmap);
   unnamed.dax.zero(0, Math.ceil(size / mounted.superblock.allocUnit) * mounted.superblock.allocUnit);
+  // Zeroing may have punched holes, and the file's users will store into them.
+  unnamed.dax.ensureMemory();
 }

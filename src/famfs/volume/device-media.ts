@@ -1,4 +1,5 @@
 import type { DaxDevice } from '../../dax/index.js';
+import { ensureMemory } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
 import type { Backing, Mapping, PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
@@ -93,6 +94,13 @@ class MemoryMedia implements DeviceMedia {
   }
 
   zero(offset: number, length: number): void {
+    // Who zeroes a log goes on to store a superblock: on a full disk both must fail here, not as a SIGBUS.
+    for (const range of [
+      ...physicalRanges(this.dax, 0, PAGE_SIZE),
+      ...physicalRanges(this.dax, offset, length),
+    ]) {
+      ensureMemory(this.dax.memory, range.start, range.length);
+    }
     const pages = offset % PAGE_SIZE === 0 && length % PAGE_SIZE === 0;
     if (pages) this.dax.zeroPageRange(offset / PAGE_SIZE, length / PAGE_SIZE);
     else this.bytes(offset, length).fill(0);

@@ -1,5 +1,5 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
-import { failMappings } from '../../fsdax/index.js';
+import { ensureMemory, failMappings } from '../../fsdax/index.js';
 import { fail, hasCode } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
@@ -7,7 +7,7 @@ import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import type { Fmap } from '../media/fmap.js';
-import { type Superblock, superblockLayout } from '../media/layout.js';
+import { type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
 import { readSuperblock } from '../media/superblock.js';
 import { FileTree } from '../media/tree.js';
@@ -16,6 +16,8 @@ import { Inode } from './inode.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
 import type { FamfsDevice } from './types.js';
+
+const LOG_STEP_BYTES = 2 ** 20;
 
 /**
  * A famfs that this process has mounted: what all its volumes on one device share (the kernel's super
@@ -37,6 +39,8 @@ export class MountedFamfs implements HolderOperations {
   readonly #metadata: readonly PhysicalRange[];
   readonly #inodes = new Map<number, Inode>();
   readonly #locks: RangeLocks;
+  /** Bytes of the log, from its start, up to where the next stores find memory. */
+  #logMemoryEnd = 0;
   #users = 0;
   #isDead = false;
   #isWhole: boolean | undefined;
@@ -200,6 +204,20 @@ export class MountedFamfs implements HolderOperations {
       piece.backing.checkRange(piece.offset, piece.length);
   }
 
+  /** The log of a sparse image gets its space in steps, before a store would need it (a full disk is ENOSPC, not SIGBUS). */
+  #ensureLogMemory(): void {
+    const { log, nextIndex } = this.tree;
+    const end = Math.min(log.length, slotOffset(nextIndex + 1));
+    if (end <= this.#logMemoryEnd) return;
+    const from = slotOffset(nextIndex) - (slotOffset(nextIndex) % LOG_STEP_BYTES);
+    const to = Math.min(log.length, Math.ceil(end / LOG_STEP_BYTES) * LOG_STEP_BYTES);
+    const header = physicalRanges(this.dax, log.offset, PAGE_SIZE);
+    for (const { start, length } of [...header, ...physicalRanges(this.dax, log.offset + from, to - from)]) {
+      ensureMemory(this.dax.memory, start, length);
+    }
+    this.#logMemoryEnd = to;
+  }
+
   /** Makes data that was stored ready to be named by an entry: nothing of it is in a cache that others do not see. */
   flushData({ extents }: Fmap): void {
     for (const { offset, length } of extents) this.media.flush(offset, length);
@@ -208,6 +226,7 @@ export class MountedFamfs implements HolderOperations {
 
   /** Publishes one entry. Within a session. */
   append(entry: NewLogEntry): void {
+    this.#ensureLogMemory();
     this.#appender.append(entry);
     this.tree.replay();
   }

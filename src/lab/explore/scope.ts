@@ -3,8 +3,8 @@ import type { AddRegionOptions } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 import { PMD_SIZE } from '../../mm/index.js';
 
-/** A region the provider can bring and take away. Its id is its place in the list. */
-export type ScopeRegion = Omit<AddRegionOptions, 'id'>;
+/** A region the provider can bring and take away. Its id is its place in the scope's list. */
+export type ScopeRegion = AddRegionOptions & { readonly id: number };
 
 export interface ScopeLimits {
   /** Files open at once. */
@@ -57,6 +57,7 @@ const GIB = 2 ** 30;
 
 function region(id: number, units: number, more: Partial<ScopeRegion> = {}): ScopeRegion {
   return {
+    id,
     type: 'device',
     start: (4 + id) * GIB,
     size: units * PMD_SIZE,
@@ -122,9 +123,19 @@ export const SCOPES: readonly Scope[] = [
     about: 'a static region whose page map starts after its data',
     regions: [region(0, 2, { static: true, pageMapStart: 4 * GIB + PMD_SIZE })],
     drivers: ['device_dax', 'fsdev_dax'],
-    groups: ['modules', 'binding', 'file-systems'],
+    groups: ['modules', 'binding', 'file-systems', 'helpers'],
     setup: [],
     limits: ONE,
+    twins: false,
+  },
+  {
+    name: 'mounted',
+    about: 'one static device and two file systems: who holds it, what is told to whom, calls that overtake each other',
+    regions: [region(0, 2, { static: true })],
+    drivers: ['fsdev_dax'],
+    groups: ['modules', 'binding', 'file-systems', 'memory-failure', 'threads'],
+    setup: [],
+    limits: { ...ONE, fileSystems: 2, threads: 2 },
     twins: false,
   },
   {
@@ -158,7 +169,3 @@ export function scopeNamed(name: string): Scope {
   );
 }
 
-/** hpa of unit `unit` (2 MiB) of a scope's region. */
-export function unitStart(region: ScopeRegion, unit: number): number {
-  return region.start + unit * PMD_SIZE;
-}

@@ -11,6 +11,7 @@ import { checkWorld } from './oracle.js';
 import type { Scope } from './scope.js';
 import { type StateKey, StateKeys } from './state-key.js';
 import { permutationsOf } from './symmetry.js';
+import { failedButChanged, unseen } from './trace.js';
 import { type Violation, World } from './world.js';
 
 export interface SearchOptions {
@@ -137,13 +138,16 @@ class Search {
       this.#eventsRun++;
       const there = this.#key(world);
       const wrong = world.takeViolations();
-      if (errno !== null && there.control !== here.control) wrong.push(failedButChanged(event, errno));
+      if (errno !== null && there.control !== here.control) wrong.push(failedButChanged(event.text, errno));
       if (there.whole !== here.whole) {
         this.#meet(world, there, state, event, wrong, next);
         world = null;
       }
       if (wrong.length > 0) {
-        this.#found ??= { trace: [...this.#trace(state), event.text], violations: wrong };
+        this.#found ??= {
+          trace: [...path.map(({ text }) => text), event.text],
+          violations: unseen(wrong, new Set()),
+        };
         return;
       }
     }
@@ -189,10 +193,6 @@ class Search {
     return path.reverse();
   }
 
-  #trace(state: number): string[] {
-    return this.#path(state).map(({ text }) => text);
-  }
-
   /** Whole: the least over all ways to swap regions that are alike. Control: as it is, so that two moments compare. */
   #key(world: World): StateKey {
     const { control, whole } = this.#keys.keyOf(world, this.#permutations[0]!);
@@ -222,8 +222,4 @@ class Search {
       edges: this.#edges,
     };
   }
-}
-
-function failedButChanged(event: ExploreEvent, errno: string): Violation {
-  return { invariant: 'I12', text: `${event.text} failed (${errno}) and did not leave everything as it was` };
 }

@@ -44,12 +44,12 @@ export class World {
     this.fileSystems = FILE_SYSTEM_NAMES.slice(0, scope.limits.fileSystems).map(
       (name) => new FileSystem(name),
     );
-    for (let id = 0; id < scope.regions.length; id++) this.addRegion(id);
+    for (const region of scope.regions) this.bus.addRegion(region);
   }
 
   addRegion(id: number): void {
     const region = this.scope.regions[id] ?? fail('EINVAL', `scope ${this.scope.name} has no region ${id}`);
-    this.bus.addRegion({ ...region, id });
+    this.bus.addRegion(region);
   }
 
   /**

@@ -1,0 +1,62 @@
+/** A list of events, run one by one: what a violation is reported as, and how it is seen again. */
+import { fail } from '../../libc/index.js';
+import { Events } from './operations/index.js';
+import { checkWorld } from './oracle.js';
+import type { Scope } from './scope.js';
+import { StateKeys } from './state-key.js';
+import { identity } from './symmetry.js';
+import { type Violation, World } from './world.js';
+
+export interface TraceStep {
+  readonly event: string;
+  /** What it failed with; null when it succeeded. */
+  readonly errno: string | null;
+  /** Not seen before this event. */
+  readonly violations: readonly Violation[];
+  /** Device -> driver, after it. */
+  readonly drivers: Readonly<Record<string, string | null>>;
+}
+
+/** `insmod fsdev_dax; new_id fsdev_dax dax0.0` as its events. EINVAL empty. */
+export function parseTrace(text: string): string[] {
+  const events = text
+    .split(/[;\n]/)
+    .map((event) => event.trim().replace(/\s+/g, ' '))
+    .filter((event) => event !== '');
+  if (events.length === 0) fail('EINVAL', 'the trace has no events: write them as "insmod fsdev_dax; unbind ..."');
+  return events;
+}
+
+/**
+ * Runs events in a scope, the scope's setup first, and checks every invariant after each.
+ * @throws EINVAL an event that is not one; otherwise failures are answers
+ */
+export function runTrace(scope: Scope, quirks: readonly string[], events: readonly string[]): TraceStep[] {
+  const all = new Events();
+  const parsed = [...scope.setup, ...events].map((text) => all.parse(text));
+  const world = new World(scope, quirks);
+  const keys = new StateKeys();
+  const ids = identity(scope.regions.length);
+  const seen = new Set<string>();
+  return parsed.map((event) => {
+    const before = keys.keyOf(world, ids).control;
+    const errno = world.apply(event);
+    const wrong = [...world.takeViolations(), ...checkWorld(world)];
+    if (errno !== null && keys.keyOf(world, ids).control !== before) wrong.push(failedButChanged(event.text, errno));
+    return { event: event.text, errno, violations: unseen(wrong, seen), drivers: driversOf(world) };
+  });
+}
+
+/** I12: a command that fails leaves everything as it was. */
+export function failedButChanged(event: string, errno: string): Violation {
+  return { invariant: 'I12', text: `${event} failed (${errno}) and did not leave everything as it was` };
+}
+
+/** Each text once: some invariants stay broken. */
+export function unseen(violations: readonly Violation[], seen: Set<string>): Violation[] {
+  return violations.filter(({ text }) => !seen.has(text) && seen.add(text));
+}
+
+function driversOf(world: World): Record<string, string | null> {
+  return Object.fromEntries(world.bus.devices().map(({ name, driver }) => [name, driver]));
+}
