@@ -66,7 +66,9 @@ export async function interleave(
   for (let round = -1; round < rounds; round++) {
     for (const [name, run] of Object.entries(variants)) {
       const taken = await run();
-      if (round >= 0) (times[name] ??= []).push(taken);
+      if (round < 0) continue;
+      times[name] ??= [];
+      times[name].push(taken);
     }
   }
   return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));

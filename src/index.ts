@@ -20,6 +20,7 @@ import {
   type MountOptions,
   mountFamfsOn,
   type Superblock,
+  systemUuidIfAny,
   type Volume,
 } from './famfs/index.js';
 import { type MachineDevice, openDevice } from './machine/index.js';
@@ -59,6 +60,7 @@ export {
   parseSize,
   type RegionInfo,
 } from './machine/index.js';
+export { daxctl, daxctlList, Sysfs, sysfs } from './sysfs/index.js';
 
 /** A device of a machine, or the path of a device node or an image file. */
 export type DeviceLike = MachineDevice | string;
@@ -93,7 +95,8 @@ export function fsck(device: DeviceLike, options: Omit<FsckOptions, 'systemUuid'
   return withHeldDevice(device, 'fsck', { writable: false, exclusive: false }, (held) => {
     const media = deviceMedia(held);
     try {
-      return fsckMedia(media, { systemUuid: held.systemUuid, ...options });
+      const systemUuid = systemUuidIfAny(held);
+      return fsckMedia(media, { ...(systemUuid === undefined ? {} : { systemUuid }), ...options });
     } finally {
       media.close();
     }

@@ -42,7 +42,7 @@ describe('the README', () => {
     const output = execFileSync('bash', ['-euo', 'pipefail', '-c', script], {
       cwd: directory,
       encoding: 'utf8',
-      env: { ...process.env, PATH: `${join(directory, 'path')}${delimiter}${process.env['PATH']}` },
+      env: { ...process.env, PATH: `${join(directory, 'path')}${delimiter}${process.env.PATH}` },
     });
     expect(output).toContain('/data/README.md');
     expect(output).toContain('# udax');

@@ -6,10 +6,12 @@ const PIECE_BYTES = 2 ** 26;
 /**
  * Makes sure that stores to these bytes find memory: takes space for the holes of a sparse backing, where a
  * store on a full file system would be a fatal SIGBUS. Cheap where all is there.
- * @throws DaxError ENOSPC the file system under the backing is full
+ * @throws DaxError ENOSPC the file system under the backing is full, EIO the backing ends before the bytes
  */
 export function ensureMemory(memory: PhysicalMemory, hpa: number, bytes: number): void {
   for (const { backing, offset, length } of memory.locate(hpa, bytes)) {
+    // First, because taking space past the end of a file would make it longer.
+    backing.checkRange(offset, length);
     if (backing.kind === 'devdax') continue;
     // In pieces: a signal makes tmpfs undo a whole call.
     for (let done = 0; done < length; done += PIECE_BYTES) {

@@ -1,4 +1,6 @@
-import { codeOf, DaxError } from './errors.js';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { codeOf, DaxError, hasCode } from './errors.js';
 import { lastErrno, lazy } from './load.js';
 import { addressOf } from './memory.js';
 
@@ -64,11 +66,36 @@ export function zeroRange(fd: number, offset: number, length: number): boolean {
 
 function allocationFailure(length: number): DaxError {
   const code = codeOf(lastErrno());
-  const why =
-    code === 'ENOSPC'
-      ? 'no space left there: free some, or choose a smaller size'
-      : 'the file system refused';
+  const reasons: Partial<Record<string, string>> = {
+    ENOSPC: 'no space left there: free some, or choose a smaller size',
+    EFBIG: 'more than a file may have there: choose a smaller size',
+  };
+  const why = reasons[code] ?? 'the file system refused';
   return new DaxError(code, `allocating ${length} bytes failed: ${why}`, { syscall: 'fallocate' });
+}
+
+/**
+ * Makes a directory and its missing parents; those that are there are fine. (Node 20's own recursive mkdir
+ * never ends where a parent cannot hold directories, as in /proc.)
+ * @throws the mkdir's own error
+ */
+export function makeDirectories(path: string, mode = 0o777): void {
+  try {
+    makeDirectory(path, mode);
+  } catch (error) {
+    const parent = dirname(path);
+    if (!hasCode(error, 'ENOENT') || parent === path) throw error;
+    makeDirectories(parent, mode);
+    makeDirectory(path, mode);
+  }
+}
+
+function makeDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST') || !statSync(path).isDirectory()) throw error;
+  }
 }
 
 /** struct flock, one for all calls of this thread: a lock is taken and released at every append to a log. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, fail, hasCode } from '../libc/index.js';
+import { asDaxError, fail, hasCode, makeDirectories } from '../libc/index.js';
 import { GenerationWord } from './generation.js';
 import { MachineLock } from './lock.js';
 
@@ -67,7 +67,7 @@ export class StateDirectory {
 
   /** Makes what is missing. Several processes may be here at once: the lock file decides who is first. */
   private static make(root: string, firstDocument: () => string): StateDirectory {
-    fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectories(root, 0o700);
     const mode = fs.statSync(root).mode & 0o7777;
     const fileMode = mode & 0o666;
     const lock = MachineLock.open(path.join(root, 'machine.lock'), fileMode);
@@ -76,7 +76,7 @@ export class StateDirectory {
         fail('EACCES', `${root} holds no machine yet and may only be read by this user`, { path: root });
       lock.take('exclusive');
       try {
-        for (const name of SUBDIRECTORIES) fs.mkdirSync(path.join(root, name), { recursive: true, mode });
+        for (const name of SUBDIRECTORIES) makeDirectories(path.join(root, name), mode);
         GenerationWord.ensure(path.join(root, 'generation'), fileMode);
         return StateDirectory.withDocument(root, mode, lock, firstDocument);
       } finally {

@@ -65,6 +65,23 @@ describe('injected memory failure', () => {
     other.close();
   });
 
+  it('is no failure of the injection when the holder does not cope', () => {
+    const bus = bareBus({ modules: ['fsdev_dax'] });
+    const device = twoRangeFsdev(bus);
+    device.dax.holderGet(
+      {},
+      {
+        notifyFailure: () => {
+          throw new Error('no');
+        },
+      },
+    );
+    expect(bus.memoryFailure(START, 1)).toMatchObject({ device: 'dax0.1', notified: false });
+    expect(bus.pages.isPoisoned(START / 4096)).toBe(true);
+    bus.unbind('fsdev_dax', 'dax0.1');
+    expect(device.dax.alive).toBe(false);
+  });
+
   it('in devdax mode takes the raw mapping away', () => {
     const bus = realBus(16 * MiB);
     dynamicRegion(bus, 16 * MiB);

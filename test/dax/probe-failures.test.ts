@@ -53,6 +53,16 @@ describe('a probe that fails', () => {
       expect(outcome(() => bus.bind(driver, 'dax0.0'))).toBe('EINVAL');
   });
 
+  it('for a range that starts inside a page is EINVAL, and undone', () => {
+    const bus = bareBus();
+    const device = dynamicRegion(bus, 64 * MiB, { idle: true }).devices[0]!;
+    device.addMapping(START + 2048, START + 2 * MiB + 2047);
+    bus.newId('fsdev_dax', 'dax0.0');
+    for (const driver of ['device_dax', 'fsdev_dax'])
+      expect(outcome(() => bus.bind(driver, 'dax0.0'))).toBe('EINVAL');
+    expect([bus.resources.lines(), checkInvariants(bus)]).toEqual([[], []]);
+  });
+
   it('of size 0 is ENXIO before any driver is asked, and silent', () => {
     const bus = bareBus();
     dynamicRegion(bus, 64 * MiB, { idle: true });

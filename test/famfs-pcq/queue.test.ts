@@ -104,26 +104,29 @@ describe('a queue on a volume', () => {
     queue.close();
   });
 
-  it.each([0, 1, 3, 5])('goes on after a producer was killed between its number and its index (%i sent)', (sent) => {
-    const { volume } = queueOn({ nbuckets: 4 });
-    const queue = openQueue(volume, '/q0', { role: 'both' });
-    for (let i = 0; i < sent; i++) {
-      queue.tryPut(Uint8Array.of(i));
-      if (i >= 2) queue.tryGet();
-    }
-    const waiting = queue.length;
-    queue.close();
-    // next_seq is stored, the index is not.
-    const file = volume.open('/q0', { writable: true });
-    file.write(Uint8Array.of(sent + 1), 1064);
-    file.close();
-    const again = openQueue(volume, '/q0', { role: 'both' });
-    expect(again.tryPut(Uint8Array.of(99))).toBe(waiting < 3);
-    const got: number[] = [];
-    for (let message = again.tryGet(); message !== null; message = again.tryGet()) got.push(message[0]!);
-    expect(got).toHaveLength(waiting + (waiting < 3 ? 1 : 0));
-    again.close();
-  });
+  it.each([0, 1, 3, 5])(
+    'goes on after a producer was killed between its number and its index (%i sent)',
+    (sent) => {
+      const { volume } = queueOn({ nbuckets: 4 });
+      const queue = openQueue(volume, '/q0', { role: 'both' });
+      for (let i = 0; i < sent; i++) {
+        queue.tryPut(Uint8Array.of(i));
+        if (i >= 2) queue.tryGet();
+      }
+      const waiting = queue.length;
+      queue.close();
+      // next_seq is stored, the index is not.
+      const file = volume.open('/q0', { writable: true });
+      file.write(Uint8Array.of(sent + 1), 1064);
+      file.close();
+      const again = openQueue(volume, '/q0', { role: 'both' });
+      expect(again.tryPut(Uint8Array.of(99))).toBe(waiting < 3);
+      const got: number[] = [];
+      for (let message = again.tryGet(); message !== null; message = again.tryGet()) got.push(message[0]!);
+      expect(got).toHaveLength(waiting + (waiting < 3 ? 1 : 0));
+      again.close();
+    },
+  );
 
   it('goes on after a consumer was killed between its number and its index', () => {
     const { volume } = queueOn({ nbuckets: 4 });

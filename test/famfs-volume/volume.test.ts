@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deviceMedia, formatMedia, type Volume } from '../../src/famfs/index.js';
 import { contentOf, HPA, MIB, OTHER_HOST, PAGE, Pool, pattern, UNIT } from './support.js';
@@ -369,6 +370,27 @@ describe('mounting', () => {
     expect(() => volume.create('/new', { size: 1 })).toThrow(coded('EIO'));
     expect(volume.statfs()).toEqual(before);
     short.close();
+    pool.close();
+  });
+});
+
+describe('an image cut inside its log', () => {
+  it('reads as if the rest were zero, refuses changes with EIO and keeps its length', () => {
+    const pool = new Pool();
+    pool.mount().mkdir('/d');
+    const cut = new Pool({ format: false, size: 4 * MIB });
+    cut
+      .machine()
+      .memory.bytes(HPA, 4 * MIB)
+      .set(pool.machine().memory.bytes(HPA, 4 * MIB));
+    const volume = cut.mount({ size: 64 * MIB });
+    expect(volume.readdir('/')).toEqual(['d']);
+    for (let i = 0; i < 3800; i++) volume.mkdir(`/d/${i}`);
+    expect(() => {
+      for (let i = 0; i < 200; i++) volume.mkdir(`/${i}`);
+    }).toThrow(coded('EIO'));
+    expect(fs.statSync(cut.file).size).toBe(4 * MIB);
+    cut.close();
     pool.close();
   });
 });

@@ -1,38 +1,26 @@
 import { fail } from '../../libc/index.js';
 import type { PhysicalMemory } from '../../memory/index.js';
-import { MemoryBlocks, type MemoryNode, type OnlinePolicy, PageTable, ResourceTree } from '../../mm/index.js';
+import { MemoryBlocks, type MemoryNode, PageTable, ResourceTree } from '../../mm/index.js';
 import type { Incident, Platform, StrandedMemory } from '../core/platform.js';
 import { DaxRegistry } from '../core/registry.js';
 import type { DaxDriver } from '../drivers/driver.js';
 import type { OpenFile, OpenFlags } from '../files/open-file.js';
 import type { Vma } from '../files/vma.js';
 import { expandQuirks } from '../quirks.js';
-import { ALIGNS, type DevDax } from '../regions/dev-dax.js';
+import type { DevDax } from '../regions/dev-dax.js';
 import { parseDeviceId } from '../regions/parse.js';
-import { type AddRegionOptions, Region, type RegionHost } from '../regions/region.js';
+import { type AddRegionOptions, checkRegion, Region, type RegionHost } from '../regions/region.js';
 import { Binder } from './binder.js';
 import { DeviceList } from './device-list.js';
 import { FileTable } from './file-table.js';
 import { hardOffline, type MemoryFailureResult, memoryFailure, softOffline } from './memory-failure.js';
 import { Minors } from './minors.js';
 import { type Module, Modules } from './modules.js';
+import type { BusOptions } from './options.js';
 import type { BusParts } from './parts.js';
 import { restore } from './restore.js';
 import { type BusState, snapshot } from './state.js';
 import { type Uevent, Uevents } from './uevents.js';
-
-export interface BusOptions {
-  /** None (explore, unit tests): translations work, loads answer 0, stores go nowhere. */
-  memory?: PhysicalMemory;
-  /** Flags of quirks.ts, or names of sets of them (linux-7.2). */
-  quirks?: Iterable<string>;
-  /** Default 128 MiB. */
-  memoryBlockBytes?: number;
-  /** auto_online_blocks, default 'online'. */
-  autoOnline?: OnlinePolicy;
-  /** The global memmap_on_memory switch, default off. */
-  memmapOnMemory?: boolean;
-}
 
 /** Major number of the device nodes. */
 export const DAX_MAJOR = 251;
@@ -185,15 +173,7 @@ export class Bus {
   /** A provider brings a region, with its first device. EEXIST the id is taken; EBUSY its memory is; EINVAL sizes. */
   addRegion(options: AddRegionOptions): Region {
     const id = options.id ?? this.#freeRegionId();
-    const same = this.#regions.filter((region) => region.id === id);
-    if (same.some((region) => !(region.isStatic && options.static)))
-      fail('EEXIST', `region ${id} exists already`);
-    const { start, size, align } = options;
-    if (!(size > 0) || !Number.isSafeInteger(start + size) || start % 4096 !== 0 || size % 4096 !== 0)
-      fail('EINVAL', `region ${id}: ${start}+${size} is no span of whole pages`);
-    if (!ALIGNS.includes(align)) fail('EINVAL', `region ${id}: align ${align} is none of 4096, 2 MiB, 1 GiB`);
-    const other = this.#regions.find((region) => region.start < start + size && region.end >= start);
-    if (other !== undefined) fail('EBUSY', `region ${id}: memory at ${start} belongs to region ${other.id}`);
+    checkRegion(id, options, this.#regions);
     const region = new Region(this.#host, id, options);
     this.#regions.push(region);
     region.addFirstDevice((options.idle ?? false) && !region.isStatic);

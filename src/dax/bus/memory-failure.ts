@@ -64,7 +64,8 @@ export function hardOffline(scene: FailureScene, hpa: number, flags: number): Me
 export function softOffline(scene: FailureScene, hpa: number): void {
   if (isSystemRam(scene, hpa)) return;
   const device = ownerOf(scene, hpa);
-  if (device === undefined) fail('ENXIO', `page 0x${hpa.toString(16)} belongs to no driver`);
+  if (device === undefined || device.driver === 'kmem')
+    fail('ENXIO', `page 0x${hpa.toString(16)} belongs to no driver`);
   fail('EIO', `page 0x${hpa.toString(16)} of ${device.name} cannot be moved: it is device memory`);
 }
 
@@ -88,13 +89,24 @@ export function memoryFailure(scene: FailureScene, hpa: number, length: number):
       first ??= device.name;
       const ops = device.binding?.pageMap?.ops;
       if (ops != null && device.dax.holder !== null) {
-        ops.memoryFailure(from / PAGE_SIZE, (to - from) / PAGE_SIZE, 0);
-        notified = true;
+        notified =
+          tell(device, () => ops.memoryFailure(from / PAGE_SIZE, (to - from) / PAGE_SIZE, 0)) || notified;
       }
     }
   }
   systemRam(scene, start, end - start);
   return { device: first, notified, mappers };
+}
+
+/** Memory fails whether or not its holder copes. */
+function tell(device: DevDax, notify: () => void): boolean {
+  try {
+    notify();
+    return true;
+  } catch (error) {
+    device.platform.log(3, `${device.name}: its holder did not take a memory failure: ${String(error)}`);
+    return false;
+  }
 }
 
 function unitsIn(vma: Vma, start: number, end: number): FailedUnit<Vma>[] {

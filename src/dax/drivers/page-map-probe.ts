@@ -119,6 +119,11 @@ function disown(pageMap: DevPagemap): void {
 /** The pages come up as folios of the order asked for, where a range holds whole ones; they stay so after unbind. */
 function comeUp(device: DevDax, pageMap: DevPagemap, ranges: readonly Span[], order: number): void {
   const { platform } = device;
+  for (const [at, { start }] of ranges.entries())
+    if (start % PAGE_SIZE !== 0)
+      fail('EINVAL', `${device.name} mapping${at} starts inside a page: no page map can start there`, {
+        path: device.name,
+      });
   pageMap.vmemmapShift = order;
   for (const other of device.region.devices) other.pagesTaken(ranges);
   if (order === 0) return;

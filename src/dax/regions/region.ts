@@ -1,7 +1,7 @@
 import { fail } from '../../libc/index.js';
-import { DevPagemap } from '../../mm/index.js';
+import { DevPagemap, PAGE_SIZE } from '../../mm/index.js';
 import type { Platform } from '../core/platform.js';
-import { DevDax, type DeviceRegion, type RegionType } from './dev-dax.js';
+import { ALIGNS, DevDax, type DeviceRegion, type RegionType } from './dev-dax.js';
 import type { DaxRange, Span } from './ranges.js';
 
 export interface AddRegionOptions {
@@ -164,4 +164,16 @@ export class Region implements DeviceRegion {
   #mustBeDynamic(attribute: string): void {
     if (this.isStatic) fail('EACCES', `region ${this.id} is static: it has no ${attribute}`);
   }
+}
+
+/** What a region to be must be beside those that are. EEXIST the id is taken; EBUSY its memory is; EINVAL sizes. */
+export function checkRegion(id: number, options: AddRegionOptions, regions: readonly Region[]): void {
+  const { start, size, align } = options;
+  if (regions.some((region) => region.id === id && !(region.isStatic && options.static)))
+    fail('EEXIST', `region ${id} exists already`);
+  if (!(size > 0) || !Number.isSafeInteger(start + size) || start % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0)
+    fail('EINVAL', `region ${id}: ${start}+${size} is no span of whole pages`);
+  if (!ALIGNS.includes(align)) fail('EINVAL', `region ${id}: align ${align} is none of ${ALIGNS.join(', ')}`);
+  const other = regions.find((region) => region.start < start + size && region.end >= start);
+  if (other !== undefined) fail('EBUSY', `region ${id}: memory at ${start} belongs to region ${other.id}`);
 }

@@ -27,6 +27,11 @@ const errnoOfProblem: Record<string, ErrnoCode> = {
   'superblock-version': 'EOPNOTSUPP',
 };
 
+const nextSteps: Partial<Record<ErrnoCode, string>> = {
+  EINVAL: 'if it should become one, run udax mkfs',
+  EOPNOTSUPP: 'read it with the version that made it, or make a new one over it with udax mkfs -f',
+};
+
 /** Decodes the 200 bytes whatever they are. EBADMSG when a number is beyond 2^53. */
 export function decodeSuperblock(bytes: Uint8Array): Superblock {
   return readStruct(superblockLayout, viewOf(bytes), 0);
@@ -122,11 +127,9 @@ export function superblockBytes(media: Media): Uint8Array | null {
 }
 
 function refuse(media: Media, problem: Problem): never {
-  const isOther = problem.code in errnoOfProblem;
-  const next = isOther
-    ? 'if it should become one, run udax mkfs'
-    : 'the superblock is damaged: udax fsck tells more';
-  return fail(errnoOfProblem[problem.code] ?? 'EBADMSG', `${media.name}: ${problem.message}; ${next}`, {
+  const errno = errnoOfProblem[problem.code] ?? 'EBADMSG';
+  const next = nextSteps[errno] ?? 'the superblock is damaged: udax fsck tells more';
+  return fail(errno, `${media.name}: ${problem.message}; ${next}`, {
     path: media.name,
   });
 }

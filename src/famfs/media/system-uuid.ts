@@ -1,8 +1,8 @@
 /** The uuid of this host: who owns a famfs (famfs.md 4). */
 import { randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asDaxError, fail, hasCode } from '../../libc/index.js';
+import { asDaxError, fail, hasCode, makeDirectories } from '../../libc/index.js';
 import { isUuid } from './uuid.js';
 
 /** Where C famfs keeps it, shared by all programs of a host. */
@@ -53,7 +53,7 @@ function checked(text: string, where: string): string {
 function makeUuidFile(directory: string, file: string): string {
   const draft = `${file}.${process.pid}.${randomUUID()}`;
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(directory);
     writeFileSync(draft, `${randomUUID()}\0`, { mode: 0o444, flag: 'wx' });
     try {
       linkDraft(draft, file);

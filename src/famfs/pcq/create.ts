@@ -35,7 +35,8 @@ export function createQueue(volume: Volume, path: string, options: CreateQueueOp
   checkGeometry(nbuckets, bucketSize);
   const consumer = consumerPath(path);
   for (const name of [path, consumer]) {
-    if (volume.exists(name)) fail('EEXIST', `${name} exists already: choose another queue name`, { path: name });
+    if (volume.exists(name))
+      fail('EEXIST', `${name} exists already: choose another queue name`, { path: name });
   }
   const producerBytes = PCQ_HEADER_AREA + nbuckets * bucketSize;
   assertRoom(volume, path, producerBytes);

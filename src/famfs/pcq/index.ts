@@ -10,7 +10,13 @@
  * ENODEV memory gone, AbortError.
  */
 export { type CreateQueueOptions, createQueue } from './create.js';
-export { consumerLayout, consumerPath, PCQ_HEADER_AREA, PCQ_TRAILER_BYTES, producerLayout } from './layout.js';
+export {
+  consumerLayout,
+  consumerPath,
+  PCQ_HEADER_AREA,
+  PCQ_TRAILER_BYTES,
+  producerLayout,
+} from './layout.js';
 export {
   openQueue,
   Queue,

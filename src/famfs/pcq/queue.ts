@@ -131,9 +131,13 @@ export class Queue {
   tryPut(message: Uint8Array): boolean {
     this.#checkRole('producer', 'put');
     if (message.length > this.payloadSize) {
-      fail('EINVAL', `a message of ${message.length} bytes does not fit: ${this.path} holds ${this.payloadSize}`, {
-        path: this.path,
-      });
+      fail(
+        'EINVAL',
+        `a message of ${message.length} bytes does not fit: ${this.path} holds ${this.payloadSize}`,
+        {
+          path: this.path,
+        },
+      );
     }
     const index = this.#producerIndex();
     const next = index + 1 === this.nbuckets ? 0 : index + 1;
@@ -230,9 +234,13 @@ export class Queue {
   /** Others write these words: a wild one must not lead anywhere. */
   #checkedIndex(index: number, name: string): number {
     if (index < this.nbuckets) return index;
-    return fail('EBADMSG', `the queue ${this.path} is damaged: ${name} is ${index} of ${this.nbuckets} buckets`, {
-      path: this.path,
-    });
+    return fail(
+      'EBADMSG',
+      `the queue ${this.path} is damaged: ${name} is ${index} of ${this.nbuckets} buckets`,
+      {
+        path: this.path,
+      },
+    );
   }
 
   #bucket(index: number): Uint8Array {
@@ -256,9 +264,13 @@ export class Queue {
       this.#scratch.set(this.#bucket(index));
       if (this.#isWhole()) break;
       if (tries === TRIES) {
-        fail('EBADMSG', `message ${this.#nextGetSeq} of ${this.path} (bucket ${index}) does not match its crc`, {
-          path: this.path,
-        });
+        fail(
+          'EBADMSG',
+          `message ${this.#nextGetSeq} of ${this.path} (bucket ${index}) does not match its crc`,
+          {
+            path: this.path,
+          },
+        );
       }
     }
     if (!isU64(this.#scratchView, this.payloadSize, this.#nextGetSeq)) {

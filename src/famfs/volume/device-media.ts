@@ -46,6 +46,9 @@ class MemoryMedia implements DeviceMedia {
   ) {
     const first = dax.directAccess(0, 1, 'recovery');
     this.backing = dax.memory.locate(first.hpa, PAGE_SIZE)[0]!.backing;
+    // Even looking at a superblock that is a hole needs a page on tmpfs: a full disk must be an error, not a SIGBUS.
+    if (this.backing.writable && this.backing.size >= PAGE_SIZE)
+      ensureMemory(dax.memory, first.hpa, PAGE_SIZE);
     const { persistent, kind, coherent } = this.backing;
     const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
     this.#flushes = !coherent || (persistent && durability === 'power');
@@ -94,11 +97,7 @@ class MemoryMedia implements DeviceMedia {
   }
 
   zero(offset: number, length: number): void {
-    // Who zeroes a log goes on to store a superblock: on a full disk both must fail here, not as a SIGBUS.
-    for (const range of [
-      ...physicalRanges(this.dax, 0, PAGE_SIZE),
-      ...physicalRanges(this.dax, offset, length),
-    ]) {
+    for (const range of physicalRanges(this.dax, offset, length)) {
       ensureMemory(this.dax.memory, range.start, range.length);
     }
     const pages = offset % PAGE_SIZE === 0 && length % PAGE_SIZE === 0;

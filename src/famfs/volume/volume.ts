@@ -2,7 +2,7 @@ import type { DaxMapping } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
-import { type Role, roleOf } from '../media/role.js';
+import { type Role, roleOf, systemUuidIfAny } from '../media/role.js';
 import { writeOut } from './copy.js';
 import { copyFileIn, createFile, makeDirectories } from './creation.js';
 import { type OpenFileHost, VolumeFile } from './file.js';
@@ -253,12 +253,13 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
   const mounted = MountedFamfs.on(device);
   try {
     const { systemUuid: owner } = mounted.superblock;
-    const isOwner = roleOf(mounted.superblock, device.systemUuid) === 'master';
+    const own = systemUuidIfAny(device);
+    const isOwner = own !== undefined && roleOf(mounted.superblock, own) === 'master';
     const { role = isOwner ? 'master' : 'client' } = options;
     if (role === 'master' && !isOwner) {
       fail(
         'EPERM',
-        `${device.name} is owned by host ${owner}, this is ${device.systemUuid}: mount it as a client`,
+        `${device.name} is owned by host ${owner}, this is ${own ?? 'a host without a system uuid'}: mount it as a client`,
         {
           path: device.name,
         },

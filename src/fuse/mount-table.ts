@@ -1,0 +1,68 @@
+import fs from 'node:fs';
+import path from 'node:path';
+
+/** One FUSE mount as this process's mount namespace has it. */
+export interface FuseMount {
+  readonly mountpoint: string;
+  readonly source: string;
+  /** `fuse` or `fuse.SUBTYPE`. */
+  readonly type: string;
+  /** The minor of its st_dev, and its name under /sys/fs/fuse/connections. */
+  readonly connectionId: number;
+  readonly readOnly: boolean;
+  /** Per-mount and per-file-system options. */
+  readonly options: readonly string[];
+}
+
+/** All FUSE mounts, in mount order (of several on one directory, the last is the one that is seen). */
+export function listFuseMounts(mountInfoPath = '/proc/self/mountinfo'): FuseMount[] {
+  return parseMountInfo(fs.readFileSync(mountInfoPath, 'utf8')).filter((mount) =>
+    /^fuse(\.|$)/.test(mount.type),
+  );
+}
+
+/** The FUSE mount that sits on a directory, or null. Does not touch the mount itself, so it cannot hang on it. */
+export function fuseMountAt(mountpoint: string): FuseMount | null {
+  const wanted = resolveMountpoint(mountpoint);
+  return listFuseMounts().findLast((mount) => mount.mountpoint === wanted) ?? null;
+}
+
+/** The absolute path of a mountpoint: parents resolved, the directory itself (which may be dead) not touched. */
+export function resolveMountpoint(mountpoint: string): string {
+  const absolute = path.resolve(mountpoint);
+  if (absolute === '/') return absolute;
+  const parent = path.dirname(absolute);
+  try {
+    return path.join(fs.realpathSync(parent), path.basename(absolute));
+  } catch {
+    return absolute; // a parent that cannot be walked: the caller's next step fails on it and says why
+  }
+}
+
+/** proc(5), mountinfo: id parent maj:min root mountpoint options [fields...] - type source superblock-options. */
+export function parseMountInfo(text: string): FuseMount[] {
+  const mounts: FuseMount[] = [];
+  for (const line of text.split('\n')) {
+    const [left, right] = line.split(' - ');
+    if (left === undefined || right === undefined) continue;
+    const [, , device = '', , mountpoint = '', perMount = ''] = left.split(' ');
+    const [type = '', source = '', perFileSystem = ''] = right.split(' ');
+    const [major, minor] = device.split(':').map(Number);
+    const options = [...perMount.split(','), ...perFileSystem.split(',')];
+    mounts.push({
+      mountpoint: unescape(mountpoint),
+      source: unescape(source),
+      type,
+      connectionId: (major ?? 0) * 2 ** 20 + (minor ?? 0),
+      readOnly: options.includes('ro'),
+      options,
+    });
+  }
+  return mounts;
+}
+
+function unescape(field: string): string {
+  return field.replace(/(?:\\[0-7]{3})+/g, (run) =>
+    Buffer.from(run.split('\\').slice(1).map((octal) => Number.parseInt(octal, 8))).toString('utf8'),
+  );
+}
