@@ -111,6 +111,17 @@ describe('reconfigure', () => {
     expect(bus.snapshot()).toEqual(before);
   });
 
+  it('that fails leaves memory that was offline offline', () => {
+    const bus = bareBus({ memoryBlockBytes: 4 * MiB });
+    staticRegion(bus);
+    reconfigure(bus, 'dax0.0', 'kmem');
+    for (const { id } of bus.memoryBlocks.list) bus.memoryBlocks.setState(id, 'offline');
+    const before = bus.snapshot();
+    bus.platform.failProbeAtStep = 2;
+    expect(outcome(() => reconfigure(bus, 'dax0.0', 'fsdev_dax'))).toBe('ENOMEM');
+    expect(bus.snapshot()).toEqual(before);
+  });
+
   it('refuses to strand memory', () => {
     const bus = bareBus({ memoryBlockBytes: 4 * MiB });
     staticRegion(bus);

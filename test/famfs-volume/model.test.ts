@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { checkInvariants } from '../../src/dax/index.js';
+import { type Bus, checkInvariants } from '../../src/dax/index.js';
 import type { Volume, VolumeFile } from '../../src/famfs/index.js';
 import { contentOf, MIB, Pool, pattern } from './support.js';
 
@@ -59,6 +59,11 @@ function codeOf(act: () => unknown): string | null {
   }
 }
 
+/** I5 counts pins that only the files know: it is looked at when all are closed. */
+function broken(bus: Bus): string[] {
+  return checkInvariants(bus).filter((line) => !line.startsWith('I5'));
+}
+
 it('two processes in any order of operations see one volume, and nothing leaks', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
@@ -106,7 +111,7 @@ it('two processes in any order of operations see one volume, and nothing leaks',
           expect(machines[it.who]!.memory.stats().mappings).toBe(0);
           volumes[it.who] = pool.mountOn(machines[it.who]!);
         }
-        for (const { bus } of machines) expect(checkInvariants(bus)).toEqual([]);
+        for (const { bus } of machines) expect(broken(bus)).toEqual([]);
       }
       for (const volume of volumes) {
         volume.refresh();

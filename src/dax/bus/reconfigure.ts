@@ -1,4 +1,5 @@
 import { fail } from '../../libc/index.js';
+import type { DevDax } from '../regions/dev-dax.js';
 import type { Bus } from './bus.js';
 
 /**
@@ -25,8 +26,20 @@ export function reconfigure(bus: Bus, deviceName: string, driverName: string): v
   } catch (error) {
     if (bus.quirks.has('mode-not-restored')) throw error;
     for (const { driver, ids } of idsBefore) driver.setIds(ids);
-    if (old !== null && device.driver === null) bus.parts.binder.probe(bus.driver(old)!, device);
+    if (old !== null && device.driver === null) bindAgain(bus, device, old);
     throw error;
+  }
+}
+
+/** Back to the driver it had. Memory of kmem was offline (mustBeOffline) and stays so, whatever the policy. */
+function bindAgain(bus: Bus, device: DevDax, driver: string): void {
+  const { memoryBlocks } = bus;
+  const { autoOnline } = memoryBlocks;
+  memoryBlocks.autoOnline = 'offline';
+  try {
+    bus.parts.binder.probe(bus.driver(driver)!, device);
+  } finally {
+    memoryBlocks.autoOnline = autoOnline;
   }
 }
 

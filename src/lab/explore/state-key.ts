@@ -131,7 +131,7 @@ function devicePart(device: DevDax, view: View): string {
   const spans = ranges.map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`);
   const holder = dax.holder === null ? '-' : view.fileSystem(dax.holder as FileSystem);
   const bound =
-    binding === null ? '-' : `${binding.driver}${binding.matchedById ? '#' : ''}${binding.ranges.length}`;
+    binding === null ? '-' : `${binding.driver}${binding.ranges.length}`;
   const state = `${dax.alive ? 'a' : ''}${dax.dying ? 'd' : ''}${dax.ops === null ? '' : 'o'}`;
   return `${view.device(device)} ${spans.join()} ${device.align} ${bound} ${state} ${holder} ${dax.references} ${dax.readers}`;
 }
@@ -153,11 +153,12 @@ function otherParts(world: World, view: View): string[] {
 
 /** What a driver left, and what the pages of the device remember. */
 function residuePart(device: DevDax, view: View): string {
-  const { pageMap, region, cleared, lastDevres, nodeCorrupt } = device;
+  const { binding, pageMap, region, cleared, lastDevres, nodeCorrupt } = device;
   const maps = `${pageMapText(region.pageMap, device)} ${pageMapText(pageMap, device)}`;
+  const matched = binding?.matchedById ? '#' : '';
   const wrong = `${lastDevres?.settled === false ? '' : '!'}${nodeCorrupt ? '*' : ''}`;
   const rested = cleared.map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`).join();
-  return `${view.device(device)} left ${rested} ${maps} ${wrong} ${foliosText(device, view)}`;
+  return `${view.device(device)} left ${rested} ${maps} ${wrong}${matched} ${foliosText(device, view)}`;
 }
 
 function pageMapText(pageMap: DevPagemap | null, device: DevDax): string {
