@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { bufferMedia, Log, LogAppender, readSuperblock } from '../../src/famfs/index.js';
+import { bufferMedia, Log, LogAppender, type NewLogEntry, readSuperblock } from '../../src/famfs/index.js';
 import { readableLog, replayToShadow } from '../../src/famfs/shadow/index.js';
 import { golden, goldenMedia, goldenNames, hasShared, whySkipped } from '../famfs/golden.js';
 
@@ -125,7 +125,7 @@ describe('a shadow tree that meets what is there', () => {
   const FILE = { kind: 'file', size: 100, mode: 0o644, uid: 0, gid: 0 } as const;
   const MIB = 2 ** 20;
 
-  function logWith(...entries: Parameters<LogAppender['append']>[0][]): Log {
+  function logWith(...entries: NewLogEntry[]): Log {
     const source = goldenMedia('01-empty-8m');
     const media = bufferMedia(Uint8Array.from(source.bytes(0, 10 * MIB)), { name: 'log', size: source.size });
     const log = Log.open(media, readSuperblock(media));
@@ -134,14 +134,18 @@ describe('a shadow tree that meets what is there', () => {
     return log;
   }
 
-  const file = (name: string, offset = 10 * MIB) =>
-    ({
-      ...FILE,
-      path: name,
-      fmap: { type: 'simple', extents: [{ devindex: 0, offset, length: 2 * MIB }] },
-    }) as const;
-  const directory = (name: string, mode = 0o755) =>
-    ({ kind: 'mkdir', path: name, uid: 0, gid: 0, mode }) as const;
+  const file = (name: string, offset = 10 * MIB): NewLogEntry => ({
+    ...FILE,
+    path: name,
+    fmap: { type: 'simple', extents: [{ devindex: 0, offset, length: 2 * MIB }] },
+  });
+  const directory = (name: string, mode = 0o755): NewLogEntry => ({
+    kind: 'mkdir',
+    path: name,
+    uid: 0,
+    gid: 0,
+    mode,
+  });
 
   it('counts a file that says something else, and does not rewrite it', () => {
     const shadow = temporaryDirectory();

@@ -43,6 +43,20 @@ describe('copying', () => {
     expect(other.refresh()).toBe(1);
   });
 
+  it('in: from a file of a volume, and nobody sees the copy before it is whole', async () => {
+    const bytes = pattern(20 * MIB + 5);
+    await volume.copyIn(pool.hostFile('source', bytes), '/a');
+    const source = volume.open('/a');
+    const other = pool.mount();
+    const seen: boolean[] = [];
+    await volume.copyIn(source, '/b', { mode: 0o600, onProgress: () => seen.push(other.refresh() > 1) });
+    expect(seen.every((there) => !there)).toBe(true);
+    expect(volume.stat('/b')).toMatchObject({ size: bytes.length, mode: 0o600 });
+    expect(Buffer.from(contentOf(volume, '/b')).equals(bytes)).toBe(true);
+    expect(source.read(new Uint8Array(1), 0)).toBe(1);
+    source.close();
+  });
+
   it('in: space in use by a copy is nobody else’s', async () => {
     const source = pool.hostFile('source', pattern(30 * MIB));
     const other = pool.mount();

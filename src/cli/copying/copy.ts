@@ -1,6 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { CopyOptions, Volume, VolumeFile } from '../../famfs/index.js';
-import { fail, hasCode } from '../../libc/index.js';
+import type { CopyOptions, Volume } from '../../famfs/index.js';
+import { hasCode } from '../../libc/index.js';
 import { describeError } from '../errors.js';
 import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
@@ -105,44 +104,11 @@ async function copyFile(job: CopyJob, step: FileStep, onBytes: (bytes: number) =
   return betweenVolumes(from!, to!, step, { ...options, uid, gid });
 }
 
-/** At a time between volumes; after each the signal is looked at. */
-const pieceBytes = 8 * 2 ** 20;
-
 async function betweenVolumes(from: Volume, to: Volume, step: FileStep, options: CopyOptions): Promise<void> {
   const source = from.open(step.source);
   try {
-    const target = openTarget(to, step, options);
-    try {
-      const piece = new Uint8Array(Math.min(pieceBytes, source.size));
-      for (let position = 0; position < source.size; position += piece.length) {
-        options.signal?.throwIfAborted();
-        const part = piece.subarray(0, Math.min(piece.length, source.size - position));
-        source.read(part, position);
-        target.write(part, position);
-        const bytes = position + part.length;
-        options.onProgress?.({ bytes, totalBytes: source.size, path: step.to });
-        await nextTurn();
-      }
-    } finally {
-      target.close();
-    }
+    await to.copyIn(source, step.to, options);
   } finally {
     source.close();
   }
-}
-
-/** A new file, or the one that is there when it has the size. */
-function openTarget(to: Volume, { to: path, size }: FileStep, options: CopyOptions): VolumeFile {
-  if (!to.exists(path)) return to.create(path, { ...options, size, zero: false });
-  const there = to.stat(path);
-  if (there.isDirectory())
-    fail('EISDIR', `${path} is a directory: give the name of the copy in it`, { path });
-  if (there.size !== size) {
-    fail(
-      'EEXIST',
-      `${path} exists with ${there.size} bytes, the source has ${size}: a famfs file keeps its size`,
-      { path },
-    );
-  }
-  return to.open(path, { writable: true });
 }

@@ -4,23 +4,46 @@ import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DaxFile } from '../../fsdax/index.js';
 import { asDaxError, DaxError, fail, hasCode } from '../../libc/index.js';
+import type { VolumeFile } from './file.js';
 import type { CopyOptions } from './types.js';
 
 /** Half a millisecond of work: what an abort or a progress bar waits for. */
 const PIECE_BYTES = 8 * 2 ** 20;
 
-export interface HostFile {
+/** What is copied in: a host file, or a file of this or another volume. */
+export interface CopySource {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Permission bits of the copy, when none are asked for. */
+  readonly mode: number;
+  /** Fills `into` with the bytes from `position` on. @throws DaxError EIO when they are not all there */
+  readFully(into: Uint8Array, position: number): void;
+  close(): void;
+}
+
+/** A file of a volume as source. It stays its owner's: it is not closed here. */
+export function volumeSource(file: VolumeFile): CopySource {
+  return {
+    path: file.path,
+    size: file.size,
+    mode: 0o644,
+    readFully: (into, position) => void file.read(into, position),
+    close() {},
+  };
+}
+
+interface HostFile {
   readonly fd: number;
   readonly path: string;
   readonly size: number;
-  readonly mode: number;
 }
 
 /**
  * Opens a host file to be copied in.
  * @throws DaxError EINVAL not a regular file, or empty (famfs has no empty files); ENOENT, EACCES
  */
-export function openSource(path: string): HostFile {
+export function openSource(path: string): CopySource {
   let fd: number;
   try {
     // Without O_NONBLOCK a fifo would stop us here.
@@ -36,9 +59,19 @@ export function openSource(path: string): HostFile {
       : stat.size === 0
         ? 'is empty: a famfs file holds at least one byte'
         : undefined;
-  if (problem === undefined) return { fd, path, size: stat.size, mode: stat.mode & 0o777 };
+  if (problem === undefined) return hostSource({ fd, path, size: stat.size }, stat.mode & 0o777);
   fs.closeSync(fd);
   return fail(stat.isDirectory() ? 'EISDIR' : 'EINVAL', `${path} ${problem}`, { path });
+}
+
+function hostSource(file: HostFile, mode: number): CopySource {
+  return {
+    path: file.path,
+    size: file.size,
+    mode,
+    readFully: (into, position) => readFully(file, into, position),
+    close: () => fs.closeSync(file.fd),
+  };
 }
 
 /** Calls `piece` for successive parts of `totalBytes`; between them the event loop runs. */
@@ -60,20 +93,20 @@ async function inPieces(
 }
 
 /**
- * Reads a host file straight into the memory of a file.
+ * Reads a source straight into the memory of a file.
  * @param check throws when the volume went away meanwhile
  * @throws DaxError EIO when the source shrinks under us
  */
 export async function readInto(
   file: DaxFile,
   path: string,
-  source: HostFile,
+  source: CopySource,
   options: CopyOptions,
   check: () => void,
 ): Promise<void> {
   await inPieces(source.size, path, options, (offset, length) => {
     check();
-    file.fill(offset, length, (into, position) => readFully(source, into, position));
+    file.fill(offset, length, (into, position) => source.readFully(into, position));
   });
 }
 

@@ -2,10 +2,10 @@
  * Adding to a volume. Everything is checked under the log's lock before anything is written, in the order
  * name, log room, space; data comes before the entry that names it; the entry comes last.
  */
-import fs from 'node:fs';
 import { fail } from '../../libc/index.js';
 import type { NewLogEntry } from '../media/entry.js';
-import { openSource, readInto } from './copy.js';
+import { openSource, readInto, volumeSource } from './copy.js';
+import type { VolumeFile } from './file.js';
 import type { MountedFamfs } from './mounted.js';
 import { find, isThere, missingDirectories, newName } from './names.js';
 import { ownerOf, permissions } from './ownership.js';
@@ -82,13 +82,13 @@ function createInTwoSessions(
 /** See Volume.copyIn. */
 export async function copyFileIn(
   mounted: MountedFamfs,
-  sourcePath: string,
+  from: string | VolumeFile,
   path: string,
   options: CopyOptions,
   check: () => void,
 ): Promise<void> {
   options.signal?.throwIfAborted();
-  const source = openSource(sourcePath);
+  const source = typeof from === 'string' ? openSource(from) : volumeSource(from);
   try {
     const { size } = source;
     const mode = permissions(options.mode ?? source.mode, path);
@@ -108,7 +108,7 @@ export async function copyFileIn(
       reservation.end();
     }
   } finally {
-    fs.closeSync(source.fd);
+    source.close();
   }
 }
 

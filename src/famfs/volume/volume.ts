@@ -2,6 +2,7 @@ import type { DaxMapping } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
+import type { Problem } from '../media/problem.js';
 import { type Role, roleOf, systemUuidIfAny } from '../media/role.js';
 import { writeOut } from './copy.js';
 import { copyFileIn, createFile, makeDirectories } from './creation.js';
@@ -121,6 +122,13 @@ export class Volume {
     return { size, ...fmap };
   }
 
+  /** Log entries that are not shown, and why: those skipped by a rule, and the bad one replay waits at. */
+  get problems(): Problem[] {
+    this.#check();
+    const { problems, stopped } = this.#mounted.tree;
+    return stopped === null ? problems : [...problems, stopped];
+  }
+
   statfs(): VolumeStatfs {
     this.#check();
     const { superblock, tree, space } = this.#mounted;
@@ -141,11 +149,11 @@ export class Volume {
   }
 
   /**
-   * Copies one host file onto the volume. It appears when it is whole: aborting, failing or dying leaves
+   * Copies one host file, or an open file of a volume, onto this volume. It appears when it is whole: aborting, failing or dying leaves
    * nothing, and no space is lost. A destination of the same size is overwritten in place.
    * @throws DaxError EEXIST destination of another size, EISDIR, EINVAL empty or not a regular file; as create()
    */
-  async copyIn(source: string, destination: string, options: CopyOptions = {}): Promise<void> {
+  async copyIn(source: string | VolumeFile, destination: string, options: CopyOptions = {}): Promise<void> {
     this.#checkChange(destination);
     await copyFileIn(this.#mounted, source, destination, options, () => this.#check());
     this.#seeAll();

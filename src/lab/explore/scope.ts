@@ -130,7 +130,8 @@ export const SCOPES: readonly Scope[] = [
   },
   {
     name: 'mounted',
-    about: 'one static device and two file systems: who holds it, what is told to whom, calls that overtake each other',
+    about:
+      'one static device and two file systems: who holds it, what is told to whom, calls that overtake each other',
     regions: [region(0, 2, { static: true })],
     drivers: ['fsdev_dax'],
     groups: ['modules', 'binding', 'file-systems', 'memory-failure', 'threads'],
@@ -169,3 +170,33 @@ export function scopeNamed(name: string): Scope {
   );
 }
 
+export interface ScopeChanges {
+  /** How many regions (each with one device to begin with); more than the scope has are copies of its own, in turn. */
+  readonly devices?: number;
+  /** Modules that can be loaded. */
+  readonly drivers?: readonly string[];
+}
+
+/** A scope with more or fewer devices or drivers. EINVAL. */
+export function changedScope(scope: Scope, { devices, drivers }: ScopeChanges): Scope {
+  if (devices !== undefined && !(Number.isInteger(devices) && devices >= 1 && devices <= 8))
+    fail('EINVAL', `cannot explore ${devices} devices: 1 to 8`);
+  for (const driver of drivers ?? [])
+    if (!DRIVERS.includes(driver))
+      fail('EINVAL', `there is no driver ${driver}; known: ${DRIVERS.join(', ')}`);
+  return {
+    ...scope,
+    regions: devices === undefined ? scope.regions : regionsOf(scope, devices),
+    drivers: drivers ?? scope.drivers,
+  };
+}
+
+function regionsOf({ regions }: Scope, count: number): ScopeRegion[] {
+  return Array.from({ length: count }, (_, id) => {
+    const shape = regions[id] ?? regions[id % regions.length]!;
+    const start = (4 + id) * GIB;
+    const late = shape.pageMapStart;
+    const pageMap = late === undefined ? {} : { pageMapStart: late + start - shape.start };
+    return { ...shape, ...pageMap, id, start, targetNode: 1 + id };
+  });
+}

@@ -5,6 +5,8 @@
  * (a few microseconds each), never by copying. An event that changes nothing leaves the world usable for the next one, so
  * that only events with an effect pay for it.
  */
+import { fail } from '../../libc/index.js';
+import { describe } from './describe.js';
 import type { ExploreEvent } from './operation.js';
 import { Events, operationsOf } from './operations/index.js';
 import { checkWorld } from './oracle.js';
@@ -21,7 +23,7 @@ export interface SearchOptions {
   readonly maxDepth?: number;
   /** Milliseconds. Default 60 000. */
   readonly timeBudget?: number;
-  /** Most states. Default 20 million. */
+  /** Most states. Default 16 million (what a Map holds). */
   readonly maxStates?: number;
   /** Calls after each depth that is complete. */
   readonly onDepth?: (progress: SearchProgress) => void;
@@ -56,8 +58,10 @@ export interface SearchResult extends SearchProgress {
   /** Why it ended: all explored, the depth asked for, out of time or states, a violation. */
   readonly ended: 'exhausted' | 'depth' | 'time' | 'states' | 'violation';
   readonly found: FoundViolation | null;
-  /** With keepEdges. */
+  /** With keepEdges: what each event led to, self loops left out. */
   readonly edges: readonly Edge[];
+  /** With keepEdges: each state in a line, by number. */
+  readonly labels: readonly string[];
 }
 
 const NOBODY = -1;
@@ -84,6 +88,7 @@ class Search {
   readonly #parents: number[] = [];
   readonly #byEvents: number[] = [];
   readonly #edges: Edge[] = [];
+  readonly #labels: string[] = [];
   readonly #started = performance.now();
   readonly #deadline: number;
   readonly #maxStates: number;
@@ -100,12 +105,13 @@ class Search {
     this.#quirks = options.quirks ?? [];
     this.#permutations = permutationsOf(scope);
     this.#deadline = this.#started + (options.timeBudget ?? 60_000);
-    this.#maxStates = options.maxStates ?? 20_000_000;
+    this.#maxStates = options.maxStates ?? 16_000_000;
   }
 
   run(): SearchResult {
     const maxDepth = this.options.maxDepth ?? 64;
-    const root = this.#world([]);
+    const root = this.#root();
+    this.#label(root);
     let frontier = [this.#record(this.#key(root).whole, NOBODY, 0)];
     const wrong = [...root.takeViolations(), ...checkWorld(root)];
     if (wrong.length > 0) this.#found = { trace: [], violations: wrong };
@@ -164,10 +170,15 @@ class Search {
     let to = this.#seen.get(key.whole);
     if (to === undefined) {
       to = this.#record(key.whole, from, event.id);
+      this.#label(world);
       wrong.push(...checkWorld(world));
       if (wrong.length === 0) next.push(to);
     }
     if (this.options.keepEdges) this.#edges.push({ from, to, event: event.text });
+  }
+
+  #label(world: World): void {
+    if (this.options.keepEdges) this.#labels.push(describe(world));
   }
 
   #record(key: string, parent: number, event: number): number {
@@ -176,6 +187,17 @@ class Search {
     this.#parents.push(parent);
     this.#byEvents.push(event);
     return state;
+  }
+
+  /** The world the search begins in. EINVAL when the scope's setup does not work. */
+  #root(): World {
+    const world = new World(this.scope, this.#quirks);
+    for (const event of this.#setup) {
+      const errno = world.apply(event);
+      if (errno !== null)
+        fail('EINVAL', `scope ${this.scope.name}: its setup fails at "${event.text}" (${errno})`);
+    }
+    return world;
   }
 
   /** A new world at the end of this path. */
@@ -220,6 +242,7 @@ class Search {
       ended,
       found: this.#found,
       edges: this.#edges,
+      labels: this.#labels,
     };
   }
 }

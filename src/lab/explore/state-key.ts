@@ -130,8 +130,7 @@ function devicePart(device: DevDax, view: View): string {
   const { dax, binding, ranges } = device;
   const spans = ranges.map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`);
   const holder = dax.holder === null ? '-' : view.fileSystem(dax.holder as FileSystem);
-  const bound =
-    binding === null ? '-' : `${binding.driver}${binding.ranges.length}`;
+  const bound = binding === null ? '-' : `${binding.driver}${binding.ranges.length}`;
   const state = `${dax.alive ? 'a' : ''}${dax.dying ? 'd' : ''}${dax.ops === null ? '' : 'o'}`;
   return `${view.device(device)} ${spans.join()} ${device.align} ${bound} ${state} ${holder} ${dax.references} ${dax.readers}`;
 }
@@ -157,7 +156,9 @@ function residuePart(device: DevDax, view: View): string {
   const maps = `${pageMapText(region.pageMap, device)} ${pageMapText(pageMap, device)}`;
   const matched = binding?.matchedById ? '#' : '';
   const wrong = `${lastDevres?.settled === false ? '' : '!'}${nodeCorrupt ? '*' : ''}`;
-  const rested = cleared.map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`).join();
+  const rested = cleared
+    .map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`)
+    .join();
   return `${view.device(device)} left ${rested} ${maps} ${wrong}${matched} ${foliosText(device, view)}`;
 }
 

@@ -23,7 +23,8 @@ export function parseTrace(text: string): string[] {
     .split(/[;\n]/)
     .map((event) => event.trim().replace(/\s+/g, ' '))
     .filter((event) => event !== '');
-  if (events.length === 0) fail('EINVAL', 'the trace has no events: write them as "insmod fsdev_dax; unbind ..."');
+  if (events.length === 0)
+    fail('EINVAL', 'the trace has no events: write them as "insmod fsdev_dax; unbind ..."');
   return events;
 }
 
@@ -42,7 +43,8 @@ export function runTrace(scope: Scope, quirks: readonly string[], events: readon
     const before = keys.keyOf(world, ids).control;
     const errno = world.apply(event);
     const wrong = [...world.takeViolations(), ...checkWorld(world)];
-    if (errno !== null && keys.keyOf(world, ids).control !== before) wrong.push(failedButChanged(event.text, errno));
+    if (errno !== null && keys.keyOf(world, ids).control !== before)
+      wrong.push(failedButChanged(event.text, errno));
     return { event: event.text, errno, violations: unseen(wrong, seen), drivers: driversOf(world) };
   });
 }

@@ -81,9 +81,8 @@ export class FileSystem implements HolderOperations {
 
   notifyFailure(offset: number, length: number): void {
     if (this.#device === null) return;
-    if (length === Number.POSITIVE_INFINITY) return this.#loseDevice();
-    this.#told.push({ offset, length });
-    for (const unit of unitsOf(offset, length)) if (this.entries.has(unit)) this.unfault(unit);
+    if (length === Number.POSITIVE_INFINITY) this.#loseDevice();
+    else this.#loseMemory(offset, length);
   }
 
   /** Failures of memory it was told of since the last call. */
@@ -91,6 +90,11 @@ export class FileSystem implements HolderOperations {
     const told = this.#told;
     this.#told = [];
     return told;
+  }
+
+  #loseMemory(offset: number, length: number): void {
+    this.#told.push({ offset, length });
+    for (const unit of unitsOf(offset, length)) if (this.entries.has(unit)) this.unfault(unit);
   }
 
   /** Mappings go at once. What the pages remember of the file is the driver's to clear: entries of a dead device are void. */

@@ -27,7 +27,9 @@ export function emitShell(scope: Scope, trace: readonly string[], { about }: She
     '# Sizes are counted in units of UNIT bytes (2 MiB; with kmem make it the memory block size).',
     'set -u',
     `SYS=\${SYS:-/sys} UNIT=\${UNIT:-${PMD_SIZE}}`,
-    ...devices.map((device) => `${device.replace('.', '_')}=\${${device.toUpperCase().replace('.', '_')}:-${device}}`),
+    ...devices.map(
+      (device) => `${device.replace('.', '_')}=\${${device.toUpperCase().replace('.', '_')}:-${device}}`,
+    ),
     ...scope.regions.flatMap(({ id }) => startOf(id, lines)),
     ...preludeFor(lines),
     '',

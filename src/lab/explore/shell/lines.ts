@@ -45,10 +45,10 @@ const LINES: Readonly<Record<string, Line>> = {
   add_region: ([id], scope) => `modprobe ${provider(id!, scope)}`,
   remove_region: ([id], scope) => `modprobe -r ${provider(id!, scope)}`,
   create: ([id]) => `put 1 ${ofRegion(id!, 'create')}`,
-  delete: ([device]) =>
-    `put "${variable(device!)}" ${ofRegion(/\d+/.exec(device!)?.[0] ?? '0', 'delete')}`,
+  delete: ([device]) => `put "${variable(device!)}" ${ofRegion(/\d+/.exec(device!)?.[0] ?? '0', 'delete')}`,
   size: ([device, units]) => `put "$((${units} * UNIT))" ${ofDevice(device!, 'size')}`,
-  mapping: ([device, span]) => `put "$(span ${base(device!)} ${span!.replace('+', ' ')})" ${ofDevice(device!, 'mapping')}`,
+  mapping: ([device, span]) =>
+    `put "$(span ${base(device!)} ${span!.replace('+', ' ')})" ${ofDevice(device!, 'mapping')}`,
   align: ([device, bytes]) => `put ${bytes} ${ofDevice(device!, 'align')}`,
   open: ([file, device]) => `agent open ${file} "/dev/${variable(device!)}"`,
   close: (words, scope) => agent(['close', ...words], scope),
@@ -63,14 +63,20 @@ const LINES: Readonly<Record<string, Line>> = {
   memory_failure: ([device, unit]) =>
     `put "$(page_at ${variable(device!)} ${Number(unit) * 512 + 1})" "$SYS/devices/system/memory/hard_offline_page"`,
   block: ([id, state], scope) => block(id!, state!, scope),
-  lookup: ([devt]) => `kernel "a mount that looks for dev_t ${devt} (fs_dax_get of a device that is not there)"`,
-  reconfigure: ([device, driver]) => `daxctl reconfigure-device -f -m ${MODE[driver!] ?? driver} "${variable(device!)}"`,
+  lookup: ([devt]) =>
+    `kernel "a mount that looks for dev_t ${devt} (fs_dax_get of a device that is not there)"`,
+  reconfigure: ([device, driver]) =>
+    `daxctl reconfigure-device -f -m ${MODE[driver!] ?? driver} "${variable(device!)}"`,
   start_notify: ([call, device, unit]) => `start ${call} notify ${variable(device!)} ${unit}`,
   start_unbind: ([call, device, driver]) => `start ${call} unbind ${variable(device!)} ${driver}`,
   continue: ([call]) => `finish ${call}`,
 };
 
-const MODE: Readonly<Record<string, string>> = { device_dax: 'devdax', fsdev_dax: 'famfs', kmem: 'system-ram' };
+const MODE: Readonly<Record<string, string>> = {
+  device_dax: 'devdax',
+  fsdev_dax: 'famfs',
+  kmem: 'system-ram',
+};
 
 /** The variable that holds where the region of a device begins. */
 function base(device: string): string {
@@ -91,5 +97,9 @@ const BLOCK = 2 * 2 ** 20;
 export function shellLine(event: ExploreEvent, scope: Scope): string {
   const line = LINES[event.operation.name];
   if (line === undefined) return fail('EINVAL', `${event.text} cannot be written as shell`);
-  return `try '${event.text}' ${line(event.words, scope)}`;
+  const command = line(event.words, scope);
+  // A call in the background must not be waited for, as the output of a command is.
+  return event.operation.group === 'threads'
+    ? `echo '${event.text}'\n${command}`
+    : `try '${event.text}' ${command}`;
 }

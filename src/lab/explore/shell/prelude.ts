@@ -7,7 +7,7 @@ const TRY = `try() {
 }`;
 
 const PUT = `# One write(2), as the attribute sees it.
-put() { printf '%s' "$1" | dd of="$2" bs=4096 status=none; }`;
+put() { printf '%s' "$1" | dd of="$2" bs=4096 conv=notrunc status=none; }`;
 
 const AGENT = `# A process that holds files and mappings between the lines. A touch is tried in a child first, which may die of SIGBUS.
 agent_dir=$(mktemp -d)
@@ -104,12 +104,12 @@ const PIECES: readonly { readonly text: string; readonly when: RegExp }[] = [
   { text: PUT, when: /\bput / },
   { text: TRY, when: /^try /m },
   { text: SPAN, when: /\$\(span / },
-  { text: PAGE_AT, when: /\bpage_at |\bstart \w+ notify/ },
+  { text: PAGE_AT, when: /\bpage_at |^start \w+ notify/m },
   { text: FAILING, when: /' failing / },
   { text: MOUNTING, when: /\$MOUNTS|mount_on / },
   { text: AGENT, when: /' agent / },
   { text: KERNEL, when: /' kernel / },
-  { text: CALLS, when: /' start |' finish / },
+  { text: CALLS, when: /^(start|finish) /m },
   { text: BLOCK, when: /\/ BLOCK/ },
 ];
 

@@ -1,0 +1,17 @@
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decodeName } from '../media/path.js';
+
+export type PathLike = string | Uint8Array | URL;
+
+/**
+ * A path as node:fs takes it, as a path of the volume: absolute, `.` and `..` resolved by name (famfs has no links).
+ * Relative paths start at the volume's root.
+ */
+export function volumePath(path: PathLike): string {
+  if (typeof path === 'string') return posix.resolve('/', path);
+  if (path instanceof URL) return posix.resolve('/', fileURLToPath(path));
+  if (path instanceof Uint8Array) return posix.resolve('/', decodeName(path));
+  const error = new TypeError(`The "path" argument must be a string, Buffer or URL, not ${typeof path}`);
+  throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+}

@@ -1,0 +1,234 @@
+/** The acts of node:fs that read, synchronous, over a volume. */
+import { constants as bufferConstants } from 'node:buffer';
+import { constants } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { DaxError, fail } from '../../libc/index.js';
+import { encodeName } from '../media/path.js';
+import type { VolumeFile } from '../volume/file.js';
+import { Descriptors } from './descriptors.js';
+import { type PathLike, volumePath } from './paths.js';
+import type { ReadableVolume } from './source.js';
+import { bigintStats, VolumeDirent, VolumeStats } from './stats.js';
+
+export type EncodingOption = BufferEncoding | 'buffer' | null | undefined;
+export interface ReaddirOptions {
+  encoding?: EncodingOption;
+  withFileTypes?: boolean;
+  recursive?: boolean;
+}
+export interface StatOptions {
+  bigint?: boolean;
+  throwIfNoEntry?: boolean;
+}
+export interface ReadFileOptions {
+  encoding?: EncodingOption;
+  flag?: string | number;
+  signal?: AbortSignal;
+}
+export interface ReadOptions {
+  offset?: number;
+  length?: number;
+  position?: number | bigint | null;
+}
+
+/** Between two looks at the signal. */
+const PIECE_BYTES = 8 * 2 ** 20;
+
+export class VolumeReader {
+  readonly #volume: ReadableVolume;
+  readonly #descriptors: Descriptors;
+  readonly #mountedAt = Date.now();
+
+  constructor(volume: ReadableVolume) {
+    this.#volume = volume;
+    this.#descriptors = new Descriptors(volume);
+  }
+
+  exists(path: PathLike): boolean {
+    try {
+      return this.#volume.exists(volumePath(path));
+    } catch (error) {
+      // As node:fs: what cannot be a path is not there.
+      if (error instanceof DaxError || error instanceof TypeError) return false;
+      throw error;
+    }
+  }
+
+  access(path: PathLike, mode: number = constants.F_OK): void {
+    const name = volumePath(path);
+    const stat = this.#volume.stat(name);
+    if ((mode & constants.W_OK) !== 0) {
+      fail('EROFS', `${name} cannot be written through volume.fs: use volume.open()`, {
+        path: name,
+        syscall: 'access',
+      });
+    }
+    const isExecutable = stat.isDirectory() || (stat.mode & 0o111) !== 0;
+    if ((mode & constants.X_OK) !== 0 && !isExecutable) {
+      fail('EACCES', `${name} is not executable`, { path: name, syscall: 'access' });
+    }
+  }
+
+  stat(path: PathLike, options: StatOptions = {}): object | undefined {
+    const name = volumePath(path);
+    if (options.throwIfNoEntry === false && !this.#volume.exists(name)) return undefined;
+    return this.#stats(this.#volume.stat(name), options);
+  }
+
+  fstat(fd: number, options: StatOptions = {}): object {
+    return this.#stats(this.#descriptors.get(fd, 'fstat').stat, options);
+  }
+
+  #stats(stat: ReturnType<ReadableVolume['stat']>, { bigint = false }: StatOptions): object {
+    const stats = new VolumeStats(stat, this.#mountedAt);
+    return bigint ? bigintStats(stats) : stats;
+  }
+
+  realpath(path: PathLike, options?: EncodingOption | { encoding?: EncodingOption }): string | Buffer {
+    const { path: real } = this.#volume.stat(volumePath(path));
+    return encodingOf(options) === 'buffer' ? Buffer.from(encodeName(real)) : real;
+  }
+
+  /** There are no links: EINVAL, as readlink(2) of what is none. */
+  readlink(path: PathLike): never {
+    const { path: name } = this.#volume.stat(volumePath(path));
+    return fail('EINVAL', `${name} is no symbolic link`, { path: name, syscall: 'readlink' });
+  }
+
+  readdir(path: PathLike, options?: EncodingOption | ReaddirOptions): unknown[] {
+    const { withFileTypes = false, recursive = false } =
+      typeof options === 'object' && options ? options : {};
+    const asBuffer = encodingOf(options) === 'buffer';
+    const top = volumePath(path);
+    const shown = typeof path === 'string' ? path : top;
+    const found: unknown[] = [];
+    const visit = (directory: string, relative: string): void => {
+      for (const name of this.#volume.readdir(directory)) {
+        const full = directory === '/' ? `/${name}` : `${directory}/${name}`;
+        const isDirectory = (withFileTypes || recursive) && this.#volume.stat(full).isDirectory();
+        const below = relative === '' ? name : `${relative}/${name}`;
+        if (withFileTypes) {
+          found.push(new VolumeDirent(name, joined(shown, relative), isDirectory, asBuffer));
+        } else found.push(asBuffer ? Buffer.from(encodeName(below)) : below);
+        if (recursive && isDirectory) visit(full, below);
+      }
+    };
+    visit(top, '');
+    return found;
+  }
+
+  open(path: PathLike, flags: string | number = 'r'): number {
+    return this.#descriptors.open(volumePath(path), flags);
+  }
+
+  close(fd: number): void {
+    this.#descriptors.close(fd);
+  }
+
+  /** read(2): `position` null reads on from where the last read ended. @returns bytes, 0 at the end */
+  read(fd: number, into: ArrayBufferView, { offset = 0, length, position = null }: ReadOptions = {}): number {
+    const open = this.#descriptors.file(fd, 'read');
+    const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
+    const count = length ?? bytes.length - offset;
+    if (offset < 0 || count < 0 || offset + count > bytes.length) {
+      const error = new RangeError(
+        `offset ${offset} and length ${count} are outside a buffer of ${bytes.length} bytes`,
+      );
+      throw Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
+    }
+    const isCurrent = position === null || Number(position) < 0;
+    const from = isCurrent ? open.position : Number(position);
+    const done = open.file.read(bytes.subarray(offset, offset + count), from);
+    if (isCurrent) open.position += done;
+    return done;
+  }
+
+  readFile(path: PathLike | number, options?: EncodingOption | ReadFileOptions): string | Buffer {
+    return this.#withFile(path, flagOf(options), (file, from) => {
+      const bytes = allocateFor(file, from);
+      file.read(bytes, from);
+      return decoded(bytes, encodingOf(options));
+    });
+  }
+
+  /** readFile() in pieces, between which the event loop runs and the signal is looked at. */
+  async readFileAsync(
+    path: PathLike | number,
+    options?: EncodingOption | ReadFileOptions,
+  ): Promise<string | Buffer> {
+    const signal = typeof options === 'object' && options ? options.signal : undefined;
+    signal?.throwIfAborted();
+    return this.#withFile(path, flagOf(options), async (file, from) => {
+      const bytes = allocateFor(file, from);
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+        file.read(bytes.subarray(at, at + PIECE_BYTES), from + at);
+        if (at + PIECE_BYTES < bytes.length) await nextTurn();
+        signal?.throwIfAborted();
+      }
+      return decoded(bytes, encodingOf(options));
+    });
+  }
+
+  /** A descriptor is read on from where it stands and stays open; a path is opened and closed. */
+  #withFile<T>(
+    path: PathLike | number,
+    flag: string | number,
+    use: (file: VolumeFile, from: number) => T,
+  ): T {
+    if (typeof path === 'number') {
+      const open = this.#descriptors.file(path, 'read');
+      const from = open.position;
+      open.position = Math.max(from, open.file.size);
+      return use(open.file, from);
+    }
+    const fd = this.open(path, flag);
+    let result: T;
+    try {
+      result = use(this.#descriptors.file(fd, 'read').file, 0);
+    } catch (error) {
+      this.close(fd);
+      throw error;
+    }
+    if (result instanceof Promise) return result.finally(() => this.close(fd)) as T;
+    this.close(fd);
+    return result;
+  }
+}
+
+function encodingOf(options: unknown): EncodingOption {
+  if (typeof options === 'string') return options as EncodingOption;
+  return typeof options === 'object' && options !== null
+    ? (options as { encoding?: EncodingOption }).encoding
+    : undefined;
+}
+
+function flagOf(options: unknown): string | number {
+  const flag =
+    typeof options === 'object' && options !== null ? (options as ReadFileOptions).flag : undefined;
+  return flag ?? 'r';
+}
+
+function allocateFor(file: VolumeFile, from: number): Buffer {
+  const length = Math.max(0, file.size - from);
+  if (length > bufferConstants.MAX_LENGTH) {
+    fail(
+      'EFBIG',
+      `${file.path} has ${file.size} bytes, more than one Buffer: use createReadStream() or windows()`,
+      {
+        path: file.path,
+      },
+    );
+  }
+  return Buffer.allocUnsafeSlow(length);
+}
+
+function decoded(bytes: Buffer, encoding: EncodingOption): string | Buffer {
+  return encoding === undefined || encoding === null || encoding === 'buffer'
+    ? bytes
+    : bytes.toString(encoding);
+}
+
+function joined(top: string, relative: string): string {
+  if (relative === '') return top;
+  return top.endsWith('/') ? top + relative : `${top}/${relative}`;
+}

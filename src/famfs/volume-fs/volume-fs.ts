@@ -1,0 +1,152 @@
+import fs from 'node:fs';
+import type { PathLike } from './paths.js';
+import { readPromises } from './promises.js';
+import { type ReadFileOptions, type ReadOptions, VolumeReader } from './reading.js';
+import type { ReadableVolume } from './source.js';
+
+/** The part of node:fs that a volume has, with node:fs's own types. */
+export type VolumeFs = Pick<
+  typeof fs,
+  | 'access'
+  | 'accessSync'
+  | 'close'
+  | 'closeSync'
+  | 'constants'
+  | 'createReadStream'
+  | 'exists'
+  | 'existsSync'
+  | 'fstat'
+  | 'fstatSync'
+  | 'lstat'
+  | 'lstatSync'
+  | 'open'
+  | 'openSync'
+  | 'read'
+  | 'readFile'
+  | 'readFileSync'
+  | 'readSync'
+  | 'readdir'
+  | 'readdirSync'
+  | 'readlink'
+  | 'readlinkSync'
+  | 'realpath'
+  | 'realpathSync'
+  | 'stat'
+  | 'statSync'
+> & {
+  readonly promises: Pick<
+    typeof fs.promises,
+    'access' | 'constants' | 'lstat' | 'open' | 'readFile' | 'readdir' | 'readlink' | 'realpath' | 'stat'
+  >;
+};
+
+type Callback = (error: unknown, ...results: unknown[]) => void;
+
+/** The fs face of a volume. Functions need no `this`: they may be taken out of the object. */
+export function volumeFs(volume: ReadableVolume): VolumeFs {
+  const reader = new VolumeReader(volume);
+  const promises = readPromises(reader);
+  const readSync = (fd: number, into: NodeJS.ArrayBufferView, ...rest: unknown[]) =>
+    reader.read(fd, into, readOptions(rest));
+  const realpathSync = (path: PathLike, options?: undefined) => reader.realpath(path, options);
+  const realpath = withCallback(realpathSync);
+  const stat = withCallback((path: PathLike, options?: object) => reader.stat(path, options));
+  const statSync = (path: PathLike, options?: object) => reader.stat(path, options);
+  const open = withCallback((path: PathLike, flags?: string) => reader.open(path, flags ?? 'r'));
+  const close = withCallback((fd: number) => reader.close(fd));
+  const face = {
+    constants: fs.constants,
+    promises,
+    access: withCallback((path: PathLike, mode?: number) => reader.access(path, mode)),
+    accessSync: (path: PathLike, mode?: number) => reader.access(path, mode),
+    close,
+    closeSync: (fd: number) => reader.close(fd),
+    createReadStream: (path: PathLike, options?: BufferEncoding | object) =>
+      fs.createReadStream(
+        path as fs.PathLike,
+        {
+          ...(typeof options === 'string' ? { encoding: options } : options),
+          fs: { open, read, close },
+        } as Parameters<typeof fs.createReadStream>[1],
+      ),
+    exists: (path: PathLike, callback: (exists: boolean) => void) =>
+      process.nextTick(callback, reader.exists(path)),
+    existsSync: (path: PathLike) => reader.exists(path),
+    fstat: withCallback((fd: number, options?: object) => reader.fstat(fd, options)),
+    fstatSync: (fd: number, options?: object) => reader.fstat(fd, options),
+    lstat: stat,
+    lstatSync: statSync,
+    open,
+    openSync: (path: PathLike, flags?: string | number) => reader.open(path, flags ?? 'r'),
+    read,
+    readFile: (path: PathLike | number, ...rest: unknown[]) => {
+      const callback = callbackOf(rest);
+      reader.readFileAsync(path, rest[0] as ReadFileOptions).then(
+        (content) => process.nextTick(callback, null, content),
+        (error) => process.nextTick(callback, error),
+      );
+    },
+    readFileSync: (path: PathLike | number, options?: ReadFileOptions) => reader.readFile(path, options),
+    readSync,
+    readdir: withCallback((path: PathLike, options?: undefined) => reader.readdir(path, options)),
+    readdirSync: (path: PathLike, options?: undefined) => reader.readdir(path, options),
+    readlink: withCallback((path: PathLike) => reader.readlink(path)),
+    readlinkSync: (path: PathLike) => reader.readlink(path),
+    realpath: Object.assign(realpath, { native: realpath }),
+    realpathSync: Object.assign(realpathSync, { native: realpathSync }),
+    stat,
+    statSync,
+  };
+  return face as unknown as VolumeFs;
+
+  /** fs.read in all its forms; the callback gets the buffer as well. */
+  function read(fd: number, ...rest: unknown[]): void {
+    const callback = callbackOf(rest);
+    const first = rest[0] as (ReadOptions & { buffer?: NodeJS.ArrayBufferView }) | undefined;
+    const isView = ArrayBuffer.isView(first);
+    const buffer = isView ? first : (first?.buffer ?? Buffer.alloc(16384));
+    const options = isView ? readOptions(rest.slice(1)) : (first ?? {});
+    let bytesRead: number;
+    try {
+      bytesRead = reader.read(fd, buffer, options);
+    } catch (error) {
+      process.nextTick(callback, error, 0, buffer);
+      return;
+    }
+    process.nextTick(callback, null, bytesRead, buffer);
+  }
+}
+
+/** (offset, length, position) or ({ offset, length, position }). */
+function readOptions(rest: unknown[]): ReadOptions {
+  const [first, length, position] = rest;
+  if (typeof first === 'object' && first !== null) return first;
+  return {
+    ...(typeof first === 'number' && { offset: first }),
+    ...(typeof length === 'number' && { length }),
+    position: (position ?? null) as ReadOptions['position'] & (number | null),
+  };
+}
+
+/** The callback at the end of the arguments, taken off them. */
+function callbackOf(rest: unknown[]): Callback {
+  const callback = rest.pop();
+  if (typeof callback === 'function') return callback as Callback;
+  const error = new TypeError('The "cb" argument must be of type function');
+  throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+/** The callback form of a synchronous act: memory is no I/O, so it is done at once and told in the next tick. */
+function withCallback<A extends unknown[]>(act: (...args: A) => unknown): (...args: unknown[]) => void {
+  return (...args) => {
+    const callback = callbackOf(args);
+    let result: unknown;
+    try {
+      result = act(...(args as A));
+    } catch (error) {
+      process.nextTick(callback, error);
+      return;
+    }
+    process.nextTick(callback, null, result);
+  };
+}

@@ -1,0 +1,101 @@
+import { fail } from '../../libc/index.js';
+import type { FuseConnectionOptions } from '../session-types.js';
+import type { FuseConnection } from '../types.js';
+import { type Capability, hasBit, initFlags } from './flags.js';
+
+/** The protocol this code speaks. */
+export const PROTOCOL_MAJOR = 7;
+export const PROTOCOL_MINOR = 45;
+/** Linux 4.18's: Node 20 runs on nothing older, and every struct here has its present size since before. */
+export const OLDEST_MINOR = 27;
+export const DEFAULT_MAX_WRITE_BYTES = 1 << 20;
+/** Beyond a WRITE's or READ's data: header and struct, rounded to a page. */
+export const REQUEST_OVERHEAD_BYTES = 4096;
+const PAGE_BYTES = 4096;
+const MAX_BACKGROUND = 64;
+const CONGESTION_THRESHOLD = 48;
+
+/** Capabilities that are asked for whenever the kernel offers them. */
+const always: readonly Capability[] = [
+  'ASYNC_READ',
+  'BIG_WRITES',
+  'ASYNC_DIO',
+  'PARALLEL_DIROPS',
+  'ABORT_ERROR',
+  'MAX_PAGES',
+  'NO_OPEN_SUPPORT',
+  'NO_OPENDIR_SUPPORT',
+  'HAS_EXPIRE_ONLY',
+  'INIT_EXT',
+];
+
+export interface KernelOffer {
+  readonly major: number;
+  readonly minor: number;
+  readonly maxReadaheadBytes: number;
+  /** Capabilities offered, as two words. */
+  readonly flags: number;
+  readonly flags2: number;
+}
+
+/** The values of fuse_init_out. */
+export interface InitAnswer extends FuseConnection {
+  readonly flags: number;
+  readonly flags2: number;
+  readonly maxBackground: number;
+  readonly congestionThreshold: number;
+  readonly timeGranularityNs: number;
+  readonly maxPages: number;
+  readonly maxStackDepth: number;
+}
+
+/**
+ * What to answer INIT with: of what the kernel offers, what the options want.
+ * @throws DaxError EPROTO for a kernel whose protocol is too old
+ */
+export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): InitAnswer {
+  if (offer.major < PROTOCOL_MAJOR || (offer.major === PROTOCOL_MAJOR && offer.minor < OLDEST_MINOR)) {
+    fail('EPROTO', `this kernel speaks FUSE ${offer.major}.${offer.minor}: 7.${OLDEST_MINOR} is the oldest known`);
+  }
+  const capabilities = wanted(options).filter((name) => hasBit(offer.flags, offer.flags2, initFlags[name]));
+  // Bits from 32 on count only where INIT_EXT is in force.
+  const usable = capabilities.includes('INIT_EXT')
+    ? capabilities
+    : capabilities.filter((name) => initFlags[name] < 32);
+  let flags = 0;
+  let flags2 = 0;
+  for (const name of usable) {
+    const bit = initFlags[name];
+    if (bit < 32) flags = (flags | (1 << bit)) >>> 0;
+    else flags2 = (flags2 | (1 << (bit - 32))) >>> 0;
+  }
+  const asked = Math.max(PAGE_BYTES, options.maxWriteBytes ?? DEFAULT_MAX_WRITE_BYTES);
+  const maxPages = Math.min(0xffff, Math.ceil(asked / PAGE_BYTES));
+  return {
+    kernelMinor: offer.minor,
+    minor: Math.min(offer.minor, PROTOCOL_MINOR),
+    maxWriteBytes: usable.includes('MAX_PAGES') ? maxPages * PAGE_BYTES : Math.min(asked, 32 * PAGE_BYTES),
+    maxReadaheadBytes: offer.maxReadaheadBytes,
+    capabilities: usable,
+    flags,
+    flags2,
+    maxBackground: MAX_BACKGROUND,
+    congestionThreshold: CONGESTION_THRESHOLD,
+    timeGranularityNs: 1,
+    maxPages,
+    maxStackDepth: usable.includes('PASSTHROUGH') ? 1 : 0,
+  };
+}
+
+function wanted(options: FuseConnectionOptions): Capability[] {
+  const names = [...always];
+  if (options.atomicTruncate) names.push('ATOMIC_O_TRUNC');
+  const plus = options.readdirplus ?? 'auto';
+  if (plus !== 'never') names.push('DO_READDIRPLUS');
+  if (plus === 'auto') names.push('READDIRPLUS_AUTO');
+  names.push(options.autoInvalidate ? 'AUTO_INVAL_DATA' : 'EXPLICIT_INVAL_DATA');
+  if (options.cacheSymlinks !== false) names.push('CACHE_SYMLINKS');
+  if (options.directIoMmap !== false) names.push('DIRECT_IO_ALLOW_MMAP');
+  if (options.passthrough) names.push('PASSTHROUGH');
+  return names;
+}

@@ -1,0 +1,89 @@
+import { fail } from '../../libc/index.js';
+import { readU64, type Struct } from './struct.js';
+import { InHeader } from './structs.js';
+
+/**
+ * Consumes one request from the front. Short data, a name without its end, a length that contradicts the
+ * header: EINVAL, never a read beyond the message.
+ */
+export class MessageReader {
+  readonly view: DataView;
+  private readonly bytes: Buffer;
+  private position = 0;
+  private end = 0;
+
+  constructor(buffer: ArrayBuffer) {
+    this.view = new DataView(buffer);
+    this.bytes = Buffer.from(buffer);
+  }
+
+  /**
+   * Starts on the message that fills the first `length` bytes of the buffer, behind its header.
+   * @throws DaxError EINVAL when the header is short or names another length
+   */
+  start(length: number): void {
+    this.position = InHeader.bytes;
+    this.end = length;
+    if (length < InHeader.bytes || length > this.view.byteLength) this.short('a header', InHeader.bytes);
+    if (this.view.getUint32(InHeader.at.length, true) !== length) {
+      fail('EINVAL', `a FUSE request of ${length} bytes says it has ${this.view.getUint32(0, true)}`);
+    }
+    // Extensions (not negotiated, so normally none) lie at the very end and are no part of any tail.
+    this.end -= this.view.getUint16(InHeader.at.extensionUnits, true) * 8;
+    if (this.end < this.position) this.short('extensions', 0);
+  }
+
+  get remaining(): number {
+    return this.end - this.position;
+  }
+
+  /**
+   * The place of a struct that comes next. From older kernels it may have only its first `leastBytes`: the rest
+   * then reads as zeroes.
+   */
+  take(struct: Struct, leastBytes = struct.bytes): number {
+    const at = this.position;
+    const present = this.end - at;
+    if (present < leastBytes) this.short(struct.name, leastBytes);
+    if (present < struct.bytes) this.bytes.fill(0, this.end, at + struct.bytes);
+    this.position = Math.min(this.end, at + struct.bytes);
+    return at;
+  }
+
+  u32(at: number): number {
+    return this.view.getUint32(at, true);
+  }
+
+  /** A 64-bit field; NaN when no safe integer. */
+  u64(at: number): number {
+    return readU64(this.view, at);
+  }
+
+  /**
+   * The name that comes next. Bytes that are no UTF-8 cannot be the name of anything here.
+   * @throws DaxError `ifMalformed` for such a name
+   */
+  name(ifMalformed: 'ENOENT' | 'EILSEQ' = 'ENOENT'): string {
+    const zero = this.bytes.indexOf(0, this.position);
+    if (zero < 0 || zero >= this.end) this.short('a name with its end', 1);
+    const start = this.position;
+    this.position = zero + 1;
+    const text = this.bytes.utf8Slice(start, zero);
+    if (text.includes('\ufffd') && !this.bytes.subarray(start, zero).equals(Buffer.from(text))) {
+      fail(ifMalformed, `the name ${JSON.stringify(text)} is not UTF-8: names here are`);
+    }
+    return text;
+  }
+
+  /** The next `length` bytes, still in the request's buffer. */
+  takeBytes(length: number): Uint8Array {
+    if (this.remaining < length) this.short('data', length);
+    const data = this.bytes.subarray(this.position, this.position + length);
+    this.position += length;
+    return data;
+  }
+
+  private short(what: string, needed: number): never {
+    fail('EINVAL', `a FUSE request is too short for ${what}: ${this.end - this.position} bytes of ${needed}`);
+  }
+}

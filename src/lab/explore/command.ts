@@ -1,0 +1,206 @@
+/** `udax explore` as a function: what to print and what to exit with. */
+import { fail } from '../../libc/index.js';
+import { drawGraph, type GraphFormat, MOST_GRAPH_STATES } from './graph.js';
+import { type Mutant, mutantsNamed } from './mutants.js';
+import {
+  type Asked,
+  againText,
+  type MutantOutcome,
+  renderList,
+  renderMutants,
+  renderSearch,
+  renderTrace,
+} from './render.js';
+import { changedScope, type Scope, type ScopeChanges, scopeNamed } from './scope.js';
+import { type SearchProgress, type SearchResult, search } from './search.js';
+import { emitShell } from './shell/emit.js';
+import { parseTrace, runTrace } from './trace.js';
+
+export interface ExploreOptions {
+  /** --scope: a named scope (`--list` shows them). Default: `default`, or the one a mutant shows in. */
+  scope?: string;
+  /** --devices: how many regions with a device each, 1 to 8. Default: the scope's. */
+  devices?: number;
+  /** --drivers: modules that can be loaded (device_dax, fsdev_dax, kmem). Default: the scope's. */
+  drivers?: readonly string[];
+  /** --depth: most events in a row. Default: as far as the time goes. */
+  depth?: number;
+  /** --time: seconds to search at most (each mutant has its own). Default 60. */
+  time?: number;
+  /** --mutant: turn on one bug that real code had, or `all` of them, each in its turn. */
+  mutant?: string;
+  /** --trace: run these events ("insmod fsdev_dax; unbind ...") instead of a search. */
+  trace?: string;
+  /** --emit-shell: print the trace (given, or found) as a shell script for a real /sys. */
+  emitShell?: boolean;
+  /** --dot or --mermaid: draw the states and events up to --depth (default 2). */
+  graph?: GraphFormat;
+  /** --list: scopes, events and mutants. */
+  list?: boolean;
+  /** --json: one JSON document instead of text. */
+  json?: boolean;
+  /** Called after each complete depth, for a progress line on stderr. */
+  onProgress?: (progress: SearchProgress) => void;
+}
+
+export interface ExploreCommandResult {
+  /**
+   * 0: nothing broken; with --mutant: every one was caught; --emit-shell, graph, list: printed.
+   * 1: a violation; with --mutant: one survived; --emit-shell: there was nothing to print.
+   */
+  exitCode: 0 | 1;
+  /** Text for stdout, without the last newline. */
+  output: string;
+}
+
+/**
+ * Searches the bus model for broken invariants, or runs one trace.
+ * @throws EINVAL for an unknown scope, mutant, driver or event, numbers out of range, options that exclude each other
+ */
+export function exploreCommand(options: ExploreOptions = {}): ExploreCommandResult {
+  if (options.list) return { exitCode: 0, output: renderList() };
+  checkNumbers(options);
+  if (options.mutant !== undefined) return exploreMutants(options, mutantsNamed(options.mutant));
+  const asked = { scope: scopeOf(options), changes: changesText(options), mutant: null };
+  if (options.trace !== undefined) return traceCommand(options, asked);
+  if (options.graph !== undefined) return graphCommand(options, asked, options.graph);
+  return searchCommand(options, asked);
+}
+
+function searchCommand(options: ExploreOptions, asked: Asked): ExploreCommandResult {
+  const { depths, result } = searched(options, asked);
+  if (options.emitShell) return shellCommand(asked, result);
+  const exitCode = result.found === null ? 0 : 1;
+  if (!options.json) return { exitCode, output: renderSearch(asked, depths, result) };
+  return { exitCode, output: json({ ...describeAsked(asked), depths, ...resultJson(asked, result) }) };
+}
+
+function exploreMutants(options: ExploreOptions, chosen: readonly Mutant[]): ExploreCommandResult {
+  const one = chosen.length === 1 ? chosen[0]! : null;
+  if (one !== null && options.trace !== undefined) return traceCommand(options, askedFor(options, one));
+  if (one !== null && options.graph !== undefined)
+    return graphCommand(options, askedFor(options, one), options.graph);
+  if (one === null && (options.trace !== undefined || options.graph !== undefined || options.emitShell))
+    fail(
+      'EINVAL',
+      '--mutant all can only be searched for: name one mutant with --trace, --emit-shell or a graph',
+    );
+  const outcomes = chosen.map((mutant) => ({ mutant, ...searched(options, askedFor(options, mutant)) }));
+  if (one !== null && options.emitShell) return shellCommand(askedFor(options, one), outcomes[0]!.result);
+  const exitCode = outcomes.every(({ result }) => result.found !== null) ? 0 : 1;
+  if (options.json)
+    return { exitCode, output: json(outcomes.map((outcome) => mutantJson(options, outcome))) };
+  if (one === null) return { exitCode, output: renderMutants(outcomes) };
+  const { depths, result } = outcomes[0]!;
+  return { exitCode, output: renderSearch(askedFor(options, one), depths, result) };
+}
+
+function traceCommand(options: ExploreOptions, asked: Asked): ExploreCommandResult {
+  const events = parseTrace(options.trace ?? '');
+  const steps = runTrace(asked.scope, quirksOf(asked), events);
+  const violations = steps.flatMap((step) => step.violations);
+  if (options.emitShell) {
+    const about = [headline(asked), ...violations.map(({ invariant, text }) => `${invariant}: ${text}`)];
+    return { exitCode: 0, output: emitShell(asked.scope, events, { about }).trimEnd() };
+  }
+  const exitCode = violations.length === 0 ? 0 : 1;
+  return { exitCode, output: options.json ? json({ ...describeAsked(asked), steps }) : renderTrace(steps) };
+}
+
+function shellCommand(asked: Asked, { found }: SearchResult): ExploreCommandResult {
+  if (found === null) return { exitCode: 1, output: '# nothing was found: there is no trace to print' };
+  const about = [headline(asked), ...found.violations.map(({ invariant, text }) => `${invariant}: ${text}`)];
+  return { exitCode: 0, output: emitShell(asked.scope, found.trace, { about }).trimEnd() };
+}
+
+function graphCommand(options: ExploreOptions, asked: Asked, format: GraphFormat): ExploreCommandResult {
+  const result = search(asked.scope, {
+    quirks: quirksOf(asked),
+    maxDepth: options.depth ?? 2,
+    maxStates: MOST_GRAPH_STATES,
+    keepEdges: true,
+  });
+  return { exitCode: 0, output: drawGraph(result, format) };
+}
+
+function searched(options: ExploreOptions, asked: Asked): { depths: SearchProgress[]; result: SearchResult } {
+  const depths: SearchProgress[] = [];
+  const result = search(asked.scope, {
+    quirks: quirksOf(asked),
+    ...(options.depth === undefined ? {} : { maxDepth: options.depth }),
+    ...(options.time === undefined ? {} : { timeBudget: options.time * 1000 }),
+    onDepth: (progress) => {
+      depths.push(progress);
+      options.onProgress?.(progress);
+    },
+  });
+  return { depths, result };
+}
+
+function askedFor(options: ExploreOptions, mutant: Mutant): Asked {
+  const scope = options.scope === undefined ? mutant.scope : scopeNamed(options.scope);
+  return {
+    scope: changedScope(scope, changesOf(options)),
+    changes: changesText(options),
+    mutant: mutant.flag,
+  };
+}
+
+function scopeOf(options: ExploreOptions): Scope {
+  return changedScope(scopeNamed(options.scope ?? 'default'), changesOf(options));
+}
+
+function changesOf({ devices, drivers }: ExploreOptions): ScopeChanges {
+  return { ...(devices === undefined ? {} : { devices }), ...(drivers === undefined ? {} : { drivers }) };
+}
+
+function changesText({ devices, drivers }: ExploreOptions): string {
+  const first = devices === undefined ? '' : ` --devices ${devices}`;
+  return `${first}${drivers === undefined ? '' : ` --drivers ${drivers.join(',')}`}`;
+}
+
+function quirksOf({ mutant }: Asked): string[] {
+  return mutant === null ? [] : [mutant];
+}
+
+function headline({ scope, mutant }: Asked): string {
+  return `udax explore: scope ${scope.name}${mutant === null ? '' : `, mutant ${mutant}`}`;
+}
+
+function checkNumbers({ depth, time }: ExploreOptions): void {
+  if (depth !== undefined && !(Number.isInteger(depth) && depth >= 0))
+    fail('EINVAL', `depth ${depth} is no number of events`);
+  if (time !== undefined && !(time > 0)) fail('EINVAL', `time ${time} is no number of seconds`);
+}
+
+function describeAsked({ scope, mutant }: Asked) {
+  return {
+    scope: scope.name,
+    devices: scope.regions.length,
+    drivers: scope.drivers,
+    setup: scope.setup,
+    mutant,
+  };
+}
+
+function resultJson(asked: Asked, { edges: _, labels: __, ...result }: SearchResult) {
+  return { ...result, ...(result.found === null ? {} : { again: againText(asked, result.found.trace) }) };
+}
+
+function mutantJson(options: ExploreOptions, { mutant, result }: MutantOutcome) {
+  const asked = askedFor(options, mutant);
+  const { flag, kind, invariant, about } = mutant;
+  return {
+    flag,
+    kind,
+    invariant,
+    about,
+    caught: result.found !== null,
+    ...describeAsked(asked),
+    ...resultJson(asked, result),
+  };
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value, null, 2);
+}
