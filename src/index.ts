@@ -21,6 +21,9 @@ import {
   mountFamfsOn,
   type Superblock,
   systemUuidIfAny,
+  type TakeOverOptions,
+  type TakeOverResult,
+  takeOver as takeOverMedia,
   type Volume,
 } from './famfs/index.js';
 import { type MachineDevice, openDevice } from './machine/index.js';
@@ -29,6 +32,9 @@ export {
   type CopyOptions,
   type CopyProgress,
   type CreateOptions,
+  type CreateQueueOptions,
+  createQueue,
+  type FileLock,
   type FileStat,
   type Fmap,
   type FsckReport,
@@ -36,10 +42,22 @@ export {
   type MkdirOptions,
   type MountOptions,
   type OpenOptions,
+  openQueue,
+  type Problem,
+  Queue,
+  type QueueInfo,
+  type QueueOptions,
+  type QueueRole,
+  queueInfo,
   type Superblock,
+  type TakeOverResult,
   Volume,
   VolumeFile,
+  type VolumeFs,
   type VolumeStatfs,
+  VolumeWatcher,
+  type WatchEvent,
+  type WatchOptions,
 } from './famfs/index.js';
 export { DaxError, type ErrnoCode } from './libc/index.js';
 export {
@@ -81,6 +99,27 @@ export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock 
     const media = deviceMedia(held);
     try {
       return formatMedia(media, { systemUuid: held.systemUuid, ...options });
+    } finally {
+      media.close();
+    }
+  });
+}
+
+/**
+ * Makes this host the owner of a famfs that another host made: from then on this one writes, and the other does not.
+ * famfs cannot tell whether the old owner still lives. Two that write destroy the file system: name the old owner
+ * (`from`), which says that you know it is gone, or force it. A take-over that was cut short is completed by another.
+ * @throws EPERM neither named nor forced; EINVAL another owner than named; EBUSY somebody of this host has it open;
+ *   EBADMSG damaged superblock; EROFS the memory is read-only
+ */
+export function takeOver(
+  device: DeviceLike,
+  options: Omit<TakeOverOptions, 'systemUuid'> & { systemUuid?: string } = {},
+): TakeOverResult {
+  return withHeldDevice(device, 'take-over', { writable: true, exclusive: true }, (held) => {
+    const media = deviceMedia(held);
+    try {
+      return takeOverMedia(media, { systemUuid: held.systemUuid, ...options });
     } finally {
       media.close();
     }

@@ -4,7 +4,8 @@
  * media/: bytes and rules only. Struct tables, superblock, log and its entries, allocation, mkfs, replay into a
  * FileTree. Needs nothing but a {@link Media}; takes no lock: whoever appends or formats holds the volume's.
  * fsck/: every check of a medium, never writes, and the C tool's report.
- * volume/: files people open, on a dax device.
+ * volume/: files people open, on a dax device. volume-fs/: a volume as the reading part of node:fs.
+ * pcq/: queues of messages in files of a volume. shadow/: the tree of YAML files that C famfs keeps.
  *
  * Invariants: I7 (units taken = superblock + log + union of extents), I8 (readers go by next_index and stop at the
  * first entry that fails its checks), I9 (a crash at any store leaves an operation whole or absent).
@@ -53,7 +54,16 @@ export {
   superblockFaults,
 } from './media/superblock.js';
 export { FAMFS_SYSTEM_UUID_FILE, type SystemUuidOptions, systemUuid } from './media/system-uuid.js';
+export {
+  interruptedTakeOver,
+  type TakeOverOptions,
+  type TakeOverResult,
+  takeOver,
+} from './media/take-over.js';
 export { FileTree, type FileTreeOptions, type InodeStat, ROOT_INO } from './media/tree.js';
 export { isUuid, NIL_UUID } from './media/uuid.js';
 export { PatternStream } from './pattern.js';
+export * from './pcq/index.js';
+export * from './shadow/index.js';
 export * from './volume/index.js';
+export type { VolumeFs } from './volume-fs/index.js';

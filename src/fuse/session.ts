@@ -1,4 +1,25 @@
-import type { FuseSession, FuseSessionOptions } from './session-types.js';
+import fs from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { DaxError, eventDescriptor, fail, hasCode } from '../libc/index.js';
+import { CONTROL_MESSAGE, CONTROL_STOP, type LoopEnd } from './loop.js';
+import { fuseMountAt, resolveMountpoint } from './mount-table.js';
+import { mountFuse } from './mounting.js';
+import { Notifier } from './notifier.js';
+import { printReply } from './protocol/index.js';
+import { endDevice, onProcessExit, releaseMount } from './session-end.js';
+import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
+import type {
+  FuseSession,
+  FuseSessionEnd,
+  FuseSessionOptions,
+  FuseUnmountOptions,
+} from './session-types.js';
+import type { FuseConnection, NodeId } from './types.js';
+import { clearDeadMount, tryUnmount } from './unmount.js';
+
+const INIT_TIMEOUT_MS = 20_000;
+/** How long a worker may take to end its loop before it is ended from outside. */
+const STOP_TIMEOUT_MS = 3000;
 
 /**
  * Makes the file system in a worker, mounts it, and serves it until it is unmounted. Resolves when the kernel's INIT
@@ -7,5 +28,277 @@ import type { FuseSession, FuseSessionOptions } from './session-types.js';
  *   ENOSYS (no FUSE here), or what createFileSystem threw
  */
 export async function startSession(options: FuseSessionOptions): Promise<FuseSession> {
-  throw new Error(options.mountpoint);
+  await clearDeadMount(options.mountpoint);
+  const session = new Session(options);
+  try {
+    await session.fileSystemMade;
+    session.mount();
+    await session.initialized;
+    session.raiseReadahead();
+  } catch (error) {
+    await session.abandon();
+    throw error;
+  }
+  return session;
+}
+
+class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T) => void;
+  reject!: (error: Error) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Whoever waits gets a rejection; when nobody does any more, it is no unhandled one.
+    this.promise.catch(() => undefined);
+  }
+}
+
+class Session implements FuseSession {
+  readonly mountpoint: string;
+  connection!: FuseConnection;
+  connectionId = 0;
+  private readonly made = new Deferred<void>();
+  private readonly init = new Deferred<void>();
+  private readonly end = new Deferred<FuseSessionEnd>();
+  private readonly wakeFd: number;
+  private readonly control = new Int32Array(new SharedArrayBuffer(4));
+  private readonly worker: Worker;
+  private readonly calls = new Map<number, Deferred<unknown>>();
+  private nextCall = 1;
+  private deviceFd = -1;
+  private notifier: Notifier | null = null;
+  private loopEnd: LoopEnd | null = null;
+  private failure: Error | null = null;
+  private unmounted = false;
+  private removeExitHook = () => {};
+  private initTimer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: FuseSessionOptions) {
+    this.mountpoint = resolveMountpoint(options.mountpoint);
+    this.wakeFd = eventDescriptor();
+    const workerData: WorkerData = {
+      moduleUrl: String(options.fileSystem.moduleUrl),
+      data: options.fileSystem.data,
+      mountpoint: this.mountpoint,
+      connection: options.connection ?? {},
+      wire: options.onWire !== undefined,
+      wakeFd: this.wakeFd,
+      control: this.control.buffer as SharedArrayBuffer,
+    };
+    try {
+      this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
+    } catch (error) {
+      fs.closeSync(this.wakeFd);
+      throw error;
+    }
+    this.worker.on('message', (message: FromWorker) => this.hear(message));
+    this.worker.on('error', (error) => {
+      this.failure ??= error instanceof Error ? error : new Error(String(error));
+    });
+    this.worker.on('exit', () => void this.finish());
+  }
+
+  get fileSystemMade(): Promise<void> {
+    return this.made.promise;
+  }
+
+  get initialized(): Promise<void> {
+    return this.init.promise;
+  }
+
+  get closed(): Promise<FuseSessionEnd> {
+    return this.end.promise;
+  }
+
+  mount(): void {
+    const { deviceFd } = mountFuse(this.mountpoint, this.options.mount ?? {});
+    this.deviceFd = deviceFd;
+    this.connectionId = fuseMountAt(this.mountpoint)?.connectionId ?? 0;
+    const { onWire } = this.options;
+    this.notifier = new Notifier(deviceFd, onWire ? (message) => onWire(printReply(message)) : null);
+    this.removeExitHook = onProcessExit(() => {
+      this.wake(CONTROL_STOP);
+      if (!this.unmounted) releaseMount(this.mountpoint, this.connectionId);
+    });
+    this.send({ kind: 'serve', deviceFd });
+    this.initTimer = setTimeout(() => {
+      this.init.reject(new DaxError('ETIMEDOUT', 'the kernel sent no INIT', { path: this.mountpoint }));
+    }, INIT_TIMEOUT_MS);
+  }
+
+  /** INIT can only lower the read-ahead; the bdi of the mount takes more, where we may write to it. */
+  raiseReadahead(): void {
+    const bytes = this.options.connection?.readaheadBytes;
+    if (bytes === undefined) return;
+    const file = `/sys/class/bdi/0:${this.connectionId}/read_ahead_kb`;
+    try {
+      fs.writeFileSync(file, String(Math.ceil(bytes / 1024)), { flag: 'r+' });
+    } catch (error) {
+      this.report(new Error(`read-ahead stays ${this.connection.maxReadaheadBytes} bytes`, { cause: error }));
+    }
+  }
+
+  invalidateInode(node: NodeId, offset = 0, length = 0): Promise<boolean> {
+    return this.notifier?.invalidateInode(node, offset, length) ?? Promise.resolve(false);
+  }
+
+  invalidateEntry(parent: NodeId, name: string, options: { expireOnly?: boolean } = {}): Promise<boolean> {
+    return this.notifier?.invalidateEntry(parent, name, options.expireOnly ?? false) ?? Promise.resolve(false);
+  }
+
+  notifyDelete(parent: NodeId, child: NodeId, name: string): Promise<boolean> {
+    return this.notifier?.notifyDelete(parent, child, name) ?? Promise.resolve(false);
+  }
+
+  call(message: unknown): Promise<unknown> {
+    if (this.loopEnd !== null || this.unmounted) {
+      return Promise.reject(new DaxError('ENOTCONN', 'the session has ended', { path: this.mountpoint }));
+    }
+    const id = this.nextCall++;
+    const answer = new Deferred<unknown>();
+    this.calls.set(id, answer);
+    this.send({ kind: 'call', id, message });
+    this.wake(CONTROL_MESSAGE);
+    return answer.promise;
+  }
+
+  async unmount(options: FuseUnmountOptions = {}): Promise<void> {
+    if (!this.unmounted && this.loopEnd === null) await this.takeDown(options);
+    await this.closed;
+  }
+
+  /** A start that failed: everything is given back. */
+  async abandon(): Promise<void> {
+    if (this.deviceFd >= 0) {
+      await this.unmount();
+      return;
+    }
+    this.send({ kind: 'give up' });
+    const stuck = setTimeout(() => void this.worker.terminate(), STOP_TIMEOUT_MS);
+    await this.closed;
+    clearTimeout(stuck);
+  }
+
+  private async takeDown(options: FuseUnmountOptions): Promise<void> {
+    let result: 'done' | 'busy' | 'timeout';
+    try {
+      result = await tryUnmount(this.mountpoint);
+    } catch (error) {
+      if (!hasCode(error, 'EINVAL', 'ENOENT')) throw error;
+      result = 'done'; // somebody else unmounted it meanwhile
+    }
+    if (result === 'busy' && options.whenBusy === 'fail') {
+      fail('EBUSY', 'somebody has a file or directory of this mount open: close it (see fuser -m)', {
+        path: this.mountpoint,
+        syscall: 'umount2',
+      });
+    }
+    if (result !== 'done') releaseMount(this.mountpoint, this.connectionId);
+    this.unmounted = true;
+    await this.stopWorker();
+  }
+
+  /** The mount is gone, so normally the loop has seen ENODEV; a copy in another namespace may keep it alive. */
+  private async stopWorker(): Promise<void> {
+    this.wake(CONTROL_STOP);
+    const stuck = setTimeout(() => {
+      // A handler that does not return: end the device under it, so that nobody waits, then the thread.
+      endDevice(this.deviceFd);
+      void this.worker.terminate();
+    }, STOP_TIMEOUT_MS);
+    await this.closed;
+    clearTimeout(stuck);
+  }
+
+  private wake(bits: number): void {
+    Atomics.or(this.control, 0, bits);
+    try {
+      fs.writeSync(this.wakeFd, new Uint8Array(new BigUint64Array([1n]).buffer));
+    } catch (error) {
+      if (!hasCode(error, 'EAGAIN', 'EBADF')) throw error; // full: awake already; closed: ended already
+    }
+  }
+
+  private send(message: ToWorker): void {
+    this.worker.postMessage(message);
+  }
+
+  private report(error: Error): void {
+    if (this.options.onReport) this.options.onReport(error);
+    else process.stderr.write(`udax: ${this.mountpoint}: ${error.message}\n`);
+  }
+
+  private hear(message: FromWorker): void {
+    switch (message.kind) {
+      case 'made':
+        return this.made.resolve();
+      case 'failed':
+        this.failure = fromPlainError(message.error);
+        return this.made.reject(this.failure);
+      case 'initialized':
+        clearTimeout(this.initTimer);
+        this.connection = message.connection;
+        return this.init.resolve();
+      case 'answer':
+        return this.takeCall(message.id)?.resolve(message.value);
+      case 'refusal':
+        return this.takeCall(message.id)?.reject(fromPlainError(message.error));
+      case 'wire':
+        return this.options.onWire?.(message.line);
+      case 'report':
+        return this.report(fromPlainError(message.error));
+      case 'post':
+        return this.options.onMessage?.(message.message);
+      case 'invalidate inode':
+        return this.watch(this.invalidateInode(message.node as NodeId, message.offset, message.length));
+      case 'invalidate entry':
+        return this.watch(this.invalidateEntry(message.parent as NodeId, message.name));
+      case 'ended':
+        this.loopEnd = message.reason;
+    }
+  }
+
+  private watch(sent: Promise<boolean>): void {
+    sent.catch((error: Error) => this.report(error));
+  }
+
+  private takeCall(id: number): Deferred<unknown> | undefined {
+    const call = this.calls.get(id);
+    this.calls.delete(id);
+    return call;
+  }
+
+  /** The worker is gone, for whatever reason: nothing uses the descriptors any more. */
+  private async finish(): Promise<void> {
+    clearTimeout(this.initTimer);
+    const ended = new DaxError('ENOTCONN', 'the session has ended', { path: this.mountpoint });
+    const failure = this.failure ?? (this.loopEnd === null ? new Error('the worker of the mount died') : null);
+    this.made.reject(failure ?? ended);
+    this.init.reject(failure ?? ended);
+    for (const call of this.calls.values()) call.reject(ended);
+    this.calls.clear();
+    if (this.deviceFd >= 0) {
+      if (this.loopEnd !== 'unmounted' && !this.unmounted) releaseMount(this.mountpoint, this.connectionId);
+      this.unmounted = true;
+      endDevice(this.deviceFd); // ends what notifications still wait for
+      await this.notifier?.close();
+      fs.closeSync(this.deviceFd);
+    }
+    this.removeExitHook();
+    fs.closeSync(this.wakeFd);
+    this.end.resolve(this.reasonOf(failure));
+  }
+
+  private reasonOf(failure: Error | null): FuseSessionEnd {
+    if (failure !== null && this.loopEnd === null && !this.stopAsked) return { reason: 'failed', error: failure };
+    return { reason: this.loopEnd === 'aborted' ? 'aborted' : 'unmounted' };
+  }
+
+  private get stopAsked(): boolean {
+    return (Atomics.load(this.control, 0) & CONTROL_STOP) !== 0;
+  }
 }

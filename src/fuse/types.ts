@@ -139,3 +139,21 @@ export interface FuseConnection {
   /** Names of the capabilities in force, as in `flags.ts` (`DIRECT_IO_ALLOW_MMAP`, ...). */
   readonly capabilities: readonly string[];
 }
+
+const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
+const nothing: FuseAttributes = {
+  inode: 0,
+  mode: 0,
+  size: 0,
+  links: 0,
+  uid: 0,
+  gid: 0,
+  atime: EPOCH,
+  mtime: EPOCH,
+  ctime: EPOCH,
+};
+
+/** LOOKUP's answer "there is no such name", which the kernel then believes for `entrySeconds`. */
+export function negativeEntry(entrySeconds: number): FuseEntry {
+  return { node: 0 as NodeId, attributes: nothing, entrySeconds, attributeSeconds: 0 };
+}

@@ -1,19 +1,156 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {
+  DaxError,
+  fail,
+  MNT_DETACH,
+  mountFileSystem,
+  UMOUNT_NOFOLLOW,
+  unmountInBackground,
+  unmountNow,
+} from '../libc/index.js';
+import { type FuseMount, fuseMountAt, resolveMountpoint } from './mount-table.js';
+import { runHelper } from './mounting.js';
 import type { FuseUnmountOptions } from './session-types.js';
 
-/** Takes down the FUSE mount on a directory, whoever serves it, alive, hung or dead. Never hangs.
- * @returns what was found there
- * @throws DaxError EBUSY with `whenBusy: 'fail'`; EPERM when it is somebody else's; EINVAL when there is none */
-export async function unmountFuse(mountpoint: string, options?: FuseUnmountOptions): Promise<'alive' | 'dead'> {
-  throw new Error(`${mountpoint} ${options}`);
+const CONNECTIONS = '/sys/fs/fuse/connections';
+const STATE_TIMEOUT_MS = 3000;
+const UNMOUNT_TIMEOUT_MS = 10_000;
+
+export type FuseMountState = 'alive' | 'dead' | 'hung' | 'none';
+
+/**
+ * Whether a FUSE mount answers: 'dead' (its daemon is gone: ENOTCONN), 'hung' (no answer in `timeoutMs`), 'none'.
+ * A process of its own asks, which can be killed: a thread of ours might wait for ever.
+ */
+export async function fuseMountState(mountpoint: string, timeoutMs = STATE_TIMEOUT_MS): Promise<FuseMountState> {
+  const mount = fuseMountAt(mountpoint);
+  if (mount === null) return 'none';
+  return await new Promise((resolve, reject) => {
+    const child = spawn('stat', ['-f', '--', mount.mountpoint], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C' },
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    let message = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      message += chunk.toString();
+    });
+    child.on('error', reject);
+    child.on('close', (_status, signal) => {
+      if (signal !== null) resolve('hung');
+      else resolve(/not connected|connection abort/i.test(message) ? 'dead' : 'alive');
+    });
+  });
 }
 
-/** Removes a mount whose daemon is gone (ENOTCONN) from a directory; a live one stays.
- * @returns whether there was one */
+/**
+ * Removes a mount whose daemon is gone from a directory; one that is alive, or does not answer, stays.
+ * @returns whether there was one
+ */
 export async function clearDeadMount(mountpoint: string): Promise<boolean> {
-  throw new Error(mountpoint);
+  let found = false;
+  // Several may lie on top of each other, each left by another daemon.
+  while ((await fuseMountState(mountpoint)) === 'dead') {
+    detachMount(mountpoint);
+    found = true;
+  }
+  return found;
 }
 
-/** Whether a FUSE mount answers: 'alive', 'dead' (ENOTCONN), 'hung' (no answer in `timeoutMs`), or 'none'. */
-export async function fuseMountState(mountpoint: string, timeoutMs?: number): Promise<'alive' | 'dead' | 'hung' | 'none'> {
-  throw new Error(`${mountpoint} ${timeoutMs}`);
+/**
+ * Takes down the FUSE mount on a directory, whoever serves it: alive, hung or dead. Never hangs.
+ * @returns what was found there
+ * @throws DaxError EINVAL when there is no FUSE mount; EBUSY with `whenBusy: 'fail'`; EPERM when it is somebody else's
+ */
+export async function unmountFuse(
+  mountpoint: string,
+  options: FuseUnmountOptions = {},
+): Promise<'alive' | 'dead' | 'hung'> {
+  const mount = fuseMountAt(mountpoint);
+  const state = await fuseMountState(mountpoint);
+  if (mount === null || state === 'none') {
+    fail('EINVAL', 'there is no FUSE mount on this directory', { path: mountpoint, syscall: 'umount2' });
+  }
+  if (state === 'alive') {
+    const result = await tryUnmount(mountpoint);
+    if (result === 'done') return state;
+    if (options.whenBusy === 'fail') throw busy(mountpoint);
+  }
+  if (state === 'hung' && options.whenBusy === 'fail') throw busy(mountpoint);
+  if (state !== 'dead') abortConnection(mount);
+  detachMount(mountpoint);
+  return state;
+}
+
+function busy(mountpoint: string): DaxError {
+  return new DaxError('EBUSY', 'somebody has a file or directory there open: close it (see fuser -m), or force', {
+    path: mountpoint,
+    syscall: 'umount2',
+  });
+}
+
+/** A plain unmount: 'done', 'busy', or 'timeout'. Other failures are thrown. */
+export async function tryUnmount(mountpoint: string): Promise<'done' | 'busy' | 'timeout'> {
+  const target = resolveMountpoint(mountpoint);
+  if (process.geteuid?.() !== 0) {
+    const { ok, message } = runHelper(['-u', '--', target]);
+    if (ok) return 'done';
+    if (/busy/i.test(message)) return 'busy';
+    throw helperRefusal(message, mountpoint);
+  }
+  const result = await unmountInBackground(target, UMOUNT_NOFOLLOW, UNMOUNT_TIMEOUT_MS);
+  if (result === 'done' || result === 'timeout') return result;
+  if (result === 'EBUSY') return 'busy';
+  throw new DaxError(result, 'unmounting failed', { path: mountpoint, syscall: 'umount2' });
+}
+
+/** Takes the mount out of the tree at once; those who use it keep it until its connection ends. */
+export function detachMount(mountpoint: string): void {
+  const target = resolveMountpoint(mountpoint);
+  if (process.geteuid?.() === 0) {
+    unmountNow(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+    return;
+  }
+  const { ok, message } = runHelper(['-u', '-z', '--', target]);
+  if (!ok) throw helperRefusal(message, mountpoint);
+}
+
+function helperRefusal(message: string, mountpoint: string): DaxError {
+  return new DaxError('EPERM', message, { path: mountpoint });
+}
+
+/**
+ * Ends the connection of a mount that another process serves: all that waits there fails, the daemon sees ENODEV.
+ * @returns false where that is not possible (not root, or no fusectl)
+ */
+export function abortConnection(mount: FuseMount): boolean {
+  if (writeAbort(CONNECTIONS, mount.connectionId)) return true;
+  if (process.geteuid?.() !== 0) return false;
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fusectl-'));
+  try {
+    mountFileSystem('fusectl', directory, 'fusectl', 0, '');
+    try {
+      return writeAbort(directory, mount.connectionId);
+    } finally {
+      unmountNow(directory, MNT_DETACH);
+    }
+  } catch (error) {
+    if (error instanceof DaxError) return false; // no fusectl in this kernel or container: detaching must do
+    throw error;
+  } finally {
+    fs.rmdirSync(directory);
+  }
+}
+
+function writeAbort(connections: string, id: number): boolean {
+  try {
+    fs.writeFileSync(path.join(connections, String(id), 'abort'), '1', { flag: 'r+' });
+    return true;
+  } catch {
+    return false; // not there, or not ours: the caller has other ways
+  }
 }

@@ -15,6 +15,12 @@ const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
 const F_SEAL_SHRINK = 2;
+const F_SETSIG = 10;
+const F_SETLEASE = 1024;
+const F_GETLEASE = 1025;
+const F_RDLCK = 0;
+const F_UNLCK = 2;
+const SIGURG = 23;
 
 const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
@@ -177,6 +183,25 @@ export function ofdLockConflict(
   }
   if (found.type === lockTypes.unlock) return null;
   return { start: found.start, length: found.length || Number.MAX_SAFE_INTEGER - found.start };
+}
+
+/**
+ * Asks the kernel to hold back everybody who would write to or truncate a file, until the lease is given back (or for
+ * `fs.lease-break-time` at most, 45 s). A mapping of the file is safe from SIGBUS by truncation that long.
+ * Somebody waiting is announced by SIGURG, which nobody minds; {@link hasReadLease} turns false then.
+ * @returns false where it cannot be had: somebody has the file open for writing, it is not ours, no such file system
+ */
+export function takeReadLease(fd: number): boolean {
+  return fcntlInt(fd, F_SETSIG, SIGURG) === 0 && fcntlInt(fd, F_SETLEASE, F_RDLCK) === 0;
+}
+
+/** False once somebody waits for the lease to end: give it back soon. */
+export function hasReadLease(fd: number): boolean {
+  return fcntlInt(fd, F_GETLEASE, 0) === F_RDLCK;
+}
+
+export function endReadLease(fd: number): void {
+  fcntlInt(fd, F_SETLEASE, F_UNLCK);
 }
 
 /** File system magic numbers that decide how memory behaves. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { logplay } from '../../src/cli/commands/logplay.js';
 import { getmap, ls } from '../../src/cli/commands/look.js';
-import { fsckCommand, info, logplay } from '../../src/cli/commands/media.js';
+import { fsckCommand, info } from '../../src/cli/commands/media.js';
 import { AlreadyReported } from '../../src/cli/errors.js';
 import type { FsckReport } from '../../src/famfs/index.js';
 import {

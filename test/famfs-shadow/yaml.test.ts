@@ -85,16 +85,14 @@ describe('the YAML of a file', () => {
   const extents = fc.array(extent, { minLength: 1, maxLength: 16 });
   const fmap: fc.Arbitrary<Fmap> = fc.oneof(
     extents.map((list): Fmap => ({ type: 'simple', extents: list })),
-    fc
-      .tuple(extents, u53)
-      .map(
-        ([list, chunkSize]): Fmap => ({
-          type: 'interleaved',
-          nstrips: list.length,
-          chunkSize,
-          extents: list,
-        }),
-      ),
+    fc.tuple(extents, u53).map(
+      ([list, chunkSize]): Fmap => ({
+        type: 'interleaved',
+        nstrips: list.length,
+        chunkSize,
+        extents: list,
+      }),
+    ),
   );
   const characters = fc.oneof(
     fc.constantFrom(...' \t\n:#-?\'"\\,[]{}&*!|>%@`~=\r\u0085\u2028\u00a0\ufeff\u{1f600}'),

@@ -189,7 +189,7 @@ describe('a clone', () => {
 });
 
 describe('a file on a device that is not here', () => {
-  it('is listed, and ENODEV that names the device for everything that needs its bytes', () => {
+  it('is listed with its place, and opening it is ENODEV that names the device', () => {
     const pool = new Pool();
     const volume = pool.mount();
     const uuid = 'aaaaaaaa-0000-4000-8000-00000000000b';
@@ -201,14 +201,12 @@ describe('a file on a device that is not here', () => {
       { kind: 'file', path: 'far', size: 10, uid: 0, gid: 0, mode: 0o644, fmap },
     );
     expect(volume.stat('/far').size).toBe(10);
-    const file = volume.open('/far');
-    for (const act of [
-      () => file.map(),
-      () => file.read(new Uint8Array(1), 0),
-      () => file.write(pattern(1), 0),
-    ]) {
-      expect(act).toThrow(coded('ENODEV'));
-      expect(act).toThrow(uuid);
+    expect(volume.getmap('/far').extents).toEqual(fmap.extents);
+    expect(volume.devices[1]).toEqual({ size: 64 * MIB, uuid });
+    for (const options of [{}, { writable: true }, { writable: false }]) {
+      const open = () => volume.open('/far', options);
+      expect(open).toThrow(coded('ENODEV'));
+      expect(open).toThrow(uuid);
     }
     pool.close();
   });

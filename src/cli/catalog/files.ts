@@ -84,19 +84,25 @@ export const fileCommands: readonly CommandSpec[] = [
   {
     name: 'creat',
     group,
-    summary: 'make a file of a given size',
-    arguments: [file],
+    summary: 'make files of a given size',
+    arguments: [['[file]', file[1]]],
     options: [
       ['-s, --size <SIZE>', 'bytes, for good: files neither grow nor shrink (required)'],
       ['-r, --random', 'fill it with a pattern that verify can check'],
       ['-S, --seed <SEED>', 'which pattern: 1 to 2^32-1 (needs -r)'],
+      ['-M, --multi <SPEC...>', 'several files, each FILE,SIZE[,SEED], instead of one'],
+      ['-t, --threads <N>', 'accepted as famfs does with --multi'],
       ...ownership,
       ...striping,
     ],
     explanation:
       'Makes a file of zeroes, or of a reproducible pattern (the same one as C famfs). A file of that size that is there is kept; ' +
       'of another size it is an error.',
-    examples: ['udax creat -s 64M dax0.0:/scratch', 'udax creat -s 1G -r -S 42 dax0.0:/check'],
+    examples: [
+      'udax creat -s 64M dax0.0:/scratch',
+      'udax creat -s 1G -r -S 42 dax0.0:/check',
+      'udax creat --multi dax0.0:/a,256M,42 --multi dax0.0:/b,64M',
+    ],
     load: async () => (await make()).creat,
   },
   {
@@ -111,6 +117,50 @@ export const fileCommands: readonly CommandSpec[] = [
     explanation: 'Makes a directory, mode 0755 unless -m says otherwise.',
     examples: ['udax mkdir dax0.0:/data', 'udax mkdir -p dax0.0:/a/b/c'],
     load: async () => (await make()).mkdir,
+  },
+  {
+    name: 'clone',
+    group,
+    summary: 'a second file over the space of another (tests only)',
+    arguments: [
+      ['<source>', 'a file on a volume'],
+      ['<destination>', 'a name on the same volume that is free'],
+    ],
+    options: [['-f, --force', 'required: fsck reports the overlap from then on']],
+    explanation:
+      'Appends a file with the extents of another one. Nothing is copied: a store to one shows in the other. famfs has it to test ' +
+      'fsck; to have two files use cp.',
+    examples: ['udax clone -f dax0.0:/a dax0.0:/also-a'],
+    load: async () => (await import('../commands/clone.js')).clone,
+  },
+  {
+    name: 'pcq',
+    group,
+    summary: 'a queue between two processes in two files: create, put, get, info',
+    arguments: [
+      ['<action>', 'create, put, get or info'],
+      ['<queue>', 'dax0.0:/q; its consumer file is dax0.0:/q.consumer'],
+      ['[messages...]', 'of put; without any, stdin is cut into messages'],
+    ],
+    options: [
+      ['-n, --nbuckets <N>', 'create: slots; one is always empty'],
+      ['-b, --bucketsize <SIZE>', 'create: bytes of a slot, a power of two; 16 of them are not message'],
+      ...ownership,
+      ['-c, --count <N>', 'get: how many messages; put: how many times'],
+      ['-a, --all', 'get: all that are there'],
+      ['--no-wait', 'fail with EAGAIN instead of waiting while the queue is full or empty'],
+      ['-T, --text', 'get: one line a message, without the zeroes that fill it up'],
+    ],
+    explanation:
+      'The producer/consumer queue of famfs, byte-compatible with its pcq tool. One process puts, one takes; either may be killed and ' +
+      'goes on where it was. get writes whole messages to stdout.',
+    examples: [
+      'udax pcq create -n 1024 -b 64 dax0.0:/q',
+      'udax pcq put dax0.0:/q hello world',
+      'udax pcq get -T -c 2 dax0.0:/q',
+      'udax pcq info --json dax0.0:/q',
+    ],
+    load: async () => (await import('../commands/pcq.js')).pcq,
   },
   {
     name: 'verify',

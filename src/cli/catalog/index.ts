@@ -2,6 +2,7 @@ import { deviceCommands } from './devices.js';
 import { fileCommands } from './files.js';
 import { machineCommands } from './machine.js';
 import { mediaCommands } from './media.js';
+import { mountCommands } from './mounts.js';
 import type { CommandSpec } from './spec.js';
 import { toolCommands } from './tools.js';
 
@@ -12,6 +13,7 @@ export const catalog: readonly CommandSpec[] = [
   ...deviceCommands,
   ...machineCommands,
   ...mediaCommands,
+  ...mountCommands,
   ...fileCommands,
   ...toolCommands,
 ];

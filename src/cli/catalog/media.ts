@@ -65,12 +65,42 @@ export const mediaCommands: readonly CommandSpec[] = [
   {
     name: 'logplay',
     group,
-    summary: 'replay the log without effect and count what is in it',
-    arguments: [device],
-    options: [['-n, --dryrun', 'required: udax keeps the tree in memory, there is nothing to write it to']],
+    summary: 'replay the log: count what is in it, or write the shadow tree of C famfs',
+    arguments: [['[device]', device[1]]],
+    options: [
+      ['-n, --dryrun', 'only count, write nothing'],
+      ['-S, --shadow <DIR>', 'write DIR/root: directories, and a YAML file for each file'],
+      ['--daxdev <DEVICE>', 'the device, as C famfs names it'],
+      ['-c, --client', 'accepted as famfs does: a shadow tree is the same for both roles'],
+    ],
     explanation:
-      'Reads the log as a mount would and tells how many files and directories it makes and which entries are wrong. Exit 1 when any is.',
-    examples: ['udax logplay -n dax0.0', 'udax logplay -n --json pool.img'],
-    load: async () => (await media()).logplay,
+      'Reads the log as a mount would and tells how many files and directories it makes and which entries are wrong. Exit 1 when any is. ' +
+      'With --shadow it makes the tree the famfs FUSE daemon serves, byte for byte; what is there already is compared, never rewritten, ' +
+      'and nothing outside DIR/root is ever touched.',
+    examples: [
+      'udax logplay -n dax0.0',
+      'udax logplay -n --json pool.img',
+      'udax logplay --shadow ./shadow pool.img',
+    ],
+    load: async () => (await import('../commands/logplay.js')).logplay,
+  },
+  {
+    name: 'take-over',
+    group,
+    summary: 'make this host the owner of a famfs that another host made',
+    arguments: [device],
+    options: [
+      ['--from <UUID>', 'the old owner, as udax info shows it: refused when it is another one'],
+      ['-f, --force', 'take it from whoever owns it'],
+    ],
+    explanation:
+      'Only the owner writes. famfs cannot tell whether the old owner still lives, and two hosts that write destroy the file system: make ' +
+      'sure that host is gone for good (or has become a client), then name it with --from, or force it. Nobody on this host may have the ' +
+      'device open. A take-over that is cut short leaves a file system nobody writes; running it again completes it.',
+    examples: [
+      'udax take-over --from 11111111-2222-4333-8444-555555555555 /dev/dax0.0',
+      'udax take-over -f pool.img',
+    ],
+    load: async () => (await import('../commands/take-over.js')).takeOverCommand,
   },
 ];

@@ -29,4 +29,31 @@ export const toolCommands: readonly CommandSpec[] = [
     examples: ['udax replay ../shared/conformance/dax/region.json'],
     load: async () => (await import('../commands/replay.js')).replay,
   },
+  {
+    name: 'explore',
+    group,
+    summary: 'search the bus model for broken invariants; find any bug real code had',
+    options: [
+      ['--scope <NAME>', 'which events and objects (--list shows the scopes)'],
+      ['--devices <N>', 'regions with a device each, 1 to 8'],
+      ['--drivers <LIST>', 'modules that can be loaded, separated by commas'],
+      ['--depth <N>', 'most events in a row (default: as far as the time goes)'],
+      ['--time <SECONDS>', 'how long to search at most (default 60)'],
+      ['--mutant <NAME>', 'turn one known bug on, or all of them in turn: each must be caught'],
+      ['--trace <EVENTS>', 'run these events instead of a search: "insmod fsdev_dax; ..."'],
+      ['--emit-shell', 'print the trace as a shell script for a real /sys'],
+      ['--dot', 'draw the state graph of a small scope for graphviz'],
+      ['--mermaid', 'draw it for mermaid'],
+      ['--list', 'scopes, events and mutants'],
+    ],
+    explanation:
+      'Tries every order of bus events breadth first on the real model and checks the invariants after each: what it finds first is the ' +
+      'shortest way to break one. Exit 1 for a violation; with --mutant, 0 when every mutant was caught.',
+    examples: [
+      'udax explore --time 10',
+      'udax explore --mutant v9-match',
+      'udax explore --mutant v9-match --emit-shell',
+    ],
+    load: async () => (await import('../commands/explore.js')).explore,
+  },
 ];

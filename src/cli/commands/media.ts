@@ -87,6 +87,7 @@ export function info(context: Context, [text = '']: string[]): void {
       systemUuid: device.systemUuid,
       superblock: volume.superblock,
       space: volume.statfs(),
+      devices: volume.devices,
       memory: { backing: name, kind, coherent, persistent, writable, granule },
     };
     const { superblock, space, memory } = about;
@@ -102,6 +103,15 @@ export function info(context: Context, [text = '']: string[]): void {
         ['space', `${humanSize(space.used)} used, ${humanSize(space.free)} free`],
         ['log', `${humanSize(superblock.logLength)}, ${space.logUsed} of ${space.logSlots} slots used`],
         ['content', contentOf(space)],
+        ...about.devices
+          .slice(1)
+          .map(
+            ({ uuid, size }, i) =>
+              [
+                `device ${i + 1}`,
+                `uuid ${uuid}, ${humanSize(size)}: not here, its files are listed only`,
+              ] as const,
+          ),
         ['memory', `${memory.backing} (${memory.kind}), granule ${humanSize(memory.granule)}`],
         [
           'coherent',
@@ -157,41 +167,4 @@ export function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
     );
   }
   return warnings;
-}
-
-/** `udax logplay -n` */
-export function logplay(context: Context, [text = '']: string[], flags: { dryrun?: boolean }): void {
-  const where = deviceArgument(text);
-  if (!flags.dryrun)
-    throw new UsageError('logplay wants -n: udax keeps the tree in memory, a replay has nowhere to write it');
-  const played = withDevice(context, where, { writable: false }, (device) => {
-    const media = deviceMedia(device);
-    try {
-      const superblock = readSuperblock(media);
-      const tree = new FileTree(superblock, Log.open(media, superblock));
-      tree.replay();
-      const problems: Problem[] = tree.stopped === null ? tree.problems : [...tree.problems, tree.stopped];
-      return {
-        ok: problems.length === 0,
-        entries: tree.log.nextIndex(),
-        replayed: tree.nextIndex,
-        files: tree.counts.files,
-        directories: tree.counts.directories,
-        problems,
-        notes: tree.notes,
-      };
-    } finally {
-      media.close();
-    }
-  });
-  context.show(played, () => {
-    const content = `${count(played.files, 'file')}, ${count(played.directories, 'directory', 'directories')}`;
-    const entries = count(played.entries, 'log entry', 'log entries');
-    return [
-      `${where}: ${played.replayed} of ${entries} replayed: ${content}`,
-      ...played.problems.map(({ code, message }) => `ERROR ${code}: ${message}`),
-      ...played.notes.map(({ code, message }) => `note ${code}: ${message}`),
-    ].join('\n');
-  });
-  if (!played.ok) throw new AlreadyReported();
 }

@@ -12,6 +12,7 @@ import type { Media } from '../media/media.js';
 import type { Problem } from '../media/problem.js';
 import { type Role, roleOf } from '../media/role.js';
 import { checkSuperblock, decodeSuperblock, superblockBytes, superblockFaults } from '../media/superblock.js';
+import { interruptedTakeOver } from '../media/take-over.js';
 import { FileTree } from '../media/tree.js';
 import { type BucketReport, bucketReports } from './buckets.js';
 import { nameOverlaps } from './overlaps.js';
@@ -97,7 +98,10 @@ function checkTheSuperblock(media: Media, report: FsckReport, options: FsckOptio
   const { systemUuid } = options;
   const role = systemUuid === undefined ? null : roleOf(superblock, systemUuid);
   report.superblock = { ...superblock, role };
-  if (problem !== null) return null;
+  if (problem !== null) {
+    noteTakeOver(media, report);
+    return null;
+  }
   const faults = superblockFaults(superblock, media.size);
   report.errors.push(...faults);
   if (superblock.deviceSize < media.size) {
@@ -106,6 +110,14 @@ function checkTheSuperblock(media: Media, report: FsckReport, options: FsckOptio
   }
   const isUnreachable = faults.some(({ code }) => code !== 'superblock-device-size');
   return isUnreachable ? null : superblock;
+}
+
+/** A superblock whose crc is wrong because its owner was being changed is as good as whole. */
+function noteTakeOver(media: Media, report: FsckReport): void {
+  const torn = interruptedTakeOver(media);
+  if (torn === null) return;
+  const message = `host ${torn.to} died while taking over from ${torn.from}: udax take-over --force completes it`;
+  report.notes.push({ code: 'torn-take-over', message });
 }
 
 function checkTheLog(media: Media, superblock: Superblock, report: FsckReport, options: FsckOptions): void {

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { fail } from '../../libc/index.js';
 import { GIB } from '../media/layout.js';
 import { isU64, viewOf } from '../media/superblock.js';
-import type { Volume, VolumeFile } from '../volume/index.js';
+import type { FileLock, Volume, VolumeFile } from '../volume/index.js';
 import {
   consumerLayout,
   consumerPath,
@@ -42,9 +42,11 @@ export interface QueueInfo {
   nextGetSeq: number;
 }
 
-const PRODUCER_INDEX_WORD = producerLayout.fields.producerIndex.offset / 4;
+const PRODUCER_INDEX = producerLayout.fields.producerIndex;
+const CONSUMER_INDEX = consumerLayout.fields.consumerIndex;
+const PRODUCER_INDEX_WORD = PRODUCER_INDEX.offset / 4;
 const PRODUCER_SEQ_WORD = producerLayout.fields.nextSeq.offset / 4;
-const CONSUMER_INDEX_WORD = consumerLayout.fields.consumerIndex.offset / 4;
+const CONSUMER_INDEX_WORD = CONSUMER_INDEX.offset / 4;
 const CONSUMER_SEQ_WORD = consumerLayout.fields.nextSeq.offset / 4;
 const HIGH_WORD = 2 ** 32;
 /** A crc that fails once may be a message of a host whose stores are still on their way: C tries three times. */
@@ -68,7 +70,9 @@ export class Queue {
   readonly #bucketsInWindow: number;
   readonly #producerWords: Uint32Array;
   readonly #consumerWords: Uint32Array;
-  readonly #locks: { release(): void }[];
+  readonly #bucketArrayOffset: number;
+  readonly #needsWriteBack: boolean;
+  readonly #locks: FileLock[];
   /** One bucket, private: checked and taken apart where nobody else writes. */
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;
@@ -86,7 +90,7 @@ export class Queue {
     bucketArrayOffset: number;
     producerFile: VolumeFile;
     consumerFile: VolumeFile;
-    locks: { release(): void }[];
+    locks: FileLock[];
   }) {
     const { nbuckets, bucketSize, bucketArrayOffset, producerFile, consumerFile } = parts;
     this.path = parts.path;
@@ -97,6 +101,8 @@ export class Queue {
     this.#producerFile = producerFile;
     this.#consumerFile = consumerFile;
     this.#locks = parts.locks;
+    this.#bucketArrayOffset = bucketArrayOffset;
+    this.#needsWriteBack = producerFile.needsWriteBack;
     this.#producerWords = wordsOf(producerFile, producerLayout.size);
     this.#consumerWords = wordsOf(consumerFile, consumerLayout.size);
     this.#bucketsInWindow = Math.max(1, Math.floor(WINDOW_BYTES / bucketSize));
@@ -147,6 +153,7 @@ export class Queue {
     storeU64(this.#producerWords, PRODUCER_SEQ_WORD, this.#nextPutSeq);
     // The message is whole before it can be seen: this store publishes it.
     Atomics.store(this.#producerWords, PRODUCER_INDEX_WORD, next);
+    if (this.#needsWriteBack) this.#producerFile.writeBack(PRODUCER_INDEX.offset, PRODUCER_INDEX.size);
     return true;
   }
 
@@ -176,6 +183,7 @@ export class Queue {
     this.#nextGetSeq++;
     storeU64(this.#consumerWords, CONSUMER_SEQ_WORD, this.#nextGetSeq);
     Atomics.store(this.#consumerWords, CONSUMER_INDEX_WORD, index + 1 === this.nbuckets ? 0 : index + 1);
+    if (this.#needsWriteBack) this.#consumerFile.writeBack(CONSUMER_INDEX.offset, CONSUMER_INDEX.size);
     return message;
   }
 
@@ -256,6 +264,9 @@ export class Queue {
     setU64(this.#scratchView, payloadSize, this.#nextPutSeq);
     setU64(this.#scratchView, this.bucketSize - PCQ_CRC_BYTES, crc32(this.#scratchCovered));
     this.#bucket(index).set(this.#scratch);
+    if (this.#needsWriteBack) {
+      this.#producerFile.writeBack(this.#bucketArrayOffset + index * this.bucketSize, this.bucketSize);
+    }
   }
 
   /** The bucket into scratch, checked. @throws DaxError EBADMSG */
@@ -343,13 +354,15 @@ export class Queue {
  */
 export function openQueue(volume: Volume, path: string, { role }: QueueOptions): Queue {
   const opened: VolumeFile[] = [];
-  const locks: { release(): void }[] = [];
+  const locks: FileLock[] = [];
   try {
     const producerFile = volume.open(path, { writable: true });
     opened.push(producerFile);
     const consumerFile = volume.open(consumerPath(path), { writable: true });
     opened.push(consumerFile);
     const { nbuckets, bucketSize, bucketArrayOffset } = headersOf(producerFile, consumerFile).producer;
+    if (role !== 'consumer') locks.push(takeEnd(producerFile, PRODUCER_INDEX, 'producer'));
+    if (role !== 'producer') locks.push(takeEnd(consumerFile, CONSUMER_INDEX, 'consumer'));
     const parts = { path: producerFile.path, role, nbuckets, bucketSize, bucketArrayOffset };
     return new Queue({ ...parts, producerFile, consumerFile, locks });
   } catch (error) {
@@ -357,6 +370,17 @@ export function openQueue(volume: Volume, path: string, { role }: QueueOptions):
     for (const lock of locks) lock.release();
     throw error;
   }
+}
+
+/** There is one of each: two producers would overwrite each other. The lock lies on the word that is theirs. */
+function takeEnd(file: VolumeFile, index: { offset: number; size: number }, role: string): FileLock {
+  const lock = file.lock(index.offset, index.size);
+  return (
+    lock ??
+    fail('EBUSY', `another handle is the ${role} of ${file.path} already: there can be one at a time`, {
+      path: file.path,
+    })
+  );
 }
 
 /** What a queue looks like, without being an end of it: reads only, also on clients. @throws DaxError as openQueue() */

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fail } from '../../libc/index.js';
 import { decodeName } from '../media/path.js';
 
 export type PathLike = string | Uint8Array | URL;
@@ -9,6 +10,7 @@ export type PathLike = string | Uint8Array | URL;
  * Relative paths start at the volume's root.
  */
 export function volumePath(path: PathLike): string {
+  if (path === '') fail('ENOENT', 'an empty path names nothing', { path: '' });
   if (typeof path === 'string') return posix.resolve('/', path);
   if (path instanceof URL) return posix.resolve('/', fileURLToPath(path));
   if (path instanceof Uint8Array) return posix.resolve('/', decodeName(path));

@@ -4,7 +4,8 @@
  */
 import { fail } from '../../libc/index.js';
 import type { NewLogEntry } from '../media/entry.js';
-import { openSource, readInto, volumeSource } from './copy.js';
+import { readInto } from './copy.js';
+import { openSource, volumeSource } from './copy-source.js';
 import type { VolumeFile } from './file.js';
 import type { MountedFamfs } from './mounted.js';
 import { find, isThere, missingDirectories, newName } from './names.js';
@@ -96,6 +97,8 @@ export async function copyFileIn(
     mounted.refresh();
     if (isThere(mounted.tree, path)) {
       const { dax } = existingOfSize(mounted, path, size);
+      // A full disk under a sparse backing must be an error now, not a signal at the first store.
+      dax.ensureMemory();
       await readInto(dax, path, source, options, check);
       return;
     }

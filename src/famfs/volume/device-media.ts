@@ -19,6 +19,8 @@ export interface DeviceMedia extends Media {
   readonly dax: DaxDevice;
   /** The backing behind device offset 0: what the memory is. */
   readonly backing: Backing;
+  /** Whether flush() does anything: memory without common caches, or that must survive power loss. */
+  readonly flushes: boolean;
   /** Makes a range of the device durable, whatever the durability: what flush(2) on a file asks for. */
   sync(offset: number, length: number): void;
   /** Drops what was mapped for views that cross physical ranges. */
@@ -36,7 +38,7 @@ export function deviceMedia(device: FamfsDevice, options: DeviceMediaOptions = {
 class MemoryMedia implements DeviceMedia {
   readonly backing: Backing;
   readonly #stitched = new Map<string, Mapping>();
-  readonly #flushes: boolean;
+  readonly flushes: boolean;
   readonly #fenceWord = new Int32Array(1);
 
   constructor(
@@ -51,7 +53,7 @@ class MemoryMedia implements DeviceMedia {
       ensureMemory(dax.memory, first.hpa, PAGE_SIZE);
     const { persistent, kind, coherent } = this.backing;
     const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
-    this.#flushes = !coherent || (persistent && durability === 'power');
+    this.flushes = !coherent || (persistent && durability === 'power');
   }
 
   get size(): number {
@@ -88,7 +90,7 @@ class MemoryMedia implements DeviceMedia {
   }
 
   flush(offset: number, length: number): void {
-    if (this.#flushes) this.sync(offset, length);
+    if (this.flushes) this.sync(offset, length);
   }
 
   fence(): void {

@@ -1,6 +1,7 @@
 import type { DaxMapping } from '../../fsdax/index.js';
 import { type DaxError, fail, MAX_VIEW_BYTES } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
+import type { FileLock } from './file-lock.js';
 import type { Inode } from './inode.js';
 import type { MapOptions, ViewConstructor } from './types.js';
 
@@ -13,6 +14,11 @@ export interface OpenFileHost {
   /** The volume closes the mappings of handles that nobody closed. */
   mapped(mapping: DaxMapping): void;
   unmapped(mapping: DaxMapping): void;
+  /** Whether bytes stored through views need writeBack(), and the act of it. */
+  readonly flushes: boolean;
+  flush(fmap: Fmap, offset: number, length: number): void;
+  /** Null when somebody else has the lock. */
+  lock(fmap: Fmap, offset: number, length: number): FileLock | null;
 }
 
 const DEFAULT_WINDOW_BYTES = 2 ** 30;
@@ -27,7 +33,9 @@ export class VolumeFile {
   /** Bytes, for good. */
   readonly size: number;
   /** Where the bytes lie on the device. */
-  readonly fmap: Fmap;
+  get fmap(): Fmap {
+    return this.#inode.fmap;
+  }
   readonly #inode: Inode;
   readonly #host: OpenFileHost;
   readonly #readOnly: boolean;
@@ -42,7 +50,6 @@ export class VolumeFile {
     this.#readOnly = readOnly;
     this.path = inode.path;
     this.size = inode.size;
-    this.fmap = inode.fmap;
     inode.open();
   }
 
@@ -102,6 +109,32 @@ export class VolumeFile {
     this.#check();
     this.#checkWritable();
     return this.#inode.dax.write(bytes, position);
+  }
+
+  /**
+   * Whether what is stored through a view needs writeBack() before others see it, or before it survives power loss.
+   * False on memory whose users share caches.
+   */
+  get needsWriteBack(): boolean {
+    return this.#host.flushes;
+  }
+
+  /** Writes the cache lines of bytes back to the memory, and orders them before what is stored next. */
+  writeBack(offset = 0, length = this.size - offset): void {
+    this.#check();
+    if (this.#host.flushes) this.#host.flush(this.fmap, offset, length);
+  }
+
+  /**
+   * Locks bytes of the file against other handles, processes included, of this host. Advisory; ends with release()
+   * or with the process.
+   * @returns null when another handle has a lock on some of them
+   * @throws DaxError EROFS, EBADF on what cannot be written; ENXIO
+   */
+  lock(offset = 0, length = this.size - offset): FileLock | null {
+    this.#check();
+    this.#checkWritable();
+    return this.#host.lock(this.fmap, offset, length);
   }
 
   /** Tells when memory under this handle's views fails or their device goes; the views have length 0 then. */

@@ -16,6 +16,10 @@
  */
 export { type DeviceMedia, type DeviceMediaOptions, type Durability, deviceMedia } from './device-media.js';
 export { VolumeFile } from './file.js';
+export type { FileLock } from './file-lock.js';
+export type { FileSpans } from './file-spans.js';
+export type { GrowingFile, GrowingFileOptions } from './growing-file.js';
+export type { Publications } from './publications.js';
 export type {
   CopyOptions,
   CopyProgress,
@@ -30,3 +34,5 @@ export type {
   VolumeStatfs,
 } from './types.js';
 export { mountFamfsOn, Volume } from './volume.js';
+export type { VolumeInodes } from './volume-inodes.js';
+export { VolumeWatcher, type WatchEvent, type WatchOptions } from './watch.js';

@@ -7,7 +7,8 @@ export interface InodeOptions {
   /** From the volume's root, with a leading slash. */
   path: string;
   size: number;
-  fmap: Fmap;
+  /** Or how to get it: most files that are made are closed again before anybody asks where they are. */
+  fmap: Fmap | (() => Fmap);
   /** Another file names the same space (clone). */
   shared?: boolean;
   /** Called when the first handle opens (true) and when the last has closed (false). */
@@ -23,23 +24,42 @@ export interface InodeOptions {
 export class Inode implements IomapProvider {
   readonly path: string;
   readonly size: number;
-  readonly fmap: Fmap;
   readonly dax: DaxFile;
   #opens = 0;
+  #fmap: Fmap | undefined;
   readonly #device: DaxDevice;
   readonly #options: InodeOptions;
 
   constructor(device: DaxDevice, options: InodeOptions) {
     this.path = options.path;
     this.size = options.size;
-    this.fmap = options.fmap;
     this.#device = device;
     this.#options = options;
     this.dax = new DaxFile(device, this);
   }
 
+  get fmap(): Fmap {
+    const { fmap } = this.#options;
+    this.#fmap ??= typeof fmap === 'function' ? fmap() : fmap;
+    return this.#fmap;
+  }
+
   get name(): string {
     return `${this.path} on ${this.#device.name}`;
+  }
+
+  /** @throws DaxError ENODEV when some of the file lies on a device that is not here */
+  assertHere(): void {
+    const away = this.fmap.extents.find(({ devindex }) => devindex !== 0);
+    if (away) this.#failAway(this.name, away.devindex);
+  }
+
+  #failAway(what: string, devindex: number): never {
+    fail(
+      'ENODEV',
+      `${what} lies on ${this.#options.foreignDevice(devindex)}, which is not here: udax reads volumes of one device`,
+      { path: this.path },
+    );
   }
 
   /** One more handle. */
@@ -58,14 +78,7 @@ export class Inode implements IomapProvider {
 
   iomap(offset: number, length: number): Iomap {
     const piece = this.#resolve(offset);
-    if (piece.devindex !== 0) {
-      fail(
-        'ENODEV',
-        `byte ${offset} of ${this.name} lies on ${this.#options.foreignDevice(piece.devindex)}, ` +
-          'which is not here: udax reads volumes of one device',
-        { path: this.path },
-      );
-    }
+    if (piece.devindex !== 0) this.#failAway(`byte ${offset} of ${this.name}`, piece.devindex);
     const bytes = Math.min(length, piece.length);
     if (piece.offset + bytes > this.#device.size) {
       fail(

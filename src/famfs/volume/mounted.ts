@@ -236,7 +236,8 @@ export class MountedFamfs implements HolderOperations {
     const known = this.#inodes.get(ino);
     if (known) return known;
     const { size } = this.tree.stat(ino);
-    const inode: Inode = this.newInode(`/${this.tree.pathOf(ino)}`, size, this.tree.fmap(ino), (isUsed) => {
+    const fmap = () => this.tree.fmap(ino);
+    const inode: Inode = this.newInode(`/${this.tree.pathOf(ino)}`, size, fmap, (isUsed) => {
       if (isUsed) this.#inodes.set(ino, inode);
       else this.#inodes.delete(ino);
     });
@@ -244,7 +245,7 @@ export class MountedFamfs implements HolderOperations {
   }
 
   /** An inode that the tree does not have (yet): a file in the making. */
-  newInode(path: string, size: number, fmap: Fmap, onUsed?: (isUsed: boolean) => void): Inode {
+  newInode(path: string, size: number, fmap: Fmap | (() => Fmap), onUsed?: (isUsed: boolean) => void): Inode {
     return new Inode(this.dax, {
       path,
       size,

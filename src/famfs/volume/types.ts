@@ -18,6 +18,8 @@ export interface FamfsDevice {
   readonly systemUuid: string;
   /** False when the memory could only be opened for reading. */
   readonly writable: boolean;
+  /** The host's directory for state of its file systems (`volumes/`), where there is one. */
+  readonly reservations?: string;
   /** Tells the host's other processes that the device is in use, until released. */
   hold(purpose: string): { release(): void };
 }

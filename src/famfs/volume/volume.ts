@@ -1,15 +1,20 @@
 import type { DaxMapping } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
-import type { Fmap } from '../media/fmap.js';
+import type { Daxdev } from '../media/daxdev-table.js';
+import { type Fmap, pieces } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
 import type { Problem } from '../media/problem.js';
 import { type Role, roleOf, systemUuidIfAny } from '../media/role.js';
+import { type VolumeFs, volumeFs } from '../volume-fs/index.js';
+import { cloneFile } from './clone.js';
 import { writeOut } from './copy.js';
 import { copyFileIn, createFile, makeDirectories } from './creation.js';
 import { type OpenFileHost, VolumeFile } from './file.js';
+import { lockFileRange } from './file-lock.js';
 import type { Inode } from './inode.js';
 import { MountedFamfs } from './mounted.js';
 import { find, isThere, namesIn, statOf, walkTree } from './names.js';
+import { Publications } from './publications.js';
 import type {
   CopyOptions,
   CreateOptions,
@@ -20,6 +25,8 @@ import type {
   OpenOptions,
   VolumeStatfs,
 } from './types.js';
+import { VolumeInodes } from './volume-inodes.js';
+import { VolumeWatcher, type WatchOptions } from './watch.js';
 
 /**
  * A mounted famfs. Names, sizes and places come from the replayed log; what other processes and hosts
@@ -34,12 +41,16 @@ export class Volume {
   /** The device's name, for messages. */
   readonly device: string;
   readonly superblock: Superblock;
+  /** Tells mounts of other processes on this host about publish(). */
+  readonly publications: Publications;
   readonly #mounted: MountedFamfs;
   readonly #whyReadOnly: string | null;
   readonly #host: OpenFileHost;
   /** Uses of mappings by this volume's files. */
   readonly #mappings = new Map<DaxMapping, number>();
   #seen: number;
+  #fs: VolumeFs | undefined;
+  #inodes: VolumeInodes | undefined;
   #isClosed = false;
 
   /**
@@ -53,12 +64,16 @@ export class Volume {
     this.readOnly = whyReadOnly !== null;
     this.device = mounted.device.name;
     this.superblock = mounted.superblock;
+    this.publications = new Publications(mounted.device.reservations, mounted.superblock.uuid);
     this.#seen = mounted.tree.nextIndex;
     this.#host = {
       check: () => this.#check(),
       checkWritable: (path) => this.#checkWritable(path),
       mapped: (mapping) => this.#mappings.set(mapping, (this.#mappings.get(mapping) ?? 0) + 1),
       unmapped: (mapping) => this.#unmapped(mapping),
+      flushes: mounted.media.flushes,
+      flush: (fmap, offset, length) => this.#flushRange(fmap, offset, length),
+      lock: (fmap, offset, length) => lockFileRange(mounted.media, fmap, offset, length),
     };
   }
 
@@ -81,14 +96,19 @@ export class Volume {
     this.#checkChange(path);
     createFile(this.#mounted, path, options);
     this.#seeAll();
-    return this.open(path);
+    return new VolumeFile(this.#inode(path), this.#host, false);
   }
 
-  /** @throws DaxError ENOENT, ENOTDIR, EISDIR; EROFS when asked to write where that is not possible */
+  /**
+   * @throws DaxError ENOENT, ENOTDIR, EISDIR; EROFS when asked to write where that is not possible; ENODEV naming
+   *   the uuid when some of the file lies on a device that is not here
+   */
   open(path: string, { writable }: OpenOptions = {}): VolumeFile {
     this.#check();
     if (writable) this.#checkWritable(path);
-    return new VolumeFile(this.#inode(path), this.#host, writable === false);
+    const inode = this.#inode(path);
+    inode.assertHere();
+    return new VolumeFile(inode, this.#host, writable === false);
   }
 
   /** Names in a directory, sorted. @throws DaxError ENOENT, ENOTDIR */
@@ -127,6 +147,12 @@ export class Volume {
     this.#check();
     const { problems, stopped } = this.#mounted.tree;
     return stopped === null ? problems : [...problems, stopped];
+  }
+
+  /** The devices of the volume by index: this one, then those that log entries added (not read by udax). */
+  get devices(): readonly Daxdev[] {
+    this.#check();
+    return this.#mounted.tree.devices.list();
   }
 
   statfs(): VolumeStatfs {
@@ -184,6 +210,46 @@ export class Volume {
     return fresh;
   }
 
+  /**
+   * Tells of files and directories as they appear, within a few milliseconds, whoever makes them; and of a bad log
+   * entry, once: what follows it appears when it is mended.
+   * The iteration throws what refresh() throws, and ends with close() of the watcher.
+   * @throws DaxError EINVAL interval
+   */
+  watch(options: WatchOptions = {}): VolumeWatcher {
+    this.#check();
+    const { tree } = this.#mounted;
+    const refresh = () => {
+      this.#check();
+      this.#mounted.refresh();
+    };
+    return new VolumeWatcher({ tree, refresh }, options);
+  }
+
+  /** The reading part of node:fs over this volume, for libraries that take an `fs`. */
+  get fs(): VolumeFs {
+    this.#fs ??= volumeFs(this);
+    return this.#fs;
+  }
+
+  /**
+   * Makes a second file over the space of another (mirrors `famfs clone`, a tool of tests): from then on fsck
+   * reports the overlap, and a store to one shows in the other.
+   * @throws DaxError EPERM without `force`; EISDIR; as create() for the names
+   */
+  clone(source: string, destination: string, { force = false }: { force?: boolean } = {}): void {
+    this.#checkChange(destination);
+    if (!force) {
+      fail(
+        'EPERM',
+        `a clone of ${source} would share its space, which fsck reports as damage: copy it, or force it (tests only)`,
+        { path: destination },
+      );
+    }
+    cloneFile(this.#mounted, source, destination);
+    this.#seeAll();
+  }
+
   /** Makes the bytes of a file durable, where the memory can be (decision 12). */
   flush(path: string): void {
     this.#check();
@@ -200,6 +266,13 @@ export class Volume {
     const { media, superblock } = this.#mounted;
     media.sync(0, superblock.logOffset + superblock.logLength);
     media.fence();
+    if (!this.readOnly) this.publications.announce();
+  }
+
+  /** The volume by inode numbers instead of paths: for servers. */
+  get inodes(): VolumeInodes {
+    this.#inodes ??= new VolumeInodes(this.#mounted, this.#host);
+    return this.#inodes;
   }
 
   /** Ends the volume and every view of its files. Idempotent. */
@@ -220,6 +293,12 @@ export class Volume {
     const { ino, logPath } = find(tree, path);
     if (tree.isDirectory(ino)) fail('EISDIR', `/${logPath} is a directory, not a file`, { path });
     return this.#mounted.inode(ino);
+  }
+
+  #flushRange(fmap: Fmap, offset: number, length: number): void {
+    const { media } = this.#mounted;
+    for (const piece of pieces(fmap, offset, length)) media.flush(piece.offset, piece.length);
+    media.fence();
   }
 
   #unmapped(mapping: DaxMapping): void {

@@ -46,6 +46,11 @@ export class Reply {
     return this.total;
   }
 
+  /** Bytes of the reply that lie in `bytes`: header, and the body as far as it was written there. */
+  get inlineBytes(): number {
+    return this.inline;
+  }
+
   get error(): number {
     return this.pieceCount === 0 ? 0 : this.view.getInt32(OutHeader.at.error, true);
   }

@@ -1,4 +1,5 @@
 /** One kind of event: a row of the operation tables. */
+import { DaxError } from '../../libc/index.js';
 import type { OperationGroup } from './scope.js';
 import type { World } from './world.js';
 
@@ -20,6 +21,21 @@ export interface ExploreEvent {
   readonly text: string;
   readonly operation: Operation;
   readonly words: readonly string[];
+}
+
+/**
+ * Runs one event. @returns the errno it failed with, null when it succeeded
+ * (anything thrown that is no errno is a violation)
+ */
+export function applyEvent(world: World, { operation, words, text }: ExploreEvent): string | null {
+  try {
+    operation.apply(world, words);
+    return null;
+  } catch (error) {
+    if (error instanceof DaxError) return error.code;
+    world.violated('crash', `${text}: ${error instanceof Error ? error.message : String(error)}`);
+    return 'EFAULT';
+  }
 }
 
 /** All pairs. */

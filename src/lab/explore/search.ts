@@ -7,7 +7,7 @@
  */
 import { fail } from '../../libc/index.js';
 import { describe } from './describe.js';
-import type { ExploreEvent } from './operation.js';
+import { applyEvent, type ExploreEvent } from './operation.js';
 import { Events, operationsOf } from './operations/index.js';
 import { checkWorld } from './oracle.js';
 import type { Scope } from './scope.js';
@@ -140,7 +140,7 @@ class Search {
     const offered = this.#events.offered(world);
     for (const event of offered) {
       world ??= this.#world(path);
-      const errno = world.apply(event);
+      const errno = applyEvent(world, event);
       this.#eventsRun++;
       const there = this.#key(world);
       const wrong = world.takeViolations();
@@ -193,7 +193,7 @@ class Search {
   #root(): World {
     const world = new World(this.scope, this.#quirks);
     for (const event of this.#setup) {
-      const errno = world.apply(event);
+      const errno = applyEvent(world, event);
       if (errno !== null)
         fail('EINVAL', `scope ${this.scope.name}: its setup fails at "${event.text}" (${errno})`);
     }
@@ -203,8 +203,8 @@ class Search {
   /** A new world at the end of this path. */
   #world(path: readonly ExploreEvent[]): World {
     const world = new World(this.scope, this.#quirks);
-    for (const event of this.#setup) world.apply(event);
-    for (const event of path) world.apply(event);
+    for (const event of this.#setup) applyEvent(world, event);
+    for (const event of path) applyEvent(world, event);
     if (path.length > 0) world.takeViolations();
     return world;
   }

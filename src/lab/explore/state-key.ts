@@ -8,7 +8,7 @@
 import type { DevDax, OpenFile, Region, Vma } from '../../dax/index.js';
 import { type AddressSpace, type DevPagemap, PMD_PAGES, PMD_SIZE } from '../../mm/index.js';
 import type { FileSystem } from './actors/file-system.js';
-import { BLOCK_BYTES } from './scope.js';
+import { BLOCK_BYTES, type ScopeRegion } from './scope.js';
 import type { World } from './world.js';
 
 export interface StateKey {
@@ -93,12 +93,20 @@ class View {
     return this.#fileSystems;
   }
 
+  /** The scope's regions, present or not, in canonical order. */
+  get regions(): readonly ScopeRegion[] {
+    const { regions } = this.world.scope;
+    if (regions.every(({ id }) => this.region(id) === id)) return regions;
+    return [...regions].sort((a, b) => this.region(a.id) - this.region(b.id));
+  }
+
   /** Who a folio belongs to. */
-  mapping(device: DevDax, mapping: AddressSpace | null): string {
+  owner(mapping: AddressSpace | null): string {
     if (mapping === null) return '-';
-    if (mapping === device.inode) return 'node';
     const owner = this.#fileSystems.findIndex(({ file }) => file === mapping);
-    return owner < 0 ? 'old' : `fs${owner}`;
+    if (owner >= 0) return `fs${owner}`;
+    const device = this.world.bus.devices().find(({ inode }) => inode === mapping);
+    return device === undefined ? 'old' : `node of ${this.device(device)}`;
   }
 
   #rank({ device, lost }: FileSystem): string {
@@ -139,6 +147,7 @@ function otherParts(world: World, view: View): string[] {
   const { bus } = world;
   const parts: string[] = [];
   for (const device of bus.devices()) parts.push(residuePart(device, view));
+  for (const region of view.regions) parts.push(foliosPart(region, view));
   for (const file of bus.openFiles) parts.push(filePart(file, view));
   if (bus.openFiles.size > 1) parts.sort();
   for (const one of view.fileSystems) parts.push(fileSystemPart(one, view));
@@ -150,7 +159,7 @@ function otherParts(world: World, view: View): string[] {
   return parts;
 }
 
-/** What a driver left, and what the pages of the device remember. */
+/** What a driver left on a device. */
 function residuePart(device: DevDax, view: View): string {
   const { binding, pageMap, region, cleared, lastDevres, nodeCorrupt } = device;
   const maps = `${pageMapText(region.pageMap, device)} ${pageMapText(pageMap, device)}`;
@@ -159,7 +168,7 @@ function residuePart(device: DevDax, view: View): string {
   const rested = cleared
     .map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`)
     .join();
-  return `${view.device(device)} left ${rested} ${maps} ${wrong}${matched} ${foliosText(device, view)}`;
+  return `${view.device(device)} left ${rested} ${maps} ${wrong}${matched}`;
 }
 
 function pageMapText(pageMap: DevPagemap | null, device: DevDax): string {
@@ -169,18 +178,18 @@ function pageMapText(pageMap: DevPagemap | null, device: DevDax): string {
 }
 
 /**
- * Folio state, per unit. Events touch a unit whole or at its first page, so its first two pages and its last tell of all.
+ * Folio state of a region's memory, also while the region is away, per unit: events touch a unit whole or at its first page,
+ * so its first two pages and its last tell of all.
  */
-function foliosText(device: DevDax, view: View): string {
-  const { pages } = device.platform;
+function foliosPart(region: ScopeRegion, view: View): string {
+  const { pages } = view.world.bus;
   let text = '';
-  for (const { start, end } of device.ranges) {
-    for (let pfn = start / 4096; pfn * 4096 < end; pfn += PMD_PAGES) {
-      for (const page of [pfn, pfn + 1, pfn + PMD_PAGES - 1]) {
-        const { order, mapping, index, share, refcount } = pages.describe(page);
-        if (order === 0 && mapping === null && share === 0 && refcount === 0) text += '.';
-        else text += `(${order} ${view.mapping(device, mapping)} ${index} ${share} ${refcount})`;
-      }
+  const end = (region.start + region.size) / 4096;
+  for (let pfn = region.start / 4096; pfn < end; pfn += PMD_PAGES) {
+    for (const page of [pfn, pfn + 1, pfn + PMD_PAGES - 1]) {
+      const { order, mapping, index, share, refcount } = pages.describe(page);
+      if (order === 0 && mapping === null && share === 0 && refcount === 0) text += '.';
+      else text += `(${order} ${view.owner(mapping)} ${index} ${share} ${refcount})`;
     }
   }
   return text;

@@ -1,5 +1,6 @@
 /** A list of events, run one by one: what a violation is reported as, and how it is seen again. */
 import { fail } from '../../libc/index.js';
+import { applyEvent } from './operation.js';
 import { Events } from './operations/index.js';
 import { checkWorld } from './oracle.js';
 import type { Scope } from './scope.js';
@@ -41,10 +42,11 @@ export function runTrace(scope: Scope, quirks: readonly string[], events: readon
   const seen = new Set<string>();
   return parsed.map((event) => {
     const before = keys.keyOf(world, ids).control;
-    const errno = world.apply(event);
-    const wrong = [...world.takeViolations(), ...checkWorld(world)];
+    const errno = applyEvent(world, event);
+    const wrong = world.takeViolations();
     if (errno !== null && keys.keyOf(world, ids).control !== before)
       wrong.push(failedButChanged(event.text, errno));
+    wrong.push(...checkWorld(world));
     return { event: event.text, errno, violations: unseen(wrong, seen), drivers: driversOf(world) };
   });
 }

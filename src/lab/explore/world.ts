@@ -1,9 +1,8 @@
 /** One state: a bus and everybody around it. Mutable; a state is reached again by running its events on a new world. */
 import { Bus, type DevDax, type OpenFile, type Vma } from '../../dax/index.js';
-import { DaxError, fail } from '../../libc/index.js';
+import { fail } from '../../libc/index.js';
 import { FileSystem } from './actors/file-system.js';
 import type { Pause, Thread } from './actors/threads.js';
-import type { ExploreEvent } from './operation.js';
 import { BLOCK_BYTES, type Scope } from './scope.js';
 
 /** A broken invariant. */
@@ -50,21 +49,6 @@ export class World {
   addRegion(id: number): void {
     const region = this.scope.regions[id] ?? fail('EINVAL', `scope ${this.scope.name} has no region ${id}`);
     this.bus.addRegion(region);
-  }
-
-  /**
-   * Runs one event. @returns the errno it failed with, null when it succeeded
-   * (anything thrown that is no errno is a violation)
-   */
-  apply(event: ExploreEvent): string | null {
-    try {
-      event.operation.apply(this, event.words);
-      return null;
-    } catch (error) {
-      if (error instanceof DaxError) return error.code;
-      this.violated('crash', `${event.text}: ${error instanceof Error ? error.message : String(error)}`);
-      return 'EFAULT';
-    }
   }
 
   violated(invariant: string, text: string): void {

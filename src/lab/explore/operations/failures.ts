@@ -1,7 +1,7 @@
 import type { DevDax } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
 import { PAGE_SIZE, PMD_PAGES } from '../../../mm/index.js';
-import type { ToldFailure } from '../actors/file-system.js';
+import type { FileSystem, ToldFailure } from '../actors/file-system.js';
 import { type Operation, pairs } from '../operation.js';
 import { pageAt } from '../reference.js';
 import type { World } from '../world.js';
@@ -56,8 +56,7 @@ function memoryFailure(world: World, [name, text]: readonly string[]): void {
   world.bus.memoryFailure(pfn * PAGE_SIZE, PAGE_SIZE);
   const offset = (unit * PMD_PAGES + 1) * PAGE_SIZE;
   for (const fileSystem of world.fileSystems) {
-    const wanted =
-      device.dax.holder === fileSystem && isOwn(device, pfn) ? [{ offset, length: PAGE_SIZE }] : [];
+    const wanted = mustHear(device, fileSystem, pfn) ? [{ offset, length: PAGE_SIZE }] : [];
     if (!sameFailures(fileSystem.takeTold(), wanted))
       world.violated(
         'I10',
@@ -66,9 +65,10 @@ function memoryFailure(world: World, [name, text]: readonly string[]): void {
   }
 }
 
-/** A range written while bound is not the driver's. */
-function isOwn(device: DevDax, pfn: number): boolean {
+/** Who holds a device that is not dying already. A range written while bound is not the driver's. */
+function mustHear(device: DevDax, fileSystem: FileSystem, pfn: number): boolean {
   const hpa = pfn * PAGE_SIZE;
+  if (device.dax.holder !== fileSystem || !device.dax.alive) return false;
   return device.binding?.ranges.some(({ start, end }) => hpa >= start && hpa <= end) ?? false;
 }
 

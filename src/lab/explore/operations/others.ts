@@ -24,7 +24,7 @@ export const otherOperations: readonly Operation[] = [
     group: 'helpers',
     offers: ({ bus }) =>
       pairs(
-        bus.devices().flatMap(({ name, driver }) => (driver === null ? [] : [name])),
+        bus.devices().map(({ name }) => name),
         bus.drivers.map(({ name }) => name),
       ),
     apply: helper,

@@ -55,5 +55,9 @@ function devicesIn(events: readonly string[], scope: Scope): string[] {
 function regionText(region: ScopeRegion): string {
   const kind = region.static ? 'static (pmem)' : `dynamic (hmem${region.idle ? ', region_idle=1' : ''})`;
   const late = region.pageMapStart === undefined ? '' : ', page map that starts after its data';
-  return `region ${region.id}: ${kind}, ${region.type} type, ${region.size / PMD_SIZE} units or more${late}`;
+  return `region ${region.id}: ${kind}, ${region.type} type, ${counted(region.size / PMD_SIZE)} or more${late}`;
+}
+
+function counted(units: number): string {
+  return units === 1 ? '1 unit' : `${units} units`;
 }

@@ -1,0 +1,62 @@
+import type { CommandSpec } from './spec.js';
+
+const group = 'File systems:';
+const mounting = () => import('../commands/mount.js');
+const directory = ['<directory>', 'an existing directory'] as const;
+const foreground = ['-f, --foreground', 'serve it from this process, until Ctrl-C or umount'] as const;
+const allowOther = [
+  '--allow-other',
+  'other users may use it too (root, or user_allow_other in /etc/fuse.conf)',
+] as const;
+const wirelog = ['--wirelog', 'with -f: every FUSE message on stderr'] as const;
+
+/** Commands that show things as directories, by FUSE. */
+export const mountCommands: readonly CommandSpec[] = [
+  {
+    name: 'mount',
+    group,
+    summary: 'mount a famfs as a directory (FUSE), for any program',
+    arguments: [['<device>', 'a name (dax0.0), a device node (/dev/dax0.0) or an image file'], directory],
+    options: [foreground, allowOther, ['--read-only', 'nothing is written through it'], wirelog],
+    explanation:
+      'Mounts a famfs with FUSE: every program reads its files, from the one memory. On the host that owns it files of fixed size can be ' +
+      'written, and cp, mkdir and tar make new ones, which get their size when they are first closed. Serves in the background; ' +
+      'the pid is in ROOT/mounts. See docs/mount.md for what works.',
+    examples: ['udax mount dax0.0 /mnt', 'udax mount -f --read-only pool.img /mnt', 'udax umount /mnt'],
+    load: async () => (await mounting()).mount,
+  },
+  {
+    name: 'umount',
+    group,
+    summary: 'take a FUSE mount down, also of a daemon that was killed',
+    arguments: [directory],
+    options: [['-f, --force', 'also while it is in use: its users get errors']],
+    explanation:
+      'Takes the mount down and waits until its daemon has ended. A mount whose daemon is gone is removed, with what it left in the state ' +
+      'directory. A busy mount is refused (EBUSY) without -f.',
+    examples: ['udax umount /mnt', 'udax umount -f /mnt'],
+    load: async () => (await mounting()).umount,
+  },
+  {
+    name: 'sysfs',
+    group: 'Tools:',
+    summary: "mount the machine's attribute tree, as the kernel has it in /sys",
+    arguments: [directory],
+    options: [foreground, allowOther, wirelog],
+    explanation:
+      'Mounts bus/dax, devices, dev/char and module of this machine with FUSE; reads and writes of attributes do what they do in /sys.',
+    examples: ['udax sysfs /tmp/sys && cat /tmp/sys/bus/dax/devices/dax0.0/size'],
+    load: async () => (await mounting()).sysfs,
+  },
+  {
+    name: 'shell',
+    group: 'Tools:',
+    summary: 'run daxctl or another tool in a namespace where /sys and /dev are this machine (root)',
+    arguments: [['[command...]', 'what to run, after --; default: $SHELL']],
+    explanation:
+      'Runs a command in a private mount namespace in which /sys shows the regions, devices and drivers of this machine and /dev their ' +
+      'nodes, so that unmodified daxctl lists, creates, destroys, enables, disables and reconfigures them. The exit status is the one of the command.',
+    examples: ['udax shell -- daxctl list -DRM', 'udax shell -- daxctl reconfigure-device -m devdax dax0.0'],
+    load: async () => (await import('../commands/shell.js')).shell,
+  },
+];

@@ -1,0 +1,63 @@
+import { type CreateOptions, PatternStream, type Volume, type VolumeFile } from '../../famfs/index.js';
+import { fail } from '../../libc/index.js';
+import { type OwnershipFlags, ownershipOf, type StripeFlags, stripeOf } from '../arguments/ownership.js';
+
+export interface CreatFlags extends OwnershipFlags, StripeFlags {
+  size?: string;
+  random?: boolean;
+  seed?: string;
+  multi?: string[];
+  threads?: string;
+}
+
+/** Written or compared at a time: small enough to stay in the caches. */
+const pieceBytes = 1 << 20;
+
+/** What all files of one command line share. */
+export function optionsOf(flags: CreatFlags): Omit<CreateOptions, 'size' | 'zero'> {
+  const mode = flags.mode === undefined ? 0o644 : ownershipOf(flags).mode!;
+  return { ...ownershipOf(flags), ...stripeOf(flags), mode: mode & ~process.umask() };
+}
+
+/** Makes one file, or takes the one that is there. @returns whether it was there */
+export function makeFile(
+  volume: Volume,
+  path: string,
+  { size, seed }: { size: number; seed: number | null },
+  options: Omit<CreateOptions, 'size' | 'zero'>,
+): boolean {
+  const existed = volume.exists(path);
+  const file = existed
+    ? openOfSize(volume, path, size)
+    : volume.create(path, { ...options, size, zero: seed === null });
+  try {
+    if (seed !== null) fillWithPattern(file, seed);
+  } finally {
+    file.close();
+  }
+  return existed;
+}
+
+/** A file that is there serves when it has the size that was asked for. */
+function openOfSize(volume: Volume, path: string, size: number): VolumeFile {
+  const stat = volume.stat(path);
+  if (!stat.isFile()) fail('EISDIR', `${path} is a directory: choose another name`, { path });
+  if (stat.size !== size) {
+    fail(
+      'EEXIST',
+      `${path} exists with ${stat.size} bytes, not ${size}: famfs files keep their size, choose another name`,
+      { path },
+    );
+  }
+  return volume.open(path, { writable: true });
+}
+
+function fillWithPattern(file: VolumeFile, seed: number): void {
+  const pattern = new PatternStream(seed);
+  const piece = new Uint8Array(Math.min(pieceBytes, file.size));
+  for (let position = 0; position < file.size; position += piece.length) {
+    const part = piece.subarray(0, Math.min(piece.length, file.size - position));
+    pattern.fill(part);
+    file.write(part, position);
+  }
+}

@@ -1,0 +1,126 @@
+import { resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { resolveMountpoint, unmountFuse } from '../../fuse/index.js';
+import { fail } from '../../libc/index.js';
+import { isDeviceName, openMachine } from '../../machine/index.js';
+import {
+  isDaemon,
+  type MountRecord,
+  MountRecords,
+  mountFamfsAt,
+  mountSysfsAt,
+  type Served,
+  serve,
+  startDaemon,
+} from '../../mounts/index.js';
+import type { Context } from '../context.js';
+import { UsageError } from '../errors.js';
+import { isMachine } from '../opening.js';
+
+/** How long a daemon may take to go after its mount is gone. */
+const DAEMON_END_MS = 5000;
+
+interface MountFlags {
+  foreground?: boolean;
+  allowOther?: boolean;
+  readOnly?: boolean;
+  wirelog?: boolean;
+}
+
+/** `udax mount` */
+export async function mount(context: Context, [device = '', directory = '']: string[], flags: MountFlags) {
+  const where = isDeviceName(device) ? device : resolve(device);
+  if (isDeviceName(device) && !isMachine(context.root)) {
+    fail(
+      'ENODEV',
+      `there is no machine at ${context.root}\nMake one: udax create-region -s 1GiB (or say --root DIR)`,
+    );
+  }
+  const about = { kind: 'famfs', what: where, mountpoint: resolve(directory) } as const;
+  await mountInBackgroundOrHere(context, about, flags, [where, about.mountpoint], () =>
+    mountFamfsAt(where, about.mountpoint, {
+      root: context.root,
+      readOnly: flags.readOnly ?? false,
+      ...common(context, flags),
+    }),
+  );
+}
+
+/** `udax sysfs` */
+export async function sysfs(context: Context, [directory = '']: string[], flags: MountFlags) {
+  openMachine(context.root).close(); // made on first use, and wrong ones are told here
+  const about = { kind: 'sysfs', what: context.root, mountpoint: resolve(directory) } as const;
+  await mountInBackgroundOrHere(context, about, flags, [about.mountpoint], () =>
+    mountSysfsAt(about.mountpoint, { root: context.root, ...common(context, flags) }),
+  );
+}
+
+function common(context: Context, flags: MountFlags) {
+  return {
+    allowOther: flags.allowOther ?? false,
+    onReport: (error: Error) => context.output.note(`udax: ${error.message}`),
+    ...(flags.wirelog && { onWire: (line: string) => context.output.note(line) }),
+  };
+}
+
+async function mountInBackgroundOrHere(
+  context: Context,
+  about: Omit<MountRecord, 'pid'>,
+  flags: MountFlags,
+  words: string[],
+  mountHere: () => Promise<Served>,
+): Promise<void> {
+  const records = new MountRecords(context.root);
+  const mounted = records.at(about.mountpoint);
+  if (mounted) {
+    fail(
+      'EBUSY',
+      `${mounted.mountpoint} has ${mounted.what} mounted already, by pid ${mounted.pid}: udax umount it first`,
+    );
+  }
+  if (flags.foreground || isDaemon()) {
+    await serve(records, about, mountHere, context.interruptible(), (mountpoint) =>
+      context.output.note(`${about.what} is at ${mountpoint}; Ctrl-C or udax umount ends it`),
+    );
+    return;
+  }
+  if (flags.wirelog) throw new UsageError('--wirelog shows messages as they pass: it needs -f');
+  records.prepare();
+  const command = about.kind === 'famfs' ? 'mount' : 'sysfs';
+  const options = [
+    '-f',
+    ...(flags.allowOther ? ['--allow-other'] : []),
+    ...(flags.readOnly ? ['--read-only'] : []),
+  ];
+  const argv = [process.argv[1]!, '--root', context.root, command, ...options, '--', ...words];
+  const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));
+  const mountpoint = resolveMountpoint(about.mountpoint);
+  context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
+}
+
+/** `udax umount` */
+export async function umount(context: Context, [directory = '']: string[], flags: { force?: boolean }) {
+  const records = new MountRecords(context.root);
+  const record = records.at(directory);
+  const found = await unmountFuse(directory, { whenBusy: flags.force ? 'abort' : 'fail' });
+  if (record) await daemonEnd(records, record);
+  const mountpoint = resolveMountpoint(directory);
+  context.show({ mountpoint, found, ...(record && { pid: record.pid }) }, () =>
+    found === 'dead'
+      ? `${mountpoint}: removed the mount of a daemon that was gone`
+      : `${mountpoint} is unmounted`,
+  );
+}
+
+async function daemonEnd(records: MountRecords, { mountpoint, pid }: MountRecord): Promise<void> {
+  const deadline = performance.now() + DAEMON_END_MS;
+  while (records.at(mountpoint)?.pid === pid) {
+    if (performance.now() > deadline) {
+      fail(
+        'EBUSY',
+        `${mountpoint} is unmounted, but its daemon (pid ${pid}) has not ended in ${DAEMON_END_MS / 1000} s`,
+      );
+    }
+    await pause(20);
+  }
+}

@@ -1,0 +1,109 @@
+/** What a copy onto a volume reads from: a host file, or a file of a volume. */
+import fs from 'node:fs';
+import { asDaxError, DaxError, fail, hasCode } from '../../libc/index.js';
+import type { VolumeFile } from './file.js';
+import { LeasedMapping, MAPPED_PIECE_BYTES } from './leased-mapping.js';
+
+/** What is copied in: a host file, or a file of this or another volume. */
+export interface CopySource {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Permission bits of the copy, when none are asked for. */
+  readonly mode: number;
+  /** Fills `into` with the bytes from `position` on. @throws DaxError EIO when they are not all there */
+  readFully(into: Uint8Array, position: number): void;
+  /** How much to ask for at a time, where that matters. */
+  readonly pieceBytes?: number;
+  close(): void;
+}
+
+/** A file of a volume as source. It stays its owner's: it is not closed here. */
+export function volumeSource(file: VolumeFile): CopySource {
+  return {
+    path: file.path,
+    size: file.size,
+    mode: 0o644,
+    readFully: (into, position) => void file.read(into, position),
+    close() {},
+  };
+}
+
+interface HostFile {
+  readonly fd: number;
+  readonly path: string;
+  readonly size: number;
+}
+
+/**
+ * Opens a host file to be copied in.
+ * @throws DaxError EINVAL not a regular file, or empty (famfs has no empty files); ENOENT, EACCES
+ */
+export function openSource(path: string): CopySource {
+  let fd: number;
+  try {
+    // Without O_NONBLOCK a fifo would stop us here.
+    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  } catch (error) {
+    throw asDaxError(error, `cannot read ${path}`, path);
+  }
+  const stat = fs.fstatSync(fd);
+  const problem = stat.isDirectory()
+    ? 'is a directory: copy its files one by one (udax cp -r)'
+    : !stat.isFile()
+      ? 'is not a regular file: only those can be copied in'
+      : stat.size === 0
+        ? 'is empty: a famfs file holds at least one byte'
+        : undefined;
+  if (problem === undefined) return hostSource({ fd, path, size: stat.size }, stat.mode & 0o777);
+  fs.closeSync(fd);
+  return fail(stat.isDirectory() ? 'EISDIR' : 'EINVAL', `${path} ${problem}`, { path });
+}
+
+function hostSource(file: HostFile, mode: number): CopySource {
+  const { path, size, fd } = file;
+  const mapped = size >= MAPPED_PIECE_BYTES ? LeasedMapping.of(fd, size) : null;
+  return {
+    path,
+    size,
+    mode,
+    ...(mapped === null ? {} : { pieceBytes: MAPPED_PIECE_BYTES }),
+    readFully(into, position) {
+      if (!mapped?.copy(into, position)) readFully(file, into, position);
+    },
+    close() {
+      mapped?.end();
+      fs.closeSync(fd);
+    },
+  };
+}
+
+function readFully(source: HostFile, into: Uint8Array, position: number): void {
+  for (let done = 0; done < into.length; ) {
+    const bytes = readSome(source, into, done, position + done);
+    if (bytes === 0) {
+      fail(
+        'EIO',
+        `${source.path} ended at ${position + done} of its ${source.size} bytes: it was cut while being copied`,
+        {
+          path: source.path,
+        },
+      );
+    }
+    done += bytes;
+  }
+}
+
+function readSome(source: HostFile, into: Uint8Array, done: number, position: number): number {
+  try {
+    return fs.readSync(source.fd, into, done, into.length - done, position);
+  } catch (error) {
+    if (!hasCode(error, 'EFAULT')) throw asDaxError(error, `reading ${source.path}`, source.path);
+    // Where a store of ours would be a fatal SIGBUS, read(2) answers EFAULT.
+    throw new DaxError(
+      'ENOSPC',
+      `there is no memory to put byte ${position} of ${source.path} into: the file system under a sparse backing is full`,
+      { path: source.path, cause: error },
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import fs from 'node:fs';
+import { asDaxError, ofdLock } from '../../libc/index.js';
+import { type Fmap, pieces } from '../media/fmap.js';
+import { backingRanges, type DeviceMedia } from './device-media.js';
+
+/** A lock on bytes of a file, until released or until this process ends. */
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * Locks bytes of a file for this handle alone, among all processes of this host that reach the same memory. The lock
+ * is advisory and lies on the memory's own file or device (an open-file-description lock).
+ * @returns null when somebody else has it
+ */
+export function lockFileRange(
+  media: DeviceMedia,
+  fmap: Fmap,
+  offset: number,
+  length: number,
+): FileLock | null {
+  const fd = openAgain(media);
+  for (const extent of pieces(fmap, offset, length)) {
+    for (const range of backingRanges(media.dax, extent.offset, extent.length)) {
+      if (!ofdLock(fd, 'exclusive', { start: range.offset, length: range.length })) {
+        fs.closeSync(fd);
+        return null;
+      }
+    }
+  }
+  let isHeld = true;
+  return {
+    release() {
+      if (!isHeld) return;
+      isHeld = false;
+      fs.closeSync(fd);
+    },
+  };
+}
+
+/** Such locks belong to a descriptor: each lock has its own. */
+function openAgain({ backing, name }: DeviceMedia): number {
+  try {
+    return fs.openSync(`/proc/self/fd/${backing.fd}`, 'r+');
+  } catch (error) {
+    throw asDaxError(error, `cannot lock ${backing.name} for ${name}`, name);
+  }
+}

@@ -1,0 +1,209 @@
+import { fail, hasCode } from '../../libc/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import type { FamfsExtent, Fmap } from '../media/fmap.js';
+import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
+import type { Inode } from './inode.js';
+import type { MountedFamfs } from './mounted.js';
+import { newName } from './names.js';
+import { permissions } from './ownership.js';
+import type { Reservation } from './space.js';
+
+export interface GrowingFileOptions {
+  /** Permission bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+/**
+ * A file whose size nobody knows yet: the kernel creates first and writes then. It grows on the device in steps that
+ * double (so 16 extents reach 128 GiB even when no two are neighbours; neighbours become one extent), in space that
+ * is reserved but not named by the log: nobody else sees it. publish() cuts off what was not used and appends the
+ * entry; from then on the file is like any other, fixed in size. end() without it leaves no trace, as does our death.
+ */
+export class GrowingFile {
+  mode: number;
+  uid: number;
+  gid: number;
+  readonly #mounted: MountedFamfs;
+  readonly #path: string;
+  #size = 0;
+  #capacity = 0;
+  #reservations: Reservation[] = [];
+  #extents: FamfsExtent[] = [];
+  #inode: Inode | null = null;
+
+  /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; ENOSPC log full */
+  constructor(mounted: MountedFamfs, path: string, options: GrowingFileOptions) {
+    this.#mounted = mounted;
+    this.#path = path;
+    this.mode = permissions(options.mode, path);
+    this.uid = options.uid;
+    this.gid = options.gid;
+    mounted.session(() => {
+      newName(mounted.tree, path);
+      mounted.assertLogRoom(1);
+    });
+  }
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Bytes of the device taken for it so far. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Shows `sink` the bytes from `position` on; stops at the end. */
+  drain(position: number, length: number, sink: (bytes: Uint8Array) => void): void {
+    const bytes = Math.min(length, this.#size - position);
+    if (bytes > 0) this.#inode!.dax.drain(position, bytes, sink);
+  }
+
+  /** Copies bytes in; what lies between the end and `position` becomes zero. @throws DaxError ENOSPC */
+  write(bytes: Uint8Array, position: number): number {
+    if (bytes.length === 0) return 0;
+    const end = position + bytes.length;
+    this.#reserve(end);
+    if (position > this.#size) this.#zero(this.#size, position);
+    this.#inode!.dax.write(bytes, position);
+    this.#size = Math.max(this.#size, end);
+    return bytes.length;
+  }
+
+  /** As ftruncate(2). @throws DaxError ENOSPC */
+  resize(size: number): void {
+    this.#reserve(size);
+    if (size > this.#size) this.#zero(this.#size, size);
+    this.#size = size;
+  }
+
+  /**
+   * The file appears for everybody, with the size it has now.
+   * @returns its inode number
+   * @throws DaxError EINVAL it is empty; EEXIST somebody took the name meanwhile; ENOSPC log full
+   */
+  publish(): number {
+    const size = this.#size;
+    if (size === 0) {
+      fail('EINVAL', `${this.#path} is empty: a famfs file holds at least one byte, so it is not kept`, {
+        path: this.#path,
+      });
+    }
+    const mounted = this.#mounted;
+    const fmap = this.#trimmed();
+    const pageEnd = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+    // What is in the last page behind the end shows in mappings of whole pages.
+    if (pageEnd > size) this.#inode!.dax.zero(size, pageEnd - size);
+    const ino = mounted.session(() => {
+      const logPath = newName(mounted.tree, this.#path);
+      mounted.assertLogRoom(1);
+      mounted.flushData(fmap);
+      for (const reservation of this.#reservations) reservation.handOver();
+      const { mode, uid, gid } = this;
+      mounted.append({ kind: 'file', path: logPath, size, mode, uid, gid, fmap });
+      return mounted.tree.lookup(logPath);
+    });
+    this.end();
+    return ino;
+  }
+
+  /** Gives back what the log does not name. Idempotent. */
+  end(): void {
+    for (const reservation of this.#reservations) reservation.end();
+    this.#reservations = [];
+    this.#extents = [];
+    this.#inode = null;
+    this.#capacity = 0;
+    this.#size = 0;
+  }
+
+  #zero(from: number, to: number): void {
+    const { dax } = this.#inode!;
+    dax.zero(from, to - from);
+    // Zeroing may have punched holes, and stores into those need memory.
+    dax.ensureMemory();
+  }
+
+  #reserve(needed: number): void {
+    if (needed <= this.#capacity) return;
+    const missing = needed - this.#capacity;
+    const doubled = Math.max(missing, this.#capacity);
+    const reservation = this.#take(doubled === missing ? [missing] : [doubled, missing]);
+    try {
+      const bytes = lengthOf(reservation.fmap.extents);
+      this.#mounted.newInode(this.#path, bytes, reservation.fmap).dax.ensureMemory();
+    } catch (error) {
+      reservation.end();
+      throw error;
+    }
+    this.#reservations.push(reservation);
+    this.#extents = joined(this.#extents, reservation.fmap.extents);
+    this.#capacity = lengthOf(this.#extents);
+    const fmap: Fmap = { type: 'simple', extents: this.#extents };
+    this.#inode = this.#mounted.newInode(this.#path, this.#capacity, fmap);
+  }
+
+  /** Space of the first of these sizes that is there and fits the extents left. */
+  #take(sizes: readonly number[]): Reservation {
+    return this.#mounted.session(() => {
+      for (const [place, size] of sizes.entries()) {
+        const isLast = place === sizes.length - 1;
+        let reservation: Reservation | undefined;
+        try {
+          reservation = this.#mounted.space.take(size);
+          this.#mounted.assertMemory(reservation.fmap);
+          this.#assertFewEnough(reservation.fmap.extents, size);
+          reservation.keep();
+          return reservation;
+        } catch (error) {
+          reservation?.end();
+          if (isLast || !hasCode(error, 'ENOSPC')) throw error;
+        }
+      }
+      return fail('EINVAL', 'no size to take space for');
+    });
+  }
+
+  #assertFewEnough(more: readonly FamfsExtent[], size: number): void {
+    const count = joined(this.#extents, more).length;
+    if (count <= FAMFS_MAX_EXTENTS) return;
+    fail(
+      'ENOSPC',
+      `${this.#path} has ${this.#capacity} bytes in ${this.#extents.length} extents, ${size} more would make ${count}: ` +
+        `a file has at most ${FAMFS_MAX_EXTENTS}, and free space is in smaller pieces`,
+      { path: this.#path },
+    );
+  }
+
+  /** The extents that hold `size` bytes, the last cut to whole units. */
+  #trimmed(): Fmap {
+    const { allocUnit } = this.#mounted.superblock;
+    const extents: FamfsExtent[] = [];
+    let left = Math.ceil(this.#size / allocUnit) * allocUnit;
+    for (const { devindex, offset, length } of this.#extents) {
+      if (left === 0) break;
+      const kept = Math.min(length, left);
+      extents.push({ devindex, offset, length: kept });
+      left -= kept;
+    }
+    return { type: 'simple', extents };
+  }
+}
+
+function lengthOf(extents: readonly FamfsExtent[]): number {
+  return extents.reduce((sum, extent) => sum + extent.length, 0);
+}
+
+/** Both lists in order; a neighbour continues the extent before it. */
+function joined(first: readonly FamfsExtent[], more: readonly FamfsExtent[]): FamfsExtent[] {
+  const list = first.map((extent) => ({ ...extent }));
+  for (const extent of more) {
+    const last = list.at(-1);
+    if (last && last.offset + last.length === extent.offset) last.length += extent.length;
+    else list.push({ ...extent });
+  }
+  return list;
+}

@@ -1,0 +1,114 @@
+import { hasCode } from '../../libc/index.js';
+import type { Fmap } from '../media/fmap.js';
+import { type InodeStat, ROOT_INO } from '../media/tree.js';
+import { type OpenFileHost, VolumeFile } from './file.js';
+import { FileSpans } from './file-spans.js';
+import { GrowingFile, type GrowingFileOptions } from './growing-file.js';
+import type { MountedFamfs } from './mounted.js';
+
+/**
+ * A volume by inode numbers instead of paths, for servers. Numbers are the same on every host and for good: the root is 1,
+ * the file or directory of log entry i is i + 2. Every call throws what the volume's own calls throw when it is closed or its
+ * device is gone.
+ */
+export class VolumeInodes {
+  readonly root = ROOT_INO;
+  readonly #mounted: MountedFamfs;
+  readonly #host: OpenFileHost;
+
+  /** Made by Volume.inodes. */
+  constructor(mounted: MountedFamfs, host: OpenFileHost) {
+    this.#mounted = mounted;
+    this.#host = host;
+  }
+
+  /** Applies what was published since; one load when nothing was. @returns the number that the next new inode gets */
+  refresh(): number {
+    this.#host.check();
+    this.#mounted.refresh();
+    return this.end;
+  }
+
+  /** The first number that no inode has yet. */
+  get end(): number {
+    return this.#mounted.tree.nextIndex + ROOT_INO + 1;
+  }
+
+  /** Whether a number names something: entries that replay skipped do not. */
+  has(ino: number): boolean {
+    try {
+      this.#mounted.tree.isDirectory(ino);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  /** One name in a directory: its number, or -1. */
+  lookup(directory: number, name: string): number {
+    return this.#mounted.tree.child(directory, name);
+  }
+
+  /** @throws DaxError ENOENT */
+  stat(ino: number): InodeStat {
+    return this.#mounted.tree.stat(ino);
+  }
+
+  isDirectory(ino: number): boolean {
+    return this.#mounted.tree.isDirectory(ino);
+  }
+
+  nameOf(ino: number): string {
+    return this.#mounted.tree.nameOf(ino);
+  }
+
+  parentOf(ino: number): number {
+    return this.#mounted.tree.parentOf(ino);
+  }
+
+  /** With a leading slash. */
+  pathOf(ino: number): string {
+    return `/${this.#mounted.tree.pathOf(ino)}`;
+  }
+
+  /** In order of creation. */
+  children(directory: number): Iterable<number> {
+    return this.#mounted.tree.children(directory);
+  }
+
+  fmap(ino: number): Fmap {
+    return this.#mounted.tree.fmap(ino);
+  }
+
+  /** @throws DaxError EROFS when asked to write where that is not possible */
+  open(ino: number, { writable }: { writable: boolean }): VolumeFile {
+    this.#host.check();
+    if (writable) this.#host.checkWritable(this.pathOf(ino));
+    return new VolumeFile(this.#mounted.inode(ino), this.#host, !writable);
+  }
+
+  /** Where the bytes of a file are in this process; null where not all of it is memory of this device (read() says why). */
+  spans(ino: number): FileSpans | null {
+    this.#host.check();
+    const { size } = this.stat(ino);
+    try {
+      return new FileSpans(this.#mounted, this.pathOf(ino), size, this.fmap(ino));
+    } catch (error) {
+      if (hasCode(error, 'EIO', 'ENODEV', 'ERANGE', 'ENXIO')) return null;
+      throw error;
+    }
+  }
+
+  /** Throws when the device is gone; notices what other processes did to it. Before each use of spans. */
+  check(): void {
+    this.#host.check();
+  }
+
+  /** A new file that grows until it is published. @throws DaxError EROFS; as Volume.create() for the name */
+  grow(path: string, options: GrowingFileOptions): GrowingFile {
+    this.#host.check();
+    this.#host.checkWritable(path);
+    return new GrowingFile(this.#mounted, path, options);
+  }
+}

@@ -1,0 +1,136 @@
+import { addressOf, DaxError, errnoOf } from '../libc/index.js';
+import type { FuseFileSystem } from './file-system.js';
+import {
+  DEFAULT_MAX_WRITE_BYTES,
+  MessageReader,
+  type OperationName,
+  opcodeOf,
+  operationOf,
+  operations,
+  printReply,
+  printRequest,
+  REQUEST_OVERHEAD_BYTES,
+  Reply,
+  structs,
+} from './protocol/index.js';
+import { attributeHandlers } from './serving/attributes.js';
+import { connectionHandlers } from './serving/connection.js';
+import { directoryHandlers, fileHandlers } from './serving/files.js';
+import { nameHandlers } from './serving/names.js';
+import { ENOSYS, ENOTTY, type Handler, Serving } from './serving/serving.js';
+import type { FuseConnectionOptions } from './session-types.js';
+import type { FuseConnection } from './types.js';
+
+const EIO = -errnoOf('EIO');
+const byName: Record<string, Handler> = {
+  ...connectionHandlers,
+  ...nameHandlers,
+  ...attributeHandlers,
+  ...fileHandlers,
+  ...directoryHandlers,
+  IOCTL: () => ENOTTY,
+};
+const handlers: (Handler | undefined)[] = [];
+const silent: boolean[] = [];
+for (const { opcode, name, reply } of operations) {
+  handlers[opcode] = byName[name];
+  silent[opcode] = reply === 'never';
+}
+const OPCODE_INIT = opcodeOf('INIT' satisfies OperationName);
+
+export interface DispatcherOptions {
+  readonly connection?: FuseConnectionOptions;
+  /** Bugs of handlers and malformed requests: survived, but somebody should know. */
+  readonly onReport: (error: unknown) => void;
+  readonly onWire?: (line: string) => void;
+}
+
+/**
+ * One request's bytes in, the file system asked, one reply's pieces out: the protocol without a descriptor.
+ * Put a request into `request`, call `serve`, send what `reply` holds (nothing when it has no pieces).
+ */
+export class Dispatcher {
+  /** Where requests are read into: as large as the largest WRITE. */
+  readonly request: ArrayBuffer;
+  readonly requestAddress: number;
+  readonly reply: Reply;
+  private readonly reader: MessageReader;
+  private readonly serving: Serving;
+
+  constructor(
+    private readonly fileSystem: FuseFileSystem,
+    private readonly options: DispatcherOptions,
+  ) {
+    const connection = options.connection ?? {};
+    const maxWriteBytes = Math.max(4096, connection.maxWriteBytes ?? DEFAULT_MAX_WRITE_BYTES);
+    // The kernel wants room for its largest request, whatever max_write says, and never less than 8 KiB.
+    this.request = new ArrayBuffer(Math.ceil(maxWriteBytes / 4096) * 4096 + REQUEST_OVERHEAD_BYTES);
+    this.requestAddress = addressOf(this.request);
+    this.reply = new Reply(this.request.byteLength);
+    this.reader = new MessageReader(this.request);
+    this.serving = new Serving(fileSystem, connection, this.reader, this.reply);
+  }
+
+  /** What INIT settled, once it has. */
+  get connection(): FuseConnection | null {
+    return this.serving.connection;
+  }
+
+  /** Serves the request that fills the first `length` bytes of `request`. */
+  serve(length: number): void {
+    const { reply, reader, options } = this;
+    if (options.onWire) options.onWire(printRequest(new Uint8Array(this.request, 0, length)));
+    const { view } = reader;
+    const opcode = length >= 8 ? view.getUint32(structs.InHeader.at.opcode, true) : 0;
+    reply.begin();
+    const error = this.answer(opcode, length);
+    if (silent[opcode] === true || length < structs.InHeader.bytes) {
+      reply.clear();
+      return;
+    }
+    const { unique } = structs.InHeader.at;
+    reply.finish(view.getUint32(unique, true), view.getUint32(unique + 4, true), error);
+    if (options.onWire) this.printReply(length, options.onWire);
+  }
+
+  /** The mount is gone. */
+  destroy(): void {
+    try {
+      this.fileSystem.destroy?.();
+    } catch (error) {
+      this.options.onReport(error);
+    }
+  }
+
+  private answer(opcode: number, length: number): number {
+    try {
+      this.reader.start(length);
+      this.serving.begin();
+      const handler = handlers[opcode];
+      if (handler === undefined) return ENOSYS;
+      if (this.serving.connection === null && opcode !== OPCODE_INIT) return EIO;
+      return handler(this.serving);
+    } catch (error) {
+      const errno = errnoOfThrown(error);
+      // Nobody else hears of a failure that has no reply.
+      if (errno === undefined || silent[opcode]) {
+        this.options.onReport(new Error(`serving ${operationOf(opcode)?.name ?? opcode} failed`, { cause: error }));
+      }
+      return errno ?? EIO;
+    }
+  }
+
+  private printReply(requestLength: number, onWire: (line: string) => void): void {
+    // Only what lies in the reply itself is shown: pieces elsewhere count by their length.
+    const shown = new Uint8Array(this.reply.length);
+    shown.set(this.reply.bytes.subarray(0, Math.min(this.reply.length, this.reply.inlineBytes)));
+    onWire(printReply(shown, new Uint8Array(this.request, 0, requestLength)));
+  }
+}
+
+/** The negative errno of a DaxError or a system error of Node; undefined for anything else (a bug). */
+function errnoOfThrown(error: unknown): number | undefined {
+  if (error instanceof DaxError) return error.errno;
+  if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return undefined;
+  return error.errno < 0 && error.errno > -512 ? error.errno : undefined;
+}

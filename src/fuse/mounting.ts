@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import {
+  asDaxError,
+  DaxError,
+  fail,
+  hasCode,
+  MS_NODEV,
+  MS_NOSUID,
+  MS_RDONLY,
+  mountFileSystem,
+  receiveDescriptor,
+  setNonBlocking,
+  socketPair,
+} from '../libc/index.js';
+import type { FuseMountOptions } from './session-types.js';
+
+const DEVICE = '/dev/fuse';
+const HELPER_TIMEOUT_MS = 20_000;
+
+export interface Mounted {
+  /** /dev/fuse, non-blocking, belonging to this mount. */
+  readonly deviceFd: number;
+  readonly by: 'mount' | 'fusermount3';
+}
+
+/**
+ * Mounts a FUSE file system and returns the device that serves it. INIT waits there to be answered.
+ * @throws DaxError EPERM, EACCES (rights, with what to do), ENOENT, ENOTDIR (mountpoint), ENOSYS (no FUSE here)
+ */
+export function mountFuse(mountpoint: string, options: FuseMountOptions): Mounted {
+  checkMountpoint(mountpoint);
+  const by = options.by ?? (process.geteuid?.() === 0 ? 'mount' : 'fusermount3');
+  return { deviceFd: by === 'mount' ? mountDirectly(mountpoint, options) : mountByHelper(mountpoint, options), by };
+}
+
+function checkMountpoint(mountpoint: string): void {
+  let stat: fs.Stats;
+  try {
+    stat = fs.statSync(mountpoint);
+  } catch (error) {
+    throw asDaxError(error, 'the mountpoint cannot be used', mountpoint);
+  }
+  if (!stat.isDirectory()) fail('ENOTDIR', 'the mountpoint is not a directory', { path: mountpoint });
+}
+
+function openDevice(): number {
+  try {
+    return fs.openSync(DEVICE, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENODEV', 'ENXIO')) {
+      fail('ENOSYS', `there is no ${DEVICE} here: load the module (modprobe fuse), or give the container the device`);
+    }
+    throw asDaxError(error, `opening ${DEVICE}`, DEVICE);
+  }
+}
+
+function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
+  const deviceFd = openDevice();
+  const data = [
+    `fd=${deviceFd}`,
+    'rootmode=40000',
+    `user_id=${process.geteuid?.() ?? 0}`,
+    `group_id=${process.getegid?.() ?? 0}`,
+  ];
+  if (options.allowOther) data.push('allow_other');
+  if (options.defaultPermissions !== false) data.push('default_permissions');
+  const flags =
+    (options.devices ? 0 : MS_NODEV) | (options.setuid ? 0 : MS_NOSUID) | (options.readOnly ? MS_RDONLY : 0);
+  try {
+    const type = `fuse.${options.subtype ?? 'udax'}`;
+    mountFileSystem(options.source ?? 'udax', mountpoint, type, flags, data.join(','));
+  } catch (error) {
+    fs.closeSync(deviceFd);
+    if (hasCode(error, 'EPERM')) {
+      throw new DaxError('EPERM', `mounting needs CAP_SYS_ADMIN here: run as root, or use fusermount3 (fuse3)`, {
+        syscall: 'mount',
+        path: mountpoint,
+        cause: error,
+      });
+    }
+    throw error;
+  }
+  return deviceFd;
+}
+
+/** fusermount3 (set-user-id root) mounts for us and sends the device through a socket. */
+function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
+  const [ours, theirs] = socketPair();
+  try {
+    const words = [`fsname=${escapeOption(options.source ?? 'udax')}`, `subtype=${options.subtype ?? 'udax'}`];
+    words.push(options.readOnly ? 'ro' : 'rw', 'nosuid', 'nodev');
+    if (options.allowOther) words.push('allow_other');
+    if (options.defaultPermissions !== false) words.push('default_permissions');
+    let result: ReturnType<typeof runHelper>;
+    try {
+      result = runHelper(['-o', words.join(','), '--', mountpoint], theirs);
+    } finally {
+      // Before receiving: while our own copy is open, a helper that sent nothing would leave us waiting for ever.
+      fs.closeSync(theirs);
+    }
+    const deviceFd = result.ok ? receiveDescriptor(ours) : null;
+    if (deviceFd === null) throw helperFailure(result.message, mountpoint);
+    setNonBlocking(deviceFd); // the helper opened it, without O_NONBLOCK
+    return deviceFd;
+  } finally {
+    fs.closeSync(ours);
+  }
+}
+
+/** Runs fusermount3; with a socket it finds it as descriptor 3. */
+export function runHelper(args: readonly string[], socket?: number): { ok: boolean; message: string } {
+  const result = spawnSync('fusermount3', [...args], {
+    stdio: socket === undefined ? ['ignore', 'ignore', 'pipe'] : ['ignore', 'ignore', 'pipe', socket],
+    env: { ...process.env, LC_ALL: 'C', ...(socket === undefined ? {} : { _FUSE_COMMFD: '3' }) },
+    encoding: 'utf8',
+    timeout: HELPER_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  });
+  if (result.error && hasCode(result.error, 'ENOENT')) {
+    fail('ENOSYS', 'fusermount3 is not installed: install fuse3, or mount as root');
+  }
+  if (result.error) return { ok: false, message: result.error.message };
+  return { ok: result.status === 0, message: result.stderr.trim() || `exit status ${result.status}` };
+}
+
+function helperFailure(message: string, mountpoint: string): DaxError {
+  let advice = '';
+  if (/allow_other/.test(message)) advice = ' (put user_allow_other into /etc/fuse.conf, or leave --allow-other out)';
+  else if (/failed to open \/dev\/fuse: Permission denied/.test(message)) {
+    advice = ' (every user of FUSE needs to open it: chmod 666 /dev/fuse, as root)';
+  }
+  const code = /Permission denied/.test(message) ? 'EACCES' : 'EPERM';
+  return new DaxError(code, `${message}${advice}`, { path: mountpoint });
+}
+
+/** Commas separate options: fusermount3 takes them behind a backslash. */
+function escapeOption(text: string): string {
+  return text.replace(/[\\,]/g, '\\$&');
+}

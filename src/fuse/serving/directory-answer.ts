@@ -1,0 +1,58 @@
+import { encodeEntry, encodeNoEntry, type Reply, structs, writeU64 } from '../protocol/index.js';
+import type { FuseDirectoryAnswer, FuseEntry } from '../types.js';
+
+const { Dirent, EntryOut } = structs;
+const ALIGNMENT = 8;
+
+/** The names of one READDIR or READDIRPLUS, cut at what was asked for. */
+export class DirectoryAnswer implements FuseDirectoryAnswer {
+  plus = false;
+  private used = 0;
+  private room = 0;
+
+  constructor(private readonly reply: Reply) {}
+
+  start(plus: boolean, length: number): void {
+    this.plus = plus;
+    this.used = 0;
+    this.room = Math.min(length, this.reply.capacity);
+  }
+
+  fits(nameBytes: number): boolean {
+    return this.used + this.sizeOf(nameBytes) <= this.room;
+  }
+
+  add(
+    name: string,
+    inode: number,
+    type: number,
+    next: number,
+    entry?: () => FuseEntry | undefined,
+  ): boolean {
+    const nameBytes = Buffer.byteLength(name);
+    if (!this.fits(nameBytes)) return false;
+    const { reply } = this;
+    const size = this.sizeOf(nameBytes);
+    let at = reply.body + this.used;
+    if (this.plus) {
+      const found = entry?.();
+      if (found) encodeEntry(reply.view, at, found);
+      else encodeNoEntry(reply.bytes, at);
+      at += EntryOut.bytes;
+    }
+    writeU64(reply.view, at + Dirent.at.inode, inode);
+    writeU64(reply.view, at + Dirent.at.next, next);
+    reply.view.setUint32(at + Dirent.at.nameLength, nameBytes, true);
+    reply.view.setUint32(at + Dirent.at.type, (type >>> 12) & 15, true);
+    reply.bytes.write(name, at + Dirent.bytes);
+    reply.bytes.fill(0, at + Dirent.bytes + nameBytes, reply.body + this.used + size);
+    this.used += size;
+    reply.setBody(this.used);
+    return true;
+  }
+
+  private sizeOf(nameBytes: number): number {
+    const bytes = (this.plus ? EntryOut.bytes : 0) + Dirent.bytes + nameBytes;
+    return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+  }
+}

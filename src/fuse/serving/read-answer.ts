@@ -1,0 +1,31 @@
+import { fail } from '../../libc/index.js';
+import type { Reply } from '../protocol/index.js';
+import type { FuseReadAnswer } from '../types.js';
+
+/** The pieces of one READ, cut at what was asked for. */
+export class ReadAnswer implements FuseReadAnswer {
+  private room = 0;
+
+  constructor(private readonly reply: Reply) {}
+
+  start(length: number): void {
+    this.room = length;
+  }
+
+  addMemory(address: number, length: number): void {
+    const taken = Math.min(length, this.room);
+    if (taken <= 0) return;
+    if (!this.reply.addMemory(address, taken)) this.tooMany();
+    this.room -= taken;
+  }
+
+  addBytes(bytes: Uint8Array): void {
+    const taken = bytes.length > this.room ? bytes.subarray(0, this.room) : bytes;
+    if (!this.reply.addBytes(taken)) this.tooMany();
+    this.room -= taken.length;
+  }
+
+  private tooMany(): never {
+    fail('EIO', 'one READ was answered in more than 1,023 pieces: map the file as one span');
+  }
+}

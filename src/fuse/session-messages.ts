@@ -1,0 +1,73 @@
+import { DaxError, type DaxErrorDetails, type ErrnoCode } from '../libc/index.js';
+import type { LoopEnd } from './loop.js';
+import type { FuseConnectionOptions } from './session-types.js';
+import type { FuseConnection } from './types.js';
+
+/** What the main thread gives the worker at its start. */
+export interface WorkerData {
+  readonly moduleUrl: string;
+  readonly data: unknown;
+  readonly mountpoint: string;
+  readonly connection: FuseConnectionOptions;
+  readonly wire: boolean;
+  readonly wakeFd: number;
+  /** Int32Array(1): see LoopOptions.control. */
+  readonly control: SharedArrayBuffer;
+}
+
+export type ToWorker =
+  | { readonly kind: 'serve'; readonly deviceFd: number }
+  | { readonly kind: 'give up' }
+  | { readonly kind: 'call'; readonly id: number; readonly message: unknown };
+
+export type FromWorker =
+  | { readonly kind: 'made' }
+  | { readonly kind: 'failed'; readonly error: PlainError }
+  | { readonly kind: 'initialized'; readonly connection: FuseConnection }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'refusal'; readonly id: number; readonly error: PlainError }
+  | { readonly kind: 'wire'; readonly line: string }
+  | { readonly kind: 'report'; readonly error: PlainError }
+  | { readonly kind: 'post'; readonly message: unknown }
+  | { readonly kind: 'invalidate inode'; readonly node: number; readonly offset: number; readonly length: number }
+  | { readonly kind: 'invalidate entry'; readonly parent: number; readonly name: string }
+  | { readonly kind: 'ended'; readonly reason: LoopEnd };
+
+/** An error as it crosses threads: structured clone would drop a DaxError's code. */
+export interface PlainError {
+  readonly message: string;
+  readonly code?: string;
+  readonly syscall?: string;
+  readonly path?: string;
+  readonly stack?: string;
+}
+
+export function toPlainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const text = (name: string) => {
+    const value: unknown = (error as unknown as Record<string, unknown>)[name];
+    return typeof value === 'string' ? { [name]: value } : {};
+  };
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
+  return {
+    message: error.message + cause,
+    ...(stack === undefined ? {} : { stack }),
+    ...text('code'),
+    ...text('syscall'),
+    ...text('path'),
+  };
+}
+
+export function fromPlainError(plain: PlainError): Error {
+  const { message, code, syscall, path, stack } = plain;
+  const details: DaxErrorDetails = {};
+  if (syscall !== undefined) details.syscall = syscall;
+  if (path !== undefined) details.path = path;
+  const error =
+    code !== undefined && /^E[A-Z0-9]+$/.test(code)
+      ? new DaxError(code as ErrnoCode, message, details)
+      : new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

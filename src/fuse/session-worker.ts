@@ -1,0 +1,99 @@
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { fail } from '../libc/index.js';
+import { Dispatcher } from './dispatcher.js';
+import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-system.js';
+import { runLoop } from './loop.js';
+import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
+
+/**
+ * The worker of a session: makes the file system, waits for the mount, then serves it in a loop that blocks this
+ * thread to its end. Messages out are posted at any time; messages in are taken between two requests.
+ */
+const port = parentPort as MessagePort;
+const start = workerData as WorkerData;
+
+function send(message: FromWorker): void {
+  port.postMessage(message);
+}
+
+const host: FuseHost = {
+  mountpoint: start.mountpoint,
+  invalidateInode: (node, offset = 0, length = 0) => send({ kind: 'invalidate inode', node, offset, length }),
+  invalidateEntry: (parent, name) => send({ kind: 'invalidate entry', parent, name }),
+  post: (message) => send({ kind: 'post', message }),
+  report: (error) => send({ kind: 'report', error: toPlainError(error) }),
+};
+
+async function makeFileSystem(): Promise<FuseFileSystem> {
+  const module = (await import(start.moduleUrl)) as Partial<FuseFileSystemModule>;
+  if (typeof module.createFileSystem !== 'function') {
+    fail('EINVAL', `${start.moduleUrl} exports no createFileSystem(data, host)`, { path: start.moduleUrl });
+  }
+  return module.createFileSystem(start.data, host);
+}
+
+/** Hands waiting messages to the file system. */
+function takeMessages(fileSystem: FuseFileSystem): void {
+  for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+    const message = next.message as ToWorker;
+    if (message.kind === 'call') answerCall(fileSystem, message.id, message.message);
+  }
+}
+
+function answerCall(fileSystem: FuseFileSystem, id: number, message: unknown): void {
+  try {
+    if (!fileSystem.message) fail('EOPNOTSUPP', 'this file system takes no messages');
+    send({ kind: 'answer', id, value: fileSystem.message(message) });
+  } catch (error) {
+    send({ kind: 'refusal', id, error: toPlainError(error) });
+  }
+}
+
+function serve(made: FuseFileSystem, deviceFd: number): void {
+  const dispatcher = new Dispatcher(withNewsOfInit(made), {
+    connection: start.connection,
+    onReport: host.report,
+    ...(start.wire ? { onWire: (line: string) => send({ kind: 'wire', line }) } : {}),
+  });
+  const reason = runLoop({
+    deviceFd,
+    wakeFd: start.wakeFd,
+    control: new Int32Array(start.control),
+    dispatcher,
+    onControl: () => takeMessages(made),
+    onReport: host.report,
+  });
+  dispatcher.destroy();
+  send({ kind: 'ended', reason });
+  // Ends this worker only, whatever timers or handles the file system has left.
+  process.exit();
+}
+
+/** Tells the main thread what INIT settled, after the file system took it. */
+function withNewsOfInit(fileSystem: FuseFileSystem): FuseFileSystem {
+  const init = fileSystem.init?.bind(fileSystem);
+  fileSystem.init = (connection) => {
+    init?.(connection);
+    send({ kind: 'initialized', connection });
+  };
+  return fileSystem;
+}
+
+try {
+  const fileSystem = await makeFileSystem();
+  port.once('message', (message: ToWorker) => {
+    if (message.kind === 'serve') {
+      serve(fileSystem, message.deviceFd);
+      return;
+    }
+    try {
+      fileSystem.destroy?.();
+    } finally {
+      process.exit();
+    }
+  });
+  send({ kind: 'made' });
+} catch (error) {
+  send({ kind: 'failed', error: toPlainError(error) });
+  process.exit();
+}

@@ -1,0 +1,183 @@
+import { codeOf, DaxError, type ErrnoCode } from './errors.js';
+import { lastErrno, lazy, type NativeFunction, native } from './load.js';
+import { addressOf } from './memory.js';
+
+/** System calls that a FUSE session makes: its device, its mount, its wake-ups. */
+
+export const MS_RDONLY = 1;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MNT_DETACH = 2;
+export const UMOUNT_NOFOLLOW = 8;
+
+const EFD_CLOEXEC = 0x80000;
+const EFD_NONBLOCK = 0x800;
+const O_CLOEXEC = 0x80000;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0x800;
+const AF_UNIX = 1;
+const SOCK_STREAM_CLOEXEC = 1 | 0x80000;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+
+const eventfdNative = lazy('int eventfd(unsigned int initial, int flags)');
+const mountNative = lazy(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+);
+const umount2Native = lazy('int umount2(const char *target, int flags)');
+const dup3Native = lazy('int dup3(int from, int to, int flags)');
+const fcntlNative = lazy('int fcntl(int fd, int command, int argument)');
+const socketpairNative = lazy('int socketpair(int domain, int type, int protocol, void *pair)');
+const recvmsgNative = lazy('long recvmsg(int socket, void *message, int flags)');
+
+function failed(syscall: string, doing: string, path?: string): DaxError {
+  const code = codeOf(lastErrno());
+  return new DaxError(code, `${doing} failed`, path === undefined ? { syscall } : { syscall, path });
+}
+
+/** The calls of a loop over a device, bound directly: nothing between the loop and the C library. */
+export interface DeviceCalls {
+  /** read(2): bytes, or -1. */
+  read(fd: number, address: number, bytes: number): number;
+  /** writev(2) of `count` struct iovec at `iovecs`: bytes, or -1. */
+  writev(fd: number, iovecs: number, count: number): number;
+  /** poll(2) of `count` struct pollfd at `pollfds`; -1 waits for ever. */
+  poll(pollfds: number, count: number, timeoutMs: number): number;
+  /** errno of the last of these calls that failed, on this thread. */
+  errno(): number;
+}
+
+export function bindDeviceCalls(): DeviceCalls {
+  const { libc, koffi } = native();
+  return {
+    read: libc.func('long read(int fd, intptr_t address, size_t bytes)') as NativeFunction,
+    writev: libc.func('long writev(int fd, intptr_t iovecs, int count)') as NativeFunction,
+    poll: libc.func('int poll(intptr_t pollfds, unsigned long count, int timeoutMs)') as NativeFunction,
+    errno: () => koffi.errno(),
+  };
+}
+
+export const POLLIN = 1;
+
+/** struct pollfd[]: waits for input on any of some descriptors. */
+export class PollSet {
+  readonly address: number;
+  private readonly view: DataView;
+
+  constructor(readonly descriptors: readonly number[]) {
+    const memory = new ArrayBuffer(Math.max(64, descriptors.length * 8));
+    this.view = new DataView(memory);
+    this.address = addressOf(memory);
+    descriptors.forEach((fd, index) => {
+      this.view.setInt32(index * 8, fd, true);
+      this.view.setInt16(index * 8 + 4, POLLIN, true);
+    });
+  }
+
+  /** What happened on descriptor number `index` (POLLIN 1, POLLERR 8, POLLHUP 16). */
+  happened(index: number): number {
+    return this.view.getInt16(index * 8 + 6, true);
+  }
+}
+
+/** eventfd(2), close-on-exec and non-blocking: a wake-up that any thread can send by writing 8 bytes. */
+export function eventDescriptor(): number {
+  const fd = eventfdNative(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw failed('eventfd', 'making a wake-up descriptor');
+  return fd;
+}
+
+/** mount(2). */
+export function mountFileSystem(
+  source: string,
+  target: string,
+  type: string,
+  flags: number,
+  data: string,
+): void {
+  if (mountNative(source, target, type, flags, data) !== 0) {
+    throw failed('mount', `mounting ${type} on ${target}`, target);
+  }
+}
+
+/** umount2(2), now and on this thread: only with MNT_DETACH is it sure not to wait. */
+export function unmountNow(target: string, flags: number): void {
+  if (umount2Native(target, flags) !== 0) throw failed('umount2', `unmounting ${target}`, target);
+}
+
+/**
+ * umount2(2) on another thread, since it may wait for whoever serves the mount.
+ * @returns 'done', or the code it failed with, or 'timeout' (then it still waits, out there)
+ */
+export function unmountInBackground(
+  target: string,
+  flags: number,
+  timeoutMs: number,
+): Promise<'done' | 'timeout' | ErrnoCode> {
+  const umount2 = native().libc.func('int umount2(const char *target, int flags)') as unknown as {
+    async(target: string, flags: number, done: (error: unknown, result: number) => void): void;
+  };
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve('timeout'), timeoutMs);
+    umount2.async(target, flags, (error, result) => {
+      clearTimeout(timer);
+      if (error) reject(error);
+      else if (result === 0) resolve('done');
+      else resolve(codeOf(lastErrno()));
+    });
+  });
+}
+
+/** Makes descriptor `to` the same as `from`, in one step for all threads that use `to`. */
+export function replaceDescriptor(from: number, to: number): void {
+  if (dup3Native(from, to, O_CLOEXEC) < 0) throw failed('dup3', `replacing descriptor ${to}`);
+}
+
+/** Makes reads of a descriptor answer EAGAIN where they would wait. */
+export function setNonBlocking(fd: number): void {
+  const flags = fcntlNative(fd, F_GETFL, 0);
+  if (flags < 0 || fcntlNative(fd, F_SETFL, flags | O_NONBLOCK) !== 0) {
+    throw failed('fcntl', `making descriptor ${fd} non-blocking`);
+  }
+}
+
+/** A pair of connected unix stream sockets, close-on-exec. */
+export function socketPair(): [number, number] {
+  const pair = new Int32Array(2);
+  if (socketpairNative(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pair) !== 0) {
+    throw failed('socketpair', 'making a socket pair');
+  }
+  return [pair[0]!, pair[1]!];
+}
+
+/**
+ * Receives one descriptor that the other side of a unix socket sends (SCM_RIGHTS), close-on-exec.
+ * @returns null when the other side closed without sending one
+ */
+export function receiveDescriptor(socket: number): number | null {
+  const memory = new ArrayBuffer(256);
+  const view = new DataView(memory);
+  const base = addressOf(memory);
+  const put = (at: number, value: number) => view.setBigUint64(at, BigInt(value), true);
+  // struct iovec @0 of one byte @16; control buffer @32, 64 bytes; struct msghdr @128.
+  put(0, base + 16);
+  put(8, 1);
+  put(128 + 16, base);
+  put(128 + 24, 1);
+  put(128 + 32, base + 32);
+  put(128 + 40, 64);
+  for (;;) {
+    const received = recvmsgNative(socket, new Uint8Array(memory, 128, 56), MSG_CMSG_CLOEXEC);
+    if (received < 0) {
+      if (codeOf(lastErrno()) === 'EINTR') continue;
+      throw failed('recvmsg', 'receiving a descriptor');
+    }
+    // struct cmsghdr: length u64, level i32, type i32, then the descriptor.
+    const arrived = view.getBigUint64(128 + 40, true) >= 20n;
+    if (!arrived || view.getInt32(40, true) !== SOL_SOCKET || view.getInt32(44, true) !== SCM_RIGHTS)
+      return null;
+    return view.getInt32(48, true);
+  }
+}

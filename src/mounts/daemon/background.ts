@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { DaxError, type ErrnoCode, fail } from '../../libc/index.js';
+
+/** Names the descriptor through which a daemon tells its starter how it went. */
+const READY_DESCRIPTOR = 'UDAX_READY_FD';
+
+/** What a daemon says, once. */
+type Word = { readonly ready: unknown } | { readonly error: { readonly code: string; readonly message: string } };
+
+/**
+ * Starts a program as a daemon: its own session, in /, output into a log. Resolves when it has said that it is ready.
+ * @param argv program arguments for this Node; the program calls sayReady() or sayFailed()
+ * @returns its pid and what it said
+ * @throws DaxError what it said it failed with; EIO when it ended without a word (the log is named)
+ */
+export async function startDaemon(argv: readonly string[], logPath: string): Promise<{ pid: number; said: unknown }> {
+  const log = fs.openSync(logPath, 'w');
+  const child = spawn(process.execPath, [...argv], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log, 'pipe'],
+    env: { ...process.env, [READY_DESCRIPTOR]: '3' },
+  });
+  fs.closeSync(log);
+  const said = await lastWord(child.stdio[3] as NodeJS.ReadableStream);
+  if (said === '') {
+    await ended(child);
+    const tail = fs.readFileSync(logPath, 'utf8').trim().split('\n').slice(-5).join('\n');
+    fail('EIO', `the daemon ended before it was ready (${logPath})${tail === '' ? '' : `:\n${tail}`}`, {
+      path: logPath,
+    });
+  }
+  const word = JSON.parse(said) as Word;
+  if ('error' in word) throw new DaxError(word.error.code as ErrnoCode, word.error.message);
+  child.unref();
+  return { pid: child.pid!, said: word.ready };
+}
+
+async function lastWord(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = '';
+  for await (const piece of stream) text += String(piece);
+  return text;
+}
+
+function ended(child: ReturnType<typeof spawn>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => child.once('exit', () => resolve()));
+}
+
+/** Whether this process was started by startDaemon(). */
+export function isDaemon(): boolean {
+  return process.env[READY_DESCRIPTOR] !== undefined;
+}
+
+/** Lets the starter go on. Does nothing when nobody waits. */
+export function sayReady(what: unknown): void {
+  say({ ready: what });
+}
+
+/** Tells the starter why not. Returns false when nobody waits: then the caller reports it itself. */
+export function sayFailed(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
+  return say({ error: { code, message: error instanceof Error ? error.message : String(error) } });
+}
+
+function say(word: Word): boolean {
+  const descriptor = process.env[READY_DESCRIPTOR];
+  if (descriptor === undefined) return false;
+  delete process.env[READY_DESCRIPTOR];
+  fs.writeSync(Number(descriptor), JSON.stringify(word));
+  fs.closeSync(Number(descriptor));
+  return true;
+}

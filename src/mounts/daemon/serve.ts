@@ -1,0 +1,55 @@
+import type { FuseSessionEnd } from '../../fuse/index.js';
+import { sayFailed, sayReady } from './background.js';
+import type { MountRecord, MountRecords, OwnRecord } from './records.js';
+
+/** What serve() needs of a mount. */
+export interface Served {
+  readonly mountpoint: string;
+  readonly closed: Promise<FuseSessionEnd>;
+  unmount(): Promise<void>;
+}
+
+/**
+ * Mounts, registers, tells the starter if there is one, and stays until the mount is gone or `signal` asks to end it.
+ * @throws what `mount` threw, unless a starter was told; the error of a session whose worker died
+ */
+export async function serve(
+  records: MountRecords,
+  about: Omit<MountRecord, 'pid'>,
+  mount: () => Promise<Served>,
+  signal: AbortSignal,
+  onReady: (mountpoint: string) => void,
+): Promise<void> {
+  let served: Served;
+  let record: OwnRecord;
+  try {
+    served = await mount();
+    record = await registered(records, about, served);
+  } catch (error) {
+    if (sayFailed(error)) process.exitCode = 1;
+    else throw error;
+    return;
+  }
+  sayReady({ pid: process.pid, mountpoint: served.mountpoint });
+  onReady(served.mountpoint);
+  const end = () => void served.unmount();
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
+  const { error } = await served.closed;
+  signal.removeEventListener('abort', end);
+  record.remove();
+  if (error) throw error;
+}
+
+async function registered(
+  records: MountRecords,
+  { kind, what }: Omit<MountRecord, 'pid'>,
+  served: Served,
+): Promise<OwnRecord> {
+  try {
+    return records.add(kind, what, served.mountpoint);
+  } catch (error) {
+    await served.unmount();
+    throw error;
+  }
+}

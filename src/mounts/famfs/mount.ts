@@ -1,0 +1,124 @@
+import { resolve } from 'node:path';
+import {
+  type FuseSession,
+  type FuseSessionEnd,
+  type FuseUnmountOptions,
+  type NodeId,
+  startSession,
+} from '../../fuse/index.js';
+import { defaultRoot, isDeviceName } from '../../machine/index.js';
+import type { FamfsQuestion } from './file-system.js';
+
+/** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
+const TICK_MILLISECONDS = 100;
+
+export interface FamfsMountOptions {
+  /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
+  root?: string;
+  /** Mounts `ro`: the kernel answers EROFS by itself. Nothing is written to the volume. */
+  readOnly?: boolean;
+  /** Default: master when this host owns the volume, else client. */
+  role?: 'master' | 'client';
+  /** Other users may use it too (root, or user_allow_other in /etc/fuse.conf). Modes and owners are checked either way. */
+  allowOther?: boolean;
+  /** How to mount; default mount(2) for root, else fusermount3. */
+  by?: 'mount' | 'fusermount3';
+  /** Every FUSE message as a readable line. */
+  onWire?: (line: string) => void;
+  /** Errors that were survived; default: a line on stderr. */
+  onReport?: (error: Error) => void;
+}
+
+/** What the worker gets (structured clone). */
+export interface FamfsMountData {
+  root: string;
+  device: string;
+  readOnly: boolean;
+  role?: 'master' | 'client';
+}
+
+/** A famfs that is mounted as a directory, served by this process. */
+export class FamfsMount {
+  readonly mountpoint: string;
+  /** Resolves when the mount is gone, for whatever reason; never rejects. */
+  readonly closed: Promise<FuseSessionEnd>;
+  readonly session: FuseSession;
+  readonly #timer: NodeJS.Timeout;
+  #ticking = false;
+
+  /** Made by mountFamfsAt(). */
+  constructor(session: FuseSession) {
+    this.session = session;
+    this.mountpoint = session.mountpoint;
+    this.closed = session.closed;
+    this.#timer = setInterval(() => void this.#tick(), TICK_MILLISECONDS);
+    this.#timer.unref();
+    void this.closed.then(() => clearInterval(this.#timer));
+  }
+
+  /**
+   * Makes what was stored past the mount (mappings of other processes) visible to those who mapped files through it: their
+   * pages are copies. Reads need it only where this host cannot write the file. Volume.publish() in any process of this host
+   * has the same effect within 0.1 s.
+   * @param path from the volume's root; default: every file somebody opened through the mount
+   */
+  async publish(path?: string): Promise<void> {
+    await this.#invalidate(path === undefined ? 'publish' : { publish: path });
+  }
+
+  /** Takes in what was published since; done ten times a second anyway. */
+  async refresh(): Promise<void> {
+    await this.#invalidate('tick');
+  }
+
+  /** Takes the mount down, busy or not; never hangs. Idempotent. */
+  async unmount(options?: FuseUnmountOptions): Promise<void> {
+    await this.session.unmount(options);
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    try {
+      await this.#invalidate('tick');
+    } catch {
+      // The device went away or was formatted anew: everybody who uses the mount gets that error themselves.
+    } finally {
+      this.#ticking = false;
+    }
+  }
+
+  async #invalidate(question: FamfsQuestion): Promise<void> {
+    const nodes = (await this.session.call(question)) as NodeId[];
+    for (const node of nodes) await this.session.invalidateInode(node, 0, 0);
+  }
+}
+
+/**
+ * Mounts the famfs on a device as a directory: any program reads its files, from the one memory.
+ * @param device a name (`dax0.0`), a device node or an image file
+ * @throws DaxError as mountFamfs() for the device; ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights
+ */
+export async function mountFamfsAt(
+  device: string,
+  mountpoint: string,
+  options: FamfsMountOptions = {},
+): Promise<FamfsMount> {
+  const { readOnly = false, allowOther = false, role, by, onWire, onReport } = options;
+  const where = isDeviceName(device) ? device : resolve(device);
+  const data: FamfsMountData = {
+    root: resolve(options.root ?? defaultRoot()),
+    device: where,
+    readOnly,
+    ...(role && { role }),
+  };
+  const session = await startSession({
+    mountpoint,
+    mount: { source: where, subtype: 'udax', readOnly, allowOther, defaultPermissions: true, ...(by && { by }) },
+    connection: { readaheadBytes: 2 ** 20 },
+    fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
+    ...(onWire && { onWire }),
+    ...(onReport && { onReport }),
+  });
+  return new FamfsMount(session);
+}

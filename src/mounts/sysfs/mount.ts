@@ -1,0 +1,43 @@
+import { resolve } from 'node:path';
+import { type FuseSession, startSession } from '../../fuse/index.js';
+import { defaultRoot } from '../../machine/index.js';
+import type { SysfsMessage } from './file-system.js';
+
+export interface SysfsMountOptions {
+  /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
+  root?: string;
+  /** Other users may use it too; modes are checked either way. */
+  allowOther?: boolean;
+  by?: 'mount' | 'fusermount3';
+  onWire?: (line: string) => void;
+  onReport?: (error: Error) => void;
+}
+
+/** What the worker gets (structured clone). */
+export interface SysfsMountData {
+  root: string;
+}
+
+/**
+ * Mounts the attribute tree of a machine: `bus/dax`, `devices`, `dev/char`, `module`, as the kernel has them under /sys; readable and
+ * writable (docs/mount.md).
+ * @throws DaxError as openMachine(); ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights
+ */
+export async function mountSysfsAt(mountpoint: string, options: SysfsMountOptions = {}): Promise<FuseSession> {
+  const { allowOther = false, by, onWire, onReport } = options;
+  const data: SysfsMountData = { root: resolve(options.root ?? defaultRoot()) };
+  return startSession({
+    mountpoint,
+    mount: { source: 'udax-sysfs', subtype: 'udax', allowOther, defaultPermissions: true, ...(by && { by }) },
+    connection: { readdirplus: 'never', cacheSymlinks: false },
+    fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
+    ...(onWire && { onWire }),
+    ...(onReport && { onReport }),
+  });
+}
+
+/** Keeps device nodes of a namespace equal to the devices of the machine from now on (root). */
+export async function keepDeviceNodes(session: FuseSession, dev: string): Promise<void> {
+  const message: SysfsMessage = { deviceNodesIn: dev };
+  await session.call(message);
+}

@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { asDaxError, fail } from '../../libc/index.js';
+import { keepDeviceNodes, mountSysfsAt, type SysfsMountOptions } from './mount.js';
+
+/** Directories of our tree that change while the namespace lives: bound, so that what is there is always what the machine is. */
+const LIVE_DIRECTORIES = [
+  'bus/dax',
+  'dev/char',
+  'devices/udax',
+  'devices/system/memory',
+  'devices/system/node',
+];
+
+/**
+ * Runs in the new namespace, as sh -c SCRIPT sh TREE WORK COMMAND...; descriptor 3 says "ready", 4 lets it go on.
+ * /sys: the machine's tree over the host's (overlay), or alone where overlays cannot be. /dev: a copy of the host's nodes on a
+ * tmpfs of our own, with a nodev corner for the nodes of our devices.
+ */
+const SCRIPT = `
+set -e
+tree=$1; work=$2; shift 2
+if mount -t overlay udax -o "ro,lowerdir=$tree:/sys" /sys 2>/dev/null; then
+  for directory in ${LIVE_DIRECTORIES.join(' ')}; do
+    if [ -d "$tree/$directory" ]; then mount --bind "$tree/$directory" "/sys/$directory"; fi
+  done
+else
+  mount --bind "$tree" /sys
+fi
+mkdir "$work/dev"
+mount -t tmpfs -o mode=0755,nosuid udax-dev "$work/dev"
+for path in /dev/* /dev/.[!.]*; do
+  name=\${path##*/}
+  case $name in dax[0-9]*|.udax) continue;; esac
+  if [ -L "$path" ]; then cp -a "$path" "$work/dev/$name"
+  elif [ -d "$path" ]; then mkdir "$work/dev/$name"; mount --rbind "$path" "$work/dev/$name"
+  elif [ -e "$path" ]; then cp -a "$path" "$work/dev/$name" 2>/dev/null || true
+  fi
+done
+mkdir "$work/dev/.udax"
+mount -t tmpfs -o mode=0755,nodev,nosuid,noexec udax-nodes "$work/dev/.udax"
+mount --move "$work/dev" /dev
+echo ready >&3
+read -r go <&4
+exec 3>&- 4<&-
+exec "$@"
+`;
+
+/**
+ * Runs a command in a private mount namespace where /sys and /dev show the machine's regions and devices, so that unmodified
+ * tools (daxctl) work on them. Root only. The host's own /sys and /dev do not change, and what the command mounts ends with it.
+ * @returns its exit status; 128 + N when signal N ended it
+ * @throws DaxError EPERM not root, or no right to mount; ENOENT no unshare(1); as mountSysfsAt()
+ */
+export async function runInNamespace(
+  command: readonly string[],
+  options: SysfsMountOptions = {},
+): Promise<number> {
+  if (process.getuid?.() !== 0) {
+    fail('EPERM', 'a namespace with its own /sys and /dev needs root: run it with sudo');
+  }
+  const directory = fs.mkdtempSync(join(tmpdir(), 'udax-shell-'));
+  try {
+    const tree = join(directory, 'sys');
+    fs.mkdirSync(tree);
+    const session = await mountSysfsAt(tree, options);
+    try {
+      const child = start(command, tree, directory);
+      return await finish(child, () => keepDeviceNodes(session, `/proc/${child.pid}/root/dev`));
+    } finally {
+      await session.unmount();
+    }
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function start(command: readonly string[], tree: string, work: string): ChildProcess {
+  const shell = ['sh', '-c', SCRIPT, 'sh', tree, work, ...command];
+  return spawn('unshare', ['--mount', '--propagation', 'private', ...shell], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'pipe'],
+  });
+}
+
+/** Waits for the namespace, prepares it, lets the command go, and waits for its end. */
+async function finish(child: ChildProcess, prepare: () => Promise<void>): Promise<number> {
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once('error', (error) => reject(asDaxError(error, 'unshare(1) cannot be run')));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
+  });
+  const ready = new Promise<boolean>((resolve) => {
+    const pipe = child.stdio[3] as NodeJS.ReadableStream;
+    pipe.once('data', () => resolve(true));
+    pipe.once('end', () => resolve(false));
+    child.once('error', () => resolve(false));
+  });
+  // Ctrl-C is for the command; we end when it does.
+  const ignore = () => {};
+  process.on('SIGINT', ignore);
+  try {
+    if (!(await ready)) {
+      const status = await ended;
+      fail('EPERM', `the namespace could not be made (exit ${status}): are mounts allowed here?`);
+    }
+    const go = child.stdio[4] as NodeJS.WritableStream;
+    try {
+      await prepare();
+    } catch (error) {
+      child.kill('SIGKILL');
+      await ended;
+      throw error;
+    }
+    go.end('go\n');
+    return await ended;
+  } finally {
+    process.removeListener('SIGINT', ignore);
+  }
+}
+
+function signalNumber(signal: NodeJS.Signals | null): number {
+  const numbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
+  return signal === null ? 0 : (numbers[signal] ?? 0);
+}
