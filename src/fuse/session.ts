@@ -184,13 +184,7 @@ class Session implements FuseSession {
   }
 
   private async takeDown(options: FuseUnmountOptions): Promise<void> {
-    let result: 'done' | 'busy' | 'timeout';
-    try {
-      result = await tryUnmount(this.mountpoint);
-    } catch (error) {
-      if (!hasCode(error, 'EINVAL', 'ENOENT')) throw error;
-      result = 'done'; // somebody else unmounted it meanwhile
-    }
+    const result = await this.tryUnmount();
     if (result === 'busy' && options.whenBusy === 'fail') {
       fail('EBUSY', 'somebody has a file or directory of this mount open: close it (see fuser -m)', {
         path: this.mountpoint,
@@ -200,6 +194,17 @@ class Session implements FuseSession {
     if (result !== 'done') releaseMount(this.mountpoint, this.connectionId);
     this.unmounted = true;
     await this.stopWorker();
+  }
+
+  private async tryUnmount(): Promise<'done' | 'busy' | 'timeout'> {
+    // What lies there may be another's by now: ours was unmounted by somebody, or is below.
+    if (fuseMountAt(this.mountpoint)?.connectionId !== this.connectionId) return 'done';
+    try {
+      return await tryUnmount(this.mountpoint);
+    } catch (error) {
+      if (hasCode(error, 'EINVAL', 'ENOENT')) return 'done'; // somebody was faster
+      throw error;
+    }
   }
 
   /** The mount is gone, so normally the loop has seen ENODEV; a copy in another namespace may keep it alive. */

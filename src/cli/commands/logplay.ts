@@ -92,18 +92,18 @@ function playToShadow(context: Context, where: string, shadow: string): void {
   if (!ok) throw new AlreadyReported();
 }
 
-/** As C prints it, for scripts that read that; a replay that stopped has no totals there. */
+/** As C prints it (with blanks for its tabs); a replay that stopped has no totals there. */
 function shadowText(report: ShadowReport): string {
   const { entries, files, directories, fileErrors, directoryErrors, yamlChecked, yamlErrors } = report;
   const lines = [
     `famfs_logplay(shadow): ${entries} log entries; ${files} new files; ${directories} new directories`,
   ];
   if (fileErrors + directoryErrors > 0)
-    lines.push(`\t${fileErrors} file errors and ${directoryErrors} dir errors`);
+    lines.push(`  ${fileErrors} file errors and ${directoryErrors} dir errors`);
   if (yamlChecked > 0) {
     lines.push(
-      `\tshadow yaml checked for ${yamlChecked} files`,
-      `\tthere were ${yamlErrors} yaml errors detected`,
+      `  shadow yaml checked for ${yamlChecked} files`,
+      `  there were ${yamlErrors} yaml errors detected`,
     );
   }
   return lines.join('\n');

@@ -1,14 +1,4 @@
-import {
-  deviceMedia,
-  FileTree,
-  type FsckReport,
-  Log,
-  logSlots,
-  type Problem,
-  readSuperblock,
-  renderFsckReport,
-  type VolumeStatfs,
-} from '../../famfs/index.js';
+import { type FsckReport, logSlots, renderFsckReport, type VolumeStatfs } from '../../famfs/index.js';
 import { fsck, mkfs } from '../../index.js';
 import { deviceArgument } from '../arguments/address.js';
 import { integerArgument } from '../arguments/numbers.js';

@@ -79,13 +79,15 @@ async function put(context: Context, text: string, messages: string[], flags: Pc
       const list =
         input === null ? messages.map((message) => Buffer.from(message)) : cut(input, queue.payloadSize);
       const signal = context.interruptible();
+      let done = 0;
       for (let i = 0; i < times; i++) {
         for (const message of list) {
           if (flags.wait) await queue.put(message, { signal });
-          else if (!queue.tryPut(message)) fail('EAGAIN', `${text} is full`, { path });
+          else if (!queue.tryPut(message))
+            fail('EAGAIN', `${text} is full, ${count(done, 'message')} put`, { path });
+          done++;
         }
       }
-      const done = list.length * times;
       context.show(
         { path, put: done, waiting: queue.length },
         () => `${text}: ${count(done, 'message')} put`,

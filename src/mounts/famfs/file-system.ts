@@ -22,7 +22,7 @@ import { type Described, extendedAttribute, extendedAttributeNames } from './ext
 import { type ListedItem, Names } from './names.js';
 import type { NewFile } from './new-files.js';
 import { GrowingHandle, LoggedFile, type OpenFile } from './open-file.js';
-import { isSameProcess } from './threads.js';
+import { hasOpen, isSameProcess } from './processes.js';
 
 const STATFS_BLOCK_BYTES = 4096;
 const NAME_BYTES = 79;
@@ -184,12 +184,16 @@ export class FamfsFileSystem implements FuseFileSystem {
     return written;
   }
 
-  /** The first close of a new file publishes it: close(2) is the last call whose error its maker sees. */
+  /**
+   * A new file is published when its maker closes its last descriptor of it: close(2) is the last call whose error he sees.
+   * Processes that only inherited one (fork, then exec or exit) close it while the maker still writes, and shells close copies.
+   */
   flush(_node: NodeId, handle: FileHandle, context: FuseRequestContext): void {
     const file = this.#files.get(handle);
     if (!(file instanceof GrowingHandle) || !file.writable || file.newFile.ino !== null) return;
-    // A process that only inherited the descriptor (fork, then exec or exit) closes it while its maker still writes.
-    if (isSameProcess(file.newFile.creatorPid, context.pid)) this.#publish(file.newFile);
+    const { creatorPid, name, node } = file.newFile;
+    if (!isSameProcess(creatorPid, context.pid) || hasOpen(context.pid, name, node)) return;
+    this.#publish(file.newFile);
   }
 
   #publish(file: NewFile): void {

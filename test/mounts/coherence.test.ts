@@ -1,0 +1,154 @@
+import fs from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { because, have, MIB, noMounts, output, Place, sh, until } from './support.js';
+
+describe.skipIf(noMounts !== '')(`a mount and what happens past it${because}`, () => {
+  let place: Place;
+  beforeEach(() => {
+    place = new Place();
+    place.makeVolume('128MiB');
+  });
+  afterEach(() => place.close());
+
+  it('files that others make appear, also where their absence was looked at', async () => {
+    const at = place.mount();
+    expect(sh(`cat '${at}/late'; ls '${at}'`).stdout).toBe('');
+    const volume = place.volume();
+    volume.mkdir('/dir');
+    volume.create('/late', { size: 4 }).write(Buffer.from('here'), 0);
+    await until('the name appears', () => sh(`cat '${at}/late'`).stdout === 'here', 5);
+    await until('the listing has it', () => output(`ls '${at}'`) === 'dir\nlate\n', 5);
+  });
+
+  it('reads of a writable file see stores of other processes at once', () => {
+    const file = place.volume().create('/f', { size: 8192 });
+    const at = place.mount();
+    const view = file.map({ writable: true });
+    for (const byte of [65, 66, 67]) {
+      view.fill(byte);
+      expect(output(`head -c 3 '${at}/f'`)).toBe(String.fromCharCode(byte).repeat(3));
+    }
+  });
+
+  it('writes through the mount are seen by views of other processes at once', () => {
+    const view = place.volume().create('/f', { size: 8192 }).map();
+    const at = place.mount();
+    output(`printf hello | dd of='${at}/f' bs=1 seek=4094 conv=notrunc 2>/dev/null`);
+    expect(Buffer.from(view.subarray(4094, 4099)).toString()).toBe('hello');
+  });
+
+  it.skipIf(!have('python3'))('mmap readers see a writer after publish() (needs python3)', async () => {
+    const volume = place.volume();
+    const view = volume.create('/f', { size: 8192 }).map({ writable: true });
+    view.fill(65);
+    const at = place.mount();
+    const reader = place.start('timeout', [
+      '60',
+      'python3',
+      '-uc',
+      `
+import mmap, sys
+f = open('${at}/f', 'rb')
+m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+for line in sys.stdin:
+    print(m[0], m[5000], flush=True)
+`,
+    ]);
+    let said = '';
+    reader.stdout!.on('data', (data) => {
+      said += data;
+    });
+    const ask = async () => {
+      said = '';
+      reader.stdin!.write('\n');
+      await until('the reader answers', () => said.endsWith('\n'));
+      return said.trim();
+    };
+    expect(await ask()).toBe('65 65');
+    view.fill(66);
+    volume.publish();
+    let seen = '';
+    for (let tries = 0; tries < 50 && seen !== '66 66'; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      seen = await ask();
+    }
+    expect(seen).toBe('66 66');
+  });
+
+  it('four readers at once with a writer never see anything but what was written', async () => {
+    const at = place.mount();
+    const size = 2 * MIB;
+    fs.writeFileSync(`${place.directory}/a`, Buffer.alloc(size, 'a'));
+    output(`cp '${place.directory}/a' '${at}/shared'`);
+    const writer = place.start('timeout', [
+      '20',
+      'sh',
+      '-c',
+      `i=0; while [ $i -lt 30 ]; do tr '\\000' b < /dev/zero | head -c ${size} | dd of='${at}/shared' bs=64k conv=notrunc 2>/dev/null; dd if='${place.directory}/a' of='${at}/shared' bs=64k conv=notrunc 2>/dev/null; i=$((i+1)); done`,
+    ]);
+    const readers = [1, 2, 3, 4].map(() =>
+      place.start('timeout', [
+        '20',
+        'sh',
+        '-c',
+        `i=0; while [ $i -lt 15 ]; do tr -d 'ab' < '${at}/shared' | wc -c; wc -c < '${at}/shared'; i=$((i+1)); done`,
+      ]),
+    );
+    const texts = await Promise.all(
+      readers.map(
+        (reader) =>
+          new Promise<string>((resolve) => {
+            let text = '';
+            reader.stdout!.on('data', (data) => {
+              text += data;
+            });
+            reader.once('close', () => resolve(text));
+          }),
+      ),
+    );
+    writer.kill();
+    for (const text of texts) expect(text).toBe(`0\n${size}\n`.repeat(15));
+  });
+
+  it('a client mount reads everything and answers EROFS to whatever would write', () => {
+    const volume = place.volume();
+    volume.create('/f', { size: 5 }).write(Buffer.from('12345'), 0);
+    volume.mkdir('/d');
+    const at = place.mountpoint();
+    const env = 'UDAX_SYSTEM_UUID=99999999-2222-4333-8444-555555555555';
+    output(`${env} '${process.execPath}' bin/udax.js --root '${place.root}' mount dax0.0 '${at}'`);
+    expect(output(`cat '${at}/f'`)).toBe('12345');
+    const writers = [
+      `printf x | dd of='${at}/f' conv=notrunc`,
+      `printf x > '${at}/new'`,
+      `mkdir '${at}/e'`,
+      `rm '${at}/f'`,
+      `rmdir '${at}/d'`,
+      `mv '${at}/f' '${at}/g'`,
+      `ln -s x '${at}/l'`,
+      `chmod 600 '${at}/f'`,
+      `truncate -s 1 '${at}/f'`,
+    ];
+    for (const writer of writers) {
+      const { status, stderr } = sh(writer);
+      expect([writer, status !== 0, /Read-only file system/.test(stderr)]).toEqual([writer, true, true]);
+    }
+  });
+
+  it('files that nobody may write are cached: a second read asks nothing', () => {
+    place.volume().create('/f', { size: 4096, mode: 0o444 }).close();
+    const at = place.mount();
+    output(`cat '${at}/f' > /dev/null; cat '${at}/f' > /dev/null`);
+  });
+
+  it.skipIf(!have('fio'))('fio verifies a striped file through the mount (needs fio)', () => {
+    const stripe = { nstrips: 4, nbuckets: 8, chunkSize: 2 * MIB };
+    place.volume().create('/striped', { size: 24 * MIB, stripe }).close();
+    const at = place.mount();
+    const { status, stdout, stderr } = sh(
+      `fio --name=v --filename='${at}/striped' --size=24M --rw=randwrite --bs=16k --verify=crc32c --do_verify=1 --overwrite=1 --verify_state_save=0 --allow_file_create=0 --ioengine=psync`,
+      60,
+    );
+    expect([status, stderr, /err= 0/.test(stdout)]).toEqual([0, '', true]);
+  });
+});

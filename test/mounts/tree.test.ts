@@ -1,0 +1,158 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { because, have, MIB, noMounts, output, Place, sh } from './support.js';
+
+describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
+  let place: Place;
+  beforeEach(() => {
+    place = new Place();
+    place.makeVolume('256MiB');
+  });
+  afterEach(() => place.close());
+
+  /** A source tree with files of some sizes, modes and depths. */
+  function sourceTree(): string {
+    const source = path.join(place.directory, 'source');
+    fs.mkdirSync(path.join(source, 'deep', 'er'), { recursive: true });
+    const sizes = { a: 1, b: 4095, c: 4097, 'deep/d': 3 * MIB + 5, 'deep/er/e': 70_000 };
+    for (const [name, size] of Object.entries(sizes)) {
+      const bytes = Buffer.alloc(size, 0);
+      for (let i = 0; i < size; i += 7) bytes[i] = (i * 31 + size) & 0xff;
+      fs.writeFileSync(path.join(source, name), bytes, { mode: 0o640 });
+    }
+    fs.chmodSync(path.join(source, 'a'), 0o444);
+    return source;
+  }
+
+  const sums = (directory: string) => output(`cd '${directory}' && find . -type f | sort | xargs sha256sum`);
+  /** Mode, owner, size and name; directories have no size of their own here. */
+  const listing = (directory: string) =>
+    output(`cd '${directory}' && find . -mindepth 1 -printf '%P %M %u %g %y' \\( -type f -printf ' %s\\n' -o -printf '\\n' \\) | sort`);
+
+  it('shows the names, modes, sizes and bytes of the tree that udax cp put there', () => {
+    const source = sourceTree();
+    expect(place.udax('cp', '-r', source, 'dax0.0:/').status).toBe(0);
+    const at = place.mount();
+    expect(sums(`${at}/source`)).toBe(sums(source));
+    expect(listing(`${at}/source`)).toBe(listing(source));
+    expect(output(`ls -lR '${at}/source' | grep -c '^-'`).trim()).toBe('5');
+  });
+
+  it('takes cp -r, mkdir and tar x, and the library reads what they wrote', () => {
+    const source = sourceTree();
+    const at = place.mount();
+    output(`cp -r '${source}' '${at}/copied'`);
+    output(`mkdir -p '${at}/untarred' && tar -C '${source}' -cf - . | tar -C '${at}/untarred' -xf -`);
+    expect(sums(`${at}/copied`)).toBe(sums(source));
+    expect(sums(`${at}/untarred`)).toBe(sums(source));
+    const volume = place.volume();
+    expect(volume.stat('/copied/deep/d').size).toBe(3 * MIB + 5);
+    expect(volume.stat('/untarred/a').mode).toBe(0o444);
+    expect(place.udax('fsck', 'dax0.0').status).toBe(0);
+  });
+
+  it('cp -p keeps mode, owner and times of files in the making', () => {
+    const source = sourceTree();
+    const at = place.mount();
+    output(`chown 1234:2345 '${source}/b' && touch -d '2001-02-03 04:05:06 UTC' '${source}/b'`);
+    output(`cp -p '${source}/b' '${at}/b'`);
+    expect(output(`stat -c '%u %g %a %Y' '${at}/b'`)).toBe('1234 2345 640 981173106\n');
+    expect(place.volume().stat('/b')).toMatchObject({ uid: 1234, gid: 2345, mode: 0o640 });
+  });
+
+  it('a new file grows on the device by doubling, and is cut to whole units when it is closed', () => {
+    const at = place.mount();
+    output(`dd if=/dev/urandom of='${at}/big' bs=1M count=45 2>/dev/null`);
+    const map = place.volume().getmap('/big');
+    expect(map.size).toBe(45 * MIB);
+    expect(map.type).toBe('simple');
+    expect(map.extents.reduce((sum, { length }) => sum + length, 0)).toBe(46 * MIB);
+    expect(map.extents.length).toBeLessThanOrEqual(6);
+  });
+
+  it('two writers at once get files that are whole, in extents of their own', () => {
+    const at = place.mount();
+    output(`for i in 1 2 3 4; do dd if=/dev/urandom of='${place.directory}/s'$i bs=1M count=9 2>/dev/null; done`);
+    output(`cd '${place.directory}'; for i in 1 2 3 4; do dd if=s$i of='${at}/f'$i bs=64k 2>/dev/null & done; wait`);
+    for (const i of [1, 2, 3, 4]) output(`cmp '${place.directory}/s${i}' '${at}/f${i}'`);
+    expect(place.udax('fsck', 'dax0.0').status).toBe(0);
+  });
+
+  it('a shell group writes one file, though every command of it closes it', () => {
+    const at = place.mount();
+    output(`{ echo one; /bin/echo two; (echo three); } > '${at}/group'`);
+    expect(output(`cat '${at}/group'`)).toBe('one\ntwo\nthree\n');
+    expect(place.volume().stat('/group').size).toBe(14);
+  });
+
+  it('a full device is ENOSPC to the writer, and the space of the file that failed comes back', () => {
+    const at = place.mount();
+    const before = place.volume().statfs().free;
+    const { status, stderr } = sh(`dd if=/dev/zero of='${at}/toobig' bs=1M count=400`);
+    expect(status).toBe(1);
+    expect(stderr).toContain('No space left on device');
+    const written = place.volume().exists('/toobig') ? place.volume().stat('/toobig').size : 0;
+    expect(place.volume().statfs().free).toBe(before - Math.ceil(written / (2 * MIB)) * 2 * MIB);
+  });
+
+  it('df shows the size and free space of the volume, and its log slots as inodes', () => {
+    const at = place.mount();
+    const { size, free, logSlots } = place.volume().statfs();
+    expect(output(`df -B1 --output=size,avail,itotal '${at}' | tail -1`).trim().split(/\s+/).map(Number)).toEqual([
+      size,
+      free,
+      logSlots,
+    ]);
+  });
+
+  it.skipIf(!have('getfattr'))('getfattr tells where a file is (needs the program attr)', () => {
+    place.volume().create('/f', { size: 5 * MIB }).close();
+    const at = place.mount();
+    const [extent] = place.volume().getmap('/f').extents;
+    const text = output(`getfattr -d -m 'user.famfs' --absolute-names '${at}/f'`);
+    expect(text).toContain('user.famfs.device="dax0.0"');
+    expect(text).toContain('user.famfs.type="simple"');
+    expect(text).toContain(`user.famfs.extents="0:0x${extent!.offset.toString(16)}+0x${extent!.length.toString(16)}"`);
+    expect(sh(`getfattr -n user.famfs.extents '${at}'`).stderr).toContain('No such attribute');
+    expect(sh(`setfattr -n user.mine -v x '${at}/f'`).stderr).toContain('not supported');
+  });
+
+  it.skipIf(!have('python3'))('python3 reads and maps a file through the mount (needs python3)', () => {
+    const source = sourceTree();
+    place.udax('cp', `${source}/deep/d`, 'dax0.0:/d');
+    const at = place.mount();
+    const script = `
+import hashlib, mmap
+with open('${at}/d', 'rb') as f:
+    data = f.read()
+    m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)
+    print(hashlib.sha256(data).hexdigest(), hashlib.sha256(m).hexdigest())
+`;
+    const [read, mapped] = output(`python3 -c "${script}"`).trim().split(' ');
+    const wanted = output(`sha256sum '${source}/deep/d'`).split(' ')[0];
+    expect([read, mapped]).toEqual([wanted, wanted]);
+  });
+
+  it.skipIf(!have('sqlite3'))('sqlite3 reads a database through the mount (needs sqlite3)', () => {
+    const database = path.join(place.directory, 'x.db');
+    output(`sqlite3 '${database}' 'create table t(a); insert into t values (1),(2),(40)'`);
+    place.udax('cp', database, 'dax0.0:/x.db');
+    const at = place.mount('dax0.0', '--read-only');
+    expect(output(`sqlite3 'file:${at}/x.db?immutable=1' 'select sum(a) from t'`)).toBe('43\n');
+  });
+
+  it('a tree of 10,000 files lists and finds whole', () => {
+    const volume = place.volume();
+    const sizes = 48; // as many files as fit, the rest directories: names are what counts
+    for (let d = 0; d < 100; d++) {
+      volume.mkdir(`/d${d}`);
+      for (let f = 0; f < 99; f++) volume.mkdir(`/d${d}/n${f}`);
+    }
+    for (let f = 0; f < sizes; f++) volume.create(`/d${f}/file`, { size: 100 }).close();
+    const at = place.mount();
+    expect(output(`find '${at}' -mindepth 1 | wc -l`, 30).trim()).toBe(String(10_000 + sizes));
+    expect(output(`ls -lR '${at}' | grep -c '^[d-]'`, 30).trim()).toBe(String(10_000 + sizes));
+    expect(output(`ls -lR '${at}' | grep -c '^[d-]'`, 30).trim()).toBe(String(10_000 + sizes));
+  });
+});
