@@ -69,8 +69,22 @@ export function withVolume<T>(
   );
 }
 
-/** A log entry that fails its checks ends the replay: the files behind it are not shown, which must be said. */
+/** What the log holds but nobody sees, or sees wrong, must be said: entries that break a rule, and those behind a bad one. */
 export function warnOfDamage(context: Context, volume: Volume, device: MachineDevice): void {
+  warnOfEntries(context, volume, device);
+  warnOfHidden(context, volume, device);
+}
+
+/** Entries that are good in themselves but break a rule: skipped one by one (famfs.md 17). */
+function warnOfEntries(context: Context, volume: Volume, device: MachineDevice): void {
+  const [first, ...more] = volume.skipped;
+  if (first === undefined) return;
+  const others = more.length === 0 ? '' : `; and ${count(more.length, 'more problem')}`;
+  context.output.note(`udax: ${device.name}: ${first.message}${others} (udax fsck tells more)`);
+}
+
+/** A log entry that fails its checks ends the replay. */
+function warnOfHidden(context: Context, volume: Volume, device: MachineDevice): void {
   const media = deviceMedia(device);
   try {
     const replayed = volume.statfs().logUsed;
@@ -80,7 +94,7 @@ export function warnOfDamage(context: Context, volume: Volume, device: MachineDe
     if (problem === undefined) return;
     const hidden = count(published - replayed, 'entry', 'entries');
     context.output.note(
-      `udax: ${device.name}: ${problem.message}; ${hidden} from there on are not shown (udax fsck tells more)`,
+      `udax: ${device.name}: ${problem.message}; ${hidden} from there on not shown (udax fsck tells more)`,
     );
   } finally {
     media.close();

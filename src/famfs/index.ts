@@ -52,6 +52,7 @@ export {
   type SuperblockResult,
   superblockBytes,
   superblockFaults,
+  superblockNumberFaults,
 } from './media/superblock.js';
 export { FAMFS_SYSTEM_UUID_FILE, type SystemUuidOptions, systemUuid } from './media/system-uuid.js';
 export {

@@ -6,6 +6,7 @@ import { ensureMemory } from './backing.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
+import { fillByWrite } from './new-data.js';
 import { FilePages } from './pages.js';
 import { FilePieces } from './pieces.js';
 
@@ -95,7 +96,7 @@ export class DaxFile implements AddressSpace {
 
   /**
    * Lets `source` store straight into the file's memory, piece by piece: a copy from a file needs no buffer
-   * of ours. `source` fills all of `into`, which holds the bytes from file offset `position` on.
+   * of ours (but where that memory is a file on a disk). `source` fills all of `into`, which holds the bytes from file offset `position` on.
    */
   fill(position: number, length: number, source: (into: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
@@ -105,7 +106,7 @@ export class DaxFile implements AddressSpace {
         const repaired = new Uint8Array(bytes);
         source(repaired, offset);
         this.#pieces.recover(deviceOffset, repaired, offset);
-      } else {
+      } else if (!fillByWrite(this.#device.memory, hpa, bytes, offset, source)) {
         source(this.#device.memory.bytes(hpa, bytes), offset);
       }
     });

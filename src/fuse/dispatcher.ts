@@ -114,7 +114,9 @@ export class Dispatcher {
       const errno = errnoOfThrown(error);
       // Nobody else hears of a failure that has no reply.
       if (errno === undefined || silent[opcode]) {
-        this.options.onReport(new Error(`serving ${operationOf(opcode)?.name ?? opcode} failed`, { cause: error }));
+        this.options.onReport(
+          new Error(`serving ${operationOf(opcode)?.name ?? opcode} failed`, { cause: error }),
+        );
       }
       return errno ?? EIO;
     }

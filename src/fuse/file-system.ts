@@ -135,13 +135,7 @@ export interface FuseFileSystem {
   getxattr?(node: NodeId, name: string, context: FuseRequestContext): Uint8Array;
   listxattr?(node: NodeId, context: FuseRequestContext): readonly string[];
   /** `flags`: XATTR_CREATE 1, XATTR_REPLACE 2. */
-  setxattr?(
-    node: NodeId,
-    name: string,
-    value: Uint8Array,
-    flags: number,
-    context: FuseRequestContext,
-  ): void;
+  setxattr?(node: NodeId, name: string, value: Uint8Array, flags: number, context: FuseRequestContext): void;
   removexattr?(node: NodeId, name: string, context: FuseRequestContext): void;
 }
 

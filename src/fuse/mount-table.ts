@@ -63,6 +63,11 @@ export function parseMountInfo(text: string): FuseMount[] {
 
 function unescape(field: string): string {
   return field.replace(/(?:\\[0-7]{3})+/g, (run) =>
-    Buffer.from(run.split('\\').slice(1).map((octal) => Number.parseInt(octal, 8))).toString('utf8'),
+    Buffer.from(
+      run
+        .split('\\')
+        .slice(1)
+        .map((octal) => Number.parseInt(octal, 8)),
+    ).toString('utf8'),
   );
 }

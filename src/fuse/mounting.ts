@@ -31,7 +31,10 @@ export interface Mounted {
 export function mountFuse(mountpoint: string, options: FuseMountOptions): Mounted {
   checkMountpoint(mountpoint);
   const by = options.by ?? (process.geteuid?.() === 0 ? 'mount' : 'fusermount3');
-  return { deviceFd: by === 'mount' ? mountDirectly(mountpoint, options) : mountByHelper(mountpoint, options), by };
+  return {
+    deviceFd: by === 'mount' ? mountDirectly(mountpoint, options) : mountByHelper(mountpoint, options),
+    by,
+  };
 }
 
 function checkMountpoint(mountpoint: string): void {
@@ -49,7 +52,10 @@ function openDevice(): number {
     return fs.openSync(DEVICE, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENODEV', 'ENXIO')) {
-      fail('ENOSYS', `there is no ${DEVICE} here: load the module (modprobe fuse), or give the container the device`);
+      fail(
+        'ENOSYS',
+        `there is no ${DEVICE} here: load the module (modprobe fuse), or give the container the device`,
+      );
     }
     throw asDaxError(error, `opening ${DEVICE}`, DEVICE);
   }
@@ -73,11 +79,15 @@ function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
   } catch (error) {
     fs.closeSync(deviceFd);
     if (hasCode(error, 'EPERM')) {
-      throw new DaxError('EPERM', `mounting needs CAP_SYS_ADMIN here: run as root, or use fusermount3 (fuse3)`, {
-        syscall: 'mount',
-        path: mountpoint,
-        cause: error,
-      });
+      throw new DaxError(
+        'EPERM',
+        `mounting needs CAP_SYS_ADMIN here: run as root, or use fusermount3 (fuse3)`,
+        {
+          syscall: 'mount',
+          path: mountpoint,
+          cause: error,
+        },
+      );
     }
     throw error;
   }
@@ -88,7 +98,10 @@ function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
 function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
   const [ours, theirs] = socketPair();
   try {
-    const words = [`fsname=${escapeOption(options.source ?? 'udax')}`, `subtype=${options.subtype ?? 'udax'}`];
+    const words = [
+      `fsname=${escapeOption(options.source ?? 'udax')}`,
+      `subtype=${options.subtype ?? 'udax'}`,
+    ];
     words.push(options.readOnly ? 'ro' : 'rw', 'nosuid', 'nodev');
     if (options.allowOther) words.push('allow_other');
     if (options.defaultPermissions !== false) words.push('default_permissions');
@@ -126,7 +139,8 @@ export function runHelper(args: readonly string[], socket?: number): { ok: boole
 
 function helperFailure(message: string, mountpoint: string): DaxError {
   let advice = '';
-  if (/allow_other/.test(message)) advice = ' (put user_allow_other into /etc/fuse.conf, or leave --allow-other out)';
+  if (/allow_other/.test(message))
+    advice = ' (put user_allow_other into /etc/fuse.conf, or leave --allow-other out)';
   else if (/failed to open \/dev\/fuse: Permission denied/.test(message)) {
     advice = ' (every user of FUSE needs to open it: chmod 666 /dev/fuse, as root)';
   }

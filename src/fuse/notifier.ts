@@ -47,7 +47,8 @@ export class Notifier {
     return new Promise((resolve, reject) => {
       fs.write(this.deviceFd, message, (error) => {
         if (!error) resolve(true);
-        else if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENOTCONN', 'ENODEV', 'EBADF', 'ENOTEMPTY')) resolve(false);
+        else if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENOTCONN', 'ENODEV', 'EBADF', 'ENOTEMPTY'))
+          resolve(false);
         else reject(asDaxError(error, 'notifying the kernel'));
       });
     });

@@ -29,7 +29,12 @@ export type FromWorker =
   | { readonly kind: 'wire'; readonly line: string }
   | { readonly kind: 'report'; readonly error: PlainError }
   | { readonly kind: 'post'; readonly message: unknown }
-  | { readonly kind: 'invalidate inode'; readonly node: number; readonly offset: number; readonly length: number }
+  | {
+      readonly kind: 'invalidate inode';
+      readonly node: number;
+      readonly offset: number;
+      readonly length: number;
+    }
   | { readonly kind: 'invalidate entry'; readonly parent: number; readonly name: string }
   | { readonly kind: 'ended'; readonly reason: LoopEnd };
 

@@ -8,12 +8,7 @@ import { Notifier } from './notifier.js';
 import { printReply } from './protocol/index.js';
 import { endDevice, onProcessExit, releaseMount } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
-import type {
-  FuseSession,
-  FuseSessionEnd,
-  FuseSessionOptions,
-  FuseUnmountOptions,
-} from './session-types.js';
+import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
 import type { FuseConnection, NodeId } from './types.js';
 import { clearDeadMount, tryUnmount } from './unmount.js';
 
@@ -147,7 +142,9 @@ class Session implements FuseSession {
   }
 
   invalidateEntry(parent: NodeId, name: string, options: { expireOnly?: boolean } = {}): Promise<boolean> {
-    return this.notifier?.invalidateEntry(parent, name, options.expireOnly ?? false) ?? Promise.resolve(false);
+    return (
+      this.notifier?.invalidateEntry(parent, name, options.expireOnly ?? false) ?? Promise.resolve(false)
+    );
   }
 
   notifyDelete(parent: NodeId, child: NodeId, name: string): Promise<boolean> {
@@ -281,7 +278,8 @@ class Session implements FuseSession {
   private async finish(): Promise<void> {
     clearTimeout(this.initTimer);
     const ended = new DaxError('ENOTCONN', 'the session has ended', { path: this.mountpoint });
-    const failure = this.failure ?? (this.loopEnd === null ? new Error('the worker of the mount died') : null);
+    const failure =
+      this.failure ?? (this.loopEnd === null ? new Error('the worker of the mount died') : null);
     this.made.reject(failure ?? ended);
     this.init.reject(failure ?? ended);
     for (const call of this.calls.values()) call.reject(ended);
@@ -299,7 +297,8 @@ class Session implements FuseSession {
   }
 
   private reasonOf(failure: Error | null): FuseSessionEnd {
-    if (failure !== null && this.loopEnd === null && !this.stopAsked) return { reason: 'failed', error: failure };
+    if (failure !== null && this.loopEnd === null && !this.stopAsked)
+      return { reason: 'failed', error: failure };
     return { reason: this.loopEnd === 'aborted' ? 'aborted' : 'unmounted' };
   }
 

@@ -25,7 +25,10 @@ export type FuseMountState = 'alive' | 'dead' | 'hung' | 'none';
  * Whether a FUSE mount answers: 'dead' (its daemon is gone: ENOTCONN), 'hung' (no answer in `timeoutMs`), 'none'.
  * A process of its own asks, which can be killed: a thread of ours might wait for ever.
  */
-export async function fuseMountState(mountpoint: string, timeoutMs = STATE_TIMEOUT_MS): Promise<FuseMountState> {
+export async function fuseMountState(
+  mountpoint: string,
+  timeoutMs = STATE_TIMEOUT_MS,
+): Promise<FuseMountState> {
   const mount = fuseMountAt(mountpoint);
   if (mount === null) return 'none';
   return await new Promise((resolve, reject) => {
@@ -81,16 +84,21 @@ export async function unmountFuse(
     if (options.whenBusy === 'fail') throw busy(mountpoint);
   }
   if (state === 'hung' && options.whenBusy === 'fail') throw busy(mountpoint);
-  if (state !== 'dead') abortConnection(mount);
+  // In this order: a daemon that sees its connection end cleans up behind itself, and may be faster than we are.
   detachMount(mountpoint);
+  if (state !== 'dead') abortConnection(mount);
   return state;
 }
 
 function busy(mountpoint: string): DaxError {
-  return new DaxError('EBUSY', 'somebody has a file or directory there open: close it (see fuser -m), or force', {
-    path: mountpoint,
-    syscall: 'umount2',
-  });
+  return new DaxError(
+    'EBUSY',
+    'somebody has a file or directory there open: close it (see fuser -m), or force',
+    {
+      path: mountpoint,
+      syscall: 'umount2',
+    },
+  );
 }
 
 /** A plain unmount: 'done', 'busy', or 'timeout'. Other failures are thrown. */

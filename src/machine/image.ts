@@ -1,7 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Bus, type DaxDevice } from '../dax/index.js';
-import { checkSuperblock, decodeSuperblock, superblockLayout, systemUuid } from '../famfs/index.js';
+import {
+  checkSuperblock,
+  decodeSuperblock,
+  superblockLayout,
+  superblockNumberFaults,
+  systemUuid,
+} from '../famfs/index.js';
 import { fail, ofdLock } from '../libc/index.js';
 import { type Backing, openBacking, PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE, PMD_SIZE } from '../mm/index.js';
@@ -145,7 +151,8 @@ function claimedBytes(backing: Backing): number {
   if (backing.kind === 'hugetlbfs') return 0;
   const bytes = new Uint8Array(superblockLayout.size);
   if (fs.readSync(backing.fd, bytes, 0, bytes.length, 0) < bytes.length) return 0;
-  if (checkSuperblock(bytes).result !== 0) return 0;
+  // A size that is no number is for those who read the superblock to report: the device must open for that.
+  if (checkSuperblock(bytes).result !== 0 || superblockNumberFaults(bytes).length > 0) return 0;
   const { deviceSize } = decodeSuperblock(bytes);
   return deviceSize <= LARGEST_DEVICE_BYTES ? Math.ceil(deviceSize / PAGE_SIZE) * PAGE_SIZE : 0;
 }

@@ -319,3 +319,23 @@ describe(`the report as text is C's${whySkipped}`, () => {
     expect(text).toMatch(/\n\nERROR entry-crc: log entry 4: crc at byte 2099912 .*\n$/);
   });
 });
+
+describe('fsck compares the version of the media format, which C does not', () => {
+  function withVersion(major: number, minor: number): Made {
+    const made = volumeWith(mkdirEntry('d'));
+    const bytes = made.media.bytes(0, 200);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, 200);
+    view.setUint32(40, major, true);
+    view.setUint32(44, minor, true);
+    view.setBigUint64(96, BigInt(crc32(bytes.subarray(0, 96))), true);
+    return made;
+  }
+
+  it('another major is an error, a later minor a note, an earlier one nothing', () => {
+    expect(found(withVersion(3, 0))).toEqual([{ code: 'superblock-omf', entry: undefined, offset: 40 }]);
+    const later = fsckMedia(withVersion(2, 9).media);
+    expect(later.ok).toBe(true);
+    expect(later.notes).toEqual([expect.objectContaining({ code: 'superblock-omf', offset: 44 })]);
+    expect(fsckMedia(withVersion(2, 1).media).notes).toEqual([]);
+  });
+});

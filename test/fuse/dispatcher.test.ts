@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  fillDirectory,
   type FileHandle,
   type FuseConnection,
   type FuseEntry,
   type FuseFileSystem,
-  negativeEntry,
+  fillDirectory,
   type NodeId,
+  negativeEntry,
 } from '../../src/fuse/index.js';
 import { addressOf, fail } from '../../src/libc/index.js';
 import { bytesOf, initRequest, request, Wire } from './support/wire.js';
@@ -151,9 +151,7 @@ describe('names', () => {
   it('RENAME2 takes both names, the other parent and the flags', () => {
     const asked: unknown[] = [];
     const wire = new Wire({ rename: (...all) => void asked.push(all.slice(0, 5)) });
-    const reply = wire.send(
-      request(45, 4n, 1n, ['u64', 9n], ['u32', 1], ['u32', 0], ['text', 'old\0new\0']),
-    );
+    const reply = wire.send(request(45, 4n, 1n, ['u64', 9n], ['u32', 1], ['u32', 0], ['text', 'old\0new\0']));
     expect(reply).toEqual(bytesOf(...header(16, 0, 4n)));
     expect(asked).toEqual([[1, 'old', 9, 'new', 1]]);
   });
@@ -334,7 +332,17 @@ describe('directories', () => {
     { name: 'file', inode: 12, type: 0o100000 },
   ];
   const list = (opcode: number, offset: bigint, size: number) =>
-    request(opcode, 4n, 1n, ['u64', 3n], ['u64', offset], ['u32', size], ['u32', 0], ['u64', 0n], ['u64', 0n]);
+    request(
+      opcode,
+      4n,
+      1n,
+      ['u64', 3n],
+      ['u64', offset],
+      ['u32', size],
+      ['u32', 0],
+      ['u64', 0n],
+      ['u64', 0n],
+    );
   const fileSystem: Partial<FuseFileSystem> = {
     readdir: (_node, _handle, offset, answer) => fillDirectory(answer, items, offset, () => entry),
   };
@@ -422,7 +430,10 @@ function namesIn(reply: Uint8Array, plus: boolean): { name: string; next: bigint
   for (let at = 16; at < bytes.length; ) {
     const length = bytes.readUInt32LE(at + before + 16);
     const start = at + before + 24;
-    found.push({ name: bytes.toString('utf8', start, start + length), next: bytes.readBigUInt64LE(at + before + 8) });
+    found.push({
+      name: bytes.toString('utf8', start, start + length),
+      next: bytes.readBigUInt64LE(at + before + 8),
+    });
     at += Math.ceil((before + 24 + length) / 8) * 8;
   }
   return found;
@@ -456,7 +467,8 @@ describe('failure', () => {
       setattr: () => ({ attributes: entry.attributes, attributeSeconds: 1 }),
       setxattr: () => undefined,
       write: (_node, _handle, _offset, data) => data.length,
-      read: (_node, _handle, _offset, length, answer) => answer.addBytes(new Uint8Array(Math.min(length, 9000))),
+      read: (_node, _handle, _offset, length, answer) =>
+        answer.addBytes(new Uint8Array(Math.min(length, 9000))),
       readdir: (_node, _handle, offset, answer) => fillDirectory(answer, [], offset),
     };
     const wire = new Wire(reads);
@@ -496,7 +508,9 @@ describe('wirelog', () => {
     wire.lines.length = 0;
     wire.send(request(1, 4n, 1n, ['text', 'a\0']));
     wire.send(request(14, 6n, 5n, ['u32', 0o1002], ['u32', 0]));
-    wire.send(request(44, 8n, 1n, ['u64', 3n], ['u64', 0n], ['u32', 4096], ['u32', 0], ['u64', 0n], ['u64', 0n]));
+    wire.send(
+      request(44, 8n, 1n, ['u64', 3n], ['u64', 0n], ['u32', 4096], ['u32', 0], ['u64', 0n], ['u64', 0n]),
+    );
     wire.send(request(10, 10n, 1n, ['text', 'gone\0']));
     wire.send(request(2, 12n, 5n, ['u64', 2n]));
     expect(wire.lines).toEqual([

@@ -88,7 +88,14 @@ describe('structs of the wire', () => {
     expect(structs.InitOut.at).toMatchObject({ maxWrite: 20, timeGranularity: 24, maxPages: 28, flags2: 32 });
     expect(structs.InitOut.at).toMatchObject({ maxStackDepth: 36, requestTimeout: 40 });
     expect(structs.Attr.at).toMatchObject({ size: 8, atime: 24, atimeNanoseconds: 48, mode: 60, flags: 84 });
-    expect(structs.SetattrIn.at).toMatchObject({ handle: 8, size: 16, atime: 32, mode: 68, uid: 76, gid: 80 });
+    expect(structs.SetattrIn.at).toMatchObject({
+      handle: 8,
+      size: 16,
+      atime: 32,
+      mode: 68,
+      uid: 76,
+      gid: 80,
+    });
   });
 });
 

@@ -143,7 +143,10 @@ for line in sys.stdin:
 
   it.skipIf(!have('fio'))('fio verifies a striped file through the mount (needs fio)', () => {
     const stripe = { nstrips: 4, nbuckets: 8, chunkSize: 2 * MIB };
-    place.volume().create('/striped', { size: 24 * MIB, stripe }).close();
+    place
+      .volume()
+      .create('/striped', { size: 24 * MIB, stripe })
+      .close();
     const at = place.mount();
     const { status, stdout, stderr } = sh(
       `fio --name=v --filename='${at}/striped' --size=24M --rw=randwrite --bs=16k --verify=crc32c --do_verify=1 --overwrite=1 --verify_state_save=0 --allow_file_create=0 --ioengine=psync`,

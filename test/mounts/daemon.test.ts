@@ -92,7 +92,12 @@ describe.skipIf(noMounts !== '')(`udax mount and umount${because}`, () => {
 
   it('umount removes the mount of a daemon that was killed, and what it was about to make is not there', async () => {
     const at = place.mount();
-    const writer = place.start('timeout', ['60', 'sh', '-c', `exec 3> '${at}/half'; echo half >&3; echo done; read go`]);
+    const writer = place.start('timeout', [
+      '60',
+      'sh',
+      '-c',
+      `exec 3> '${at}/half'; echo half >&3; echo done; read go`,
+    ]);
     let said = '';
     writer.stdout!.on('data', (data) => {
       said += data;

@@ -28,7 +28,9 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
   const sums = (directory: string) => output(`cd '${directory}' && find . -type f | sort | xargs sha256sum`);
   /** Mode, owner, size and name; directories have no size of their own here. */
   const listing = (directory: string) =>
-    output(`cd '${directory}' && find . -mindepth 1 -printf '%P %M %u %g %y' \\( -type f -printf ' %s\\n' -o -printf '\\n' \\) | sort`);
+    output(
+      `cd '${directory}' && find . -mindepth 1 -printf '%P %M %u %g %y' \\( -type f -printf ' %s\\n' -o -printf '\\n' \\) | sort`,
+    );
 
   it('shows the names, modes, sizes and bytes of the tree that udax cp put there', () => {
     const source = sourceTree();
@@ -73,8 +75,12 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
 
   it('two writers at once get files that are whole, in extents of their own', () => {
     const at = place.mount();
-    output(`for i in 1 2 3 4; do dd if=/dev/urandom of='${place.directory}/s'$i bs=1M count=9 2>/dev/null; done`);
-    output(`cd '${place.directory}'; for i in 1 2 3 4; do dd if=s$i of='${at}/f'$i bs=64k 2>/dev/null & done; wait`);
+    output(
+      `for i in 1 2 3 4; do dd if=/dev/urandom of='${place.directory}/s'$i bs=1M count=9 2>/dev/null; done`,
+    );
+    output(
+      `cd '${place.directory}'; for i in 1 2 3 4; do dd if=s$i of='${at}/f'$i bs=64k 2>/dev/null & done; wait`,
+    );
     for (const i of [1, 2, 3, 4]) output(`cmp '${place.directory}/s${i}' '${at}/f${i}'`);
     expect(place.udax('fsck', 'dax0.0').status).toBe(0);
   });
@@ -99,21 +105,24 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
   it('df shows the size and free space of the volume, and its log slots as inodes', () => {
     const at = place.mount();
     const { size, free, logSlots } = place.volume().statfs();
-    expect(output(`df -B1 --output=size,avail,itotal '${at}' | tail -1`).trim().split(/\s+/).map(Number)).toEqual([
-      size,
-      free,
-      logSlots,
-    ]);
+    expect(
+      output(`df -B1 --output=size,avail,itotal '${at}' | tail -1`).trim().split(/\s+/).map(Number),
+    ).toEqual([size, free, logSlots]);
   });
 
   it.skipIf(!have('getfattr'))('getfattr tells where a file is (needs the program attr)', () => {
-    place.volume().create('/f', { size: 5 * MIB }).close();
+    place
+      .volume()
+      .create('/f', { size: 5 * MIB })
+      .close();
     const at = place.mount();
     const [extent] = place.volume().getmap('/f').extents;
     const text = output(`getfattr -d -m 'user.famfs' --absolute-names '${at}/f'`);
     expect(text).toContain('user.famfs.device="dax0.0"');
     expect(text).toContain('user.famfs.type="simple"');
-    expect(text).toContain(`user.famfs.extents="0:0x${extent!.offset.toString(16)}+0x${extent!.length.toString(16)}"`);
+    expect(text).toContain(
+      `user.famfs.extents="0:0x${extent!.offset.toString(16)}+0x${extent!.length.toString(16)}"`,
+    );
     expect(sh(`getfattr -n user.famfs.extents '${at}'`).stderr).toContain('No such attribute');
     expect(sh(`setfattr -n user.mine -v x '${at}/f'`).stderr).toContain('not supported');
   });

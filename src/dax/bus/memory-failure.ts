@@ -1,6 +1,6 @@
 import { fail } from '../../libc/index.js';
 import type { PhysicalMemory } from '../../memory/index.js';
-import { type MemoryBlocks, PAGE_SIZE, type PageTable } from '../../mm/index.js';
+import { type MemoryBlock, type MemoryBlocks, PAGE_SIZE, type PageTable } from '../../mm/index.js';
 import type { FailedUnit } from '../files/file-host.js';
 import type { Vma } from '../files/vma.js';
 import type { DevDax } from '../regions/dev-dax.js';
@@ -30,9 +30,12 @@ function ownerOf(scene: FailureScene, hpa: number): DevDax | undefined {
     .find((device) => device.binding?.ranges.some(({ start, end }) => hpa >= start && hpa <= end));
 }
 
+function blockOf({ memoryBlocks }: FailureScene, hpa: number): MemoryBlock | undefined {
+  return memoryBlocks.block(Math.floor(hpa / memoryBlocks.blockBytes));
+}
+
 function isSystemRam(scene: FailureScene, hpa: number): boolean {
-  const block = scene.memoryBlocks.block(Math.floor(hpa / scene.memoryBlocks.blockBytes));
-  return block?.state === 'online';
+  return blockOf(scene, hpa)?.state === 'online';
 }
 
 function mappersOf(scene: FailureScene, hpa: number): FailedUnit<Vma>[] {
@@ -63,6 +66,8 @@ export function hardOffline(scene: FailureScene, hpa: number, flags: number): Me
 /** soft_offline_page: only ordinary memory can be moved away from. */
 export function softOffline(scene: FailureScene, hpa: number): void {
   if (isSystemRam(scene, hpa)) return;
+  const block = blockOf(scene, hpa);
+  if (block !== undefined) fail('EIO', `memory${block.id} is offline: its pages are not in use`);
   const device = ownerOf(scene, hpa);
   if (device === undefined || device.driver === 'kmem')
     fail('ENXIO', `page 0x${hpa.toString(16)} belongs to no driver`);

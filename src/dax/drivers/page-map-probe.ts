@@ -3,6 +3,7 @@ import {
   DevPagemap,
   type MemoryDeviceType,
   PAGE_SIZE,
+  PMD_SIZE,
   type PageMapOperations,
   pagesOfOrder,
 } from '../../mm/index.js';
@@ -119,9 +120,11 @@ function disown(pageMap: DevPagemap): void {
 /** The pages come up as folios of the order asked for, where a range holds whole ones; they stay so after unbind. */
 function comeUp(device: DevDax, pageMap: DevPagemap, ranges: readonly Span[], order: number): void {
   const { platform } = device;
+  // Page maps come in sections of 2 MiB; `mapping` takes any start. (The provider of a static region sees to it.)
+  const unit = device.region.isStatic ? PAGE_SIZE : PMD_SIZE;
   for (const [at, { start }] of ranges.entries())
-    if (start % PAGE_SIZE !== 0)
-      fail('EINVAL', `${device.name} mapping${at} starts inside a page: no page map can start there`, {
+    if (start % unit !== 0)
+      fail('EINVAL', `${device.name} mapping${at} does not start at a multiple of ${unit} bytes`, {
         path: device.name,
       });
   pageMap.vmemmapShift = order;

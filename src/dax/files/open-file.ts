@@ -36,7 +36,8 @@ export type Whence = 'set' | 'cur' | 'end' | 'data' | 'hole';
 
 /** Top of a process's mappings: page aligned, not more, as a kernel's is. */
 const MMAP_TOP = 0x7ffff7ff3000;
-const FIONBIO = 0x5421;
+/** What any file answers: FIONBIO, FIOCLEX, FIONCLEX. */
+const GENERIC_IOCTLS: readonly number[] = [0x5421, 0x5451, 0x5450];
 
 /**
  * One open(2) of a device node, with the answers of dax-bus.md 7. It belongs to the binding it was opened under: when that
@@ -167,12 +168,14 @@ export class OpenFile implements MappedFile<Vma> {
 
   ioctl(command: number): number {
     this.#mustBeOpen();
-    if (command === FIONBIO) return 0;
+    if (GENERIC_IOCTLS.includes(command)) return 0;
     return fail('ENOTTY', `${this.device.name} has no ioctl 0x${command.toString(16)}`);
   }
 
-  fallocate(): never {
+  fallocate(offset = 0, length = 1): never {
     this.#mustBeOpen();
+    if (offset < 0 || length <= 0) fail('EINVAL', `there is no span ${offset}+${length}`);
+    if (!this.writable) fail('EBADF', `${this.device.name} is open for reading only`);
     return fail('ENODEV', `${this.device.name} is no file: it has its size`);
   }
 

@@ -3,6 +3,7 @@ import { type AddressSpace, orderOfAlign, PAGE_SIZE, PMD_SIZE } from '../../mm/i
 import { MF_ACTION_REQUIRED } from '../core/operations.js';
 import type { Zappable } from '../regions/dev-dax.js';
 import { type FailedUnit, type MappedFile, unitAddress } from './file-host.js';
+import { type Piece, type PieceState, Pieces, pageEnd } from './pieces.js';
 
 /** What an access gets: a byte, or the signal the kernel would send (offset: si_addr from the start of the mapping). */
 export type SignalAnswer =
@@ -14,18 +15,20 @@ export type SignalAnswer =
       offset: number;
     };
 
-interface Piece {
-  start: number;
-  /** Exclusive. */
-  end: number;
-  prot: string;
-}
-
-const ADVICE_OK = ['dontneed', 'willneed', 'hugepage', 'nohugepage', 'mergeable', 'unmergeable', 'cold'];
-const ADVICE_OK_TOO = [
+/** Advice that changes the state of the pieces: like mprotect, it can only split at unit boundaries. */
+const STATE_ADVICE: Readonly<Record<string, Partial<PieceState>>> = {
+  hugepage: { huge: true },
+  nohugepage: { huge: false },
+  dofork: { inherited: true },
+  dontfork: { inherited: false },
+};
+/** Advice that device memory takes and ignores. */
+const IGNORED_ADVICE: readonly string[] = [
+  'willneed',
+  'mergeable',
+  'unmergeable',
+  'cold',
   'pageout',
-  'dontfork',
-  'dofork',
   'normal',
   'random',
   'sequential',
@@ -40,8 +43,7 @@ const ADVICE_OK_TOO = [
 export class Vma implements Zappable {
   /** Unit number -> pfn of the folio that is mapped there. */
   readonly #units = new Map<number, number>();
-  #pieces: Piece[];
-  #hugePages = true;
+  readonly #pieces: Pieces;
 
   constructor(
     readonly file: MappedFile<Vma>,
@@ -51,8 +53,9 @@ export class Vma implements Zappable {
     /** Device offset, bytes. */
     readonly offset: number,
     readonly prot: string,
+    pieces: readonly Piece[] = [{ start: 0, end: length, prot, huge: true, inherited: true }],
   ) {
-    this.#pieces = [{ start: 0, end: length, prot }];
+    this.#pieces = new Pieces(file.device.name, length, file.device.align, pieces);
     file.device.mappings.add(this);
     file.host.vmas.add(this);
   }
@@ -62,8 +65,8 @@ export class Vma implements Zappable {
   }
 
   /** Bytes that are still mapped, in order. */
-  get pieces(): readonly Readonly<Piece>[] {
-    return this.#pieces;
+  get pieces(): readonly Piece[] {
+    return this.#pieces.list;
   }
 
   /** Units that are in: pfn of each. */
@@ -105,18 +108,18 @@ export class Vma implements Zappable {
 
   /** MAP_POPULATE, mlock: brings in what can be brought in. */
   populate(): void {
-    for (const piece of this.#pieces)
+    for (const piece of this.#pieces.list)
       for (let at = piece.start; at < piece.end; at += this.unitBytes)
         if (piece.prot !== '' && !this.#fault(at)) return;
   }
 
-  /** EINVAL when a part begins or ends inside a unit. */
+  /** EINVAL when a part begins or ends inside a unit, or is nothing. */
   munmap(offset = 0, length = this.length - offset): void {
-    const end = offset + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
-    this.#mustSplit(offset, end);
-    this.#replace(offset, end, null);
+    if (!(length > 0)) fail('EINVAL', `cannot unmap ${length} bytes of ${this.file.device.name}`);
+    const end = pageEnd(offset, length);
+    this.#pieces.remove(offset, end);
     this.#zapUnits(offset, end);
-    if (this.#pieces.length > 0) return;
+    if (this.#pieces.list.length > 0) return;
     this.file.device.mappings.delete(this);
     this.file.host.vmas.delete(this);
     this.file.unmapped(this);
@@ -124,12 +127,10 @@ export class Vma implements Zappable {
 
   /** EACCES write on a file open read-only; EINVAL off the unit boundaries; ENOMEM not all mapped. */
   mprotect(offset: number, length: number, prot: string): void {
-    const end = offset + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
-    if (!this.#covers(offset, end)) fail('ENOMEM', `${offset}+${length} of the mapping is not all there`);
+    const end = this.#pieces.mappedEnd(offset, length);
     if (prot.includes('w') && !this.file.writable)
       fail('EACCES', `${this.file.device.name} is open read-only: its mapping stays so`);
-    this.#mustSplit(offset, end);
-    this.#replace(offset, end, prot);
+    this.#pieces.change(offset, end, { prot });
   }
 
   msync(): never {
@@ -146,26 +147,29 @@ export class Vma implements Zappable {
     if (length < this.length) this.munmap(length);
   }
 
-  /** madvise(2). @returns for hwpoison: what the caller is signalled (BUS_MCEERR_AR) */
+  /**
+   * madvise(2).
+   * @returns for hwpoison: what the caller is signalled (BUS_MCEERR_AR)
+   * @throws EINVAL advice that is not for device memory, or that would split a unit; ENOMEM not all mapped; EFAULT populate,
+   *   hwpoison: nothing is there; EACCES, ENODEV remove; EIO soft_offline
+   */
   madvise(offset: number, length: number, advice: string): FailedUnit<Vma>[] {
+    if (length === 0) return [];
+    const end = this.#pieces.mappedEnd(offset, length);
     if (advice === 'hwpoison' || advice === 'soft_offline') return this.#fail(offset, length, advice);
-    const end = offset + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
-    if (advice === 'dontneed') this.#zapUnits(offset, end);
-    if (advice === 'hugepage' || advice === 'nohugepage') this.#hugePages = advice === 'hugepage';
-    if (advice === 'populate_read' || advice === 'populate_write') {
-      for (let at = offset; at < end; at += this.unitBytes)
-        if (!this.#fault(at)) fail('EFAULT', `no page at ${at} of the mapping`);
-      return [];
-    }
-    if (ADVICE_OK.includes(advice) || ADVICE_OK_TOO.includes(advice)) return [];
-    if (advice === 'remove') fail('ENODEV', `${this.file.device.name} has no holes`);
-    return fail('EINVAL', `madvise ${advice} is not for device memory`);
+    if (advice === 'populate_read' || advice === 'populate_write')
+      this.#populateOrFail(offset, end, advice === 'populate_write');
+    else if (advice === 'dontneed') this.#zapUnits(offset, end);
+    else if (advice === 'remove') this.#punch();
+    else if (Object.hasOwn(STATE_ADVICE, advice)) this.#pieces.change(offset, end, STATE_ADVICE[advice]!);
+    else if (!IGNORED_ADVICE.includes(advice)) fail('EINVAL', `madvise ${advice} is not for device memory`);
+    return [];
   }
 
   /** A forked child's mapping of the same: it faults for itself. */
   fork(): Vma {
-    const child = new Vma(this.file, this.address, this.length, this.offset, this.prot);
-    child.#pieces = this.#pieces.map((piece) => ({ ...piece }));
+    const pieces = this.pieces.filter(({ inherited }) => inherited);
+    const child = new Vma(this.file, this.address, this.length, this.offset, this.prot, pieces);
     this.file.adopt(child);
     return child;
   }
@@ -188,7 +192,7 @@ export class Vma implements Zappable {
   // ---- inside ----
 
   #access(offset: number, write: boolean): SignalAnswer | null {
-    const piece = this.#pieces.find(({ start, end }) => offset >= start && offset < end);
+    const piece = this.#pieces.at(offset);
     if (piece === undefined) return { ok: false, signal: 'SIGSEGV', code: 'SEGV_MAPERR', offset };
     if (write ? !piece.prot.includes('w') : piece.prot === '')
       return { ok: false, signal: 'SIGSEGV', code: 'SEGV_ACCERR', offset };
@@ -202,7 +206,7 @@ export class Vma implements Zappable {
     const unit = Math.floor(offset / this.unitBytes);
     if (this.#units.has(unit)) return true;
     if (!file.live || device.binding?.file !== 'mmap') return this.#deadFault();
-    if (!this.#hugePages && this.unitBytes > PAGE_SIZE) return false;
+    if (this.unitBytes > PAGE_SIZE && this.#pieces.at(offset)?.huge === false) return false;
     const pgoff = (this.offset + unit * this.unitBytes) / PAGE_SIZE;
     const start = unitAddress(file.ranges, pgoff, this.unitBytes);
     if (start === null) return this.#unknownFault(pgoff);
@@ -277,24 +281,19 @@ export class Vma implements Zappable {
     return told;
   }
 
-  #covers(from: number, to: number): boolean {
-    let at = from;
-    for (const piece of this.#pieces) if (piece.start <= at && piece.end > at) at = piece.end;
-    return at >= to;
+  #populateOrFail(from: number, to: number, write: boolean): void {
+    for (let at = from; at < to; at += this.unitBytes) {
+      const { prot } = this.#pieces.at(at)!;
+      if (write ? !prot.includes('w') : prot === '')
+        fail('EINVAL', `the mapping at ${at} is not to be ${write ? 'written' : 'read'}`);
+      if (!this.#fault(at)) fail('EFAULT', `no page at ${at} of the mapping`);
+    }
   }
 
-  #mustSplit(from: number, to: number): void {
-    const inside = (at: number): boolean => at > 0 && at < this.length && at % this.unitBytes !== 0;
-    if (from % PAGE_SIZE !== 0 || inside(from) || inside(to))
-      fail('EINVAL', `a mapping of ${this.file.device.name} is split at multiples of ${this.unitBytes} only`);
-  }
-
-  #replace(from: number, to: number, prot: string | null): void {
-    const left = this.#pieces.flatMap((piece) => [
-      { ...piece, end: Math.min(piece.end, from) },
-      { ...piece, start: Math.max(piece.start, to) },
-    ]);
-    if (prot !== null) left.push({ start: from, end: Math.min(to, this.length), prot });
-    this.#pieces = left.filter(({ start, end }) => end > start).sort((a, b) => a.start - b.start);
+  /** MADV_REMOVE is a fallocate of the file. */
+  #punch(): never {
+    const { device, writable } = this.file;
+    if (!writable) fail('EACCES', `${device.name} is open read-only`);
+    return fail('ENODEV', `${device.name} has no holes`);
   }
 }

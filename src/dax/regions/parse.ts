@@ -37,6 +37,15 @@ function byPrefix(digits: string): bigint | null {
   return /^(0|[1-9][0-9]*)$/.test(digits) ? BigInt(digits) : null;
 }
 
+/** A physical address, as hard_offline_page and soft_offline_page read one: whatever is wrong with it is EINVAL. */
+export function parsePhysicalAddress(text: string): number {
+  try {
+    return parseNumber(text);
+  } catch {
+    return fail('EINVAL', `${JSON.stringify(text)} is not a physical address`);
+  }
+}
+
 /** A boolean as the kernel reads one (first letters count: "yes", "Off"); null for junk. */
 export function parseBoolean(text: string): boolean | null {
   if (/^[yY1tT]/.test(text) || /^[oO][nN]/.test(text)) return true;

@@ -6,12 +6,31 @@
 import { DaxError } from '../../libc/index.js';
 import type { AllocationMap } from '../media/allocation-map.js';
 import { newAllocationMap } from '../media/allocator.js';
-import { logHeaderLayout, type Superblock, slotOffset } from '../media/layout.js';
-import { checkLogHeader, decodeLogHeader, Log, logHeaderFaults } from '../media/log.js';
+import {
+  FAMFS_OMF_MAJOR,
+  FAMFS_OMF_MINOR,
+  logHeaderLayout,
+  type Superblock,
+  slotOffset,
+  superblockLayout,
+} from '../media/layout.js';
+import {
+  checkLogHeader,
+  decodeLogHeader,
+  Log,
+  logHeaderFaults,
+  logHeaderNumberFaults,
+} from '../media/log.js';
 import type { Media } from '../media/media.js';
 import type { Problem } from '../media/problem.js';
 import { type Role, roleOf } from '../media/role.js';
-import { checkSuperblock, decodeSuperblock, superblockBytes, superblockFaults } from '../media/superblock.js';
+import {
+  checkSuperblock,
+  decodeSuperblock,
+  superblockBytes,
+  superblockFaults,
+  superblockNumberFaults,
+} from '../media/superblock.js';
 import { interruptedTakeOver } from '../media/take-over.js';
 import { FileTree } from '../media/tree.js';
 import { type BucketReport, bucketReports } from './buckets.js';
@@ -93,8 +112,10 @@ function checkTheSuperblock(media: Media, report: FsckReport, options: FsckOptio
   const { problem } = checkSuperblock(bytes);
   if (problem !== null) report.errors.push(problem);
   if (bytes === null || problem?.code === 'superblock-magic') return null;
-  const superblock = attempt(report, 'superblock-number', () => decodeSuperblock(bytes));
-  if (superblock === null) return null;
+  const unsafe = superblockNumberFaults(bytes);
+  report.errors.push(...unsafe);
+  if (unsafe.length > 0) return null;
+  const superblock = decodeSuperblock(bytes);
   const { systemUuid } = options;
   const role = systemUuid === undefined ? null : roleOf(superblock, systemUuid);
   report.superblock = { ...superblock, role };
@@ -104,12 +125,24 @@ function checkTheSuperblock(media: Media, report: FsckReport, options: FsckOptio
   }
   const faults = superblockFaults(superblock, media.size);
   report.errors.push(...faults);
+  checkFormatVersion(superblock, report);
   if (superblock.deviceSize < media.size) {
     const message = `the device has ${media.size} bytes, the file system uses ${superblock.deviceSize}`;
     report.notes.push({ code: 'device-larger', message });
   }
   const isUnreachable = faults.some(({ code }) => code !== 'superblock-device-size');
   return isUnreachable ? null : superblock;
+}
+
+/** The version of the media format, which C stores and never compares. */
+function checkFormatVersion({ omfMajor, omfMinor }: Superblock, report: FsckReport): void {
+  if (omfMajor === FAMFS_OMF_MAJOR && omfMinor <= FAMFS_OMF_MINOR) return;
+  const { offset } = superblockLayout.fields[omfMajor === FAMFS_OMF_MAJOR ? 'omfMinor' : 'omfMajor'];
+  const message =
+    `media format at byte ${offset} is ${omfMajor}.${omfMinor}, this software knows ` +
+    `${FAMFS_OMF_MAJOR}.${FAMFS_OMF_MINOR}: entries may mean more than it sees`;
+  const list = omfMajor === FAMFS_OMF_MAJOR ? report.notes : report.errors;
+  list.push({ code: 'superblock-omf', message, offset });
 }
 
 /** A superblock whose crc is wrong because its owner was being changed is as good as whole. */
@@ -126,11 +159,13 @@ function checkTheLog(media: Media, superblock: Superblock, report: FsckReport, o
   const problem = checkLogHeader(header, log.offset);
   if (problem !== null) report.errors.push(problem);
   else {
-    const decoded = attempt(report, 'log-number', () => decodeLogHeader(header, log.offset));
-    if (decoded !== null) report.errors.push(...logHeaderFaults(decoded, superblock));
+    const unsafe = logHeaderNumberFaults(header, log.offset);
+    const faults =
+      unsafe.length > 0 ? unsafe : logHeaderFaults(decodeLogHeader(header, log.offset), superblock);
+    report.errors.push(...faults);
   }
   checkIndices(log, report);
-  const allocation = attempt(report, 'device-size', () => newAllocationMap(superblock));
+  const allocation = mapOf(superblock, report);
   if (allocation === null) return;
   const tree = new FileTree(superblock, log, { allocation });
   tree.replay({ pastBadEntries: true });
@@ -218,13 +253,18 @@ function capacityReport(superblock: Superblock, map: AllocationMap, tree: FileTr
   };
 }
 
-/** Runs a decoder; what it refuses becomes an error of the report. */
-function attempt<T>(report: FsckReport, code: string, decode: () => T): T | null {
+/** Null, with an error in the report, for a device of more units than udax can count. */
+function mapOf(superblock: Superblock, report: FsckReport): AllocationMap | null {
   try {
-    return decode();
+    return newAllocationMap(superblock);
   } catch (error) {
     if (!(error instanceof DaxError)) throw error;
-    report.errors.push({ code, message: error.message });
+    const { offset } = superblockLayout.fields.deviceSize;
+    report.errors.push({
+      code: 'device-size',
+      message: `device size at byte ${offset}: ${error.message}`,
+      offset,
+    });
     return null;
   }
 }

@@ -16,7 +16,7 @@ import {
 } from './layout.js';
 import type { Media } from './media.js';
 import type { Problem } from './problem.js';
-import { readStruct } from './struct.js';
+import { readStruct, unsafeNumbers } from './struct.js';
 import { isU64, viewOf } from './superblock.js';
 
 const { magic, length, lastIndex, crc, nextSeqnum, nextIndex } = logHeaderLayout.fields;
@@ -47,6 +47,11 @@ export function checkLogHeader(bytes: Uint8Array, origin: number): Problem | nul
     return { code: 'log-crc', message, offset };
   }
   return null;
+}
+
+/** The numbers of a log header that nobody can use, beyond 2^53: decodeLogHeader() refuses them. */
+export function logHeaderNumberFaults(bytes: Uint8Array, origin: number): Problem[] {
+  return unsafeNumbers(logHeaderLayout, viewOf(bytes), 'log-number', origin);
 }
 
 /** What C never compares: the header's length and last index against the superblock's log length. */
@@ -98,7 +103,7 @@ export class Log {
   static open(media: Media, superblock: Superblock): Log {
     const log = Log.at(media, superblock);
     const header = log.headerBytes();
-    const problem = checkLogHeader(header, log.offset);
+    const problem = checkLogHeader(header, log.offset) ?? logHeaderNumberFaults(header, log.offset)[0];
     const fault = problem ?? logHeaderFaults(decodeLogHeader(header, log.offset), superblock)[0];
     if (fault !== undefined) {
       fail('EBADMSG', `${media.name}: ${fault.message}; the log is damaged, udax fsck tells more`, {

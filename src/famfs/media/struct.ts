@@ -3,6 +3,7 @@
  * from such a table; all numbers are little-endian.
  */
 import { fail } from '../../libc/index.js';
+import type { Problem } from './problem.js';
 import { formatUuid, parseUuid } from './uuid.js';
 
 export type FieldType = 'u32' | 'u64' | 'uuid' | 'text' | 'struct';
@@ -59,13 +60,30 @@ export function readU64(view: DataView, at: number, what: string, origin = 0): n
   const high = view.getUint32(at + 4, true);
   const low = view.getUint32(at, true);
   if (high >>> SAFE_HIGH_BITS !== 0) {
-    fail(
-      'EBADMSG',
-      `${what} at byte ${origin + at} is 0x${view.getBigUint64(at, true).toString(16)}, beyond the ` +
-        'integers udax can hold (2^53): the medium is damaged, run udax fsck',
-    );
+    fail('EBADMSG', `${unsafeText(view, at, what, origin)}: the medium is damaged, run udax fsck`);
   }
   return high * HIGH_WORD + low;
+}
+
+function unsafeText(view: DataView, at: number, what: string, origin: number): string {
+  const found = view.getBigUint64(at, true).toString(16);
+  return `${what} at byte ${origin + at} is 0x${found}, beyond the integers udax can hold (2^53)`;
+}
+
+/** Every u64 of a struct at byte 0 that readStruct would refuse; `origin` is the device offset of that byte. */
+export function unsafeNumbers<F extends Fields>(
+  layout: Struct<F>,
+  view: DataView,
+  code: string,
+  origin = 0,
+): Problem[] {
+  const problems: Problem[] = [];
+  for (const [name, { offset, type }] of Object.entries(layout.fields)) {
+    if (type !== 'u64' || view.getUint32(offset + 4, true) >>> SAFE_HIGH_BITS === 0) continue;
+    const message = unsafeText(view, offset, `${layout.name}.${name}`, origin);
+    problems.push({ code, message, offset: origin + offset });
+  }
+  return problems;
 }
 
 /** Writes a safe integer as u64. */

@@ -13,7 +13,7 @@ import {
 } from './layout.js';
 import type { Media } from './media.js';
 import type { Problem } from './problem.js';
-import { readStruct } from './struct.js';
+import { readStruct, unsafeNumbers } from './struct.js';
 
 const { magic, version, crc, allocUnit, logOffset, logLength, deviceSize } = superblockLayout.fields;
 export const SUPERBLOCK_SIZE = superblockLayout.size;
@@ -35,6 +35,11 @@ const nextSteps: Partial<Record<ErrnoCode, string>> = {
 /** Decodes the 200 bytes whatever they are. EBADMSG when a number is beyond 2^53. */
 export function decodeSuperblock(bytes: Uint8Array): Superblock {
   return readStruct(superblockLayout, viewOf(bytes), 0);
+}
+
+/** The numbers of a superblock that nobody can use, beyond 2^53: decodeSuperblock() refuses them. */
+export function superblockNumberFaults(bytes: Uint8Array): Problem[] {
+  return unsafeNumbers(superblockLayout, viewOf(bytes), 'superblock-number');
 }
 
 /** True when the magic is there, whatever else may be wrong: somebody's file system was here. */
@@ -114,6 +119,8 @@ export function readSuperblock(media: Media): Superblock {
   const bytes = superblockBytes(media);
   const { problem } = checkSuperblock(bytes);
   if (problem !== null || bytes === null) return refuse(media, problem!);
+  const [unsafe] = superblockNumberFaults(bytes);
+  if (unsafe !== undefined) return refuse(media, unsafe);
   const superblock = decodeSuperblock(bytes);
   const [fault] = superblockFaults(superblock, media.size);
   return fault === undefined ? superblock : refuse(media, fault);
@@ -135,7 +142,7 @@ function refuse(media: Media, problem: Problem): never {
 }
 
 export function isPowerOfTwo(value: number): boolean {
-  return value > 0 && Number.isInteger(Math.log2(value));
+  return value > 0 && 2 ** Math.round(Math.log2(value)) === value;
 }
 
 /** Compares a u64 without ever making it a number: garbage there must not stop a check. */

@@ -142,6 +142,12 @@ export class Volume {
     return { size, ...fmap };
   }
 
+  /** Log entries that break a rule, and why; most are not shown. */
+  get skipped(): Problem[] {
+    this.#check();
+    return this.#mounted.tree.problems;
+  }
+
   /** Log entries that are not shown, and why: those skipped by a rule, and the bad one replay waits at. */
   get problems(): Problem[] {
     this.#check();

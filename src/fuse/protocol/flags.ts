@@ -93,7 +93,14 @@ export const writeFlags = { CACHE: 0, LOCKOWNER: 1, KILL_SUIDGID: 2 } as const;
 export const fsyncFlags = { FDATASYNC: 0 } as const;
 export const lockFlags = { FLOCK: 0 } as const;
 export const entryNotifyFlags = { EXPIRE_ONLY: 0 } as const;
-export const ioctlFlags = { COMPAT: 0, UNRESTRICTED: 1, RETRY: 2, IOCTL_32BIT: 3, DIR: 4, COMPAT_X32: 5 } as const;
+export const ioctlFlags = {
+  COMPAT: 0,
+  UNRESTRICTED: 1,
+  RETRY: 2,
+  IOCTL_32BIT: 3,
+  DIR: 4,
+  COMPAT_X32: 5,
+} as const;
 export const renameFlags = { NOREPLACE: 0, EXCHANGE: 1, WHITEOUT: 2 } as const;
 export const accessMask = { X_OK: 0, W_OK: 1, R_OK: 2 } as const;
 

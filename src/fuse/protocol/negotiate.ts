@@ -55,7 +55,10 @@ export interface InitAnswer extends FuseConnection {
  */
 export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): InitAnswer {
   if (offer.major < PROTOCOL_MAJOR || (offer.major === PROTOCOL_MAJOR && offer.minor < OLDEST_MINOR)) {
-    fail('EPROTO', `this kernel speaks FUSE ${offer.major}.${offer.minor}: 7.${OLDEST_MINOR} is the oldest known`);
+    fail(
+      'EPROTO',
+      `this kernel speaks FUSE ${offer.major}.${offer.minor}: 7.${OLDEST_MINOR} is the oldest known`,
+    );
   }
   const capabilities = wanted(options).filter((name) => hasBit(offer.flags, offer.flags2, initFlags[name]));
   // Bits from 32 on count only where INIT_EXT is in force.

@@ -154,7 +154,8 @@ function printNames(reply: Uint8Array, fixedBytes: number): string {
     const nameLength = view.getUint32(dirent + Dirent.at.nameLength, true);
     if (parts.length < SHOWN) {
       const name = quoted(reply.subarray(at + fixedBytes, at + fixedBytes + nameLength));
-      const node = fixedBytes > Dirent.bytes ? ` node=${view.getBigUint64(at + EntryOut.at.nodeId, true)}` : '';
+      const node =
+        fixedBytes > Dirent.bytes ? ` node=${view.getBigUint64(at + EntryOut.at.nodeId, true)}` : '';
       parts.push(`${name}${node}`);
     }
     at += Math.ceil((fixedBytes + nameLength) / 8) * 8;
@@ -172,7 +173,10 @@ function printNotification(message: Uint8Array, code: number): string {
 
 function quoted(bytes: Uint8Array): string {
   const cut = bytes.length > SHOWN_BYTES;
-  return JSON.stringify(Buffer.from(cut ? bytes.subarray(0, SHOWN_BYTES) : bytes).toString('utf8')) + (cut ? '...' : '');
+  return (
+    JSON.stringify(Buffer.from(cut ? bytes.subarray(0, SHOWN_BYTES) : bytes).toString('utf8')) +
+    (cut ? '...' : '')
+  );
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -68,7 +68,7 @@ export class MessageReader {
     if (zero < 0 || zero >= this.end) this.short('a name with its end', 1);
     const start = this.position;
     this.position = zero + 1;
-    const text = this.bytes.toString("utf8", start, zero);
+    const text = this.bytes.toString('utf8', start, zero);
     if (text.includes('\ufffd') && !this.bytes.subarray(start, zero).equals(Buffer.from(text))) {
       fail(ifMalformed, `the name ${JSON.stringify(text)} is not UTF-8: names here are`);
     }

@@ -3,7 +3,8 @@ import { encodeStatfs, type InitAnswer, negotiate, PROTOCOL_MAJOR, structs } fro
 import type { NodeId } from '../types.js';
 import { ENOSYS, type Handler, type Serving } from './serving.js';
 
-const { InitIn, InitOut, INIT_IN_SHORT_BYTES, ForgetIn, BatchForgetIn, ForgetOne, StatfsOut, AccessIn } = structs;
+const { InitIn, InitOut, INIT_IN_SHORT_BYTES, ForgetIn, BatchForgetIn, ForgetOne, StatfsOut, AccessIn } =
+  structs;
 const NAME_MAX = 255;
 const emptyVolume = {
   blockSize: 4096,

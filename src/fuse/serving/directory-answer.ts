@@ -22,13 +22,7 @@ export class DirectoryAnswer implements FuseDirectoryAnswer {
     return this.used + this.sizeOf(nameBytes) <= this.room;
   }
 
-  add(
-    name: string,
-    inode: number,
-    type: number,
-    next: number,
-    entry?: () => FuseEntry | undefined,
-  ): boolean {
+  add(name: string, inode: number, type: number, next: number, entry?: () => FuseEntry | undefined): boolean {
     const nameBytes = Buffer.byteLength(name);
     if (!this.fits(nameBytes)) return false;
     const { reply } = this;

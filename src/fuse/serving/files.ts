@@ -2,8 +2,19 @@ import { encodeOpened, structs } from '../protocol/index.js';
 import type { FileHandle } from '../types.js';
 import { EFBIG, EINVAL, ENOSYS, EPERM, type Handler, type Serving } from './serving.js';
 
-const { OpenIn, OpenOut, ReadIn, WriteIn, WriteOut, ReleaseIn, FlushIn, FsyncIn, FallocateIn, LseekIn, LseekOut } =
-  structs;
+const {
+  OpenIn,
+  OpenOut,
+  ReadIn,
+  WriteIn,
+  WriteOut,
+  ReleaseIn,
+  FlushIn,
+  FsyncIn,
+  FallocateIn,
+  LseekIn,
+  LseekOut,
+} = structs;
 
 /** Requests about open files. A 64-bit offset beyond 2^53 is past the end of any file here. */
 export const fileHandlers: Record<string, Handler> = {

@@ -19,7 +19,7 @@ export type SkipKind = keyof typeof SKIP_REASONS;
 function isHostListing(args: Arguments): boolean {
   const path = args.text('path').replace(/^(\/sys)?\//, '');
   // class/dax is an answer of the dax bus: there is none.
-  return (path.startsWith('class') && path !== 'class/dax') || /^module\/[^/]+$/.test(path);
+  return (path.startsWith('class') && path !== 'class/dax') || /^module(\/[^/]+)?$/.test(path);
 }
 
 /** Why a step is not replayed, or null. */

@@ -6,7 +6,9 @@ import { DaxError, type ErrnoCode, fail } from '../../libc/index.js';
 const READY_DESCRIPTOR = 'UDAX_READY_FD';
 
 /** What a daemon says, once. */
-type Word = { readonly ready: unknown } | { readonly error: { readonly code: string; readonly message: string } };
+type Word =
+  | { readonly ready: unknown }
+  | { readonly error: { readonly code: string; readonly message: string } };
 
 /**
  * Starts a program as a daemon: its own session, in /, output into a log. Resolves when it has said that it is ready.
@@ -14,7 +16,10 @@ type Word = { readonly ready: unknown } | { readonly error: { readonly code: str
  * @returns its pid and what it said
  * @throws DaxError what it said it failed with; EIO when it ended without a word (the log is named)
  */
-export async function startDaemon(argv: readonly string[], logPath: string): Promise<{ pid: number; said: unknown }> {
+export async function startDaemon(
+  argv: readonly string[],
+  logPath: string,
+): Promise<{ pid: number; said: unknown }> {
   const log = fs.openSync(logPath, 'w');
   const child = spawn(process.execPath, [...argv], {
     cwd: '/',

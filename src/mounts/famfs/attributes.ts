@@ -1,5 +1,10 @@
 import type { InodeStat } from '../../famfs/index.js';
-import { type FuseAttributeChange, type FuseAttributes, type Timestamp, timestampOf } from '../../fuse/index.js';
+import {
+  type FuseAttributeChange,
+  type FuseAttributes,
+  type Timestamp,
+  timestampOf,
+} from '../../fuse/index.js';
 import { PERMISSION_BITS, S_IFDIR, S_IFREG } from '../modes.js';
 
 /** What cp and its like should read and write at a time: the largest FUSE message. */
@@ -51,7 +56,11 @@ export class Attributes {
   }
 
   /** The answer is overwritten by the next call. */
-  of(node: number, ino: number, stat: Pick<InodeStat, 'type' | 'size' | 'mode' | 'uid' | 'gid'>): FuseAttributes {
+  of(
+    node: number,
+    ino: number,
+    stat: Pick<InodeStat, 'type' | 'size' | 'mode' | 'uid' | 'gid'>,
+  ): FuseAttributes {
     const overrides = this.#overrides.get(ino);
     const born = this.#bornAt(ino);
     const answer = this.#answer;

@@ -20,7 +20,7 @@ const ATTRIBUTES: readonly Row[] = [
   ['uuid', ({ uuid }) => uuid],
   ['type', ({ fmap }) => fmap?.type ?? null],
   // devindex:offset+length, in file order (interleaved: in strip order), as numbers that C's strtoull takes.
-  ['extents', ({ fmap }) => fmap && fmap.extents.map(extentText).join(' ')],
+  ['extents', ({ fmap }) => fmap?.extents.map(extentText).join(' ') ?? null],
   ['nstrips', ({ fmap }) => interleaved(fmap)?.nstrips.toString() ?? null],
   ['chunk_size', ({ fmap }) => interleaved(fmap)?.chunkSize.toString() ?? null],
 ];

@@ -119,7 +119,9 @@ export class FamfsFileSystem implements FuseFileSystem {
     const stat = this.#volume.inodes.stat(ino);
     if (stat.type === 'file' && stat.size === size) return;
     const path = this.#volume.inodes.pathOf(ino);
-    fail('EINVAL', `${path} keeps its ${stat.size} bytes: a famfs file has the size it was made with`, { path });
+    fail('EINVAL', `${path} keeps its ${stat.size} bytes: a famfs file has the size it was made with`, {
+      path,
+    });
   }
 
   opendir(node: NodeId): FuseOpenAnswer {
@@ -153,7 +155,8 @@ export class FamfsFileSystem implements FuseFileSystem {
     if (growing) return { handle: this.#files.open(this.#growingHandle(growing, writable)), directIo: true };
     const handle = this.#files.open(this.#openLogged(ino, writable));
     // What this host may write is read where it is, so that stores made past this mount are seen.
-    const changes = !this.#volume.readOnly && (writable || (this.#volume.inodes.stat(ino).mode & WRITE_BITS) !== 0);
+    const changes =
+      !this.#volume.readOnly && (writable || (this.#volume.inodes.stat(ino).mode & WRITE_BITS) !== 0);
     return changes ? { handle, directIo: true, parallelDirectWrites: true } : { handle, keepCache: true };
   }
 

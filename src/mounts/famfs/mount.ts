@@ -114,7 +114,14 @@ export async function mountFamfsAt(
   };
   const session = await startSession({
     mountpoint,
-    mount: { source: where, subtype: 'udax', readOnly, allowOther, defaultPermissions: true, ...(by && { by }) },
+    mount: {
+      source: where,
+      subtype: 'udax',
+      readOnly,
+      allowOther,
+      defaultPermissions: true,
+      ...(by && { by }),
+    },
     connection: { readaheadBytes: 2 ** 20 },
     fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
     ...(onWire && { onWire }),

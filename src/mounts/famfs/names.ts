@@ -18,7 +18,9 @@ export interface ListedItem extends DirectoryItem {
 }
 
 /** A node as this mount knows it: something the log names, or a file in the making. */
-export type Known = { readonly ino: number; readonly growing: null } | { readonly ino: null; readonly growing: NewFile };
+export type Known =
+  | { readonly ino: number; readonly growing: null }
+  | { readonly ino: null; readonly growing: NewFile };
 
 /**
  * The names of a mounted volume as the kernel sees them: the log's tree and the files that are being made through this mount.

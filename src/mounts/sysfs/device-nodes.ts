@@ -4,21 +4,18 @@ import { hasCode, makeCharacterNode } from '../../libc/index.js';
 import type { Sysfs } from '../../sysfs/index.js';
 
 /**
- * Keeps /dev/daxR.N of a private mount namespace equal to the devices of a machine. The nodes are for stat(2) only: they lie in
- * a directory that is mounted nodev, and the names people know are links to them, so that nobody reaches a real driver that has
- * the same number.
+ * Keeps /dev/daxR.N of a private mount namespace equal to the devices of a machine. Tools look at such a node (lstat: it has to be
+ * one), they do not open it; the namespace's /dev is mounted nodev.
  */
 export class DeviceNodes {
   readonly #sysfs: Sysfs;
   readonly #dev: string;
-  readonly #nodes: string;
   #known = new Set<string>();
 
   /** @param dev the namespace's /dev as this process sees it: /proc/PID/root/dev */
   constructor(sysfs: Sysfs, dev: string) {
     this.#sysfs = sysfs;
     this.#dev = dev;
-    this.#nodes = join(dev, '.udax');
   }
 
   /** Called before a change of the tree is answered: tools look for the node right after. */
@@ -36,12 +33,10 @@ export class DeviceNodes {
   #add(name: string): void {
     this.#remove(name);
     const { major, minor, mode } = this.#sysfs.deviceNode(name);
-    makeCharacterNode(join(this.#nodes, name), mode, { major, minor });
-    fs.symlinkSync(`.udax/${name}`, join(this.#dev, name));
+    makeCharacterNode(join(this.#dev, name), mode, { major, minor });
   }
 
   #remove(name: string): void {
     fs.rmSync(join(this.#dev, name), { force: true });
-    fs.rmSync(join(this.#nodes, name), { force: true });
   }
 }

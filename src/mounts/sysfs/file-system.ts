@@ -77,7 +77,9 @@ export class SysfsFileSystem implements FuseFileSystem {
 
   getattr(node: NodeId): FuseAttributeAnswer {
     const path = this.#pathOf(node);
-    return { attributes: this.#attributes(path, this.#sysfs.lookup(path)), attributeSeconds: 0 };
+    // Names are looked up each time, so a node that is gone comes from an open descriptor.
+    const info = whileOpen(path, () => this.#sysfs.lookup(path));
+    return { attributes: this.#attributes(path, info), attributeSeconds: 0 };
   }
 
   /** `>` truncates before it writes, touch sets times: both mean nothing here. */
@@ -172,7 +174,10 @@ export class SysfsFileSystem implements FuseFileSystem {
   }
 
   #refuse(parent: NodeId, name: string): never {
-    return fail('EPERM', `sysfs is what the machine is: nothing is made or removed at ${this.#below(parent, name)}`);
+    return fail(
+      'EPERM',
+      `sysfs is what the machine is: nothing is made or removed at ${this.#below(parent, name)}`,
+    );
   }
 
   #list(path: string): DirectoryItem[] {

@@ -23,7 +23,10 @@ export interface SysfsMountData {
  * writable (docs/mount.md).
  * @throws DaxError as openMachine(); ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights
  */
-export async function mountSysfsAt(mountpoint: string, options: SysfsMountOptions = {}): Promise<FuseSession> {
+export async function mountSysfsAt(
+  mountpoint: string,
+  options: SysfsMountOptions = {},
+): Promise<FuseSession> {
   const { allowOther = false, by, onWire, onReport } = options;
   const data: SysfsMountData = { root: resolve(options.root ?? defaultRoot()) };
   return startSession({

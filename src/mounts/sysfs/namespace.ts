@@ -16,8 +16,9 @@ const LIVE_DIRECTORIES = [
 
 /**
  * Runs in the new namespace, as sh -c SCRIPT sh TREE WORK COMMAND...; descriptor 3 says "ready", 4 lets it go on.
- * /sys: the machine's tree over the host's (overlay), or alone where overlays cannot be. /dev: a copy of the host's nodes on a
- * tmpfs of our own, with a nodev corner for the nodes of our devices.
+ * /sys: the machine's tree over the host's (overlay), or alone where overlays cannot be. /dev: a tmpfs of our own, with the
+ * host's nodes bound over it. It is nodev: the nodes of our devices are for stat(2), and nobody who opens one reaches a real
+ * driver that has the same number.
  */
 const SCRIPT = `
 set -e
@@ -30,17 +31,15 @@ else
   mount --bind "$tree" /sys
 fi
 mkdir "$work/dev"
-mount -t tmpfs -o mode=0755,nosuid udax-dev "$work/dev"
+mount -t tmpfs -o mode=0755,nosuid,noexec,nodev udax-dev "$work/dev"
 for path in /dev/* /dev/.[!.]*; do
   name=\${path##*/}
-  case $name in dax[0-9]*|.udax) continue;; esac
+  case $name in dax[0-9]*|tty[0-9]*|ttyS*|vcs*) continue;; esac
   if [ -L "$path" ]; then cp -a "$path" "$work/dev/$name"
   elif [ -d "$path" ]; then mkdir "$work/dev/$name"; mount --rbind "$path" "$work/dev/$name"
-  elif [ -e "$path" ]; then cp -a "$path" "$work/dev/$name" 2>/dev/null || true
+  elif [ -e "$path" ]; then : > "$work/dev/$name"; mount --bind "$path" "$work/dev/$name"
   fi
 done
-mkdir "$work/dev/.udax"
-mount -t tmpfs -o mode=0755,nodev,nosuid,noexec udax-nodes "$work/dev/.udax"
 mount --move "$work/dev" /dev
 echo ready >&3
 read -r go <&4

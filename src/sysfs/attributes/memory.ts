@@ -1,5 +1,5 @@
 /** `devices/system/`: memory blocks, their nodes, and the doors to memory failure. */
-import { type Bus, parseNumber } from '../../dax/index.js';
+import { type Bus, parsePhysicalAddress } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 import type { MemoryBlock, OnlinePolicy } from '../../mm/index.js';
 import {
@@ -35,8 +35,16 @@ const MEMORY_ATTRIBUTES: readonly AttributeRow<Bus>[] = [
     },
   },
   { name: 'block_size_bytes', mode: 0o444, show: (bus) => `${bus.memoryBlocks.blockBytes.toString(16)}\n` },
-  { name: 'hard_offline_page', mode: 0o200, store: (bus, text) => void bus.hardOffline(parseNumber(text)) },
-  { name: 'soft_offline_page', mode: 0o200, store: (bus, text) => bus.softOffline(parseNumber(text)) },
+  {
+    name: 'hard_offline_page',
+    mode: 0o200,
+    store: (bus, text) => void bus.hardOffline(parsePhysicalAddress(text)),
+  },
+  {
+    name: 'soft_offline_page',
+    mode: 0o200,
+    store: (bus, text) => bus.softOffline(parsePhysicalAddress(text)),
+  },
 ];
 
 interface BlockSubject {

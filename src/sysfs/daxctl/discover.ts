@@ -20,6 +20,11 @@ export interface FoundDevice {
 
 export type DeviceMode = 'devdax' | 'famfs' | 'system-ram';
 
+/** Whether this version of daxctl knows a mode by that name. */
+export function isMode(host: DaxctlHost, name: string): name is DeviceMode {
+  return name === 'devdax' || name === 'system-ram' || (name === 'famfs' && host.version >= 85);
+}
+
 const NAME = /^dax(\d+)\.(\d+)$/;
 
 /** In reverse readdir order, each once. */

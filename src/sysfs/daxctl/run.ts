@@ -1,7 +1,7 @@
 /** One command line of daxctl 76 or 85, run on our own verbs. */
 
 import { type OptionTable, type ParsedArguments, parseArguments, parseSize } from './arguments.js';
-import type { Selection } from './discover.js';
+import { isMode, type Selection } from './discover.js';
 import type { DaxctlHost } from './host.js';
 import { listText } from './list.js';
 import {
@@ -137,8 +137,8 @@ function reconfigure(host: DaxctlHost, parsed: ParsedArguments): VerbResult | nu
   const geometry = geometryOf(values);
   if (geometry === null) return null;
   if (mode === null && geometry.size === null && geometry.align === null) return null;
-  // There is nothing to keep offline in the other modes.
-  if (flags.has('no-online') && mode !== 'system-ram') return null;
+  // There is nothing to keep offline in the other modes that it knows.
+  if (flags.has('no-online') && mode !== null && mode !== 'system-ram' && isMode(host, mode)) return null;
   return reconfigureDevice(host, selectionOf(parsed), {
     ...geometry,
     mode,

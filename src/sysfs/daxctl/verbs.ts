@@ -6,6 +6,7 @@ import {
   type FoundRegion,
   findDevices,
   findRegions,
+  isMode,
   modeOf,
   regionSelected,
   type Selection,
@@ -189,9 +190,7 @@ function toMode(
   options: ModeOptions,
   tell: Tell,
 ): number {
-  if (mode === 'devdax' || mode === 'system-ram' || (mode === 'famfs' && host.version >= 85)) {
-    return changeMode(host, device, mode, options, tell);
-  }
+  if (isMode(host, mode)) return changeMode(host, device, mode, options, tell);
   tell(`${device.name}: unknown mode requested: 0`);
   return negative('EINVAL');
 }

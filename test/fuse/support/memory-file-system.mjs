@@ -3,9 +3,7 @@
 import { constants } from 'node:fs';
 
 const dist = new URL('../../../dist/', import.meta.url);
-const { fillDirectory, HandleTable, InodeTable, timestampOf } = await import(
-  new URL('fuse/index.js', dist)
-);
+const { fillDirectory, HandleTable, InodeTable, timestampOf } = await import(new URL('fuse/index.js', dist));
 const { addressOf, fail } = await import(new URL('libc/index.js', dist));
 
 const BORN = timestampOf(1_700_000_000_123);
@@ -60,7 +58,8 @@ class MemoryFileSystem {
   }
 
   message(message) {
-    if (message.do === 'counts') return { ...this.counts, known: this.nodes.size, handles: this.handles.size };
+    if (message.do === 'counts')
+      return { ...this.counts, known: this.nodes.size, handles: this.handles.size };
     if (message.do === 'set') {
       const file = this.names.get(message.name);
       file.memory.set(Buffer.from(message.text));
@@ -101,7 +100,7 @@ class MemoryFileSystem {
   setattr(node, change) {
     const file = this.nodes.get(node);
     const { attributes } = file;
-    if (change.size > file.memory.length) fail('ENOSPC', 'files here are small');
+    if ((change.size ?? 0) > (file.memory?.length ?? 0)) fail('ENOSPC', 'files here are small');
     file.attributes = {
       ...attributes,
       size: change.size ?? attributes.size,
@@ -205,6 +204,6 @@ class MemoryFileSystem {
 }
 
 export function createFileSystem(data, host) {
-  if (data.refuse) fail('EUCLEAN', 'this file system does not want to be made');
+  if (data.refuse) fail('EBADMSG', 'this file system does not want to be made');
   return new MemoryFileSystem(data, host);
 }

@@ -1,9 +1,12 @@
-import { addressOf, memcpy } from '../../../src/libc/index.js';
-import type { FuseFileSystem } from '../../../src/fuse/index.js';
 import { Dispatcher } from '../../../src/fuse/dispatcher.js';
+import type { FuseFileSystem } from '../../../src/fuse/index.js';
+import { addressOf, memcpy } from '../../../src/libc/index.js';
 
 /** Little-endian bytes from annotated pieces: `['u32', 64]`, `['u64', 1n]`, `['text', 'a\0']`. */
-export type Piece = readonly ['u16' | 'u32' | 'i32', number] | readonly ['u64', bigint] | readonly ['text', string];
+export type Piece =
+  | readonly ['u16' | 'u32' | 'i32', number]
+  | readonly ['u64', bigint]
+  | readonly ['text', string];
 
 export function bytesOf(...pieces: Piece[]): Uint8Array {
   const parts = pieces.map(([type, value]) => {

@@ -77,7 +77,10 @@ const agent = join(import.meta.dirname, 'agent.mjs');
 export function directoryFace(root: string): DirectoryFace {
   const run = (op: string, args: Record<string, unknown>): unknown => {
     const there = (path: unknown) => (typeof path === 'string' ? root + path : path);
-    const words = { op, args: { ...args, path: there(args.path), ...(args.to ? { to: there(args.to) } : {}) } };
+    const words = {
+      op,
+      args: { ...args, path: there(args.path), ...(args.to ? { to: there(args.to) } : {}) },
+    };
     const child = spawnSync('timeout', ['10', process.execPath, agent, JSON.stringify(words)], {
       encoding: 'utf8',
     });

@@ -1,5 +1,5 @@
 /** The attribute tree: read, write, ls, stat, tree. */
-import { parseNumber, seenByStore } from '../../../dax/index.js';
+import { parsePhysicalAddress, seenByStore } from '../../../dax/index.js';
 import { DaxError, fail } from '../../../libc/index.js';
 import { PAGE_SIZE } from '../../../mm/index.js';
 import type { AccessMode, NodeInfo } from '../../../sysfs/index.js';
@@ -76,12 +76,12 @@ interface MemoryFailureFile {
 /** The doors to memory failure whose signals the processes of the scenario must hear. */
 function memoryFailureFile(world: World, path: string): MemoryFailureFile | null {
   if (path === 'devices/system/memory/hard_offline_page') {
-    return { debugfs: false, store: (text) => hardOffline(world, parseNumber(text)) };
+    return { debugfs: false, store: (text) => hardOffline(world, parsePhysicalAddress(text)) };
   }
   const [, verb] = /\/hwpoison\/(corrupt|unpoison)-pfn$/.exec(path) ?? [];
   if (verb === undefined || !world.platform.otherModules.has('hwpoison_inject')) return null;
   if (verb === 'corrupt') {
-    return { debugfs: true, store: (text) => hardOffline(world, parseNumber(text) * PAGE_SIZE) };
+    return { debugfs: true, store: (text) => hardOffline(world, parsePhysicalAddress(text) * PAGE_SIZE) };
   }
   return { debugfs: true, store: () => fail('EIO', 'a page of a dax device cannot be unpoisoned by hand') };
 }

@@ -44,7 +44,8 @@ export const fileOperations: OperationTable = {
     const { cmd } = args.step;
     return done(opened(world, args).ioctl(Number(cmd)));
   },
-  fallocate: (world, args) => done(opened(world, args).fallocate()),
+  fallocate: (world, args) =>
+    done(opened(world, args).fallocate(args.number('offset', 0), args.number('length', 1))),
   ftruncate: (world, args) => done(opened(world, args).ftruncate()),
   fsync: (world, args) => done(opened(world, args).fsync()),
   poll(world, args) {

@@ -1,5 +1,6 @@
 /** mmap(2) and what one does with a mapping. Signals are answers of the model. */
 import type { MmapOptions, SignalAnswer, Vma } from '../../../dax/index.js';
+import { fail } from '../../../libc/index.js';
 import { PMD_SIZE } from '../../../mm/index.js';
 import { tellCaller } from '../memory-failure.js';
 import type { Arguments, StepResult } from '../transcript.js';
@@ -58,8 +59,12 @@ export const mappingOperations: OperationTable = {
   },
   madvise(world, args) {
     const vma = mapped(world, args);
+    const advice = args.text('advice');
+    const { uid } = world.process(args);
+    if (uid !== 0 && (advice === 'hwpoison' || advice === 'soft_offline'))
+      fail('EPERM', `madvise ${advice} is for root`);
     const length = args.number('length', vma.length);
-    const failed = vma.madvise(args.number('offset', 0), length, args.text('advice'));
+    const failed = vma.madvise(args.number('offset', 0), length, advice);
     tellCaller(world, world.process(args), failed);
     return done();
   },

@@ -1,0 +1,46 @@
+import fs from 'node:fs';
+import { asDaxError } from '../libc/index.js';
+import type { PhysicalMemory } from '../memory/index.js';
+
+/** Stays in the second-level cache between the two copies. */
+const SCRATCH_BYTES = 2 ** 20;
+
+/**
+ * Lets `source` fill memory that is a file on a disk by write(2) to that file. A store through a mapping would first
+ * read in what is there, with all the read-ahead of the disk (8 MiB of zeroes for a hole, at the worst), and a full
+ * disk would be a fatal SIGBUS; write(2) does neither, and the page cache is the same.
+ * @returns false where the memory is anything else: nothing was done
+ * @throws DaxError ENOSPC the disk is full
+ */
+export function fillByWrite(
+  memory: PhysicalMemory,
+  hpa: number,
+  length: number,
+  position: number,
+  source: (into: Uint8Array, position: number) => void,
+): boolean {
+  const parts = memory.locate(hpa, length);
+  if (!parts.every(({ backing }) => backing.kind === 'file' && backing.writable)) return false;
+  const scratch = new Uint8Array(Math.min(length, SCRATCH_BYTES));
+  let at = position;
+  for (const part of parts) {
+    for (let done = 0; done < part.length; ) {
+      const bytes = scratch.subarray(0, Math.min(scratch.length, part.length - done));
+      source(bytes, at);
+      writeFully(part.backing, bytes, part.offset + done);
+      done += bytes.length;
+      at += bytes.length;
+    }
+  }
+  return true;
+}
+
+function writeFully({ fd, name }: { fd: number; name: string }, bytes: Uint8Array, offset: number): void {
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done);
+    }
+  } catch (error) {
+    throw asDaxError(error, `writing ${bytes.length} bytes at ${offset} of ${name}`, name);
+  }
+}

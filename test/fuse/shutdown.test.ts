@@ -1,0 +1,198 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import {
+  builtFace,
+  cleanUpAfterEachTest,
+  isMounted,
+  mountpoint,
+  mountSample,
+  noMounts,
+  run,
+  shell,
+  startDaemon,
+} from './support/mounts.js';
+
+const title = noMounts ? `the end of a mount (skipped: ${noMounts})` : 'the end of a mount';
+cleanUpAfterEachTest();
+const files = { a: 'abc' };
+
+/** A process that holds a file of the mount open, and reads it again when told to. */
+async function holder(file: string) {
+  const script = `import sys
+file = open(${JSON.stringify(file)}, 'rb', buffering=0)
+print('open', flush=True)
+sys.stdin.readline()
+try: print(file.read(10), flush=True)
+except OSError as error: print(error.strerror, flush=True)`;
+  const child = spawn('timeout', ['-k', '1', '30', 'python3', '-c', script], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const ended = new Promise<string>((resolve) =>
+    child.on('close', () => resolve(output.replace('open\n', ''))),
+  );
+  await expect.poll(() => output, { timeout: 10_000 }).toContain('open\n');
+  return { readAgain: () => child.stdin.write('\n'), ended };
+}
+
+describe.skipIf(noMounts !== '')(title, () => {
+  it('comes by unmount(): the mount is gone, the file system was told, the session closed', async () => {
+    const messages: unknown[] = [];
+    const { session, directory } = await mountSample(
+      { files },
+      { onMessage: (message) => messages.push(message) },
+    );
+    await session.unmount();
+    expect(await session.closed).toEqual({ reason: 'unmounted' });
+    expect(isMounted(directory)).toBe(false);
+    expect(messages).toEqual(['destroyed']);
+    await expect(session.call({ do: 'counts' })).rejects.toMatchObject({ code: 'ENOTCONN' });
+    expect(await session.invalidateInode(2 as never)).toBe(false);
+    await session.unmount();
+  });
+
+  it('comes by umount(8) from outside', async () => {
+    const { session, directory } = await mountSample({ files });
+    await run('umount', directory);
+    expect(await session.closed).toEqual({ reason: 'unmounted' });
+  });
+
+  it('can be refused with EBUSY while a file is open', async () => {
+    const { session, directory } = await mountSample({ files });
+    const user = await holder(`${directory}/a`);
+    await expect(session.unmount({ whenBusy: 'fail' })).rejects.toMatchObject({ code: 'EBUSY' });
+    user.readAgain();
+    expect(await user.ended).toBe("b'abc'\n");
+    await session.unmount({ whenBusy: 'fail' });
+  });
+
+  it('comes at once while a file is open: who holds it gets an error, not a hang', async () => {
+    const { session, directory } = await mountSample({ files, directIo: true });
+    const user = await holder(`${directory}/a`);
+    await session.unmount();
+    expect(isMounted(directory)).toBe(false);
+    user.readAgain();
+    expect(await user.ended).toMatch(/not connected|connection abort/);
+  });
+
+  it('comes while a request is being served, and while a handler never returns', async () => {
+    const { session, directory } = await mountSample({ files });
+    const slow = run('cat', `${directory}/slow`);
+    const endless = run('cat', `${directory}/endless`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await session.unmount();
+    expect(isMounted(directory)).toBe(false);
+    expect((await slow).status).toBe(1);
+    expect((await endless).stderr).toMatch(/not connected|connection abort|No such file/);
+  }, 30_000);
+
+  it('a reader that is interrupted leaves the mount working', async () => {
+    const { directory } = await mountSample({ files });
+    await shell(`timeout -s INT 0.2 cat ${directory}/slow; timeout -s KILL 0.2 cat ${directory}/slow; true`);
+    expect((await run('cat', `${directory}/a`)).stdout).toBe('abc');
+  });
+
+  it('takes two mounts on one directory down one by one', async () => {
+    const { session: lower, directory } = await mountSample({ files: { low: '1' } });
+    const { session: upper } = await mountSample({ files: { high: '2' } }, { mountpoint: directory });
+    await lower.unmount();
+    expect((await run('ls', directory)).stdout).toBe('high\n');
+    await upper.unmount();
+  });
+});
+
+describe.skipIf(noMounts !== '')(`a daemon and ${title}`, () => {
+  it('killed with -9 leaves a mount that answers ENOTCONN, which the next mount there removes', async () => {
+    const directory = mountpoint();
+    const { daemon, ended } = await startDaemon(directory, { files });
+    const { fuseMountState } = await builtFace();
+    expect(await fuseMountState(directory)).toBe('alive');
+    daemon.kill('SIGKILL');
+    await ended;
+    expect((await run('ls', directory)).stderr).toContain('Transport endpoint is not connected');
+    expect(await fuseMountState(directory)).toBe('dead');
+    const { session } = await mountSample({ files: { fresh: '1' } }, { mountpoint: directory });
+    expect((await run('ls', directory)).stdout).toBe('fresh\n');
+    await session.unmount();
+    expect(isMounted(directory)).toBe(false);
+  });
+
+  it('killed with -9 while its files are read: readers fail, unmountFuse() takes the rest down', async () => {
+    const directory = mountpoint();
+    const { daemon, ended } = await startDaemon(directory, { files, directIo: true });
+    const readers = shell(`cd ${directory} && while cat a > /dev/null 2>&1; do :; done; cat a`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    daemon.kill('SIGKILL');
+    await ended;
+    expect((await readers).stderr).toMatch(/not connected|connection abort/);
+    const { unmountFuse } = await builtFace();
+    expect(await unmountFuse(directory)).toBe('dead');
+    expect(isMounted(directory)).toBe(false);
+    await expect(unmountFuse(directory)).rejects.toMatchObject({ code: 'EINVAL' });
+  });
+
+  it('is told by unmountFuse() from another process, alive or hung', async () => {
+    const directory = mountpoint();
+    const { unmountFuse, fuseMountState } = await builtFace();
+    const first = await startDaemon(directory, { files });
+    expect(await unmountFuse(directory)).toBe('alive');
+    expect(await first.ended).toBe(`0: mounted ${first.connectionId}\nclosed unmounted`);
+    const second = await startDaemon(directory, { files });
+    const stuck = run('cat', `${directory}/endless`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await fuseMountState(directory, 500)).toBe('hung');
+    expect(await unmountFuse(directory)).toBe('hung');
+    expect(isMounted(directory)).toBe(false);
+    expect((await stuck).stderr).toMatch(/not connected|connection abort/);
+    second.daemon.kill('SIGKILL');
+    await second.ended;
+  }, 30_000);
+
+  it('that is busy is aborted by unmountFuse(), or refused with EBUSY', async () => {
+    const directory = mountpoint();
+    const { unmountFuse } = await builtFace();
+    const { ended } = await startDaemon(directory, { files, directIo: true });
+    const user = await holder(`${directory}/a`);
+    await expect(unmountFuse(directory, { whenBusy: 'fail' })).rejects.toMatchObject({ code: 'EBUSY' });
+    expect(await unmountFuse(directory)).toBe('alive');
+    expect(await ended).toMatch(/^0: /);
+    user.readAgain();
+    expect(await user.ended).toMatch(/not connected|connection abort/);
+  });
+
+  it.each(['exit', 'throw'])(
+    'that ends by itself with the mount up (%s) ends at once and leaves no mount',
+    async (word) => {
+      const directory = mountpoint();
+      const { daemon, ended } = await startDaemon(directory, { files });
+      const before = Date.now();
+      daemon.stdin?.write(`${word}\n`);
+      expect(await ended).toMatch(word === 'exit' ? /^3: / : /^1: /);
+      expect(Date.now() - before).toBeLessThan(5000);
+      expect(isMounted(directory)).toBe(false);
+    },
+  );
+});
+
+const helper = (() => {
+  if (noMounts) return noMounts;
+  try {
+    execFileSync('fusermount3', ['--version']);
+    return '';
+  } catch {
+    return 'needs fusermount3 (fuse3)';
+  }
+})();
+
+describe.skipIf(helper !== '')(`a mount by fusermount3${helper ? ` (skipped: ${helper})` : ''}`, () => {
+  it('works and goes like one by mount(2)', async () => {
+    const { session, directory } = await mountSample({ files }, { mount: { by: 'fusermount3' } });
+    expect((await run('cat', `${directory}/a`)).stdout).toBe('abc');
+    expect((await run('stat', '-f', '-c', '%T', directory)).status).toBe(0);
+    await session.unmount();
+    expect(isMounted(directory)).toBe(false);
+  });
+});

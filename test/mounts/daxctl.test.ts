@@ -1,0 +1,142 @@
+import fs from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { because, have, noMounts, Place } from './support.js';
+
+const missing =
+  noMounts === '' && !have('daxctl') ? ' (skipped: daxctl is not installed: apt-get install daxctl)' : '';
+
+/** The unmodified daxctl of the system (Debian 12: 76.1), through every subcommand it has. */
+describe.skipIf(noMounts !== '' || missing !== '')(
+  `the real daxctl on a udax machine${because}${missing}`,
+  () => {
+    let place: Place;
+    const MIB = 2 ** 20;
+    beforeEach(() => {
+      place = new Place();
+      place.udax('create-region', '-s', '512M', '--sparse');
+    });
+    afterEach(() => place.close());
+
+    const shell = (...words: string[]) => place.udax('shell', '--', ...words);
+    const daxctl = (...words: string[]) => shell('daxctl', ...words);
+    const list = (...words: string[]) => JSON.parse(daxctl('list', ...words).stdout);
+    const said = ({ status, stderr }: { status: number | null; stderr: string }) => [
+      status,
+      stderr.trim().split('\n').at(-1),
+    ];
+
+    it('lists region, device and mapping as the library does', () => {
+      const real = list('-DRM');
+      const ours = JSON.parse(place.udax('list', '-DRM').stdout);
+      const strip = (text: string) => JSON.parse(text.replaceAll(/"path":"[^"]*"/g, '"path":""'));
+      expect(strip(JSON.stringify(real))).toEqual(strip(JSON.stringify(ours)));
+      expect(real[0].path).toBe('/udax/region0');
+    });
+
+    it('disables and enables a device', () => {
+      expect(said(daxctl('disable-device', 'dax0.0'))).toEqual([0, 'disabled 1 device']);
+      expect(list('-i')).toMatchObject([{ chardev: 'dax0.0', mode: 'devdax', state: 'disabled' }]);
+      expect(place.udax('list', '-i').stdout).toContain('disabled');
+      expect(said(daxctl('enable-device', 'dax0.0'))).toEqual([0, 'enabled 1 device']);
+      expect(list()).toMatchObject([{ chardev: 'dax0.0', mode: 'devdax', size: 512 * MIB }]);
+    });
+
+    it('destroys and creates devices, whose nodes come and go with them', () => {
+      daxctl('disable-device', 'dax0.0');
+      // Instance 0 stays at size 0, as on a real kernel; 76 calls that a failure.
+      expect(said(daxctl('destroy-device', 'dax0.0'))).toEqual([240, 'destroyed 0 devices']);
+      const created = daxctl('create-device', '-r', 'region0', '-s', '128M', '-a', '4k');
+      expect(said(created)).toEqual([0, 'created 1 device']);
+      expect(JSON.parse(created.stdout)).toEqual([
+        { chardev: 'dax0.1', size: 128 * MIB, target_node: 1, align: 4096, mode: 'devdax' },
+      ]);
+      expect(shell('stat', '-c', '%F', '/dev/dax0.1').stdout).toBe('character special file\n');
+      expect(said(daxctl('disable-device', 'dax0.1'))).toEqual([0, 'disabled 1 device']);
+      expect(said(daxctl('destroy-device', 'dax0.1'))).toEqual([0, 'destroyed 1 device']);
+      expect(shell('stat', '/dev/dax0.1').status).toBe(1);
+      expect(place.udax('list', '-R').stdout).toContain(`"available_size":${512 * MIB}`);
+    });
+
+    it('a create and a destroy in one namespace keep the nodes up to date', () => {
+      const script = `daxctl disable-device dax0.0; daxctl destroy-device dax0.0; daxctl create-device -s 64M >/dev/null &&
+      ls /dev/dax* && daxctl disable-device dax0.1 && daxctl destroy-device dax0.1 && ls /dev/dax*`;
+      expect(shell('sh', '-c', script).stdout).toBe('/dev/dax0.0\n/dev/dax0.1\n/dev/dax0.0\n');
+    });
+
+    it('reconfigures to system-ram and back, with memory blocks going online and offline', () => {
+      expect(said(daxctl('reconfigure-device', '-m', 'system-ram', '-N', 'dax0.0'))).toEqual([
+        0,
+        'reconfigured 1 device',
+      ]);
+      expect(list()).toMatchObject([{ mode: 'system-ram', online_memblocks: 0, total_memblocks: 4 }]);
+      expect(said(daxctl('online-memory', 'dax0.0'))).toEqual([0, 'onlined memory for 1 device']);
+      expect(list()).toMatchObject([{ online_memblocks: 4, total_memblocks: 4, movable: true }]);
+      expect(place.udax('status').stdout).toMatch(/system-ram/);
+      expect(daxctl('reconfigure-device', '-m', 'devdax', 'dax0.0').status).toBe(240);
+      expect(said(daxctl('offline-memory', 'dax0.0'))).toEqual([0, 'offlined memory for 1 device']);
+      expect(said(daxctl('reconfigure-device', '-m', 'devdax', 'dax0.0'))).toEqual([
+        0,
+        'reconfigured 1 device',
+      ]);
+      expect(list()).toMatchObject([{ mode: 'devdax' }]);
+      expect(said(daxctl('reconfigure-device', '-m', 'system-ram', 'dax0.0'))).toEqual([
+        0,
+        'reconfigured 1 device',
+      ]);
+      expect(said(daxctl('reconfigure-device', '-f', '-m', 'devdax', 'dax0.0'))).toEqual([
+        0,
+        'reconfigured 1 device',
+      ]);
+    });
+
+    it('famfs mode is listed as devdax and cannot be asked for, as version 76 has it', () => {
+      place.udax('reconfigure-device', '-m', 'famfs', 'dax0.0');
+      expect(list()).toMatchObject([{ chardev: 'dax0.0', mode: 'devdax' }]);
+      expect(daxctl('reconfigure-device', '-m', 'famfs', 'dax0.0').status).toBe(234);
+    });
+
+    it('answers version and help, and migrate-device-model changes nothing of ours', () => {
+      expect(daxctl('version').status).toBe(0);
+      expect(daxctl('help').status).toBe(0);
+      const before = place.udax('list', '-DRM').stdout;
+      const migrated = place.udax('shell', '--', 'sh', '-c', 'daxctl migrate-device-model; echo $?');
+      expect(migrated.stdout.trim()).toMatch(/^\d+$/);
+      expect(place.udax('list', '-DRM').stdout).toBe(before);
+    });
+
+    it('sees a device that another process holds as busy', () => {
+      place.udax('reconfigure-device', '-m', 'famfs', 'dax0.0');
+      place.udax('mkfs', 'dax0.0');
+      place.volume();
+      expect(daxctl('disable-device', 'dax0.0').status).not.toBe(0);
+      expect(place.udax('status').stdout).toContain('famfs');
+    });
+  },
+);
+
+describe.skipIf(noMounts !== '')(`udax shell${because}`, () => {
+  let place: Place;
+  beforeEach(() => {
+    place = new Place();
+    place.udax('create-region', '-s', '64M', '--sparse');
+  });
+  afterEach(() => place.close());
+
+  it('gives the exit status of its command, and leaves nothing behind', () => {
+    const before = fs.readdirSync('/dev').join();
+    expect(place.udax('shell', '--', 'sh', '-c', 'exit 7').status).toBe(7);
+    expect(place.udax('shell', '--', 'sh', '-c', 'kill -9 $$').status).toBe(137);
+    expect(place.udax('shell', '--', '/no/such/program').status).toBe(127);
+    expect(fs.readdirSync('/dev').join()).toBe(before);
+    expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain('udax-shell');
+    expect(fs.existsSync('/sys/devices/udax')).toBe(false);
+  });
+
+  it('keeps the rest of /sys and /dev usable, and nobody reaches a real driver through our nodes', () => {
+    const script =
+      'ls /sys/class /sys/devices/system/cpu >/dev/null && echo x >/dev/null && head -c1 /dev/urandom | wc -c; cat /dev/dax0.0';
+    const { stdout, stderr } = place.udax('shell', '--', 'sh', '-c', script);
+    expect(stdout).toBe('1\n');
+    expect(stderr).toContain('Permission denied');
+  });
+});
