@@ -167,7 +167,10 @@ function closedWithItsHold(opened: OpenedDevice): MachineDevice {
     get dax() {
       return opened.dax;
     },
-    systemUuid: opened.systemUuid,
+    // Asked for only when needed: making one may fail, which a reader need not mind.
+    get systemUuid() {
+      return opened.systemUuid;
+    },
     writable: opened.writable,
     reservations: opened.reservations,
     hold(purpose, options) {

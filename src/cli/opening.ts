@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   deviceMedia,
@@ -8,7 +8,7 @@ import {
   mountFamfsOn,
   type Volume,
 } from '../famfs/index.js';
-import { fail } from '../libc/index.js';
+import { asDaxError, fail, hasCode } from '../libc/index.js';
 import { type Machine, type MachineDevice, openDevice, openMachine } from '../machine/index.js';
 import type { Context } from './context.js';
 import { count } from './output/human.js';
@@ -38,9 +38,16 @@ function noMachine(root: string): never {
   fail('ENODEV', `there is no machine at ${root}\nMake one: udax create-region -s 1GiB (or say --root DIR)`);
 }
 
-/** Whether a machine was ever made at a root. */
+/** Whether a machine was ever made at a root. @throws EACCES where this user may not look */
 export function isMachine(root: string): boolean {
-  return existsSync(join(root, 'machine.json'));
+  const path = join(root, 'machine.json');
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw asDaxError(error, `state directory ${root} cannot be read (choose another with --root)`, path);
+  }
 }
 
 /** Runs `use` with an open device (name, node or image file) and closes it afterwards. */

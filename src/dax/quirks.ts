@@ -76,7 +76,8 @@ export const QUIRK_SETS: Readonly<Record<string, readonly string[]>> = {
 export function expandQuirks(names: Iterable<string>): Set<string> {
   const flags = new Set<string>();
   for (const name of names) {
-    const known = QUIRK_SETS[name] ?? (QUIRKS.some(({ flag }) => flag === name) ? [name] : undefined);
+    const set = Object.hasOwn(QUIRK_SETS, name) ? QUIRK_SETS[name] : undefined;
+    const known = set ?? (QUIRKS.some(({ flag }) => flag === name) ? [name] : undefined);
     if (known === undefined)
       fail('EINVAL', `there is no quirk ${name}; known: ${QUIRKS.map(({ flag }) => flag).join(', ')}`);
     for (const flag of known) flags.add(flag);

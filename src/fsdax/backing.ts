@@ -1,4 +1,4 @@
-import { asDaxError, fallocate, hasCode } from '../libc/index.js';
+import { DaxError, fallocate, hasCode } from '../libc/index.js';
 import type { Backing, PhysicalMemory } from '../memory/index.js';
 
 const PIECE_BYTES = 2 ** 26;
@@ -29,11 +29,9 @@ function allocate(backing: Backing, offset: number, length: number): void {
       if (hasCode(error, 'EINTR')) continue;
       // File systems that cannot say so beforehand.
       if (hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) return;
-      throw asDaxError(
-        error,
-        `taking space for ${length} bytes at ${offset} of ${backing.name}`,
-        backing.name,
-      );
+      if (!(error instanceof DaxError)) throw error;
+      const message = `${backing.name}: no memory for the bytes at ${offset}: ${error.message}`;
+      throw new DaxError(error.code, message, { path: backing.name, cause: error });
     }
   }
 }

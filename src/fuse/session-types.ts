@@ -33,6 +33,10 @@ export interface FuseConnectionOptions {
   readonly autoInvalidate?: boolean;
   /** Symbolic link targets are cached until invalidated. Default true. */
   readonly cacheSymlinks?: boolean;
+  /** The kernel remembers that a file has no ACL, instead of asking at every `ls -l`. For file systems with getxattr. Default false. */
+  readonly posixAcl?: boolean;
+  /** Set-id bits are the file system's to clear: the kernel does not ask for security.capability before every write. Default false. */
+  readonly handleKillPrivileges?: boolean;
   /** PASSTHROUGH to backing files (root). Default false. */
   readonly passthrough?: boolean;
 }

@@ -62,11 +62,14 @@ describe('calls on a device file', () => {
     staticRegion(bus);
     bus.newId(driver, 'dax0.0');
     const file = bus.open('dax0.0', { access: 'ro' });
+    const writable = bus.open('dax0.0');
     const calls: [string, () => unknown][] = [
       ['EINVAL', () => file.read(1)],
       ['EBADF', () => file.write(1)],
       ['ENOTTY', () => file.ioctl(0x5401)],
-      ['ENODEV', () => file.fallocate()],
+      ['ENODEV', () => writable.fallocate()],
+      ['EBADF', () => file.fallocate()],
+      ['EINVAL', () => writable.fallocate(0, 0)],
       ['EINVAL', () => file.ftruncate()],
       ['EINVAL', () => file.fsync()],
     ];
@@ -143,9 +146,42 @@ describe('mmap of device_dax', () => {
       ['remove', 'ENODEV'],
     ])
       expect(outcome(() => vma.madvise(0, 2 * MiB, advice as string))).toEqual(code);
-    vma.madvise(0, 8 * MiB, 'nohugepage');
+    expect(outcome(() => vma.madvise(0, 8 * MiB, 'nohugepage'))).toBe('ENOMEM');
     expect(vma.load(0)).toMatchObject({ signal: 'SIGBUS' });
     expect(outcome(() => vma.madvise(0, 2 * MiB, 'populate_read'))).toBe('EFAULT');
+  });
+
+  it('takes advice and protection for a part of it, whole units only', () => {
+    const vma = opened().mmap({ ...shared, offset: 0, length: 8 * MiB });
+    const codes = (calls: (() => unknown)[]) => calls.map(outcome);
+    expect(
+      codes([
+        () => vma.madvise(4096, 4096, 'nohugepage'),
+        () => vma.madvise(4096, 4096, 'hugepage'),
+        () => vma.madvise(1, 4096, 'dontneed'),
+        () => vma.mprotect(4096, 4096, 'r'),
+        () => vma.mprotect(4096, 4096, 'rw'),
+        () => vma.munmap(0, 0),
+        () => vma.madvise(0, 2 * MiB, 'juggle'),
+      ]),
+    ).toEqual(['EINVAL', [], 'EINVAL', 'EINVAL', 'ok', 'EINVAL', 'EINVAL']);
+    vma.madvise(0, 2 * MiB, 'nohugepage');
+    expect([vma.load(0).ok, vma.load(2 * MiB).ok]).toEqual([false, true]);
+    vma.mprotect(4 * MiB, 4 * MiB, 'r');
+    expect(outcome(() => vma.madvise(4 * MiB, 2 * MiB, 'populate_write'))).toBe('EINVAL');
+    expect(outcome(() => vma.madvise(4 * MiB, 2 * MiB, 'populate_read'))).toEqual([]);
+  });
+
+  it('is not in a forked child where MADV_DONTFORK said so', () => {
+    const vma = opened().mmap({ ...shared, offset: 0, length: 4 * MiB });
+    vma.madvise(0, 2 * MiB, 'dontfork');
+    const child = vma.fork();
+    expect([child.load(0), child.load(2 * MiB).ok]).toEqual([
+      { ok: false, signal: 'SIGSEGV', code: 'SEGV_MAPERR', offset: 0 },
+      true,
+    ]);
+    child.munmap();
+    expect(vma.load(0).ok).toBe(true);
   });
 
   it('holds one reference a unit, given back by munmap and by unbind', () => {

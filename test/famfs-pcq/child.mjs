@@ -21,8 +21,8 @@ if (act === 'consume') {
   let first = -1;
   let next = -1;
   for (let i = 0; i < count; i++) {
-    const got = queue.tryGet(message) ?? (message.set(await queue.get()), message);
-    const number = new DataView(got.buffer).getFloat64(0, true);
+    if (queue.tryGet(message) === null) message.set(await queue.get());
+    const number = new DataView(message.buffer).getFloat64(0, true);
     if (i === 0) first = next = number;
     if (number !== next || view.getUint32(8, true) !== Math.imul(number, 2654435761) >>> 0) {
       throw new Error(`message ${i} is ${number}, expected ${next}`);

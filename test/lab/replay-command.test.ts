@@ -82,10 +82,13 @@ describe('udax replay', () => {
     const steps = [
       { op: 'juggle', result: { ok: true } },
       { op: 'attach', result: { ok: true } },
+      { op: 'ls', path: 5, result: { ok: true } },
+      { op: 'exec', result: { ok: true } },
     ];
     const { exitCode, output } = replayCommand([file(scenario(steps))]);
     expect(exitCode).toBe(1);
     expect(output).toContain('ENOSYS');
+    expect(output.split('\n').at(-1)).toBe('0 passed, 4 failed, 0 skipped');
     expect(readFileSync(join(directory, 'transcript.json'), 'utf8')).toContain('juggle');
   });
 });

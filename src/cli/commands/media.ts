@@ -1,4 +1,10 @@
-import { type FsckReport, logSlots, renderFsckReport, type VolumeStatfs } from '../../famfs/index.js';
+import {
+  type FsckReport,
+  logSlots,
+  renderFsckReport,
+  systemUuidIfAny,
+  type VolumeStatfs,
+} from '../../famfs/index.js';
 import { fsck, mkfs } from '../../index.js';
 import { deviceArgument } from '../arguments/address.js';
 import { integerArgument } from '../arguments/numbers.js';
@@ -74,7 +80,7 @@ export function info(context: Context, [text = '']: string[]): void {
     const about = {
       device: volume.device,
       role: volume.role,
-      systemUuid: device.systemUuid,
+      systemUuid: systemUuidIfAny(device) ?? null,
       superblock: volume.superblock,
       space: volume.statfs(),
       devices: volume.devices,
@@ -84,7 +90,10 @@ export function info(context: Context, [text = '']: string[]): void {
     context.show(about, () =>
       formatPairs([
         ['device', about.device],
-        ['role', `${about.role} (the owner is ${superblock.systemUuid}, this host is ${about.systemUuid})`],
+        [
+          'role',
+          `${about.role} (the owner is ${superblock.systemUuid}, this host ${about.systemUuid === null ? 'has no uuid' : `is ${about.systemUuid}`})`,
+        ],
         ['file system', superblock.uuid],
         ['device uuid', superblock.deviceUuid],
         ['made on', `${superblock.deviceName}, ${humanSize(superblock.deviceSize)}`],

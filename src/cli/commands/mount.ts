@@ -24,6 +24,7 @@ interface MountFlags {
   foreground?: boolean;
   allowOther?: boolean;
   readOnly?: boolean;
+  xattr?: boolean;
   wirelog?: boolean;
 }
 
@@ -41,6 +42,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
     mountFamfsAt(where, about.mountpoint, {
       root: context.root,
       readOnly: flags.readOnly ?? false,
+      xattrs: flags.xattr ?? true,
       ...common(context, flags),
     }),
   );
@@ -91,6 +93,7 @@ async function mountInBackgroundOrHere(
     '-f',
     ...(flags.allowOther ? ['--allow-other'] : []),
     ...(flags.readOnly ? ['--read-only'] : []),
+    ...(flags.xattr === false ? ['--no-xattr'] : []),
   ];
   const argv = [process.argv[1]!, '--root', context.root, command, ...options, '--', ...words];
   const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));

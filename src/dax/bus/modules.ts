@@ -57,7 +57,7 @@ export class Modules {
 
   /** EEXIST loaded; ENOENT no such module. */
   load(name: string): DaxDriver | null {
-    const Driver = DRIVERS[name];
+    const Driver = Object.hasOwn(DRIVERS, name) ? DRIVERS[name] : undefined;
     if (Driver === undefined && !OTHERS.includes(name)) fail('ENOENT', `there is no module ${name}`);
     if (this.#loaded.some((module) => module.name === name))
       fail('EEXIST', `module ${name} is loaded already`);

@@ -3,8 +3,8 @@ import {
   DevPagemap,
   type MemoryDeviceType,
   PAGE_SIZE,
-  PMD_SIZE,
   type PageMapOperations,
+  PMD_SIZE,
   pagesOfOrder,
 } from '../../mm/index.js';
 import type { DaxOperations } from '../core/operations.js';

@@ -39,14 +39,11 @@ export class Pieces {
     return this.#list.find(({ start, end }) => offset >= start && offset < end);
   }
 
-  /** End of a span whose every page is mapped. EINVAL not page aligned; ENOMEM not all there. */
-  mappedEnd(offset: number, length: number): number {
-    if (offset % PAGE_SIZE !== 0) fail('EINVAL', `${offset} is not a multiple of ${PAGE_SIZE}`);
-    const end = pageEnd(offset, length);
-    let at = offset;
+  /** ENOMEM when a page of the span is not mapped. */
+  mustCover(from: number, to: number): void {
+    let at = from;
     for (const piece of this.#list) if (piece.start <= at && piece.end > at) at = piece.end;
-    if (at < end) fail('ENOMEM', `${offset}+${length} of the mapping of ${this.device} is not all there`);
-    return end;
+    if (at < to) fail('ENOMEM', `${from}-${to} of the mapping of ${this.device} is not all there`);
   }
 
   /** Takes a span out. */

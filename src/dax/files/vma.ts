@@ -127,7 +127,9 @@ export class Vma implements Zappable {
 
   /** EACCES write on a file open read-only; EINVAL off the unit boundaries; ENOMEM not all mapped. */
   mprotect(offset: number, length: number, prot: string): void {
-    const end = this.#pieces.mappedEnd(offset, length);
+    if (offset % PAGE_SIZE !== 0) fail('EINVAL', `${offset} is not a multiple of ${PAGE_SIZE}`);
+    const end = pageEnd(offset, length);
+    this.#pieces.mustCover(offset, end);
     if (prot.includes('w') && !this.file.writable)
       fail('EACCES', `${this.file.device.name} is open read-only: its mapping stays so`);
     this.#pieces.change(offset, end, { prot });
@@ -154,8 +156,9 @@ export class Vma implements Zappable {
    *   hwpoison: nothing is there; EACCES, ENODEV remove; EIO soft_offline
    */
   madvise(offset: number, length: number, advice: string): FailedUnit<Vma>[] {
-    if (length === 0) return [];
-    const end = this.#pieces.mappedEnd(offset, length);
+    if (offset % PAGE_SIZE !== 0) fail('EINVAL', `${offset} is not a multiple of ${PAGE_SIZE}`);
+    const end = pageEnd(offset, length);
+    if (end === offset) return [];
     if (advice === 'hwpoison' || advice === 'soft_offline') return this.#fail(offset, length, advice);
     if (advice === 'populate_read' || advice === 'populate_write')
       this.#populateOrFail(offset, end, advice === 'populate_write');
@@ -163,6 +166,8 @@ export class Vma implements Zappable {
     else if (advice === 'remove') this.#punch();
     else if (Object.hasOwn(STATE_ADVICE, advice)) this.#pieces.change(offset, end, STATE_ADVICE[advice]!);
     else if (!IGNORED_ADVICE.includes(advice)) fail('EINVAL', `madvise ${advice} is not for device memory`);
+    // What is mapped was advised all the same.
+    this.#pieces.mustCover(offset, end);
     return [];
   }
 
@@ -283,7 +288,7 @@ export class Vma implements Zappable {
 
   #populateOrFail(from: number, to: number, write: boolean): void {
     for (let at = from; at < to; at += this.unitBytes) {
-      const { prot } = this.#pieces.at(at)!;
+      const { prot } = this.#pieces.at(at) ?? fail('ENOMEM', `nothing is mapped at ${at}`);
       if (write ? !prot.includes('w') : prot === '')
         fail('EINVAL', `the mapping at ${at} is not to be ${write ? 'written' : 'read'}`);
       if (!this.#fault(at)) fail('EFAULT', `no page at ${at} of the mapping`);

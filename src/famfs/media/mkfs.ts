@@ -29,6 +29,7 @@ import {
   hasSuperblockMagic,
   isPowerOfTwo,
   superblockBytes,
+  superblockNumberFaults,
   viewOf,
 } from './superblock.js';
 
@@ -53,7 +54,7 @@ export type MediaState = 'none' | 'valid' | 'other-version' | 'damaged';
 export function mediaState(media: Media): MediaState {
   const bytes = superblockBytes(media);
   const { result } = checkSuperblock(bytes);
-  if (result === 0) return 'valid';
+  if (result === 0) return superblockNumberFaults(bytes!).length === 0 ? 'valid' : 'damaged';
   if (result === 1) return 'other-version';
   return bytes !== null && hasSuperblockMagic(bytes) ? 'damaged' : 'none';
 }

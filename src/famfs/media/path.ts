@@ -6,6 +6,8 @@ import { fail } from '../../libc/index.js';
 import { FAMFS_PATH_FIELD } from './layout.js';
 
 const ESCAPED_BYTE = /[\udc80-\udcff]/;
+/** Half a character, and none of the escapes: would turn into another name on media. */
+const HALF_CHARACTER = /[\ud800-\udc7f\udd00-\udfff]/u;
 const NOT_UTF8 = '\ufffd';
 
 /** Bytes of a name or path as text. */
@@ -50,10 +52,14 @@ export function encodeName(text: string): Uint8Array {
 
 /**
  * The logged form of a path people give: relative to the root, `/a//b/` is `a/b`; the root itself is ''.
- * @throws EINVAL for NUL, `.` and `..`; ENAMETOOLONG when it does not fit the 79 bytes of a log entry
+ * @throws EINVAL for NUL, `.` and `..`, what is no text; ENAMETOOLONG when it does not fit the 79 bytes of a log entry
  */
 export function toLogPath(path: string): string {
+  if (typeof path !== 'string') fail('EINVAL', `a path is text, not ${typeof path}`);
   if (path.includes('\0')) fail('EINVAL', 'a path cannot hold a NUL character', { path });
+  if (HALF_CHARACTER.test(path)) {
+    fail('EINVAL', `'${path}' has half a surrogate pair: that is no character`, { path });
+  }
   const components = path.split('/').filter((component) => component !== '');
   for (const component of components) {
     if (component === '.' || component === '..') {

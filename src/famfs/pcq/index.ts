@@ -17,12 +17,6 @@ export {
   PCQ_TRAILER_BYTES,
   producerLayout,
 } from './layout.js';
-export {
-  openQueue,
-  Queue,
-  type QueueInfo,
-  type QueueOptions,
-  type QueueRole,
-  queueInfo,
-  type WaitOptions,
-} from './queue.js';
+export { openQueue, queueInfo } from './open.js';
+export { Queue } from './queue.js';
+export type { QueueInfo, QueueOptions, QueueRole, WaitOptions } from './types.js';

@@ -82,6 +82,8 @@ export class VolumeFile {
       );
     }
     const { bytes } = this.#map(options);
+    // The constructor of Buffer is deprecated, and says so on stderr.
+    if ((type as unknown) === Buffer) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) as T;
     return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / elementBytes);
   }
 
@@ -98,6 +100,7 @@ export class VolumeFile {
   /** Copies bytes out; always safe. @returns how many, 0 at or past the end @throws DaxError EINVAL, EIO, ENXIO */
   read(into: Uint8Array, position: number): number {
     this.#check();
+    this.#checkBytes(into);
     return this.#inode.dax.read(into, position);
   }
 
@@ -108,6 +111,7 @@ export class VolumeFile {
   write(bytes: Uint8Array, position: number): number {
     this.#check();
     this.#checkWritable();
+    this.#checkBytes(bytes);
     return this.#inode.dax.write(bytes, position);
   }
 
@@ -184,6 +188,18 @@ export class VolumeFile {
   #check(): void {
     if (this.#closed) fail('EBADF', `${this.path} is closed: open it again`, { path: this.path });
     this.#host.check();
+  }
+
+  /** A wider array would be taken for its numbers, not for its bytes. */
+  #checkBytes(bytes: unknown): void {
+    if (bytes instanceof Uint8Array) return;
+    fail(
+      'EINVAL',
+      `bytes of ${this.path} go to and from a Uint8Array: wrap the buffer of another array in one`,
+      {
+        path: this.path,
+      },
+    );
   }
 
   #checkWritable(): void {

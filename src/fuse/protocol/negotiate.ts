@@ -99,6 +99,8 @@ function wanted(options: FuseConnectionOptions): Capability[] {
   names.push(options.autoInvalidate ? 'AUTO_INVAL_DATA' : 'EXPLICIT_INVAL_DATA');
   if (options.cacheSymlinks !== false) names.push('CACHE_SYMLINKS');
   if (options.directIoMmap !== false) names.push('DIRECT_IO_ALLOW_MMAP');
+  if (options.posixAcl) names.push('POSIX_ACL');
+  if (options.handleKillPrivileges) names.push('HANDLE_KILLPRIV_V2');
   if (options.passthrough) names.push('PASSTHROUGH');
   return names;
 }

@@ -91,7 +91,7 @@ class ScenarioRun {
         this.#skip(kind);
         return;
       }
-      const got = execute(world, step);
+      const got = executeStep(world, step);
       if (this.#hazard) this.#skip('hazard');
       this.#judge(step, index, got);
     });
@@ -119,7 +119,8 @@ class ScenarioRun {
   }
 }
 
-function execute(world: World, step: Step): StepResult {
+/** Our answer to a step. Never throws: a defect of the model is EFAULT with its stack in `code`. */
+export function executeStep(world: World, step: Step): StepResult {
   const operation = Object.hasOwn(OPERATIONS, step.op) ? OPERATIONS[step.op] : undefined;
   if (operation === undefined) return { ok: false, errno: 'ENOSYS', code: `no operation ${step.op}` };
   try {

@@ -1,6 +1,6 @@
 /** What cannot be replayed in user space, and why (docs/conformance.md lists these). */
 import { daxctlCommands } from './operations/exec.js';
-import { Arguments, type Scenario, type Step } from './transcript.js';
+import { isTextList, type Scenario, type Step } from './transcript.js';
 
 /** Kinds of skipped steps; the key is what reports count by. */
 export const SKIP_REASONS = {
@@ -16,24 +16,28 @@ export const SKIP_REASONS = {
 export type SkipKind = keyof typeof SKIP_REASONS;
 
 /** True for listings of the recording host. */
-function isHostListing(args: Arguments): boolean {
-  const path = args.text('path').replace(/^(\/sys)?\//, '');
+function isHostListing({ path: given }: Step): boolean {
+  if (typeof given !== 'string') return false;
+  const path = given.replace(/^(\/sys)?\//, '');
   // class/dax is an answer of the dax bus: there is none.
   return (path.startsWith('class') && path !== 'class/dax') || /^module(\/[^/]+)?$/.test(path);
 }
 
-/** Why a step is not replayed, or null. */
+function runsOtherProgram({ argv }: Step): boolean {
+  return isTextList(argv) && daxctlCommands(argv) === null;
+}
+
+/** Why a step is not replayed, or null. A step that is malformed is: the answer to it is a difference. */
 export function skipKind(step: Step): SkipKind | null {
-  const args = new Arguments(step);
   switch (step.op) {
     case 'dmesg':
     case 'smaps':
     case 'pfn':
       return step.op;
     case 'ls':
-      return isHostListing(args) ? 'recording host' : null;
+      return isHostListing(step) ? 'recording host' : null;
     case 'exec':
-      return daxctlCommands(args.list('argv')) === null ? 'other program' : null;
+      return runsOtherProgram(step) ? 'other program' : null;
     default:
       return null;
   }

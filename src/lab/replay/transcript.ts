@@ -78,6 +78,10 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+export function isTextList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((member) => typeof member === 'string');
+}
+
 /** Typed reading of a step's arguments; a missing or mistyped one is EINVAL that names it. */
 export class Arguments {
   constructor(readonly step: Step) {}
@@ -94,8 +98,7 @@ export class Arguments {
 
   list(name: string): string[] {
     const value = this.step[name];
-    const ok = Array.isArray(value) && value.every((member) => typeof member === 'string');
-    return ok ? value : this.#bad(name, 'a list of strings');
+    return isTextList(value) ? value : this.#bad(name, 'a list of strings');
   }
 
   has(name: string): boolean {

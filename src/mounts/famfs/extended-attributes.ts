@@ -1,5 +1,5 @@
 import type { Fmap } from '../../famfs/index.js';
-import { fail } from '../../libc/index.js';
+import { DaxError } from '../../libc/index.js';
 
 const PREFIX = 'user.famfs.';
 
@@ -29,11 +29,19 @@ function extentText({ devindex, offset, length }: Fmap['extents'][number]): stri
   return `${devindex}:0x${offset.toString(16)}+0x${length.toString(16)}`;
 }
 
+/** One for all: `ls -l` asks every file for an ACL, and a stack trace costs more than the answer. */
+const NO_DATA = new DaxError('ENODATA', `there are no attributes here but some ${PREFIX}*`);
+
+/** Asked before anything is looked up. @throws DaxError ENODATA */
+export function mustBeOurs(name: string): void {
+  if (!name.startsWith(PREFIX)) throw NO_DATA;
+}
+
 /** @throws DaxError ENODATA */
 export function extendedAttribute(described: Described, name: string): Uint8Array {
   const row = ATTRIBUTES.find(([short]) => PREFIX + short === name);
   const value = row?.[1](described) ?? null;
-  if (value === null) return fail('ENODATA', `there is no attribute ${name} here`);
+  if (value === null) throw NO_DATA;
   return Buffer.from(value);
 }
 

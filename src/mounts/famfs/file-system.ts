@@ -18,7 +18,7 @@ import {
 import { fail } from '../../libc/index.js';
 import { opensForWriting, PERMISSION_BITS, S_ISGID } from '../modes.js';
 import { applyChange } from './attributes.js';
-import { type Described, extendedAttribute, extendedAttributeNames } from './extended-attributes.js';
+import { type Described, extendedAttribute, extendedAttributeNames, mustBeOurs } from './extended-attributes.js';
 import { type ListedItem, Names } from './names.js';
 import type { NewFile } from './new-files.js';
 import { GrowingHandle, LoggedFile, type OpenFile } from './open-file.js';
@@ -350,6 +350,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   getxattr(node: NodeId, name: string): Uint8Array {
+    mustBeOurs(name);
     return extendedAttribute(this.#described(node), name);
   }
 

@@ -5,12 +5,16 @@ import { openDevice } from '../../machine/index.js';
 import { FamfsFileSystem } from './file-system.js';
 import type { FamfsMountData } from './mount.js';
 
+const NO_XATTRS = { getxattr: undefined, listxattr: undefined };
+
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
-  const { root, device, readOnly, role } = data as FamfsMountData;
+  const { root, device, readOnly, role, xattrs } = data as FamfsMountData;
   const opened = openDevice(device, readOnly ? { root, writable: false } : { root });
   try {
     const volume = mountFamfsOn(opened, { readOnly, ...(role && { role }) });
-    return new FamfsFileSystem(volume, host, () => opened.close());
+    const fileSystem = new FamfsFileSystem(volume, host, () => opened.close());
+    // What is not there is ENOSYS, after which the kernel does not ask again.
+    return xattrs ? fileSystem : (Object.assign(fileSystem, NO_XATTRS) as FuseFileSystem);
   } catch (error) {
     opened.close();
     throw error;

@@ -21,6 +21,10 @@ export interface FamfsMountOptions {
   role?: 'master' | 'client';
   /** Other users may use it too (root, or user_allow_other in /etc/fuse.conf). Modes and owners are checked either way. */
   allowOther?: boolean;
+  /**
+   * Whether `user.famfs.*` are there. Default true; false spares the kernel one or two questions a file that `ls -l` asks about ACLs.
+   */
+  xattrs?: boolean;
   /** How to mount; default mount(2) for root, else fusermount3. */
   by?: 'mount' | 'fusermount3';
   /** Every FUSE message as a readable line. */
@@ -34,6 +38,7 @@ export interface FamfsMountData {
   root: string;
   device: string;
   readOnly: boolean;
+  xattrs: boolean;
   role?: 'master' | 'client';
 }
 
@@ -104,12 +109,13 @@ export async function mountFamfsAt(
   mountpoint: string,
   options: FamfsMountOptions = {},
 ): Promise<FamfsMount> {
-  const { readOnly = false, allowOther = false, role, by, onWire, onReport } = options;
+  const { readOnly = false, allowOther = false, xattrs = true, role, by, onWire, onReport } = options;
   const where = isDeviceName(device) ? device : resolve(device);
   const data: FamfsMountData = {
     root: resolve(options.root ?? defaultRoot()),
     device: where,
     readOnly,
+    xattrs,
     ...(role && { role }),
   };
   const session = await startSession({
@@ -122,7 +128,7 @@ export async function mountFamfsAt(
       defaultPermissions: true,
       ...(by && { by }),
     },
-    connection: { readaheadBytes: 2 ** 20 },
+    connection: { readaheadBytes: 2 ** 20, posixAcl: xattrs, handleKillPrivileges: true },
     fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),

@@ -1,0 +1,27 @@
+export type QueueRole = 'producer' | 'consumer' | 'both';
+
+export interface QueueOptions {
+  /** Which end this process is. There may be one producer and one consumer at a time. */
+  role: QueueRole;
+}
+
+export interface WaitOptions {
+  /** Aborting ends the wait with an AbortError; no message is lost or half put. */
+  signal?: AbortSignal;
+}
+
+export interface QueueInfo {
+  path: string;
+  nbuckets: number;
+  bucketSize: number;
+  /** Bytes of a message. */
+  payloadSize: number;
+  /** Messages that fit, and that are in it. */
+  capacity: number;
+  length: number;
+  producerIndex: number;
+  consumerIndex: number;
+  /** Sequence number of the next message put, and of the next one taken. */
+  nextPutSeq: number;
+  nextGetSeq: number;
+}
