@@ -84,10 +84,38 @@ function acts(client: string): Act[] {
   };
   const stat = (at: string) => seconds('stat', at, String(DIRECTORIES), String(FILES_IN_EACH));
   return [
-    { id: 'D1', name: 'FUSE: random 4 KiB reads', goal: 0.95, count: 60_000, unit: 'reads', run: (at) => read(at, 4096, 60_000) },
-    { id: 'D2', name: 'FUSE: random 1 MiB reads', goal: 0.95, count: 2000, unit: 'MiB', run: (at) => read(at, 2 ** 20, 2000) },
-    { id: 'D3', name: `FUSE: ls -lR of ${files}, cached`, goal: 0.95, count: files, unit: 'files', run: list },
-    { id: 'D4', name: `FUSE: ls -lR of ${files}, cold`, goal: 0.7, count: files, unit: 'files', run: cold(list) },
+    {
+      id: 'D1',
+      name: 'FUSE: random 4 KiB reads',
+      goal: 0.95,
+      count: 60_000,
+      unit: 'reads',
+      run: (at) => read(at, 4096, 60_000),
+    },
+    {
+      id: 'D2',
+      name: 'FUSE: random 1 MiB reads',
+      goal: 0.95,
+      count: 2000,
+      unit: 'MiB',
+      run: (at) => read(at, 2 ** 20, 2000),
+    },
+    {
+      id: 'D3',
+      name: `FUSE: ls -lR of ${files}, cached`,
+      goal: 0.95,
+      count: files,
+      unit: 'files',
+      run: list,
+    },
+    {
+      id: 'D4',
+      name: `FUSE: ls -lR of ${files}, cold`,
+      goal: 0.7,
+      count: files,
+      unit: 'files',
+      run: cold(list),
+    },
     { id: 'D5', name: 'FUSE: lookups', goal: 0.85, count: files, unit: 'lookups', run: cold(stat) },
   ];
 }

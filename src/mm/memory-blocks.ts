@@ -1,6 +1,7 @@
 import { fail } from '../libc/index.js';
 import type { PhysicalMemory } from '../memory/index.js';
 import { MemoryNode } from './memory-node.js';
+import { MemoryRange, type Zone } from './memory-range.js';
 
 /** Stores to auto_online_blocks and memoryN/state. */
 export type OnlinePolicy = 'offline' | 'online' | 'online_kernel' | 'online_movable';
@@ -12,40 +13,51 @@ export const ONLINE_POLICIES: readonly OnlinePolicy[] = [
 ];
 export const DEFAULT_MEMORY_BLOCK_BYTES = 128 * 1024 * 1024;
 
-export type Zone = 'Normal' | 'Movable';
-
-/** memoryN: one block of hot-added memory. */
+/** memoryN: one block of hot-added memory, looked at when asked. */
 export class MemoryBlock {
-  #zone: Zone | null = null;
-
   constructor(
     /** N of memoryN: hpa / block size. */
     readonly id: number,
-    /** hpa, bytes. */
-    readonly start: number,
-    readonly length: number,
-    readonly node: MemoryNode,
-    /** Device whose memory it is. */
-    readonly device: string,
+    private readonly range: MemoryRange,
+    private readonly blocks: MemoryBlocks,
   ) {}
 
+  /** hpa, bytes. */
+  get start(): number {
+    return this.id * this.range.blockBytes;
+  }
+
+  get length(): number {
+    return this.range.blockBytes;
+  }
+
+  get node(): MemoryNode {
+    return this.range.node;
+  }
+
+  /** Device whose memory it is. */
+  get device(): string {
+    return this.range.device;
+  }
+
   get state(): 'offline' | 'online' {
-    return this.#zone === null ? 'offline' : 'online';
+    return this.zone === null ? 'offline' : 'online';
   }
 
   /** Zone it is online in. */
   get zone(): Zone | null {
-    return this.#zone;
+    return this.range.zoneOf(this.id);
   }
 
-  /** Text of valid_zones: the zone, or those it could go to. */
+  /** Text of valid_zones: the zone, or those it could go to, the one for plain `online` first. */
   get validZones(): string {
-    return this.#zone ?? 'Normal Movable';
+    if (this.zone !== null) return this.zone;
+    return this.blocks.plainZone(this.node, this.id) === 'Normal' ? 'Normal Movable' : 'Movable Normal';
   }
 
   /** What setState() would need to bring it here (restore). */
   get policy(): OnlinePolicy {
-    return this.#zone === null ? 'offline' : this.#zone === 'Movable' ? 'online_movable' : 'online';
+    return this.zone === null ? 'offline' : this.zone === 'Movable' ? 'online_movable' : 'online_kernel';
   }
 
   get removable(): boolean {
@@ -55,20 +67,6 @@ export class MemoryBlock {
   /** Bytes that alloc() gave out of it. */
   get usedBytes(): number {
     return this.node.usedBytesIn(this.start, this.length);
-  }
-
-  /** Gives its pages to the node's allocator. */
-  online(zone: Zone): void {
-    this.node.addPages(this.start, this.length);
-    this.#zone = zone;
-  }
-
-  /** Takes its pages back. EBUSY while some are given out. */
-  offline(): void {
-    if (this.usedBytes > 0)
-      fail('EBUSY', `memory${this.id} has ${this.usedBytes} bytes in use: free them, then offline it`);
-    this.node.removePages(this.start, this.length);
-    this.#zone = null;
   }
 }
 
@@ -85,7 +83,8 @@ export class MemoryBlocks {
   readonly blockBytes: number;
   /** auto_online_blocks: what happens to blocks that are added. */
   autoOnline: OnlinePolicy;
-  readonly #blocks = new Map<number, MemoryBlock>();
+  /** By address. */
+  #ranges: MemoryRange[] = [];
   readonly #nodes = new Map<number, MemoryNode>();
   readonly #memory: PhysicalMemory | null;
 
@@ -97,11 +96,14 @@ export class MemoryBlocks {
 
   /** By address. */
   get list(): readonly MemoryBlock[] {
-    return [...this.#blocks.values()].sort((a, b) => a.id - b.id);
+    return this.#ranges.flatMap((range) =>
+      Array.from({ length: range.count }, (_, at) => new MemoryBlock(range.first + at, range, this)),
+    );
   }
 
   block(id: number): MemoryBlock | undefined {
-    return this.#blocks.get(id);
+    const range = this.#ranges.find((candidate) => candidate.has(id));
+    return range === undefined ? undefined : new MemoryBlock(id, range, this);
   }
 
   /** Undefined when no block makes up that node. */
@@ -127,46 +129,45 @@ export class MemoryBlocks {
 
   /** Hot-adds whole blocks to a node and onlines them by policy. EEXIST when one is there, EINVAL when not whole. */
   add(start: number, length: number, node: number, device: string, policy = this.autoOnline): void {
-    const ids = this.#idsOf(start, length);
-    for (const id of ids) if (this.#blocks.has(id)) fail('EEXIST', `memory${id} is there already`);
+    const { first, end } = this.#idsOf(start, length);
+    const there = this.#within(start, length)[0];
+    if (there !== undefined) fail('EEXIST', `memory${Math.max(there.first, first)} is there already`);
+    if (first === end) return;
     let owner = this.#nodes.get(node);
     if (owner === undefined) {
       owner = new MemoryNode(node, this.#memory);
       this.#nodes.set(node, owner);
     }
-    for (const id of ids) {
-      const block = new MemoryBlock(id, id * this.blockBytes, this.blockBytes, owner, device);
-      this.#blocks.set(id, block);
-      owner.blockCount++;
-      if (policy !== 'offline') block.online(zoneOf(policy));
-    }
+    const range = new MemoryRange(first, end - first, this.blockBytes, owner, device);
+    owner.blockCount += range.count;
+    if (policy !== 'offline') range.onlineAll(this.#zoneFor(policy, owner, first, end));
+    this.#ranges = [...this.#ranges, range].sort((a, b) => a.first - b.first);
   }
 
-  /** Removes the blocks of a range; none is removed when one is online (EBUSY names it). */
+  /** Removes ranges as they were added; none is removed when a block is online (EBUSY names it). EINVAL a part of one. */
   remove(start: number, length: number): void {
-    const blocks = this.#idsOf(start, length).flatMap((id) => this.#blocks.get(id) ?? []);
-    const online = blocks.find((block) => block.state === 'online');
+    const { first, end } = this.#idsOf(start, length);
+    const ranges = this.#within(start, length);
+    const online = this.firstOnline(start, length);
     if (online !== undefined)
       fail('EBUSY', `memory${online.id} is online: offline it before its device is unbound`);
-    for (const block of blocks) {
-      this.#blocks.delete(block.id);
-      block.node.blockCount--;
-    }
+    const part = ranges.find((range) => range.first < first || range.end > end);
+    if (part !== undefined)
+      fail('EINVAL', `memory${part.first} was added together with memory${part.end - 1}: remove both`);
+    for (const range of ranges) range.node.blockCount -= range.count;
+    this.#ranges = this.#ranges.filter((range) => !ranges.includes(range));
   }
 
-  /** Offlines what is online of a range. EBUSY when pages are in use. */
+  /** Offlines what is online of the ranges in a span. EBUSY when pages are in use. */
   offlineAll(start: number, length: number): void {
-    for (const id of this.#idsOf(start, length)) {
-      const block = this.#blocks.get(id);
-      if (block?.state === 'online') block.offline();
-    }
+    for (const range of this.#within(start, length)) range.offlineAll();
   }
 
-  /** First block of the range that is online. */
+  /** First block that is online, of the ranges in a span. */
   firstOnline(start: number, length: number): MemoryBlock | undefined {
-    for (const id of this.#idsOf(start, length)) {
-      const block = this.#blocks.get(id);
-      if (block?.state === 'online') return block;
+    for (const range of this.#within(start, length)) {
+      const id = range.firstWhere((zone) => zone !== null);
+      if (id !== undefined) return new MemoryBlock(id, range, this);
     }
     return undefined;
   }
@@ -176,22 +177,47 @@ export class MemoryBlocks {
    * @throws ENOENT no such block; EINVAL it is in that state already; EBUSY pages in use (offline)
    */
   setState(id: number, state: OnlinePolicy): void {
-    const block = this.#blocks.get(id);
-    if (block === undefined) fail('ENOENT', `there is no memory${id}`);
-    if ((state === 'offline') === (block.state === 'offline'))
-      fail('EINVAL', `memory${id} is ${block.state} already`);
-    if (state === 'offline') block.offline();
-    else block.online(zoneOf(state));
+    const range = this.#ranges.find((candidate) => candidate.has(id));
+    if (range === undefined) fail('ENOENT', `there is no memory${id}`);
+    const online = range.zoneOf(id) !== null;
+    if ((state === 'offline') === !online)
+      fail('EINVAL', `memory${id} is ${online ? 'online' : 'offline'} already`);
+    if (state === 'offline') range.offline(id);
+    else range.online(id, this.#zoneFor(state, range.node, id, id + 1));
   }
 
-  #idsOf(start: number, length: number): number[] {
+  /** Zone that plain `online` gives a block: Movable when it lies inside the span of that zone alone, else Normal. */
+  plainZone(node: MemoryNode, id: number): Zone {
+    return this.#zoneFor('online', node, id, id + 1);
+  }
+
+  #zoneFor(policy: OnlinePolicy, node: MemoryNode, first: number, end: number): Zone {
+    if (policy === 'online_movable') return 'Movable';
+    if (policy === 'online_kernel') return 'Normal';
+    const inside = (zone: Zone): boolean => {
+      const span = this.#spanOf(node, zone);
+      return span !== null && first <= span.last && end > span.first;
+    };
+    return inside('Movable') && !inside('Normal') ? 'Movable' : 'Normal';
+  }
+
+  /** First and last block of a node that are online in a zone. */
+  #spanOf(node: MemoryNode, zone: Zone): { first: number; last: number } | null {
+    const isIn = (candidate: Zone | null): boolean => candidate === zone;
+    const ranges = this.#ranges.filter((range) => range.node === node);
+    const [first] = ranges.flatMap((range) => range.firstWhere(isIn) ?? []);
+    const last = ranges.flatMap((range) => range.lastWhere(isIn) ?? []).at(-1);
+    return first === undefined || last === undefined ? null : { first, last };
+  }
+
+  #within(start: number, length: number): MemoryRange[] {
+    const { first, end } = this.#idsOf(start, length);
+    return this.#ranges.filter((range) => range.first < end && range.end > first);
+  }
+
+  #idsOf(start: number, length: number): { first: number; end: number } {
     if (start % this.blockBytes !== 0 || length % this.blockBytes !== 0)
       fail('EINVAL', `${start}+${length} is not whole memory blocks of ${this.blockBytes} bytes`);
-    const first = start / this.blockBytes;
-    return Array.from({ length: length / this.blockBytes }, (_, at) => first + at);
+    return { first: start / this.blockBytes, end: (start + length) / this.blockBytes };
   }
-}
-
-function zoneOf(policy: OnlinePolicy): Zone {
-  return policy === 'online_movable' ? 'Movable' : 'Normal';
 }

@@ -50,6 +50,46 @@ describe('memory blocks', () => {
     expect(errorCode(() => blocks.setState(7, 'online'))).toBe('ENOENT');
   });
 
+  it('go to zone Movable by plain `online` between blocks that are in it', () => {
+    const blocks = machine({ autoOnline: 'offline' });
+    blocks.setState(1024, 'online_movable');
+    blocks.setState(1026, 'online_movable');
+    expect([1025, 1027].map((id) => blocks.block(id)?.validZones)).toEqual([
+      'Movable Normal',
+      'Normal Movable',
+    ]);
+    blocks.setState(1025, 'online');
+    blocks.setState(1027, 'online');
+    expect([1025, 1027].map((id) => blocks.block(id)?.zone)).toEqual(['Movable', 'Normal']);
+    for (const id of [1024, 1025, 1026]) blocks.setState(id, 'offline');
+    expect(blocks.block(1025)?.validZones).toBe('Normal Movable');
+  });
+
+  it('are known by what differs from their neighbours: thousands cost what two do', () => {
+    const blocks = new MemoryBlocks();
+    const length = 2 ** 40;
+    const start = performance.now();
+    for (let round = 0; round < 200; round++) {
+      blocks.add(length, length, 1, 'dax0.0');
+      blocks.offlineAll(length, length);
+      blocks.remove(length, length);
+    }
+    expect((performance.now() - start) / 200).toBeLessThan(1);
+    blocks.add(length, length, 1, 'dax0.0');
+    blocks.setState(8192 + 77, 'offline');
+    expect(blocks.list.filter(({ state }) => state === 'offline').map(({ id }) => id)).toEqual([8269]);
+    expect(blocks.firstOnline(length, length)?.id).toBe(8192);
+    blocks.setState(8192 + 77, 'online');
+    expect(blocks.node(1)?.stats()).toMatchObject({ onlineBytes: length });
+  });
+
+  it('are removed as they were added, not in part', () => {
+    const blocks = machine({ autoOnline: 'offline' });
+    expect(errorCode(() => blocks.remove(START, 4 * MiB))).toBe('EINVAL');
+    expect(errorCode(() => blocks.add(START + 12 * MiB, 8 * MiB, 1, 'dax0.1'))).toBe('EEXIST');
+    expect(blocks.list).toHaveLength(4);
+  });
+
   it('cannot be removed while one is online', () => {
     const blocks = machine();
     expect(errorCode(() => blocks.remove(START, 16 * MiB))).toBe('EBUSY');

@@ -132,7 +132,8 @@ class Runner {
   #insmod(name: string): void {
     if (!['device_dax', 'fsdev_dax', 'kmem'].includes(name)) return;
     this.#onMachine((machine) => {
-      if (machine.bus.modules.every((module) => module.name !== name)) machine.change((bus) => bus.insmod(name));
+      if (machine.bus.modules.every((module) => module.name !== name))
+        machine.change((bus) => bus.insmod(name));
     });
   }
 
@@ -141,9 +142,17 @@ class Runner {
     const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(' ');
     const commands = steps.map(({ argv }) => quoted(['daxctl', ...argv!.slice(1)]));
     const script = commands
-      .map((command) => `${command} 2>/tmp/.stderr; printf '\\001%s\\002' $?; cat /tmp/.stderr; printf '\\003'`)
+      .map(
+        (command) => `${command} 2>/tmp/.stderr; printf '\\001%s\\002' $?; cat /tmp/.stderr; printf '\\003'`,
+      )
       .join('\n');
-    const { stdout, stderr } = this.place.udax('shell', '--', 'sh', '-c', `mount -t tmpfs none /tmp\n${script}`);
+    const { stdout, stderr } = this.place.udax(
+      'shell',
+      '--',
+      'sh',
+      '-c',
+      `mount -t tmpfs none /tmp\n${script}`,
+    );
     const answers = stdout.split('\u0003').slice(0, -1);
     if (answers.length !== steps.length) throw new Error(`${stdout}\n${stderr}`);
     const places = this.scenario.setup.regions.map(({ start }) => start);
@@ -156,7 +165,13 @@ class Runner {
   }
 }
 
-function answer(command: string, exit: number, stdout: string, stderr: string, bases: readonly number[]): Answer {
+function answer(
+  command: string,
+  exit: number,
+  stdout: string,
+  stderr: string,
+  bases: readonly number[],
+): Answer {
   const document = stdout.trim() === '' ? null : withoutPlaces(JSON.parse(stdout), bases, -1);
   return { command, exit, stdout: document, lastWord: stderr.trim().split('\n').at(-1)! };
 }

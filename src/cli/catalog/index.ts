@@ -13,7 +13,8 @@ export const catalog: readonly CommandSpec[] = [
   ...deviceCommands,
   ...machineCommands,
   ...mediaCommands,
-  ...mountCommands,
+  ...mountCommands.filter(({ group }) => group !== 'Tools:'),
   ...fileCommands,
   ...toolCommands,
+  ...mountCommands.filter(({ group }) => group === 'Tools:'),
 ];

@@ -17,8 +17,13 @@ export const mountCommands: readonly CommandSpec[] = [
     group,
     summary: 'mount a famfs as a directory (FUSE), for any program',
     arguments: [['<device>', 'a name (dax0.0), a device node (/dev/dax0.0) or an image file'], directory],
-    options: [foreground, allowOther, ['--read-only', 'nothing is written through it'],
-      ['--no-xattr', 'without user.famfs.*: ls -l is faster'], wirelog],
+    options: [
+      foreground,
+      allowOther,
+      ['--read-only', 'nothing is written through it'],
+      ['--no-xattr', 'without user.famfs.*: ls -l is faster'],
+      wirelog,
+    ],
     explanation:
       'Mounts a famfs with FUSE: every program reads its files, from the one memory. On the host that owns it files of fixed size can be ' +
       'written, and cp, mkdir and tar make new ones, which get their size when they are first closed. Serves in the background; ' +

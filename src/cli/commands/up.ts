@@ -4,6 +4,7 @@ import { type Machine, openMachine } from '../../machine/index.js';
 import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { count, duration, humanSize, percent } from '../output/human.js';
+import { mountWhereAllowed } from '../up/mount.js';
 import { copyTree, nodeProgram, sampleTree, sha256Of, type TreeResult } from '../up/tree.js';
 import { type ReadyVolume, readyVolume } from '../up/volume.js';
 import { askSecondProcess, type Testimony } from '../up/witness.js';
@@ -34,7 +35,14 @@ export async function up(context: Context, _args: string[], flags: UpFlags): Pro
         milliseconds: performance.now() - started,
       };
       context.show(report, () => describe(machine, ready, tree, testimony, report.milliseconds));
-      if (!flags.once) await stay(context, machine, signal);
+      if (!flags.once) {
+        const mount = await mountWhereAllowed(context, ready.device.name);
+        try {
+          await stay(context, machine, signal);
+        } finally {
+          await mount?.end();
+        }
+      }
     } finally {
       ready.volume.close();
     }

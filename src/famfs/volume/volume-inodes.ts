@@ -29,6 +29,12 @@ export class VolumeInodes {
     return this.end;
   }
 
+  /** Whether something was published that this volume has not applied: one load. Damage and new file systems only refresh() sees. */
+  get isBehind(): boolean {
+    const { tree } = this.#mounted;
+    return tree.log.nextIndex() !== tree.nextIndex;
+  }
+
   /** The first number that no inode has yet. */
   get end(): number {
     return this.#mounted.tree.nextIndex + ROOT_INO + 1;

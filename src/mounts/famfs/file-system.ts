@@ -18,7 +18,12 @@ import {
 import { fail } from '../../libc/index.js';
 import { opensForWriting, PERMISSION_BITS, S_ISGID } from '../modes.js';
 import { applyChange } from './attributes.js';
-import { type Described, extendedAttribute, extendedAttributeNames, mustBeOurs } from './extended-attributes.js';
+import {
+  type Described,
+  extendedAttribute,
+  extendedAttributeNames,
+  mustBeOurs,
+} from './extended-attributes.js';
 import { type ListedItem, Names } from './names.js';
 import type { NewFile } from './new-files.js';
 import { GrowingHandle, LoggedFile, type OpenFile } from './open-file.js';
@@ -31,6 +36,11 @@ const WRITE_BITS = 0o222;
 /** What the mount's main thread asks between requests. */
 export type FamfsQuestion = 'tick' | 'publish' | { readonly publish: string };
 
+/** An open directory: what it had when it was read from the start. */
+interface OpenDirectory {
+  items: ListedItem[] | null;
+}
+
 /** A volume as a FUSE file system. Rules: docs/mount.md. */
 export class FamfsFileSystem implements FuseFileSystem {
   readonly #volume: Volume;
@@ -38,7 +48,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   readonly #closeDevice: () => void;
   readonly #names: Names;
   readonly #files = new HandleTable<OpenFile>();
-  readonly #directories = new HandleTable<ListedItem[]>();
+  readonly #directories = new HandleTable<OpenDirectory>();
   /** Of open files, shared by their handles. */
   readonly #spans = new Map<number, { spans: FileSpans | null; uses: number }>();
   /** Nodes that the kernel may have pages of. */
@@ -125,14 +135,15 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   opendir(node: NodeId): FuseOpenAnswer {
-    const handle = this.#directories.open(this.#names.list(node));
-    return { handle, cacheDirectory: true, keepCache: true };
+    if (this.#names.resolve(node).growing) fail('ENOTDIR', 'a file in the making is not a directory');
+    return { handle: this.#directories.open({ items: null }), cacheDirectory: true, keepCache: true };
   }
 
   readdir(node: NodeId, handle: FileHandle, offset: number, answer: FuseDirectoryAnswer): void {
-    const listing = this.#directories.get(handle);
-    if (offset === 0) listing.splice(0, listing.length, ...this.#names.list(node));
-    fillDirectory(answer, listing, offset, answer.plus ? this.#entryOfItem : undefined);
+    const open = this.#directories.get(handle);
+    // Taken when it is asked for: mostly the kernel has the listing. At 0 somebody begins anew.
+    if (open.items === null || offset === 0) open.items = this.#names.list(node);
+    fillDirectory(answer, open.items, offset, answer.plus ? this.#entryOfItem : undefined);
   }
 
   readonly #entryOfItem = (item: ListedItem) => this.#names.entryOfItem(item);

@@ -77,7 +77,7 @@ export class Names {
   /** LOOKUP: counts one lookup of what it answers. */
   lookup(parent: NodeId, name: string): FuseEntry {
     const directory = this.directory(parent);
-    this.refresh();
+    if (this.#volume.inodes.isBehind) this.refresh();
     const ino = this.#volume.inodes.lookup(directory, name);
     if (ino >= 0) return this.entryOf(ino);
     const growing = this.newFiles.named(directory, name);

@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import { makeDirectories } from '../../libc/index.js';
+import { MountRecords, mountFamfsAt } from '../../mounts/index.js';
+import type { Context } from '../context.js';
+
+/** What `up` mounted, for as long as it stays. */
+export interface Mounted {
+  end(): Promise<void>;
+}
+
+/** Mounts the volume at ROOT/mnt where FUSE allows, and says so; where it does not, says why, and goes on without. */
+export async function mountWhereAllowed(context: Context, device: string): Promise<Mounted | null> {
+  const directory = join(context.root, 'mnt');
+  try {
+    makeDirectories(directory);
+    const mount = await mountFamfsAt(device, directory, { root: context.root });
+    const record = new MountRecords(context.root).add('famfs', device, mount.mountpoint);
+    context.output.note(`its files are at ${directory}, for any program (FUSE)`);
+    return {
+      async end() {
+        await mount.unmount();
+        record.remove();
+      },
+    };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.output.note(`not mounted: ${why}`);
+    return null;
+  }
+}
