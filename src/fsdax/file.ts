@@ -63,6 +63,7 @@ export class DaxFile implements AddressSpace {
     const length = Math.min(into.length, Math.max(0, this.size - position));
     if (length === 0) return 0;
     this.#pieces.checkBacking(position, length);
+    this.#pieces.ensureThere(position, length, false);
     this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
       into.set(this.#device.memory.bytes(hpa, bytes), offset - position);
     });
@@ -86,6 +87,7 @@ export class DaxFile implements AddressSpace {
       );
     }
     this.#pieces.checkBacking(position, bytes.length);
+    this.#pieces.ensureThere(position, bytes.length, true);
     this.#pieces.walk(position, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
       const piece = bytes.subarray(offset - position, offset - position + count);
       if (this.#pieces.isPoisoned(hpa, count)) this.#pieces.recover(deviceOffset, piece, offset);
@@ -116,6 +118,7 @@ export class DaxFile implements AddressSpace {
   drain(position: number, length: number, sink: (bytes: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
     this.#pieces.checkBacking(position, length);
+    this.#pieces.ensureThere(position, length, false);
     this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
       sink(this.#device.memory.bytes(hpa, bytes), offset);
     });
@@ -166,7 +169,7 @@ export class DaxFile implements AddressSpace {
    * The bytes [offset, offset + length) at addresses of this process, without a copy. The same span and
    * access gives the same mapping.
    * @throws DaxError EINVAL outside the file, ERANGE over 4 GiB, EIO poison in the range or no memory
-   *   behind it, ENXIO device gone, ENOMEM too many pieces
+   *   behind it, ENOSPC a sparse backing cannot grow, ENXIO device gone, ENOMEM too many pieces
    */
   map(offset: number, length: number, { writable = false }: { writable?: boolean } = {}): DaxMapping {
     this.#checkSpan(offset, length);
@@ -181,6 +184,7 @@ export class DaxFile implements AddressSpace {
     const end = roundUp(offset + length, granule);
     try {
       const ranges = this.#fault(start, end);
+      this.#pieces.ensureThere(offset, length, writable);
       const memory = this.#pinAndMap(ranges, access);
       const mapping = new DaxMapping(memory, offset - start, length, {
         unpin: () => {

@@ -2,6 +2,7 @@ import type { DaxDevice, DirectAccess } from '../dax/index.js';
 import { fail, hasCode } from '../libc/index.js';
 import type { Backing } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
+import { ensureThere } from './backing.js';
 import type { IomapProvider } from './iomap.js';
 
 /** 'access' refuses poisoned pages (EIO), 'recovery' goes over them, to write. */
@@ -21,6 +22,8 @@ export class FilePieces {
   readonly #device: DaxDevice;
   readonly #provider: IomapProvider;
   #isChecked = false;
+  /** All pages have been seen to be there: for loads only, or for stores as well. */
+  #isThere: 'for loads' | 'for stores' | null = null;
 
   constructor(device: DaxDevice, provider: IomapProvider) {
     this.#device = device;
@@ -104,6 +107,29 @@ export class FilePieces {
       if (!hasCode(error, 'EIO')) throw error;
       this.checkMemory(offset, length);
     }
+  }
+
+  /**
+   * A sparse backing has no page for a hole, and may get none when its file system is full: an error now, where
+   * the first touch would be a fatal signal. Asked once for the whole file, since holes are not made again.
+   * @throws DaxError ENOSPC
+   */
+  ensureThere(offset: number, length: number, stores: boolean): void {
+    if (this.#isThere === 'for stores' || (this.#isThere !== null && !stores)) return;
+    try {
+      this.#ensureRange(0, this.#provider.size, stores);
+      this.#isThere = stores ? 'for stores' : 'for loads';
+    } catch (error) {
+      if (!hasCode(error, 'ENOSPC', 'EIO')) throw error;
+      this.#ensureRange(offset, length, stores);
+    }
+  }
+
+  #ensureRange(offset: number, length: number, stores: boolean): void {
+    this.checkMemory(offset, length);
+    this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
+      ensureThere(this.#device.memory, hpa, bytes, stores);
+    });
   }
 
   /** EIO where a backing ends before the bytes of a range: asked once a backing, however many pieces there are. */

@@ -21,11 +21,13 @@ const F_GETLEASE = 1025;
 const F_RDLCK = 0;
 const F_UNLCK = 2;
 const SIGURG = 23;
+const SEEK_HOLE = 4;
 
 const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
 const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
 const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
+const lseekNative = lazy('int64_t lseek(int fd, int64_t offset, int whence)');
 const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
 
 /** A file that no mapping can outlive by shrinking: memory with a descriptor but no name. */
@@ -48,6 +50,17 @@ export function sealShrink(fd: number): void {
 /** Allocates file space so that no later store can meet a full disk. ENOSPC when there is not enough. */
 export function fallocate(fd: number, offset: number, length: number): void {
   if (fallocateNative(fd, 0, offset, length) !== 0) throw allocationFailure(length);
+}
+
+/**
+ * Where the first byte from `offset` on is that has no space yet; the file's end counts as such. Moves the descriptor's
+ * position, which nobody uses who reads and writes at given ones.
+ */
+export function nextHole(fd: number, offset: number): number {
+  const at = Number(lseekNative(fd, offset, SEEK_HOLE));
+  if (at < 0)
+    throw new DaxError(codeOf(lastErrno()), `no hole found from ${offset} on`, { syscall: 'lseek' });
+  return at;
 }
 
 /** Frees the pages of a range; they read as zeroes afterwards. The file keeps its size. */

@@ -1,14 +1,22 @@
 import { DaxError } from './errors.js';
 import { type NativeFunction, native } from './load.js';
 
-let persistNative: NativeFunction | null | undefined;
+const NO_CLWB = 'PMEM_NO_CLWB';
+
+interface CacheCalls {
+  persist: NativeFunction;
+  flush: NativeFunction;
+  drain: NativeFunction;
+}
+
+let calls: CacheCalls | null | undefined;
 
 /**
  * Whether stores to persistent memory can be flushed out of the processor's caches. Neither JavaScript nor
  * libc has the instructions: libpmem.so.1 does, where it is installed. Looked for once, at the first question.
  */
 export function canPersistMemory(): boolean {
-  return persistFunction() !== null;
+  return cacheCalls() !== null;
 }
 
 /**
@@ -16,23 +24,48 @@ export function canPersistMemory(): boolean {
  * @throws DaxError EOPNOTSUPP when libpmem.so.1 cannot be loaded
  */
 export function persistMemory(address: number, length: number): void {
-  const persist = persistFunction();
-  if (persist === null) {
-    throw new DaxError(
-      'EOPNOTSUPP',
-      "persistent memory cannot be flushed without libpmem.so.1: install libpmem1, or choose durability 'process'",
-    );
-  }
-  persist(address, length);
+  mustHave(cacheCalls()).persist(address, length);
 }
 
-function persistFunction(): NativeFunction | null {
-  if (persistNative !== undefined) return persistNative;
+/**
+ * Writes the cache lines of a range back and drops them, so that the next load sees what another host stored.
+ * @throws DaxError EOPNOTSUPP when libpmem.so.1 cannot be loaded
+ */
+export function dropCacheLines(address: number, length: number): void {
+  const { flush, drain } = mustHave(cacheCalls());
+  flush(address, length);
+  drain();
+}
+
+function mustHave(found: CacheCalls | null): CacheCalls {
+  if (found !== null) return found;
+  throw new DaxError(
+    'EOPNOTSUPP',
+    'CPU caches cannot be flushed without libpmem.so.1: install libpmem1 (Debian), or use memory whose users share caches',
+  );
+}
+
+function cacheCalls(): CacheCalls | null {
+  calls ??= loadCalls();
+  return calls;
+}
+
+function loadCalls(): CacheCalls | null {
+  // The newest flush instruction may keep the line; the one libpmem takes without it drops the line as well.
+  const before = process.env[NO_CLWB];
+  process.env[NO_CLWB] = '1';
   try {
     const library = native().koffi.load('libpmem.so.1');
-    persistNative = library.func('void pmem_persist(intptr_t address, size_t length)') as NativeFunction;
+    const bind = (prototype: string) => library.func(prototype) as NativeFunction;
+    return {
+      persist: bind('void pmem_persist(intptr_t address, size_t length)'),
+      flush: bind('void pmem_flush(intptr_t address, size_t length)'),
+      drain: bind('void pmem_drain()'),
+    };
   } catch {
-    persistNative = null; // not installed: an answer, which persistMemory() turns into advice
+    return null; // not installed: an answer, which mustHave() turns into advice
+  } finally {
+    if (before === undefined) delete process.env[NO_CLWB];
+    else process.env[NO_CLWB] = before;
   }
-  return persistNative;
 }

@@ -44,6 +44,7 @@ const backing = {
   offset: 'number',
   granule: 'number',
   sparse: 'boolean',
+  coherent: 'boolean',
   owned: 'boolean',
 } as const;
 const region = {

@@ -12,6 +12,8 @@ export interface BackingRecord {
   offset: number;
   granule: number;
   sparse: boolean;
+  /** False: other hosts whose caches do not see ours share it. */
+  coherent: boolean;
   /** Made by us under regions/: removed with its region. A user's own file never is. */
   owned: boolean;
 }
@@ -53,7 +55,7 @@ export class RegionBacking implements Backing {
     return this.record.kind === 'devdax';
   }
   get coherent(): boolean {
-    return this.real.coherent;
+    return this.record.coherent;
   }
   get persistent(): boolean {
     return this.real.persistent;
@@ -68,27 +70,30 @@ export class RegionBacking implements Backing {
   sync(offset: number, length: number): void {
     this.real.sync(offset, length);
   }
+  invalidate(offset: number, length: number): void {
+    if (!this.record.coherent) this.real.invalidate(offset, length);
+  }
   close(): void {
     this.opened?.close();
     this.opened = undefined;
   }
 
   private get real(): Backing {
-    this.opened ??= openForBoth(this.record.path);
+    this.opened ??= openForBoth(this.record.path, this.record.coherent);
     return this.opened;
   }
 }
 
 /** Opens for writing, or only for reading where that is all we may. */
-function openForBoth(file: string): Backing {
+function openForBoth(file: string, coherent: boolean): Backing {
   try {
-    return openBacking(file, { writable: true });
+    return openBacking(file, { writable: true, coherent });
   } catch (error) {
     if (
       error instanceof DaxError &&
       (error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'EPERM')
     ) {
-      return openBacking(file, { writable: false });
+      return openBacking(file, { writable: false, coherent });
     }
     throw error;
   }
@@ -108,10 +113,10 @@ export function takeUserBacking(
   file: string,
   offset: number,
   length: number,
-  sparse: boolean,
+  { sparse, coherent }: { sparse: boolean; coherent: boolean },
 ): RegionBacking {
   const absolute = path.resolve(file);
-  const backing = openBacking(absolute, { writable: true });
+  const backing = openBacking(absolute, { writable: true, coherent });
   try {
     if (offset + length > backing.size) {
       fail(
@@ -142,7 +147,15 @@ function recordOf(
   sparse: boolean,
   owned: boolean,
 ): BackingRecord {
-  return { path: file, kind: backing.kind, offset, granule: backing.granule, sparse, owned };
+  return {
+    path: file,
+    kind: backing.kind,
+    offset,
+    granule: backing.granule,
+    sparse,
+    coherent: backing.coherent,
+    owned,
+  };
 }
 
 /** Equal for two names of the same memory; undefined when there is nothing of that name. */

@@ -16,6 +16,7 @@ interface RegionPlan {
   type: 'device' | 'kmem';
   isStatic: boolean;
   sparse: boolean;
+  coherent: boolean;
   backing: string | undefined;
   targetNode: number | undefined;
 }
@@ -25,7 +26,14 @@ function planOf(options: CreateRegionOptions): RegionPlan {
   const size = parseSize(options.size, 'region size');
   const align = parseSize(options.align ?? PMD_SIZE, 'align');
   const offset = parseSize(options.offset ?? 0, 'backing offset');
-  const { type = 'device', static: isStatic = false, sparse = false, backing, targetNode } = options;
+  const {
+    type = 'device',
+    static: isStatic = false,
+    sparse = false,
+    coherent = true,
+    backing,
+    targetNode,
+  } = options;
   if (![PAGE_SIZE, PMD_SIZE, PUD_SIZE].includes(align)) {
     fail('EINVAL', `align ${sizeText(align)} is not possible: 4096, 2M or 1G`);
   }
@@ -36,12 +44,14 @@ function planOf(options: CreateRegionOptions): RegionPlan {
   if (offset % PAGE_SIZE !== 0) fail('EINVAL', `backing offset ${offset} must be a multiple of ${PAGE_SIZE}`);
   if (backing === undefined && offset !== 0)
     fail('EINVAL', 'a backing offset needs a backing: name the file or device');
+  if (backing === undefined && !coherent)
+    fail('EINVAL', 'memory that is not coherent is memory other hosts share: name it as the backing');
   if (type !== 'device' && type !== 'kmem')
     fail('EINVAL', `region type ${String(type)} is unknown: device or kmem`);
   if (targetNode !== undefined && (!Number.isSafeInteger(targetNode) || targetNode < -1)) {
     fail('EINVAL', `target node ${targetNode} is not a node number (-1: none)`);
   }
-  return { size, align, offset, type, isStatic, sparse, backing, targetNode };
+  return { size, align, offset, type, isStatic, sparse, coherent, backing, targetNode };
 }
 
 /** Makes a region inside a change; returns its id. @throws EINVAL EBUSY ENOSPC ENOENT EACCES */
@@ -87,7 +97,7 @@ function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): 
     return makeOwnBacking(path.join(shared.directory.regionsPath, `${id}.mem`), plan.size, plan.sparse);
   }
   refuseSharedBytes(shared, bus, plan.backing, plan.offset, plan.size);
-  return takeUserBacking(plan.backing, plan.offset, plan.size, plan.sparse);
+  return takeUserBacking(plan.backing, plan.offset, plan.size, plan);
 }
 
 /** Two regions over the same bytes would be one memory under two addresses. @throws EBUSY naming the region */

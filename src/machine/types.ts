@@ -20,6 +20,11 @@ export interface CreateRegionOptions {
   static?: boolean;
   /** Do not allocate the space of the default backing: a full disk is then met later. Tests and benches only. */
   sparse?: boolean;
+  /**
+   * Default true. False: hosts whose caches do not see ours share the backing, so lines are flushed and invalidated
+   * through libpmem. EOPNOTSUPP where that is not installed.
+   */
+  coherent?: boolean;
   /** NUMA node the memory would become. Default: the host's highest node + 1 + region id. */
   targetNode?: number;
 }

@@ -32,6 +32,11 @@ export interface Backing {
   zero(offset: number, length: number): void;
   /** Makes a range durable where the backing is persistent; else nothing. */
   sync(offset: number, length: number): void;
+  /**
+   * Drops the cached lines of a range of memory that is not coherent, so that loads see what other hosts stored.
+   * @throws EOPNOTSUPP without libpmem
+   */
+  invalidate(offset: number, length: number): void;
   /** Idempotent. Mappings made from it live on. */
   close(): void;
 }

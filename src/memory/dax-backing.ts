@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { DaxError, fail, persistMemory, zeroMemory } from '../libc/index.js';
+import { DaxError, dropCacheLines, fail, persistMemory, zeroMemory } from '../libc/index.js';
 import type { Backing } from './backing.js';
 import { checkByteRange, checkInside } from './backing-range.js';
 import { errorAbout } from './file-errors.js';
@@ -128,6 +128,12 @@ export class DaxBacking implements Backing {
     if (this.coherent && !this.persistent) return;
     this.checkRange(offset, length);
     this.#withMemory(offset, length, false, (address) => persistMemory(address, length));
+  }
+
+  invalidate(offset: number, length: number): void {
+    if (this.coherent) return;
+    this.checkRange(offset, length);
+    this.#withMemory(offset, length, false, (address) => dropCacheLines(address, length));
   }
 
   close(): void {

@@ -1,5 +1,15 @@
 import fs from 'node:fs';
-import { fail, fallocate, hasCode, msync, punchHole, zeroMemory, zeroRange } from '../libc/index.js';
+import {
+  dropCacheLines,
+  fail,
+  fallocate,
+  hasCode,
+  msync,
+  persistMemory,
+  punchHole,
+  zeroMemory,
+  zeroRange,
+} from '../libc/index.js';
 import type { Backing, BackingKind } from './backing.js';
 import { checkByteRange, checkInside, PAGE_BYTES } from './backing-range.js';
 import { errorAbout } from './file-errors.js';
@@ -18,6 +28,8 @@ export interface FileFacts {
   size: number;
   granule: number;
   writable: boolean;
+  /** Default true. */
+  coherent?: boolean;
 }
 
 /** A file whose pages are the memory: on a disk, tmpfs, hugetlbfs, or a memfd. */
@@ -29,8 +41,8 @@ export class FileBacking implements Backing {
   readonly granule: number;
   readonly writable: boolean;
   readonly sharedOnly = false;
-  /** The page cache of one kernel: all its users see the same lines. */
-  readonly coherent = true;
+  /** By default the page cache of one kernel: all its users see the same lines. */
+  readonly coherent: boolean;
   readonly persistent: boolean;
   #fd: number;
 
@@ -42,6 +54,7 @@ export class FileBacking implements Backing {
     this.size = facts.size;
     this.granule = facts.granule;
     this.writable = facts.writable;
+    this.coherent = facts.coherent ?? true;
     this.persistent = facts.kind === 'file';
     this.#fd = facts.fd;
   }
@@ -71,6 +84,7 @@ export class FileBacking implements Backing {
 
   sync(offset: number, length: number): void {
     checkByteRange(this.name, offset, length);
+    if (!this.coherent) this.#withLines(offset, length, (address) => persistMemory(address, length));
     if (!this.persistent) return;
     // msync writes back what any mapping of any process dirtied in the range, and no other part of the file.
     const range = { fd: this.fd, offset, length, granule: PAGE_BYTES, writable: false };
@@ -82,6 +96,16 @@ export class FileBacking implements Backing {
     } catch (error) {
       throw errorAbout(error, `bytes ${offset}..${offset + length} of ${this.name} are not safe`, this.name);
     }
+  }
+
+  invalidate(offset: number, length: number): void {
+    if (this.coherent) return;
+    this.checkRange(offset, length);
+    this.#withLines(offset, length, (address) => dropCacheLines(address, length));
+  }
+
+  #withLines(offset: number, length: number, use: (address: number) => void): void {
+    withShortMapping({ fd: this.fd, offset, length, granule: this.granule, writable: false }, use);
   }
 
   close(): void {

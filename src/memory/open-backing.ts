@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import {
   asDaxError,
+  canPersistMemory,
   fail,
   fileSystemOf,
   HUGETLBFS_MAGIC,
@@ -20,7 +21,10 @@ import { errorAbout } from './file-errors.js';
 export interface OpenBackingOptions {
   /** Default true. False: nobody who maps it through this backing can change it. */
   writable?: boolean;
-  /** Dax devices only, default true. False: memory shared with hosts whose caches do not see ours. */
+  /**
+   * Default true. False: memory shared with hosts whose caches do not see ours; it is flushed and invalidated
+   * through libpmem (EOPNOTSUPP where that is not installed).
+   */
   coherent?: boolean;
   /** Where sysfs is mounted, default /sys: a recorded tree in tests. */
   sysfs?: string;
@@ -40,8 +44,9 @@ export function openBacking(path: string, options: OpenBackingOptions = {}): Bac
     // Judged again by what was really opened: the name may mean another file by now.
     const stat = fs.fstatSync(fd);
     refuseOtherKinds(path, stat);
-    if (!stat.isCharacterDevice()) return new FileBacking(fileFacts(path, fd, writable));
     const { coherent = true, sysfs = '/sys' } = options;
+    if (!coherent) assertCacheCalls(path);
+    if (!stat.isCharacterDevice()) return new FileBacking({ ...fileFacts(path, fd, writable), coherent });
     const node = readDaxNode(path, stat.rdev, sysfs);
     return new DaxBacking({ name: path, fd, rdev: stat.rdev, node, writable, coherent, sysfs });
   } catch (error) {
@@ -89,6 +94,15 @@ export function memfdBacking(name: string, size: number): Backing {
     fs.closeSync(fd);
     throw errorAbout(error, `${title} cannot have ${size} bytes`, title);
   }
+}
+
+function assertCacheCalls(path: string): void {
+  if (canPersistMemory()) return;
+  fail(
+    'EOPNOTSUPP',
+    `${path} cannot be used without coherent caches: that needs libpmem.so.1 (install libpmem1)`,
+    { path },
+  );
 }
 
 function statOf(path: string): fs.Stats {

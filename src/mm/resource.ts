@@ -46,6 +46,30 @@ export class ResourceTree {
     }
   }
 
+  /**
+   * Puts a resource that is not busy around what lies inside it, as firmware's own ranges come (insert_resource).
+   * @returns null when something reaches over its ends, or a busy resource holds a part of it
+   */
+  insert(start: number, end: number, name: string): Resource | null {
+    const overlapping = this.#roots.filter((node) => node.start <= end && node.end >= start);
+    if (end < start || overlapping.some((node) => node.start < start || node.end > end)) return null;
+    for (const node of overlapping) this.#roots.splice(this.#roots.indexOf(node), 1);
+    const around = insert(this.#roots, null, start, end, name, false);
+    for (const node of overlapping) node.parent = around;
+    around.children.push(...overlapping);
+    return around;
+  }
+
+  /** Takes one out and leaves what lies inside it in its place (remove_resource). EINVAL not in the tree. */
+  remove(resource: Resource): void {
+    const node = resource as Node;
+    this.release(node);
+    const siblings = node.parent === null ? this.#roots : node.parent.children;
+    for (const child of node.children) child.parent = node.parent;
+    siblings.push(...node.children.splice(0));
+    siblings.sort((a, b) => a.start - b.start);
+  }
+
   /** Claims a part of `parent` for a child, busy or not (System RAM inside the range of kmem). */
   requestChild(parent: Resource, start: number, end: number, name: string): Resource | null {
     const node = parent as Node;
@@ -92,7 +116,7 @@ function insert(
   end: number,
   name: string,
   busy: boolean,
-): Resource {
+): Node {
   const node: Node = { start, end, name, busy, parent, children: [] };
   const at = siblings.findIndex((other) => other.start > start);
   siblings.splice(at < 0 ? siblings.length : at, 0, node);

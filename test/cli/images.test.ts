@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { logplay } from '../../src/cli/commands/logplay.js';
 import { getmap, ls } from '../../src/cli/commands/look.js';
 import { fsckCommand, info } from '../../src/cli/commands/media.js';
@@ -140,6 +140,26 @@ describe.skipIf(!haveImages)(`golden images on the command line${why}`, () => {
         systemUuid: golden.decoded_by_c.superblock.system_uuid,
       },
     });
+  });
+
+  it('ls says which entry broke a rule and is not shown', () => {
+    const { file } = goldenImage('28b-dotdot-path', directory.path);
+    const context = recordingContext(directory.path, { json: true });
+    ls(context, [`${file}:/`], { long: true, recursive: true });
+    expect(context.documents[0]).toHaveLength(8);
+    expect(context.notes).toEqual([expect.stringMatching(/log entry 4 .*'\.\.' component \(byte 2099416\)/)]);
+  });
+
+  it('info works where this host can have no uuid: it is a client there', () => {
+    const { file } = goldenImage('02-small-tree', directory.path);
+    vi.stubEnv('UDAX_SYSTEM_UUID', '');
+    try {
+      const context = recordingContext('/proc/self/no/such/root', { json: true });
+      info(context, [file]);
+      expect(context.documents[0]).toMatchObject({ role: 'client', systemUuid: null });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('what is no famfs is said to be none, with a way on', () => {

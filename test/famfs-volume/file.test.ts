@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   deviceMedia,
   type Fmap,
@@ -45,6 +45,22 @@ describe('an open file', () => {
     expect(file.mapAs(DataView).getFloat64(24, true)).toBe(1.5);
     expect(() => file.mapAs(Float64Array)).toThrow(coded('EINVAL'));
     expect(() => file.mapAs(Float64Array, { offset: 4, length: 8 })).toThrow(coded('EINVAL'));
+  });
+
+  it('maps as a Buffer without a warning', () => {
+    const warnings: unknown[] = [];
+    const listen = (warning: unknown) => warnings.push(warning);
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(listen);
+    const view = volume.create('/a', { size: 5 }).mapAs(Buffer);
+    warn.mockRestore();
+    expect([Buffer.isBuffer(view), view.length, warnings]).toEqual([true, 5, []]);
+  });
+
+  it('reads and writes bytes only: wider arrays are EINVAL', () => {
+    const file = volume.create('/a', { size: 80 });
+    const wide = new Float64Array(2) as unknown as Uint8Array;
+    expect(() => file.read(wide, 0)).toThrow(coded('EINVAL'));
+    expect(() => file.write(wide, 0)).toThrow(coded('EINVAL'));
   });
 
   it('windows walk it in parts, the last one shorter', () => {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deviceMedia, formatMedia, mountFamfsOn, type Volume } from '../../src/famfs/index.js';
 import { punchHole } from '../../src/libc/index.js';
-import { type Machine, MIB, machineOver, pattern, THIS_HOST } from './support.js';
+import { type Machine, MIB, machineOver, PAGE, pattern, THIS_HOST } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });
 const whyNot = process.getuid?.() === 0 ? '' : ' (skipped: mounting a small tmpfs needs root)';
@@ -56,6 +56,35 @@ describe.skipIf(whyNot !== '')(`a sparse image on a full file system${whyNot}`, 
     await expect(volume.copyIn(source, '/a')).rejects.toEqual(coded('ENOSPC'));
     expect(volume.statfs()).toEqual(before);
     fs.rmSync(source);
+  });
+
+  it('a file with holes can neither be mapped, read nor written: ENOSPC, where a touch would be SIGBUS', () => {
+    const file = volume.create('/a', { size: 40 * MIB, zero: false });
+    const filler = fill();
+    const buffer = new Uint8Array(PAGE);
+    const uses = [
+      () => file.map(),
+      () => file.map({ writable: true }),
+      () => file.read(buffer, 0),
+      () => file.write(buffer, 0),
+    ];
+    for (const use of uses) expect(use).toThrow(coded('ENOSPC'));
+    fs.rmSync(filler);
+    expect(file.read(buffer, 0)).toBe(PAGE);
+    expect(file.map({ length: PAGE })[7]).toBe(0);
+  });
+
+  it('so for one who may only read the image', () => {
+    volume.create('/a', { size: 40 * MIB, zero: false });
+    const reader = machineOver(path.join(directory, 'image'), { writable: false });
+    const seen = mountFamfsOn(reader, { readOnly: true });
+    const file = seen.open('/a');
+    const filler = fill();
+    expect(() => file.map()).toThrow(coded('ENOSPC'));
+    fs.rmSync(filler);
+    expect(file.map({ length: PAGE })[7]).toBe(0);
+    seen.close();
+    reader.close();
   });
 
   it('formatting is ENOSPC, and the process lives', () => {

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fsckMedia, type Log, renderFsckReport } from '../../src/famfs/index.js';
+import { formatMedia, fsckMedia, type Log, readSuperblock, renderFsckReport } from '../../src/famfs/index.js';
 import { golden, goldenMedia, goldenNames, hasShared, whySkipped } from './golden.js';
 import {
   DATA,
@@ -337,5 +337,50 @@ describe('fsck compares the version of the media format, which C does not', () =
     expect(later.ok).toBe(true);
     expect(later.notes).toEqual([expect.objectContaining({ code: 'superblock-omf', offset: 44 })]);
     expect(fsckMedia(withVersion(2, 1).media).notes).toEqual([]);
+  });
+});
+
+describe('numbers that only fit 64 bits', () => {
+  function withNumber(at: number, crcAt: number, start: number): Made {
+    const made = volumeWith(mkdirEntry('d'));
+    const bytes = made.media.bytes(start, 200);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, 200);
+    view.setBigUint64(at, 2n ** 63n, true);
+    view.setBigUint64(crcAt, BigInt(crc32(bytes.subarray(0, crcAt))), true);
+    return made;
+  }
+
+  it.each([16, 24, 112])('in the superblock are an error that names byte %i', (at) => {
+    const made = withNumber(at, 96, 0);
+    expect(found(made)).toEqual([{ code: 'superblock-number', entry: undefined, offset: at }]);
+    expect(() => readSuperblock(made.media)).toThrow(
+      expect.objectContaining({
+        code: 'EBADMSG',
+        message: expect.stringMatching(`^test: superblock\\..* byte ${at} `),
+      }),
+    );
+  });
+
+  it.each([8, 16])('in the log header are an error that names byte %i of it', (at) => {
+    const made = withNumber(at, 24, 2 * 2 ** 20);
+    expect(found(made)).toEqual([{ code: 'log-number', entry: undefined, offset: 2 * 2 ** 20 + at }]);
+  });
+
+  it('do not keep mkfs from making a new file system, with force', () => {
+    const { media } = withNumber(112, 96, 0);
+    expect(() => formatMedia(media, { systemUuid: HOST })).toThrow(
+      expect.objectContaining({ code: 'EEXIST' }),
+    );
+    formatMedia(media, { systemUuid: HOST, force: true });
+    expect(fsckMedia(media).ok).toBe(true);
+  });
+
+  it('a device of more units than can be counted is an error that names its size', () => {
+    const made = makeVolume(2 ** 50);
+    const bytes = made.media.bytes(0, 200);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, 200);
+    view.setBigUint64(32, 4096n, true);
+    view.setBigUint64(96, BigInt(crc32(bytes.subarray(0, 96))), true);
+    expect(found(made)).toEqual([{ code: 'device-size', entry: undefined, offset: 112 }]);
   });
 });

@@ -20,6 +20,9 @@ describe('paths people give', () => {
     ['a/../b', 'EINVAL', /'\.\.' component/],
     ['./a', 'EINVAL', /'\.' component/],
     ['a\0', 'EINVAL', /NUL/],
+    ['a\ud800', 'EINVAL', /half a surrogate pair/],
+    ['\udc7fa', 'EINVAL', /half a surrogate pair/],
+    [undefined as unknown as string, 'EINVAL', /is text/],
     ['\u00fc'.repeat(40), 'ENAMETOOLONG', /80 bytes long/],
   ])('%j is refused', (path, code, message) => {
     expect(() => toLogPath(path)).toThrowError(

@@ -91,4 +91,67 @@ describe('udax replay', () => {
     expect(output.split('\n').at(-1)).toBe('0 passed, 4 failed, 0 skipped');
     expect(readFileSync(join(directory, 'transcript.json'), 'utf8')).toContain('juggle');
   });
+
+  it('keeps memory that kmem could not take offline when its provider goes and comes back', () => {
+    const ok = { result: { ok: true } };
+    const steps = [
+      { op: 'attach', source: 'pmem', ...ok },
+      { op: 'insmod', module: 'kmem', ...ok },
+      { op: 'write', path: 'bus/dax/drivers/kmem/new_id', data: 'dax0.0', result: { ok: true, value: 6 } },
+      { op: 'detach', source: 'pmem', ...ok },
+      {
+        op: 'iomem',
+        result: {
+          ok: true,
+          value: ['188000000-19fffffff : dax0.0', '  188000000-19fffffff : System RAM (kmem)'],
+        },
+      },
+      { op: 'attach', source: 'pmem', ...ok },
+      { op: 'driver', device: 'dax0.0', result: { ok: true, value: null } },
+      { op: 'insmod', module: 'device_dax', ...ok },
+      { op: 'driver', device: 'dax0.0', result: { ok: true, value: null } },
+    ];
+    const { output } = replayCommand([file(scenario(steps))]);
+    expect(output).toBe('9 passed, 0 failed, 0 skipped');
+  });
+
+  it('knows who asks: modules, pages and daxctl of a process that is not root', () => {
+    const steps = [
+      { op: 'attach', source: 'pmem', result: { ok: true } },
+      { op: 'insmod', module: 'device_dax', result: { ok: true } },
+      { op: 'setuid', proc: 'u', uid: 1000, result: { ok: true } },
+      { op: 'rmmod', proc: 'u', module: 'device_dax', result: { ok: false, errno: 'EPERM' } },
+      {
+        op: 'exec',
+        proc: 'u',
+        argv: ['daxctl85', 'disable-device', 'dax0.0'],
+        result: { ok: false, exit: 240, stdout: '' },
+      },
+      { op: 'insmod', module: '__proto__', result: { ok: false, errno: 'ENOENT' } },
+    ];
+    expect(replayCommand([file(scenario(steps))]).output).toBe('6 passed, 0 failed, 0 skipped');
+  });
+
+  it('tells pages of offline system RAM from pages nobody has', () => {
+    const write = (path: string, data: string, errno?: string) => ({
+      op: 'write',
+      path: `devices/system/memory/${path}`,
+      data,
+      result: errno ? { ok: false, errno } : { ok: true, value: data.length },
+    });
+    const steps = [
+      write('auto_online_blocks', 'offline'),
+      { op: 'attach', source: 'hmem', result: { ok: true } },
+      write('soft_offline_page', '0x150000000', 'ENXIO'),
+      { op: 'insmod', module: 'kmem', result: { ok: true } },
+      write('soft_offline_page', '0x150000000', 'EIO'),
+      write('hard_offline_page', '0x150000000', 'EBUSY'),
+      write('soft_offline_page', '99999999999999999999', 'EINVAL'),
+      write('hard_offline_page', '99999999999999999999', 'EINVAL'),
+    ];
+    const [hmem] = scenario(steps);
+    expect(replayCommand([file([{ ...hmem, setup: { machine: 'hmem' } }])]).output).toBe(
+      '8 passed, 0 failed, 0 skipped',
+    );
+  });
 });

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { crc32, gunzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDevice, openMachine } from '../../src/machine/index.js';
 import { Child, codeOf, errorOf, MiB, temporaryDirectory } from './support.js';
@@ -27,6 +27,19 @@ describe('an image file as a device', () => {
     expect(device.dax.alive).toBe(true);
     expect(device.dax.size).toBe(4 * MiB);
     expect(device.writable).toBe(true);
+  });
+
+  it('opens whatever size its superblock claims: fsck must be able to say what is wrong with it', () => {
+    const bytes = new Uint8Array(200);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, 0x87b282ff, true);
+    view.setUint32(8, 48, true);
+    view.setUint32(32, 2 * MiB, true);
+    view.setUint32(96, crc32(bytes.subarray(0, 96)), true);
+    view.setBigUint64(112, 2n ** 63n, true);
+    const file = imageOf(4 * MiB);
+    fs.writeFileSync(file, bytes, { flag: 'r+' });
+    expect(opened(file).dax.size).toBe(4 * MiB);
   });
 
   it('reaches the file itself', () => {

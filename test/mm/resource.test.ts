@@ -38,3 +38,16 @@ describe('ResourceTree', () => {
     expect(() => tree.release(range)).toThrow(/released twice/);
   });
 });
+
+describe('a resource put around others', () => {
+  it('takes them in, and leaves them where they are when it goes', () => {
+    const tree = new ResourceTree();
+    tree.request(0x2000, 0x2fff, 'dax0.0');
+    expect(tree.insert(0x2800, 0x3fff, 'firmware')).toBeNull();
+    const around = tree.insert(0x1000, 0x3fff, 'firmware')!;
+    expect(tree.lines()).toEqual(['00001000-00003fff : firmware', '  00002000-00002fff : dax0.0']);
+    expect(tree.request(0x1000, 0x1fff, 'map')?.parent).toBe(around);
+    tree.remove(around);
+    expect(tree.lines()).toEqual(['00001000-00001fff : map', '00002000-00002fff : dax0.0']);
+  });
+});

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { because, have, MIB, noMounts, output, Place, sh, until } from './support.js';
+import { because, binary, have, MIB, noMounts, output, Place, sh, until } from './support.js';
 
 describe.skipIf(noMounts !== '')(`a mount and what happens past it${because}`, () => {
   let place: Place;
@@ -135,10 +135,40 @@ for line in sys.stdin:
     }
   });
 
-  it('files that nobody may write are cached: a second read asks nothing', () => {
+  it('files that nobody may write are cached: a second read asks for nothing', async () => {
     place.volume().create('/f', { size: 4096, mode: 0o444 }).close();
-    const at = place.mount();
+    const at = place.mountpoint();
+    const log = `${place.directory}/wire`;
+    const command = `exec '${process.execPath}' '${binary}' --root '${place.root}' mount -f --wirelog dax0.0 '${at}' 2> '${log}'`;
+    place.start('timeout', ['60', 'sh', '-c', command]);
+    const requests = () => (fs.readFileSync(log, 'utf8').match(/^-> #\d+ READ /gm) ?? []).length;
+    await until('it is mounted', () => sh(`mountpoint -q '${at}'`).status === 0);
+    output(`cat '${at}/f' > /dev/null`);
+    await until('the read is in the log', () => requests() > 0);
+    const first = requests();
     output(`cat '${at}/f' > /dev/null; cat '${at}/f' > /dev/null`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(requests()).toBe(first);
+  });
+
+  it('a writer that is killed leaves a file with what it wrote', async () => {
+    const at = place.mount();
+    const writer = place.start('timeout', [
+      '60',
+      'sh',
+      '-c',
+      `exec 3> '${at}/half'; /bin/echo half >&3; echo done; read go`,
+    ]);
+    let said = '';
+    writer.stdout!.on('data', (data) => {
+      said += data;
+    });
+    await until('half is written', () => said === 'done\n');
+    expect(place.volume().exists('/half')).toBe(false);
+    writer.kill('SIGKILL');
+    sh(`pkill -9 -P ${writer.pid}`);
+    await until('the file is there', () => place.volume().exists('/half'));
+    expect(output(`cat '${at}/half'`)).toBe('half\n');
   });
 
   it.skipIf(!have('fio'))('fio verifies a striped file through the mount (needs fio)', () => {

@@ -101,4 +101,10 @@ describe('daxctl verbs', () => {
     expect(run('destroy-device').exit).toBe(129);
     expect(run('none').exit).toBe(1);
   });
+
+  it('of 76 know no famfs mode, so -N is not what is wrong with it', () => {
+    const { bus } = makeBus();
+    const host = daxctlHost(bus, { version: 76 });
+    expect(runDaxctl(host, ['reconfigure-device', '-m', 'famfs', '-N', 'dax0.0']).exit).toBe(234);
+  });
 });

@@ -20,6 +20,10 @@ export const deviceCommands: readonly CommandSpec[] = [
       ['--offset <N>', 'where the region begins in its backing (default 0)'],
       ['--type <TYPE>', 'device (default) or kmem: which driver takes its devices'],
       ['--static', 'one device of fixed size, as pmem has; default is dynamic, as hmem'],
+      [
+        '--non-coherent',
+        'other hosts share the backing and their caches do not see ours: flush and invalidate (needs libpmem)',
+      ],
       ['--sparse', 'do not allocate the space now (tests: a full disk is then met later)'],
     ],
     explanation:

@@ -15,6 +15,7 @@ interface CreateRegionFlags {
   type?: string;
   static?: boolean;
   sparse?: boolean;
+  nonCoherent?: boolean;
 }
 
 /** `udax create-region` */
@@ -42,6 +43,7 @@ function regionOptions(flags: CreateRegionFlags): CreateRegionOptions {
   }
   if (flags.static) options.static = true;
   if (flags.sparse) options.sparse = true;
+  if (flags.nonCoherent) options.coherent = false;
   return options;
 }
 

@@ -9,22 +9,23 @@ import type { Vma } from '../files/vma.js';
 import { expandQuirks } from '../quirks.js';
 import type { DevDax } from '../regions/dev-dax.js';
 import { parseDeviceId } from '../regions/parse.js';
-import { type AddRegionOptions, checkRegion, Region, type RegionHost } from '../regions/region.js';
+import type { AddRegionOptions, Region, RegionHost } from '../regions/region.js';
 import { Binder } from './binder.js';
 import { DeviceList } from './device-list.js';
 import { FileTable } from './file-table.js';
+import { Journal } from './journal.js';
 import { hardOffline, type MemoryFailureResult, memoryFailure, softOffline } from './memory-failure.js';
 import { Minors } from './minors.js';
 import { type Module, Modules } from './modules.js';
 import type { BusOptions } from './options.js';
 import type { BusParts } from './parts.js';
+import { RegionList } from './region-list.js';
 import { restore } from './restore.js';
 import { type BusState, snapshot } from './state.js';
 import { type Uevent, Uevents } from './uevents.js';
 
 /** Major number of the device nodes. */
 export const DAX_MAJOR = 251;
-const MOST_LOG_LINES = 10_000;
 
 /**
  * The dax bus: regions, devices, drivers and who has what open. Every method that changes something either does it whole or
@@ -42,14 +43,13 @@ export class Bus {
   readonly minors = new Minors();
   readonly #autoprobe = { on: true };
   readonly #modules: Modules;
-  readonly #regions: Region[] = [];
+  readonly #regions = new RegionList();
   readonly #devices: DeviceList;
   readonly #files: FileTable;
   readonly #binder: Binder;
   readonly #host: RegionHost;
   #parts: BusParts | null = null;
-  #log: string[] = [];
-  readonly #incidents: Incident[] = [];
+  readonly #journal = new Journal();
 
   constructor(options: BusOptions = {}) {
     this.memory = options.memory ?? null;
@@ -68,15 +68,22 @@ export class Bus {
       stranded: [],
       memmapOnMemoryAllowed: options.memmapOnMemory ?? false,
       failProbeAtStep: null,
-      log: (level, text) => this.#write(`<${level}>${text}`),
-      report: (incident) => this.#incidents.push(incident),
+      log: (level, text) => this.#journal.log(level, text),
+      report: (incident) => this.#journal.incidents.push(incident),
     };
     const { platform, uevents, minors } = this;
     this.registry = new DaxRegistry(this.quirks);
     this.#devices = new DeviceList(this.registry);
     this.#modules = new Modules(platform);
     this.#files = new FileTable(platform, this.#modules, minors, this);
-    this.#binder = new Binder(platform, this.#modules, this.#devices, this.#regions, this.#files, uevents);
+    this.#binder = new Binder(
+      platform,
+      this.#modules,
+      this.#devices,
+      this.#regions.all,
+      this.#files,
+      uevents,
+    );
     this.#host = {
       platform,
       major: DAX_MAJOR,
@@ -100,7 +107,7 @@ export class Bus {
 
   /** In the order they were added. */
   get regions(): readonly Region[] {
-    return this.#regions;
+    return this.#regions.all;
   }
 
   /** All devices in the order they appeared. */
@@ -133,13 +140,11 @@ export class Bus {
 
   /** The first region of that id (static ones may share it). */
   region(id: number): Region | undefined {
-    return this.#regions.find((region) => region.id === id);
+    return this.#regions.byId(id);
   }
 
   regionOf(device: DevDax): Region {
-    return (
-      this.#regions.find((region) => region === device.region) ?? fail('ENODEV', `${device.name} is gone`)
-    );
+    return this.#regions.of(device);
   }
 
   get memmapOnMemoryAllowed(): boolean {
@@ -153,7 +158,7 @@ export class Bus {
 
   /** What quirks made go wrong so far. */
   get incidents(): readonly Incident[] {
-    return this.#incidents;
+    return this.#journal.incidents;
   }
 
   get openFiles(): ReadonlySet<OpenFile> {
@@ -172,25 +177,20 @@ export class Bus {
 
   /** A provider brings a region, with its first device. EEXIST the id is taken; EBUSY its memory is; EINVAL sizes. */
   addRegion(options: AddRegionOptions): Region {
-    const id = options.id ?? this.#freeRegionId();
-    checkRegion(id, options, this.#regions);
-    const region = new Region(this.#host, id, options);
-    this.#regions.push(region);
+    const region = this.#regions.add(this.#host, options);
     region.addFirstDevice((options.idle ?? false) && !region.isStatic);
     return region;
   }
 
   /** The provider takes it back: never refused; devices are unbound and removed, youngest first. ENODEV unknown. */
   removeRegion(which: number | Region): void {
-    const region = typeof which === 'number' ? this.region(which) : which;
-    const at = region === undefined ? -1 : this.#regions.indexOf(region);
-    if (region === undefined || at < 0) fail('ENODEV', `there is no region ${String(which)}`);
+    const region = this.#regions.known(which);
     for (const device of region.devices) device.dax.mustHaveNoReaders();
     for (const device of [...region.devices].reverse()) {
       if (device.binding !== null) this.#binder.unbind(device);
       region.drop(device);
     }
-    this.#regions.splice(at, 1);
+    this.#regions.remove(region);
   }
 
   // ---- modules ----
@@ -314,9 +314,7 @@ export class Bus {
 
   /** Kernel log lines since the last call: "<4>device_dax dax0.0: ...". */
   takeLog(): string[] {
-    const taken = this.#log;
-    this.#log = [];
-    return taken;
+    return this.#journal.take();
   }
 
   // ---- the whole of it ----
@@ -350,7 +348,7 @@ export class Bus {
       memoryBlocks: this.memoryBlocks,
       host: this.#host,
       modules: this.#modules,
-      regions: this.#regions,
+      regions: this.#regions.all,
       devices: this.#devices,
       binder: this.#binder,
       uevents: this.uevents,
@@ -371,12 +369,6 @@ export class Bus {
     return this.#devices.byName(name) ?? fail('ENODEV', `there is no device ${name}`, { path: name });
   }
 
-  #freeRegionId(): number {
-    let id = 0;
-    while (this.#regions.some((region) => region.id === id)) id++;
-    return id;
-  }
-
   #deviceAdded(device: DevDax): void {
     this.#devices.add(device);
     this.uevents.emit('add', device);
@@ -393,10 +385,5 @@ export class Bus {
       });
     if (!this.#files.isOpen(device)) this.minors.free(device.minor);
     this.uevents.emit('remove', device);
-  }
-
-  #write(line: string): void {
-    this.#log.push(line);
-    if (this.#log.length > MOST_LOG_LINES) this.#log.shift();
   }
 }

@@ -125,6 +125,7 @@ export class Log {
 
   /** Entries published so far. One atomic load; damaged media may answer anything up to 2^64. */
   nextIndex(): number {
+    this.media.invalidate(this.offset, HEADER_SIZE);
     return this.loadIndex(NEXT_INDEX_WORD);
   }
 

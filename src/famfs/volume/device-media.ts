@@ -108,9 +108,11 @@ class MemoryMedia implements DeviceMedia {
     this.flush(offset, length);
   }
 
-  invalidate(): void {
-    // Loads of coherent memory are fresh. No call of a plain process drops a cache line of memory that is
-    // not: there, entry checks (crc, then once more) are what protects a reader, as in C famfs.
+  invalidate(offset: number, length: number): void {
+    if (this.backing.coherent) return;
+    for (const { backing, offset: at, length: bytes } of backingRanges(this.dax, offset, length)) {
+      backing.invalidate(at, bytes);
+    }
   }
 
   sync(offset: number, length: number): void {

@@ -17,6 +17,9 @@ export interface OpenFileHost {
   /** Whether bytes stored through views need writeBack(), and the act of it. */
   readonly flushes: boolean;
   flush(fmap: Fmap, offset: number, length: number): void;
+  /** False when loads may show what our caches remember: refetch() drops that. */
+  readonly coherent: boolean;
+  refetch(fmap: Fmap, offset: number, length: number): void;
   /** Null when somebody else has the lock. */
   lock(fmap: Fmap, offset: number, length: number): FileLock | null;
 }
@@ -101,6 +104,9 @@ export class VolumeFile {
   read(into: Uint8Array, position: number): number {
     this.#check();
     this.#checkBytes(into);
+    if (!this.#host.coherent && position < this.size) {
+      this.#host.refetch(this.fmap, position, Math.min(into.length, this.size - position));
+    }
     return this.#inode.dax.read(into, position);
   }
 
@@ -112,7 +118,9 @@ export class VolumeFile {
     this.#check();
     this.#checkWritable();
     this.#checkBytes(bytes);
-    return this.#inode.dax.write(bytes, position);
+    const written = this.#inode.dax.write(bytes, position);
+    if (this.#host.flushes) this.#host.flush(this.fmap, position, written);
+    return written;
   }
 
   /**

@@ -73,6 +73,11 @@ export class Volume {
       unmapped: (mapping) => this.#unmapped(mapping),
       flushes: mounted.media.flushes,
       flush: (fmap, offset, length) => this.#flushRange(fmap, offset, length),
+      coherent: mounted.media.backing.coherent,
+      refetch: (fmap, offset, length) => {
+        for (const piece of pieces(fmap, offset, length))
+          mounted.media.invalidate(piece.offset, piece.length);
+      },
       lock: (fmap, offset, length) => lockFileRange(mounted.media, fmap, offset, length),
     };
   }

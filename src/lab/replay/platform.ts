@@ -94,7 +94,8 @@ export class Platform {
     if (attached === undefined) fail('ENOENT', `${source} is not attached`);
     for (const region of attached.regions.reverse()) this.bus.removeRegion(region);
     this.#attached.delete(provider.regions);
-    for (const claim of attached.claims.reverse()) this.bus.resources.release(claim);
+    // Memory that kmem could not take offline stays claimed inside them.
+    for (const claim of attached.claims.reverse()) this.bus.resources.remove(claim);
   }
 
   /** hmem before pmem, whatever was attached first. */
@@ -113,7 +114,8 @@ export class Platform {
   }
 
   #claim({ start, end, name, busy }: ClaimShape): Resource {
-    const resource = this.bus.resources.request(start, end, name, { busy });
+    const { resources } = this.bus;
+    const resource = busy ? resources.request(start, end, name) : resources.insert(start, end, name);
     return resource ?? fail('EBUSY', `${name} cannot claim its part of /proc/iomem`);
   }
 

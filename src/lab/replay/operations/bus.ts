@@ -2,6 +2,7 @@
 import { fail } from '../../../libc/index.js';
 import { ueventLines } from '../../../sysfs/index.js';
 import { maskNd } from '../paths.js';
+import type { Arguments } from '../transcript.js';
 import { answer, done, type OperationTable, type World } from '../world.js';
 
 export const busOperations: OperationTable = {
@@ -14,14 +15,14 @@ export const busOperations: OperationTable = {
     return done();
   },
   insmod(world, args) {
-    const name = args.text('module');
+    const name = moduleName(world, args);
     if (!isTestModule(name)) world.bus.insmod(name);
     else if (world.platform.otherModules.has(name)) fail('EEXIST', `${name} is loaded already`);
     else world.platform.otherModules.add(name);
     return done();
   },
   rmmod(world, args) {
-    const name = args.text('module');
+    const name = moduleName(world, args);
     if (!isTestModule(name)) world.bus.rmmod(name);
     else if (!world.platform.otherModules.delete(name)) fail('ENOENT', `${name} is not loaded`);
     return done();
@@ -39,6 +40,13 @@ export const busOperations: OperationTable = {
   },
   state: (world) => done({ devices: deviceStates(world), regions: regionStates(world) }),
 };
+
+/** The module a step is about. EPERM: only root loads and unloads. */
+function moduleName(world: World, args: Arguments): string {
+  const { uid } = world.caller(args);
+  if (uid !== 0) fail('EPERM', `modules are not for uid ${uid}`);
+  return args.text('module');
+}
 
 function isTestModule(name: string): boolean {
   return name === 'hwpoison_inject';

@@ -19,7 +19,7 @@ const NOBODY: Caller = { uid: 65534 };
 
 export const execOperations: OperationTable = {
   exec(world, args) {
-    const commands = daxctlCommands(args.list('argv'));
+    const commands = daxctlCommands(args.list('argv'), world.caller(args));
     if (commands === null) return fail('ENOENT', `${args.list('argv')[0]} is not ours to run`);
     const results = commands.words.map((words) => run(world, words, commands.caller));
     return joined(results);
@@ -33,15 +33,15 @@ export interface DaxctlCommands {
 }
 
 /** The daxctl commands an argv means; null when it runs anything else. */
-export function daxctlCommands(argv: readonly string[]): DaxctlCommands | null {
+export function daxctlCommands(argv: readonly string[], caller: Caller = ROOT): DaxctlCommands | null {
   const [program = '', user] = argv;
-  if (Object.hasOwn(VERSIONS, program)) return { words: [[...argv]], caller: ROOT };
+  if (Object.hasOwn(VERSIONS, program)) return { words: [[...argv]], caller };
   const asNobody = program === 'su' && user === 'nobody';
   if (!asNobody && !/^(\/bin\/)?sh$/.test(program)) return null;
   const script = argv[argv.indexOf('-c') + 1] ?? '';
   const words = script.split(';').map((command) => command.trim().split(/\s+/));
   if (!words.every(([first = '']) => Object.hasOwn(VERSIONS, first))) return null;
-  return { words, caller: asNobody ? NOBODY : ROOT };
+  return { words, caller: asNobody ? NOBODY : caller };
 }
 
 function run(world: World, [program = '', ...words]: string[], caller: Caller): VerbResult {
