@@ -5,6 +5,7 @@ import { getmap, ls } from '../../src/cli/commands/look.js';
 import { fsckCommand, info } from '../../src/cli/commands/media.js';
 import { AlreadyReported } from '../../src/cli/errors.js';
 import type { FsckReport } from '../../src/famfs/index.js';
+import { mountFamfs } from '../../src/index.js';
 import {
   type GoldenEntry,
   goldenImage,
@@ -157,6 +158,10 @@ describe.skipIf(!haveImages)(`golden images on the command line${why}`, () => {
       const context = recordingContext('/proc/self/no/such/root', { json: true });
       info(context, [file]);
       expect(context.documents[0]).toMatchObject({ role: 'client', systemUuid: null });
+      vi.stubEnv('UDAX_ROOT', '/proc/self/no/such/root');
+      const volume = mountFamfs(file, { readOnly: true });
+      expect(volume.role).toBe('client');
+      volume.close();
     } finally {
       vi.unstubAllEnvs();
     }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -42,6 +42,18 @@ function listed(flags: Parameters<typeof list>[2] = {}) {
   list(target, [], flags);
   return target.printed.length === 0 ? [] : JSON.parse(target.printed[0]!);
 }
+
+describe('a state directory that cannot be looked into', () => {
+  it('is an error that names it, not a machine that is not there', () => {
+    symlinkSync(root(), root());
+    const refusal = expect.objectContaining({
+      code: 'ELOOP',
+      message: expect.stringContaining(`state directory ${root()}`),
+    });
+    expect(() => list(context(), [], {})).toThrow(refusal);
+    expect(() => status(context())).toThrow(refusal);
+  });
+});
 
 describe('regions', () => {
   it('are made with their first device, and taken away with their memory', () => {

@@ -76,6 +76,16 @@ describe('size', () => {
     expect(region.availableSize).toBe(60 * MiB);
   });
 
+  it('knows numbers of 64 bits that are no multiple from those that are too large', () => {
+    const { first } = idle();
+    const store = (text: string): unknown => outcome(() => deviceStores.size(first, text));
+    expect(['18446744073709551615', '0xffffffffffe00000', '18446744073709551616'].map(store)).toEqual([
+      'EINVAL',
+      'ENOSPC',
+      'ERANGE',
+    ]);
+  });
+
   it('grows in place at its last range, else by new ranges in order of address', () => {
     const { region, first } = idle();
     first.resize(8 * MiB);

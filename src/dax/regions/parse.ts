@@ -1,4 +1,5 @@
 import { fail } from '../../libc/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
 
 /** What a store sees of the bytes written: everything up to the first NUL (daxctl writes one at the end). */
 export function seenByStore(text: string): string {
@@ -15,7 +16,8 @@ const U64_MAX = (1n << 64n) - 1n;
 
 /**
  * A number as the kernel reads one: optional `+`, base by prefix (0x, 0 = octal, decimal).
- * Values over 2^53 come back rounded; they are larger than anything here.
+ * Values over 2^53 are larger than anything here: whole pages come back as they are, others as the largest odd number,
+ * so that they are a multiple of nothing.
  * @throws EINVAL not a number; ERANGE over 2^64 - 1
  */
 export function parseNumber(text: string, base: 'any' | 'hex' = 'any'): number {
@@ -23,7 +25,8 @@ export function parseNumber(text: string, base: 'any' | 'hex' = 'any'): number {
   const value = base === 'hex' ? hexadecimal(digits) : byPrefix(digits);
   if (value === null) fail('EINVAL', `${JSON.stringify(text)} is not a number`);
   if (value > U64_MAX) fail('ERANGE', `${digits} does not fit into 64 bits`);
-  return Number(value);
+  const exact = value <= Number.MAX_SAFE_INTEGER || value % BigInt(PAGE_SIZE) === 0n;
+  return exact ? Number(value) : Number.MAX_SAFE_INTEGER;
 }
 
 function hexadecimal(digits: string): bigint | null {
