@@ -17,6 +17,13 @@ import type { Backing, PhysicalMemory } from '../memory/index.js';
 const PIECE_BYTES = 2 ** 26;
 const BLOCK_BYTES = 512;
 const PAGE_BYTES = 4096;
+const MAX_KNOWN = 10_000;
+
+/**
+ * Ranges of sparse backings that were seen to be there: space once taken is not given back while a file has it. A note
+ * on the backing, gone with it; asking the kernel again costs 25 ms a GiB at every open.
+ */
+const known = new WeakMap<Backing, Set<string>>();
 
 /**
  * Makes sure that stores to these bytes find memory: takes space for the holes of a sparse backing, where a
@@ -40,10 +47,25 @@ export function ensureMemory(memory: PhysicalMemory, hpa: number, bytes: number)
 export function ensureThere(memory: PhysicalMemory, hpa: number, bytes: number, stores: boolean): void {
   for (const { backing, offset, length } of memory.locate(hpa, bytes)) {
     if (backing.kind === 'devdax' || (backing.kind === 'file' && !stores)) continue;
-    if (!hasHole(backing, offset, length)) continue;
-    if (backing.writable) ensureMemoryOf(backing, offset, length);
-    else lookAt(backing, offset, length);
+    const key = `${offset}+${length}${stores ? ' stores' : ''}`;
+    if (known.get(backing)?.has(key)) continue;
+    if (hasHole(backing, offset, length)) {
+      if (backing.writable) ensureMemoryOf(backing, offset, length);
+      else lookAt(backing, offset, length);
+    }
+    remember(backing, key);
   }
+}
+
+/** Holes are being made in a backing: nothing known of it holds any more. */
+export function forgetThere(backing: Backing): void {
+  known.delete(backing);
+}
+
+function remember(backing: Backing, key: string): void {
+  const keys = known.get(backing);
+  if (keys === undefined || keys.size >= MAX_KNOWN) known.set(backing, new Set([key]));
+  else keys.add(key);
 }
 
 function hasHole({ fd, kind }: Backing, offset: number, length: number): boolean {

@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { DaxError, eventDescriptor, fail, hasCode } from '../libc/index.js';
+import { DaxError, fail, hasCode } from '../libc/index.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, type LoopEnd } from './loop.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
 import { mountFuse } from './mounting.js';
 import { Notifier } from './notifier.js';
 import { printReply } from './protocol/index.js';
-import { endDevice, onProcessExit, releaseMount } from './session-end.js';
+import { endDevice, onProcessExit, releaseMount, wakeLoop } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
 import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
 import type { FuseConnection, NodeId } from './types.js';
@@ -59,7 +59,6 @@ class Session implements FuseSession {
   private readonly made = new Deferred<void>();
   private readonly init = new Deferred<void>();
   private readonly end = new Deferred<FuseSessionEnd>();
-  private readonly wakeFd: number;
   private readonly control = new Int32Array(new SharedArrayBuffer(4));
   private readonly worker: Worker;
   private readonly calls = new Map<number, Deferred<unknown>>();
@@ -74,22 +73,15 @@ class Session implements FuseSession {
 
   constructor(private readonly options: FuseSessionOptions) {
     this.mountpoint = resolveMountpoint(options.mountpoint);
-    this.wakeFd = eventDescriptor();
     const workerData: WorkerData = {
       moduleUrl: String(options.fileSystem.moduleUrl),
       data: options.fileSystem.data,
       mountpoint: this.mountpoint,
       connection: options.connection ?? {},
       wire: options.onWire !== undefined,
-      wakeFd: this.wakeFd,
       control: this.control.buffer as SharedArrayBuffer,
     };
-    try {
-      this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
-    } catch (error) {
-      fs.closeSync(this.wakeFd);
-      throw error;
-    }
+    this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
     this.worker.on('message', (message: FromWorker) => this.hear(message));
     this.worker.on('error', (error) => {
       this.failure ??= error instanceof Error ? error : new Error(String(error));
@@ -218,11 +210,7 @@ class Session implements FuseSession {
 
   private wake(bits: number): void {
     Atomics.or(this.control, 0, bits);
-    try {
-      fs.writeSync(this.wakeFd, new Uint8Array(new BigUint64Array([1n]).buffer));
-    } catch (error) {
-      if (!hasCode(error, 'EAGAIN', 'EBADF')) throw error; // full: awake already; closed: ended already
-    }
+    wakeLoop(this.deviceFd);
   }
 
   private send(message: ToWorker): void {
@@ -292,7 +280,6 @@ class Session implements FuseSession {
       fs.closeSync(this.deviceFd);
     }
     this.removeExitHook();
-    fs.closeSync(this.wakeFd);
     this.end.resolve(this.reasonOf(failure));
   }
 
