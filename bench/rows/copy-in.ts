@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addressOf, memcpy } from '../../src/libc/index.js';
@@ -22,7 +22,9 @@ export function copyIn(): Promise<Row[]> {
     const pool = makePool(directory, 'copy-in', { size: '1200MiB' });
     const source = join(tmpdir(), `udax-bench-source-${process.pid}`);
     writeFileSync(source, new Uint8Array(BYTES).fill(3));
-    closeSync(openSync(source, 'r'));
+    const written = openSync(source, 'r+');
+    fsyncSync(written);
+    closeSync(written);
     const inCache = readFileSync(source);
     const target = pool.volume.create('/memcpy-target', { size: BYTES });
     const targetBytes = target.map({ writable: true });

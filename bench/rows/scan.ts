@@ -15,7 +15,7 @@ export function scan(): Promise<Row[]> {
     const mapped = pool.volume.open('/numbers.f64').mapAs(Float64Array);
     const expected = sum(heap);
     if (sum(mapped) !== expected) throw new Error('the mapped file does not hold what was written');
-    const ms = await interleave(15, {
+    const ms = await interleave(31, {
       heap: () => timeMs(() => void sum(heap)),
       mapped: () => timeMs(() => void sum(mapped)),
     });
