@@ -50,8 +50,8 @@ export function parseMountInfo(text: string): FuseMount[] {
     const [major, minor] = device.split(':').map(Number);
     const options = [...perMount.split(','), ...perFileSystem.split(',')];
     mounts.push({
-      mountpoint: unescape(mountpoint),
-      source: unescape(source),
+      mountpoint: unescapeOctal(mountpoint),
+      source: unescapeOctal(source),
       type,
       connectionId: (major ?? 0) * 2 ** 20 + (minor ?? 0),
       readOnly: options.includes('ro'),
@@ -61,7 +61,7 @@ export function parseMountInfo(text: string): FuseMount[] {
   return mounts;
 }
 
-function unescape(field: string): string {
+function unescapeOctal(field: string): string {
   return field.replace(/(?:\\[0-7]{3})+/g, (run) =>
     Buffer.from(
       run

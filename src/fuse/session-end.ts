@@ -1,7 +1,6 @@
 import fs from 'node:fs';
-import { DaxError, hasCode, replaceDescriptor } from '../libc/index.js';
+import { DaxError, replaceDescriptor } from '../libc/index.js';
 import { fuseMountAt } from './mount-table.js';
-import { encodeWakeUp } from './protocol/index.js';
 import { detachMount } from './unmount.js';
 
 /**
@@ -14,17 +13,6 @@ export function endDevice(deviceFd: number): void {
     replaceDescriptor(nowhere, deviceFd);
   } finally {
     fs.closeSync(nowhere);
-  }
-}
-
-/** Makes the loop that reads a device look at its control word, if it waits for a request. */
-export function wakeLoop(deviceFd: number): void {
-  if (deviceFd < 0) return;
-  try {
-    fs.writeSync(deviceFd, encodeWakeUp());
-  } catch (error) {
-    // The connection is over, or being made (INIT is there to be read): then the loop does not wait either.
-    if (!hasCode(error, 'ENODEV', 'ENOENT', 'ENOTCONN', 'ECONNABORTED', 'EPERM', 'EBADF', 'EINVAL')) throw error;
   }
 }
 

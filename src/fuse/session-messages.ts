@@ -10,6 +10,7 @@ export interface WorkerData {
   readonly mountpoint: string;
   readonly connection: FuseConnectionOptions;
   readonly wire: boolean;
+  readonly wakeFd: number;
   /** Int32Array(1): see LoopOptions.control. */
   readonly control: SharedArrayBuffer;
 }

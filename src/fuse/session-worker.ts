@@ -57,6 +57,7 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
   });
   const reason = runLoop({
     deviceFd,
+    wakeFd: start.wakeFd,
     control: new Int32Array(start.control),
     dispatcher,
     onControl: () => takeMessages(made),

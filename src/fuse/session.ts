@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { DaxError, fail, hasCode } from '../libc/index.js';
+import { DaxError, eventDescriptor, fail, hasCode } from '../libc/index.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, type LoopEnd } from './loop.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
 import { mountFuse } from './mounting.js';
 import { Notifier } from './notifier.js';
 import { printReply } from './protocol/index.js';
-import { endDevice, onProcessExit, releaseMount, wakeLoop } from './session-end.js';
+import { endDevice, onProcessExit, releaseMount } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
 import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
 import type { FuseConnection, NodeId } from './types.js';
@@ -59,6 +59,7 @@ class Session implements FuseSession {
   private readonly made = new Deferred<void>();
   private readonly init = new Deferred<void>();
   private readonly end = new Deferred<FuseSessionEnd>();
+  private readonly wakeFd: number;
   private readonly control = new Int32Array(new SharedArrayBuffer(4));
   private readonly worker: Worker;
   private readonly calls = new Map<number, Deferred<unknown>>();
@@ -73,15 +74,22 @@ class Session implements FuseSession {
 
   constructor(private readonly options: FuseSessionOptions) {
     this.mountpoint = resolveMountpoint(options.mountpoint);
+    this.wakeFd = eventDescriptor();
     const workerData: WorkerData = {
       moduleUrl: String(options.fileSystem.moduleUrl),
       data: options.fileSystem.data,
       mountpoint: this.mountpoint,
       connection: options.connection ?? {},
       wire: options.onWire !== undefined,
+      wakeFd: this.wakeFd,
       control: this.control.buffer as SharedArrayBuffer,
     };
-    this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
+    try {
+      this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
+    } catch (error) {
+      fs.closeSync(this.wakeFd);
+      throw error;
+    }
     this.worker.on('message', (message: FromWorker) => this.hear(message));
     this.worker.on('error', (error) => {
       this.failure ??= error instanceof Error ? error : new Error(String(error));
@@ -210,7 +218,11 @@ class Session implements FuseSession {
 
   private wake(bits: number): void {
     Atomics.or(this.control, 0, bits);
-    wakeLoop(this.deviceFd);
+    try {
+      fs.writeSync(this.wakeFd, new Uint8Array(new BigUint64Array([1n]).buffer));
+    } catch (error) {
+      if (!hasCode(error, 'EAGAIN', 'EBADF')) throw error; // full: awake already; closed: ended already
+    }
   }
 
   private send(message: ToWorker): void {
@@ -225,28 +237,38 @@ class Session implements FuseSession {
   private hear(message: FromWorker): void {
     switch (message.kind) {
       case 'made':
-        return this.made.resolve();
+        this.made.resolve();
+        return;
       case 'failed':
         this.failure = fromPlainError(message.error);
-        return this.made.reject(this.failure);
+        this.made.reject(this.failure);
+        return;
       case 'initialized':
         clearTimeout(this.initTimer);
         this.connection = message.connection;
-        return this.init.resolve();
+        this.init.resolve();
+        return;
       case 'answer':
-        return this.takeCall(message.id)?.resolve(message.value);
+        this.takeCall(message.id)?.resolve(message.value);
+        return;
       case 'refusal':
-        return this.takeCall(message.id)?.reject(fromPlainError(message.error));
+        this.takeCall(message.id)?.reject(fromPlainError(message.error));
+        return;
       case 'wire':
-        return this.options.onWire?.(message.line);
+        this.options.onWire?.(message.line);
+        return;
       case 'report':
-        return this.report(fromPlainError(message.error));
+        this.report(fromPlainError(message.error));
+        return;
       case 'post':
-        return this.options.onMessage?.(message.message);
+        this.options.onMessage?.(message.message);
+        return;
       case 'invalidate inode':
-        return this.watch(this.invalidateInode(message.node as NodeId, message.offset, message.length));
+        this.watch(this.invalidateInode(message.node as NodeId, message.offset, message.length));
+        return;
       case 'invalidate entry':
-        return this.watch(this.invalidateEntry(message.parent as NodeId, message.name));
+        this.watch(this.invalidateEntry(message.parent as NodeId, message.name));
+        return;
       case 'ended':
         this.loopEnd = message.reason;
     }
@@ -280,6 +302,7 @@ class Session implements FuseSession {
       fs.closeSync(this.deviceFd);
     }
     this.removeExitHook();
+    fs.closeSync(this.wakeFd);
     this.end.resolve(this.reasonOf(failure));
   }
 

@@ -67,7 +67,14 @@ function header(length: number, error: number, unique: bigint) {
 describe('INIT', () => {
   it('answers the request of Linux 6.18 field by field', () => {
     let connection: FuseConnection | undefined;
-    const wire = new Wire({ init: (settled) => void (connection = settled) }, { initialized: false });
+    const wire = new Wire(
+      {
+        init: (settled) => {
+          connection = settled;
+        },
+      },
+      { initialized: false },
+    );
     expect(wire.send(initRequest)).toEqual(
       bytesOf(
         ...header(80, 0, 2n),

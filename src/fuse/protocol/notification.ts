@@ -1,11 +1,9 @@
 import { type StructTable, writeU64 } from './struct.js';
-import { NotifyDelete, NotifyInvalEntry, NotifyInvalInode, NotifyRetrieve, OutHeader } from './structs.js';
+import { NotifyDelete, NotifyInvalEntry, NotifyInvalInode, OutHeader } from './structs.js';
 
 const INVAL_INODE = 2;
 const INVAL_ENTRY = 3;
-const RETRIEVE = 5;
 const DELETE = 6;
-const ROOT = 1;
 
 /** The bytes of NOTIFY_INVAL_INODE. `length` 0: to the end; `offset` negative: attributes only. */
 export function encodeInvalInode(node: number, offset: number, length: number): Uint8Array {
@@ -22,16 +20,6 @@ export function encodeInvalEntry(parent: number, name: string, expireOnly: boole
   writeU64(view, OutHeader.bytes + NotifyInvalEntry.at.parent, parent);
   view.setUint32(OutHeader.bytes + NotifyInvalEntry.at.nameLength, Buffer.byteLength(name), true);
   view.setUint32(OutHeader.bytes + NotifyInvalEntry.at.flags, expireOnly ? 1 : 0, true);
-  return message;
-}
-
-/**
- * The bytes of a NOTIFY_RETRIEVE of nothing: the kernel answers it with a NOTIFY_REPLY request, which wakes whoever
- * waits in a read of the device. Root is the one node that the kernel always has.
- */
-export function encodeWakeUp(): Uint8Array {
-  const { message, view } = notification(RETRIEVE, NotifyRetrieve, '');
-  writeU64(view, OutHeader.bytes + NotifyRetrieve.at.nodeId, ROOT);
   return message;
 }
 

@@ -98,6 +98,5 @@ export function opcodeOf(name: OperationName): number {
 export const notifications = [
   { code: 2, name: 'INVAL_INODE', struct: S.NotifyInvalInode, tail: 'nothing' },
   { code: 3, name: 'INVAL_ENTRY', struct: S.NotifyInvalEntry, tail: 'name' },
-  { code: 5, name: 'RETRIEVE', struct: S.NotifyRetrieve, tail: 'nothing' },
   { code: 6, name: 'DELETE', struct: S.NotifyDelete, tail: 'name' },
 ] as const;

@@ -312,13 +312,6 @@ export const NotifyInvalEntry = struct('fuse_notify_inval_entry_out', {
   nameLength: 'u32',
   flags: { scalar: 'u32', flags: entryNotifyFlags },
 });
-export const NotifyRetrieve = struct('fuse_notify_retrieve_out', {
-  notifyUnique: 'u64',
-  nodeId: 'u64',
-  offset: 'u64',
-  size: 'u32',
-  padding: 'u32',
-});
 export const NotifyDelete = struct('fuse_notify_delete_out', {
   parent: 'u64',
   child: 'u64',

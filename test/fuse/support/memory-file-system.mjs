@@ -79,7 +79,7 @@ class MemoryFileSystem {
     return fail('EINVAL', `no such message ${JSON.stringify(message)}`);
   }
 
-  lookup(parent, name) {
+  lookup(_parent, name) {
     this.counts.lookup += 1;
     if (name === 'broken') throw new TypeError('a bug on purpose');
     if (name === 'endless') for (;;) this.counts.lookup += 1;
