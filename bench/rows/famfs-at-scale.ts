@@ -27,13 +27,16 @@ function appendToGigabyteLog(): Promise<Row> {
     const pool = makePool(directory, 'log-1g', { size: '64GiB', sparse: true, logLength: 1024 * MIB });
     const micros: number[] = [];
     for (let round = -2; round < 15; round++) {
-      const each = (timeMs(() => createFiles(pool.volume, `f${round + 2}`, 400)) / 400) * 1000;
+      const append = () => {
+        for (let i = 0; i < 400; i++) pool.volume.mkdir(`/d-${round}-${i}`);
+      };
+      const each = (timeMs(append) / 400) * 1000;
       if (round >= 0) micros.push(each);
     }
     pool.close();
     return {
       id: 'C1',
-      name: 'create of one file, 1 GiB log',
+      name: 'append of one entry (mkdir), 1 GiB log',
       ...atMost(median(micros), 20),
       unit: 'us',
       reference: 'C famfs flushes the whole log at each append',

@@ -107,10 +107,10 @@ async function bindAndUnbind(): Promise<Row> {
 function mapAndUnmap(): Promise<Row> {
   return withBenchDirectory(async (directory, backing) => {
     const bytes = 2 ** 30;
-    const pool = makePool(directory, 'map', { size: '1200MiB', sparse: true });
+    const pool = makePool(directory, 'map', { size: '1200MiB' });
     pool.volume.create('/big', { size: bytes, zero: false }).close();
     const fd = openSync(join(pool.root, 'regions', '0.mem'), 'r+');
-    const ms = await interleave(25, {
+    const ms = await interleave(151, {
       file: () =>
         timeMs(() => {
           const file = pool.volume.open('/big');
