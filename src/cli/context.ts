@@ -1,11 +1,14 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Role } from '../famfs/index.js';
 import { terminalSafe } from './output/table.js';
 
 /** What every command gets: where the machine is, how to print, how Ctrl-C reaches it. */
 export interface Context {
   /** Absolute path of the state directory. */
   readonly root: string;
+  /** Asked for with --role; else the superblock's owner decides. */
+  readonly role: Role | undefined;
   /** One JSON document on stdout instead of text for people. */
   readonly json: boolean;
   readonly output: Output;
@@ -36,11 +39,19 @@ export function chooseRoot(option: string | undefined, environment = process.env
   return join(environment.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'udax');
 }
 
-export function createContext(options: { root?: string | undefined; json?: boolean | undefined }): Context {
+/** Options of every command. */
+export interface GlobalOptions {
+  root?: string | undefined;
+  json?: boolean | undefined;
+  role?: Role | undefined;
+}
+
+export function createContext(options: GlobalOptions): Context {
   let interrupt: AbortController | undefined;
   return {
     root: chooseRoot(options.root),
     json: options.json ?? false,
+    role: options.role,
     output: standardOutput,
     show(document, text) {
       if (options.json) standardOutput.document(document);

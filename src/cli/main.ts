@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { catalog } from './catalog/index.js';
-import { createContext } from './context.js';
+import { createContext, type GlobalOptions } from './context.js';
 import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
 import { buildProgram, type Invocation, usageMessage } from './program.js';
 
@@ -27,7 +27,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function run(invocation: Invocation, globals: { root?: string; json?: boolean }): Promise<void> {
+async function run(invocation: Invocation, globals: GlobalOptions): Promise<void> {
   const context = createContext(globals);
   const body = await invocation.spec.load();
   await body(context, invocation.args, invocation.options as never);

@@ -69,7 +69,7 @@ export function withVolume<T>(
   use: (volume: Volume, device: MachineDevice) => T,
 ): T {
   return withDevice(context, where, { writable: !options.readOnly }, (device) =>
-    closing(mountFamfsOn(device, options), (volume) => {
+    closing(mountFamfsOn(device, { ...options, ...(context.role && { role: context.role }) }), (volume) => {
       warnOfDamage(context, volume, device);
       return use(volume, device);
     }),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, type CommanderError } from 'commander';
+import { Command, type CommanderError, Option } from 'commander';
 import type { CommandSpec } from './catalog/index.js';
 
 /** What a parsed command line asks for. */
@@ -32,11 +32,17 @@ export function buildProgram(
   invoke: (invocation: Invocation) => void,
 ): Command {
   const program = new Command('udax')
-    .usage('[--root DIR] [--json] COMMAND ...')
+    .usage('[--root DIR] [--json] [--role ROLE] COMMAND ...')
     .description(overview)
     .commandsGroup('Tools:')
     .option('--root <DIR>', 'state directory of the machine')
     .option('--json', 'print one JSON document')
+    .addOption(
+      new Option(
+        '--role <ROLE>',
+        'of volumes: master writes, client only reads (default: what the owner uuid says)',
+      ).choices(['master', 'client']),
+    )
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'explain')
     .helpCommand('help [command]', 'explain a command')

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -31,6 +31,19 @@ describe('exit statuses and streams', () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(/^udax: unknown command 'frobnicate'.* \(EINVAL\)\n/);
     expect(stderr).toContain('mkfs');
+  });
+
+  it('--role client only reads, also on the host that owns the volume; --role is one of two', () => {
+    const image = join(directory.path, 'role.img');
+    writeFileSync(image, '');
+    truncateSync(image, 32 * 2 ** 20);
+    expect(udax(root, 'mkfs', image).status).toBe(0);
+    const refused = udax(root, '--role', 'client', 'mkdir', `${image}:/a`);
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(/\(EROFS\)\n$/);
+    expect(udax(root, 'mkdir', '--role', 'master', `${image}:/a`).status).toBe(0);
+    expect(udax(root, '--role', 'client', 'ls', `${image}:/`).stdout).toBe('a/\n');
+    expect(udax(root, '--role', 'king', 'ls', `${image}:/`).status).toBe(2);
   });
 
   it('wrong options and arguments are wrong usage, and touch nothing', () => {

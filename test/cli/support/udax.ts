@@ -60,6 +60,7 @@ export function recordingContext(
   };
   return {
     root,
+    role: undefined,
     json,
     output,
     show: (document, text) => (json ? output.document(document) : output.print(text())),
