@@ -9,7 +9,7 @@ import {
   type Volume,
 } from '../famfs/index.js';
 import { asDaxError, fail, hasCode } from '../libc/index.js';
-import { type Machine, type MachineDevice, openDevice, openMachine } from '../machine/index.js';
+import { isDeviceName, type Machine, type MachineDevice, openDevice, openMachine } from '../machine/index.js';
 import type { Context } from './context.js';
 import { count } from './output/human.js';
 
@@ -122,10 +122,6 @@ export function hasFileSystem(device: MachineDevice): boolean {
 export function openDeviceOf(context: Context, where: string, { writable }: { writable: boolean }) {
   if (isDeviceName(where) && !isMachine(context.root)) noMachine(context.root);
   return openDevice(where, { root: context.root, writable });
-}
-
-function isDeviceName(text: string): boolean {
-  return /^dax\d+\.\d+$/.test(text);
 }
 
 /** Closes after `use`, also when it is asynchronous. */
