@@ -307,6 +307,30 @@ describe('mounting', () => {
     pool.close();
   });
 
+  it('a client that was given clientWrites stores into files that are there, and makes none', async () => {
+    const pool = new Pool();
+    const master = pool.mount();
+    const theirs = master.create('/a', { size: 10 });
+    const source = pool.hostFile('source', pattern(10));
+    const client = pool.mount({ uuid: OTHER_HOST, clientWrites: true });
+    expect([client.role, client.readOnly, client.acceptsStores]).toEqual(['client', true, true]);
+    const log = pool.metadata();
+    const file = client.open('/a', { writable: true });
+    file.write(pattern(9), 0);
+    file.map({ writable: true })[9] = 77;
+    const seen = new Uint8Array(10);
+    theirs.read(seen, 0);
+    expect(seen).toEqual(Uint8Array.of(...pattern(9), 77));
+    for (const act of [() => client.create('/b', { size: 1 }), () => client.mkdir('/b')]) {
+      expect(act).toThrow(coded('EROFS'));
+    }
+    await expect(client.copyIn(source, '/a')).rejects.toEqual(coded('EROFS'));
+    expect(pool.metadata().equals(log)).toBe(true);
+    const protectedClient = pool.mount({ uuid: OTHER_HOST, clientWrites: true, readOnly: true });
+    expect(() => protectedClient.open('/a', { writable: true })).toThrow(coded('EROFS'));
+    pool.close();
+  });
+
   it('read-only memory gives a read-only volume', () => {
     const pool = new Pool();
     pool.mount().create('/a', { size: 10 }).write(pattern(10), 0);

@@ -24,6 +24,7 @@ interface MountFlags {
   foreground?: boolean;
   allowOther?: boolean;
   readOnly?: boolean;
+  clientWrites?: boolean;
   xattr?: boolean;
   wirelog?: boolean;
 }
@@ -42,6 +43,8 @@ export async function mount(context: Context, [device = '', directory = '']: str
     mountFamfsAt(where, about.mountpoint, {
       root: context.root,
       readOnly: flags.readOnly ?? false,
+      clientWrites: flags.clientWrites ?? false,
+      ...(context.role && { role: context.role }),
       xattrs: flags.xattr ?? true,
       ...common(context, flags),
     }),
@@ -93,9 +96,11 @@ async function mountInBackgroundOrHere(
     '-f',
     ...(flags.allowOther ? ['--allow-other'] : []),
     ...(flags.readOnly ? ['--read-only'] : []),
+    ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
   ];
-  const argv = [process.argv[1]!, '--root', context.root, command, ...options, '--', ...words];
+  const role = context.role ? ['--role', context.role] : [];
+  const argv = [process.argv[1]!, '--root', context.root, ...role, command, ...options, '--', ...words];
   const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));
   const mountpoint = resolveMountpoint(about.mountpoint);
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
