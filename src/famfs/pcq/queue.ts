@@ -74,7 +74,13 @@ export class Queue {
     this.#producerWords = wordsOf(producerFile, producerLayout.size, puts);
     this.#consumerWords = wordsOf(consumerFile, consumerLayout.size, parts.role !== 'producer');
     this.#bucketsInWindow = Math.max(1, Math.floor(WINDOW_BYTES / bucketSize));
-    this.#buckets = mapBuckets(producerFile, bucketArrayOffset, nbuckets * bucketSize, this.#windowBytes, puts);
+    this.#buckets = mapBuckets(
+      producerFile,
+      bucketArrayOffset,
+      nbuckets * bucketSize,
+      this.#windowBytes,
+      puts,
+    );
     this.#scratch = new Uint8Array(bucketSize);
     this.#scratchView = viewOf(this.#scratch);
     this.#scratchCovered = this.#scratch.subarray(0, bucketSize - PCQ_CRC_BYTES);

@@ -15,6 +15,7 @@ import type { Inode } from './inode.js';
 import { MountedFamfs } from './mounted.js';
 import { find, isThere, namesIn, statOf, walkTree } from './names.js';
 import { Publications } from './publications.js';
+import { type Refusals, refusals } from './refusals.js';
 import type {
   CopyOptions,
   CreateOptions,
@@ -348,12 +349,6 @@ export class Volume {
   }
 }
 
-/** Why a volume refuses changes of its metadata, and stores into its files; null where it does not. */
-interface Refusals {
-  readonly readOnly: string | null;
-  readonly noStores: string | null;
-}
-
 /**
  * Mounts the famfs on a device. Several volumes of one process on one device share what they know; each
  * has its role. Other processes mount it for themselves.
@@ -381,21 +376,4 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
     mounted.leave();
     throw error;
   }
-}
-
-function refusals(device: FamfsDevice, role: Role, isOwner: boolean, options: MountOptions): Refusals {
-  const protectedMemory = whyProtected(device, options);
-  if (role === 'master') return { readOnly: protectedMemory, noStores: protectedMemory };
-  const client = isOwner
-    ? `${device.name} is mounted as a client; mount it as its master`
-    : `${device.name} belongs to another host, and only the owner writes; read it, or write there`;
-  if (options.clientWrites) return { readOnly: client, noStores: protectedMemory };
-  return { readOnly: client, noStores: `${client} (clientWrites lets a client store into files that are there)` };
-}
-
-function whyProtected(device: FamfsDevice, options: MountOptions): string | null {
-  if (options.readOnly) return `${device.name} is mounted read-only; mount it without readOnly`;
-  if (!device.writable)
-    return `this process may only read the memory of ${device.name}; check its permissions`;
-  return null;
 }
