@@ -19,6 +19,8 @@ import { isMachine } from '../opening.js';
 
 /** How long a daemon may take to go after its mount is gone. */
 const DAEMON_END_MS = 5000;
+/** After which of it a daemon whose mount was forced away is asked to end. */
+const ASK_AFTER_MS = 300;
 
 interface MountFlags {
   foreground?: boolean;
@@ -106,7 +108,7 @@ export async function umount(context: Context, [directory = '']: string[], flags
   const records = new MountRecords(context.root);
   const record = records.at(directory);
   const found = await unmountFuse(directory, { whenBusy: flags.force ? 'abort' : 'fail' });
-  if (record) await daemonEnd(records, record);
+  if (record) await daemonEnd(records, record, flags.force ?? false);
   const mountpoint = resolveMountpoint(directory);
   context.show({ mountpoint, found, ...(record && { pid: record.pid }) }, () =>
     found === 'dead'
@@ -115,10 +117,24 @@ export async function umount(context: Context, [directory = '']: string[], flags
   );
 }
 
-async function daemonEnd(records: MountRecords, { mountpoint, pid }: MountRecord): Promise<void> {
-  const deadline = performance.now() + DAEMON_END_MS;
+/**
+ * Waits until a daemon has ended. Only root can end the connection of a busy mount that was forced away; for others its daemon does
+ * it, when asked.
+ */
+async function daemonEnd(
+  records: MountRecords,
+  { mountpoint, pid }: MountRecord,
+  isForced: boolean,
+): Promise<void> {
+  const start = performance.now();
+  let isAsked = !isForced;
   while (records.at(mountpoint)?.pid === pid) {
-    if (performance.now() > deadline) {
+    const waited = performance.now() - start;
+    if (!isAsked && waited > ASK_AFTER_MS) {
+      isAsked = true;
+      process.kill(pid, 'SIGTERM'); // its record is locked, so it is this process that lives
+    }
+    if (waited > DAEMON_END_MS) {
       fail(
         'EBUSY',
         `${mountpoint} is unmounted, but its daemon (pid ${pid}) has not ended in ${DAEMON_END_MS / 1000} s`,
