@@ -20,9 +20,8 @@ describe.skipIf(missing !== '')(`mounts of a plain user, by fusermount3${because
   const records = () => fs.readdirSync(path.join(user.home, '.local/state/udax/mounts'));
   const daemonPid = () => {
     const [record] = records().filter((name) => name.endsWith('.json'));
-    return JSON.parse(
-      fs.readFileSync(path.join(user.home, '.local/state/udax/mounts', record!), 'utf8'),
-    ).pid as number;
+    return JSON.parse(fs.readFileSync(path.join(user.home, '.local/state/udax/mounts', record!), 'utf8'))
+      .pid as number;
   };
   const isRunning = (pid: number) =>
     fs.existsSync(`/proc/${pid}`) && !/^State:\s*Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -33,7 +32,9 @@ describe.skipIf(missing !== '')(`mounts of a plain user, by fusermount3${because
     expect(user.output('ls m; cat m/h')).toBe('h\nhello\n');
     // The root has no log entry; it is the mounter's, so that he can make things in it.
     expect(user.output('stat -c "%u %g %a" m')).toBe(`${NOBODY} ${NOBODY} 755\n`);
-    expect(user.output('cp -r /etc/fuse.conf m/copy && mkdir -p m/d/e && cmp /etc/fuse.conf m/copy')).toBe('');
+    expect(user.output('cp -r /etc/fuse.conf m/copy && mkdir -p m/d/e && cmp /etc/fuse.conf m/copy')).toBe(
+      '',
+    );
     expect(user.output('udax ls -R dax0.0:/ | tr -s "\\n " " "')).toContain('copy');
     expect(user.output('grep " $HOME/m " /proc/mounts')).toMatch(/nosuid,nodev.*user_id=65534/);
     const { mode, uid } = fs.statSync(path.join(user.home, '.local/state/udax'));
@@ -49,7 +50,9 @@ describe.skipIf(missing !== '')(`mounts of a plain user, by fusermount3${because
     process.kill(pid, 'SIGKILL');
     await until('the daemon is gone', () => !isRunning(pid));
     expect(user.sh('ls m').stderr).toMatch(/not connected|connection abort/);
-    expect(user.output('udax umount m')).toBe(`${user.home}/m: removed the mount of a daemon that was gone\n`);
+    expect(user.output('udax umount m')).toBe(
+      `${user.home}/m: removed the mount of a daemon that was gone\n`,
+    );
     expect(user.output('ls m')).toBe('');
     expect(records()).toEqual([]);
     user.output('udax mount dax0.0 m && udax umount m');

@@ -45,6 +45,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
       root: context.root,
       readOnly: flags.readOnly ?? false,
       xattrs: flags.xattr ?? true,
+      ...(context.role && { role: context.role }),
       ...common(context, flags),
     }),
   );
@@ -97,7 +98,8 @@ async function mountInBackgroundOrHere(
     ...(flags.readOnly ? ['--read-only'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
   ];
-  const argv = [process.argv[1]!, '--root', context.root, command, ...options, '--', ...words];
+  const globals = ['--root', context.root, ...(context.role ? ['--role', context.role] : [])];
+  const argv = [process.argv[1]!, ...globals, command, ...options, '--', ...words];
   const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));
   const mountpoint = resolveMountpoint(about.mountpoint);
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);

@@ -95,9 +95,13 @@ export class GrowingFile {
   publish(): number {
     const size = this.#size;
     if (this.#isCutShort) {
-      fail('ENOSPC', `${this.#path} did not fit: what was written of it is not kept, its space is free again`, {
-        path: this.#path,
-      });
+      fail(
+        'ENOSPC',
+        `${this.#path} did not fit: what was written of it is not kept, its space is free again`,
+        {
+          path: this.#path,
+        },
+      );
     }
     if (size === 0) {
       fail('EINVAL', `${this.#path} is empty: a famfs file holds at least one byte, so it is not kept`, {
