@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Role } from '../famfs/index.js';
+import { abortOnSignals } from './interrupt.js';
 import { terminalSafe } from './output/table.js';
 
 /** What every command gets: where the machine is, how to print, how Ctrl-C reaches it. */
@@ -15,7 +16,7 @@ export interface Context {
   /** The result of a command: the document with --json, else the text for people (nothing when it is empty). */
   show(document: unknown, text: () => string): void;
   /**
-   * A signal that Ctrl-C (SIGINT) and SIGTERM abort. Commands that never ask for it die of the signal
+   * A signal that Ctrl-C (SIGINT), SIGTERM and SIGHUP abort. Commands that never ask for it die of the signal
    * at once, which is right for all that is synchronous: the state on disk is crash-safe.
    */
   interruptible(): AbortSignal;
@@ -47,7 +48,7 @@ export interface GlobalOptions {
 }
 
 export function createContext(options: GlobalOptions): Context {
-  let interrupt: AbortController | undefined;
+  let interrupt: AbortSignal | undefined;
   return {
     root: chooseRoot(options.root),
     json: options.json ?? false,
@@ -61,12 +62,8 @@ export function createContext(options: GlobalOptions): Context {
       }
     },
     interruptible() {
-      if (interrupt === undefined) {
-        const controller = new AbortController();
-        interrupt = controller;
-        for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort());
-      }
-      return interrupt.signal;
+      interrupt ??= abortOnSignals();
+      return interrupt;
     },
   };
 }

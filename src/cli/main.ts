@@ -11,6 +11,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(exitStatus.done);
     throw error;
   });
+  // Notes that nobody reads any more must not end what is being served (`udax mount -f ... 2>&1 | head`).
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   let command = '';
   try {
     let invocation: Invocation | undefined;

@@ -1,6 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
+/** As many symbolic links in a row as the kernel follows. */
+const MAX_LINKS = 40;
+
 /** One FUSE mount as this process's mount namespace has it. */
 export interface FuseMount {
   readonly mountpoint: string;
@@ -27,15 +30,35 @@ export function fuseMountAt(mountpoint: string): FuseMount | null {
   return listFuseMounts().findLast((mount) => mount.mountpoint === wanted) ?? null;
 }
 
-/** The absolute path of a mountpoint: parents resolved, the directory itself (which may be dead) not touched. */
+/** The absolute path of a mountpoint, links resolved. What is mounted there, which may be dead or hung, is not asked anything. */
 export function resolveMountpoint(mountpoint: string): string {
-  const absolute = path.resolve(mountpoint);
-  if (absolute === '/') return absolute;
-  const parent = path.dirname(absolute);
+  let absolute = path.resolve(mountpoint);
+  for (let links = 0; links < MAX_LINKS && absolute !== '/'; links += 1) {
+    const parent = realParent(absolute);
+    if (parent === null) return absolute;
+    const here = path.join(parent, path.basename(absolute));
+    const target = linkTarget(here);
+    if (target === null) return here;
+    absolute = path.resolve(parent, target);
+  }
+  return absolute;
+}
+
+/** Null when a parent cannot be walked: the caller's next step fails on it and says why. */
+function realParent(absolute: string): string | null {
   try {
-    return path.join(fs.realpathSync(parent), path.basename(absolute));
+    return fs.realpathSync(path.dirname(absolute));
   } catch {
-    return absolute; // a parent that cannot be walked: the caller's next step fails on it and says why
+    return null;
+  }
+}
+
+/** Where a symbolic link points to; null for what is none. readlink(2) does not ask a mount that lies there, stat(2) would. */
+function linkTarget(file: string): string | null {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    return null;
   }
 }
 

@@ -42,9 +42,16 @@ function checkMountpoint(mountpoint: string): void {
   try {
     stat = fs.statSync(mountpoint);
   } catch (error) {
-    throw asDaxError(error, 'the mountpoint cannot be used', mountpoint);
+    if (hasCode(error, 'ENOENT')) {
+      fail('ENOENT', `there is no directory ${mountpoint} to mount on: make it first (mkdir)`, {
+        path: mountpoint,
+      });
+    }
+    throw asDaxError(error, `${mountpoint} cannot be mounted on`, mountpoint);
   }
-  if (!stat.isDirectory()) fail('ENOTDIR', 'the mountpoint is not a directory', { path: mountpoint });
+  if (!stat.isDirectory()) {
+    fail('ENOTDIR', `${mountpoint} is not a directory: mount on an (empty) directory`, { path: mountpoint });
+  }
 }
 
 function openDevice(): number {
@@ -81,7 +88,7 @@ function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
     if (hasCode(error, 'EPERM')) {
       throw new DaxError(
         'EPERM',
-        `mounting needs CAP_SYS_ADMIN here: run as root, or use fusermount3 (fuse3)`,
+        `mounting on ${mountpoint} needs CAP_SYS_ADMIN: run as root, or use fusermount3 (fuse3)`,
         {
           syscall: 'mount',
           path: mountpoint,

@@ -76,7 +76,10 @@ export async function unmountFuse(
   const mount = fuseMountAt(mountpoint);
   const state = await fuseMountState(mountpoint);
   if (mount === null || state === 'none') {
-    fail('EINVAL', 'there is no FUSE mount on this directory', { path: mountpoint, syscall: 'umount2' });
+    fail('EINVAL', `there is no FUSE mount on ${mountpoint} (findmnt -t fuse.udax lists those of udax)`, {
+      path: mountpoint,
+      syscall: 'umount2',
+    });
   }
   if (state === 'alive') {
     const result = await tryUnmount(mountpoint);
@@ -93,7 +96,7 @@ export async function unmountFuse(
 function busy(mountpoint: string): DaxError {
   return new DaxError(
     'EBUSY',
-    'somebody has a file or directory there open: close it (see fuser -m), or force',
+    `somebody has a file or directory of ${mountpoint} open: close it (fuser -vm shows who has), or force it (udax umount -f)`,
     {
       path: mountpoint,
       syscall: 'umount2',

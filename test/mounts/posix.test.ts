@@ -1,8 +1,16 @@
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import type fs from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Volume } from '../../src/index.js';
 import { type Behaviour, everywhere, famfsRules, mountOnly, onDirectories } from './posix/behaviours.js';
+import * as checks from './posix/checks.mjs';
 import { type DirectoryFace, directoryFace, type Face, libraryFace } from './posix/faces.js';
 import { because, noMounts, Place } from './support.js';
+
+const runCheck = join(import.meta.dirname, 'posix/run-check.mjs');
+const isRoot = process.geteuid?.() === 0;
 
 const TMPFS_MAGIC = 0x01021994;
 const haveTmpfs = isTmpfs('/dev/shm');
@@ -26,30 +34,99 @@ function runs<F extends Face>(list: readonly Behaviour<F>[], face: () => F, skip
   }
 }
 
+type ListName = 'reading' | 'alike' | 'famfsOnly' | 'clientOnly';
+
+/** Runs checks on a directory of the host, each in a process that cannot hang us. */
+function runsChecks(
+  names: readonly ListName[],
+  face: () => DirectoryFace,
+  root: () => string,
+  skip: boolean,
+) {
+  for (const list of names)
+    for (const [number, { name, files = {} }] of checks[list].entries()) {
+      it.skipIf(skip)(name, () => {
+        const at = `/${list}-${number}`;
+        face().mkdir(at);
+        for (const [file, text] of Object.entries(files)) face().write(`${at}/${file}`, text);
+        expect(checkIn(list, number, root() + at)).toBe('');
+      });
+    }
+}
+
+/** What does not hold, or ''. */
+function checkIn(list: ListName, number: number, directory: string): string {
+  const words = ['-k', '1', '20', process.execPath, runCheck, list, String(number), directory];
+  const { status, stdout, stderr } = spawnSync('timeout', words, { encoding: 'utf8' });
+  return status === 0 ? stdout : `exit ${status} ${stderr}`;
+}
+
 describe('the library', () => {
   let place: Place;
+  let volume: Volume;
   let face: Face;
   beforeAll(() => {
     place = new Place();
     place.makeVolume('512MiB');
-    face = libraryFace(place.volume());
+    volume = place.volume();
+    face = libraryFace(volume);
   });
   afterAll(() => place.close());
   runs([...everywhere, ...famfsRules], () => face, false);
+  for (const [number, { name, files = {}, check }] of checks.reading.entries()) {
+    it(`volume.fs: ${name}`, () => {
+      const at = `/reading-${number}`;
+      face.mkdir(at);
+      for (const [file, text] of Object.entries(files)) face.write(`${at}/${file}`, text);
+      check(volume.fs as unknown as typeof fs, at);
+    });
+  }
 });
 
 describe(`a mount${because}`, () => {
   const skip = noMounts !== '';
   let place: Place;
   let face: DirectoryFace;
+  let root: string;
   beforeAll(() => {
     if (skip) return;
     place = new Place();
     place.makeVolume('512MiB');
-    face = directoryFace(place.mount());
+    // Some checks are done by a user.
+    chmodSync(place.directory, 0o755);
+    root = place.mount('dax0.0', '--allow-other');
+    face = directoryFace(root);
   });
   afterAll(() => place?.close());
   runs([...everywhere, ...famfsRules, ...onDirectories, ...mountOnly], () => face, skip);
+  runsChecks(
+    ['reading', 'alike', 'famfsOnly'],
+    () => face,
+    () => root,
+    skip,
+  );
+});
+
+describe.skipIf(noMounts !== '')(`a mount that only reads${because}`, () => {
+  let place: Place;
+  beforeAll(() => {
+    place = new Place();
+    place.makeVolume('64MiB');
+    const volume = place.volume();
+    volume.create('/f', { size: 5 }).write(Buffer.from('12345'), 0);
+    volume.mkdir('/d');
+  });
+  afterAll(() => place?.close());
+  for (const [number, { name }] of checks.clientOnly.entries()) {
+    it(`with --read-only: ${name}`, () => {
+      expect(checkIn('clientOnly', number, place.mount('dax0.0', '--read-only'))).toBe('');
+    });
+    it(`as a client: ${name}`, () => {
+      const at = place.mountpoint();
+      expect(place.udax('--role', 'client', 'mount', 'dax0.0', at)).toMatchObject({ status: 0 });
+      expect(checkIn('clientOnly', number, at)).toBe('');
+    });
+  }
 });
 
 describe(`tmpfs${haveTmpfs ? '' : ' (skipped: /dev/shm is not tmpfs)'}`, () => {
@@ -58,10 +135,20 @@ describe(`tmpfs${haveTmpfs ? '' : ' (skipped: /dev/shm is not tmpfs)'}`, () => {
   beforeAll(() => {
     if (!haveTmpfs) return;
     directory = mkdtempSync('/dev/shm/udax-posix-');
+    chmodSync(directory, 0o755);
     face = directoryFace(directory);
   });
   afterAll(() => {
     if (haveTmpfs) rmSync(directory, { recursive: true, force: true });
   });
   runs([...everywhere, ...onDirectories], () => face, !haveTmpfs);
+  // As the checks of the mount: some change owners and users.
+  describe.skipIf(!isRoot)(`as root${isRoot ? '' : ' (skipped: who runs this is not root)'}`, () => {
+    runsChecks(
+      ['reading', 'alike'],
+      () => face,
+      () => directory,
+      !haveTmpfs,
+    );
+  });
 });

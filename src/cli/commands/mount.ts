@@ -19,6 +19,8 @@ import { isMachine } from '../opening.js';
 
 /** How long a daemon may take to go after its mount is gone. */
 const DAEMON_END_MS = 5000;
+/** After which of it a daemon whose mount was forced away is asked to end. */
+const ASK_AFTER_MS = 300;
 
 interface MountFlags {
   foreground?: boolean;
@@ -44,8 +46,8 @@ export async function mount(context: Context, [device = '', directory = '']: str
       root: context.root,
       readOnly: flags.readOnly ?? false,
       clientWrites: flags.clientWrites ?? false,
-      ...(context.role && { role: context.role }),
       xattrs: flags.xattr ?? true,
+      ...(context.role && { role: context.role }),
       ...common(context, flags),
     }),
   );
@@ -99,8 +101,8 @@ async function mountInBackgroundOrHere(
     ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
   ];
-  const role = context.role ? ['--role', context.role] : [];
-  const argv = [process.argv[1]!, '--root', context.root, ...role, command, ...options, '--', ...words];
+  const globals = ['--root', context.root, ...(context.role ? ['--role', context.role] : [])];
+  const argv = [process.argv[1]!, ...globals, command, ...options, '--', ...words];
   const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));
   const mountpoint = resolveMountpoint(about.mountpoint);
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
@@ -111,7 +113,7 @@ export async function umount(context: Context, [directory = '']: string[], flags
   const records = new MountRecords(context.root);
   const record = records.at(directory);
   const found = await unmountFuse(directory, { whenBusy: flags.force ? 'abort' : 'fail' });
-  if (record) await daemonEnd(records, record);
+  if (record) await daemonEnd(records, record, flags.force ?? false);
   const mountpoint = resolveMountpoint(directory);
   context.show({ mountpoint, found, ...(record && { pid: record.pid }) }, () =>
     found === 'dead'
@@ -120,10 +122,24 @@ export async function umount(context: Context, [directory = '']: string[], flags
   );
 }
 
-async function daemonEnd(records: MountRecords, { mountpoint, pid }: MountRecord): Promise<void> {
-  const deadline = performance.now() + DAEMON_END_MS;
+/**
+ * Waits until a daemon has ended. Only root can end the connection of a busy mount that was forced away; for others its daemon does
+ * it, when asked.
+ */
+async function daemonEnd(
+  records: MountRecords,
+  { mountpoint, pid }: MountRecord,
+  isForced: boolean,
+): Promise<void> {
+  const start = performance.now();
+  let isAsked = !isForced;
   while (records.at(mountpoint)?.pid === pid) {
-    if (performance.now() > deadline) {
+    const waited = performance.now() - start;
+    if (!isAsked && waited > ASK_AFTER_MS) {
+      isAsked = true;
+      process.kill(pid, 'SIGTERM'); // its record is locked, so it is this process that lives
+    }
+    if (waited > DAEMON_END_MS) {
       fail(
         'EBUSY',
         `${mountpoint} is unmounted, but its daemon (pid ${pid}) has not ended in ${DAEMON_END_MS / 1000} s`,

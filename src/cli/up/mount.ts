@@ -15,6 +15,7 @@ export async function mountWhereAllowed(context: Context, device: string): Promi
     makeDirectories(directory);
     const mount = await mountFamfsAt(device, directory, { root: context.root });
     const record = new MountRecords(context.root).add('famfs', device, mount.mountpoint);
+    void mount.closed.then(() => record.remove());
     context.output.note(`its files are at ${directory}, for any program (FUSE)`);
     return {
       async end() {

@@ -20,6 +20,7 @@ export interface GrowingFileOptions {
  * double (so 16 extents reach 128 GiB even when no two are neighbours; neighbours become one extent), in space that
  * is reserved but not named by the log: nobody else sees it. publish() cuts off what was not used and appends the
  * entry; from then on the file is like any other, fixed in size. end() without it leaves no trace, as does our death.
+ * A file whose last write found no space is not published: famfs cannot delete, so half a file would take its space for ever.
  */
 export class GrowingFile {
   mode: number;
@@ -32,6 +33,7 @@ export class GrowingFile {
   #reservations: Reservation[] = [];
   #extents: FamfsExtent[] = [];
   #inode: Inode | null = null;
+  #isCutShort = false;
 
   /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; ENOSPC log full */
   constructor(mounted: MountedFamfs, path: string, options: GrowingFileOptions) {
@@ -49,6 +51,11 @@ export class GrowingFile {
   /** Bytes written so far. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether publish() would take it: it is not empty, and its last write or resize found the space it needed. */
+  get isWhole(): boolean {
+    return this.#size > 0 && !this.#isCutShort;
   }
 
   /** Bytes of the device taken for it so far. */
@@ -83,10 +90,19 @@ export class GrowingFile {
   /**
    * The file appears for everybody, with the size it has now.
    * @returns its inode number
-   * @throws DaxError EINVAL it is empty; EEXIST somebody took the name meanwhile; ENOSPC log full
+   * @throws DaxError EINVAL it is empty; EEXIST somebody took the name meanwhile; ENOSPC log full, or it was cut short
    */
   publish(): number {
     const size = this.#size;
+    if (this.#isCutShort) {
+      fail(
+        'ENOSPC',
+        `${this.#path} did not fit: what was written of it is not kept, its space is free again`,
+        {
+          path: this.#path,
+        },
+      );
+    }
     if (size === 0) {
       fail('EINVAL', `${this.#path} is empty: a famfs file holds at least one byte, so it is not kept`, {
         path: this.#path,
@@ -118,6 +134,7 @@ export class GrowingFile {
     this.#inode = null;
     this.#capacity = 0;
     this.#size = 0;
+    this.#isCutShort = false;
   }
 
   #zero(from: number, to: number): void {
@@ -127,7 +144,14 @@ export class GrowingFile {
     dax.ensureMemory();
   }
 
+  /** Makes room for `needed` bytes. A writer that goes on after ENOSPC with something that fits has dealt with it. */
   #reserve(needed: number): void {
+    this.#isCutShort = true;
+    this.#grow(needed);
+    this.#isCutShort = false;
+  }
+
+  #grow(needed: number): void {
     if (needed <= this.#capacity) return;
     const missing = needed - this.#capacity;
     const doubled = Math.max(missing, this.#capacity);

@@ -37,7 +37,10 @@ export async function startDaemon(
     });
   }
   const word = JSON.parse(said) as Word;
-  if ('error' in word) throw new DaxError(word.error.code as ErrnoCode, word.error.message);
+  if ('error' in word) {
+    fs.rmSync(logPath, { force: true }); // what there was to say is in the error
+    throw new DaxError(word.error.code as ErrnoCode, word.error.message);
+  }
   child.unref();
   return { pid: child.pid!, said: word.ready };
 }

@@ -107,6 +107,7 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   setattr(node: NodeId, change: FuseAttributeChange): FuseAttributeAnswer {
     this.#mustWrite(node);
+    if (change.uid !== undefined || change.gid !== undefined) this.#names.dropSetIds(node);
     const { ino, growing } = this.#names.resolve(node);
     if (growing) this.#changeGrowing(growing, change);
     else {
@@ -192,9 +193,16 @@ export class FamfsFileSystem implements FuseFileSystem {
     this.#files.get(handle).read(offset, length, answer);
   }
 
-  write(node: NodeId, handle: FileHandle, offset: number, data: Uint8Array): number {
+  write(
+    node: NodeId,
+    handle: FileHandle,
+    offset: number,
+    data: Uint8Array,
+    { uid }: FuseRequestContext,
+  ): number {
     const written = this.#files.get(handle).write(data, offset);
     this.#names.attributes.touch(this.#names.resolve(node).ino ?? node);
+    if (uid !== 0) this.#names.dropSetIds(node);
     return written;
   }
 
@@ -234,7 +242,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     const isLast = file.opens === 1;
     if (!isLast || file.ino !== null) return;
     try {
-      if (file.growing.size > 0) this.#publish(file);
+      if (file.growing.isWhole) this.#publish(file);
     } catch (error) {
       this.#host.report(error); // nobody waits for this answer
     }

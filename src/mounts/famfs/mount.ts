@@ -12,6 +12,9 @@ import type { FamfsQuestion } from './file-system.js';
 /** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
 const TICK_MILLISECONDS = 100;
 
+/** What the kernel may read ahead; only root can set it. */
+const READAHEAD_BYTES = 2 ** 20;
+
 export interface FamfsMountOptions {
   /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
   root?: string;
@@ -123,6 +126,7 @@ export async function mountFamfsAt(
     xattrs,
     ...(role && { role }),
   };
+  const isRoot = process.geteuid?.() === 0;
   const session = await startSession({
     mountpoint,
     mount: {
@@ -133,7 +137,11 @@ export async function mountFamfsAt(
       defaultPermissions: true,
       ...(by && { by }),
     },
-    connection: { readaheadBytes: 2 ** 20, posixAcl: xattrs, handleKillPrivileges: true },
+    connection: {
+      posixAcl: xattrs,
+      handleKillPrivileges: true,
+      ...(isRoot && { readaheadBytes: READAHEAD_BYTES }),
+    },
     fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),

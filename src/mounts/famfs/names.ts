@@ -1,7 +1,7 @@
 import type { InodeStat, Volume } from '../../famfs/index.js';
 import type { DirectoryItem, FuseEntry, FuseHost, NodeId } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
-import { S_IFDIR, S_IFREG } from '../modes.js';
+import { PERMISSION_BITS, S_IFDIR, S_IFREG, withoutSetIds } from '../modes.js';
 import { Attributes } from './attributes.js';
 import { FIRST_NEW_NODE, type NewFile, NewFiles } from './new-files.js';
 
@@ -9,6 +9,8 @@ import { FIRST_NEW_NODE, type NewFile, NewFiles } from './new-files.js';
 const FOR_EVER = Number.POSITIVE_INFINITY;
 /** A name that is missing may come: invalidation tells, and this is for the moment when it crosses the answer. */
 const MISSING_SECONDS = 1;
+/** What Linux takes as one name; the kernel leaves it to a FUSE file system to say so. */
+const NAME_BYTES = 255;
 /** A file in the making changes with every write, and may be gone when it is closed. */
 const GROWING_SECONDS = 0;
 
@@ -39,6 +41,16 @@ export class Names {
     this.#volume = volume;
     this.#host = host;
     this.#end = volume.inodes.end;
+    this.#giveRootToMounter();
+  }
+
+  /** The log has no entry for the root, so it belongs to who mounts; else no user could make anything in a famfs of his own. */
+  #giveRootToMounter(): void {
+    const uid = process.geteuid?.() ?? 0;
+    if (uid === 0) return;
+    const root = this.attributes.overridesOf(this.#volume.inodes.root);
+    root.uid = uid;
+    root.gid = process.getegid?.() ?? 0;
   }
 
   /** @throws DaxError ESTALE a node that is not known here */
@@ -82,6 +94,7 @@ export class Names {
     if (ino >= 0) return this.entryOf(ino);
     const growing = this.newFiles.named(directory, name);
     if (growing) return this.growingEntry(growing);
+    if (Buffer.byteLength(name) > NAME_BYTES) fail('ENAMETOOLONG', `a name has at most ${NAME_BYTES} bytes`);
     this.#asked.add(directory);
     return {
       node: 0 as NodeId,
@@ -118,6 +131,17 @@ export class Names {
     const known = this.resolve(node);
     const stat = known.growing ? statOfGrowing(known.growing) : this.#volume.inodes.stat(known.ino);
     return this.attributes.of(node, known.ino ?? node, stat);
+  }
+
+  /** HANDLE_KILLPRIV_V2: the kernel leaves it to us to take the set-id bits from a file that is written or given away. */
+  dropSetIds(node: NodeId): void {
+    const known = this.resolve(node);
+    if (known.ino !== null && this.#volume.inodes.isDirectory(known.ino)) return;
+    const mode = this.attributesOf(node).mode & PERMISSION_BITS;
+    const kept = withoutSetIds(mode);
+    if (kept === mode) return;
+    if (known.growing) known.growing.growing.mode = kept;
+    else this.attributes.overridesOf(known.ino).mode = kept;
   }
 
   /** How long the answer of attributesOf() holds. */

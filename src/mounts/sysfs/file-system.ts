@@ -48,6 +48,8 @@ export class SysfsFileSystem implements FuseFileSystem {
   readonly #open = new HandleTable<OpenAttribute>();
   readonly #listings = new HandleTable<DirectoryItem[]>();
   readonly #mountedAt = timestampOf(Date.now());
+  /** Who mounts owns the machine, and is to its tree what root is to /sys. */
+  readonly #owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   #deviceNodes: DeviceNodes | null = null;
 
   constructor(sysfs: Sysfs, close: () => void) {
@@ -108,8 +110,9 @@ export class SysfsFileSystem implements FuseFileSystem {
     this.#listings.close(handle);
   }
 
-  open(node: NodeId, flags: number, { uid }: FuseRequestContext): FuseOpenAnswer {
+  open(node: NodeId, flags: number, context: FuseRequestContext): FuseOpenAnswer {
     const path = this.#pathOf(node);
+    const uid = context.uid === this.#owner.uid ? 0 : context.uid;
     if (opensForReading(flags)) this.#sysfs.checkOpen(path, 'read', { uid });
     if (opensForWriting(flags)) this.#sysfs.checkOpen(path, 'write', { uid });
     return { handle: this.#open.open({ path, uid, shown: null }), directIo: true, noFlush: true };
@@ -199,8 +202,8 @@ export class SysfsFileSystem implements FuseFileSystem {
       mode: TYPES[type] | mode,
       size,
       links: 1,
-      uid,
-      gid,
+      uid: uid === 0 ? this.#owner.uid : uid,
+      gid: gid === 0 ? this.#owner.gid : gid,
       atime: this.#mountedAt,
       mtime: this.#mountedAt,
       ctime: this.#mountedAt,

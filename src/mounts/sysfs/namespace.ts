@@ -64,7 +64,8 @@ export async function runInNamespace(
   try {
     const tree = join(directory, 'sys');
     fs.mkdirSync(tree);
-    const session = await mountSysfsAt(tree, options);
+    // As in /sys, everybody may look; the directory it is mounted in is closed to others.
+    const session = await mountSysfsAt(tree, { ...options, allowOther: true });
     try {
       const child = start(command, tree, directory);
       return await finish(child, () => keepDeviceNodes(session, `/proc/${child.pid}/root/dev`));

@@ -1,0 +1,11 @@
+// One check in a process of its own: argv is LIST NUMBER DIRECTORY. Prints nothing, or what does not hold.
+import fs from 'node:fs';
+import * as lists from './checks.mjs';
+
+process.umask(0);
+const [list, number, at] = process.argv.slice(2);
+try {
+  lists[list][Number(number)].check(fs, at);
+} catch (error) {
+  process.stdout.write(String(error.stack ?? error));
+}
