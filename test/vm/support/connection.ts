@@ -21,7 +21,7 @@ export interface Answer {
 }
 
 /** The value of an answer. @throws GuestError */
-export function valueOf({ value, error }: Answer): unknown {
+export function valueIn({ value, error }: Answer): unknown {
   if (error) throw new GuestError(error.message, error.code, error.stack);
   return value;
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { VmAssets } from './assets.js';
-import { type Answer, Connection, valueOf } from './connection.js';
+import { type Answer, Connection, valueIn } from './connection.js';
 import type { SharedMemoryFile } from './memory-file.js';
 import { Qemu } from './qemu.js';
 import { SyncConnection } from './sync-connection.js';
@@ -137,7 +137,7 @@ export class VirtualMachine {
     const answer = await Promise.race([this.parts.calls.call(module, name, args), late]);
     done.abort();
     if (answer === null) throw this.#late(`${module}.${name}`, timeoutMs);
-    return valueOf(answer) as T;
+    return valueIn(answer) as T;
   }
 
   /** As call(), but this thread waits. */
@@ -148,7 +148,7 @@ export class VirtualMachine {
     } catch {
       throw this.#late(`${module}.${name}`, CALL_MS);
     }
-    return valueOf(answer) as T;
+    return valueIn(answer) as T;
   }
 
   /** A shell command, to its end. Default 30 s, then it is killed. */
