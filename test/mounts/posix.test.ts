@@ -1,15 +1,13 @@
-import { spawnSync } from 'node:child_process';
 import type fs from 'node:fs';
 import { chmodSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Volume } from '../../src/index.js';
-import { type Behaviour, everywhere, famfsRules, mountOnly, onDirectories } from './posix/behaviours.js';
+import { everywhere, famfsRules, mountOnly, onDirectories, runs } from './posix/behaviours.js';
+import { checkInOwnProcess, runsChecks } from './posix/checking.js';
 import * as checks from './posix/checks.mjs';
 import { type DirectoryFace, directoryFace, type Face, libraryFace } from './posix/faces.js';
 import { because, noMounts, Place } from './support.js';
 
-const runCheck = join(import.meta.dirname, 'posix/run-check.mjs');
 const isRoot = process.geteuid?.() === 0;
 
 const TMPFS_MAGIC = 0x01021994;
@@ -21,44 +19,6 @@ function isTmpfs(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Runs a list, each behaviour in a directory of its own. */
-function runs<F extends Face>(list: readonly Behaviour<F>[], face: () => F, skip: boolean): void {
-  for (const [number, behaviour] of list.entries()) {
-    it.skipIf(skip)(behaviour.name, () => {
-      const at = `/${list.length}-${number}`;
-      face().mkdir(at);
-      behaviour.check(face(), at);
-    });
-  }
-}
-
-type ListName = 'reading' | 'alike' | 'famfsOnly' | 'clientOnly';
-
-/** Runs checks on a directory of the host, each in a process that cannot hang us. */
-function runsChecks(
-  names: readonly ListName[],
-  face: () => DirectoryFace,
-  root: () => string,
-  skip: boolean,
-) {
-  for (const list of names)
-    for (const [number, { name, files = {} }] of checks[list].entries()) {
-      it.skipIf(skip)(name, () => {
-        const at = `/${list}-${number}`;
-        face().mkdir(at);
-        for (const [file, text] of Object.entries(files)) face().write(`${at}/${file}`, text);
-        expect(checkIn(list, number, root() + at)).toBe('');
-      });
-    }
-}
-
-/** What does not hold, or ''. */
-function checkIn(list: ListName, number: number, directory: string): string {
-  const words = ['-k', '1', '20', process.execPath, runCheck, list, String(number), directory];
-  const { status, stdout, stderr } = spawnSync('timeout', words, { encoding: 'utf8' });
-  return status === 0 ? stdout : `exit ${status} ${stderr}`;
 }
 
 describe('the library', () => {
@@ -119,12 +79,12 @@ describe.skipIf(noMounts !== '')(`a mount that only reads${because}`, () => {
   afterAll(() => place?.close());
   for (const [number, { name }] of checks.clientOnly.entries()) {
     it(`with --read-only: ${name}`, () => {
-      expect(checkIn('clientOnly', number, place.mount('dax0.0', '--read-only'))).toBe('');
+      expect(checkInOwnProcess('clientOnly', number, place.mount('dax0.0', '--read-only'))).toBe('');
     });
     it(`as a client: ${name}`, () => {
       const at = place.mountpoint();
       expect(place.udax('--role', 'client', 'mount', 'dax0.0', at)).toMatchObject({ status: 0 });
-      expect(checkIn('clientOnly', number, at)).toBe('');
+      expect(checkInOwnProcess('clientOnly', number, at)).toBe('');
     });
   }
 });
