@@ -6,7 +6,7 @@ import {
   type NodeId,
   startSession,
 } from '../../fuse/index.js';
-import { defaultRoot, isDeviceName } from '../../machine/index.js';
+import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import type { FamfsQuestion } from './file-system.js';
 
 /** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
@@ -15,6 +15,8 @@ const TICK_MILLISECONDS = 100;
 export interface FamfsMountOptions {
   /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
   root?: string;
+  /** Of the kernel's bus (root `kernel:`): where the state of this host is. */
+  stateDirectory?: string;
   /** Mounts `ro`: the kernel answers EROFS by itself. Nothing is written to the volume. */
   readOnly?: boolean;
   /** Default: master when this host owns the volume, else client. */
@@ -36,6 +38,7 @@ export interface FamfsMountOptions {
 /** What the worker gets (structured clone). */
 export interface FamfsMountData {
   root: string;
+  stateDirectory: string;
   device: string;
   readOnly: boolean;
   xattrs: boolean;
@@ -111,8 +114,10 @@ export async function mountFamfsAt(
 ): Promise<FamfsMount> {
   const { readOnly = false, allowOther = false, xattrs = true, role, by, onWire, onReport } = options;
   const where = isDeviceName(device) ? device : resolve(device);
+  const root = absoluteRoot(options.root ?? defaultRoot());
   const data: FamfsMountData = {
-    root: resolve(options.root ?? defaultRoot()),
+    root,
+    stateDirectory: options.stateDirectory ?? stateDirectoryOf(root),
     device: where,
     readOnly,
     xattrs,
