@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Virtual machines, minutes: npm run test:vm.
+    exclude: [...configDefaults.exclude, 'test/vm/**'],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -249,6 +249,28 @@ describe('a queue on a volume', () => {
     queue.close();
   });
 
+  for (const [end, other] of [
+    ['consumer', 'producer'],
+    ['producer', 'consumer'],
+  ] as const) {
+    it(`has its ${end} on a client that may store, its ${other} on the master`, () => {
+      const { pool, volume } = queueOn();
+      const client = pool.mount({ uuid: OTHER_HOST, clientWrites: true });
+      const log = pool.metadata();
+      const here = openQueue(volume, '/q0', { role: other });
+      const there = openQueue(client, '/q0', { role: end });
+      const [producer, consumer] = end === 'producer' ? [there, here] : [here, there];
+      for (let i = 0; i < 20; i++) {
+        expect(producer.tryPut(Uint8Array.of(i, 1))).toBe(true);
+        expect(consumer.tryGet()?.subarray(0, 2)).toEqual(Uint8Array.of(i, 1));
+      }
+      expect(consumer.tryGet()).toBeNull();
+      expect(pool.metadata().equals(log)).toBe(true);
+      here.close();
+      there.close();
+    });
+  }
+
   it('says so when the volume was closed under it', () => {
     const { volume } = queueOn();
     const queue = openQueue(volume, '/q0', { role: 'both' });

@@ -99,10 +99,19 @@ export class Pool {
   }
 
   mountOn(machine: Machine, options: MountOptions = {}): Volume {
-    const { role, readOnly } = options;
-    const volume = mountFamfsOn(machine, { ...(role && { role }), ...(readOnly && { readOnly }) });
+    const { role, readOnly = false, clientWrites = false } = options;
+    const volume = mountFamfsOn(machine, { readOnly, clientWrites, ...(role && { role }) });
     this.#volumes.push(volume);
     return volume;
+  }
+
+  /** Superblock and log as they are on the media. */
+  metadata(): Buffer {
+    const bytes = Buffer.alloc(10 * MIB);
+    const fd = fs.openSync(this.file, 'r');
+    fs.readSync(fd, bytes);
+    fs.closeSync(fd);
+    return bytes;
   }
 
   /** Problems that fsck finds. */

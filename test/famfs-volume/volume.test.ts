@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deviceMedia, formatMedia, type Volume } from '../../src/famfs/index.js';
-import { contentOf, HPA, MIB, OTHER_HOST, PAGE, Pool, pattern, UNIT } from './support.js';
+import { deviceMedia, formatMedia, takeOver, type Volume } from '../../src/famfs/index.js';
+import { contentOf, HPA, MIB, OTHER_HOST, PAGE, Pool, pattern, THIS_HOST, UNIT } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });
 
@@ -304,6 +304,52 @@ describe('mounting', () => {
     }
     await expect(client.copyIn(source, '/b')).rejects.toEqual(coded('EROFS'));
     expect(() => pool.mount({ uuid: OTHER_HOST, role: 'master' })).toThrow(coded('EPERM'));
+    pool.close();
+  });
+
+  it('a client that was given clientWrites stores into files that are there, and makes none', async () => {
+    const pool = new Pool();
+    const master = pool.mount();
+    const theirs = master.create('/a', { size: 10 });
+    const source = pool.hostFile('source', pattern(10));
+    const client = pool.mount({ uuid: OTHER_HOST, clientWrites: true });
+    expect([client.role, client.readOnly, client.acceptsStores]).toEqual(['client', true, true]);
+    const log = pool.metadata();
+    const file = client.open('/a', { writable: true });
+    file.write(pattern(9), 0);
+    file.map({ writable: true })[9] = 77;
+    const seen = new Uint8Array(10);
+    theirs.read(seen, 0);
+    expect(seen).toEqual(Uint8Array.of(...pattern(9), 77));
+    for (const act of [() => client.create('/b', { size: 1 }), () => client.mkdir('/b')]) {
+      expect(act).toThrow(coded('EROFS'));
+    }
+    await expect(client.copyIn(source, '/a')).rejects.toEqual(coded('EROFS'));
+    expect(pool.metadata().equals(log)).toBe(true);
+    const protectedClient = pool.mount({ uuid: OTHER_HOST, clientWrites: true, readOnly: true });
+    expect(() => protectedClient.open('/a', { writable: true })).toThrow(coded('EROFS'));
+    pool.close();
+  });
+
+  it('a master that slept through a take-over writes nothing any more, and still reads', async () => {
+    const pool = new Pool();
+    const old = pool.mount();
+    old.create('/a', { size: 10 }).write(pattern(10), 0);
+    const source = pool.hostFile('source', pattern(10));
+    const media = deviceMedia(pool.machine({ uuid: OTHER_HOST }));
+    takeOver(media, { systemUuid: OTHER_HOST, from: THIS_HOST });
+    media.close();
+    const log = pool.metadata();
+    for (const act of [() => old.create('/b', { size: 1 }), () => old.mkdir('/b')]) {
+      expect(act).toThrow(coded('EROFS'));
+    }
+    await expect(old.copyIn(source, '/b')).rejects.toEqual(coded('EROFS'));
+    expect(pool.metadata().equals(log)).toBe(true);
+    pool.mount({ uuid: OTHER_HOST }).mkdir('/theirs');
+    expect(old.refresh()).toBe(1);
+    expect(contentOf(old, '/a')).toEqual(pattern(10));
+    expect(old.exists('/theirs')).toBe(true);
+    expect(pool.fsck()).toEqual([]);
     pool.close();
   });
 

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { mkfs, mountFamfs, openMachine } from '../../src/index.js';
+import { createQueue, mkfs, mountFamfs, openMachine, openQueue } from '../../src/index.js';
 import { canPersistMemory } from '../../src/libc/index.js';
 
 describe('memory whose users do not share caches', () => {
@@ -45,6 +45,26 @@ describe('memory whose users do not share caches', () => {
       });
     },
   );
+
+  it.skipIf(!canPersistMemory())('carries a queue between two hosts (needs libpmem1)', () => {
+    const master = openMachine(path.join(directory, 'a'));
+    const client = openMachine(path.join(directory, 'b'));
+    for (const machine of [master, client]) {
+      machine.createRegion({ size: '32MiB', backing, coherent: false });
+      machine.reconfigure('dax0.0', 'famfs');
+    }
+    mkfs(master.device('dax0.0'));
+    const here = mountFamfs(master.device('dax0.0'));
+    createQueue(here, '/q', { nbuckets: 4, bucketSize: 64 });
+    const there = mountFamfs(client.device('dax0.0'), { role: 'client', clientWrites: true });
+    const producer = openQueue(here, '/q', { role: 'producer' });
+    const consumer = openQueue(there, '/q', { role: 'consumer' });
+    for (let i = 0; i < 10; i++) {
+      expect(producer.tryPut(Uint8Array.of(i))).toBe(true);
+      expect(consumer.tryGet()?.[0]).toBe(i);
+    }
+    for (const end of [producer, consumer, there, here, client, master]) end.close();
+  });
 
   it('must be named: memory of our own is always coherent', () => {
     const machine = openMachine(path.join(directory, 'a'));

@@ -37,6 +37,22 @@ describe.skipIf(noMounts !== '')(`a mount and what happens past it${because}`, (
     expect(Buffer.from(view.subarray(4094, 4099)).toString()).toBe('hello');
   });
 
+  it('a client writes files that are there when it was given that, and makes none', () => {
+    const view = place.volume().create('/f', { size: 8192 }).map();
+    const reader = place.udax('--role', 'client', 'mount', 'dax0.0', place.mountpoint());
+    expect(reader.status).toBe(0);
+    const onlyReads = reader.stdout.match(/is at (.*) \(pid/)![1];
+    expect(sh(`printf no | dd of='${onlyReads}/f' conv=notrunc`).stderr).toContain('Read-only file system');
+    const writer = place.udax('--role', 'client', 'mount', '--client-writes', 'dax0.0', place.mountpoint());
+    const at = writer.stdout.match(/is at (.*) \(pid/)![1];
+    output(`printf yes | dd of='${at}/f' conv=notrunc 2>/dev/null`);
+    expect(Buffer.from(view.subarray(0, 3)).toString()).toBe('yes');
+    expect(output(`head -c 3 '${at}/f'`)).toBe('yes');
+    expect(sh(`mkdir '${at}/d'`).stderr).toContain('Read-only file system');
+    expect(sh(`echo new > '${at}/new'`).stderr).toContain('Read-only file system');
+    expect(sh(`: > '${at}/f'`).status).not.toBe(0);
+  });
+
   it.skipIf(!have('python3'))('mmap readers see a writer after publish() (needs python3)', async () => {
     const volume = place.volume();
     const view = volume.create('/f', { size: 8192 }).map({ writable: true });

@@ -21,6 +21,7 @@ export const mountCommands: readonly CommandSpec[] = [
       foreground,
       allowOther,
       ['--read-only', 'nothing is written through it'],
+      ['--client-writes', 'on a client: files that are there can be written (see docs/multi-host.md)'],
       ['--no-xattr', 'without user.famfs.*: ls -l is faster'],
       wirelog,
     ],

@@ -26,6 +26,7 @@ interface MountFlags {
   foreground?: boolean;
   allowOther?: boolean;
   readOnly?: boolean;
+  clientWrites?: boolean;
   xattr?: boolean;
   wirelog?: boolean;
 }
@@ -44,8 +45,9 @@ export async function mount(context: Context, [device = '', directory = '']: str
   await mountInBackgroundOrHere(context, about, flags, [where, about.mountpoint], () =>
     mountFamfsAt(where, about.mountpoint, {
       ...machineOf(context),
-      ...(context.role && { role: context.role }),
       readOnly: flags.readOnly ?? false,
+      clientWrites: flags.clientWrites ?? false,
+      ...(context.role && { role: context.role }),
       xattrs: flags.xattr ?? true,
       ...common(context, flags),
     }),
@@ -97,6 +99,7 @@ async function mountInBackgroundOrHere(
     '-f',
     ...(flags.allowOther ? ['--allow-other'] : []),
     ...(flags.readOnly ? ['--read-only'] : []),
+    ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
   ];
   const globals = [

@@ -73,7 +73,7 @@ async function put(context: Context, text: string, messages: string[], flags: Pc
   const { device, path } = volumeAddress(text);
   const times = flags.count === undefined ? 1 : integerArgument(flags.count, '-c COUNT', 1);
   const input = messages.length > 0 ? null : readFileSync(0);
-  await withVolume(context, device, { readOnly: false }, async (volume) => {
+  await withVolume(context, device, { readOnly: false, clientWrites: true }, async (volume) => {
     const queue = openQueue(volume, path, { role: 'producer' });
     try {
       const list =
@@ -112,7 +112,7 @@ async function get(context: Context, text: string, flags: PcqFlags): Promise<voi
     : flags.count === undefined
       ? 1
       : integerArgument(flags.count, '-c COUNT', 1);
-  await withVolume(context, device, { readOnly: false }, async (volume) => {
+  await withVolume(context, device, { readOnly: false, clientWrites: true }, async (volume) => {
     const queue = openQueue(volume, path, { role: 'consumer' });
     try {
       const messages: Uint8Array[] = [];

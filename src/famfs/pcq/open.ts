@@ -16,16 +16,18 @@ const CONSUMER_INDEX = consumerLayout.fields.consumerIndex;
 
 /**
  * Opens a queue as its producer, its consumer, or both (mirrors the roles of C's pcq).
- * @throws DaxError ENOENT; EINVAL no queue; EBADMSG damaged; EROFS on a volume that does not write; EBUSY another
+ * The two ends may be on two hosts: one that is a client mounts with `clientWrites`.
+ * @throws DaxError ENOENT; EINVAL no queue; EBADMSG damaged; EROFS on a volume that takes no stores; EBUSY another
  * process of this host is that end already
  */
 export function openQueue(volume: Volume, path: string, { role }: QueueOptions): Queue {
   const opened: VolumeFile[] = [];
   const locks: FileLock[] = [];
   try {
-    const producerFile = volume.open(path, { writable: true });
+    // Each end stores into its own file alone: the other host's it can only look at.
+    const producerFile = volume.open(path, { writable: role !== 'consumer' });
     opened.push(producerFile);
-    const consumerFile = volume.open(consumerPath(path), { writable: true });
+    const consumerFile = volume.open(consumerPath(path), { writable: role !== 'producer' });
     opened.push(consumerFile);
     const { nbuckets, bucketSize, bucketArrayOffset } = headersOf(producerFile, consumerFile).producer;
     if (role !== 'consumer') locks.push(takeEnd(producerFile, PRODUCER_INDEX, 'producer'));

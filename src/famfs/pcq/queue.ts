@@ -37,6 +37,7 @@ export class Queue {
   readonly #consumerWords: Uint32Array;
   readonly #bucketArrayOffset: number;
   readonly #needsWriteBack: boolean;
+  readonly #needsRefetch: boolean;
   readonly #locks: FileLock[];
   /** One bucket, private: checked and taken apart where nobody else writes. */
   readonly #scratch: Uint8Array;
@@ -68,10 +69,18 @@ export class Queue {
     this.#locks = parts.locks;
     this.#bucketArrayOffset = bucketArrayOffset;
     this.#needsWriteBack = producerFile.needsWriteBack;
-    this.#producerWords = wordsOf(producerFile, producerLayout.size);
-    this.#consumerWords = wordsOf(consumerFile, consumerLayout.size);
+    this.#needsRefetch = producerFile.needsRefetch;
+    const puts = parts.role !== 'consumer';
+    this.#producerWords = wordsOf(producerFile, producerLayout.size, puts);
+    this.#consumerWords = wordsOf(consumerFile, consumerLayout.size, parts.role !== 'producer');
     this.#bucketsInWindow = Math.max(1, Math.floor(WINDOW_BYTES / bucketSize));
-    this.#buckets = mapBuckets(producerFile, bucketArrayOffset, nbuckets * bucketSize, this.#windowBytes);
+    this.#buckets = mapBuckets(
+      producerFile,
+      bucketArrayOffset,
+      nbuckets * bucketSize,
+      this.#windowBytes,
+      puts,
+    );
     this.#scratch = new Uint8Array(bucketSize);
     this.#scratchView = viewOf(this.#scratch);
     this.#scratchCovered = this.#scratch.subarray(0, bucketSize - PCQ_CRC_BYTES);
@@ -197,10 +206,14 @@ export class Queue {
   }
 
   #producerIndex(): number {
+    if (this.#needsRefetch && this.role === 'consumer')
+      this.#producerFile.refetch(PRODUCER_INDEX.offset, PRODUCER_INDEX.size);
     return this.#checkedIndex(Atomics.load(this.#producerWords, PRODUCER_INDEX_WORD), 'producer_index');
   }
 
   #consumerIndex(): number {
+    if (this.#needsRefetch && this.role === 'producer')
+      this.#consumerFile.refetch(CONSUMER_INDEX.offset, CONSUMER_INDEX.size);
     return this.#checkedIndex(Atomics.load(this.#consumerWords, CONSUMER_INDEX_WORD), 'consumer_index');
   }
 
@@ -237,6 +250,8 @@ export class Queue {
   /** The bucket into scratch, checked. @throws DaxError EBADMSG */
   #load(index: number): void {
     for (let tries = 1; ; tries++) {
+      if (this.#needsRefetch)
+        this.#producerFile.refetch(this.#bucketArrayOffset + index * this.bucketSize, this.bucketSize);
       this.#scratch.set(this.#bucket(index));
       if (this.#isWhole()) break;
       if (tries === TRIES) {
@@ -312,15 +327,21 @@ export class Queue {
   }
 }
 
-function wordsOf(file: VolumeFile, length: number): Uint32Array {
-  return file.mapAs(Uint32Array, { length, writable: true });
+function wordsOf(file: VolumeFile, length: number, writable: boolean): Uint32Array {
+  return file.mapAs(Uint32Array, { length, writable });
 }
 
-function mapBuckets(file: VolumeFile, offset: number, length: number, windowBytes: number): Uint8Array[] {
+function mapBuckets(
+  file: VolumeFile,
+  offset: number,
+  length: number,
+  windowBytes: number,
+  writable: boolean,
+): Uint8Array[] {
   const windows: Uint8Array[] = [];
   for (let at = 0; at < length; at += windowBytes) {
     const bytes = Math.min(windowBytes, length - at);
-    windows.push(file.map({ offset: offset + at, length: bytes, writable: true }));
+    windows.push(file.map({ offset: offset + at, length: bytes, writable }));
   }
   return windows;
 }

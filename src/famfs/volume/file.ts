@@ -9,8 +9,10 @@ import type { MapOptions, ViewConstructor } from './types.js';
 export interface OpenFileHost {
   /** Throws when the volume is closed or its device gone; notices what other processes did to the memory. */
   check(): void;
-  /** EROFS with the reason when this volume does not write. */
-  checkWritable(path: string): void;
+  /** EROFS with the reason when this volume takes no new names. */
+  checkChange(path: string): void;
+  /** EROFS with the reason when this volume takes no stores into its files. */
+  checkStores(path: string): void;
   /** The volume closes the mappings of handles that nobody closed. */
   mapped(mapping: DaxMapping): void;
   unmapped(mapping: DaxMapping): void;
@@ -138,6 +140,20 @@ export class VolumeFile {
   }
 
   /**
+   * Makes the next loads of bytes through a view look at the memory, not at what our caches remember of it. Nothing to do where
+   * all users of the memory share caches.
+   */
+  refetch(offset = 0, length = this.size - offset): void {
+    this.#check();
+    if (!this.#host.coherent) this.#host.refetch(this.fmap, offset, length);
+  }
+
+  /** Whether loads through a view may show old bytes until refetch(): memory of hosts that do not share caches. */
+  get needsRefetch(): boolean {
+    return !this.#host.coherent;
+  }
+
+  /**
    * Locks bytes of the file against other handles, processes included, of this host. Advisory; ends with release()
    * or with the process.
    * @returns null when another handle has a lock on some of them
@@ -211,7 +227,7 @@ export class VolumeFile {
   }
 
   #checkWritable(): void {
-    this.#host.checkWritable(this.path);
+    this.#host.checkStores(this.path);
     if (this.#readOnly) {
       fail('EBADF', `${this.path} was opened with writable: false: open it for writing`, { path: this.path });
     }

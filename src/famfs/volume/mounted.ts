@@ -138,11 +138,17 @@ export class MountedFamfs implements HolderOperations {
     }
   }
 
+  #isAsMounted({ offset, size }: { offset: number; size: number }): boolean {
+    for (let word = offset / 4; word < (offset + size) / 4; word++) {
+      if (this.#superblockWords[word] !== this.#identity[word]) return false;
+    }
+    return true;
+  }
+
   #assertSameFileSystem(): void {
     const { uuid, magic } = superblockLayout.fields;
-    const same = (word: number) => this.#superblockWords[word] === this.#identity[word];
-    const at = uuid.offset / 4;
-    if (same(magic.offset / 4) && same(at) && same(at + 1) && same(at + 2) && same(at + 3)) return;
+    this.media.invalidate(0, superblockLayout.size);
+    if (this.#isAsMounted(magic) && this.#isAsMounted(uuid)) return;
     fail(
       'ESTALE',
       `${this.device.name} was formatted anew while it was mounted: close the volume and mount it again`,
@@ -152,15 +158,26 @@ export class MountedFamfs implements HolderOperations {
     );
   }
 
+  /** A master that slept through a take-over must not write beside the new one. */
+  #assertSameOwner(): void {
+    if (this.#isAsMounted(superblockLayout.fields.systemUuid)) return;
+    fail(
+      'EROFS',
+      `${this.device.name} was taken over by another host while it was mounted: this host is a client of it now; mount it again to read it`,
+      { path: this.device.name },
+    );
+  }
+
   /**
    * Runs `act` while the log is ours alone and replayed to its end. Short: other writers wait.
-   * @throws DaxError EBADMSG when the log has a bad entry: appending behind it would lose the new one
+   * @throws DaxError EROFS when another host took the file system over; EBADMSG when the log has a bad entry: appending behind it would lose the new one
    */
   session<T>(act: () => T): T {
     this.check();
     this.#locks.takeLog();
     try {
       this.refresh();
+      this.#assertSameOwner();
       const { stopped } = this.tree;
       if (stopped) {
         fail(

@@ -29,6 +29,11 @@ export interface MountOptions {
   role?: Role;
   /** Nothing is written: no metadata, no data, every view is private or protected. */
   readOnly?: boolean;
+  /**
+   * Lets a client store into the bytes of files that are there; log and superblock stay its master's. famfs has no locks
+   * between hosts: for files of which it is agreed who writes them, as each end of a queue. Default false.
+   */
+  clientWrites?: boolean;
 }
 
 export interface MkdirOptions {

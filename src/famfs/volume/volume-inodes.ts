@@ -90,7 +90,7 @@ export class VolumeInodes {
   /** @throws DaxError EROFS when asked to write where that is not possible */
   open(ino: number, { writable }: { writable: boolean }): VolumeFile {
     this.#host.check();
-    if (writable) this.#host.checkWritable(this.pathOf(ino));
+    if (writable) this.#host.checkStores(this.pathOf(ino));
     return new VolumeFile(this.#mounted.inode(ino), this.#host, !writable);
   }
 
@@ -114,7 +114,7 @@ export class VolumeInodes {
   /** A new file that grows until it is published. @throws DaxError EROFS; as Volume.create() for the name */
   grow(path: string, options: GrowingFileOptions): GrowingFile {
     this.#host.check();
-    this.#host.checkWritable(path);
+    this.#host.checkChange(path);
     return new GrowingFile(this.#mounted, path, options);
   }
 }

@@ -15,6 +15,7 @@ import type { Inode } from './inode.js';
 import { MountedFamfs } from './mounted.js';
 import { find, isThere, namesIn, statOf, walkTree } from './names.js';
 import { Publications } from './publications.js';
+import { type Refusals, refusals } from './refusals.js';
 import type {
   CopyOptions,
   CreateOptions,
@@ -36,8 +37,10 @@ import { VolumeWatcher, type WatchOptions } from './watch.js';
  */
 export class Volume {
   readonly role: Role;
-  /** Nothing can be written: a client, a read-only mount, or memory that is. */
+  /** Nothing can be made: a client, a read-only mount, or memory that is. */
   readonly readOnly: boolean;
+  /** Bytes of files that are there can be stored to: a volume that is not readOnly, or a client with `clientWrites`. */
+  readonly acceptsStores: boolean;
   /** The device's name, for messages. */
   readonly device: string;
   readonly superblock: Superblock;
@@ -45,6 +48,7 @@ export class Volume {
   readonly publications: Publications;
   readonly #mounted: MountedFamfs;
   readonly #whyReadOnly: string | null;
+  readonly #whyNoStores: string | null;
   readonly #host: OpenFileHost;
   /** Uses of mappings by this volume's files. */
   readonly #mappings = new Map<DaxMapping, number>();
@@ -55,20 +59,23 @@ export class Volume {
 
   /**
    * Made by mountFamfsOn().
-   * @param whyReadOnly the sentence that refuses writers, or null
+   * @param refusals the sentences that refuse who would make something, and who would store into a file; or null
    */
-  constructor(mounted: MountedFamfs, role: Role, whyReadOnly: string | null) {
+  constructor(mounted: MountedFamfs, role: Role, refusals: Refusals) {
     this.#mounted = mounted;
     this.role = role;
-    this.#whyReadOnly = whyReadOnly;
-    this.readOnly = whyReadOnly !== null;
+    this.#whyReadOnly = refusals.readOnly;
+    this.#whyNoStores = refusals.noStores;
+    this.readOnly = refusals.readOnly !== null;
+    this.acceptsStores = refusals.noStores === null;
     this.device = mounted.device.name;
     this.superblock = mounted.superblock;
     this.publications = new Publications(mounted.device.reservations, mounted.superblock.uuid);
     this.#seen = mounted.tree.nextIndex;
     this.#host = {
       check: () => this.#check(),
-      checkWritable: (path) => this.#checkWritable(path),
+      checkChange: (path) => this.#checkChange(path),
+      checkStores: (path) => this.#checkStores(path),
       mapped: (mapping) => this.#mappings.set(mapping, (this.#mappings.get(mapping) ?? 0) + 1),
       unmapped: (mapping) => this.#unmapped(mapping),
       flushes: mounted.media.flushes,
@@ -110,7 +117,7 @@ export class Volume {
    */
   open(path: string, { writable }: OpenOptions = {}): VolumeFile {
     this.#check();
-    if (writable) this.#checkWritable(path);
+    if (writable) this.#checkStores(path);
     const inode = this.#inode(path);
     inode.assertHere();
     return new VolumeFile(inode, this.#host, writable === false);
@@ -277,7 +284,7 @@ export class Volume {
     const { media, superblock } = this.#mounted;
     media.sync(0, superblock.logOffset + superblock.logLength);
     media.fence();
-    if (!this.readOnly) this.publications.announce();
+    if (this.acceptsStores) this.publications.announce();
   }
 
   /** The volume by inode numbers instead of paths: for servers. */
@@ -325,7 +332,8 @@ export class Volume {
 
   #checkChange(path: string): void {
     this.#check();
-    this.#checkWritable(path);
+    if (this.#whyReadOnly !== null)
+      fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
   }
 
   #check(): void {
@@ -335,9 +343,9 @@ export class Volume {
     this.#mounted.check();
   }
 
-  #checkWritable(path: string): void {
-    if (this.#whyReadOnly !== null)
-      fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
+  #checkStores(path: string): void {
+    if (this.#whyNoStores !== null)
+      fail('EROFS', `${path} cannot be written: ${this.#whyNoStores}`, { path });
   }
 }
 
@@ -363,25 +371,9 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
         },
       );
     }
-    return new Volume(mounted, role, whyReadOnly(device, role, isOwner, options));
+    return new Volume(mounted, role, refusals(device, role, isOwner, options));
   } catch (error) {
     mounted.leave();
     throw error;
   }
-}
-
-function whyReadOnly(
-  device: FamfsDevice,
-  role: Role,
-  isOwner: boolean,
-  options: MountOptions,
-): string | null {
-  if (role === 'client' && !isOwner) {
-    return `${device.name} belongs to another host, and only the owner writes; read it, or write there`;
-  }
-  if (role === 'client') return `${device.name} is mounted as a client; mount it as its master`;
-  if (options.readOnly) return `${device.name} is mounted read-only; mount it without readOnly`;
-  if (!device.writable)
-    return `this process may only read the memory of ${device.name}; check its permissions`;
-  return null;
 }

@@ -153,21 +153,21 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   fsyncdir(): void {
-    if (!this.#volume.readOnly) this.#volume.publish();
+    if (this.#volume.acceptsStores) this.#volume.publish();
   }
 
   // Files
 
   open(node: NodeId, flags: number): FuseOpenAnswer {
     const writable = opensForWriting(flags);
-    if (writable) this.#mustWrite(node);
+    if (writable && !this.#volume.acceptsStores) this.#mustWrite(node);
     const { ino, growing } = this.#names.resolve(node);
     this.#opened.add(node);
     if (growing) return { handle: this.#files.open(this.#growingHandle(growing, writable)), directIo: true };
     const handle = this.#files.open(this.#openLogged(ino, writable));
     // What this host may write is read where it is, so that stores made past this mount are seen.
     const changes =
-      !this.#volume.readOnly && (writable || (this.#volume.inodes.stat(ino).mode & WRITE_BITS) !== 0);
+      this.#volume.acceptsStores && (writable || (this.#volume.inodes.stat(ino).mode & WRITE_BITS) !== 0);
     return changes ? { handle, directIo: true, parallelDirectWrites: true } : { handle, keepCache: true };
   }
 

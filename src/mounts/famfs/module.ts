@@ -8,10 +8,10 @@ import type { FamfsMountData } from './mount.js';
 const NO_XATTRS = { getxattr: undefined, listxattr: undefined };
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
-  const { root, stateDirectory, device, readOnly, role, xattrs } = data as FamfsMountData;
+  const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs } = data as FamfsMountData;
   const opened = openDevice(device, { root, stateDirectory, ...(readOnly && { writable: false }) });
   try {
-    const volume = mountFamfsOn(opened, { readOnly, ...(role && { role }) });
+    const volume = mountFamfsOn(opened, { readOnly, clientWrites, ...(role && { role }) });
     const fileSystem = new FamfsFileSystem(volume, host, () => opened.close());
     // What is not there is ENOSYS, after which the kernel does not ask again.
     return xattrs ? fileSystem : (Object.assign(fileSystem, NO_XATTRS) as FuseFileSystem);

@@ -21,6 +21,8 @@ export interface FamfsMountOptions {
   readOnly?: boolean;
   /** Default: master when this host owns the volume, else client. */
   role?: 'master' | 'client';
+  /** On a client: files that are there can be written, as MountOptions.clientWrites says. */
+  clientWrites?: boolean;
   /** Other users may use it too (root, or user_allow_other in /etc/fuse.conf). Modes and owners are checked either way. */
   allowOther?: boolean;
   /**
@@ -41,6 +43,7 @@ export interface FamfsMountData {
   stateDirectory: string;
   device: string;
   readOnly: boolean;
+  clientWrites: boolean;
   xattrs: boolean;
   role?: 'master' | 'client';
 }
@@ -112,7 +115,8 @@ export async function mountFamfsAt(
   mountpoint: string,
   options: FamfsMountOptions = {},
 ): Promise<FamfsMount> {
-  const { readOnly = false, allowOther = false, xattrs = true, role, by, onWire, onReport } = options;
+  const { readOnly = false, clientWrites = false, allowOther = false, xattrs = true } = options;
+  const { role, by, onWire, onReport } = options;
   const where = isDeviceName(device) ? device : resolve(device);
   const root = absoluteRoot(options.root ?? defaultRoot());
   const data: FamfsMountData = {
@@ -120,6 +124,7 @@ export async function mountFamfsAt(
     stateDirectory: options.stateDirectory ?? stateDirectoryOf(root),
     device: where,
     readOnly,
+    clientWrites,
     xattrs,
     ...(role && { role }),
   };

@@ -1,0 +1,15 @@
+import { inject } from 'vitest';
+import type { VmAssets } from './assets.js';
+
+export { GuestError } from './connection.js';
+export { type GuestProcess, type Outcome, VirtualMachine } from './machine.js';
+export { SharedMemoryFile } from './memory-file.js';
+
+export const MIB = 2 ** 20;
+
+/** What this run's VMs boot from. */
+export const assets: VmAssets = inject('vm');
+/** Whether no VM can be booted here. */
+export const noVms = assets.reason !== '';
+/** For titles: skipped tests say why. */
+export const because = noVms ? ` (skipped: ${assets.reason})` : '';

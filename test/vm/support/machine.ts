@@ -1,0 +1,207 @@
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { VmAssets } from './assets.js';
+import { type Answer, Connection, valueIn } from './connection.js';
+import type { SharedMemoryFile } from './memory-file.js';
+import { Qemu } from './qemu.js';
+import { SyncConnection } from './sync-connection.js';
+
+const BOOT_MS = 60_000;
+const CALL_MS = 30_000;
+
+export interface VmOptions {
+  /** Its host name. Default vm0. Distinct among VMs over one memory file. */
+  name?: string;
+  /** /opt/famfs/system_uuid: who this host is to famfs. Default: a new one. */
+  uuid?: string;
+  /** Default 1024. */
+  ramMiB?: number;
+  /** Default 2. */
+  cpus?: number;
+}
+
+/** The VM's /dev/dax0.0 as its kernel has it; bytes. */
+export interface DaxFacts {
+  path: string;
+  size: number;
+  align: number;
+  /** Where its first byte is in the memory file. */
+  offset: number;
+}
+
+export interface Outcome {
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  timeoutMs?: number;
+  env?: Record<string, string>;
+  /** stdin */
+  input?: string;
+}
+
+/** A program that runs in a VM. */
+export interface GuestProcess {
+  readonly pid: number;
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Until it has ended. */
+  wait(): Promise<Outcome>;
+  /** Its stdout, once that contains a text. */
+  outputWith(text: string): Promise<string>;
+}
+
+/**
+ * A Linux host of its own: a real kernel with /dev/dax0.0 over a memory file, which several of them may share. An agent in
+ * it runs programs and functions. Every call is bounded; one that times out says what the console said last.
+ */
+export class VirtualMachine {
+  readonly release: string;
+  /** From the start of QEMU to the agent's first word. */
+  readonly bootMs: number;
+  readonly dax: DaxFacts;
+
+  private constructor(
+    readonly name: string,
+    readonly uuid: string,
+    readonly memory: SharedMemoryFile,
+    private readonly parts: { qemu: Qemu; calls: Connection; sync: SyncConnection },
+    facts: { release: string; bootMs: number; dax: DaxFacts },
+  ) {
+    this.release = facts.release;
+    this.bootMs = facts.bootMs;
+    this.dax = facts.dax;
+  }
+
+  /** Boots. @throws Error with the console's last lines when the agent is not there in time */
+  static async start(
+    assets: VmAssets,
+    memory: SharedMemoryFile,
+    options: VmOptions = {},
+  ): Promise<VirtualMachine> {
+    const { name = 'vm0', uuid = randomUUID(), ramMiB = 1024, cpus = 2 } = options;
+    const ports = {
+      'udax.calls': path.join(memory.directory, `${name}.calls`),
+      'udax.sync': path.join(memory.directory, `${name}.sync`),
+    };
+    const calls = await Connection.listen(ports['udax.calls']);
+    const sync = await SyncConnection.listen(ports['udax.sync']);
+    const begun = performance.now();
+    const qemu = new Qemu({ assets, memory, ramMiB, cpus, ports, parameters: { name, uuid } });
+    void qemu.ended.then((how) => calls.break(new Error(`${name}: ${how}; console:\n${qemu.console()}`)));
+    const slow = setTimeout(() => {
+      calls.break(new Error(`${name} did not boot in ${BOOT_MS / 1000} s; console:\n${qemu.console()}`));
+    }, BOOT_MS);
+    try {
+      const { dax } = (await calls.ready) as { dax: DaxFacts };
+      const facts = { release: assets.release, bootMs: performance.now() - begun, dax };
+      return new VirtualMachine(name, uuid, memory, { qemu, calls, sync }, facts);
+    } catch (error) {
+      await qemu.kill();
+      await sync.close();
+      throw error;
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  /** What the device begins at in the memory file, bytes. */
+  get daxOffset(): number {
+    return this.dax.offset;
+  }
+
+  /** The console's last lines. */
+  console(lines?: number): string {
+    return this.parts.qemu.console(lines);
+  }
+
+  /**
+   * Calls a function of a module in test/vm/guest, in the agent: it stays there, with what it holds open.
+   * @throws GuestError what the function threw
+   */
+  async call<T = unknown>(module: string, name: string, ...args: unknown[]): Promise<T> {
+    return this.callWithin<T>(CALL_MS, module, name, ...args);
+  }
+
+  async callWithin<T = unknown>(
+    timeoutMs: number,
+    module: string,
+    name: string,
+    ...args: unknown[]
+  ): Promise<T> {
+    const done = new AbortController();
+    const late = pause(timeoutMs, null, { signal: done.signal }).catch(() => null);
+    const answer = await Promise.race([this.parts.calls.call(module, name, args), late]);
+    done.abort();
+    if (answer === null) throw this.#late(`${module}.${name}`, timeoutMs);
+    return valueIn(answer) as T;
+  }
+
+  /** As call(), but this thread waits. */
+  callSync<T = unknown>(module: string, name: string, ...args: unknown[]): T {
+    let answer: Answer;
+    try {
+      answer = this.parts.sync.call(module, name, args, CALL_MS);
+    } catch {
+      throw this.#late(`${module}.${name}`, CALL_MS);
+    }
+    return valueIn(answer) as T;
+  }
+
+  /** A shell command, to its end. Default 30 s, then it is killed. */
+  run(command: string, options: RunOptions = {}): Promise<Outcome> {
+    const { timeoutMs = CALL_MS } = options;
+    return this.callWithin<Outcome>(timeoutMs + 5000, 'processes', 'run', command, { ...options, timeoutMs });
+  }
+
+  /** The stdout of a shell command that must succeed. */
+  async output(command: string, options?: RunOptions): Promise<string> {
+    const { code, signal, stdout, stderr } = await this.run(command, options);
+    if (code !== 0)
+      throw new Error(`${this.name}: ${command}: ${signal ?? `exit ${code}`}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** `udax ...`, a process of its own. The words are not seen by a shell. */
+  udax(...words: string[]): Promise<Outcome> {
+    return this.run(`udax ${words.map(quoted).join(' ')}`);
+  }
+
+  /** The text of a Node script (ESM; `udax` can be imported), a process of its own. */
+  node(script: string, options: RunOptions = {}): Promise<Outcome> {
+    // Inside the package's directory, where its own name means it.
+    return this.run('cat > /udax/script-$$.mjs; exec node /udax/script-$$.mjs', {
+      ...options,
+      input: script,
+    });
+  }
+
+  /** Starts a program and comes back. */
+  async start(command: string, options: RunOptions = {}): Promise<GuestProcess> {
+    const pid = await this.call<number>('processes', 'start', command, options);
+    return {
+      pid,
+      kill: async (signal) => void (await this.call('processes', 'kill', pid, signal)),
+      wait: () => this.call<Outcome>('processes', 'wait', pid),
+      outputWith: (text) => this.call<string>('processes', 'outputWith', pid, text),
+    };
+  }
+
+  /** Pulls the plug: SIGKILL to QEMU. Also the only way a VM ends here; idempotent. */
+  async kill(): Promise<void> {
+    await this.parts.qemu.kill();
+    this.parts.calls.break(new Error(`${this.name} was killed`));
+    await this.parts.sync.close();
+  }
+
+  #late(what: string, timeoutMs: number): Error {
+    return new Error(`${this.name}: ${what} did not answer in ${timeoutMs} ms; console:\n${this.console()}`);
+  }
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
