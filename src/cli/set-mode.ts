@@ -82,14 +82,18 @@ function takeModes(context: Context, machine: KernelMachine, names: readonly str
     for (const name of names) {
       const { before, restore } = machine.borrowMode(name, 'devdax');
       taken.push({ name, before, restore });
-      if (before !== 'devdax')
-        context.output.note(`udax: ${name} is in devdax mode until this ends (it was ${before})`);
+      if (before !== 'devdax') context.output.note(borrowedText(name, before));
     }
     return taken;
   } catch (error) {
     giveBack(context, taken);
     throw error;
   }
+}
+
+function borrowedText(name: string, before: string): string {
+  const loss = before === 'system-ram' ? '; afterwards it is RAM again, and what was written is lost' : '';
+  return `udax: ${name} is in devdax mode until this ends (it was ${before}${loss})`;
 }
 
 /** Tries every one; what fails is told, with the command that repairs it, and makes the exit status 1. */

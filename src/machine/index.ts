@@ -18,12 +18,12 @@
  */
 export {
   type BorrowedMode,
-  deviceOfNode,
   type HolderSurvey,
   type KernelDeviceInfo,
   KernelMachine,
   type KernelRegionInfo,
   type KernelStatus,
+  kernelDeviceOf,
   type RegionProvider,
   SysfsFiles,
 } from './kernel/index.js';

@@ -10,7 +10,7 @@
  * module, EOPNOTSUPP what a kernel bus cannot do, and whatever the kernel answers.
  */
 export { type BorrowedMode, KernelMachine } from './machine.js';
-export { deviceOfNode, requireDevdaxMode } from './raw-access.js';
+export { kernelDeviceOf, requireDevdaxMode } from './raw-access.js';
 export { SysfsFiles } from './sysfs-files.js';
 export type {
   HolderSurvey,

@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import { fail } from '../../libc/index.js';
 import { deviceNumbers } from '../../memory/index.js';
-import { type DevicePlace, deviceAt, driverOf, modeOfDriver } from './discovery.js';
+import { type DevicePlace, describeDevice, deviceAt, driverOf, modeOfDriver } from './discovery.js';
 import { SysfsFiles } from './sysfs-files.js';
+import type { KernelDeviceInfo } from './types.js';
 
 /** What opening a dax device needs before anybody tries: the driver that maps memory. */
 
@@ -18,6 +19,13 @@ export function deviceOfNode(sysfs: SysfsFiles, node: string): DevicePlace | nul
   if (!sysfs.exists(link) || sysfs.linkName(`${link}/subsystem`) !== 'dax') return null;
   const name = sysfs.realpath(link).split('/').pop()!;
   return sysfs.exists(`bus/dax/devices/${name}`) ? deviceAt(sysfs, name) : null;
+}
+
+/** What sysfs says of a node's device; null for what is no dax device of the running kernel. */
+export function kernelDeviceOf(node: string): KernelDeviceInfo | null {
+  const sysfs = new SysfsFiles('/sys');
+  const place = deviceOfNode(sysfs, node);
+  return place === null ? null : describeDevice(sysfs, place);
 }
 
 /**
