@@ -96,7 +96,8 @@ export class KernelTree {
       .filter((name) => /^memory\d+$/.test(name))
       .sort()
       .map((name) => {
-        const read = (attribute: string) => fs.readFileSync(path.join(memory, name, attribute), 'utf8').trim();
+        const read = (attribute: string) =>
+          fs.readFileSync(path.join(memory, name, attribute), 'utf8').trim();
         return read('state') === 'offline' ? 'offline' : `${read('state')} ${read('valid_zones')}`;
       });
   }

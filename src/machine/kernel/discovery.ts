@@ -92,7 +92,9 @@ export function describeDevice(sysfs: SysfsFiles, place: DevicePlace): KernelDev
 }
 
 function memoryOf(sysfs: SysfsFiles, place: DevicePlace): KernelDeviceInfo['memory'] {
-  const blocks = deviceBlocks(sysfs, place);
+  const spans = spansOf(sysfs, place);
+  if (spans.length === 0) return null;
+  const blocks = blocksIn(sysfs, spans);
   return {
     total: blocks.length,
     online: blocks.filter((block) => block.online).length,

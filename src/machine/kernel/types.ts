@@ -28,7 +28,7 @@ export interface KernelDeviceInfo extends DeviceInfo {
   /** NUMA node the memory is near to; -1 unknown. */
   numaNode: number;
   persistent: boolean;
-  /** Memory blocks of a device in system-ram mode; null in the other modes. */
+  /** Memory blocks of a device in system-ram mode; null in the other modes, and where its addresses may not be read. */
   memory: { total: number; online: number; movable: number } | null;
 }
 
