@@ -62,10 +62,15 @@ export {
 export { DaxError, type ErrnoCode } from './libc/index.js';
 export {
   type CreateRegionOptions,
+  type DaxMachine,
   type DeviceInfo,
   type DeviceMode,
   defaultRoot,
   type HolderInfo,
+  type KernelDeviceInfo,
+  KernelMachine,
+  type KernelRegionInfo,
+  type KernelStatus,
   Machine,
   type MachineDevice,
   type MachineStatus,
@@ -77,6 +82,7 @@ export {
   type PoisonRange,
   parseSize,
   type RegionInfo,
+  type RegionSummary,
 } from './machine/index.js';
 export { daxctl, daxctlList, Sysfs, sysfs } from './sysfs/index.js';
 

@@ -1,13 +1,23 @@
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Role } from '../famfs/index.js';
+import {
+  absoluteRoot,
+  defaultRoot,
+  isKernelRoot,
+  type KernelRoot,
+  stateDirectoryOf,
+} from '../machine/index.js';
 import { abortOnSignals } from './interrupt.js';
 import { terminalSafe } from './output/table.js';
 
 /** What every command gets: where the machine is, how to print, how Ctrl-C reaches it. */
 export interface Context {
-  /** Absolute path of the state directory. */
+  /** Absolute path of the state directory; with `kernel` of this host's own, where its uuid and mounts are. */
   readonly root: string;
+  /** The kernel's bus instead of an emulated machine: what --kernel, or a root `kernel:`, asks for. */
+  readonly kernel: KernelRoot | undefined;
+  /** --set-mode: real devices are in devdax mode for the time of the command. */
+  readonly setMode: boolean;
   /** Asked for with --role; else the superblock's owner decides. */
   readonly role: Role | undefined;
   /** One JSON document on stdout instead of text for people. */
@@ -33,16 +43,20 @@ export interface Output {
   note(text: string): void;
 }
 
-/** Root: `--root`, else `$UDAX_ROOT`, else `${XDG_STATE_HOME:-~/.local/state}/udax`. */
-export function chooseRoot(option: string | undefined, environment = process.env): string {
-  const given = option ?? environment.UDAX_ROOT;
-  if (given) return resolve(given);
-  return join(environment.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'udax');
+/** Root: `--root`, else `$UDAX_ROOT`, else `${XDG_STATE_HOME:-~/.local/state}/udax`; with --kernel the kernel's bus. */
+export function chooseRoot({ root, kernel }: GlobalOptions): Pick<Context, 'root' | 'kernel'> {
+  const given = root ? absoluteRoot(root) : defaultRoot();
+  if (isKernelRoot(given)) return { root: stateDirectoryOf(given), kernel: given };
+  if (!kernel) return { root: given, kernel: undefined };
+  // --root then says where this host keeps its state.
+  return { root: root ? resolve(root) : given, kernel: 'kernel:' };
 }
 
 /** Options of every command. */
 export interface GlobalOptions {
   root?: string | undefined;
+  kernel?: boolean | undefined;
+  setMode?: boolean | undefined;
   json?: boolean | undefined;
   role?: Role | undefined;
 }
@@ -50,7 +64,8 @@ export interface GlobalOptions {
 export function createContext(options: GlobalOptions): Context {
   let interrupt: AbortSignal | undefined;
   return {
-    root: chooseRoot(options.root),
+    ...chooseRoot(options),
+    setMode: options.setMode ?? false,
     json: options.json ?? false,
     role: options.role,
     output: standardOutput,

@@ -1,8 +1,10 @@
 import { CommanderError } from 'commander';
-import { catalog } from './catalog/index.js';
+import { fail } from '../libc/index.js';
+import { catalog, type Invocation } from './catalog/index.js';
 import { createContext, type GlobalOptions } from './context.js';
 import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
-import { buildProgram, type Invocation, usageMessage } from './program.js';
+import { buildProgram, usageMessage } from './program.js';
+import { runWithModes } from './set-mode.js';
 
 /** Runs one command line and sets the process's exit status; `argv` as process.argv. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -33,6 +35,11 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function run(invocation: Invocation, globals: GlobalOptions): Promise<void> {
   const context = createContext(globals);
+  const { name, notOnKernel } = invocation.spec;
+  if (context.kernel && notOnKernel) {
+    fail('EOPNOTSUPP', `${name} is not for the kernel's bus: ${notOnKernel}`);
+  }
+  if (context.setMode && (await runWithModes(context, invocation))) return;
   const body = await invocation.spec.load();
   await body(context, invocation.args, invocation.options as never);
 }

@@ -9,7 +9,15 @@ import {
   type Volume,
 } from '../famfs/index.js';
 import { asDaxError, fail, hasCode } from '../libc/index.js';
-import { isDeviceName, type Machine, type MachineDevice, openDevice, openMachine } from '../machine/index.js';
+import {
+  type DaxMachine,
+  isDeviceName,
+  type KernelMachine,
+  type Machine,
+  type MachineDevice,
+  openDevice,
+  openMachine,
+} from '../machine/index.js';
 import type { Context } from './context.js';
 import { count } from './output/human.js';
 
@@ -32,6 +40,21 @@ export function withMachineIfAny<T>(context: Context, absent: T, use: (machine: 
 export function withExistingMachine<T>(context: Context, use: (machine: Machine) => T): T {
   if (!isMachine(context.root)) noMachine(context.root);
   return withMachine(context, use);
+}
+
+/** Runs `use` with the kernel's bus or the machine that is there, whichever the command line is about. @throws ENODEV */
+export function withEither<T>(context: Context, use: (machine: DaxMachine) => T): T {
+  return context.kernel ? withKernel(context, use) : withExistingMachine(context, use);
+}
+
+/** Runs `use` with the kernel's bus. */
+export function withKernel<T>(context: Context, use: (machine: KernelMachine) => T): T {
+  const machine = openMachine(context.kernel ?? 'kernel:', { stateDirectory: context.root });
+  try {
+    return use(machine);
+  } finally {
+    machine.close();
+  }
 }
 
 function noMachine(root: string): never {
@@ -120,8 +143,18 @@ export function hasFileSystem(device: MachineDevice): boolean {
 
 /** Opens a device for somebody who closes it later. */
 export function openDeviceOf(context: Context, where: string, { writable }: { writable: boolean }) {
-  if (isDeviceName(where) && !isMachine(context.root)) noMachine(context.root);
-  return openDevice(where, { root: context.root, writable });
+  requireMachineOf(context, where);
+  return openDevice(where, { ...machineOf(context), writable });
+}
+
+/** A name is on the kernel's bus, or on a machine that must be there. @throws ENODEV */
+export function requireMachineOf(context: Context, where: string): void {
+  if (isDeviceName(where) && !context.kernel && !isMachine(context.root)) noMachine(context.root);
+}
+
+/** Whose devices names are, for openDevice() and its like. */
+export function machineOf(context: Context): { root: string; stateDirectory: string } {
+  return { root: context.kernel ?? context.root, stateDirectory: context.root };
 }
 
 /** Closes after `use`, also when it is asynchronous. */

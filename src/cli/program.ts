@@ -1,13 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError, Option } from 'commander';
-import type { CommandSpec } from './catalog/index.js';
-
-/** What a parsed command line asks for. */
-export interface Invocation {
-  spec: CommandSpec;
-  args: string[];
-  options: Record<string, unknown>;
-}
+import type { CommandSpec, Invocation } from './catalog/index.js';
 
 const overview = `udax gives several processes one memory with real files in it: a dax bus, its drivers and the famfs
 file system, in user space. A DEVICE is a name (dax0.0), a device node (/dev/dax0.0) or an image file;
@@ -19,7 +12,10 @@ Examples:
   udax create-region -s 1GiB && udax reconfigure-device -m famfs dax0.0 && udax mkfs dax0.0
   udax cp -r ./models dax0.0:/ && udax ls -lR dax0.0:/
 
+  udax --kernel list && udax mkfs /dev/dax0.0            real devices (docs/hardware.md)
+
 The machine lives in a directory: --root, else $UDAX_ROOT, else \${XDG_STATE_HOME:-~/.local/state}/udax.
+--kernel (or a root 'kernel:') is the kernel's bus; /dev/dax0.0 is its device with and without it.
 Exit status: 0 done, 1 failed, 2 wrong usage. 'udax help COMMAND' explains a command.
 `;
 
@@ -32,10 +28,12 @@ export function buildProgram(
   invoke: (invocation: Invocation) => void,
 ): Command {
   const program = new Command('udax')
-    .usage('[--root DIR] [--json] [--role ROLE] COMMAND ...')
+    .usage('[--root DIR | --kernel] [--set-mode] [--json] [--role ROLE] COMMAND ...')
     .description(overview)
     .commandsGroup('Tools:')
     .option('--root <DIR>', 'state directory of the machine')
+    .option('--kernel', 'the dax bus of the running kernel instead: dax0.0 is its device')
+    .option('--set-mode', 'put the real devices of the command into devdax mode, and back when it ends')
     .option('--json', 'print one JSON document')
     .addOption(
       new Option(

@@ -12,6 +12,8 @@ import { fail, ofdLock } from '../libc/index.js';
 import { type Backing, openBacking, PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE, PMD_SIZE } from '../mm/index.js';
 import { isExclusivePurpose } from './device.js';
+import { explainRefusal } from './kernel/permissions.js';
+import { requireDevdaxMode } from './kernel/raw-access.js';
 import { lockOwnersOf } from './processes.js';
 import type { Hold, HoldOptions, MachineDevice } from './types.js';
 
@@ -53,10 +55,15 @@ export class ImageDevice implements MachineDevice {
 
   /**
    * @param writable default: when this user may write the file
-   * @throws ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory)
+   * @param sysfs root of the tree a device node belongs to, default /sys
+   * @throws ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory); ENXIO a dax device that is not in devdax mode
    */
-  static open(where: string, { root, writable }: { root: string; writable?: boolean }): ImageDevice {
-    const backing = openImage(where, writable);
+  static open(
+    where: string,
+    { root, writable, sysfs = '/sys' }: { root: string; writable?: boolean; sysfs?: string },
+  ): ImageDevice {
+    requireDevdaxMode(where, sysfs);
+    const backing = openImage(where, writable, sysfs);
     try {
       return new ImageDevice(where, backing, root, deviceBytes(where, backing));
     } catch (error) {
@@ -122,15 +129,22 @@ export class ImageDevice implements MachineDevice {
   }
 }
 
-function openImage(where: string, writable: boolean | undefined): Backing {
-  if (writable !== undefined) return openBacking(where, { writable });
+function openImage(where: string, writable: boolean | undefined, sysfs: string): Backing {
+  try {
+    return openBacking(where, { writable: writable ?? mayWrite(where), sysfs });
+  } catch (error) {
+    throw where.startsWith('/dev/') ? explainRefusal(error, where, 'opened') : error;
+  }
+}
+
+/** False too where it is not there: opening it for reading tells. */
+function mayWrite(where: string): boolean {
   try {
     fs.accessSync(where, fs.constants.W_OK);
+    return true;
   } catch {
-    // Not writable, or not there: opening it for reading tells which.
-    return openBacking(where, { writable: false });
+    return false;
   }
-  return openBacking(where, { writable: true });
 }
 
 /**

@@ -6,7 +6,8 @@
  *
  * State directory (decision 6): machine.json is the truth, written by rename; machine.lock exclusive to change and shared
  * to read; generation is mapped by everybody, so that "am I up to date?" is one load; holders/ names who has what
- * open; regions/ default backings; volumes/ per-file-system state of this host.
+ * open; regions/ default backings; volumes/ per-file-system state of this host. kernel/ is the same face over the running
+ * kernel's bus, which keeps its own state.
  *
  * Invariants: I12 a failed or killed change leaves machine.json, backings and modes as they were; a device that another process
  * holds never changes under it; a default backing that no region names is removed by the next change; a user's own file never is.
@@ -15,7 +16,27 @@
  * Failure: EBUSY (naming holders), EACCES/EROFS (state directory), EIO (machine.json damaged), EOPNOTSUPP (newer schema),
  * ESTALE (state directory replaced), and the bus's own errnos (spec/dax-bus.md).
  */
+export {
+  type BorrowedMode,
+  type HolderSurvey,
+  type KernelDeviceInfo,
+  KernelMachine,
+  type KernelRegionInfo,
+  type KernelStatus,
+  kernelDeviceOf,
+  type RegionProvider,
+  SysfsFiles,
+} from './kernel/index.js';
 export { Machine } from './machine.js';
-export { defaultRoot, isDeviceName, openDevice, openMachine } from './open.js';
+export {
+  absoluteRoot,
+  defaultRoot,
+  isDeviceName,
+  isKernelRoot,
+  type KernelRoot,
+  openDevice,
+  openMachine,
+  stateDirectoryOf,
+} from './open.js';
 export { parseSize, sizeText } from './sizes.js';
 export * from './types.js';

@@ -14,6 +14,7 @@ import { SharedBus } from './shared-bus.js';
 import { parseSize } from './sizes.js';
 import type {
   CreateRegionOptions,
+  DaxMachine,
   DeviceInfo,
   DeviceMode,
   HolderInfo,
@@ -30,7 +31,7 @@ import type {
  * Every method answers with today's state; every change is whole or absent (I12), for all processes at once.
  * Sizes are bytes or text like `1GiB`. A device that another process holds cannot be changed (EBUSY names the holders).
  */
-export class Machine {
+export class Machine implements DaxMachine {
   private readonly shared: SharedBus;
   private readonly nodes = new Map<number, NodeMemory>();
   private readonly rawDevices = new Set<RawDevice>();

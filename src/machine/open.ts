@@ -1,22 +1,50 @@
 import os from 'node:os';
 import path from 'node:path';
 import { ImageDevice } from './image.js';
+import { KernelMachine } from './kernel/index.js';
 import { Machine } from './machine.js';
 import type { MachineDevice } from './types.js';
 
+/** The root of the kernel's own bus: `kernel:`, or `kernel:/some/tree` for another sysfs tree than /sys. */
+export type KernelRoot = `kernel:${string}`;
+
+export function isKernelRoot(root: string): root is KernelRoot {
+  return root.startsWith('kernel:');
+}
+
 /** `--root`'s default: $UDAX_ROOT, else `${XDG_STATE_HOME:-~/.local/state}/udax`. */
 export function defaultRoot(): string {
-  const { UDAX_ROOT, XDG_STATE_HOME } = process.env;
-  if (UDAX_ROOT) return path.resolve(UDAX_ROOT);
-  return path.join(XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state'), 'udax');
+  const { UDAX_ROOT } = process.env;
+  return UDAX_ROOT ? absoluteRoot(UDAX_ROOT) : ownStateDirectory();
+}
+
+/** A root as given, independent of the working directory. */
+export function absoluteRoot(root: string): string {
+  return isKernelRoot(root) ? root : path.resolve(root);
+}
+
+/** Where this host's state is: the root itself; of the kernel's bus, which is no directory, the user's own. */
+export function stateDirectoryOf(root: string): string {
+  return isKernelRoot(root) ? ownStateDirectory() : path.resolve(root);
+}
+
+function ownStateDirectory(): string {
+  return path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state'), 'udax');
 }
 
 /**
- * Opens the machine of a state directory, and makes it (three modules loaded, no region) on first use.
- * A directory this user may only read gives a machine that lists and refuses changes.
+ * Opens the machine of a state directory, and makes it (three modules loaded, no region) on first use; `kernel:` opens the
+ * dax bus of the running kernel. A directory this user may only read gives a machine that lists and refuses changes.
+ * @param options stateDirectory: of the kernel's bus, where uuid and locks of this host are kept
  * @throws EACCES EROFS ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP written by a newer udax
  */
-export function openMachine(root: string = defaultRoot()): Machine {
+export function openMachine(root: KernelRoot, options?: { stateDirectory?: string }): KernelMachine;
+export function openMachine(root?: string): Machine;
+export function openMachine(
+  root: string = defaultRoot(),
+  options: { stateDirectory?: string } = {},
+): Machine | KernelMachine {
+  if (isKernelRoot(root)) return new KernelMachine(root, options.stateDirectory ?? stateDirectoryOf(root));
   return new Machine(path.resolve(root));
 }
 
@@ -28,20 +56,31 @@ export function isDeviceName(where: string): boolean {
 /**
  * A DEVICE as the command line means it: a name (`dax0.0`) on the machine at `root`, a device node or an image file.
  * File and node get a private machine in memory, with one static region in famfs mode; an image that is shorter than
- * its superblock says reads zeroes beyond its end.
- * @param options writable: false opens files for reading only; default as this user may
- * @throws ENODEV, ENOENT, EACCES, EISDIR, EINVAL
+ * its superblock says reads zeroes beyond its end. On the kernel's bus (`kernel:`) a name is the node `/dev/dax0.0`.
+ * @param options writable: false opens files for reading only; default as this user may. stateDirectory: as openMachine()
+ * @throws ENODEV, ENOENT, EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
  */
 export function openDevice(
   where: string,
-  options: { root?: string; writable?: boolean } = {},
+  options: { root?: string; writable?: boolean; stateDirectory?: string } = {},
 ): MachineDevice & { close(): void } {
-  const root = path.resolve(options.root ?? defaultRoot());
-  if (isDeviceName(where)) return openNamed(where, root);
-  return ImageDevice.open(where, {
-    root,
-    ...(options.writable === undefined ? {} : { writable: options.writable }),
-  });
+  const root = absoluteRoot(options.root ?? defaultRoot());
+  const stateDirectory = options.stateDirectory ?? stateDirectoryOf(root);
+  const access = options.writable === undefined ? {} : { writable: options.writable };
+  if (!isDeviceName(where)) return ImageDevice.open(where, { root: stateDirectory, ...access });
+  if (!isKernelRoot(root)) return openNamed(where, root);
+  const { sysfs, node } = nodeOf(where, root, stateDirectory);
+  return ImageDevice.open(node, { root: stateDirectory, sysfs, ...access });
+}
+
+/** @throws ENODEV there is no such device on the kernel's bus */
+function nodeOf(name: string, root: KernelRoot, stateDirectory: string): { sysfs: string; node: string } {
+  const machine = openMachine(root, { stateDirectory });
+  try {
+    return { sysfs: machine.sysfs.root, node: machine.deviceInfo(name).node };
+  } finally {
+    machine.close();
+  }
 }
 
 function openNamed(name: string, root: string): MachineDevice & { close(): void } {

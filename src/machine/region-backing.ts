@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { asDaxError, DaxError, fail, fallocate } from '../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../memory/index.js';
+import { requireDevdaxMode } from './kernel/raw-access.js';
 import { sizeText } from './sizes.js';
 
 /** What machine.json says of a region's memory. */
@@ -86,6 +87,7 @@ export class RegionBacking implements Backing {
 
 /** Opens for writing, or only for reading where that is all we may. */
 function openForBoth(file: string, coherent: boolean): Backing {
+  requireDevdaxMode(file);
   try {
     return openBacking(file, { writable: true, coherent });
   } catch (error) {
@@ -107,7 +109,8 @@ export function makeOwnBacking(file: string, length: number, sparse: boolean): R
 
 /**
  * Takes a user's file or dax device as backing.
- * @throws EINVAL too small or misaligned for its huge pages, ENOENT, EACCES, ENOSPC (holes cannot be filled)
+ * @throws EINVAL too small or misaligned for its huge pages, ENOENT, EACCES, ENOSPC (holes cannot be filled);
+ *   ENXIO a dax device that is not in devdax mode
  */
 export function takeUserBacking(
   file: string,
@@ -116,6 +119,7 @@ export function takeUserBacking(
   { sparse, coherent }: { sparse: boolean; coherent: boolean },
 ): RegionBacking {
   const absolute = path.resolve(file);
+  requireDevdaxMode(absolute);
   const backing = openBacking(absolute, { writable: true, coherent });
   try {
     if (offset + length > backing.size) {

@@ -29,21 +29,25 @@ export interface CreateRegionOptions {
   targetNode?: number;
 }
 
-export interface RegionInfo {
+/** What every region has, of an emulated machine or of the kernel. */
+export interface RegionSummary {
   id: number;
-  type: 'device' | 'kmem';
   static: boolean;
-  /** Host physical address of the first byte. */
-  hpa: number;
   /** Bytes. */
   size: number;
   /** Bytes that no device's range covers. */
   availableSize: number;
   align: number;
   targetNode: number;
-  backing: { path: string; kind: BackingKind; offset: number; sparse?: boolean };
   /** Device names, oldest first. */
   devices: string[];
+}
+
+export interface RegionInfo extends RegionSummary {
+  type: 'device' | 'kmem';
+  /** Host physical address of the first byte. */
+  hpa: number;
+  backing: { path: string; kind: BackingKind; offset: number; sparse?: boolean };
 }
 
 export interface DeviceInfo {
@@ -148,4 +152,29 @@ export interface NodeBuffer {
   readonly bytes: Uint8Array;
   free(): void;
   [Symbol.dispose](): void;
+}
+
+/**
+ * What an emulated machine ({@link Machine}) and the kernel's bus ({@link KernelMachine}) both do, so that a program or a
+ * command works on either. Sizes are bytes or text like `1GiB`.
+ */
+export interface DaxMachine {
+  /** The state directory, or `kernel:`. */
+  readonly root: string;
+  regions(): RegionSummary[];
+  region(id: number): RegionSummary;
+  devices(): DeviceInfo[];
+  deviceInfo(name: string): DeviceInfo;
+  createDevice(region: number, options?: { size?: number | string; align?: number | string }): DeviceInfo;
+  destroyDevice(name: string, options?: { force?: boolean }): void;
+  enable(name: string): DeviceInfo;
+  disable(name: string, options?: { force?: boolean }): DeviceInfo;
+  reconfigure(name: string, mode: DeviceMode, options?: { force?: boolean; online?: boolean }): DeviceInfo;
+  onlineMemory(name: string, options?: { movable?: boolean }): number;
+  offlineMemory(name: string): number;
+  device(name: string): MachineDevice;
+  openDax(name: string, options?: { writable?: boolean }): OpenDax;
+  holders(device?: string): HolderInfo[];
+  systemUuid(): string;
+  close(): void;
 }

@@ -22,6 +22,7 @@
  * leaves nothing mapped, opened or made.
  */
 export type { Backing, BackingKind } from './backing.js';
+export { deviceNumbers } from './dax-backing.js';
 export type { Access, MapOptions, Mapping, PhysicalRange } from './mapping.js';
 export { createBacking, memfdBacking, type OpenBackingOptions, openBacking } from './open-backing.js';
 export { type BackingPiece, PhysicalMemory } from './physical-memory.js';

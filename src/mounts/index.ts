@@ -12,7 +12,7 @@
  * A record in ROOT/mounts lives exactly as long as the process that serves the mount (its lock tells).
  * Failure: errno by errno as docs/mount.md lists them; a device that goes away is ENXIO at the next call, the mount stays.
  */
-export { isDaemon, sayFailed, startDaemon } from './daemon/background.js';
+export { isDaemon, passOnReadiness, sayFailed, startDaemon } from './daemon/background.js';
 export { type MountRecord, MountRecords, type OwnRecord } from './daemon/records.js';
 export { type Served, serve } from './daemon/serve.js';
 export { FamfsMount, type FamfsMountOptions, mountFamfsAt } from './famfs/mount.js';

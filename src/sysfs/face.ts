@@ -1,6 +1,8 @@
 /** The calls most people need. */
 import type { Bus } from '../dax/index.js';
-import { type DaxctlHostOptions, daxctlHost } from './daxctl/host.js';
+import { fail } from '../libc/index.js';
+import { ROOT } from './access.js';
+import { type DaxctlHostOptions, type DaxctlTree, daxctlHost } from './daxctl/host.js';
 import { type ListOptions, listText } from './daxctl/list.js';
 import { runDaxctl } from './daxctl/run.js';
 import type { VerbResult } from './daxctl/verbs.js';
@@ -21,6 +23,12 @@ export function sysfs(target: Bus | BusAccess, options: SysfsOptions = {}): Sysf
  */
 export function daxctlList(target: Bus | BusAccess, options: ListOptions = {}): string {
   return access(target).view((bus) => listText(daxctlHost(bus), options));
+}
+
+/** The same of a sysfs tree of files: the running kernel's (`daxctlListOf(openMachine('kernel:').sysfs)`). */
+export function daxctlListOf(tree: DaxctlTree, options: ListOptions = {}): string {
+  const insertModule = (name: string) => fail('EOPNOTSUPP', `listing loads no module, not ${name} either`);
+  return listText({ sysfs: tree, caller: ROOT, version: 85, insertModule }, options);
 }
 
 /**

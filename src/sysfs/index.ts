@@ -21,6 +21,7 @@ export type { DeviceMode as DaxctlMode, Selection } from './daxctl/discover.js';
 export {
   type DaxctlHost,
   type DaxctlHostOptions,
+  type DaxctlTree,
   type DaxctlVersion,
   daxctlHost,
 } from './daxctl/host.js';
@@ -47,7 +48,7 @@ export {
   reconfigureDevice,
   type VerbResult,
 } from './daxctl/verbs.js';
-export { daxctl, daxctlList, sysfs } from './face.js';
+export { daxctl, daxctlList, daxctlListOf, sysfs } from './face.js';
 export { type RegionPlace, udaxPlace } from './place.js';
 export {
   accessTo,

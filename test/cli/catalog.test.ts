@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { catalog } from '../../src/cli/catalog/index.js';
-import { buildProgram, type Invocation } from '../../src/cli/program.js';
+import { catalog, type Invocation } from '../../src/cli/catalog/index.js';
+import { buildProgram } from '../../src/cli/program.js';
 
 /** The udax commands in a shell line, as words. */
 function commandsIn(line: string): string[][] {

@@ -29,6 +29,8 @@ export const deviceCommands: readonly CommandSpec[] = [
     explanation:
       'Adds a region, the memory a provider hands to the dax bus, and the device daxR.0 that covers it. ' +
       'The space of the default backing is allocated now, so that a full disk is an error here and never a crash later.',
+    notOnKernel:
+      'its regions come from firmware or tools: ndctl create-namespace -m devdax, cxl create-region, memmap= (docs/hardware.md)',
     examples: [
       'udax create-region -s 1GiB',
       'udax create-region -s 4G -b /dev/shm/pool',
@@ -45,6 +47,7 @@ export const deviceCommands: readonly CommandSpec[] = [
     explanation:
       'Detaches a region: its devices are unbound and removed. The default backing file is deleted with all that is in it; ' +
       'a backing you named with -b stays as it is. A device that a process holds is refused (EBUSY) with the holders named.',
+    notOnKernel: 'its regions are taken away by who made them: ndctl destroy-namespace, cxl destroy-region',
     examples: ['udax destroy-region 0', 'udax destroy-region 1 -f'],
     load: async () => (await regions()).destroyRegion,
   },

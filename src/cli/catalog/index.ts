@@ -6,7 +6,7 @@ import { mountCommands } from './mounts.js';
 import type { CommandSpec } from './spec.js';
 import { toolCommands } from './tools.js';
 
-export type { CommandGroup, CommandSpec, Run } from './spec.js';
+export type { CommandGroup, CommandSpec, Invocation, Run } from './spec.js';
 
 /** Every command there is, in the order of the overview. */
 export const catalog: readonly CommandSpec[] = [

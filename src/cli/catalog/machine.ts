@@ -41,6 +41,8 @@ export const machineCommands: readonly CommandSpec[] = [
     explanation:
       'Marks pages of a device as failed, as a memory error would: reads of the files that own them give EIO, their mappings are ' +
       'detached, the rest of the volume goes on. Writing a whole page anew clears it.',
+    notOnKernel:
+      'bad memory of real devices is told and cleared by ndctl and cxl; the kernel injects it by address through /sys/devices/system/memory/hard_offline_page',
     examples: ['udax poison dax0.0 64M 4096', 'udax poison --list', 'udax poison --clear'],
     load: async () => (await machine()).poison,
   },

@@ -52,6 +52,7 @@ export const mountCommands: readonly CommandSpec[] = [
     options: [foreground, allowOther, wirelog],
     explanation:
       'Mounts bus/dax, devices, dev/char and module of this machine with FUSE; reads and writes of attributes do what they do in /sys.',
+    notOnKernel: 'the kernel has its own tree in /sys/bus/dax',
     examples: ['udax sysfs /tmp/sys && cat /tmp/sys/bus/dax/devices/dax0.0/size'],
     load: async () => (await mounting()).sysfs,
   },
@@ -63,6 +64,7 @@ export const mountCommands: readonly CommandSpec[] = [
     explanation:
       'Runs a command in a private mount namespace in which /sys shows the regions, devices and drivers of this machine and /dev their ' +
       'nodes, so that unmodified daxctl lists, creates, destroys, enables, disables and reconfigures them. The exit status is the one of the command.',
+    notOnKernel: 'daxctl works on the real /sys as it is: run it without udax',
     examples: ['udax shell -- daxctl list -DRM', 'udax shell -- daxctl reconfigure-device -m devdax dax0.0'],
     load: async () => (await import('../commands/shell.js')).shell,
   },

@@ -17,7 +17,16 @@ export interface CommandSpec {
   options?: readonly (readonly [string, string])[];
   /** One paragraph. */
   explanation: string;
+  /** Why it is refused on the kernel's bus (EOPNOTSUPP), and what does it there. */
+  notOnKernel?: string;
   examples: readonly string[];
   /** Imports the code: only the command that runs is loaded. */
   load: () => Promise<Run>;
+}
+
+/** What a parsed command line asks for. */
+export interface Invocation {
+  spec: CommandSpec;
+  args: string[];
+  options: Record<string, unknown>;
 }

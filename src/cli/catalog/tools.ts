@@ -15,6 +15,8 @@ export const toolCommands: readonly CommandSpec[] = [
     explanation:
       'Makes what is missing and keeps what is there: a machine, a region, a device in famfs mode, a file system, a small tree of real ' +
       'files. Then a second process maps one file without copying it and checks its sha256. Stays until Ctrl-C unless --once.',
+    notOnKernel:
+      'the quickstart makes an emulated machine; on a real device: udax --kernel list, udax mkfs /dev/dax0.0, udax cp',
     examples: ['udax up', 'udax --root ./.udax up --once'],
     load: async () => (await import('../commands/up.js')).up,
   },

@@ -85,7 +85,8 @@ class OpenVolumes {
     const device = openDeviceOf(this.#context, address.device, { writable });
     let volume: Volume;
     try {
-      volume = mountFamfsOn(device, { readOnly: !writable });
+      const { role } = this.#context;
+      volume = mountFamfsOn(device, { readOnly: !writable, ...(role && { role }) });
     } catch (error) {
       device.close();
       throw error;

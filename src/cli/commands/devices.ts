@@ -1,10 +1,16 @@
-import type { DeviceInfo, DeviceMode, Machine } from '../../machine/index.js';
-import { daxctlList, type ListOptions } from '../../sysfs/index.js';
+import {
+  type DaxMachine,
+  type DeviceInfo,
+  type DeviceMode,
+  KernelMachine,
+  type Machine,
+} from '../../machine/index.js';
+import { daxctlList, daxctlListOf, type ListOptions } from '../../sysfs/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
-import { withExistingMachine, withMachineIfAny } from '../opening.js';
+import { withEither, withKernel, withMachineIfAny } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
 
 interface ListFlags {
@@ -21,14 +27,22 @@ interface ListFlags {
 export function list(context: Context, _args: string[], { dev, ...flags }: ListFlags): void {
   if (flags.region !== undefined && flags.region !== 'all') integerArgument(flags.region, '-r ID');
   const options: ListOptions = { ...flags, device: dev ?? null };
-  const text = withMachineIfAny(context, '', (machine) => daxctlList(machine, options));
+  const text = context.kernel
+    ? withKernel(context, (machine) => listed(machine, options))
+    : withMachineIfAny(context, '', (machine) => listed(machine, options));
   if (text !== '') context.output.print(text.trimEnd());
 }
 
+function listed(machine: DaxMachine, options: ListOptions): string {
+  return machine instanceof KernelMachine
+    ? daxctlListOf(machine.sysfs, options)
+    : daxctlList(machine as Machine, options);
+}
+
 /** What a verb did to one device: a sentence for people, or daxctl's JSON of the device. */
-function tell(context: Context, machine: Machine, device: DeviceInfo, done: string): void {
+function tell(context: Context, machine: DaxMachine, device: DeviceInfo, done: string): void {
   const mode = device.state === 'disabled' ? '' : `, ${device.mode} mode (${device.driver})`;
-  const daxctl = daxctlList(machine, { device: device.name, devices: true, idle: true });
+  const daxctl = listed(machine, { device: device.name, devices: true, idle: true });
   context.show(JSON.parse(daxctl), () => `${device.name} ${done}: ${humanSize(device.size)}${mode}`);
 }
 
@@ -45,22 +59,24 @@ export function createDevice(context: Context, _args: string[], flags: CreateDev
     ...(flags.size === undefined ? {} : { size: positiveSizeArgument(flags.size, '-s SIZE') }),
     ...(flags.align === undefined ? {} : { align: positiveSizeArgument(flags.align, '-a ALIGN') }),
   };
-  withExistingMachine(context, (machine) => {
+  withEither(context, (machine) => {
     const device = machine.createDevice(region ?? emptiestRegion(machine), options);
     tell(context, machine, device, 'made');
   });
 }
 
-function emptiestRegion(machine: Machine): number {
+function emptiestRegion(machine: DaxMachine): number {
   const regions = machine.regions().sort((a, b) => b.availableSize - a.availableSize);
   if (regions[0] === undefined)
-    throw new UsageError('this machine has no region: udax create-region -s 1GiB');
+    throw new UsageError(
+      'this machine has no region: udax create-region -s 1GiB (of the kernel: docs/hardware.md)',
+    );
   return regions[0].id;
 }
 
 /** `udax destroy-device` */
 export function destroyDevice(context: Context, [name = '']: string[], flags: { force?: boolean }): void {
-  withExistingMachine(context, (machine) => {
+  withEither(context, (machine) => {
     if (flags.force) machine.disable(name, { force: true });
     machine.destroyDevice(name);
     const left = machine.devices().find((device) => device.name === name);
@@ -72,12 +88,12 @@ export function destroyDevice(context: Context, [name = '']: string[], flags: { 
 
 /** `udax enable-device` */
 export function enableDevice(context: Context, [name = '']: string[]): void {
-  withExistingMachine(context, (machine) => tell(context, machine, machine.enable(name), 'enabled'));
+  withEither(context, (machine) => tell(context, machine, machine.enable(name), 'enabled'));
 }
 
 /** `udax disable-device` */
 export function disableDevice(context: Context, [name = '']: string[], flags: { force?: boolean }): void {
-  withExistingMachine(context, (machine) => {
+  withEither(context, (machine) => {
     tell(context, machine, machine.disable(name, { force: flags.force ?? false }), 'disabled');
   });
 }
@@ -101,14 +117,14 @@ export function reconfigureDevice(context: Context, [name = '']: string[], flags
   const options = { force: flags.force ?? false, online: flags.online ?? true };
   if (mode === 'famfs' && !options.online)
     throw new UsageError('-N is about system-ram: leave it out with -m famfs');
-  withExistingMachine(context, (machine) => {
+  withEither(context, (machine) => {
     tell(context, machine, machine.reconfigure(name, mode as DeviceMode, options), 'reconfigured');
   });
 }
 
 /** `udax online-memory` */
 export function onlineMemory(context: Context, [name = '']: string[], flags: { movable?: boolean }): void {
-  withExistingMachine(context, (machine) => {
+  withEither(context, (machine) => {
     const changed = machine.onlineMemory(name, { movable: flags.movable ?? true });
     tellBlocks(context, name, changed, 'online');
   });
@@ -116,9 +132,7 @@ export function onlineMemory(context: Context, [name = '']: string[], flags: { m
 
 /** `udax offline-memory` */
 export function offlineMemory(context: Context, [name = '']: string[]): void {
-  withExistingMachine(context, (machine) =>
-    tellBlocks(context, name, machine.offlineMemory(name), 'offline'),
-  );
+  withEither(context, (machine) => tellBlocks(context, name, machine.offlineMemory(name), 'offline'));
 }
 
 function tellBlocks(context: Context, device: string, changed: number, state: string): void {

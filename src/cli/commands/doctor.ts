@@ -17,11 +17,12 @@ import type { Context } from '../context.js';
 import { AlreadyReported } from '../errors.js';
 import { humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
+import { daxFindings } from './doctor-dax.js';
 
 /** `ok`: works. `limited`: udax works, something is slower or missing. `missing`: udax cannot work. */
 type Verdict = 'ok' | 'limited' | 'missing';
 
-interface Finding {
+export interface Finding {
   subject: string;
   verdict: Verdict;
   found: string;
@@ -30,7 +31,7 @@ interface Finding {
 
 /** `udax doctor` */
 export function doctor(context: Context): void {
-  const findings = probes.map((probe) => probe());
+  const findings = [...probes.map((probe) => probe()), ...daxFindings(context), kernelFamfs()];
   const columns = [{ heading: 'SUBJECT' }, { heading: 'VERDICT' }, { heading: 'FOUND' }];
   const rows = findings.map((row) => [row.subject, row.verdict, row.found]);
   context.show({ ok: findings.every(works), findings }, () => {
@@ -51,9 +52,6 @@ const probes: readonly (() => Finding)[] = [
   mappings,
   cacheFlush,
   fuse,
-  kernelDax,
-  daxNodes,
-  kernelFamfs,
 ];
 
 function host(): Finding {
@@ -220,50 +218,6 @@ function fuse(): Finding {
         found: '/dev/fuse: no permission',
         meaning: 'mounting needs root or access to /dev/fuse',
       };
-}
-
-function kernelDax(): Finding {
-  const subject = 'kernel dax bus';
-  if (!existsSync('/sys/bus/dax')) {
-    return {
-      subject,
-      verdict: 'ok',
-      found: 'not in this kernel',
-      meaning: 'udax brings its own bus over files and shared memory',
-    };
-  }
-  const devices = listDirectory('/sys/bus/dax/devices');
-  const drivers = listDirectory('/sys/bus/dax/drivers');
-  const found = `${devices.length} devices (${devices.join(' ') || 'none'}), drivers: ${drivers.join(' ') || 'none'}`;
-  return {
-    subject,
-    verdict: 'ok',
-    found,
-    meaning: 'a device in devdax mode can back a region, or be opened as /dev/daxX.Y',
-  };
-}
-
-function daxNodes(): Finding {
-  const nodes = listDirectory('/dev')
-    .filter((name) => /^dax\d+\.\d+$/.test(name))
-    .map((name) => `/dev/${name}`);
-  const usable = nodes.filter((node) => mayAccess(node, constants.R_OK | constants.W_OK));
-  const subject = 'dax devices';
-  if (nodes.length === 0)
-    return { subject, verdict: 'ok', found: 'none', meaning: 'regions are backed by files instead' };
-  if (usable.length === 0)
-    return {
-      subject,
-      verdict: 'limited',
-      found: nodes.join(' '),
-      meaning: 'no permission to open them: root, or chmod',
-    };
-  return {
-    subject,
-    verdict: 'ok',
-    found: usable.join(' '),
-    meaning: 'udax mkfs /dev/daxX.Y makes a famfs on one',
-  };
 }
 
 function kernelFamfs(): Finding {

@@ -2,12 +2,19 @@ import type { HolderInfo, MachineStatus, PoisonRange } from '../../machine/index
 import { positiveSizeArgument, sizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
-import { withExistingMachine, withMachineIfAny } from '../opening.js';
+import { withExistingMachine, withKernel, withMachineIfAny } from '../opening.js';
 import { count, hex, humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
+import { holderTable } from './holder-table.js';
+import { describeKernelStatus, unseenText } from './kernel-status.js';
 
 /** `udax status` */
 export function status(context: Context): void {
+  if (context.kernel) {
+    const found = withKernel(context, (machine) => machine.status());
+    context.show(found, () => describeKernelStatus(found));
+    return;
+  }
   const found = withMachineIfAny<MachineStatus | null>(context, null, (machine) => machine.status());
   context.show(found ?? emptyStatus(context.root), () =>
     found === null
@@ -106,16 +113,19 @@ function nodeTable(status: MachineStatus): string {
 
 /** `udax holders` */
 export function holders(context: Context, [device]: string[]): void {
+  if (context.kernel) {
+    const { holders: seen, unseen } = withKernel(context, (machine) => machine.survey(device));
+    showHolders(context, seen, device);
+    if (unseen > 0) context.output.note(unseenText(unseen));
+    return;
+  }
   const found = withMachineIfAny<HolderInfo[]>(context, [], (machine) => machine.holders(device));
-  const nobody = device === undefined ? 'nobody holds a device' : `nobody holds ${device}`;
-  context.show(found, () => (found.length === 0 ? nobody : holderTable(found)));
+  showHolders(context, found, device);
 }
 
-function holderTable(holders: readonly HolderInfo[]): string {
-  return formatTable(
-    [{ heading: 'PID', right: true }, { heading: 'DEVICE' }, { heading: 'PURPOSE' }, { heading: 'COMMAND' }],
-    holders.map((holder) => [holder.pid, holder.device, holder.purpose, holder.command]),
-  );
+function showHolders(context: Context, found: readonly HolderInfo[], device: string | undefined): void {
+  const nobody = device === undefined ? 'nobody holds a device' : `nobody holds ${device}`;
+  context.show(found, () => (found.length === 0 ? nobody : holderTable(found)));
 }
 
 /** `udax poison` */

@@ -6,13 +6,14 @@ import {
   type VolumeStatfs,
 } from '../../famfs/index.js';
 import { fsck, mkfs } from '../../index.js';
+import { kernelDeviceOf } from '../../machine/index.js';
 import { deviceArgument } from '../arguments/address.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { AlreadyReported, UsageError } from '../errors.js';
 import { withDevice, withVolume } from '../opening.js';
-import { count, humanSize, percent } from '../output/human.js';
+import { count, hex, humanSize, percent } from '../output/human.js';
 import { formatPairs, formatTable } from '../output/table.js';
 
 interface MkfsFlags {
@@ -84,7 +85,7 @@ export function info(context: Context, [text = '']: string[]): void {
       superblock: volume.superblock,
       space: volume.statfs(),
       devices: volume.devices,
-      memory: { backing: name, kind, coherent, persistent, writable, granule },
+      memory: { backing: name, kind, coherent, persistent, writable, granule, ...placeOf(kind, name) },
     };
     const { superblock, space, memory } = about;
     context.show(about, () =>
@@ -112,6 +113,9 @@ export function info(context: Context, [text = '']: string[]): void {
               ] as const,
           ),
         ['memory', `${memory.backing} (${memory.kind}), granule ${humanSize(memory.granule)}`],
+        ...(memory.address === undefined
+          ? []
+          : ([['address', `${memory.address}, data from ${memory.dataOffset} of its region`]] as const)),
         [
           'coherent',
           memory.coherent ? 'yes: its users share caches' : 'no: lines are flushed and invalidated',
@@ -121,6 +125,13 @@ export function info(context: Context, [text = '']: string[]): void {
       ]),
     );
   });
+}
+
+/** Where a real device's memory is; nothing for files, and where only root may know. */
+function placeOf(kind: string, node: string): { address?: string; dataOffset?: string } {
+  const device = kind === 'devdax' ? kernelDeviceOf(node) : null;
+  if (device?.resource == null) return {};
+  return { address: hex(device.resource), dataOffset: hex(device.dataOffset ?? 0) };
 }
 
 function contentOf({ files, directories }: VolumeStatfs): string {

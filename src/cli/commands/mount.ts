@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { resolveMountpoint, unmountFuse } from '../../fuse/index.js';
@@ -15,7 +16,8 @@ import {
 } from '../../mounts/index.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
-import { isMachine } from '../opening.js';
+import { machineOf, requireMachineOf } from '../opening.js';
+import { keeperPid } from '../set-mode.js';
 
 /** How long a daemon may take to go after its mount is gone. */
 const DAEMON_END_MS = 5000;
@@ -34,16 +36,17 @@ interface MountFlags {
 /** `udax mount` */
 export async function mount(context: Context, [device = '', directory = '']: string[], flags: MountFlags) {
   const where = isDeviceName(device) ? device : resolve(device);
-  if (isDeviceName(device) && !isMachine(context.root)) {
-    fail(
-      'ENODEV',
-      `there is no machine at ${context.root}\nMake one: udax create-region -s 1GiB (or say --root DIR)`,
-    );
-  }
-  const about = { kind: 'famfs', what: where, mountpoint: resolve(directory) } as const;
+  requireMachineOf(context, where);
+  const keeper = keeperPid();
+  const about = {
+    kind: 'famfs',
+    what: where,
+    mountpoint: resolve(directory),
+    ...(keeper !== undefined && { keeper }),
+  } as const;
   await mountInBackgroundOrHere(context, about, flags, [where, about.mountpoint], () =>
     mountFamfsAt(where, about.mountpoint, {
-      root: context.root,
+      ...machineOf(context),
       readOnly: flags.readOnly ?? false,
       clientWrites: flags.clientWrites ?? false,
       xattrs: flags.xattr ?? true,
@@ -101,7 +104,14 @@ async function mountInBackgroundOrHere(
     ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
   ];
-  const globals = ['--root', context.root, ...(context.role ? ['--role', context.role] : [])];
+  const globals = [
+    ...(context.kernel && context.kernel !== 'kernel:'
+      ? ['--root', context.kernel]
+      : ['--root', context.root]),
+    ...(context.kernel === 'kernel:' ? ['--kernel'] : []),
+    ...(context.setMode ? ['--set-mode'] : []),
+    ...(context.role ? ['--role', context.role] : []),
+  ];
   const argv = [process.argv[1]!, ...globals, command, ...options, '--', ...words];
   const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));
   const mountpoint = resolveMountpoint(about.mountpoint);
@@ -128,21 +138,23 @@ export async function umount(context: Context, [directory = '']: string[], flags
  */
 async function daemonEnd(
   records: MountRecords,
-  { mountpoint, pid }: MountRecord,
+  { mountpoint, pid, keeper }: MountRecord,
   isForced: boolean,
 ): Promise<void> {
   const start = performance.now();
   let isAsked = !isForced;
-  while (records.at(mountpoint)?.pid === pid) {
+  const serves = () => records.at(mountpoint)?.pid === pid;
+  const isKept = () => keeper !== undefined && existsSync(`/proc/${keeper}`);
+  while (serves() || isKept()) {
     const waited = performance.now() - start;
-    if (!isAsked && waited > ASK_AFTER_MS) {
+    if (!isAsked && waited > ASK_AFTER_MS && serves()) {
       isAsked = true;
       process.kill(pid, 'SIGTERM'); // its record is locked, so it is this process that lives
     }
     if (waited > DAEMON_END_MS) {
       fail(
         'EBUSY',
-        `${mountpoint} is unmounted, but its daemon (pid ${pid}) has not ended in ${DAEMON_END_MS / 1000} s`,
+        `${mountpoint} is unmounted, but its daemon (pid ${keeper ?? pid}) has not ended in ${DAEMON_END_MS / 1000} s`,
       );
     }
     await pause(20);

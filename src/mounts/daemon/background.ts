@@ -61,6 +61,14 @@ export function isDaemon(): boolean {
   return process.env[READY_DESCRIPTOR] !== undefined;
 }
 
+/** Leaves the word to a child that was given descriptor 3: when it ends without one, the starter is told so. */
+export function passOnReadiness(): void {
+  const descriptor = process.env[READY_DESCRIPTOR];
+  if (descriptor === undefined) return;
+  delete process.env[READY_DESCRIPTOR];
+  fs.closeSync(Number(descriptor));
+}
+
 /** Lets the starter go on. Does nothing when nobody waits. */
 export function sayReady(what: unknown): void {
   say({ ready: what });

@@ -10,6 +10,8 @@ export interface MountRecord {
   /** Device as it was given, or the machine's root. */
   readonly what: string;
   readonly mountpoint: string;
+  /** The process that puts the device's mode back when the mount has ended (--set-mode). */
+  readonly keeper?: number;
 }
 
 /** A record of this process; it says so as long as the process lives. */
@@ -44,9 +46,15 @@ export class MountRecords {
   }
 
   /** Registers a mount of this process. */
-  add(kind: MountRecord['kind'], what: string, mountpoint: string): OwnRecord {
+  add(kind: MountRecord['kind'], what: string, mountpoint: string, keeper?: number): OwnRecord {
     this.prepare();
-    const record: MountRecord = { pid: process.pid, kind, what, mountpoint: resolveMountpoint(mountpoint) };
+    const record: MountRecord = {
+      pid: process.pid,
+      kind,
+      what,
+      mountpoint: resolveMountpoint(mountpoint),
+      ...(keeper !== undefined && { keeper }),
+    };
     const path = join(this.#directory, `${fileName(record.mountpoint)}.json`);
     // Under another name first: the file is seen with its lock and its text, or not at all.
     const born = `${path}.${process.pid}`;

@@ -43,11 +43,11 @@ export async function serve(
 
 async function registered(
   records: MountRecords,
-  { kind, what }: Omit<MountRecord, 'pid'>,
+  { kind, what, keeper }: Omit<MountRecord, 'pid'>,
   served: Served,
 ): Promise<OwnRecord> {
   try {
-    return records.add(kind, what, served.mountpoint);
+    return records.add(kind, what, served.mountpoint, keeper);
   } catch (error) {
     await served.unmount();
     throw error;

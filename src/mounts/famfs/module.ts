@@ -8,8 +8,8 @@ import type { FamfsMountData } from './mount.js';
 const NO_XATTRS = { getxattr: undefined, listxattr: undefined };
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
-  const { root, device, readOnly, clientWrites, role, xattrs } = data as FamfsMountData;
-  const opened = openDevice(device, readOnly ? { root, writable: false } : { root });
+  const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs } = data as FamfsMountData;
+  const opened = openDevice(device, { root, stateDirectory, ...(readOnly && { writable: false }) });
   try {
     const volume = mountFamfsOn(opened, { readOnly, clientWrites, ...(role && { role }) });
     const fileSystem = new FamfsFileSystem(volume, host, () => opened.close());

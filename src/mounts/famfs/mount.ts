@@ -6,7 +6,7 @@ import {
   type NodeId,
   startSession,
 } from '../../fuse/index.js';
-import { defaultRoot, isDeviceName } from '../../machine/index.js';
+import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import type { FamfsQuestion } from './file-system.js';
 
 /** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
@@ -18,6 +18,8 @@ const READAHEAD_BYTES = 2 ** 20;
 export interface FamfsMountOptions {
   /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
   root?: string;
+  /** Of the kernel's bus (root `kernel:`): where the state of this host is. */
+  stateDirectory?: string;
   /** Mounts `ro`: the kernel answers EROFS by itself. Nothing is written to the volume. */
   readOnly?: boolean;
   /** Default: master when this host owns the volume, else client. */
@@ -41,6 +43,7 @@ export interface FamfsMountOptions {
 /** What the worker gets (structured clone). */
 export interface FamfsMountData {
   root: string;
+  stateDirectory: string;
   device: string;
   readOnly: boolean;
   clientWrites: boolean;
@@ -118,8 +121,10 @@ export async function mountFamfsAt(
   const { readOnly = false, clientWrites = false, allowOther = false, xattrs = true } = options;
   const { role, by, onWire, onReport } = options;
   const where = isDeviceName(device) ? device : resolve(device);
+  const root = absoluteRoot(options.root ?? defaultRoot());
   const data: FamfsMountData = {
-    root: resolve(options.root ?? defaultRoot()),
+    root,
+    stateDirectory: options.stateDirectory ?? stateDirectoryOf(root),
     device: where,
     readOnly,
     clientWrites,

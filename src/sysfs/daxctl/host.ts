@@ -10,8 +10,17 @@ import { accessTo, type BusAccess, Sysfs, type SysfsOptions } from '../sysfs.js'
 /** 76 knows devdax and system-ram; 85 adds famfs (dax-bus.md 11). */
 export type DaxctlVersion = 76 | 85;
 
+/** The tree as the verbs need it; paths are relative to /sys. Every failure is a DaxError. */
+export interface DaxctlTree {
+  read(path: string, caller: Caller): string;
+  write(path: string, text: string, caller: Caller): unknown;
+  readdir(path: string): string[];
+  readlink(path: string): string;
+  realpath(path: string): string;
+}
+
 export interface DaxctlHost {
-  readonly sysfs: Sysfs;
+  readonly sysfs: DaxctlTree;
   readonly caller: Caller;
   readonly version: DaxctlVersion;
   /** Loads a driver's module. @throws ENOENT when there is no such module, EPERM */

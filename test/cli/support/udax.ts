@@ -61,6 +61,8 @@ export function recordingContext(
   return {
     root,
     role: undefined,
+    kernel: undefined,
+    setMode: false,
     json,
     output,
     show: (document, text) => (json ? output.document(document) : output.print(text())),

@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import * as checks from './checks.mjs';
+import { alike, clientOnly, famfsOnly, reading } from './checks.mjs';
 import type { DirectoryFace } from './faces.js';
 
 const runCheck = join(import.meta.dirname, 'run-check.mjs');
 
-export type ListName = 'reading' | 'alike' | 'famfsOnly' | 'clientOnly';
+const checks = { reading, alike, famfsOnly, clientOnly };
+
+export type ListName = keyof typeof checks;
 
 /** Does check `number` of a list in a directory, somewhere. @returns what does not hold, or '' */
 export type CheckIn = (list: ListName, number: number, directory: string) => string;

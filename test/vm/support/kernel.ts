@@ -25,6 +25,7 @@ export const NEEDED_MODULES = [
   'device_dax',
   'dax_pmem',
   'kmem',
+  'dax_hmem',
   'fuse',
 ] as const;
 

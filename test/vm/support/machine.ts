@@ -19,6 +19,8 @@ export interface VmOptions {
   ramMiB?: number;
   /** Default 2. */
   cpus?: number;
+  /** More of the kernel's command line: `memmap=256M%512M-1+0xefffffff` makes RAM soft-reserved, a region of hmem. */
+  kernelParameters?: string;
 }
 
 /** The VM's /dev/dax0.0 as its kernel has it; bytes. */
@@ -82,7 +84,7 @@ export class VirtualMachine {
     memory: SharedMemoryFile,
     options: VmOptions = {},
   ): Promise<VirtualMachine> {
-    const { name = 'vm0', uuid = randomUUID(), ramMiB = 1024, cpus = 2 } = options;
+    const { name = 'vm0', uuid = randomUUID(), ramMiB = 1024, cpus = 2, kernelParameters = '' } = options;
     const ports = {
       'udax.calls': path.join(memory.directory, `${name}.calls`),
       'udax.sync': path.join(memory.directory, `${name}.sync`),
@@ -90,7 +92,10 @@ export class VirtualMachine {
     const calls = await Connection.listen(ports['udax.calls']);
     const sync = await SyncConnection.listen(ports['udax.sync']);
     const begun = performance.now();
-    const qemu = new Qemu({ assets, memory, ramMiB, cpus, ports, parameters: { name, uuid } });
+    const qemu = new Qemu({
+      ...{ assets, memory, ramMiB, cpus, ports, kernelParameters },
+      parameters: { name, uuid },
+    });
     void qemu.ended.then((how) => calls.break(new Error(`${name}: ${how}; console:\n${qemu.console()}`)));
     const slow = setTimeout(() => {
       calls.break(new Error(`${name} did not boot in ${BOOT_MS / 1000} s; console:\n${qemu.console()}`));

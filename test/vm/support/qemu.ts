@@ -12,11 +12,13 @@ export interface QemuOptions {
   readonly ports: Readonly<Record<string, string>>;
   /** `udax.KEY=VALUE` on the kernel's command line, for the init script. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** More of that command line, for the kernel itself. */
+  readonly kernelParameters?: string;
 }
 
 /** The command line of a VM: software emulation, one NVDIMM over the shared file, a serial console. */
 export function qemuArguments(options: QemuOptions): string[] {
-  const { assets, memory, ramMiB, cpus, ports, parameters } = options;
+  const { assets, memory, ramMiB, cpus, ports, parameters, kernelParameters = '' } = options;
   const words = Object.entries(parameters).map(([key, value]) => `udax.${key}=${value}`);
   return [
     ...['-machine', 'q35,nvdimm=on', '-cpu', 'max', '-accel', 'tcg,thread=multi', '-smp', String(cpus)],
@@ -27,7 +29,7 @@ export function qemuArguments(options: QemuOptions): string[] {
     ...['-nodefaults', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
     ...['-kernel', assets.kernel, '-initrd', assets.initramfs],
     '-append',
-    `console=ttyS0 quiet panic=-1 mitigations=off ${words.join(' ')}`,
+    `console=ttyS0 quiet panic=-1 mitigations=off ${kernelParameters} ${words.join(' ')}`,
     ...['-device', 'virtio-serial-pci'],
     ...Object.entries(ports).flatMap(([name, path], number) => [
       ...['-chardev', `socket,id=port${number},path=${path}`],

@@ -1,0 +1,77 @@
+import type { DaxDevice } from '../../dax/index.js';
+import { fail } from '../../libc/index.js';
+import { ImageDevice } from '../image.js';
+import type { Hold, HoldOptions, MachineDevice } from '../types.js';
+
+export interface NodeOptions {
+  /** State directory of this host: its uuid, and what it keeps per file system. */
+  root: string;
+  /** Root of the sysfs tree that has the device. */
+  sysfs: string;
+  /** Default: as this user may. */
+  writable?: boolean;
+}
+
+/**
+ * A device of the kernel by name, over its node. The node is opened at the first use and closed when the last hold ends:
+ * an open node is in the way of every mode change.
+ */
+export class KernelDevice implements MachineDevice {
+  #opened: ImageDevice | undefined;
+  #holds = 0;
+  #closed = false;
+
+  constructor(
+    readonly name: string,
+    private readonly node: string,
+    private readonly options: NodeOptions,
+  ) {}
+
+  get dax(): DaxDevice {
+    return this.#device.dax;
+  }
+
+  get systemUuid(): string {
+    return this.#device.systemUuid;
+  }
+
+  get writable(): boolean {
+    return this.#device.writable;
+  }
+
+  get reservations(): string {
+    return this.#device.reservations;
+  }
+
+  hold(purpose: string, options?: HoldOptions): Hold {
+    const hold = this.#device.hold(purpose, options);
+    this.#holds++;
+    let isHeld = true;
+    return {
+      release: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        hold.release();
+        if (--this.#holds === 0) this.#end();
+      },
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#end();
+  }
+
+  get #device(): ImageDevice {
+    if (this.#closed)
+      fail('EBADF', `${this.name} was closed: ask the machine for it again`, { path: this.name });
+    this.#opened ??= ImageDevice.open(this.node, this.options);
+    return this.#opened;
+  }
+
+  #end(): void {
+    this.#opened?.close();
+    this.#opened = undefined;
+    this.#holds = 0;
+  }
+}

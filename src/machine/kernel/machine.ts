@@ -1,0 +1,371 @@
+import fs from 'node:fs';
+import { release } from 'node:os';
+import path from 'node:path';
+import { systemUuid } from '../../famfs/index.js';
+import { asDaxError, fail, makeDirectories } from '../../libc/index.js';
+import { describeHolders } from '../holders.js';
+import { MachineLock } from '../lock.js';
+import { parseSize } from '../sizes.js';
+import type { DaxMachine, DeviceMode, HolderInfo, OpenDax } from '../types.js';
+import { createDevice, destroyDevice } from './carving.js';
+import { KernelDevice } from './device.js';
+import {
+  type DevicePlace,
+  describeDevice,
+  deviceAt,
+  driverOf,
+  findDevices,
+  findRegions,
+  modeOfDriver,
+} from './discovery.js';
+import { driverOfMode, loadedDrivers } from './drivers.js';
+import { surveyHolders } from './holders.js';
+import * as modes from './modes.js';
+import { KernelRawDevice } from './raw-device.js';
+import { SysfsFiles } from './sysfs-files.js';
+import type { HolderSurvey, KernelDeviceInfo, KernelRegionInfo, KernelStatus } from './types.js';
+
+/** A mode that was changed for a while. */
+export interface BorrowedMode {
+  /** What it was: `system-ram`; `disabled` when no driver had it. */
+  readonly before: DeviceMode | 'disabled';
+  /**
+   * Puts driver and memory back as they were. Idempotent once it succeeded; nothing is done when somebody else changed the
+   * device meanwhile.
+   * @throws DaxError EBUSY somebody has the device open, or the driver's own error
+   */
+  restore(): void;
+}
+
+/**
+ * The dax bus of the running kernel. Everything is read from sysfs as it is now and changed through it, as daxctl does;
+ * a change is whole or undone. Devices are used through their nodes, `/dev/daxX.Y`, in devdax mode.
+ */
+export class KernelMachine implements DaxMachine {
+  /** The tree of attributes, for what has no method here. */
+  readonly sysfs: SysfsFiles;
+  readonly #stateDirectory: string;
+  readonly #devices = new Set<KernelDevice>();
+  readonly #rawDevices = new Set<KernelRawDevice>();
+  #uuid: string | undefined;
+
+  /**
+   * Use {@link openMachine}('kernel:').
+   * @param root `kernel:`, or `kernel:/some/tree` for another tree than /sys
+   * @param stateDirectory of this host: its uuid, locks, what is kept per file system. Made by whoever first writes there.
+   */
+  constructor(
+    readonly root: string,
+    stateDirectory: string,
+  ) {
+    const tree = root.slice('kernel:'.length) || '/sys';
+    if (!fs.existsSync(tree))
+      fail('ENOENT', `there is no sysfs tree at ${tree}: mount it, or name another`, { path: tree });
+    this.sysfs = new SysfsFiles(tree);
+    this.#stateDirectory = stateDirectory;
+  }
+
+  // Looking
+
+  regions(): KernelRegionInfo[] {
+    return findRegions(this.sysfs);
+  }
+
+  /** @throws ENODEV */
+  region(id: number): KernelRegionInfo {
+    return (
+      this.regions().find((region) => region.id === id) ??
+      fail('ENODEV', `region ${id}: no such region on the kernel's dax bus (see "udax --kernel list -R")`)
+    );
+  }
+
+  devices(): KernelDeviceInfo[] {
+    return findDevices(this.sysfs).map((place) => describeDevice(this.sysfs, place));
+  }
+
+  /** @throws ENODEV */
+  deviceInfo(name: string): KernelDeviceInfo {
+    return describeDevice(this.sysfs, deviceAt(this.sysfs, name));
+  }
+
+  status(): KernelStatus {
+    const { holders, unseen } = this.survey();
+    return {
+      root: this.root,
+      release: release(),
+      hasBus: this.sysfs.exists('bus/dax'),
+      drivers: loadedDrivers(this.sysfs),
+      regions: this.regions(),
+      devices: this.devices(),
+      holders,
+      unseen,
+    };
+  }
+
+  /** Who has devices open, in every process this one may look into. @throws ENODEV */
+  holders(device?: string): HolderInfo[] {
+    return this.survey(device).holders;
+  }
+
+  /** As holders(), with how many processes could not be looked into. Of a tree that is not /sys nothing is known. */
+  survey(device?: string): HolderSurvey {
+    const places = device === undefined ? findDevices(this.sysfs) : [deviceAt(this.sysfs, device)];
+    if (!this.sysfs.isLive) return { holders: [], unseen: 0 };
+    return surveyHolders(
+      places.map(({ name, directory }) => ({ name, rdev: rdevOf(this.sysfs.text(`${directory}/dev`)) })),
+    );
+  }
+
+  // Changing
+
+  /**
+   * A new device of a dynamic region, in devdax mode.
+   * @throws ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region), EACCES
+   */
+  createDevice(
+    region: number,
+    options: { size?: number | string; align?: number | string } = {},
+  ): KernelDeviceInfo {
+    const size = options.size === undefined ? undefined : parseSize(options.size, 'device size');
+    const align = options.align === undefined ? undefined : parseSize(options.align, 'align');
+    return this.#locked(() => describeDevice(this.sysfs, createDevice(this.sysfs, region, { size, align })));
+  }
+
+  /** Instance 0 stays, at size 0. @throws ENODEV, EBUSY enabled (disable it first, or force) or in use */
+  destroyDevice(name: string, options: { force?: boolean } = {}): void {
+    this.#locked(() => {
+      const place = this.#unused(name);
+      destroyDevice(this.sysfs, place, options.force ?? false);
+    });
+  }
+
+  /** enable-device: to devdax mode. Enabled devices stay as they are. @throws ENODEV, EACCES, the driver's error */
+  enable(name: string): KernelDeviceInfo {
+    return this.#change(
+      name,
+      () => false,
+      (place) => modes.enable(this.sysfs, place),
+    );
+  }
+
+  /**
+   * disable-device. With force online memory goes offline first; a device that somebody has open is refused either way: the
+   * kernel would unbind it and take the memory from under its users.
+   * @throws ENODEV, EBUSY naming holders or memory online, EACCES
+   */
+  disable(name: string, options: { force?: boolean } = {}): KernelDeviceInfo {
+    return this.#change(
+      name,
+      (driver) => driver !== null,
+      (place) => modes.disable(this.sysfs, place, options.force ?? false),
+    );
+  }
+
+  /**
+   * reconfigure-device, with daxctl's rules (dax-bus.md 11). When any step fails, driver and memory are as before, and the
+   * error says so; when that failed as well, it says what is left.
+   * @throws ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), ENOENT no such module, EOPNOTSUPP famfs mode
+   *   before Linux 7.0, EACCES naming the file, the driver's own error
+   */
+  reconfigure(
+    name: string,
+    mode: DeviceMode,
+    options: { force?: boolean; online?: boolean } = {},
+  ): KernelDeviceInfo {
+    const { force = false, online = true } = options;
+    return this.#change(
+      name,
+      (driver) => driver !== null && driver !== driverOfMode[mode],
+      (place) => modes.reconfigure(this.sysfs, place, mode, { force, online }),
+    );
+  }
+
+  /** Returns how many memory blocks went online: all that were offline, or none. @throws ENODEV, EINVAL, EACCES */
+  onlineMemory(name: string, options: { movable?: boolean } = {}): number {
+    return this.#locked(() =>
+      modes.onlineMemory(this.sysfs, deviceAt(this.sysfs, name), options.movable ?? true),
+    );
+  }
+
+  /** Returns how many memory blocks went offline: all that were online, or none. @throws ENODEV, EINVAL, EBUSY in use */
+  offlineMemory(name: string): number {
+    return this.#locked(() => modes.offlineMemory(this.sysfs, deviceAt(this.sysfs, name)));
+  }
+
+  /**
+   * Puts a device into a mode for a while. Memory of a system-ram device goes offline first.
+   * @throws as reconfigure() with force
+   */
+  borrowMode(name: string, mode: DeviceMode): BorrowedMode {
+    const place = deviceAt(this.sysfs, name);
+    const state = modes.stateOf(this.sysfs, place);
+    const driver = driverOfMode[mode];
+    if (state.driver !== driver) this.reconfigure(name, mode, { force: true, online: false });
+    let isBorrowed = state.driver !== driver;
+    return {
+      before: state.driver === null ? 'disabled' : modeOfDriver(state.driver),
+      restore: () => {
+        if (!isBorrowed) return;
+        this.#locked(() => {
+          if (driverOf(this.sysfs, deviceAt(this.sysfs, name)) === driver) {
+            modes.restore(this.sysfs, this.#unused(name), state);
+          }
+        });
+        isBorrowed = false;
+      },
+    };
+  }
+
+  // Use
+
+  /** A device by name, over its node, for mkfs, mounting and fsck. @throws ENODEV; at its first use ENXIO, EACCES */
+  device(name: string): KernelDevice {
+    deviceAt(this.sysfs, name);
+    const options = { root: this.#stateDirectory, sysfs: this.sysfs.root };
+    const device = new KernelDevice(name, `/dev/${name}`, options);
+    this.#devices.add(device);
+    return device;
+  }
+
+  /** Opens a device for raw shared mappings. @throws ENODEV, ENXIO (not in devdax mode), EACCES */
+  openDax(name: string, options: { writable?: boolean } = {}): OpenDax {
+    deviceAt(this.sysfs, name);
+    const where = { sysfs: this.sysfs.root, ...options };
+    const opened = new KernelRawDevice(name, `/dev/${name}`, where, (closed) =>
+      this.#rawDevices.delete(closed),
+    );
+    this.#rawDevices.add(opened);
+    return opened;
+  }
+
+  /** The owner id this host writes into superblocks. */
+  systemUuid(): string {
+    this.#uuid ??= systemUuid(this.#stateDirectory);
+    return this.#uuid;
+  }
+
+  /** Ends everything this object has open. Idempotent. Modes stay as they are. */
+  close(): void {
+    for (const device of [...this.#rawDevices]) device.close();
+    for (const device of this.#devices) device.close();
+    this.#devices.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  // What only an emulated machine does
+
+  /** @throws EOPNOTSUPP always */
+  createRegion(): never {
+    return fail(
+      'EOPNOTSUPP',
+      'regions of the kernel come from its firmware or from tools: ndctl create-namespace -m devdax, cxl create-region, memmap= (docs/hardware.md)',
+    );
+  }
+
+  /** @throws EOPNOTSUPP always */
+  destroyRegion(): never {
+    return fail(
+      'EOPNOTSUPP',
+      'regions of the kernel are taken away by who made them: ndctl destroy-namespace, cxl destroy-region (docs/hardware.md)',
+    );
+  }
+
+  /** @throws EOPNOTSUPP always */
+  memoryFailure(): never {
+    return fail(
+      'EOPNOTSUPP',
+      'udax injects no memory failure into a real device: the kernel does, by an address in /sys/devices/system/memory/hard_offline_page',
+    );
+  }
+
+  /** @throws EOPNOTSUPP always */
+  poisonList(): never {
+    return fail(
+      'EOPNOTSUPP',
+      'known bad memory of a real device is told by its provider: ndctl list -M, cxl list --media-errors',
+    );
+  }
+
+  /** @throws EOPNOTSUPP always */
+  clearPoison(): never {
+    return fail(
+      'EOPNOTSUPP',
+      'bad memory of a real device is cleared by its provider: ndctl clear-errors, cxl clear-poison',
+    );
+  }
+
+  /** @throws EOPNOTSUPP always */
+  node(): never {
+    return fail(
+      'EOPNOTSUPP',
+      'online memory of a real node is allocated by the kernel: numactl --membind=N, mbind(2)',
+    );
+  }
+
+  #change(
+    name: string,
+    unbinds: (driver: string | null) => boolean,
+    apply: (place: DevicePlace) => void,
+  ): KernelDeviceInfo {
+    return this.#locked(() => {
+      const place = deviceAt(this.sysfs, name);
+      if (unbinds(driverOf(this.sysfs, place))) this.#unused(name);
+      apply(place);
+      return describeDevice(this.sysfs, place);
+    });
+  }
+
+  /**
+   * The device, when nobody has it open. Unbinding takes the memory from its users (SIGBUS), and a kernel that binds it again
+   * under an open descriptor corrupts itself (dax-bus.md 12.1): force does not help here.
+   * @throws EBUSY naming the holders
+   */
+  #unused(name: string): DevicePlace {
+    const place = deviceAt(this.sysfs, name);
+    const { holders } = this.survey(name);
+    if (holders.length > 0) {
+      fail(
+        'EBUSY',
+        `${name} is in use by ${describeHolders(holders)}: end that use first; nothing was changed`,
+        { path: name },
+      );
+    }
+    return place;
+  }
+
+  /** Changes of one bus by several udax processes come one after another. */
+  #locked<T>(change: () => T): T {
+    const file = path.join(this.#stateDirectory, 'kernel.lock');
+    let lock: MachineLock;
+    try {
+      makeDirectories(this.#stateDirectory, 0o700);
+      lock = MachineLock.open(file, 0o600);
+    } catch (error) {
+      throw asDaxError(
+        error,
+        `state directory ${this.#stateDirectory} cannot be used (choose another with --root)`,
+        file,
+      );
+    }
+    try {
+      lock.take('exclusive');
+      try {
+        return change();
+      } finally {
+        lock.release();
+      }
+    } finally {
+      lock.close();
+    }
+  }
+}
+
+/** As stat(2) packs `252:0`; -1, which no node has, when it is not known. */
+function rdevOf(numbers: string | null): number {
+  const [major = Number.NaN, minor = Number.NaN] = (numbers ?? '').split(':').map(Number);
+  if (!Number.isInteger(major) || !Number.isInteger(minor)) return -1;
+  return (minor & 0xff) + (major & 0xfff) * 2 ** 8 + (minor & 0xfff00) * 2 ** 12;
+}

@@ -1,0 +1,82 @@
+import { fail } from '../../libc/index.js';
+import { type Backing, type Mapping, openBacking, PhysicalMemory } from '../../memory/index.js';
+import { sizeText } from '../sizes.js';
+import type { OpenDax } from '../types.js';
+import { explainRefusal } from './permissions.js';
+import { requireDevdaxMode } from './raw-access.js';
+
+/** Where a private map of this handle has the memory: any address does. */
+const HPA = 2 ** 40;
+
+/** open(2) of a real `/dev/daxX.Y`; its mappings are the kernel's own, in pieces of the device's align. */
+export class KernelRawDevice implements OpenDax {
+  readonly #memory = new PhysicalMemory();
+  readonly #mappings = new Set<Mapping>();
+  readonly #backing: Backing;
+  readonly #onClose: (device: KernelRawDevice) => void;
+  #closed = false;
+
+  /** @throws ENXIO not in devdax mode; ENOENT, EACCES; ENODEV the node is no dax device of this tree */
+  constructor(
+    readonly name: string,
+    node: string,
+    { sysfs, writable = true }: { sysfs: string; writable?: boolean },
+    onClose: (device: KernelRawDevice) => void,
+  ) {
+    requireDevdaxMode(node, sysfs);
+    try {
+      this.#backing = openBacking(node, { writable, sysfs });
+    } catch (error) {
+      throw explainRefusal(error, node, writable ? 'opened for writing' : 'opened');
+    }
+    this.#memory.insert({ start: HPA, length: this.#backing.size, backing: this.#backing, offset: 0 });
+    this.#onClose = onClose;
+  }
+
+  get size(): number {
+    return this.#backing.size;
+  }
+
+  mmap(options: { offset?: number; length?: number; writable?: boolean } = {}): Uint8Array {
+    if (this.#closed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
+    const { offset = 0, writable = this.#backing.writable } = options;
+    const length = options.length ?? this.size - offset;
+    this.#check(offset, length);
+    const mapping = this.#memory.map([{ start: HPA + offset, length }], {
+      access: writable ? 'shared' : 'protected',
+      label: this.name,
+    });
+    this.#mappings.add(mapping);
+    return new Uint8Array(mapping.buffer);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const mapping of this.#mappings) mapping.close();
+    this.#mappings.clear();
+    this.#memory.close();
+    this.#backing.close();
+    this.#onClose(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** The kernel takes more, and answers the access with SIGBUS. */
+  #check(offset: number, length: number): void {
+    const { granule, size } = this.#backing;
+    if (offset % granule !== 0 || length % granule !== 0) {
+      fail(
+        'EINVAL',
+        `${this.name} maps in pieces of its align, ${sizeText(granule)}: offset ${offset} and length ${length} must be multiples of it`,
+        { path: this.name },
+      );
+    }
+    const isInside =
+      Number.isSafeInteger(offset + length) && offset >= 0 && length > 0 && offset + length <= size;
+    if (isInside) return;
+    fail('EINVAL', `${this.name} has ${size} bytes: no ${length} bytes at ${offset}`, { path: this.name });
+  }
+}

@@ -1,0 +1,40 @@
+// The VM's own dax bus, through udax: methods of one KernelMachine that stays open, and raw mappings of its devices.
+import { spawnSync } from 'node:child_process';
+import { openMachine } from 'udax';
+
+const NOBODY = 65534;
+const kernel = openMachine('kernel:');
+let opened;
+
+/** A method of the machine. @throws what it throws */
+export const perform = (method, ...args) => kernel[method](...args) ?? null;
+
+/** Opens a device raw, and writes a text into it. */
+export function openAndWrite(name, offset, text) {
+  opened ??= kernel.openDax(name);
+  const view = opened.mmap({ offset, length: 2 ** 21 });
+  view.set(Buffer.from(text));
+  return { size: opened.size, bytes: view.length };
+}
+
+/** What an mmap of the opened device says to an offset and a length. */
+export function mapped(offset, length) {
+  return opened.mmap({ offset, length }).length;
+}
+
+export function closeRaw() {
+  opened?.close();
+  opened = undefined;
+}
+
+/** `udax ...` as another user. */
+export function udaxAsNobody(...words) {
+  const { status, stdout, stderr } = spawnSync('/usr/bin/udax', words, {
+    encoding: 'utf8',
+    uid: NOBODY,
+    gid: NOBODY,
+    cwd: '/tmp',
+    env: { ...process.env, HOME: '/tmp/nobody' },
+  });
+  return { code: status, stdout, stderr };
+}
