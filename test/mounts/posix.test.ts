@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Volume } from '../../src/index.js';
 import { type Behaviour, everywhere, famfsRules, mountOnly, onDirectories } from './posix/behaviours.js';
-import * as checks from './posix/checks.mjs';
+import { alike, clientOnly, famfsOnly, reading } from './posix/checks.mjs';
 import { type DirectoryFace, directoryFace, type Face, libraryFace } from './posix/faces.js';
 import { because, noMounts, Place } from './support.js';
 
+const checks = { reading, alike, famfsOnly, clientOnly };
+type ListName = keyof typeof checks;
 const runCheck = join(import.meta.dirname, 'posix/run-check.mjs');
 const isRoot = process.geteuid?.() === 0;
 
@@ -33,8 +35,6 @@ function runs<F extends Face>(list: readonly Behaviour<F>[], face: () => F, skip
     });
   }
 }
-
-type ListName = 'reading' | 'alike' | 'famfsOnly' | 'clientOnly';
 
 /** Runs checks on a directory of the host, each in a process that cannot hang us. */
 function runsChecks(
