@@ -83,6 +83,26 @@ describe.skipIf(noMounts !== '')(`udax mount -f${because}`, () => {
   });
 });
 
+describe.skipIf(noMounts !== '')(`the mount of udax up${because}`, () => {
+  it('can be unmounted, and udax up goes on', async () => {
+    const place = new Place();
+    const words = ['60', process.execPath, binary, '--root', place.root, 'up', '-s', '64M'];
+    const up = place.start('timeout', words);
+    try {
+      const at = path.join(place.root, 'mnt');
+      await until('it stays until Ctrl-C', () => sh(`mountpoint -q '${at}' && ls '${at}'`).stdout !== '', 30);
+      expect(place.udax('umount', at)).toMatchObject({ status: 0, stdout: `${at} is unmounted\n` });
+      expect(fs.readdirSync(path.join(place.root, 'mounts'))).toEqual([]);
+      expect(up.exitCode).toBe(null);
+    } finally {
+      const ended = new Promise((resolve) => up.once('exit', resolve));
+      up.kill('SIGINT');
+      await ended;
+      place.close();
+    }
+  });
+});
+
 describe.skipIf(noMounts !== '')(`what udax mount mounts on${because}`, () => {
   let place: Place;
   beforeEach(() => {
