@@ -72,7 +72,8 @@ function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
   const deviceFd = openDevice();
   const data = [
     `fd=${deviceFd}`,
-    'rootmode=40000',
+    // With permissions: an overlay over the mount copies what is known now, before anybody has asked us.
+    'rootmode=40755',
     `user_id=${process.geteuid?.() ?? 0}`,
     `group_id=${process.getegid?.() ?? 0}`,
   ];

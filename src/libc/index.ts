@@ -9,5 +9,6 @@ export * from './device-node.js';
 export * from './errors.js';
 export * from './files.js';
 export * from './fuse-device.js';
+export * from './left-open.js';
 export * from './memory.js';
 export * from './persist.js';

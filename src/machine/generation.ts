@@ -1,5 +1,15 @@
 import fs from 'node:fs';
-import { fail, MAP_SHARED, mmap, munmap, PROT_READ, PROT_WRITE, viewMemory } from '../libc/index.js';
+import {
+  fail,
+  MAP_SHARED,
+  mmap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+  viewMemory,
+  whenClosed,
+  whenCollected,
+} from '../libc/index.js';
 
 const MAPPED_BYTES = 4096;
 const WORD_BYTES = 8;
@@ -21,6 +31,7 @@ export class GenerationWord {
   ) {
     this.address = mmap(0, MAPPED_BYTES, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
     this.words = new Uint32Array(viewMemory(this.address, WORD_BYTES));
+    whenCollected(this, path, unmapping(this.address));
   }
 
   /** @throws ENOENT no such file, EIO shorter than 8 bytes */
@@ -68,6 +79,11 @@ export class GenerationWord {
     if (!this.words) return;
     // Nobody else ever saw this view, so dropping it is as good as detaching it.
     this.words = undefined;
+    whenClosed(this);
     munmap(this.address, MAPPED_BYTES);
   }
+}
+
+function unmapping(address: number): () => void {
+  return () => munmap(address, MAPPED_BYTES);
 }

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { hasCode, ofdLock } from '../libc/index.js';
+import { closing, hasCode, ofdLock, whenClosed, whenCollected } from '../libc/index.js';
 import { commandOf, startTimeOf } from './processes.js';
 import type { HolderInfo } from './types.js';
 
@@ -52,11 +52,13 @@ export class Holders {
     }
     const holder = { record, file, fd };
     this.own.set(file, holder);
+    whenCollected(holder, `${device}, held for ${purpose}`, closing(fd, file));
     return holder;
   }
 
   remove(holder: OwnHolder): void {
     if (!this.own.delete(holder.file)) return;
+    whenClosed(holder);
     fs.rmSync(holder.file, { force: true });
     fs.closeSync(holder.fd);
   }

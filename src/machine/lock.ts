@@ -1,5 +1,6 @@
 import fs from 'node:fs';
-import { fail, hasCode, ofdLock } from '../libc/index.js';
+import { dirname } from 'node:path';
+import { closing, fail, hasCode, ofdLock, whenClosed, whenCollected } from '../libc/index.js';
 
 const DEADLINE_MS = 30_000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -19,7 +20,9 @@ export class MachineLock {
     readonly path: string,
     private readonly fd: number,
     readonly writable: boolean,
-  ) {}
+  ) {
+    whenCollected(this, `machine at ${dirname(path)}`, closing(fd));
+  }
 
   /** Opens the lock file, makes it when `mode` is given. Falls back to read-only (shared locks only). */
   static open(path: string, mode?: number): MachineLock {
@@ -70,6 +73,7 @@ export class MachineLock {
   }
 
   close(): void {
+    whenClosed(this);
     fs.closeSync(this.fd);
   }
 

@@ -6,6 +6,9 @@ import type { OwnHolder } from './holders.js';
 import type { SharedBus } from './shared-bus.js';
 import type { MemoryNodeHandle, NodeBuffer } from './types.js';
 
+/** Memory in use keeps its node held, also when only the bytes are left of it. */
+const keptBy = new WeakMap<ArrayBufferLike, NodeMemory>();
+
 /**
  * The allocator of a memory node in this process. What is free is known only here, so one process at a
  * time allocates from a node: from its first live buffer to its last it holds `nodeN` alone.
@@ -26,6 +29,7 @@ export class NodeMemory implements MemoryNodeHandle {
     try {
       const allocation = this.node().alloc(bytes);
       this.live.add(allocation);
+      keptBy.set(allocation.buffer.buffer, this);
       const free = (): void => this.free(allocation);
       return { bytes: allocation.buffer, free, [Symbol.dispose]: free };
     } finally {

@@ -61,6 +61,8 @@ export class RawDevice implements OpenDax {
     const length = options.length ?? this.size - offset;
     const mapping = this.file.map({ offset, length, writable });
     this.mappings.add(mapping);
+    // A view keeps its listeners, so it keeps this handle and with it the device held.
+    mapping.onKill(() => this.mappings.delete(mapping));
     return new Uint8Array(mapping.buffer);
   }
 

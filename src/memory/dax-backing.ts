@@ -1,6 +1,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { DaxError, dropCacheLines, fail, persistMemory, zeroMemory } from '../libc/index.js';
+import {
+  closing,
+  DaxError,
+  dropCacheLines,
+  fail,
+  persistMemory,
+  whenClosed,
+  whenCollected,
+  zeroMemory,
+} from '../libc/index.js';
 import type { Backing } from './backing.js';
 import { checkByteRange, checkInside } from './backing-range.js';
 import { errorAbout } from './file-errors.js';
@@ -104,6 +113,7 @@ export class DaxBacking implements Backing {
     this.#rdev = facts.rdev;
     this.#sysfs = facts.sysfs;
     this.#fd = facts.fd;
+    whenCollected(this, facts.name, closing(facts.fd));
   }
 
   /** @throws DaxError EBADF after close(): the number may belong to another file by then */
@@ -138,6 +148,7 @@ export class DaxBacking implements Backing {
 
   close(): void {
     if (this.#fd < 0) return;
+    whenClosed(this);
     fs.closeSync(this.#fd);
     this.#fd = -1;
   }

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import {
+  closing,
   dropCacheLines,
   fail,
   fallocate,
@@ -7,6 +8,8 @@ import {
   msync,
   persistMemory,
   punchHole,
+  whenClosed,
+  whenCollected,
   zeroMemory,
   zeroRange,
 } from '../libc/index.js';
@@ -57,6 +60,7 @@ export class FileBacking implements Backing {
     this.coherent = facts.coherent ?? true;
     this.persistent = facts.kind === 'file';
     this.#fd = facts.fd;
+    whenCollected(this, facts.name, closing(facts.fd));
   }
 
   /** @throws DaxError EBADF after close(): the number may belong to another file by then */
@@ -110,6 +114,7 @@ export class FileBacking implements Backing {
 
   close(): void {
     if (this.#fd < 0) return;
+    whenClosed(this);
     fs.closeSync(this.#fd);
     this.#fd = -1;
   }

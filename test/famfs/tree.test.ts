@@ -106,7 +106,10 @@ describe('the tree of a volume', () => {
 
   it('is what a plain Map would be, for any order of directories and files', () => {
     const component = fc.constantFrom('a', 'b', 'ab', 'ba', 'file-with-a-longer-name', '\u00fc');
-    const path = fc.array(component, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+    const path = fc
+      .array(component, { minLength: 1, maxLength: 4 })
+      .map((parts) => parts.join('/'))
+      .filter((joined) => Buffer.byteLength(joined) <= 79); // the log holds no longer ones
     const step = fc.record({ path, isFile: fc.boolean() });
     const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const made = makeVolume();

@@ -23,12 +23,9 @@ interface Scenario {
 }
 
 const recorded: Scenario[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
-/** Those a machine of the command line can be put into: soft-reserved memory, all modules at hand, as root. */
+/** Those a machine of the command line can be put into: its modules are always at hand. */
 const scenarios = recorded.filter(
-  ({ name, steps }) =>
-    name.startsWith('daxctl.v76-') &&
-    !/nomodules|nonroot/.test(name) &&
-    steps.every(({ op, source }) => op !== 'attach' || source === 'hmem'),
+  ({ name }) => name.startsWith('daxctl.v76-') && !name.endsWith('nomodules'),
 );
 
 const versionIs76 = have('daxctl') && output('daxctl --version').startsWith('76');
@@ -114,19 +111,30 @@ class Runner {
     }
   }
 
-  #step({ op, path, data, module }: Step): void {
-    if (op === 'attach') this.#attach();
+  #step({ op, path, data, module, source }: Step): void {
+    if (op === 'attach') this.#attach(source!);
     else if (op === 'insmod') this.#insmod(module!);
     else if (op === 'write') this.#onMachine((machine) => sysfs(machine).write(path!, data!));
   }
 
-  #attach(): void {
-    for (const { kind, size } of this.scenario.setup.regions) {
-      if (kind !== 'hmem') continue;
+  #attach(source: string): void {
+    for (const { kind, size } of this.#regions) {
+      if (kind !== source.replace('_idle', '')) continue;
       this.#onMachine((machine) => {
-        this.#bases.push(machine.createRegion({ size, type: 'kmem', sparse: true, targetNode: 1 }).hpa);
+        const place =
+          kind === 'pmem' ? { static: true, targetNode: 0 } : ({ type: 'kmem', targetNode: 1 } as const);
+        const region = machine.createRegion({ size, sparse: true, ...place });
+        this.#bases.push(region.hpa);
+        if (source.endsWith('_idle')) sysfs(machine).write(`bus/dax/devices/${region.devices[0]}/size`, '0');
       });
     }
+  }
+
+  /** Where a pmem region is, conformance/dax/SCHEMA.md says. */
+  get #regions() {
+    return this.scenario.setup.regions.map(({ kind, start, size }) =>
+      kind === 'pmem' ? { kind, start: 0x180a00000, size: 502 * 2 ** 20 } : { kind, start, size },
+    );
   }
 
   #insmod(name: string): void {
@@ -140,7 +148,9 @@ class Runner {
   #exec(steps: readonly Step[]): void {
     if (steps.length === 0) return;
     const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(' ');
-    const commands = steps.map(({ argv }) => quoted(['daxctl', ...argv!.slice(1)]));
+    const commands = steps.map(({ argv }) =>
+      quoted(argv!.map((word) => word.replaceAll('daxctl76', 'daxctl'))),
+    );
     const script = commands
       .map(
         (command) => `${command} 2>/tmp/.stderr; printf '\\001%s\\002' $?; cat /tmp/.stderr; printf '\\003'`,
@@ -155,7 +165,7 @@ class Runner {
     );
     const answers = stdout.split('\u0003').slice(0, -1);
     if (answers.length !== steps.length) throw new Error(`${stdout}\n${stderr}`);
-    const places = this.scenario.setup.regions.map(({ start }) => start);
+    const places = this.#regions.map(({ start }) => start);
     for (const [i, { argv, result }] of steps.entries()) {
       const [out, exit, err] = answers[i]!.replace('\u0002', '\u0001').split('\u0001');
       const command = argv!.slice(1).join(' ');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Volume } from '../../src/index.js';
 import { everywhere, famfsRules, mountOnly, onDirectories, runs } from './posix/behaviours.js';
 import { checkInOwnProcess, runsChecks } from './posix/checking.js';
-import * as checks from './posix/checks.mjs';
+import { clientOnly, reading } from './posix/checks.mjs';
 import { type DirectoryFace, directoryFace, type Face, libraryFace } from './posix/faces.js';
 import { because, noMounts, Place } from './support.js';
 
@@ -33,7 +33,7 @@ describe('the library', () => {
   });
   afterAll(() => place.close());
   runs([...everywhere, ...famfsRules], () => face, false);
-  for (const [number, { name, files = {}, check }] of checks.reading.entries()) {
+  for (const [number, { name, files = {}, check }] of reading.entries()) {
     it(`volume.fs: ${name}`, () => {
       const at = `/reading-${number}`;
       face.mkdir(at);
@@ -77,7 +77,7 @@ describe.skipIf(noMounts !== '')(`a mount that only reads${because}`, () => {
     volume.mkdir('/d');
   });
   afterAll(() => place?.close());
-  for (const [number, { name }] of checks.clientOnly.entries()) {
+  for (const [number, { name }] of clientOnly.entries()) {
     it(`with --read-only: ${name}`, () => {
       expect(checkInOwnProcess('clientOnly', number, place.mount('dax0.0', '--read-only'))).toBe('');
     });

@@ -1,5 +1,13 @@
 import fs from 'node:fs';
-import { asDaxError, fail, ofdLock, ofdLockConflict } from '../../libc/index.js';
+import {
+  asDaxError,
+  closing,
+  fail,
+  ofdLock,
+  ofdLockConflict,
+  whenClosed,
+  whenCollected,
+} from '../../libc/index.js';
 import type { FamfsExtent } from '../media/fmap.js';
 import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
@@ -38,6 +46,7 @@ export class RangeLocks {
     const [header] = backingRanges(dax, FAMFS_LOG_OFFSET, logHeaderLayout.size);
     this.#log = { start: header!.offset, length: header!.length };
     this.#fd = fd;
+    whenCollected(this, `locks on ${backing.name}`, closing(fd));
     return fd;
   }
 
@@ -102,6 +111,7 @@ export class RangeLocks {
 
   close(): void {
     if (this.#fd === undefined) return;
+    whenClosed(this);
     fs.closeSync(this.#fd);
     this.#fd = undefined;
   }

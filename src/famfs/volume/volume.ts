@@ -1,5 +1,5 @@
 import type { DaxMapping } from '../../fsdax/index.js';
-import { fail } from '../../libc/index.js';
+import { fail, whenClosed, whenCollected } from '../../libc/index.js';
 import type { Daxdev } from '../media/daxdev-table.js';
 import { type Fmap, pieces } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
@@ -72,6 +72,7 @@ export class Volume {
     this.superblock = mounted.superblock;
     this.publications = new Publications(mounted.device.reservations, mounted.superblock.uuid);
     this.#seen = mounted.tree.nextIndex;
+    whenCollected(this, `volume on ${this.device}`, leaving(mounted));
     this.#host = {
       check: () => this.#check(),
       checkChange: (path) => this.#checkChange(path),
@@ -297,6 +298,7 @@ export class Volume {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    whenClosed(this);
     for (const [mapping, uses] of this.#mappings) for (let i = 0; i < uses; i++) mapping.close();
     this.#mappings.clear();
     this.#mounted.leave();
@@ -347,6 +349,12 @@ export class Volume {
     if (this.#whyNoStores !== null)
       fail('EROFS', `${path} cannot be written: ${this.#whyNoStores}`, { path });
   }
+}
+
+/** Weak: what a machine that was dropped with its volumes holds is released by itself. Files and their views keep their volume. */
+function leaving(mounted: MountedFamfs): () => void {
+  const weak = new WeakRef(mounted);
+  return () => weak.deref()?.leave();
 }
 
 /**
