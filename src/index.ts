@@ -84,7 +84,7 @@ export {
   type RegionInfo,
   type RegionSummary,
 } from './machine/index.js';
-export { daxctl, daxctlList, Sysfs, sysfs } from './sysfs/index.js';
+export { daxctl, daxctlList, daxctlListOf, Sysfs, sysfs } from './sysfs/index.js';
 
 /** A device of a machine, or the path of a device node or an image file. */
 export type DeviceLike = MachineDevice | string;
