@@ -61,6 +61,7 @@ export {
 } from './famfs/index.js';
 export { DaxError, type ErrnoCode } from './libc/index.js';
 export {
+  type BorrowedMode,
   type CreateRegionOptions,
   type DaxMachine,
   type DeviceInfo,
@@ -70,6 +71,7 @@ export {
   type KernelDeviceInfo,
   KernelMachine,
   type KernelRegionInfo,
+  type KernelRoot,
   type KernelStatus,
   Machine,
   type MachineDevice,
