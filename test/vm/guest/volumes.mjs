@@ -88,3 +88,16 @@ export async function watchFor(number, path) {
   }
   return seen;
 }
+
+/** Creates files until the host dies; each name is given out when it is published. */
+export async function createForever(number, prefix, published) {
+  const volume = volumes.get(number);
+  const count = volume.open(published).mapAs(Int32Array, { length: 4, writable: true });
+  for (let i = 1; ; i++) {
+    volume.create(`${prefix}${i}`, { size: 5, zero: false }).close();
+    Atomics.store(count, 0, i);
+    if (i % 4 === 0) await new Promise(setImmediate);
+  }
+}
+
+export const walk = (number) => [...volumes.get(number).walk()].map(({ path, size }) => ({ path, size }));
