@@ -1,6 +1,16 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { DaxError, dropCacheLines, fail, persistMemory, zeroMemory } from '../libc/index.js';
+import {
+  DaxError,
+  dropCacheLines,
+  fail,
+  MAP_SHARED,
+  mmap,
+  munmap,
+  PROT_READ,
+  persistMemory,
+  zeroMemory,
+} from '../libc/index.js';
 import type { Backing } from './backing.js';
 import { checkByteRange, checkInside } from './backing-range.js';
 import { errorAbout } from './file-errors.js';
@@ -90,6 +100,8 @@ export class DaxBacking implements Backing {
   readonly #rdev: number;
   readonly #sysfs: string;
   #fd: number;
+  /** Address of the whole device, mapped for cache-line instructions; 0 before the first. */
+  #lines = 0;
 
   /** Takes over the descriptor. */
   constructor(facts: DaxFacts) {
@@ -126,20 +138,36 @@ export class DaxBacking implements Backing {
   sync(offset: number, length: number): void {
     checkByteRange(this.name, offset, length);
     if (this.coherent && !this.persistent) return;
-    this.checkRange(offset, length);
-    this.#withMemory(offset, length, false, (address) => persistMemory(address, length));
+    persistMemory(this.#lineAddress(offset, length), length);
   }
 
   invalidate(offset: number, length: number): void {
     if (this.coherent) return;
-    this.checkRange(offset, length);
-    this.#withMemory(offset, length, false, (address) => dropCacheLines(address, length));
+    dropCacheLines(this.#lineAddress(offset, length), length);
   }
 
   close(): void {
     if (this.#fd < 0) return;
     fs.closeSync(this.#fd);
     this.#fd = -1;
+    if (this.#lines !== 0) munmap(this.#lines, this.size);
+    this.#lines = 0;
+  }
+
+  /**
+   * Every append to a log and every message of a queue flushes a few lines: mapping and asking sysfs for each would cost
+   * many times the flush. Which mapping a line is named by is the same to the processor. Whoever flushes
+   * has just stored there, so a device that went away has been met before.
+   */
+  #lineAddress(offset: number, length: number): number {
+    checkInside(this.name, this.size, offset, length);
+    const { fd } = this;
+    try {
+      if (this.#lines === 0) this.#lines = mmap(0, this.size, PROT_READ, MAP_SHARED, fd, 0);
+    } catch (error) {
+      throw errorAbout(error, `${this.name} cannot be mapped to flush it`, this.name);
+    }
+    return this.#lines + offset;
   }
 
   #withMemory(offset: number, length: number, writable: boolean, use: (address: number) => void): void {

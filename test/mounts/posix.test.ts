@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type Behaviour, everywhere, famfsRules, mountOnly, onDirectories } from './posix/behaviours.js';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { everywhere, famfsRules, mountOnly, onDirectories, runs } from './posix/behaviours.js';
 import { type DirectoryFace, directoryFace, type Face, libraryFace } from './posix/faces.js';
 import { because, noMounts, Place } from './support.js';
 
@@ -12,17 +12,6 @@ function isTmpfs(path: string): boolean {
     return Number(statfsSync(path).type) === TMPFS_MAGIC;
   } catch {
     return false;
-  }
-}
-
-/** Runs a list, each behaviour in a directory of its own. */
-function runs<F extends Face>(list: readonly Behaviour<F>[], face: () => F, skip: boolean): void {
-  for (const [number, behaviour] of list.entries()) {
-    it.skipIf(skip)(behaviour.name, () => {
-      const at = `/${list.length}-${number}`;
-      face().mkdir(at);
-      behaviour.check(face(), at);
-    });
   }
 }
 

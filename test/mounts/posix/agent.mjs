@@ -1,5 +1,6 @@
-// One file operation in a process of its own: argv[2] is {op, args}; prints {value} or {code}.
+// One file operation. In a process of its own: argv[2] is {op, args}; prints {value} or {code}. Or as a module, in a VM.
 import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const operations = {
   write({ path, text, position = 0, flags = 'wx', mode = 0o644 }) {
@@ -38,10 +39,18 @@ const operations = {
   times: ({ path }) => fs.statSync(path).mtimeMs,
 };
 
-process.umask(0);
-const { op, args } = JSON.parse(process.argv[2]);
-try {
-  process.stdout.write(JSON.stringify({ value: operations[op](args) ?? null }));
-} catch (error) {
-  process.stdout.write(JSON.stringify({ code: error.code ?? String(error) }));
+/** Does {op, args}; an operation that fails answers {code}. */
+export function perform({ op, args }) {
+  const umask = process.umask(0);
+  try {
+    return { value: operations[op](args) ?? null };
+  } catch (error) {
+    return { code: error.code ?? String(error) };
+  } finally {
+    process.umask(umask);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.stdout.write(JSON.stringify(perform(JSON.parse(process.argv[2]))));
 }

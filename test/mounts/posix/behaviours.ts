@@ -1,10 +1,21 @@
-import { expect } from 'vitest';
+import { expect, it } from 'vitest';
 import { codeOf, type DirectoryFace, type Face } from './faces.js';
 
 /** One behaviour; `at` is a directory of its own, made before. */
 export interface Behaviour<F extends Face = Face> {
   readonly name: string;
   check(face: F, at: string): void;
+}
+
+/** Runs a list, each behaviour in a directory of its own. */
+export function runs<F extends Face>(list: readonly Behaviour<F>[], face: () => F, skip: boolean): void {
+  for (const [number, behaviour] of list.entries()) {
+    it.skipIf(skip)(behaviour.name, () => {
+      const at = `/${list.length}-${number}`;
+      face().mkdir(at);
+      behaviour.check(face(), at);
+    });
+  }
 }
 
 /** What holds on the library, on the mount and on tmpfs alike. */

@@ -73,19 +73,30 @@ export function libraryFace(volume: Volume): Face {
 
 const agent = join(import.meta.dirname, 'agent.mjs');
 
-/** A directory of the host: every act in a child process that cannot hang us. */
-export function directoryFace(root: string): DirectoryFace {
+/** One operation of agent.mjs, somewhere. */
+export type Perform = (words: { op: string; args: Record<string, unknown> }) => {
+  value?: unknown;
+  code?: string;
+};
+
+/** In a child process that cannot hang us. */
+const inOwnProcess: Perform = (words) => {
+  const child = spawnSync('timeout', ['10', process.execPath, agent, JSON.stringify(words)], {
+    encoding: 'utf8',
+  });
+  if (child.status !== 0)
+    throw new Error(`${words.op} ${words.args.path}: exit ${child.status} ${child.stderr}`);
+  return JSON.parse(child.stdout);
+};
+
+/** A directory of a host, this one unless `perform` reaches another. */
+export function directoryFace(root: string, perform: Perform = inOwnProcess): DirectoryFace {
   const run = (op: string, args: Record<string, unknown>): unknown => {
     const there = (path: unknown) => (typeof path === 'string' ? root + path : path);
-    const words = {
+    const answer = perform({
       op,
       args: { ...args, path: there(args.path), ...(args.to ? { to: there(args.to) } : {}) },
-    };
-    const child = spawnSync('timeout', ['10', process.execPath, agent, JSON.stringify(words)], {
-      encoding: 'utf8',
     });
-    if (child.status !== 0) throw new Error(`${op} ${args.path}: exit ${child.status} ${child.stderr}`);
-    const answer = JSON.parse(child.stdout) as { value?: unknown; code?: string };
     if (answer.code !== undefined) throw new Refused(answer.code);
     return answer.value;
   };

@@ -175,6 +175,19 @@ export class VirtualMachine {
     return this.run(`udax ${words.map(quoted).join(' ')}`);
   }
 
+  /** `udax ...` inside the agent: the same code without starting a process. For commands that come to an end. */
+  command(...words: string[]): Promise<Outcome> {
+    return this.call<Outcome>('commands', 'run', words);
+  }
+
+  /** The stdout of command(), which must succeed. */
+  async done(...words: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.command(...words);
+    if (code !== 0)
+      throw new Error(`${this.name}: udax ${words.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
   /** The text of a Node script (ESM; `udax` can be imported), a process of its own. */
   node(script: string, options: RunOptions = {}): Promise<Outcome> {
     // Inside the package's directory, where its own name means it.
