@@ -14,7 +14,7 @@ import type { MachineDevice } from './types.js';
 
 /**
  * Opens the machine of a state directory, and makes it (three modules loaded, no region) on first use; `kernel:` opens the
- * dax bus of the running kernel. A directory this user may only read gives a machine that lists and refuses changes.
+ * dax bus of the running kernel (also where $UDAX_ROOT says so, as a KernelMachine). A directory this user may only read gives a machine that lists and refuses changes.
  * @param options stateDirectory: of the kernel's bus, where uuid and locks of this host are kept
  * @throws EACCES EROFS ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP written by a newer udax
  */
