@@ -61,6 +61,7 @@ export {
 } from './famfs/index.js';
 export { DaxError, type ErrnoCode } from './libc/index.js';
 export {
+  type BorrowedMode,
   type CreateRegionOptions,
   type DaxMachine,
   type DeviceInfo,
@@ -70,6 +71,7 @@ export {
   type KernelDeviceInfo,
   KernelMachine,
   type KernelRegionInfo,
+  type KernelRoot,
   type KernelStatus,
   Machine,
   type MachineDevice,
@@ -84,7 +86,7 @@ export {
   type RegionInfo,
   type RegionSummary,
 } from './machine/index.js';
-export { daxctl, daxctlList, Sysfs, sysfs } from './sysfs/index.js';
+export { daxctl, daxctlList, daxctlListOf, Sysfs, sysfs } from './sysfs/index.js';
 
 /** A device of a machine, or the path of a device node or an image file. */
 export type DeviceLike = MachineDevice | string;

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import type { Role } from '../famfs/index.js';
+// Not by the layer's face: what a command does not need is not loaded.
 import {
   absoluteRoot,
   defaultRoot,
   isKernelRoot,
   type KernelRoot,
   stateDirectoryOf,
-} from '../machine/index.js';
+} from '../machine/roots.js';
 import { abortOnSignals } from './interrupt.js';
 import { terminalSafe } from './output/table.js';
 

@@ -4,7 +4,6 @@ import { catalog, type Invocation } from './catalog/index.js';
 import { createContext, type GlobalOptions } from './context.js';
 import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
 import { buildProgram, usageMessage } from './program.js';
-import { runWithModes } from './set-mode.js';
 
 /** Runs one command line and sets the process's exit status; `argv` as process.argv. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -39,7 +38,10 @@ async function run(invocation: Invocation, globals: GlobalOptions): Promise<void
   if (context.kernel && notOnKernel) {
     fail('EOPNOTSUPP', `${name} is not for the kernel's bus: ${notOnKernel}`);
   }
-  if (context.setMode && (await runWithModes(context, invocation))) return;
+  if (context.setMode) {
+    const { runWithModes } = await import('./set-mode.js');
+    if (await runWithModes(context, invocation)) return;
+  }
   const body = await invocation.spec.load();
   await body(context, invocation.args, invocation.options as never);
 }

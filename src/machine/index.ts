@@ -28,15 +28,14 @@ export {
   SysfsFiles,
 } from './kernel/index.js';
 export { Machine } from './machine.js';
+export { openDevice, openMachine } from './open.js';
 export {
   absoluteRoot,
   defaultRoot,
   isDeviceName,
   isKernelRoot,
   type KernelRoot,
-  openDevice,
-  openMachine,
   stateDirectoryOf,
-} from './open.js';
+} from './roots.js';
 export { parseSize, sizeText } from './sizes.js';
 export * from './types.js';

@@ -1,40 +1,20 @@
-import os from 'node:os';
 import path from 'node:path';
 import { ImageDevice } from './image.js';
 import { KernelMachine } from './kernel/index.js';
 import { Machine } from './machine.js';
+import {
+  absoluteRoot,
+  defaultRoot,
+  isDeviceName,
+  isKernelRoot,
+  type KernelRoot,
+  stateDirectoryOf,
+} from './roots.js';
 import type { MachineDevice } from './types.js';
-
-/** The root of the kernel's own bus: `kernel:`, or `kernel:/some/tree` for another sysfs tree than /sys. */
-export type KernelRoot = `kernel:${string}`;
-
-export function isKernelRoot(root: string): root is KernelRoot {
-  return root.startsWith('kernel:');
-}
-
-/** `--root`'s default: $UDAX_ROOT, else `${XDG_STATE_HOME:-~/.local/state}/udax`. */
-export function defaultRoot(): string {
-  const { UDAX_ROOT } = process.env;
-  return UDAX_ROOT ? absoluteRoot(UDAX_ROOT) : ownStateDirectory();
-}
-
-/** A root as given, independent of the working directory. */
-export function absoluteRoot(root: string): string {
-  return isKernelRoot(root) ? root : path.resolve(root);
-}
-
-/** Where this host's state is: the root itself; of the kernel's bus, which is no directory, the user's own. */
-export function stateDirectoryOf(root: string): string {
-  return isKernelRoot(root) ? ownStateDirectory() : path.resolve(root);
-}
-
-function ownStateDirectory(): string {
-  return path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state'), 'udax');
-}
 
 /**
  * Opens the machine of a state directory, and makes it (three modules loaded, no region) on first use; `kernel:` opens the
- * dax bus of the running kernel. A directory this user may only read gives a machine that lists and refuses changes.
+ * dax bus of the running kernel (also where $UDAX_ROOT says so, as a KernelMachine). A directory this user may only read gives a machine that lists and refuses changes.
  * @param options stateDirectory: of the kernel's bus, where uuid and locks of this host are kept
  * @throws EACCES EROFS ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP written by a newer udax
  */
@@ -46,11 +26,6 @@ export function openMachine(
 ): Machine | KernelMachine {
   if (isKernelRoot(root)) return new KernelMachine(root, options.stateDirectory ?? stateDirectoryOf(root));
   return new Machine(path.resolve(root));
-}
-
-/** True for `dax0.0`: a device of the machine. A file of such a name is reached as `./dax0.0`. */
-export function isDeviceName(where: string): boolean {
-  return /^dax\d+\.\d+$/.test(where);
 }
 
 /**

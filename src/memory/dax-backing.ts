@@ -5,6 +5,10 @@ import {
   DaxError,
   dropCacheLines,
   fail,
+  MAP_SHARED,
+  mmap,
+  munmap,
+  PROT_READ,
   persistMemory,
   whenClosed,
   whenCollected,
@@ -99,6 +103,8 @@ export class DaxBacking implements Backing {
   readonly #rdev: number;
   readonly #sysfs: string;
   #fd: number;
+  /** The whole device, mapped for cache-line instructions; address 0 before the first. */
+  readonly #lines = { address: 0 };
 
   /** Takes over the descriptor. */
   constructor(facts: DaxFacts) {
@@ -113,7 +119,7 @@ export class DaxBacking implements Backing {
     this.#rdev = facts.rdev;
     this.#sysfs = facts.sysfs;
     this.#fd = facts.fd;
-    whenCollected(this, facts.name, closing(facts.fd));
+    whenCollected(this, facts.name, ending(facts.fd, this.#lines, this.size));
   }
 
   /** @throws DaxError EBADF after close(): the number may belong to another file by then */
@@ -136,14 +142,12 @@ export class DaxBacking implements Backing {
   sync(offset: number, length: number): void {
     checkByteRange(this.name, offset, length);
     if (this.coherent && !this.persistent) return;
-    this.checkRange(offset, length);
-    this.#withMemory(offset, length, false, (address) => persistMemory(address, length));
+    persistMemory(this.#lineAddress(offset, length), length);
   }
 
   invalidate(offset: number, length: number): void {
     if (this.coherent) return;
-    this.checkRange(offset, length);
-    this.#withMemory(offset, length, false, (address) => dropCacheLines(address, length));
+    dropCacheLines(this.#lineAddress(offset, length), length);
   }
 
   close(): void {
@@ -151,6 +155,23 @@ export class DaxBacking implements Backing {
     whenClosed(this);
     fs.closeSync(this.#fd);
     this.#fd = -1;
+    unmapLines(this.#lines, this.size);
+  }
+
+  /**
+   * Every append to a log and every message of a queue flushes a few lines: mapping and asking sysfs for each would cost
+   * many times the flush. Which mapping a line is named by is the same to the processor. Whoever flushes
+   * has just stored there, so a device that went away has been met before.
+   */
+  #lineAddress(offset: number, length: number): number {
+    checkInside(this.name, this.size, offset, length);
+    const { fd } = this;
+    try {
+      if (this.#lines.address === 0) this.#lines.address = mmap(0, this.size, PROT_READ, MAP_SHARED, fd, 0);
+    } catch (error) {
+      throw errorAbout(error, `${this.name} cannot be mapped to flush it`, this.name);
+    }
+    return this.#lines.address + offset;
   }
 
   #withMemory(offset: number, length: number, writable: boolean, use: (address: number) => void): void {
@@ -160,4 +181,18 @@ export class DaxBacking implements Backing {
       throw errorAbout(error, `bytes ${offset}..${offset + length} of ${this.name}`, this.name);
     }
   }
+}
+
+function unmapLines(lines: { address: number }, size: number): void {
+  if (lines.address !== 0) munmap(lines.address, size);
+  lines.address = 0;
+}
+
+/** What close() does, for a backing that is collected without it. */
+function ending(fd: number, lines: { address: number }, size: number): () => void {
+  const close = closing(fd);
+  return () => {
+    unmapLines(lines, size);
+    close();
+  };
 }

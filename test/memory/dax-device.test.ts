@@ -84,6 +84,21 @@ describe('a dax device', () => {
     backing.zero(4096, 3 * MiB);
   });
 
+  it.skipIf(!hasLibpmem())(
+    'flushes through one mapping of the whole device, which ends with it (skipped without libpmem)',
+    () => {
+      const backing = openBacking('/dev/zero', { sysfs: sysfsWith({ parent: 'ndbus0' }) });
+      const before = mappingsOf('/dev/zero');
+      backing.sync(4096, 64);
+      backing.sync(40 * MiB, 2 * MiB);
+      expect(mappingsOf('/dev/zero')).toBe(before + 1);
+      expect(errorOf(() => backing.sync(63 * MiB, 2 * MiB)).code).toBe('EIO');
+      backing.close();
+      expect(mappingsOf('/dev/zero')).toBe(before);
+      expect(errorOf(() => backing.sync(0, 64)).code).toBe('EBADF');
+    },
+  );
+
   it.skipIf(hasLibpmem())(
     'says what to install when persistent memory cannot be flushed (libpmem is here)',
     () => {
@@ -104,6 +119,11 @@ function permissionsAt(address: number): string | undefined {
       return match[3];
   }
   return undefined;
+}
+
+function mappingsOf(name: string): number {
+  const lines = fs.readFileSync('/proc/self/maps', 'latin1').split('\n');
+  return lines.filter((line) => line.includes(` ${name}`)).length;
 }
 
 function hasLibpmem(): boolean {

@@ -3,7 +3,7 @@ import type { KernelDeviceInfo, KernelMachine, KernelStatus } from '../../machin
 import type { Context } from '../context.js';
 import { withKernel } from '../opening.js';
 import { humanSize } from '../output/human.js';
-import type { Finding } from './doctor.js';
+import type { Finding } from './finding.js';
 
 /** What the kernel's dax bus has for udax, and what this user may do with it. */
 export function daxFindings(context: Context): Finding[] {

@@ -18,16 +18,7 @@ import { AlreadyReported } from '../errors.js';
 import { humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
 import { daxFindings } from './doctor-dax.js';
-
-/** `ok`: works. `limited`: udax works, something is slower or missing. `missing`: udax cannot work. */
-type Verdict = 'ok' | 'limited' | 'missing';
-
-export interface Finding {
-  subject: string;
-  verdict: Verdict;
-  found: string;
-  meaning: string;
-}
+import type { Finding } from './finding.js';
 
 /** `udax doctor` */
 export function doctor(context: Context): void {

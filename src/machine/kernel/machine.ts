@@ -285,7 +285,7 @@ export class KernelMachine implements DaxMachine {
   poisonList(): never {
     return fail(
       'EOPNOTSUPP',
-      'known bad memory of a real device is told by its provider: ndctl list -M, cxl list --media-errors',
+      'known bad memory of a real device is told by its provider: ndctl list -M for an NVDIMM, the cxl tool for CXL',
     );
   }
 
@@ -293,8 +293,26 @@ export class KernelMachine implements DaxMachine {
   clearPoison(): never {
     return fail(
       'EOPNOTSUPP',
-      'bad memory of a real device is cleared by its provider: ndctl clear-errors, cxl clear-poison',
+      'bad memory of a real device is cleared by its provider: ndctl clear-errors for an NVDIMM, the cxl tool for CXL',
     );
+  }
+
+  /** @throws EOPNOTSUPP always */
+  get bus(): never {
+    return fail(
+      'EOPNOTSUPP',
+      "the kernel's bus has no model in this process: its attributes are read and written through `sysfs`",
+    );
+  }
+
+  /** @throws EOPNOTSUPP always */
+  view(): never {
+    return this.bus;
+  }
+
+  /** @throws EOPNOTSUPP always */
+  change(): never {
+    return this.bus;
   }
 
   /** @throws EOPNOTSUPP always */

@@ -22,7 +22,7 @@ function nameIn(file: string, id: number): string {
   } catch {
     // Not every host has these files.
   }
-  return String(id);
+  return id === 0 ? 'root' : String(id);
 }
 
 /**

@@ -57,11 +57,18 @@ export class SysfsFiles {
     }
   }
 
-  /** Names in a directory, sorted. @throws DaxError ENOENT ENOTDIR */
+  /** Names in a directory, in the kernel's own order: what lists as daxctl does needs that. @throws DaxError ENOENT ENOTDIR */
   readdir(relative: string): string[] {
     const directory = this.absolute(relative);
     try {
-      return fs.readdirSync(directory).sort();
+      const opened = fs.opendirSync(directory);
+      try {
+        const names: string[] = [];
+        for (let entry = opened.readSync(); entry !== null; entry = opened.readSync()) names.push(entry.name);
+        return names;
+      } finally {
+        opened.closeSync();
+      }
     } catch (error) {
       throw told(error, directory, 'listed');
     }
@@ -118,9 +125,9 @@ export class SysfsFiles {
     });
   }
 
-  /** Names in a directory, none when it is not there. */
+  /** Names in a directory, sorted; none when it is not there. */
   names(relative: string): string[] {
-    return this.exists(relative) ? this.readdir(relative) : [];
+    return this.exists(relative) ? this.readdir(relative).sort() : [];
   }
 
   /** The last part of where a link leads (`driver` -> `device_dax`), or null. */

@@ -1,6 +1,5 @@
-import { resolve } from 'node:path';
 import { type FuseSession, startSession } from '../../fuse/index.js';
-import { defaultRoot } from '../../machine/index.js';
+import { absoluteRoot, defaultRoot } from '../../machine/index.js';
 import type { SysfsMessage } from './file-system.js';
 
 export interface SysfsMountOptions {
@@ -28,7 +27,7 @@ export async function mountSysfsAt(
   options: SysfsMountOptions = {},
 ): Promise<FuseSession> {
   const { allowOther = false, by, onWire, onReport } = options;
-  const data: SysfsMountData = { root: resolve(options.root ?? defaultRoot()) };
+  const data: SysfsMountData = { root: absoluteRoot(options.root ?? defaultRoot()) };
   return startSession({
     mountpoint,
     mount: { source: 'udax-sysfs', subtype: 'udax', allowOther, defaultPermissions: true, ...(by && { by }) },

@@ -1,6 +1,6 @@
 // The VM's own dax bus, through udax: methods of one KernelMachine that stays open, and raw mappings of its devices.
 import { spawnSync } from 'node:child_process';
-import { openMachine } from 'udax';
+import { daxctlListOf, mountFamfs, openMachine } from 'udax';
 
 const NOBODY = 65534;
 const kernel = openMachine('kernel:');
@@ -8,6 +8,19 @@ let opened;
 
 /** A method of the machine. @throws what it throws */
 export const perform = (method, ...args) => kernel[method](...args) ?? null;
+
+/** As `udax --kernel list` prints it. */
+export const list = (options) => daxctlListOf(kernel.sysfs, options);
+
+/** Mounts the file system of a node, and says what it has in its root. @throws ENXIO not in devdax mode */
+export function namesOn(node) {
+  const volume = mountFamfs(node);
+  try {
+    return volume.readdir('/');
+  } finally {
+    volume.close();
+  }
+}
 
 /** Opens a device raw, and writes a text into it. */
 export function openAndWrite(name, offset, text) {
@@ -27,14 +40,16 @@ export function closeRaw() {
   opened = undefined;
 }
 
-/** `udax ...` as another user. */
-export function udaxAsNobody(...words) {
-  const { status, stdout, stderr } = spawnSync('/usr/bin/udax', words, {
+/** What nobody.mjs prints, run as that user. */
+export function asNobody(node) {
+  const script = new URL('nobody.mjs', import.meta.url).pathname;
+  const { stdout, stderr } = spawnSync(process.execPath, [script, node], {
     encoding: 'utf8',
     uid: NOBODY,
     gid: NOBODY,
     cwd: '/tmp',
     env: { ...process.env, HOME: '/tmp/nobody' },
   });
-  return { code: status, stdout, stderr };
+  if (stderr !== '') throw new Error(stderr);
+  return JSON.parse(stdout);
 }

@@ -1,0 +1,36 @@
+import os from 'node:os';
+import path from 'node:path';
+
+/** What roots and device names look like. Nothing is opened here: the command line needs this before it loads anything. */
+
+/** The root of the kernel's own bus: `kernel:`, or `kernel:/some/tree` for another sysfs tree than /sys. */
+export type KernelRoot = `kernel:${string}`;
+
+export function isKernelRoot(root: string): root is KernelRoot {
+  return root.startsWith('kernel:');
+}
+
+/** `--root`'s default: $UDAX_ROOT, else `${XDG_STATE_HOME:-~/.local/state}/udax`. */
+export function defaultRoot(): string {
+  const { UDAX_ROOT } = process.env;
+  return UDAX_ROOT ? absoluteRoot(UDAX_ROOT) : ownStateDirectory();
+}
+
+/** A root as given, independent of the working directory. */
+export function absoluteRoot(root: string): string {
+  return isKernelRoot(root) ? root : path.resolve(root);
+}
+
+/** Where this host's state is: the root itself; of the kernel's bus, which is no directory, the user's own. */
+export function stateDirectoryOf(root: string): string {
+  return isKernelRoot(root) ? ownStateDirectory() : path.resolve(root);
+}
+
+function ownStateDirectory(): string {
+  return path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state'), 'udax');
+}
+
+/** True for `dax0.0`: a device of the machine. A file of such a name is reached as `./dax0.0`. */
+export function isDeviceName(where: string): boolean {
+  return /^dax\d+\.\d+$/.test(where);
+}

@@ -1,0 +1,254 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fsck, type Machine, mountFamfs, openMachine, type Volume } from '../../src/index.js';
+import { assets, because, MIB, noVms, SharedMemoryFile, VirtualMachine } from './support/index.js';
+
+const DEVICE = '/dev/dax0.0';
+const UNIT = 2 * MIB;
+const LOG_END = 10 * MIB;
+const uuids = [1, 2, 3].map((digit) => `${digit}1111111-2222-4333-8444-555555555555`);
+
+/** One host, and the volume its agent has open. */
+class Host {
+  volume = 0;
+  role = '';
+  constructor(readonly vm: VirtualMachine) {}
+
+  async mount(options: object = {}): Promise<void> {
+    const opened = await this.vm.call<{ number: number; role: string }>('volumes', 'open', DEVICE, options);
+    this.volume = opened.number;
+    this.role = opened.role;
+  }
+
+  /** A function of guest/volumes.mjs on its volume. */
+  do<T = unknown>(name: string, ...args: unknown[]): Promise<T> {
+    return this.vm.call<T>('volumes', name, this.volume, ...args);
+  }
+
+  ask<T = unknown>(method: string, ...args: unknown[]): Promise<T> {
+    return this.do<T>('ask', method, ...args);
+  }
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+/** The tests tell one story, in order: three hosts share a memory until their master dies. */
+describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
+  let memory: SharedMemoryFile;
+  let machine: Machine;
+  let here: Volume;
+  const hosts: Host[] = [];
+  const a = () => hosts[0]!;
+  const b = () => hosts[1]!;
+  const c = () => hosts[2]!;
+  const logBytes = () => memory.read(a().vm.daxOffset, LOG_END).toString('latin1');
+
+  async function boot(number: number): Promise<Host> {
+    const options = { name: `host-${'abc'[number]}`, uuid: uuids[number]!, cpus: 1 };
+    return new Host(await VirtualMachine.start(assets, memory, options));
+  }
+
+  beforeAll(async () => {
+    memory = new SharedMemoryFile(256 * MIB);
+    hosts.push(await boot(0));
+    hosts.push(...(await Promise.all([boot(1), boot(2)])));
+    await a().vm.call('volumes', 'mkfs', DEVICE);
+    await Promise.all([a().mount(), b().mount({ clientWrites: true }), c().mount()]);
+    machine = openMachine(`${memory.directory}/machine`);
+    const { daxOffset, dax } = a().vm;
+    const region = machine.createRegion({ backing: memory.path, offset: daxOffset, size: dax.size });
+    machine.reconfigure(region.devices[0]!, 'famfs');
+    here = mountFamfs(machine.device(region.devices[0]!));
+  });
+  afterAll(async () => {
+    here?.close();
+    machine?.close();
+    await Promise.all(hosts.map(({ vm }) => vm.kill()));
+    memory?.close();
+  });
+
+  it('all have the same device, and one of them is the master', async () => {
+    expect(hosts.map(({ vm }) => vm.dax)).toEqual([a().vm.dax, a().vm.dax, a().vm.dax]);
+    expect([...hosts.map(({ role }) => role), here.role]).toEqual(['master', 'client', 'client', 'client']);
+  });
+
+  it('what the master creates appears on all others, by watch() and by refresh()', async () => {
+    const watching = b().do<{ path: string; size: number }[]>('watchFor', '/first');
+    await a().ask('mkdir', '/d');
+    await a().do('create', '/first', { size: 5 * MIB });
+    expect(await watching).toEqual([
+      { path: '/d', size: 0 },
+      { path: '/first', size: 5 * MIB },
+    ]);
+    await c().ask('refresh');
+    here.refresh();
+    expect(await c().ask('readdir', '/')).toEqual(['d', 'first']);
+    expect(here.readdir('/')).toEqual(['d', 'first']);
+  });
+
+  it('what the owner of a file writes is seen by all, in views that were there before too', async () => {
+    const view = here.open('/first').map();
+    const sum = await a().do('fill', '/first', 3);
+    expect(await b().do('sumMapped', '/first')).toBe(sum);
+    expect(await c().do('sumMapped', '/first')).toBe(sum);
+    await a().do('store', '/first', 'from the master', UNIT - 4);
+    for (const host of [b(), c()])
+      expect(await host.do('load', '/first', UNIT - 4, 15)).toBe('from the master');
+    expect(Buffer.from(view.subarray(UNIT - 4, UNIT + 11)).toString()).toBe('from the master');
+  });
+
+  it('a client that may store into files does, and all see it', async () => {
+    await b().do('store', '/first', 'from a client', 100);
+    for (const host of [a(), c()]) expect(await host.do('load', '/first', 100, 13)).toBe('from a client');
+    await expect(c().do('store', '/first', 'no')).rejects.toMatchObject({ code: 'EROFS' });
+  });
+
+  it('a client cannot make anything: EROFS by every way, and not a byte of superblock and log changes', async () => {
+    const before = logBytes();
+    await c().vm.output('echo text > /tmp/text');
+    for (const host of [b(), c()]) {
+      await expect(host.ask('mkdir', '/no')).rejects.toMatchObject({ code: 'EROFS' });
+      await expect(host.do('create', '/no', { size: 4096 })).rejects.toMatchObject({ code: 'EROFS' });
+      await expect(host.ask('copyIn', '/init', '/no')).rejects.toMatchObject({ code: 'EROFS' });
+    }
+    for (const words of [
+      ['mkdir', `${DEVICE}:/no`],
+      ['creat', '-s', '4096', `${DEVICE}:/no`],
+      ['cp', '/tmp/text', `${DEVICE}:/no`],
+      ['--role', 'client', 'mkdir', `${DEVICE}:/no`],
+    ]) {
+      expect(await c().vm.command(...words)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('(EROFS)'),
+      });
+    }
+    expect(logBytes() === before).toBe(true);
+  });
+
+  it('a mount on a client shows what the master makes, by itself, and takes no writes', async () => {
+    await c().vm.output('mkdir /mnt/c');
+    await c().vm.call('mounts', 'mount', DEVICE, '/mnt/c');
+    await a().do('create', '/mounted', { size: 6 });
+    await a().do('store', '/mounted', 'hello\n');
+    const shown = 'for i in $(seq 50); do cat /mnt/c/mounted 2>/dev/null && exit 0; sleep 0.1; done; exit 1';
+    expect(await c().vm.output(shown)).toBe('hello\n');
+    const { code, stderr } = await c().vm.run('cp /tmp/text /mnt/c/no');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('Read-only file system')]);
+    await c().vm.call('mounts', 'unmount', '/mnt/c');
+  });
+
+  it('messages flow between hosts in both directions, each once and in order', async ({ annotate }) => {
+    const count = 4000;
+    for (const queue of ['/a-to-b', '/b-to-a']) {
+      await a().vm.call('queues', 'make', a().volume, queue, { nbuckets: 256, bucketSize: 64 });
+    }
+    await b().ask('refresh');
+    const ends = await Promise.all([
+      a().vm.call('queues', 'produce', a().volume, '/a-to-b', count),
+      b().vm.call<{ ms: number }>('queues', 'consume', b().volume, '/a-to-b', count),
+      b().vm.call('queues', 'produce', b().volume, '/b-to-a', count),
+      a().vm.call<{ ms: number }>('queues', 'consume', a().volume, '/b-to-a', count),
+    ]);
+    for (const end of ends) expect(end).toMatchObject({ first: 0, next: count });
+    for (const consumer of [ends[1], ends[3]]) expect(consumer).toMatchObject({ left: 0 });
+    const rate = Math.round((2 * count * 1000) / Math.max(ends[1].ms, ends[3].ms));
+    await annotate(`messages of 64 bytes between two hosts, both directions at once: ${rate}/s`, 'figure');
+  });
+
+  it('a new file is seen by another host soon', async ({ annotate }) => {
+    await a().do('create', '/flag', { size: 4096 });
+    await b().ask('refresh');
+    const medians: Record<string, number> = {};
+    for (const how of ['seeByRefresh', 'seeByWatch']) {
+      await a().do('store', '/flag', '\0\0\0\0');
+      const seeing = b().vm.call('latency', how, b().volume, `/${how}-`, '/flag', 15);
+      const rounds = await a().vm.call<number[]>(
+        'latency',
+        'createAndWait',
+        a().volume,
+        `/${how}-`,
+        '/flag',
+        15,
+      );
+      await seeing;
+      medians[how] = median(rounds);
+    }
+    const { seeByRefresh, seeByWatch } = medians;
+    await annotate(
+      `create on the master until a client has seen it (median of 15): ${seeByRefresh!.toFixed(1)} ms by refresh(), ` +
+        `${seeByWatch!.toFixed(1)} ms by watch()`,
+      'figure',
+    );
+  });
+
+  it('the test machine, over the same bytes of the file, agrees with the master', async () => {
+    here.refresh();
+    const names = [...here.walk()].map(({ path }) => path);
+    expect(names).toEqual((await a().do<{ path: string }[]>('walk')).map(({ path }) => path));
+    expect(fsck(machine.device('dax0.0')).errors).toEqual([]);
+  });
+
+  it('the master dies while it writes the log: all that was published is there for the others', async () => {
+    const flag = here.open('/flag').mapAs(Int32Array, { length: 4 });
+    await a().do('store', '/flag', '\0\0\0\0');
+    // Never answered: the host dies in it.
+    const endless = a()
+      .do('mkdirForever', '/k', '/flag')
+      .catch((error: Error) => error.message);
+    while (flag[0]! < 30) await pause(5);
+    await a().vm.kill();
+    expect(await endless).toMatch(/QEMU ended|was killed/);
+    await b().ask('refresh');
+    const seen = (await b().ask<string[]>('readdir', '/')).filter((name) => /^k\d+$/.test(name)).length;
+    // It may have died between the last one and its number.
+    expect(seen - flag[0]!).toBeOneOf([0, 1]);
+    expect(fsck(machine.device('dax0.0')).errors).toEqual([]);
+  });
+
+  it("taking over is refused without the old owner's name, with a wrong one, and while the device is in use", async () => {
+    const before = logBytes();
+    const from = ['take-over', '--from', uuids[0]!, DEVICE];
+    expect(await b().vm.command(...from)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('(EBUSY)'),
+    });
+    await b().vm.call('volumes', 'close', b().volume);
+    const refused = await b().vm.command('take-over', DEVICE);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`${uuids[0]}.*\\(EPERM\\)`)),
+    ]);
+    const wrong = await b().vm.command('take-over', '--from', uuids[2]!, DEVICE);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('(EINVAL)')]);
+    expect(logBytes() === before).toBe(true);
+  });
+
+  it('another host takes over and writes; those that stayed mounted see it; fsck is clean', async () => {
+    await b().vm.done('take-over', '--from', uuids[0]!, DEVICE);
+    await b().mount();
+    expect(b().role).toBe('master');
+    await b().do('create', '/after', { size: 3 * MIB });
+    await b().do('store', '/after', 'from the new master');
+    await c().ask('refresh');
+    here.refresh();
+    expect(await c().do('load', '/after', 0, 19)).toBe('from the new master');
+    expect(here.open('/after').map().subarray(0, 4)).toEqual(Uint8Array.from(Buffer.from('from')));
+    expect(await b().do('load', '/first', UNIT - 4, 15)).toBe('from the master');
+    for (const host of [b(), c()]) {
+      expect(await host.vm.call('volumes', 'fsck', DEVICE)).toMatchObject({ errors: [], notes: [] });
+    }
+  });
+
+  it('the old master comes back as a client', async () => {
+    hosts[0] = await boot(0);
+    await a().mount();
+    expect(a().role).toBe('client');
+    expect(await a().do('load', '/after', 0, 19)).toBe('from the new master');
+    await expect(a().ask('mkdir', '/no')).rejects.toMatchObject({ code: 'EROFS' });
+    await b().ask('mkdir', '/yes');
+    await a().ask('refresh');
+    expect(await a().ask('exists', '/yes')).toBe(true);
+  });
+});
