@@ -11,3 +11,4 @@ export * from './files.js';
 export * from './fuse-device.js';
 export * from './memory.js';
 export * from './persist.js';
+export * from './thread-interrupt.js';

@@ -19,7 +19,8 @@ export class Reply {
   /** struct iovec[], for writev; `pieces` of them are in use. */
   readonly iovecAddress: number;
   private readonly iovecs: Uint32Array;
-  private readonly address: number;
+  /** Of `bytes`: when the reply is one piece, that piece. */
+  readonly address: number;
   private pieceCount = 0;
   private inline = 0;
   private total = 0;
