@@ -10,7 +10,11 @@ const WAITING = 1;
 /** A signal that came just before the thread entered its system call did nothing: how soon the next one follows. */
 const REPEAT_MS = 2;
 
-/** Two words that both threads share: what is wanted of the loop, and whether it waits in a system call. */
+/**
+ * Two words that both threads share: what is wanted of the loop, and whether it may wait in a system call. The loop
+ * loads and stores them plainly, since Atomics cost 20 ns each and this is done for every request; so it may be a moment
+ * (its store buffer) behind, and whoever wakes it goes by the bits that the loop took, or looks twice.
+ */
 export class LoopControl {
   readonly #words: Int32Array;
 
@@ -28,25 +32,28 @@ export class LoopControl {
   }
 
   bits(): number {
-    return Atomics.load(this.#words, BITS);
+    return this.#words[BITS]!;
   }
 
   set(bits: number): void {
     Atomics.or(this.#words, BITS, bits);
   }
 
-  clear(bits: number): void {
-    Atomics.and(this.#words, BITS, ~bits);
+  /** The loop's thread: what is wanted, which then is no longer. */
+  take(): number {
+    const bits = Atomics.exchange(this.#words, BITS, 0);
+    Atomics.notify(this.#words, BITS);
+    return bits;
   }
 
   /** The loop's thread: from now on it may be in a system call, under this kernel id. */
   waits(threadId: number): void {
-    Atomics.store(this.#words, WAITING, threadId);
+    this.#words[WAITING] = threadId;
   }
 
   /** The loop's thread: it is in no system call, and will look at the bits before the next. */
   works(): void {
-    Atomics.store(this.#words, WAITING, 0);
+    this.#words[WAITING] = 0;
   }
 
   /** The kernel's id of the thread that may be in a system call, or 0. */
@@ -54,53 +61,61 @@ export class LoopControl {
     return Atomics.load(this.#words, WAITING);
   }
 
-  /** Blocks the caller for a moment. */
+  /** Blocks the caller until the bits are taken, for REPEAT_MS at most. */
   pause(): void {
-    Atomics.wait(this.#words, BITS, this.bits(), REPEAT_MS);
+    const bits = this.bits();
+    if (bits !== 0) Atomics.wait(this.#words, BITS, bits, REPEAT_MS);
   }
 }
 
 /**
- * Makes the loop look at its control bits, wherever it is. The loop says when it may be waiting, so no signal reaches
- * it while it works; while it seems to wait and has not taken the bits it is interrupted again and again.
+ * Makes the loop take its control bits, wherever it is: while it may wait in a system call and has not taken them it is
+ * interrupted again and again. While it works no signal reaches it.
  */
 export class LoopWaker {
   readonly #control: LoopControl;
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(control: LoopControl) {
     this.#control = control;
   }
 
-  /** Sets bits and returns; the signals go on until the loop has seen them. */
+  /** Sets bits and returns; the signals go on until the loop has taken them. */
   wake(bits: number): void {
     this.#control.set(bits);
     if (this.#timer === undefined) this.#repeat();
   }
 
-  /** Sets bits and does not return before the loop has seen them, or works, or `timeoutMs` is over. */
+  /**
+   * Sets bits and does not return before the loop has taken them, or `timeoutMs` is over, or it works (on what may never
+   * end): then it takes them before it waits again.
+   */
   wakeAndWait(bits: number, timeoutMs: number): void {
     const control = this.#control;
+    const end = Date.now() + timeoutMs;
     control.set(bits);
-    for (const end = Date.now() + timeoutMs; this.#interrupt() && Date.now() < end; ) control.pause();
+    do {
+      this.#interrupt();
+      control.pause();
+    } while (control.bits() !== 0 && control.waiting !== 0 && Date.now() < end);
   }
 
   /** The thread is gone. */
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
-  #repeat = (): void => {
-    this.#timer = this.#interrupt() ? setTimeout(this.#repeat, REPEAT_MS) : undefined;
+  readonly #repeat = (): void => {
+    this.#timer = undefined;
+    if (this.#isClosed || this.#control.bits() === 0) return;
+    this.#interrupt();
+    this.#timer = setTimeout(this.#repeat, REPEAT_MS).unref();
   };
 
-  /** @returns whether it has to be done again if nothing changes */
-  #interrupt(): boolean {
-    const control = this.#control;
-    const { waiting } = control;
-    if (control.bits() === 0 || waiting === 0) return false;
-    interruptThread(waiting, control.signal);
-    return true;
+  #interrupt(): void {
+    const { waiting, signal } = this.#control;
+    if (waiting !== 0) interruptThread(waiting, signal);
   }
 }

@@ -1,6 +1,6 @@
 import { acceptInterrupts, bindDeviceCalls, codeOf } from '../libc/index.js';
 import type { Dispatcher } from './dispatcher.js';
-import { CONTROL_MESSAGE, CONTROL_STOP, type LoopControl } from './loop-control.js';
+import { CONTROL_STOP, type LoopControl } from './loop-control.js';
 
 export type LoopEnd = 'unmounted' | 'aborted' | 'stopped';
 
@@ -26,21 +26,18 @@ export function runLoop(options: LoopOptions): LoopEnd {
   const sendReply = replySender(options);
   try {
     for (;;) {
-      // In this order: who sets a bit and then sees nobody waiting knows that the bit will be seen here.
+      // In this order: who finds nobody waiting knows that the bits are looked at before anybody does.
       control.waits(threadId);
-      const bits = control.bits();
-      const length = bits === 0 ? readRequest() : 0;
+      const length = control.bits() === 0 ? readRequest() : 0;
       control.works();
-      if (bits !== 0) {
-        if ((bits & CONTROL_STOP) !== 0) return 'stopped';
-        control.clear(CONTROL_MESSAGE);
-        onControl();
-      } else if (typeof length !== 'number') {
-        return length;
-      } else if (length > 0) {
+      if (typeof length !== 'number') return length;
+      if (length > 0) {
         dispatcher.serve(length);
         const end = sendReply();
         if (end !== null) return end;
+      } else if (control.bits() !== 0) {
+        if ((control.take() & CONTROL_STOP) !== 0) return 'stopped';
+        onControl();
       }
     }
   } finally {

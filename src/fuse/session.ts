@@ -70,6 +70,7 @@ class Session implements FuseSession {
   private loopEnd: LoopEnd | null = null;
   private failure: Error | null = null;
   private unmounted = false;
+  private stopAsked = false;
   private removeExitHook = () => {};
   private initTimer: NodeJS.Timeout | undefined;
 
@@ -112,6 +113,7 @@ class Session implements FuseSession {
     this.notifier = new Notifier(deviceFd, onWire ? (message) => onWire(printReply(message)) : null);
     this.removeExitHook = onProcessExit(() => {
       // Node waits for its workers: one that waits in a system call would keep the process for ever.
+      this.stopAsked = true;
       this.waker.wakeAndWait(CONTROL_STOP, STOP_TIMEOUT_MS);
       if (!this.unmounted) releaseMount(this.mountpoint, this.connectionId);
     });
@@ -202,6 +204,7 @@ class Session implements FuseSession {
 
   /** The mount is gone, so normally the loop has seen ENODEV; a copy in another namespace may keep it alive. */
   private async stopWorker(): Promise<void> {
+    this.stopAsked = true;
     this.waker.wake(CONTROL_STOP);
     const stuck = setTimeout(() => {
       // A handler that does not return: end the device under it, so that nobody waits, then the thread.
@@ -299,7 +302,4 @@ class Session implements FuseSession {
     return { reason: this.loopEnd === 'aborted' ? 'aborted' : 'unmounted' };
   }
 
-  private get stopAsked(): boolean {
-    return (this.control.bits() & CONTROL_STOP) !== 0;
-  }
 }

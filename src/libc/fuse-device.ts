@@ -30,7 +30,10 @@ function failed(syscall: string, doing: string, path?: string): DaxError {
   return new DaxError(code, `${doing} failed`, path === undefined ? { syscall } : { syscall, path });
 }
 
-/** The calls of a loop over a device, bound directly: nothing between the loop and the C library. */
+/**
+ * The calls of a loop over a device, bound directly: nothing between the loop and the C library. Their ssize_t is taken
+ * as an int, which is cheaper: messages are below 2 GiB.
+ */
 export interface DeviceCalls {
   /** read(2): bytes, or -1. */
   read(fd: number, address: number, bytes: number): number;
@@ -45,9 +48,9 @@ export interface DeviceCalls {
 export function bindDeviceCalls(): DeviceCalls {
   const { libc, koffi } = native();
   return {
-    read: libc.func('long read(int fd, intptr_t address, size_t bytes)') as NativeFunction,
-    writev: libc.func('long writev(int fd, intptr_t iovecs, int count)') as NativeFunction,
-    write: libc.func('long write(int fd, intptr_t address, size_t bytes)') as NativeFunction,
+    read: libc.func('int read(int fd, intptr_t address, size_t bytes)') as NativeFunction,
+    writev: libc.func('int writev(int fd, intptr_t iovecs, int count)') as NativeFunction,
+    write: libc.func('int write(int fd, intptr_t address, size_t bytes)') as NativeFunction,
     errno: () => koffi.errno(),
   };
 }

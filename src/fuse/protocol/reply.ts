@@ -58,14 +58,14 @@ export class Reply {
 
   /** No reply. */
   clear(): void {
+    this.begin();
     this.pieceCount = 0;
     this.total = 0;
-    this.held.length = 0;
   }
 
   /** Starts an answer whose body is empty so far. */
   begin(): void {
-    this.held.length = 0;
+    if (this.held.length > 0) this.held.length = 0; // setting it costs, even where it stays 0
     this.pieceCount = 1;
     this.inline = OutHeader.bytes;
     this.total = OutHeader.bytes;
