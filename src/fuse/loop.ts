@@ -57,8 +57,7 @@ function requestReader({ deviceFd, dispatcher, onReport }: LoopOptions): () => n
     // ENOENT: the request was taken back while it was being read.
     if (code === 'EINTR' || code === 'ENOENT' || code === 'EAGAIN') return 0;
     if (code === 'ENODEV') return 'unmounted';
-    if (code !== 'ECONNABORTED' && code !== 'EBADF')
-      onReport(new Error(`reading /dev/fuse failed: ${code}`));
+    if (code !== 'ECONNABORTED' && code !== 'EBADF') onReport(new Error(`reading /dev/fuse failed: ${code}`));
     return 'aborted';
   };
 }

@@ -301,5 +301,4 @@ class Session implements FuseSession {
       return { reason: 'failed', error: failure };
     return { reason: this.loopEnd === 'aborted' ? 'aborted' : 'unmounted' };
   }
-
 }
