@@ -21,6 +21,7 @@
 static char *image;
 static size_t image_bytes;
 static long directories, files_in_each;
+static int can_do_without_opendir;
 
 static fuse_ino_t directory_ino(long d) { return FIRST_DIRECTORY_INO + d; }
 static fuse_ino_t file_ino(long d, long f) { return FIRST_DIRECTORY_INO + directories + d * files_in_each + f; }
@@ -116,6 +117,11 @@ static void do_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 static void do_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
+	/* Where the kernel can do without: it then asks no more, and keeps listings as with these two flags. */
+	if (can_do_without_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	fi->cache_readdir = 1;
 	fi->keep_cache = 1;
 	fuse_reply_open(req, fi);
@@ -166,7 +172,14 @@ static void do_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 	list(req, ino, size, offset, 1);
 }
 
+static void do_init(void *data, struct fuse_conn_info *connection)
+{
+	(void)data;
+	can_do_without_opendir = (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
+}
+
 static const struct fuse_lowlevel_ops operations = {
+	.init = do_init,
 	.lookup = do_lookup,
 	.getattr = do_getattr,
 	.open = do_open,

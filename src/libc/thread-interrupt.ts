@@ -1,6 +1,5 @@
 import { DaxError } from './errors.js';
 import { lazy, native } from './load.js';
-import { addressOf } from './memory.js';
 
 /**
  * Ends a system call in which another thread of this process waits: a signal whose handler does nothing, installed

@@ -68,12 +68,13 @@ export class NameEncoder {
     const quick = this.#quick;
     this.bytes = quick;
     this.length = length;
-    if (length > LONGEST_QUICK_NAME) return this.#encodeAnew(text);
-    for (let i = 0; i < length; i++) {
+    let codes = 0;
+    for (let i = 0; i < length && i < LONGEST_QUICK_NAME; i++) {
       const code = text.charCodeAt(i);
-      if (code >= 0x80) return this.#encodeAnew(text);
+      codes |= code;
       quick[i] = code;
     }
+    if (length > LONGEST_QUICK_NAME || codes >= 0x80) this.#encodeAnew(text);
   }
 
   #encodeAnew(text: string): void {
