@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CACHED_SECONDS 86400.0
@@ -22,6 +23,7 @@ static char *image;
 static size_t image_bytes;
 static long directories, files_in_each;
 static int can_do_without_opendir;
+static time_t mounted_at;
 
 static fuse_ino_t directory_ino(long d) { return FIRST_DIRECTORY_INO + d; }
 static fuse_ino_t file_ino(long d, long f) { return FIRST_DIRECTORY_INO + directories + d * files_in_each + f; }
@@ -35,11 +37,14 @@ static int attributes(fuse_ino_t ino, struct stat *st)
 		return ENOENT;
 	st->st_ino = ino;
 	st->st_nlink = 1;
+	/* As ours: what ls -l prints costs it the same on both mounts. */
+	st->st_mtime = st->st_atime = st->st_ctime = mounted_at;
 	if (ino == FUSE_ROOT_ID || (ino >= FIRST_DIRECTORY_INO && ino < directory_ino(directories))) {
 		st->st_mode = S_IFDIR | 0755;
 	} else {
 		st->st_mode = S_IFREG | 0644;
 		st->st_size = ino == BIG_INO ? (off_t)image_bytes : SMALL_BYTES;
+		st->st_blocks = (st->st_size + 511) / 512;
 	}
 	return 0;
 }
@@ -198,6 +203,7 @@ int main(int argc, char **argv)
 
 	if (argc != 7)
 		return 2;
+	mounted_at = time(NULL);
 	image_bytes = strtoull(argv[4], NULL, 10);
 	directories = atol(argv[5]);
 	files_in_each = atol(argv[6]);
