@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CACHED_SECONDS 86400.0
@@ -21,6 +22,8 @@
 static char *image;
 static size_t image_bytes;
 static long directories, files_in_each;
+static int can_do_without_opendir;
+static time_t mounted_at;
 
 static fuse_ino_t directory_ino(long d) { return FIRST_DIRECTORY_INO + d; }
 static fuse_ino_t file_ino(long d, long f) { return FIRST_DIRECTORY_INO + directories + d * files_in_each + f; }
@@ -34,11 +37,14 @@ static int attributes(fuse_ino_t ino, struct stat *st)
 		return ENOENT;
 	st->st_ino = ino;
 	st->st_nlink = 1;
+	/* As ours: what ls -l prints costs it the same on both mounts. */
+	st->st_mtime = st->st_atime = st->st_ctime = mounted_at;
 	if (ino == FUSE_ROOT_ID || (ino >= FIRST_DIRECTORY_INO && ino < directory_ino(directories))) {
 		st->st_mode = S_IFDIR | 0755;
 	} else {
 		st->st_mode = S_IFREG | 0644;
 		st->st_size = ino == BIG_INO ? (off_t)image_bytes : SMALL_BYTES;
+		st->st_blocks = (st->st_size + 511) / 512;
 	}
 	return 0;
 }
@@ -116,6 +122,11 @@ static void do_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 static void do_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
+	/* Where the kernel can do without: it then asks no more, and keeps listings as with these two flags. */
+	if (can_do_without_opendir) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	fi->cache_readdir = 1;
 	fi->keep_cache = 1;
 	fuse_reply_open(req, fi);
@@ -166,7 +177,14 @@ static void do_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 	list(req, ino, size, offset, 1);
 }
 
+static void do_init(void *data, struct fuse_conn_info *connection)
+{
+	(void)data;
+	can_do_without_opendir = (connection->capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
+}
+
 static const struct fuse_lowlevel_ops operations = {
+	.init = do_init,
 	.lookup = do_lookup,
 	.getattr = do_getattr,
 	.open = do_open,
@@ -185,6 +203,7 @@ int main(int argc, char **argv)
 
 	if (argc != 7)
 		return 2;
+	mounted_at = time(NULL);
 	image_bytes = strtoull(argv[4], NULL, 10);
 	directories = atol(argv[5]);
 	files_in_each = atol(argv[6]);

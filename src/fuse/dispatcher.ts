@@ -37,6 +37,9 @@ for (const { opcode, name, reply } of operations) {
   silent[opcode] = reply === 'never';
 }
 const OPCODE_INIT = opcodeOf('INIT' satisfies OperationName);
+const { InHeader } = structs;
+const OPCODE_AT = InHeader.at.opcode;
+const UNIQUE_AT = InHeader.at.unique;
 
 export interface DispatcherOptions {
   readonly connection?: FuseConnectionOptions;
@@ -56,12 +59,14 @@ export class Dispatcher {
   readonly reply: Reply;
   private readonly reader: MessageReader;
   private readonly serving: Serving;
+  private readonly onWire: ((line: string) => void) | undefined;
 
   constructor(
     private readonly fileSystem: FuseFileSystem,
     private readonly options: DispatcherOptions,
   ) {
     const connection = options.connection ?? {};
+    this.onWire = options.onWire;
     const maxWriteBytes = Math.max(4096, connection.maxWriteBytes ?? DEFAULT_MAX_WRITE_BYTES);
     // The kernel wants room for its largest request, whatever max_write says, and never less than 8 KiB.
     this.request = new ArrayBuffer(Math.ceil(maxWriteBytes / 4096) * 4096 + REQUEST_OVERHEAD_BYTES);
@@ -78,19 +83,18 @@ export class Dispatcher {
 
   /** Serves the request that fills the first `length` bytes of `request`. */
   serve(length: number): void {
-    const { reply, reader, options } = this;
-    if (options.onWire) options.onWire(printRequest(new Uint8Array(this.request, 0, length)));
-    const { view } = reader;
-    const opcode = length >= 8 ? view.getUint32(structs.InHeader.at.opcode, true) : 0;
+    const { reply, onWire } = this;
+    const { view } = this.reader;
+    if (onWire) onWire(printRequest(new Uint8Array(this.request, 0, length)));
+    const opcode = length >= 8 ? view.getUint32(OPCODE_AT, true) : 0;
     reply.begin();
     const error = this.answer(opcode, length);
-    if (silent[opcode] === true || length < structs.InHeader.bytes) {
+    if (silent[opcode] === true || length < InHeader.bytes) {
       reply.clear();
       return;
     }
-    const { unique } = structs.InHeader.at;
-    reply.finish(view.getUint32(unique, true), view.getUint32(unique + 4, true), error);
-    if (options.onWire) this.printReply(length, options.onWire);
+    reply.finish(view.getUint32(UNIQUE_AT, true), view.getUint32(UNIQUE_AT + 4, true), error);
+    if (onWire) this.printReply(length, onWire);
   }
 
   /** The mount is gone. */

@@ -10,6 +10,8 @@
  * a message that is short or malformed is answered with an error, and touches nothing.
  * Lifetime: file system made -> mount -> INIT -> requests -> mount gone (ENODEV) or stop -> destroy -> descriptors
  * closed (which aborts what is left of the connection) -> `closed` resolves. The main thread owns the descriptors.
+ * The worker waits in read(2), where nothing but a request or a signal reaches it: whoever wants something else of it (a
+ * message, the end, the exit of the process) goes through LoopWaker, which repeats its signal until the loop has answered.
  * Notifications leave from the main thread only: sent from the worker they could wait for a page that the
  * worker itself has to fill.
  * Failure: a handler's DaxError is its caller's errno; another exception is EIO and reported; the worker's death takes

@@ -10,7 +10,6 @@ import {
   MS_RDONLY,
   mountFileSystem,
   receiveDescriptor,
-  setNonBlocking,
   socketPair,
 } from '../libc/index.js';
 import type { FuseMountOptions } from './session-types.js';
@@ -19,7 +18,7 @@ const DEVICE = '/dev/fuse';
 const HELPER_TIMEOUT_MS = 20_000;
 
 export interface Mounted {
-  /** /dev/fuse, non-blocking, belonging to this mount. */
+  /** /dev/fuse, belonging to this mount; a read of it waits. */
   readonly deviceFd: number;
   readonly by: 'mount' | 'fusermount3';
 }
@@ -56,7 +55,7 @@ function checkMountpoint(mountpoint: string): void {
 
 function openDevice(): number {
   try {
-    return fs.openSync(DEVICE, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+    return fs.openSync(DEVICE, 'r+');
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENODEV', 'ENXIO')) {
       fail(
@@ -122,7 +121,6 @@ function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
     }
     const deviceFd = result.ok ? receiveDescriptor(ours) : null;
     if (deviceFd === null) throw helperFailure(result.message, mountpoint);
-    setNonBlocking(deviceFd); // the helper opened it, without O_NONBLOCK
     return deviceFd;
   } finally {
     fs.closeSync(ours);

@@ -10,9 +10,9 @@ export interface WorkerData {
   readonly mountpoint: string;
   readonly connection: FuseConnectionOptions;
   readonly wire: boolean;
-  readonly wakeFd: number;
-  /** Int32Array(1): see LoopOptions.control. */
+  /** Of the LoopControl. */
   readonly control: SharedArrayBuffer;
+  readonly signal: number;
 }
 
 export type ToWorker =

@@ -3,6 +3,7 @@ import { fail } from '../libc/index.js';
 import { Dispatcher } from './dispatcher.js';
 import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-system.js';
 import { runLoop } from './loop.js';
+import { LoopControl } from './loop-control.js';
 import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
 
 /**
@@ -57,8 +58,7 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
   });
   const reason = runLoop({
     deviceFd,
-    wakeFd: start.wakeFd,
-    control: new Int32Array(start.control),
+    control: new LoopControl(start.control, start.signal),
     dispatcher,
     onControl: () => takeMessages(made),
     onReport: host.report,

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { DaxError, eventDescriptor, fail, hasCode } from '../libc/index.js';
-import { CONTROL_MESSAGE, CONTROL_STOP, type LoopEnd } from './loop.js';
+import { DaxError, fail, hasCode } from '../libc/index.js';
+import type { LoopEnd } from './loop.js';
+import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
 import { mountFuse } from './mounting.js';
 import { Notifier } from './notifier.js';
@@ -59,8 +60,8 @@ class Session implements FuseSession {
   private readonly made = new Deferred<void>();
   private readonly init = new Deferred<void>();
   private readonly end = new Deferred<FuseSessionEnd>();
-  private readonly wakeFd: number;
-  private readonly control = new Int32Array(new SharedArrayBuffer(4));
+  private readonly control = LoopControl.make();
+  private readonly waker = new LoopWaker(this.control);
   private readonly worker: Worker;
   private readonly calls = new Map<number, Deferred<unknown>>();
   private nextCall = 1;
@@ -69,27 +70,22 @@ class Session implements FuseSession {
   private loopEnd: LoopEnd | null = null;
   private failure: Error | null = null;
   private unmounted = false;
+  private stopAsked = false;
   private removeExitHook = () => {};
   private initTimer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: FuseSessionOptions) {
     this.mountpoint = resolveMountpoint(options.mountpoint);
-    this.wakeFd = eventDescriptor();
     const workerData: WorkerData = {
       moduleUrl: String(options.fileSystem.moduleUrl),
       data: options.fileSystem.data,
       mountpoint: this.mountpoint,
       connection: options.connection ?? {},
       wire: options.onWire !== undefined,
-      wakeFd: this.wakeFd,
-      control: this.control.buffer as SharedArrayBuffer,
+      control: this.control.memory,
+      signal: this.control.signal,
     };
-    try {
-      this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
-    } catch (error) {
-      fs.closeSync(this.wakeFd);
-      throw error;
-    }
+    this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
     this.worker.on('message', (message: FromWorker) => this.hear(message));
     this.worker.on('error', (error) => {
       this.failure ??= error instanceof Error ? error : new Error(String(error));
@@ -116,7 +112,9 @@ class Session implements FuseSession {
     const { onWire } = this.options;
     this.notifier = new Notifier(deviceFd, onWire ? (message) => onWire(printReply(message)) : null);
     this.removeExitHook = onProcessExit(() => {
-      this.wake(CONTROL_STOP);
+      // Node waits for its workers: one that waits in a system call would keep the process for ever.
+      this.stopAsked = true;
+      this.waker.wakeAndWait(CONTROL_STOP, STOP_TIMEOUT_MS);
       if (!this.unmounted) releaseMount(this.mountpoint, this.connectionId);
     });
     this.send({ kind: 'serve', deviceFd });
@@ -159,7 +157,7 @@ class Session implements FuseSession {
     const answer = new Deferred<unknown>();
     this.calls.set(id, answer);
     this.send({ kind: 'call', id, message });
-    this.wake(CONTROL_MESSAGE);
+    this.waker.wake(CONTROL_MESSAGE);
     return answer.promise;
   }
 
@@ -206,7 +204,8 @@ class Session implements FuseSession {
 
   /** The mount is gone, so normally the loop has seen ENODEV; a copy in another namespace may keep it alive. */
   private async stopWorker(): Promise<void> {
-    this.wake(CONTROL_STOP);
+    this.stopAsked = true;
+    this.waker.wake(CONTROL_STOP);
     const stuck = setTimeout(() => {
       // A handler that does not return: end the device under it, so that nobody waits, then the thread.
       endDevice(this.deviceFd);
@@ -214,15 +213,6 @@ class Session implements FuseSession {
     }, STOP_TIMEOUT_MS);
     await this.closed;
     clearTimeout(stuck);
-  }
-
-  private wake(bits: number): void {
-    Atomics.or(this.control, 0, bits);
-    try {
-      fs.writeSync(this.wakeFd, new Uint8Array(new BigUint64Array([1n]).buffer));
-    } catch (error) {
-      if (!hasCode(error, 'EAGAIN', 'EBADF')) throw error; // full: awake already; closed: ended already
-    }
   }
 
   private send(message: ToWorker): void {
@@ -286,6 +276,7 @@ class Session implements FuseSession {
 
   /** The worker is gone, for whatever reason: nothing uses the descriptors any more. */
   private async finish(): Promise<void> {
+    this.waker.close();
     clearTimeout(this.initTimer);
     const ended = new DaxError('ENOTCONN', 'the session has ended', { path: this.mountpoint });
     const failure =
@@ -302,7 +293,6 @@ class Session implements FuseSession {
       fs.closeSync(this.deviceFd);
     }
     this.removeExitHook();
-    fs.closeSync(this.wakeFd);
     this.end.resolve(this.reasonOf(failure));
   }
 
@@ -310,9 +300,5 @@ class Session implements FuseSession {
     if (failure !== null && this.loopEnd === null && !this.stopAsked)
       return { reason: 'failed', error: failure };
     return { reason: this.loopEnd === 'aborted' ? 'aborted' : 'unmounted' };
-  }
-
-  private get stopAsked(): boolean {
-    return (Atomics.load(this.control, 0) & CONTROL_STOP) !== 0;
   }
 }

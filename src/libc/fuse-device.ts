@@ -2,7 +2,7 @@ import { codeOf, DaxError, type ErrnoCode } from './errors.js';
 import { lastErrno, lazy, type NativeFunction, native } from './load.js';
 import { addressOf } from './memory.js';
 
-/** System calls that a FUSE session makes: its device, its mount, its wake-ups. */
+/** System calls that a FUSE session makes: its device, its mount. */
 
 export const MS_RDONLY = 1;
 export const MS_NOSUID = 2;
@@ -10,25 +10,18 @@ export const MS_NODEV = 4;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 
-const EFD_CLOEXEC = 0x80000;
-const EFD_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
-const F_GETFL = 3;
-const F_SETFL = 4;
-const O_NONBLOCK = 0x800;
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0x80000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
-const eventfdNative = lazy('int eventfd(unsigned int initial, int flags)');
 const mountNative = lazy(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
 );
 const umount2Native = lazy('int umount2(const char *target, int flags)');
 const dup3Native = lazy('int dup3(int from, int to, int flags)');
-const fcntlNative = lazy('int fcntl(int fd, int command, int argument)');
 const socketpairNative = lazy('int socketpair(int domain, int type, int protocol, void *pair)');
 const recvmsgNative = lazy('long recvmsg(int socket, void *message, int flags)');
 
@@ -37,14 +30,17 @@ function failed(syscall: string, doing: string, path?: string): DaxError {
   return new DaxError(code, `${doing} failed`, path === undefined ? { syscall } : { syscall, path });
 }
 
-/** The calls of a loop over a device, bound directly: nothing between the loop and the C library. */
+/**
+ * The calls of a loop over a device, bound directly: nothing between the loop and the C library. Their ssize_t is taken
+ * as an int, which is cheaper: messages are below 2 GiB.
+ */
 export interface DeviceCalls {
   /** read(2): bytes, or -1. */
   read(fd: number, address: number, bytes: number): number;
   /** writev(2) of `count` struct iovec at `iovecs`: bytes, or -1. */
   writev(fd: number, iovecs: number, count: number): number;
-  /** poll(2) of `count` struct pollfd at `pollfds`; -1 waits for ever. */
-  poll(pollfds: number, count: number, timeoutMs: number): number;
+  /** write(2): bytes, or -1. */
+  write(fd: number, address: number, bytes: number): number;
   /** errno of the last of these calls that failed, on this thread. */
   errno(): number;
 }
@@ -52,41 +48,11 @@ export interface DeviceCalls {
 export function bindDeviceCalls(): DeviceCalls {
   const { libc, koffi } = native();
   return {
-    read: libc.func('long read(int fd, intptr_t address, size_t bytes)') as NativeFunction,
-    writev: libc.func('long writev(int fd, intptr_t iovecs, int count)') as NativeFunction,
-    poll: libc.func('int poll(intptr_t pollfds, unsigned long count, int timeoutMs)') as NativeFunction,
+    read: libc.func('int read(int fd, intptr_t address, size_t bytes)') as NativeFunction,
+    writev: libc.func('int writev(int fd, intptr_t iovecs, int count)') as NativeFunction,
+    write: libc.func('int write(int fd, intptr_t address, size_t bytes)') as NativeFunction,
     errno: () => koffi.errno(),
   };
-}
-
-export const POLLIN = 1;
-
-/** struct pollfd[]: waits for input on any of some descriptors. */
-export class PollSet {
-  readonly address: number;
-  private readonly view: DataView;
-
-  constructor(readonly descriptors: readonly number[]) {
-    const memory = new ArrayBuffer(Math.max(64, descriptors.length * 8));
-    this.view = new DataView(memory);
-    this.address = addressOf(memory);
-    descriptors.forEach((fd, index) => {
-      this.view.setInt32(index * 8, fd, true);
-      this.view.setInt16(index * 8 + 4, POLLIN, true);
-    });
-  }
-
-  /** What happened on descriptor number `index` (POLLIN 1, POLLERR 8, POLLHUP 16). */
-  happened(index: number): number {
-    return this.view.getInt16(index * 8 + 6, true);
-  }
-}
-
-/** eventfd(2), close-on-exec and non-blocking: a wake-up that any thread can send by writing 8 bytes. */
-export function eventDescriptor(): number {
-  const fd = eventfdNative(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) throw failed('eventfd', 'making a wake-up descriptor');
-  return fd;
 }
 
 /** mount(2). */
@@ -133,14 +99,6 @@ export function unmountInBackground(
 /** Makes descriptor `to` the same as `from`, in one step for all threads that use `to`. */
 export function replaceDescriptor(from: number, to: number): void {
   if (dup3Native(from, to, O_CLOEXEC) < 0) throw failed('dup3', `replacing descriptor ${to}`);
-}
-
-/** Makes reads of a descriptor answer EAGAIN where they would wait. */
-export function setNonBlocking(fd: number): void {
-  const flags = fcntlNative(fd, F_GETFL, 0);
-  if (flags < 0 || fcntlNative(fd, F_SETFL, flags | O_NONBLOCK) !== 0) {
-    throw failed('fcntl', `making descriptor ${fd} non-blocking`);
-  }
 }
 
 /** A pair of connected unix stream sockets, close-on-exec. */

@@ -12,3 +12,4 @@ export * from './fuse-device.js';
 export * from './left-open.js';
 export * from './memory.js';
 export * from './persist.js';
+export * from './thread-interrupt.js';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeName, encodeName, isUuid, systemUuid, toLogPath } from '../../src/famfs/index.js';
+import { NameEncoder } from '../../src/famfs/media/path.js';
 import { formatUuid, parseUuid } from '../../src/famfs/media/uuid.js';
 import { HOST, OTHER_HOST } from './volume-maker.js';
 
@@ -39,6 +40,19 @@ describe('names', () => {
       expect(Buffer.from(encodeName(decodeName(bytes)))).toEqual(Buffer.from(bytes));
     });
     fc.assert(property, { numRuns: 1000 });
+  });
+
+  it('are encoded for lookups as anywhere else, one after another', () => {
+    const encoder = new NameEncoder();
+    const name = fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: 'binary', maxLength: 300 }));
+    const property = fc.property(name, (text) => {
+      encoder.encode(text);
+      expect(Buffer.from(encoder.bytes.subarray(0, encoder.length))).toEqual(Buffer.from(encodeName(text)));
+    });
+    fc.assert(property, {
+      numRuns: 1000,
+      examples: [['x'.repeat(256)], ['x'.repeat(257)], ['\udc80'], ['']],
+    });
   });
 
   it('of valid UTF-8 are that text', () => {

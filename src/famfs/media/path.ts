@@ -50,6 +50,39 @@ export function encodeName(text: string): Uint8Array {
   return Buffer.concat(parts);
 }
 
+const LONGEST_QUICK_NAME = 256;
+
+/** {@link encodeName} for lookups: an ASCII name, as most are, goes into one buffer that is used again and again. */
+export class NameEncoder {
+  /** The bytes of the last name: the first `length` of these. */
+  bytes: Uint8Array;
+  length = 0;
+  readonly #quick = new Uint8Array(LONGEST_QUICK_NAME);
+
+  constructor() {
+    this.bytes = this.#quick;
+  }
+
+  encode(text: string): void {
+    const { length } = text;
+    const quick = this.#quick;
+    this.bytes = quick;
+    this.length = length;
+    let codes = 0;
+    for (let i = 0; i < length && i < LONGEST_QUICK_NAME; i++) {
+      const code = text.charCodeAt(i);
+      codes |= code;
+      quick[i] = code;
+    }
+    if (length > LONGEST_QUICK_NAME || codes >= 0x80) this.#encodeAnew(text);
+  }
+
+  #encodeAnew(text: string): void {
+    this.bytes = encodeName(text);
+    this.length = this.bytes.length;
+  }
+}
+
 /**
  * The logged form of a path people give: relative to the root, `/a//b/` is `a/b`; the root itself is ''.
  * @throws EINVAL for NUL, `.` and `..`, what is no text; ENAMETOOLONG when it does not fit the 79 bytes of a log entry

@@ -7,7 +7,7 @@ import type { Fmap } from './fmap.js';
 import { DIRECTORY, FILE, hashName, InodeTable } from './inode-table.js';
 import type { Superblock } from './layout.js';
 import type { Log } from './log.js';
-import { decodeName, encodeName } from './path.js';
+import { decodeName, NameEncoder } from './path.js';
 import { type Problem, ProblemList } from './problem.js';
 import { type LogCounts, Replay } from './replay.js';
 import { Usage } from './usage.js';
@@ -41,6 +41,7 @@ export class FileTree {
   /** Space accounting; null without an allocation map. */
   readonly usage: Usage | null;
   private readonly inodes = new InodeTable();
+  private readonly encoder = new NameEncoder();
   private readonly replayer: Replay;
   private next = 0;
   private stop: Problem | null = null;
@@ -133,8 +134,9 @@ export class FileTree {
   child(directory: number, name: string): number {
     const parent = this.slotOf(directory);
     if (this.inodes.kind[parent] !== DIRECTORY) return NO_INO;
-    const bytes = encodeName(name);
-    const slot = this.inodes.find(parent, bytes, 0, bytes.length, hashName(bytes, 0, bytes.length));
+    this.encoder.encode(name);
+    const { bytes, length } = this.encoder;
+    const slot = this.inodes.find(parent, bytes, 0, length, hashName(bytes, 0, length));
     return slot === 0 ? NO_INO : slot + 1;
   }
 

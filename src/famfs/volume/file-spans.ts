@@ -7,6 +7,11 @@ import type { MountedFamfs } from './mounted.js';
 /** Our own windows on memory hold any 64 MiB whole; half of that keeps every segment inside one. */
 const SEGMENT_BYTES = 2 ** 25;
 
+/** Takes pieces of memory in the order of the file. */
+export interface SpanSink {
+  addMemory(address: number, length: number): void;
+}
+
 /**
  * Where the bytes of one file are in this process's addresses: what a server that answers reads with writev(2) needs.
  * Segments are looked up by file offset; their addresses are resolved at first use and stay valid as long as the
@@ -42,16 +47,16 @@ export class FileSpans {
   }
 
   /**
-   * Calls `add` with the addresses of [offset, offset + length), in order; the range lies inside the file.
+   * Gives `sink` the addresses of [offset, offset + length), in order; the range lies inside the file.
    * @throws DaxError EIO a page of it has failed (then nothing of that segment was added)
    */
-  visit(offset: number, length: number, add: (address: number, length: number) => void): void {
+  visit(offset: number, length: number, sink: SpanSink): void {
     const end = offset + length;
     for (let segment = this.#find(offset), at = offset; at < end; segment++) {
       const within = at - this.#starts[segment]!;
       const bytes = Math.min(this.#starts[segment + 1]! - at, end - at);
       this.#assertHealthy(this.#hpas[segment]! + within, bytes, at);
-      add(this.#address(segment) + within, bytes);
+      sink.addMemory(this.#address(segment) + within, bytes);
       at += bytes;
     }
   }

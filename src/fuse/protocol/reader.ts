@@ -9,12 +9,14 @@ import { InHeader } from './structs.js';
 export class MessageReader {
   readonly view: DataView;
   private readonly bytes: Buffer;
+  private readonly capacity: number;
   private position = 0;
   private end = 0;
 
   constructor(buffer: ArrayBuffer) {
     this.view = new DataView(buffer);
     this.bytes = Buffer.from(buffer);
+    this.capacity = buffer.byteLength;
   }
 
   /**
@@ -24,7 +26,7 @@ export class MessageReader {
   start(length: number): void {
     this.position = InHeader.bytes;
     this.end = length;
-    if (length < InHeader.bytes || length > this.view.byteLength) this.short('a header', InHeader.bytes);
+    if (length < InHeader.bytes || length > this.capacity) this.short('a header', InHeader.bytes);
     if (this.view.getUint32(InHeader.at.length, true) !== length) {
       fail('EINVAL', `a FUSE request of ${length} bytes says it has ${this.view.getUint32(0, true)}`);
     }
@@ -64,12 +66,16 @@ export class MessageReader {
    * @throws DaxError `ifMalformed` for such a name
    */
   name(ifMalformed: 'ENOENT' | 'EILSEQ' = 'ENOENT'): string {
-    const zero = this.bytes.indexOf(0, this.position);
-    if (zero < 0 || zero >= this.end) this.short('a name with its end', 1);
+    const { bytes, end } = this;
     const start = this.position;
+    let zero = start;
+    let all = 0;
+    for (; zero < end && bytes[zero] !== 0; zero += 1) all |= bytes[zero]!;
+    if (zero >= end) this.short('a name with its end', 1);
     this.position = zero + 1;
-    const text = this.bytes.toString('utf8', start, zero);
-    if (text.includes('\ufffd') && !this.bytes.subarray(start, zero).equals(Buffer.from(text))) {
+    if (all < 0x80) return bytes.toString('latin1', start, zero); // ASCII: nothing to check
+    const text = bytes.toString('utf8', start, zero);
+    if (text.includes('\ufffd') && !bytes.subarray(start, zero).equals(Buffer.from(text))) {
       fail(ifMalformed, `the name ${JSON.stringify(text)} is not UTF-8: names here are`);
     }
     return text;

@@ -19,7 +19,8 @@ export class Reply {
   /** struct iovec[], for writev; `pieces` of them are in use. */
   readonly iovecAddress: number;
   private readonly iovecs: Uint32Array;
-  private readonly address: number;
+  /** Of `bytes`: when the reply is one piece, that piece. */
+  readonly address: number;
   private pieceCount = 0;
   private inline = 0;
   private total = 0;
@@ -57,14 +58,14 @@ export class Reply {
 
   /** No reply. */
   clear(): void {
+    this.begin();
     this.pieceCount = 0;
     this.total = 0;
-    this.held.length = 0;
   }
 
   /** Starts an answer whose body is empty so far. */
   begin(): void {
-    this.held.length = 0;
+    if (this.held.length > 0) this.held.length = 0; // setting it costs, even where it stays 0
     this.pieceCount = 1;
     this.inline = OutHeader.bytes;
     this.total = OutHeader.bytes;

@@ -60,6 +60,7 @@ function bytesOf(type: FieldType): number {
 /** A 64-bit field as a number; NaN when it is above 2^53 - 1 (then callers say what that means for them). */
 export function readU64(view: DataView, offset: number): number {
   const high = view.getUint32(offset + 4, true);
+  if (high === 0) return view.getUint32(offset, true);
   return high < 0x200000 ? high * 2 ** 32 + view.getUint32(offset, true) : Number.NaN;
 }
 
@@ -71,5 +72,6 @@ export function readI64(view: DataView, offset: number): number {
 /** Writes a whole number, negative ones in two's complement. */
 export function writeU64(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value, true);
-  view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
+  const fitsLowWord = value >= 0 && value < 2 ** 32; // most do, and a division costs
+  view.setUint32(offset + 4, fitsLowWord ? 0 : Math.floor(value / 2 ** 32), true);
 }

@@ -17,6 +17,8 @@ export const EINVAL = -errnoOf('EINVAL');
 export const ERANGE = -errnoOf('ERANGE');
 export const EOVERFLOW = -errnoOf('EOVERFLOW');
 
+const { at } = structs.InHeader;
+
 class RequestContext implements FuseRequestContext {
   unique = 0;
   uid = 0;
@@ -45,7 +47,6 @@ export class Serving {
   /** Takes over what the header says. @returns the opcode */
   begin(): number {
     const { view } = this.reader;
-    const { at } = structs.InHeader;
     const { context } = this;
     context.unique = readU64(view, at.unique);
     context.uid = view.getUint32(at.uid, true);

@@ -3,6 +3,7 @@ import {
   type FileHandle,
   type FuseAttributeAnswer,
   type FuseAttributeChange,
+  type FuseConnection,
   type FuseDirectoryAnswer,
   type FuseEntry,
   type FuseFileSystem,
@@ -11,7 +12,6 @@ import {
   type FuseReadAnswer,
   type FuseRequestContext,
   type FuseStatfs,
-  fillDirectory,
   HandleTable,
   type NodeId,
 } from '../../fuse/index.js';
@@ -24,7 +24,8 @@ import {
   extendedAttributeNames,
   mustBeOurs,
 } from './extended-attributes.js';
-import { type ListedItem, Names } from './names.js';
+import { Listings } from './listings.js';
+import { Names } from './names.js';
 import type { NewFile } from './new-files.js';
 import { GrowingHandle, LoggedFile, type OpenFile } from './open-file.js';
 import { hasOpen, isSameProcess } from './processes.js';
@@ -36,11 +37,6 @@ const WRITE_BITS = 0o222;
 /** What the mount's main thread asks between requests. */
 export type FamfsQuestion = 'tick' | 'publish' | { readonly publish: string };
 
-/** An open directory: what it had when it was read from the start. */
-interface OpenDirectory {
-  items: ListedItem[] | null;
-}
-
 /** A volume as a FUSE file system. Rules: docs/mount.md. */
 export class FamfsFileSystem implements FuseFileSystem {
   readonly #volume: Volume;
@@ -48,7 +44,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   readonly #closeDevice: () => void;
   readonly #names: Names;
   readonly #files = new HandleTable<OpenFile>();
-  readonly #directories = new HandleTable<OpenDirectory>();
+  readonly #listings: Listings;
   /** Of open files, shared by their handles. */
   readonly #spans = new Map<number, { spans: FileSpans | null; uses: number }>();
   /** Nodes that the kernel may have pages of. */
@@ -61,7 +57,16 @@ export class FamfsFileSystem implements FuseFileSystem {
     this.#host = host;
     this.#closeDevice = closeDevice;
     this.#names = new Names(volume, host);
+    this.#listings = new Listings(
+      (directory) => this.#names.list(directory as NodeId),
+      (item) => this.#names.entryOfItem(item),
+    );
     this.#published = volume.publications.stamp();
+  }
+
+  init({ capabilities }: FuseConnection): void {
+    // Directories have no state here: what is not there is ENOSYS, after which the kernel opens none, and caches all.
+    if (capabilities.includes('NO_OPENDIR_SUPPORT')) Object.assign(this, { opendir: undefined });
   }
 
   destroy(): void {
@@ -137,20 +142,11 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   opendir(node: NodeId): FuseOpenAnswer {
     if (this.#names.resolve(node).growing) fail('ENOTDIR', 'a file in the making is not a directory');
-    return { handle: this.#directories.open({ items: null }), cacheDirectory: true, keepCache: true };
+    return { handle: 0 as FileHandle, cacheDirectory: true, keepCache: true };
   }
 
-  readdir(node: NodeId, handle: FileHandle, offset: number, answer: FuseDirectoryAnswer): void {
-    const open = this.#directories.get(handle);
-    // Taken when it is asked for: mostly the kernel has the listing. At 0 somebody begins anew.
-    if (open.items === null || offset === 0) open.items = this.#names.list(node);
-    fillDirectory(answer, open.items, offset, answer.plus ? this.#entryOfItem : undefined);
-  }
-
-  readonly #entryOfItem = (item: ListedItem) => this.#names.entryOfItem(item);
-
-  releasedir(_node: NodeId, handle: FileHandle): void {
-    this.#directories.close(handle);
+  readdir(node: NodeId, _handle: FileHandle, offset: number, answer: FuseDirectoryAnswer): void {
+    this.#listings.fill(node, offset, answer);
   }
 
   fsyncdir(): void {
@@ -169,7 +165,10 @@ export class FamfsFileSystem implements FuseFileSystem {
     // What this host may write is read where it is, so that stores made past this mount are seen.
     const changes =
       this.#volume.acceptsStores && (writable || (this.#volume.inodes.stat(ino).mode & WRITE_BITS) !== 0);
-    return changes ? { handle, directIo: true, parallelDirectWrites: true } : { handle, keepCache: true };
+    // Closing what was only read is nobody's business but the kernel's: no FLUSH.
+    return changes
+      ? { handle, directIo: true, parallelDirectWrites: true, noFlush: !writable }
+      : { handle, keepCache: true, noFlush: !writable };
   }
 
   #openLogged = (ino: number, writable: boolean): LoggedFile => {

@@ -17,6 +17,10 @@ const GROWING_SECONDS = 0;
 /** An item of a listing, with what its entry is made from. */
 export interface ListedItem extends DirectoryItem {
   readonly ino: number;
+  /** Where a reader goes on behind it: not 0, ascending in a listing, its own for as long as it is there. */
+  readonly next: number;
+  /** False for `.` and `..`. */
+  readonly hasEntry: boolean;
 }
 
 /** A node as this mount knows it: something the log names, or a file in the making. */
@@ -75,15 +79,20 @@ export class Names {
     const from = this.#end;
     this.#end = end;
     this.attributes.appear(from);
-    for (let ino = from; ino < end; ino++) if (ino !== own) this.#announce(ino);
+    const changed = new Set<NodeId>();
+    for (let ino = from; ino < end; ino++) if (ino !== own) this.#announce(ino, changed);
+    // The kernel drops a listing with a name only if it has the name, be it as missing; with the directory's pages always.
+    for (const directory of changed) this.#host.invalidateInode(directory);
   }
 
-  #announce(ino: number): void {
+  #announce(ino: number, changed: Set<NodeId>): void {
     const { inodes } = this.#volume;
     if (!inodes.has(ino)) return;
     const parent = inodes.parentOf(ino);
     if (!this.#asked.has(parent)) return;
-    this.#host.invalidateEntry(this.newFiles.nodeOf(parent) as NodeId, inodes.nameOf(ino));
+    const directory = this.newFiles.nodeOf(parent) as NodeId;
+    this.#host.invalidateEntry(directory, inodes.nameOf(ino));
+    changed.add(directory);
   }
 
   /** LOOKUP: counts one lookup of what it answers. */
@@ -149,7 +158,7 @@ export class Names {
     return this.resolve(node).growing ? GROWING_SECONDS : FOR_EVER;
   }
 
-  /** The listing of a directory as it is now, with `.` and `..`. */
+  /** The listing of a directory as it is now, with `.` and `..`; the others by node. */
   list(node: NodeId): ListedItem[] {
     const directory = this.directory(node);
     this.refresh();
@@ -158,17 +167,17 @@ export class Names {
     if (!inodes.isDirectory(directory)) fail('ENOTDIR', `${inodes.pathOf(directory)} is not a directory`);
     const up = directory === inodes.root ? directory : inodes.parentOf(directory);
     const items: ListedItem[] = [
-      { name: '.', inode: directory, type: S_IFDIR, ino: directory },
-      { name: '..', inode: up, type: S_IFDIR, ino: up },
+      { name: '.', inode: directory, type: S_IFDIR, ino: directory, next: 1, hasEntry: false },
+      { name: '..', inode: up, type: S_IFDIR, ino: up, next: 2, hasEntry: false },
     ];
+    const add = (name: string, inode: number, type: number, ino: number) =>
+      items.push({ name, inode, type, ino, next: inode + 1, hasEntry: true });
     for (const ino of inodes.children(directory)) {
       const type = inodes.isDirectory(ino) ? S_IFDIR : S_IFREG;
-      items.push({ name: inodes.nameOf(ino), inode: this.newFiles.nodeOf(ino), type, ino });
+      add(inodes.nameOf(ino), this.newFiles.nodeOf(ino), type, ino);
     }
-    for (const file of this.newFiles.in(directory)) {
-      items.push({ name: file.name, inode: file.node, type: S_IFREG, ino: file.node });
-    }
-    return items;
+    for (const file of this.newFiles.in(directory)) add(file.name, file.node, S_IFREG, file.node);
+    return items.sort((a, b) => a.next - b.next); // in order already, but for files made here
   }
 
   /** The entry of a listed item, if it still is what it was; counts one lookup. */

@@ -19,8 +19,6 @@ export class LoggedFile implements OpenFile {
   readonly #spans: FileSpans | null;
   /** There when it was opened for writing, or when reads have to go the careful way. */
   readonly #file: VolumeFile | null;
-  #answer: FuseReadAnswer | null = null;
-  readonly #add = (address: number, length: number) => this.#answer!.addMemory(address, length);
 
   constructor(volume: Volume, ino: number, spans: FileSpans | null, writable: boolean) {
     this.ino = ino;
@@ -39,8 +37,7 @@ export class LoggedFile implements OpenFile {
       return;
     }
     this.#volume.inodes.check();
-    this.#answer = answer;
-    this.#spans.visit(offset, bytes, this.#add);
+    this.#spans.visit(offset, bytes, answer);
   }
 
   write(bytes: Uint8Array, offset: number): number {

@@ -75,6 +75,7 @@ class MemoryFileSystem {
       this.add(message.name, Buffer.from(message.text), 0o644);
       return true;
     }
+    if (message.do === 'die') process.exit(1);
     if (message.do === 'post') return this.host.post('hello');
     return fail('EINVAL', `no such message ${JSON.stringify(message)}`);
   }

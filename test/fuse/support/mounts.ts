@@ -112,8 +112,10 @@ export const shell = (script: string) => run('bash', '-c', script);
 export async function startDaemon(
   directory: string,
   data: Record<string, unknown>,
+  launcher: readonly string[] = [],
 ): Promise<{ daemon: ChildProcess; connectionId: number; ended: Promise<string> }> {
-  const daemon = spawn(process.execPath, [daemonScript, directory, JSON.stringify(data)], {
+  const words = [...launcher, process.execPath, daemonScript, directory, JSON.stringify(data)];
+  const daemon = spawn(words[0]!, words.slice(1), {
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   daemons.add(daemon);
