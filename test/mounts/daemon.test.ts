@@ -117,6 +117,24 @@ describe.skipIf(noMounts !== '')(`udax mount and umount${because}`, () => {
     expect(records()).toEqual([]);
   });
 
+  it('a daemon killed -9 in the middle of cp -r leaves whole files or none', async () => {
+    const source = join(place.directory, 'source');
+    fs.mkdirSync(source);
+    for (let i = 0; i < 25; i++) fs.writeFileSync(join(source, `f${i}`), Buffer.alloc(150_000 + i, i));
+    const at = place.mount();
+    const pid = place.daemonPid(at);
+    const copy = place.start('timeout', ['30', 'cp', '-r', source, `${at}/copied`]);
+    const ended = new Promise((resolve) => copy.once('exit', resolve));
+    await until('some files are there', () => sh(`ls '${at}/copied' | wc -l`).stdout.trim() !== '0');
+    process.kill(pid, 'SIGKILL');
+    await ended;
+    await until('the daemon is gone', () => !isRunning(pid));
+    expect(place.udax('mount', 'dax0.0', at).status).toBe(0);
+    expect(place.udax('fsck', 'dax0.0').status).toBe(0);
+    for (const name of fs.readdirSync(`${at}/copied`))
+      output(`cmp '${source}/${name}' '${at}/copied/${name}'`);
+  });
+
   it('SIGTERM unmounts', async () => {
     const at = place.mount();
     const pid = place.daemonPid(at);

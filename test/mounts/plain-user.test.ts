@@ -85,6 +85,13 @@ describe.skipIf(missing !== '')(`mounts of a plain user, by fusermount3${because
     expect(user.otherSh('echo x > m/other').stderr).toContain('Permission denied');
   });
 
+  it('doctor says whether he can mount', () => {
+    expect(user.output('udax doctor')).toMatch(/^FUSE +ok +.*\/fusermount3$/m);
+    expect(user.output('PATH=/nowhere udax doctor')).toMatch(/^FUSE +limited .*no fusermount3$/m);
+    user.asRoot('chmod 600 /dev/fuse');
+    expect(user.output('udax doctor')).toMatch(/^FUSE +limited .*no permission$/m);
+  });
+
   it('what is in the way is told, with what to do', () => {
     expect(user.sh('udax mount dax0.0 /etc').stderr).toContain('no write access to mountpoint /etc');
     expect(user.sh('udax mount dax0.0 mm').stderr).toContain('mkdir');

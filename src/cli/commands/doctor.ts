@@ -195,20 +195,30 @@ function fuse(): Finding {
       meaning: 'volumes cannot be mounted here; udax cp, cat and the library work',
     };
   }
-  const open = mayAccess('/dev/fuse', constants.R_OK | constants.W_OK);
-  return open
-    ? {
-        subject,
-        verdict: 'ok',
-        found: '/dev/fuse can be opened',
-        meaning: 'this host can serve FUSE file systems',
-      }
-    : {
-        subject,
-        verdict: 'limited',
-        found: '/dev/fuse: no permission',
-        meaning: 'mounting needs root or access to /dev/fuse',
-      };
+  if (!mayAccess('/dev/fuse', constants.R_OK | constants.W_OK)) {
+    return {
+      subject,
+      verdict: 'limited',
+      found: '/dev/fuse: no permission',
+      meaning: 'mounting needs root, or chmod 666 /dev/fuse (by root) and fusermount3',
+    };
+  }
+  const isRoot = process.geteuid?.() === 0;
+  const helper = (process.env.PATH ?? '').split(':').find((place) => existsSync(join(place, 'fusermount3')));
+  if (!isRoot && helper === undefined) {
+    return {
+      subject,
+      verdict: 'limited',
+      found: '/dev/fuse can be opened, no fusermount3',
+      meaning: 'users other than root mount by fusermount3: install fuse3',
+    };
+  }
+  return {
+    subject,
+    verdict: 'ok',
+    found: `/dev/fuse can be opened${isRoot ? '' : `, ${helper}/fusermount3`}`,
+    meaning: 'this host can serve FUSE file systems',
+  };
 }
 
 function kernelFamfs(): Finding {
