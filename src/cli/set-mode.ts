@@ -138,7 +138,8 @@ class ForwardedSignals {
 
   readonly #forward = (name: NodeJS.Signals): void => {
     // A terminal's Ctrl-C has reached the command already: both are in its foreground.
-    const fromTerminal = name === 'SIGINT' && (process.stdin.isTTY || process.stderr.isTTY);
+    const fromTerminal =
+      name === 'SIGINT' && [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
     if (!fromTerminal) this.child?.kill(name);
   };
 

@@ -44,7 +44,7 @@ export class KernelDevice implements MachineDevice {
   }
 
   hold(purpose: string, options?: HoldOptions): Hold {
-    const hold = this.#device.hold(purpose, options);
+    const hold = this.#heldNow(purpose, options);
     this.#holds++;
     let isHeld = true;
     return {
@@ -60,6 +60,15 @@ export class KernelDevice implements MachineDevice {
   close(): void {
     this.#closed = true;
     this.#end();
+  }
+
+  #heldNow(purpose: string, options: HoldOptions | undefined): Hold {
+    try {
+      return this.#device.hold(purpose, options);
+    } catch (error) {
+      if (this.#holds === 0) this.#end();
+      throw error;
+    }
   }
 
   get #device(): ImageDevice {

@@ -1,6 +1,6 @@
 // The VM's own dax bus, through udax: methods of one KernelMachine that stays open, and raw mappings of its devices.
 import { spawnSync } from 'node:child_process';
-import { daxctlListOf, mountFamfs, openMachine } from 'udax';
+import { daxctlListOf, mkfs, mountFamfs, openMachine } from 'udax';
 
 const NOBODY = 65534;
 const kernel = openMachine('kernel:');
@@ -16,6 +16,18 @@ export const list = (options) => daxctlListOf(kernel.sysfs, options);
 export function namesOn(node) {
   const volume = mountFamfs(node);
   try {
+    return volume.readdir('/');
+  } finally {
+    volume.close();
+  }
+}
+
+/** Makes a file system on a device by its name, and a file. The node is closed when this returns. */
+export function filesOn(name) {
+  mkfs(kernel.device(name), { force: true });
+  const volume = mountFamfs(kernel.device(name));
+  try {
+    volume.create('/made', { size: 4096 }).close();
     return volume.readdir('/');
   } finally {
     volume.close();
