@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { fileSystemOf, memfdCreate, ofdLock, TMPFS_MAGIC } from '../../libc/index.js';
 import type { Context } from '../context.js';
 import { AlreadyReported } from '../errors.js';
-import { humanSize } from '../output/human.js';
+import { count, humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
 
 /** `ok`: works. `limited`: udax works, something is slower or missing. `missing`: udax cannot work. */
@@ -234,7 +234,7 @@ function kernelDax(): Finding {
   }
   const devices = listDirectory('/sys/bus/dax/devices');
   const drivers = listDirectory('/sys/bus/dax/drivers');
-  const found = `${devices.length} devices (${devices.join(' ') || 'none'}), drivers: ${drivers.join(' ') || 'none'}`;
+  const found = `${count(devices.length, 'device')} (${devices.join(' ') || 'none'}), drivers: ${drivers.join(' ') || 'none'}`;
   return {
     subject,
     verdict: 'ok',
