@@ -1,6 +1,10 @@
+import fs from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** Ends a run with one plain line, `N passed, N failed, N skipped`, and names what was skipped. */
+/**
+ * Ends a run with one plain line, `N passed, N failed, N skipped`, and names what was skipped. Appends the line to the file
+ * $UDAX_SUMMARY too, so that CI can add up several runs.
+ */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -19,6 +23,9 @@ export default class SummaryReporter implements Reporter {
       }
     }
     for (const name of skipped) console.log(`skipped: ${name}`);
-    console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+    const line = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
+    console.log(line);
+    const { UDAX_SUMMARY } = process.env;
+    if (UDAX_SUMMARY) fs.appendFileSync(UDAX_SUMMARY, `${line}\n`);
   }
 }

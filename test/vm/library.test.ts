@@ -125,32 +125,3 @@ describe.skipIf(noVms)(`the library on /dev/dax0.0${because}`, () => {
     }
   });
 });
-
-describe.skipIf(noVms)(`the kernel's own rules for /dev/dax0.0${because}`, () => {
-  let memory: SharedMemoryFile;
-  let vm: VirtualMachine;
-  beforeAll(async () => {
-    memory = new SharedMemoryFile(256 * MIB);
-    vm = await VirtualMachine.start(assets, memory);
-  });
-  afterAll(async () => {
-    await vm?.kill();
-    memory?.close();
-  });
-  const mapping = (options: object) => vm.call('raw', 'tryMmap', DEVICE, options);
-
-  it('whole granules of 2 MiB can be mapped, shared', async () => {
-    expect(await mapping({ length: 4 * MIB, offset: 2 * MIB })).toBe('mapped');
-  });
-  it('an offset, a length or an address that is no multiple of 2 MiB is EINVAL', async () => {
-    expect(await mapping({ length: 2 * MIB, offset: 4096 })).toBe('EINVAL');
-    expect(await mapping({ length: 4096 })).toBe('EINVAL');
-    expect(await mapping({ length: 2 * MIB + 4096 })).toBe('EINVAL');
-    expect(await mapping({ length: 2 * MIB, atOffset: 4096 })).toBe('EINVAL');
-    expect(await mapping({ length: 2 * MIB, atOffset: 2 * MIB })).toBe('mapped');
-  });
-  it('a private mapping is EINVAL, and so are read(2) and write(2)', async () => {
-    expect(await mapping({ length: 2 * MIB, kind: 'private' })).toBe('EINVAL');
-    expect(await vm.call('raw', 'tryCalls', DEVICE)).toEqual({ read: 'EINVAL', write: 'EINVAL' });
-  });
-});

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fsck, type Machine, mountFamfs, openMachine, type Volume } from '../../src/index.js';
-import { assets, because, MIB, noVms, SharedMemoryFile, VirtualMachine } from './support/index.js';
+import { assets, because, MIB, median, noVms, SharedMemoryFile, VirtualMachine } from './support/index.js';
 
 const DEVICE = '/dev/dax0.0';
 const UNIT = 2 * MIB;
@@ -28,10 +28,6 @@ class Host {
   ask<T = unknown>(method: string, ...args: unknown[]): Promise<T> {
     return this.do<T>('ask', method, ...args);
   }
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 /** The tests tell one story, in order: three hosts share a memory until their master dies. */

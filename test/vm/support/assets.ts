@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { writeInitramfs } from './initramfs.js';
@@ -51,10 +50,4 @@ function whyNot(): string {
 
 function have(program: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
-}
-
-/** A directory of this run, on tmpfs where there is one: it holds the memory of the VMs. */
-export function runDirectory(): string {
-  const base = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
-  return fs.mkdtempSync(path.join(base, 'udax-vm-'));
 }

@@ -1,4 +1,3 @@
-import fs from 'node:fs';
 import net from 'node:net';
 
 /** A call that the agent answered with an error; `code` is the errno name where there is one. */
@@ -103,9 +102,4 @@ export class Connection {
     this.#pending.delete(answer.id!);
     pending?.resolve(answer);
   }
-}
-
-/** Removes a socket that a listener left. */
-export function removeSocket(path: string): void {
-  fs.rmSync(path, { force: true });
 }

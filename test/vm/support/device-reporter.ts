@@ -15,7 +15,8 @@ export default class DeviceReporter implements Reporter {
       }
     }
     if (counts.size === 0) return;
-    console.log('on a true /dev/dax0.0 (QEMU NVDIMM, kernel device_dax):');
+    const { release } = modules[0]!.project.getProvidedContext().vm;
+    console.log(`on a true /dev/dax0.0 (kernel ${release}, QEMU NVDIMM):`);
     for (const [subject, count] of counts) console.log(`  ${String(count).padStart(3)} ${subject}`);
     for (const figure of figures) console.log(figure);
   }

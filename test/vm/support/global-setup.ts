@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { prepareAssets, runDirectory, type VmAssets } from './assets.js';
+import { prepareAssets, type VmAssets } from './assets.js';
+import { removeStaleDirectories, runDirectory } from './directories.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,6 +15,7 @@ export default function setup(project: TestProject): () => void {
   if (!fs.existsSync(path.resolve(import.meta.dirname, '../../../dist/index.js'))) {
     throw new Error('the VMs run the built package: npm run build first (npm run test:vm does)');
   }
+  removeStaleDirectories();
   const directory = runDirectory();
   const assets = prepareAssets(directory);
   if (assets.reason !== '') console.log(`test/vm: all tests are skipped: ${assets.reason}`);

@@ -13,3 +13,7 @@ export const assets: VmAssets = inject('vm');
 export const noVms = assets.reason !== '';
 /** For titles: skipped tests say why. */
 export const because = noVms ? ` (skipped: ${assets.reason})` : '';
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}

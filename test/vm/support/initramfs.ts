@@ -5,8 +5,9 @@ import path from 'node:path';
 import { CpioWriter } from './cpio.js';
 import { cacheDirectory, modulesInOrder, NEEDED_MODULES, type PackagedKernel } from './kernel.js';
 
-const repository = path.resolve(import.meta.dirname, '../../..');
-const guest = path.resolve(import.meta.dirname, '../guest');
+/** npm and vitest run in the checkout; compiled for vm:shell, this file is elsewhere. */
+const repository = process.cwd();
+const guest = path.join(repository, 'test/vm/guest');
 
 /** Programs of this machine that a VM has, with the shared libraries they name. */
 const PROGRAMS = ['ndctl', 'daxctl'];

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { runDirectory } from './assets.js';
+import { runDirectory } from './directories.js';
 
 /** A file that is the NVDIMM of one or more VMs, with a directory of its own for what belongs to them. */
 export class SharedMemoryFile {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import type { VmAssets } from './assets.js';
-import type { SharedMemoryFile } from './memory-file.js';
 
 export interface QemuOptions {
   readonly assets: VmAssets;
-  readonly memory: SharedMemoryFile;
+  /** The file that is its NVDIMM; bytes. */
+  readonly memory: { readonly path: string; readonly size: number };
   /** RAM of the VM, MiB. */
   readonly ramMiB: number;
   readonly cpus: number;
