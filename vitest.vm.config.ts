@@ -8,7 +8,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
-    hookTimeout: 90_000,
+    hookTimeout: 180_000,
     reporters: ['default', './test/vm/support/device-reporter.ts', './test/support/summary-reporter.ts'],
   },
 });

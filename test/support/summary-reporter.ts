@@ -6,8 +6,10 @@ import type { Reporter, TestModule } from 'vitest/node';
  * $UDAX_SUMMARY too, so that CI can add up several runs.
  */
 export default class SummaryReporter implements Reporter {
-  onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, errorsOutside: ReadonlyArray<unknown>): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
+    // A worker that died, a promise that nobody waited for.
+    counts.failed += errorsOutside.length;
     const skipped: string[] = [];
     for (const testModule of modules) {
       // A file that does not even load has no tests to count: it counts as one failure.

@@ -2,7 +2,7 @@
 // it stores its number into a word of a file both have mapped, for which the master waits.
 import { volumeOf } from './volumes.mjs';
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 25_000;
 
 const word = (volume, path) => volumeOf(volume).open(path).mapAs(Int32Array, { length: 4, writable: true });
 
