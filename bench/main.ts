@@ -14,6 +14,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   B1: async () => (await import('./rows/folios.js')).folios(),
   C1: async () => (await import('./rows/famfs-at-scale.js')).famfsAtScale(),
   P8: async () => (await import('./rows/eight-processes.js')).eightProcesses(),
+  Q: async () => (await import('./rows/between-processes.js')).betweenProcesses(),
   D: async () => (await import('./rows/fuse.js')).fuse(),
 };
 
