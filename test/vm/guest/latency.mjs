@@ -6,17 +6,18 @@ const PATIENCE_MS = 25_000;
 
 const word = (volume, path) => volumeOf(volume).open(path).mapAs(Int32Array, { length: 4, writable: true });
 
-/** On the master. @returns milliseconds of each round */
+/** On the master. @returns of each round the milliseconds of create() and from its return until it was seen */
 export function createAndWait(volume, prefix, flag, count) {
   const seen = word(volume, flag);
   const rounds = [];
   for (let round = 1; round <= count; round++) {
     const begun = performance.now();
     volumeOf(volume).create(`${prefix}${round}`, { size: 4096 }).close();
+    const created = performance.now();
     while (Atomics.load(seen, 0) !== round) {
       if (performance.now() - begun > PATIENCE_MS) throw new Error(`${prefix}${round} was not seen`);
     }
-    rounds.push(performance.now() - begun);
+    rounds.push({ create: created - begun, seen: performance.now() - created });
   }
   return rounds;
 }
