@@ -27,6 +27,8 @@ export interface DaxNode {
   align: number;
   /** Behind an NVDIMM region: survives power loss. CXL and soft-reserved memory does not. */
   persistent: boolean;
+  /** Its directory in sysfs, without links. */
+  directory: string;
 }
 
 /** Splits a device number as makedev(3) packs it. */
@@ -60,6 +62,7 @@ export function readDaxNode(name: string, rdev: number, sysfs = '/sys'): DaxNode
     size: readBytes(name, path.join(directory, 'size')),
     align: readBytes(name, path.join(directory, 'align')),
     persistent: directory.split('/').some((part) => /^ndbus\d+$/.test(part)),
+    directory,
   };
 }
 
@@ -102,6 +105,7 @@ export class DaxBacking implements Backing {
   readonly persistent: boolean;
   readonly #rdev: number;
   readonly #sysfs: string;
+  readonly #sizePath: string;
   #fd: number;
   /** The whole device, mapped for cache-line instructions; address 0 before the first. */
   readonly #lines = { address: 0 };
@@ -118,6 +122,7 @@ export class DaxBacking implements Backing {
     this.persistent = facts.node.persistent;
     this.#rdev = facts.rdev;
     this.#sysfs = facts.sysfs;
+    this.#sizePath = path.join(facts.node.directory, 'size');
     this.#fd = facts.fd;
     whenCollected(this, facts.name, ending(facts.fd, this.#lines, this.size));
   }
@@ -129,7 +134,7 @@ export class DaxBacking implements Backing {
   }
 
   checkRange(offset: number, length: number): void {
-    checkInside(this.name, readDaxNode(this.name, this.#rdev, this.#sysfs).size, offset, length);
+    checkInside(this.name, this.#sizeNow(), offset, length);
   }
 
   zero(offset: number, length: number): void {
@@ -172,6 +177,15 @@ export class DaxBacking implements Backing {
       throw errorAbout(error, `${this.name} cannot be mapped to flush it`, this.name);
     }
     return this.#lines.address + offset;
+  }
+
+  /** Asked at every map and create, so of the one file; when that is gone, the whole way tells what has become of the device. */
+  #sizeNow(): number {
+    try {
+      return readBytes(this.name, this.#sizePath);
+    } catch {
+      return readDaxNode(this.name, this.#rdev, this.#sysfs).size;
+    }
   }
 
   #withMemory(offset: number, length: number, writable: boolean, use: (address: number) => void): void {

@@ -1,5 +1,6 @@
-import { accessSync, constants } from 'node:fs';
+import { constants } from 'node:fs';
 import type { KernelDeviceInfo, KernelMachine, KernelStatus } from '../../machine/index.js';
+import { mayAccess } from '../access.js';
 import type { Context } from '../context.js';
 import { withKernel } from '../opening.js';
 import { humanSize } from '../output/human.js';
@@ -72,13 +73,4 @@ function modeChanges(machine: KernelMachine, devices: readonly KernelDeviceInfo[
         found: `${file} is closed to this user`,
         meaning: 'reconfigure-device and --set-mode need root; using a device in devdax mode does not',
       };
-}
-
-function mayAccess(path: string, mode: number): boolean {
-  try {
-    accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
-  }
 }

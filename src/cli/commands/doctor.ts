@@ -1,5 +1,4 @@
 import {
-  accessSync,
   closeSync,
   constants,
   existsSync,
@@ -13,6 +12,7 @@ import {
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileSystemOf, memfdCreate, ofdLock, TMPFS_MAGIC } from '../../libc/index.js';
+import { mayAccess } from '../access.js';
 import type { Context } from '../context.js';
 import { AlreadyReported } from '../errors.js';
 import { humanSize } from '../output/human.js';
@@ -257,15 +257,6 @@ function readText(path: string): string {
 
 function listDirectory(path: string): string[] {
   return existsSync(path) ? readdirSync(path).sort() : [];
-}
-
-function mayAccess(path: string, mode: number): boolean {
-  try {
-    accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function messageOf(error: unknown): string {

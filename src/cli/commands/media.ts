@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import {
   type FsckReport,
   logSlots,
@@ -7,6 +8,7 @@ import {
 } from '../../famfs/index.js';
 import { fsck, mkfs } from '../../index.js';
 import { kernelDeviceOf } from '../../machine/index.js';
+import { mayAccess } from '../access.js';
 import { deviceArgument } from '../arguments/address.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument } from '../arguments/size.js';
@@ -85,7 +87,16 @@ export function info(context: Context, [text = '']: string[]): void {
       superblock: volume.superblock,
       space: volume.statfs(),
       devices: volume.devices,
-      memory: { backing: name, kind, coherent, persistent, writable, granule, ...placeOf(kind, name) },
+      memory: {
+        backing: name,
+        kind,
+        coherent,
+        persistent,
+        // It was opened for reading; the question is whether this user may write it.
+        writable: writable || mayAccess(name, constants.W_OK),
+        granule,
+        ...placeOf(kind, name),
+      },
     };
     const { superblock, space, memory } = about;
     context.show(about, () =>
