@@ -3,8 +3,9 @@ import { fail } from '../libc/index.js';
 import { Dispatcher } from './dispatcher.js';
 import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-system.js';
 import { runLoop } from './loop.js';
-import { LoopControl } from './loop-control.js';
+import { CONTROL_MESSAGE, LoopControl } from './loop-control.js';
 import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
+import type { FuseConnection } from './types.js';
 
 /**
  * The worker of a session: makes the file system, waits for the mount, then serves it in a loop that blocks this
@@ -12,6 +13,9 @@ import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from '.
  */
 const port = parentPort as MessagePort;
 const start = workerData as WorkerData;
+const control = new LoopControl(start.control, start.signal);
+/** What INIT settled, until the main thread is told. */
+let settled: FuseConnection | null = null;
 
 function send(message: FromWorker): void {
   port.postMessage(message);
@@ -58,9 +62,12 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
   });
   const reason = runLoop({
     deviceFd,
-    control: new LoopControl(start.control, start.signal),
+    control,
     dispatcher,
-    onControl: () => takeMessages(made),
+    onControl: () => {
+      tellOfInit();
+      takeMessages(made);
+    },
     onReport: host.report,
   });
   dispatcher.destroy();
@@ -69,14 +76,23 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
   process.exit();
 }
 
-/** Tells the main thread what INIT settled, after the file system took it. */
+/**
+ * Notes what INIT settled, after the file system took it, for the loop to tell when the reply is sent: not before does the
+ * kernel know of ABORT_ERROR, by which an abort differs from an unmount.
+ */
 function withNewsOfInit(fileSystem: FuseFileSystem): FuseFileSystem {
   const init = fileSystem.init?.bind(fileSystem);
   fileSystem.init = (connection) => {
     init?.(connection);
-    send({ kind: 'initialized', connection });
+    settled = connection;
+    control.set(CONTROL_MESSAGE);
   };
   return fileSystem;
+}
+
+function tellOfInit(): void {
+  if (settled !== null) send({ kind: 'initialized', connection: settled });
+  settled = null;
 }
 
 try {

@@ -56,6 +56,7 @@ class Deferred<T> {
 class Session implements FuseSession {
   readonly mountpoint: string;
   connection!: FuseConnection;
+  private isInitialized = false;
   connectionId = 0;
   private readonly made = new Deferred<void>();
   private readonly init = new Deferred<void>();
@@ -236,6 +237,7 @@ class Session implements FuseSession {
       case 'initialized':
         clearTimeout(this.initTimer);
         this.connection = message.connection;
+        this.isInitialized = true;
         this.init.resolve();
         return;
       case 'answer':
@@ -286,7 +288,9 @@ class Session implements FuseSession {
     for (const call of this.calls.values()) call.reject(ended);
     this.calls.clear();
     if (this.deviceFd >= 0) {
-      if (this.loopEnd !== 'unmounted' && !this.unmounted) releaseMount(this.mountpoint, this.connectionId);
+      // Before INIT is answered an abort looks like an unmount, and leaves the mount.
+      const isGone = this.unmounted || (this.loopEnd === 'unmounted' && this.isInitialized);
+      if (!isGone) releaseMount(this.mountpoint, this.connectionId);
       this.unmounted = true;
       endDevice(this.deviceFd); // ends what notifications still wait for
       await this.notifier?.close();
