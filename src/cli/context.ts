@@ -53,6 +53,17 @@ export function chooseRoot({ root, kernel }: GlobalOptions): Pick<Context, 'root
   return { root: root ? resolve(root) : given, kernel: 'kernel:' };
 }
 
+/** The options that give another process the same context (but for --json). */
+export function globalWords({ root, kernel, setMode, role }: Context): string[] {
+  return [
+    // Another tree than /sys is a root itself.
+    ...(kernel === undefined || kernel === 'kernel:' ? ['--root', root] : ['--root', kernel]),
+    ...(kernel === 'kernel:' ? ['--kernel'] : []),
+    ...(setMode ? ['--set-mode'] : []),
+    ...(role ? ['--role', role] : []),
+  ];
+}
+
 /** Options of every command. */
 export interface GlobalOptions {
   root?: string | undefined;

@@ -1,5 +1,5 @@
 /** Signals that end a program politely: Ctrl-C, kill, the terminal that was closed. */
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** One act may signal twice (timeout(1) tells the process and its group): what comes so soon after the first is not a second wish. */
 const SAME_ACT_MS = 500;
@@ -11,7 +11,7 @@ const SAME_ACT_MS = 500;
 export function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
   let abortedAt = 0;
-  for (const name of ENDING) {
+  for (const name of ENDING_SIGNALS) {
     const handler = () => {
       if (!controller.signal.aborted) {
         abortedAt = performance.now();

@@ -5,6 +5,7 @@ import { isDaemon, passOnReadiness, sayFailed } from '../mounts/index.js';
 import type { Invocation } from './catalog/spec.js';
 import type { Context } from './context.js';
 import { describeError, exitStatus, UsageError } from './errors.js';
+import { ENDING_SIGNALS } from './interrupt.js';
 
 /** Tells the inner process that somebody keeps the modes for it, and who. */
 const KEEPER = 'UDAX_MODE_KEEPER';
@@ -130,10 +131,8 @@ async function runInner(signals: ForwardedSignals): Promise<void> {
 /** While modes are borrowed no signal ends this process; the command gets it and ends, then we do. */
 class ForwardedSignals {
   child: ChildProcess | undefined;
-  readonly #names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
   constructor() {
-    for (const name of this.#names) process.on(name, this.#forward);
+    for (const name of ENDING_SIGNALS) process.on(name, this.#forward);
   }
 
   readonly #forward = (name: NodeJS.Signals): void => {
@@ -144,6 +143,6 @@ class ForwardedSignals {
   };
 
   end(): void {
-    for (const name of this.#names) process.off(name, this.#forward);
+    for (const name of ENDING_SIGNALS) process.off(name, this.#forward);
   }
 }

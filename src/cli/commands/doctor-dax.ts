@@ -3,7 +3,7 @@ import type { KernelDeviceInfo, KernelMachine, KernelStatus } from '../../machin
 import { mayAccess } from '../access.js';
 import type { Context } from '../context.js';
 import { withKernel } from '../opening.js';
-import { humanSize } from '../output/human.js';
+import { count, humanSize } from '../output/human.js';
 import type { Finding } from './finding.js';
 
 /** What the kernel's dax bus has for udax, and what this user may do with it. */
@@ -22,7 +22,7 @@ function bus(status: KernelStatus): Finding {
     return { subject, verdict: 'ok', found: 'not in this kernel, or not loaded', meaning };
   }
   const names = status.devices.map(({ name }) => name).join(' ') || 'none';
-  const found = `${status.devices.length} devices (${names}), drivers: ${status.drivers.join(' ') || 'none'}`;
+  const found = `${count(status.devices.length, 'device')} (${names}), drivers: ${status.drivers.join(' ') || 'none'}`;
   const meaning =
     status.devices.length === 0
       ? 'no dax device: regions are backed by files; docs/hardware.md tells how to get one'

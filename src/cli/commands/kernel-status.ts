@@ -1,6 +1,7 @@
 import type { KernelDeviceInfo, KernelRegionInfo, KernelStatus } from '../../machine/index.js';
 import { count, hex, humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
+import { type DeviceWords, deviceTable } from './device-table.js';
 import { holderTable } from './holder-table.js';
 
 /** The text of `udax --kernel status`. */
@@ -14,7 +15,7 @@ export function describeKernelStatus(status: KernelStatus): string {
         'without one, udax create-region -s 1GiB gives memory of this host',
     );
   } else {
-    sections.push(regionTable(status.regions), deviceTable(status), addressTable(status.devices));
+    sections.push(regionTable(status.regions), deviceTable(status, wordsOf), addressTable(status.devices));
   }
   if (status.holders.length > 0) sections.push(holderTable(status.holders));
   if (status.unseen > 0) sections.push(unseenText(status.unseen));
@@ -49,29 +50,9 @@ function regionTable(regions: readonly KernelRegionInfo[]): string {
   );
 }
 
-function deviceTable({ devices, holders }: KernelStatus): string {
-  return formatTable(
-    [
-      { heading: 'DEVICE' },
-      { heading: 'MODE' },
-      { heading: 'STATE' },
-      { heading: 'DRIVER' },
-      { heading: 'SIZE', right: true },
-      { heading: 'ALIGN', right: true },
-      { heading: 'HOLDERS', right: true },
-    ],
-    devices.map((device) => [
-      device.node,
-      device.mode,
-      device.memory === null
-        ? device.state
-        : `${device.memory.online} of ${count(device.memory.total, 'block')} online`,
-      device.driver ?? '-',
-      humanSize(device.size),
-      humanSize(device.align),
-      holders.filter((holder) => holder.device === device.name).length,
-    ]),
-  );
+function wordsOf({ node, state, memory }: KernelDeviceInfo): DeviceWords {
+  if (memory === null) return { shown: node, state };
+  return { shown: node, state: `${memory.online} of ${count(memory.total, 'block')} online` };
 }
 
 function addressTable(devices: readonly KernelDeviceInfo[]): string {

@@ -5,6 +5,7 @@ import { UsageError } from '../errors.js';
 import { withExistingMachine, withKernel, withMachineIfAny } from '../opening.js';
 import { count, hex, humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
+import { deviceTable } from './device-table.js';
 import { holderTable } from './holder-table.js';
 import { describeKernelStatus, unseenText } from './kernel-status.js';
 
@@ -43,7 +44,11 @@ export function describeStatus(status: MachineStatus): string {
     `machine ${status.root}, generation ${status.generation}, modules ${status.modules.join(' ') || 'none'}`,
   ];
   if (status.regions.length === 0) sections.push('no regions: udax create-region -s 1GiB makes one');
-  else sections.push(regionTable(status), deviceTable(status));
+  else
+    sections.push(
+      regionTable(status),
+      deviceTable(status, ({ name, state }) => ({ shown: name, state })),
+    );
   if (status.nodes.length > 0) sections.push(nodeTable(status));
   if (status.holders.length > 0) sections.push(holderTable(status.holders));
   if (status.poison.length > 0) sections.push(poisonTable(status.poison));
@@ -67,29 +72,6 @@ function regionTable(status: MachineStatus): string {
       humanSize(region.availableSize),
       hex(region.hpa),
       `${region.backing.path} (${region.backing.kind})`,
-    ]),
-  );
-}
-
-function deviceTable(status: MachineStatus): string {
-  return formatTable(
-    [
-      { heading: 'DEVICE' },
-      { heading: 'MODE' },
-      { heading: 'STATE' },
-      { heading: 'DRIVER' },
-      { heading: 'SIZE', right: true },
-      { heading: 'ALIGN', right: true },
-      { heading: 'HOLDERS', right: true },
-    ],
-    status.devices.map((device) => [
-      device.name,
-      device.mode,
-      device.state,
-      device.driver ?? '-',
-      humanSize(device.size),
-      humanSize(device.align),
-      status.holders.filter((holder) => holder.device === device.name).length,
     ]),
   );
 }

@@ -14,7 +14,7 @@ import {
   serve,
   startDaemon,
 } from '../../mounts/index.js';
-import type { Context } from '../context.js';
+import { type Context, globalWords } from '../context.js';
 import { UsageError } from '../errors.js';
 import { machineOf, requireMachineOf } from '../opening.js';
 import { keeperPid } from '../set-mode.js';
@@ -104,15 +104,7 @@ async function mountInBackgroundOrHere(
     ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
   ];
-  const globals = [
-    ...(context.kernel && context.kernel !== 'kernel:'
-      ? ['--root', context.kernel]
-      : ['--root', context.root]),
-    ...(context.kernel === 'kernel:' ? ['--kernel'] : []),
-    ...(context.setMode ? ['--set-mode'] : []),
-    ...(context.role ? ['--role', context.role] : []),
-  ];
-  const argv = [process.argv[1]!, ...globals, command, ...options, '--', ...words];
+  const argv = [process.argv[1]!, ...globalWords(context), command, ...options, '--', ...words];
   const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));
   const mountpoint = resolveMountpoint(about.mountpoint);
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);

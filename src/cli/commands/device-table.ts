@@ -1,0 +1,33 @@
+import type { DeviceInfo, HolderInfo } from '../../machine/index.js';
+import { humanSize } from '../output/human.js';
+import { formatTable } from '../output/table.js';
+
+/** How a status shows a device: its name or node, and the state in words. */
+export interface DeviceWords {
+  shown: string;
+  state: string;
+}
+
+/** The devices of a bus, for people. */
+export function deviceTable<D extends DeviceInfo>(
+  { devices, holders }: { devices: readonly D[]; holders: readonly HolderInfo[] },
+  wordsOf: (device: D) => DeviceWords,
+): string {
+  return formatTable(
+    [
+      { heading: 'DEVICE' },
+      { heading: 'MODE' },
+      { heading: 'STATE' },
+      { heading: 'DRIVER' },
+      { heading: 'SIZE', right: true },
+      { heading: 'ALIGN', right: true },
+      { heading: 'HOLDERS', right: true },
+    ],
+    devices.map((device) => {
+      const { shown, state } = wordsOf(device);
+      const { name, mode, driver, size, align } = device;
+      const held = holders.filter((holder) => holder.device === name).length;
+      return [shown, mode, state, driver ?? '-', humanSize(size), humanSize(align), held];
+    }),
+  );
+}
