@@ -88,8 +88,13 @@ export async function unmountFuse(
   }
   if (state === 'hung' && options.whenBusy === 'fail') throw busy(mountpoint);
   // In this order: a daemon that sees its connection end cleans up behind itself, and may be faster than we are.
-  detachMount(mountpoint);
-  if (state !== 'dead') abortConnection(mount);
+  const control = state === 'dead' ? null : openAbort(mount);
+  try {
+    detachMount(mountpoint);
+    if (control !== null) writeAbort(control);
+  } finally {
+    if (control !== null) fs.closeSync(control);
+  }
   return state;
 }
 
@@ -139,29 +144,52 @@ function helperRefusal(message: string, mountpoint: string): DaxError {
  * @returns false where that is not possible (not root, or no fusectl)
  */
 export function abortConnection(mount: FuseMount): boolean {
-  if (writeAbort(CONNECTIONS, mount.connectionId)) return true;
-  if (process.geteuid?.() !== 0) return false;
+  const control = openAbort(mount);
+  if (control === null) return false;
+  try {
+    return writeAbort(control);
+  } finally {
+    fs.closeSync(control);
+  }
+}
+
+/**
+ * Opens the file that ends a connection. To be done while the mount is there: its number is free as soon as it is gone, and
+ * the next mount anybody makes may have it. An open file stays with the connection that it was opened for.
+ * @returns null where that is not possible
+ */
+function openAbort(mount: FuseMount): number | null {
+  const control = openAbortIn(CONNECTIONS, mount.connectionId);
+  if (control !== null || process.geteuid?.() !== 0) return control;
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fusectl-'));
   try {
     mountFileSystem('fusectl', directory, 'fusectl', 0, '');
     try {
-      return writeAbort(directory, mount.connectionId);
+      return openAbortIn(directory, mount.connectionId);
     } finally {
       unmountNow(directory, MNT_DETACH);
     }
   } catch (error) {
-    if (error instanceof DaxError) return false; // no fusectl in this kernel or container: detaching must do
+    if (error instanceof DaxError) return null; // no fusectl in this kernel or container: detaching must do
     throw error;
   } finally {
     fs.rmdirSync(directory);
   }
 }
 
-function writeAbort(connections: string, id: number): boolean {
+function openAbortIn(connections: string, id: number): number | null {
   try {
-    fs.writeFileSync(path.join(connections, String(id), 'abort'), '1', { flag: 'r+' });
-    return true;
+    return fs.openSync(path.join(connections, String(id), 'abort'), fs.constants.O_WRONLY);
   } catch {
-    return false; // not there, or not ours: the caller has other ways
+    return null; // not there, or not ours: the caller has other ways
+  }
+}
+
+/** @returns false when the connection has ended by itself */
+function writeAbort(control: number): boolean {
+  try {
+    return fs.writeSync(control, '1') > 0;
+  } catch {
+    return false;
   }
 }
