@@ -11,5 +11,6 @@ export * from './files.js';
 export * from './fuse-device.js';
 export * from './left-open.js';
 export * from './memory.js';
+export * from './own-files.js';
 export * from './persist.js';
 export * from './thread-interrupt.js';

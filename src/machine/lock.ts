@@ -1,6 +1,15 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
-import { closing, fail, hasCode, ofdLock, whenClosed, whenCollected } from '../libc/index.js';
+import {
+  closing,
+  fail,
+  hasCode,
+  ofdLock,
+  openOrMakeOwnFile,
+  openOwnFile,
+  whenClosed,
+  whenCollected,
+} from '../libc/index.js';
 
 const DEADLINE_MS = 30_000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -18,25 +27,25 @@ function sleep(ms: number): void {
 export class MachineLock {
   private constructor(
     readonly path: string,
-    private readonly fd: number,
-    readonly writable: boolean,
+    /** Null: this user may only read the machine. */
+    private readonly fd: number | null,
   ) {
-    whenCollected(this, `machine at ${dirname(path)}`, closing(fd));
+    if (fd !== null) whenCollected(this, `machine at ${dirname(path)}`, closing(fd));
   }
 
-  /** Opens the lock file, makes it when `mode` is given. Falls back to read-only (shared locks only). */
+  /** Opens the lock file, makes it when `mode` is given. Who may not change the machine has no lock: reading needs none. */
   static open(path: string, mode?: number): MachineLock {
-    const { O_RDWR, O_RDONLY, O_CREAT } = fs.constants;
     try {
-      return new MachineLock(
-        path,
-        fs.openSync(path, mode === undefined ? O_RDWR : O_RDWR | O_CREAT, mode),
-        true,
-      );
+      const fd = mode === undefined ? openOwnFile(path, { writable: true }) : openOrMakeOwnFile(path, mode);
+      return new MachineLock(path, fd);
     } catch (error) {
       if (!hasCode(error, 'EACCES', 'EROFS', 'EPERM') || !fs.existsSync(path)) throw error;
-      return new MachineLock(path, fs.openSync(path, O_RDONLY), false);
+      return new MachineLock(path, null);
     }
+  }
+
+  get writable(): boolean {
+    return this.fd !== null;
   }
 
   /**
@@ -44,9 +53,11 @@ export class MachineLock {
    * @throws ESTALE when the state directory was removed or replaced under us
    */
   take(kind: 'shared' | 'exclusive'): void {
+    const { fd } = this;
+    if (fd === null) return;
     const deadline = performance.now() + DEADLINE_MS;
     // Short sleeps instead of a blocking call: signals and the deadline keep working.
-    for (let pauseMs = 0.05; !ofdLock(this.fd, kind); pauseMs = Math.min(pauseMs * 1.5, 2)) {
+    for (let pauseMs = 0.05; !ofdLock(fd, kind); pauseMs = Math.min(pauseMs * 1.5, 2)) {
       if (performance.now() > deadline) {
         fail(
           'EBUSY',
@@ -56,7 +67,7 @@ export class MachineLock {
       }
       sleep(pauseMs);
     }
-    if (this.isStale()) {
+    if (this.isStale(fd)) {
       this.release();
       fail(
         'ESTALE',
@@ -69,18 +80,19 @@ export class MachineLock {
   }
 
   release(): void {
-    ofdLock(this.fd, 'unlock');
+    if (this.fd !== null) ofdLock(this.fd, 'unlock');
   }
 
   close(): void {
+    if (this.fd === null) return;
     whenClosed(this);
     fs.closeSync(this.fd);
   }
 
-  private isStale(): boolean {
+  private isStale(fd: number): boolean {
     const named = fs.statSync(this.path, { throwIfNoEntry: false });
     if (!named) return true;
-    const ours = fs.fstatSync(this.fd);
+    const ours = fs.fstatSync(fd);
     return named.ino !== ours.ino || named.dev !== ours.dev;
   }
 }

@@ -38,8 +38,11 @@ export class Machine implements DaxMachine {
   private uuid: string | undefined;
 
   /** Use {@link openMachine}. */
-  constructor(readonly root: string) {
-    this.shared = new SharedBus(root);
+  constructor(
+    readonly root: string,
+    { create }: { create: boolean },
+  ) {
+    this.shared = new SharedBus(root, { create });
   }
 
   /** The model itself, up to date. For reading: changes go through {@link change}. */
@@ -68,7 +71,8 @@ export class Machine implements DaxMachine {
    * @throws EINVAL (size, align, backing too small), EBUSY (bytes in use by another region), ENOSPC, ENOENT, EACCES
    */
   createRegion(options: CreateRegionOptions): RegionInfo {
-    return this.shared.change((bus) => this.describeRegion(bus, createRegion(this.shared, bus, options)));
+    // Described afterwards: only then has its memory its name.
+    return this.region(this.shared.change((bus) => createRegion(this.shared, bus, options)));
   }
 
   /**
@@ -310,7 +314,7 @@ export class Machine implements DaxMachine {
   }
 
   private describeRegion(bus: Bus, id: number): RegionInfo {
-    return describeRegion(modes.regionNumbered(bus, id), this.shared.backingOf(id).record);
+    return describeRegion(modes.regionNumbered(bus, id), this.shared.backingOf(id));
   }
 
   /** Asked before anything is touched, so that a refusal has no side effect on our own mappings. */

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { ImageDevice } from './image.js';
 import { KernelMachine } from './kernel/index.js';
 import { Machine } from './machine.js';
@@ -25,7 +24,7 @@ export function openMachine(
   options: { stateDirectory?: string } = {},
 ): Machine | KernelMachine {
   if (isKernelRoot(root)) return new KernelMachine(root, options.stateDirectory ?? stateDirectoryOf(root));
-  return new Machine(path.resolve(root));
+  return new Machine(absoluteRoot(root), { create: true });
 }
 
 /**

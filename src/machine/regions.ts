@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { Bus } from '../dax/index.js';
 import { fail } from '../libc/index.js';
 import { PAGE_SIZE, PMD_SIZE, PUD_SIZE } from '../mm/index.js';
@@ -94,7 +93,8 @@ function takenSpans(bus: Bus): { start: number; length: number }[] {
 
 function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): RegionBacking {
   if (plan.backing === undefined) {
-    return makeOwnBacking(path.join(shared.directory.regionsPath, `${id}.mem`), plan.size, plan.sparse);
+    const { memoryMode: mode } = shared.directory;
+    return makeOwnBacking(shared.root, id, { size: plan.size, sparse: plan.sparse, mode });
   }
   refuseSharedBytes(shared, bus, plan.backing, plan.offset, plan.size);
   return takeUserBacking(plan.backing, plan.offset, plan.size, plan);
@@ -105,9 +105,10 @@ function refuseSharedBytes(shared: SharedBus, bus: Bus, file: string, offset: nu
   const identity = memoryIdentity(file);
   if (identity === undefined) return;
   for (const region of bus.regions) {
-    const { record } = shared.backingOf(region.id);
+    const backing = shared.backingOf(region.id);
+    const { record } = backing;
     const overlaps = offset < record.offset + region.size && record.offset < offset + length;
-    if (overlaps && memoryIdentity(record.path) === identity) {
+    if (overlaps && memoryIdentity(backing.path) === identity) {
       fail('EBUSY', `${file} already backs region ${region.id} there: choose another offset or file`, {
         path: file,
       });

@@ -1,12 +1,11 @@
-import fs from 'node:fs';
-import path from 'node:path';
 import { Bus } from '../dax/index.js';
-import { asDaxError, DaxError, fail } from '../libc/index.js';
+import { afterCommit, asDaxError, DaxError, fail } from '../libc/index.js';
 import { PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
 import { refuseHeldChanges, unboundDevices } from './held-changes.js';
 import { describeHolders, type HolderRecord, Holders, type OwnHolder } from './holders.js';
+import { retire, settle, sweepMarked, takeBack } from './own-memory.js';
 import { type PageRange, subtractRanges } from './page-ranges.js';
 import { RegionBacking } from './region-backing.js';
 import { StateDirectory } from './state-directory.js';
@@ -24,7 +23,7 @@ interface PlacedRegion {
  * A change takes the lock, reloads if the generation moved, applies to the model, writes, bumps, unlocks. When it fails at any
  * of these, the model is put back to what the file says and leftovers are swept: the file is the only truth, so
  * "as before" and "as others see it" are one thing.
- * A read compares the mapped generation word with the one it knows (one load) and reloads under the shared lock when it moved.
+ * A read asks whether machine.json is still the one it knows (one system call) and reads it again when not; that needs no lock.
  *
  * Lock order: `held` (callbacks of a change join it) -> machine.lock -> holder files.
  * Lifetime: directory, holders, memory, model; closed in reverse.
@@ -36,18 +35,22 @@ export class SharedBus {
   /** The model as it was at the last call: callers that need today's say `current`. */
   readonly model = new Bus({ memory: this.memory });
   private document = emptyDocument();
+  private text = '';
   private readonly placed = new Map<number, PlacedRegion>();
-  private knownLow = 0;
-  private knownIdentity = '';
+  /** State of the model's poison when all of it was known to be in the document. */
+  private sharedPoison = -1;
   /** The lock this thread has now: callbacks that come back to us join it. */
   private held: 'shared' | 'exclusive' | undefined;
   private closed = false;
 
-  constructor(readonly root: string) {
-    this.directory = StateDirectory.open(root, firstDocument);
+  constructor(
+    readonly root: string,
+    { create }: { create: boolean },
+  ) {
+    this.directory = StateDirectory.open(root, { create, firstDocument });
     this.holders = new Holders(this.directory.holdersPath, this.directory.fileMode);
     try {
-      this.underLock('shared', () => this.reloadIfMoved());
+      this.readAnew();
     } catch (error) {
       this.close();
       throw error;
@@ -60,14 +63,25 @@ export class SharedBus {
 
   /** The model, up to date. Inside a change: as changed so far. */
   get current(): Bus {
-    if (this.closed)
-      fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
+    this.assertOpen();
     if (this.held === undefined) {
-      if (this.directory.generationLow !== this.knownLow)
-        this.underLock('shared', () => this.reloadIfMoved());
-      if (this.document.poison.length > 0) this.shareClearedPoison();
+      this.reloadIfMoved();
+      this.shareClearedPoison();
     }
     return this.model;
+  }
+
+  /** The model as of a millisecond ago at most, or as this process last changed it: for what is asked at every read. */
+  get lately(): Bus {
+    this.assertOpen();
+    if (this.held !== undefined) return this.model;
+    const isKnown = this.model.pages.poisonChanges === this.sharedPoison && !this.directory.hasMovedLately;
+    return isKnown ? this.model : this.current;
+  }
+
+  private assertOpen(): void {
+    if (!this.closed) return;
+    fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
   }
 
   /** Backing of a region. The region exists in `current`. */
@@ -80,21 +94,20 @@ export class SharedBus {
     if (this.held === 'exclusive') return apply(this.model);
     if (this.held === 'shared')
       fail('EDEADLK', 'a callback of a reload cannot change the machine: do it later');
-    if (this.closed)
-      fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
+    this.assertOpen();
     return this.underLock('exclusive', () => {
       this.reloadIfMoved();
       this.sweep();
+      let result: T;
       try {
-        const result = apply(this.model);
+        result = apply(this.model);
         this.write();
-        return result;
       } catch (error) {
         this.rollBack(error);
         throw error;
-      } finally {
-        this.sweep();
       }
+      afterCommit('removing what it left over', () => this.sweep());
+      return result;
     });
   }
 
@@ -161,25 +174,28 @@ export class SharedBus {
     });
   }
 
-  /** Under a lock. */
   private reloadIfMoved(): void {
-    const isKnown =
-      this.directory.generationLow === this.knownLow &&
-      this.directory.documentIdentity() === this.knownIdentity;
-    if (isKnown) return;
-    // What recovery writes of this process cleared stays cleared; the next change tells the others.
-    const cleared = this.clearedPoison();
-    this.reload();
-    for (const { pfn, pages } of cleared) this.model.pages.unpoison(pfn, pages);
+    if (this.directory.hasMoved) this.readAnew();
+  }
+
+  /** Callbacks that come back to us see the model, and cannot change it. */
+  private readAnew(): void {
+    const before = this.held;
+    this.held ??= 'shared';
+    try {
+      // What recovery writes of this process cleared stays cleared; the next change tells the others.
+      const cleared = this.clearedPoison();
+      this.reload();
+      for (const { pfn, pages } of cleared) this.model.pages.unpoison(pfn, pages);
+    } finally {
+      this.held = before;
+    }
   }
 
   private reload(): void {
-    const { text, identity } = this.directory.read();
-    const document = parseDocument(text, this.directory.documentPath);
-    this.directory.repairGeneration(document.generation);
-    this.applyDocument(document);
-    this.knownIdentity = identity;
-    this.knownLow = this.directory.generationLow;
+    const text = this.directory.read();
+    this.applyDocument(parseDocument(text, this.directory.documentPath));
+    this.text = text;
   }
 
   /** Makes model and memory equal to a document; what did not change keeps its objects and open handles. */
@@ -202,7 +218,7 @@ export class SharedBus {
   private placeRegionsOf(document: MachineDocument): void {
     for (const region of document.regions) {
       if (this.placed.has(region.id)) continue;
-      const backing = new RegionBacking(region.backing, region.size);
+      const backing = new RegionBacking(region.backing, region.size, this.root);
       this.memory.insert({
         start: region.start,
         length: region.size,
@@ -241,18 +257,34 @@ export class SharedBus {
     const document = { schema: SCHEMA_VERSION, generation: before.generation + 1, ...state, regions };
     if (sameButForGeneration(before, document)) return;
     refuseHeldChanges(before, state, this.holders, this.model.memoryBlocks.blockBytes);
-    this.knownIdentity = this.directory.publish(documentText(document), document.generation);
-    this.knownLow = this.directory.generationLow;
-    this.document = document;
-    for (const name of unboundDevices(before, state)) this.dropOwnHolds(name);
-    for (const [id, placed] of [...this.placed]) {
-      if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
+    const gone = ownNames(before).filter((name) => !ownNames(document).includes(name));
+    const text = documentText(document);
+    try {
+      for (const name of gone) retire(this.root, name);
+      this.directory.publish(text);
+    } catch (error) {
+      for (const name of gone) takeBack(this.root, name);
+      throw error;
     }
+    this.document = document;
+    this.text = text;
+    afterCommit('naming its memory', () => {
+      for (const name of ownNames(document)) settle(this.root, name);
+    });
+    afterCommit('giving back what it ended', () => {
+      for (const name of unboundDevices(before, state)) this.dropOwnHolds(name);
+      for (const [id, placed] of [...this.placed]) {
+        if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
+      }
+    });
   }
 
   private rollBack(cause: unknown): void {
     try {
-      this.reload();
+      this.applyDocument(
+        this.text === '' ? emptyDocument() : parseDocument(this.text, this.directory.documentPath),
+      );
+      this.sweep();
     } catch (error) {
       throw new DaxError(
         'EIO',
@@ -265,16 +297,9 @@ export class SharedBus {
     }
   }
 
-  /**
-   * Removes default backings of regions that machine.json does not know: made by a process that was
-   * killed before it wrote, or left by one killed after. Under the exclusive lock.
-   */
+  /** Removes memory of regions that were being made or destroyed by a process that was killed. Under the exclusive lock. */
   private sweep(): void {
-    const known = new Set(this.document.regions.map((region) => region.backing.path));
-    for (const name of fs.readdirSync(this.directory.regionsPath)) {
-      const file = path.join(this.directory.regionsPath, name);
-      if (/^\d+\.mem$/.test(name) && !known.has(file)) fs.rmSync(file, { force: true });
-    }
+    sweepMarked(this.root, ownNames(this.document));
   }
 
   /** Poison of the document that a recovery write of this process has cleared since. */
@@ -284,7 +309,10 @@ export class SharedBus {
   }
 
   private shareClearedPoison(): void {
+    const { poisonChanges } = this.model.pages;
+    if (poisonChanges === this.sharedPoison) return;
     if (this.directory.writable && this.clearedPoison().length > 0) this.change(() => {});
+    this.sharedPoison = this.model.pages.poisonChanges;
   }
 
   private damaged(cause: unknown): DaxError {
@@ -320,6 +348,11 @@ function emptyDocument(): MachineDocument {
     stranded: [],
     poison: [],
   };
+}
+
+/** What machine.json calls the memory that is its own. */
+function ownNames({ regions }: MachineDocument): string[] {
+  return regions.filter(({ backing }) => backing.owned).map(({ backing }) => backing.path);
 }
 
 function sameButForGeneration(before: MachineDocument, after: MachineDocument): boolean {

@@ -67,6 +67,50 @@ const verbs = {
       if ((await wait()).done) break;
     }
   },
+  /** Asks the machine kept open, at each line. */
+  async 'call-often'() {
+    const machine = openMachine(root);
+    for (;;) {
+      say(attempt(() => machine.devices().length));
+      if ((await wait()).done) break;
+    }
+  },
+  /** Makes a region; from the rename of machine.json on, one kind of call of node:fs fails. */
+  async 'fail-after-rename'() {
+    const warnings = [];
+    process.on('warning', (warning) => warnings.push(`${warning.code} ${warning.message}`));
+    const machine = openMachine(root);
+    let failed = false;
+    let isRenamed = false;
+    const name = `${args[0]}Sync`;
+    const real = fs[name];
+    fs[name] = (...parameters) => {
+      // rm clears the way before the rename; a listing of holders/ is no part of the change.
+      if (!isRenamed || failed) return real(...parameters);
+      failed = true;
+      throw Object.assign(new Error(`EMFILE: too many open files, ${args[0]}`), {
+        code: 'EMFILE',
+        syscall: args[0],
+      });
+    };
+    const rename = fs.renameSync;
+    fs.renameSync = (from, to) => {
+      rename(from, to);
+      if (String(to).endsWith('machine.json')) isRenamed = true;
+    };
+    if (args[0] === 'rm') fs.writeFileSync(`${root}/regions/9.mem.old`, 'left over');
+    // What lies there now is swept before the change; put another there for the sweep after it.
+    const result = attempt(() =>
+      machine.change(() => {
+        const { id } = machine.createRegion({ size: '2M' });
+        if (args[0] === 'rm') fs.writeFileSync(`${root}/regions/9.mem.old`, 'left over');
+        return id;
+      }),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    say({ ...result, failed, warnings });
+    await wait();
+  },
   /** Allocates from a memory node and keeps it. */
   async allocate() {
     const machine = openMachine(root);
