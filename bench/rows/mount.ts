@@ -1,22 +1,23 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { mountFamfs } from '../../src/index.js';
 import { atMost, interleave, median, type Row, significant, timeMs, withBenchDirectory } from '../harness.js';
-import { makePool } from '../pool.js';
 
 const ENTRIES = 15_000;
 const goldenImage = fileURLToPath(
-  new URL('../../../../shared/conformance/famfs/06-large-15000.img.gz', import.meta.url),
+  new URL('../../../conformance/famfs/06-large-15000.img.gz', import.meta.url),
 );
 const coldMount = fileURLToPath(new URL('../children/cold-mount.js', import.meta.url));
 
 /** P5: mount of a volume with 15,000 entries, in a process that did it before and in a fresh one. */
 export function mount(): Promise<Row[]> {
   return withBenchDirectory(async (directory, backing) => {
-    const { path, origin } = volumeOf15000(directory);
+    const path = join(directory, '06-large-15000.img');
+    writeFileSync(path, gunzipSync(readFileSync(goldenImage)));
+    const origin = 'image made by C famfs';
     const warm = await interleave(15, { udax: () => timeMs(() => mountOnce(path)) });
     const cold: number[] = [];
     const open: number[] = [];
@@ -54,19 +55,4 @@ function mountOnce(path: string): void {
   const { files, directories } = volume.statfs();
   if (files + directories < ENTRIES) throw new Error(`only ${files + directories} entries are there`);
   volume.close();
-}
-
-function volumeOf15000(directory: string): { path: string; origin: string } {
-  if (existsSync(goldenImage)) {
-    const path = join(directory, '06-large-15000.img');
-    writeFileSync(path, gunzipSync(readFileSync(goldenImage)));
-    return { path, origin: 'image made by C famfs' };
-  }
-  const pool = makePool(directory, 'many', { size: '64GiB', sparse: true });
-  for (let i = 0; i < 300; i++) pool.volume.mkdir(`/d${i}`);
-  for (let i = 0; i < ENTRIES - 300; i++) {
-    pool.volume.create(`/d${i % 300}/f${i}`, { size: 4096, zero: false }).close();
-  }
-  pool.close();
-  return { path: join(pool.root, 'regions', '0.mem'), origin: 'volume made by udax (no golden image here)' };
 }

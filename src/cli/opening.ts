@@ -105,7 +105,7 @@ export function warnOfDamage(context: Context, volume: Volume, device: MachineDe
   warnOfHidden(context, volume, device);
 }
 
-/** Entries that are good in themselves but break a rule: skipped one by one (famfs.md 17). */
+/** Entries that are good in themselves but break a rule: skipped one by one (famfs-format.md 17). */
 function warnOfEntries(context: Context, volume: Volume, device: MachineDevice): void {
   const [first, ...more] = volume.skipped;
   if (first === undefined) return;

@@ -2,7 +2,7 @@
  * dax/: dax devices (core/), the bus they sit on (bus/), the regions they are cut from (regions/), who drives them
  * (drivers/), who has them open (files/).
  *
- * Purpose: the kernel's dax subsystem as a model that answers to the errno (spec dax-bus.md, fsdax.md) and carries real
+ * Purpose: the kernel's dax subsystem as a model that answers to the errno (docs/kernel-dax.md) and carries real
  * memory: what a file system translates, what a mapping shows, is the machine's PhysicalMemory.
  * Invariants: I1-I6, I10-I12; `checkInvariants(bus)` looks at all of them at any moment.
  * Lifetime: Bus > Region > DevDax > Binding (one probe's devres) > OpenFile > Vma or RawMapping. What a probe acquired is

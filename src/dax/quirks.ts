@@ -3,7 +3,7 @@ import { fail } from '../libc/index.js';
 /** A bug that real code has or had; each changes one place of the model when its flag is on. */
 export interface Quirk {
   readonly flag: string;
-  /** `upstream`: a version of the fsdev or famfs patches (fsdax.md). `kernel72`: Linux 7.2 (dax-bus.md 12). */
+  /** `upstream`: a version of the fsdev or famfs patches (kernel-dax.md 21). `kernel72`: Linux 7.2 (kernel-dax.md 12). */
   readonly kind: 'upstream' | 'kernel72';
   readonly about: string;
   /** The invariant that catches it. */
@@ -23,7 +23,7 @@ const kernel72 = (flag: string, invariant: string, about: string): Quirk => ({
   invariant,
 });
 
-/** Every flag, in the order of fsdax.md "Bugs upstream had" and dax-bus.md 12. */
+/** Every flag, in the order of kernel-dax.md 21 and kernel-dax.md 12. */
 export const QUIRKS: readonly Quirk[] = [
   upstream('v9-match', 'I4', 'fsdev_dax matches device-type devices: load order decides who binds'),
   upstream('failure-offset-first-range', 'I10', 'memory_failure offset counts from ranges[0] only'),

@@ -1,5 +1,5 @@
 /**
- * famfs/: a famfs on memory: its media format, log, space, tree, checks and volumes (spec/famfs.md).
+ * famfs/: a famfs on memory: its media format, log, space, tree, checks and volumes (docs/famfs-format.md).
  *
  * media/: bytes and rules only. Struct tables, superblock, log and its entries, allocation, mkfs, replay into a
  * FileTree. Needs nothing but a {@link Media}; takes no lock: whoever appends or formats holds the volume's.

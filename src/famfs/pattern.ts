@@ -1,5 +1,5 @@
 /**
- * The data pattern of famfs' `creat -r` and `verify` (famfs.md 10): the low 32-bit halves of
+ * The data pattern of famfs' `creat -r` and `verify` (famfs-format.md 10): the low 32-bit halves of
  * xoroshiro128+ (rotations 55, 14, 36) over a splitmix64-seeded state, little-endian, the tail being the
  * first bytes of the next word. A stream: each fill() goes on where the last one ended, at any byte.
  *

@@ -14,7 +14,7 @@
  * Lock order: machine.lock, then holder files. No lock is kept between calls. A wait for the lock ends after 30 s (EBUSY).
  * Lifetime: SharedBus owns directory, memory and model; Machine owns raw handles and node buffers on it; closed in reverse.
  * Failure: EBUSY (naming holders), EACCES/EROFS (state directory), EIO (machine.json damaged), EOPNOTSUPP (newer schema),
- * ESTALE (state directory replaced), and the bus's own errnos (spec/dax-bus.md).
+ * ESTALE (state directory replaced), and the bus's own errnos (docs/kernel-dax.md).
  */
 export {
   type BorrowedMode,

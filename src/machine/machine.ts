@@ -155,7 +155,7 @@ export class Machine implements DaxMachine {
   }
 
   /**
-   * reconfigure-device, with daxctl's rules (dax-bus.md 11). What this process has open on the device dies, as unbind does it.
+   * reconfigure-device, with daxctl's rules (kernel-dax.md 11). What this process has open on the device dies, as unbind does it.
    * @param options online: bring system-ram online (default); force: take memory offline first, ignore auto-online policy
    * @throws ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), the driver's probe error
    */

@@ -4,7 +4,7 @@ import type { MemoryBlock } from '../mm/index.js';
 import { sizeText } from './sizes.js';
 import type { DeviceMode } from './types.js';
 
-/** daxctl's verbs as acts on the bus (dax-bus.md 4, 11). Each throws half-way at will: Machine.change() undoes. */
+/** daxctl's verbs as acts on the bus (kernel-dax.md 4, 11). Each throws half-way at will: Machine.change() undoes. */
 
 const driverOfMode: Record<DeviceMode, string> = {
   devdax: 'device_dax',

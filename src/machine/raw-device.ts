@@ -7,7 +7,7 @@ import type { Hold, OpenDax } from './types.js';
 
 /**
  * open(2) of a device in devdax mode. Dead for good once the driver lets go of the device
- * (dax-bus.md 12.1: a kernel revives such a handle and corrupts itself).
+ * (kernel-dax.md 12.1: a kernel revives such a handle and corrupts itself).
  */
 export class RawDevice implements OpenDax {
   private readonly mappings = new Set<Mapping>();

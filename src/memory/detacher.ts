@@ -11,7 +11,7 @@ type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
 
 /**
  * Takes memory away from ArrayBuffers. Node marks buffers over foreign memory untransferable and has structuredClone
- * copy them; the transfers of byte streams are the language's own and ignore the mark (node-facts A9). 11 us.
+ * copy them; the transfers of byte streams are the language's own and ignore the mark. 11 us.
  *
  * A reader that brings its own buffer gives it to the stream at once, and the stream shows what it made of it: a husk,
  * which still counts as so many gigabytes with the garbage collector and keeps that busy (3 to 10 ms a mapping of

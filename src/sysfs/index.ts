@@ -12,7 +12,7 @@
  * Locks: none here. Over a Machine each call is one `view` or one `change` (its lock, its publishing);
  * a verb over a Machine is best run inside one `change` of its own, so that others see it whole.
  *
- * Failure: every errno is the one the kernel answers (spec/dax-bus.md); nothing is changed by a call
+ * Failure: every errno is the one the kernel answers (docs/kernel-dax.md); nothing is changed by a call
  * that throws. Verbs do not throw for what daxctl answers with an exit code.
  */
 export { type AccessMode, type Caller, ROOT } from './access.js';

@@ -11,7 +11,7 @@ import { df, fsckCommand, info, mkfsCommand } from '../../src/cli/commands/media
 import { pcq } from '../../src/cli/commands/pcq.js';
 import { takeOverCommand } from '../../src/cli/commands/take-over.js';
 import { AlreadyReported, UsageError } from '../../src/cli/errors.js';
-import { goldenImage, haveImages, recordingContext, temporaryDirectory } from './support/udax.js';
+import { goldenImage, recordingContext, temporaryDirectory } from './support/udax.js';
 
 const US = '11111111-2222-4333-8444-555555555555';
 const OTHER = '99999999-2222-4333-8444-555555555555';
@@ -167,45 +167,39 @@ describe('logplay', () => {
     expect(damaged.notes.join()).toContain('shadow-yaml');
   });
 
-  it.skipIf(!haveImages)(
-    'prints the counts C prints, of a volume with one bad path (needs ../shared/conformance)',
-    () => {
-      const { file } = goldenImage('28-absolute-path', directory.path);
-      const shadow = join(directory.path, 'shadow');
-      mkdirSync(shadow);
-      const target = context();
-      expect(() => logplay(target, [file], { shadow })).toThrow(AlreadyReported);
-      expect(target.printed[0]).toBe(
-        'famfs_logplay(shadow): 9 log entries; 7 new files; 1 new directories\n  1 file errors and 0 dir errors\n' +
-          '  shadow yaml checked for 7 files\n  there were 0 yaml errors detected',
-      );
-      expect(readdirSync(shadow)).toEqual(['root']);
-    },
-  );
+  it('prints the counts C prints, of a volume with one bad path', () => {
+    const { file } = goldenImage('28-absolute-path', directory.path);
+    const shadow = join(directory.path, 'shadow');
+    mkdirSync(shadow);
+    const target = context();
+    expect(() => logplay(target, [file], { shadow })).toThrow(AlreadyReported);
+    expect(target.printed[0]).toBe(
+      'famfs_logplay(shadow): 9 log entries; 7 new files; 1 new directories\n  1 file errors and 0 dir errors\n' +
+        '  shadow yaml checked for 7 files\n  there were 0 yaml errors detected',
+    );
+    expect(readdirSync(shadow)).toEqual(['root']);
+  });
 });
 
 describe('files on devices that are not here', () => {
-  it.skipIf(!haveImages)(
-    'are listed by info, fsck, ls and getmap, and ENODEV to read (needs ../shared/conformance)',
-    async () => {
-      const { file } = goldenImage('09-add-daxdev', directory.path);
-      const uuid = 'aaaaaaaa-0000-4000-8000-000000000001';
-      expect(json((to) => info(to, [file]))).toMatchObject({
-        devices: [{ size: 2 ** 32 }, { uuid, size: 2 ** 30 }, { size: 2 ** 31 }],
-      });
-      const told = context();
-      info(told, [file]);
-      expect(told.printed[0]).toMatch(new RegExp(`device 1 .*${uuid}.*listed only`));
-      const checked = context();
-      fsckCommand(checked, [file], {});
-      expect(checked.printed[0]).toContain(uuid);
-      const listed = json<{ path: string }[]>((to) => ls(to, [`${file}:/`], { recursive: true }));
-      expect(listed.map(({ path }) => path)).toContain('/d/ondev1');
-      expect(json((to) => getmap(to, [`${file}:/d/ondev1`]))).toMatchObject({ extents: [{ devindex: 1 }] });
-      await expect(async () => cat(context(), [`${file}:/d/ondev1`])).rejects.toThrow(uuid);
-      await expect(async () => cat(context(), [`${file}:/d/ondev1`])).rejects.toThrow(code('ENODEV'));
-    },
-  );
+  it('are listed by info, fsck, ls and getmap, and ENODEV to read', async () => {
+    const { file } = goldenImage('09-add-daxdev', directory.path);
+    const uuid = 'aaaaaaaa-0000-4000-8000-000000000001';
+    expect(json((to) => info(to, [file]))).toMatchObject({
+      devices: [{ size: 2 ** 32 }, { uuid, size: 2 ** 30 }, { size: 2 ** 31 }],
+    });
+    const told = context();
+    info(told, [file]);
+    expect(told.printed[0]).toMatch(new RegExp(`device 1 .*${uuid}.*listed only`));
+    const checked = context();
+    fsckCommand(checked, [file], {});
+    expect(checked.printed[0]).toContain(uuid);
+    const listed = json<{ path: string }[]>((to) => ls(to, [`${file}:/`], { recursive: true }));
+    expect(listed.map(({ path }) => path)).toContain('/d/ondev1');
+    expect(json((to) => getmap(to, [`${file}:/d/ondev1`]))).toMatchObject({ extents: [{ devindex: 1 }] });
+    await expect(async () => cat(context(), [`${file}:/d/ondev1`])).rejects.toThrow(uuid);
+    await expect(async () => cat(context(), [`${file}:/d/ondev1`])).rejects.toThrow(code('ENODEV'));
+  });
 });
 
 describe('cp again', () => {

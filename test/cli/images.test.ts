@@ -10,13 +10,11 @@ import {
   type GoldenEntry,
   goldenImage,
   goldenNames,
-  haveImages,
   recordingContext,
   temporaryDirectory,
 } from './support/udax.js';
 
-const why = haveImages ? '' : ' (skipped: ../shared/conformance/famfs is not here)';
-const names = haveImages ? goldenNames() : [];
+const names = goldenNames();
 let directory: ReturnType<typeof temporaryDirectory>;
 
 beforeAll(() => {
@@ -59,7 +57,7 @@ function expectedMap(entry: GoldenEntry) {
   };
 }
 
-describe.skipIf(!haveImages)(`golden images on the command line${why}`, () => {
+describe('golden images on the command line', () => {
   it.each(names)('fsck --json reports on %s as the C code decoded it', (name) => {
     const { file, golden } = goldenImage(name, directory.path);
     const before = readFileSync(file);

@@ -1,14 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PatternStream } from '../../src/famfs/index.js';
 import { createQueue, openQueue, queueInfo } from '../../src/famfs/pcq/index.js';
-import { hasShared, shared, whySkipped } from '../famfs/golden.js';
 import { contentOf, MIB, OTHER_HOST, Pool } from '../famfs-volume/support.js';
+import { kitBytes } from '../support/conformance.js';
 
-const golden = (name: string) => gunzipSync(readFileSync(join(shared, 'pcq', `${name}.gz`)));
+const golden = (name: string) => kitBytes('famfs/pcq', `${name}.gz`);
 
 describe('a queue on a volume', () => {
   const pools: Pool[] = [];
@@ -31,7 +28,7 @@ describe('a queue on a volume', () => {
     return message;
   }
 
-  it.skipIf(!hasShared)(`writes the bytes that C writes: 5 puts${whySkipped}`, () => {
+  it('writes the bytes that C writes: 5 puts', () => {
     const { volume } = queueOn();
     const queue = openQueue(volume, '/q0', { role: 'producer' });
     for (let i = 0; i < 5; i++) expect(queue.tryPut(goldenMessage())).toBe(true);
@@ -40,7 +37,7 @@ describe('a queue on a volume', () => {
     expect(Buffer.compare(contentOf(volume, '/q0.consumer'), golden('q0.consumer.after-5-puts'))).toBe(0);
   });
 
-  it.skipIf(!hasShared)(`writes the bytes that C writes: full and wrapped, then drained${whySkipped}`, () => {
+  it('writes the bytes that C writes: full and wrapped, then drained', () => {
     const { volume } = queueOn();
     const queue = openQueue(volume, '/q0', { role: 'both' });
     for (let i = 0; i < 5; i++) queue.tryPut(goldenMessage());
@@ -56,7 +53,7 @@ describe('a queue on a volume', () => {
     queue.close();
   });
 
-  it.skipIf(!hasShared)(`goes on with a queue that C left${whySkipped}`, () => {
+  it('goes on with a queue that C left', () => {
     const { volume } = queueOn();
     const files = [
       ['/q0', 'q0.full-wrapped'],

@@ -13,7 +13,7 @@ import {
   type Superblock,
 } from '../../src/famfs/index.js';
 import { FileTree } from '../../src/famfs/media/tree.js';
-import { type GoldenEntry, golden, goldenEntries, goldenMedia, goldenNames, whySkipped } from './golden.js';
+import { type GoldenEntry, golden, goldenEntries, goldenMedia, goldenNames } from './golden.js';
 
 const hex = (n: number) => `0x${n.toString(16)}`;
 const octal = (n: number) => `0${n.toString(8)}`;
@@ -46,7 +46,7 @@ function superblockOf(name: string): Superblock {
   return decodeSuperblock(goldenMedia(name).bytes(0, 200));
 }
 
-describe(`golden images decode as C decodes them${whySkipped}`, () => {
+describe('golden images decode as C decodes them', () => {
   describe.each(goldenNames)('%s', (name) => {
     const { decoded_by_c: expected } = golden(name);
 
@@ -152,7 +152,7 @@ describe(`golden images decode as C decodes them${whySkipped}`, () => {
   });
 });
 
-describe(`good images are clean${whySkipped}`, () => {
+describe('good images are clean', () => {
   const good = goldenNames.filter((name) => !golden(name).deliberately_bad && !name.startsWith('10-'));
   it.each(good)('%s', (name) => {
     const report = fsckMedia(goldenMedia(name));

@@ -1,13 +1,8 @@
-// Golden images: small ones live in test/fixtures, the others in ../shared where that is checked out.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
+// Golden images: media made by C famfs, and what the C decoder says of them (conformance/README.md).
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { bufferMedia, type Media } from '../../src/famfs/index.js';
-
-const here = dirname(fileURLToPath(import.meta.url));
-export const fixtures = join(here, '../fixtures/famfs');
-export const shared = join(here, '../../../shared/conformance/famfs');
+import { conformance, kitBytes, kitJson } from '../support/conformance.js';
 
 export interface GoldenEntry {
   i: number;
@@ -50,22 +45,17 @@ export interface Golden {
   c_tools: Record<string, { exit_code: number; stdout: string }>;
 }
 
-/** Names of the images that can be read here; the fixtures always, all public ones where ../shared is. */
-export const hasShared = existsSync(shared);
-export const goldenNames = readdirSync(hasShared ? shared : fixtures)
+export const goldenNames = readdirSync(join(conformance, 'famfs'))
   .filter((name) => name.endsWith('.img.gz'))
   .map((name) => name.slice(0, -'.img.gz'.length));
-export const whySkipped = hasShared ? '' : ` (skipped: ${shared} is not there)`;
-
-const folderOf = (name: string) => (existsSync(join(fixtures, `${name}.json`)) ? fixtures : shared);
 
 export function golden(name: string): Golden {
-  return JSON.parse(readFileSync(join(folderOf(name), `${name}.json`), 'utf8')) as Golden;
+  return kitJson<Golden>('famfs', `${name}.json`);
 }
 
 /** The stored bytes of an image. */
 export function storedBytes(name: string): Uint8Array {
-  return gunzipSync(readFileSync(join(folderOf(name), `${name}.img.gz`)));
+  return kitBytes('famfs', `${name}.img.gz`);
 }
 
 /** The whole superblock and log area, zero-extended. */
@@ -78,8 +68,8 @@ export function goldenMedia(name: string): Media {
 
 /** All entries, also of the images whose JSON holds only some. */
 export function goldenEntries(name: string): GoldenEntry[] {
-  const file = join(folderOf(name), `${name}.entries.jsonl.gz`);
-  if (!existsSync(file)) return golden(name).decoded_by_c.entries;
-  const lines = gunzipSync(readFileSync(file)).toString('utf8').trim().split('\n');
+  const file = `${name}.entries.jsonl.gz`;
+  if (!existsSync(join(conformance, 'famfs', file))) return golden(name).decoded_by_c.entries;
+  const lines = kitBytes('famfs', file).toString('utf8').trim().split('\n');
   return lines.map((line) => JSON.parse(line) as GoldenEntry);
 }

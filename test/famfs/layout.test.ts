@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   addDaxdevLayout,
@@ -13,7 +11,7 @@ import {
   mkdirMetaLayout,
   superblockLayout,
 } from '../../src/famfs/index.js';
-import { fixtures } from './golden.js';
+import { kitBytes } from '../support/conformance.js';
 
 interface Row {
   offset: number;
@@ -26,7 +24,7 @@ function realLayout(): { sizes: Map<string, number>; rows: Map<string, Row>; slo
   const rows = new Map<string, Row>();
   const slots: [number, number][] = [];
   let struct = '';
-  for (const line of readFileSync(join(fixtures, 'layout.txt'), 'utf8').split('\n')) {
+  for (const line of kitBytes('famfs', 'layout.txt').toString('utf8').split('\n')) {
     const size = /^SIZEOF (\S+) (\d+)/.exec(line);
     const row = /^ {2}(\S+) +off=(\d+) size=(\d+)/.exec(line);
     const log = /^loglen (\d+)M .*nslots=(\d+)/.exec(line);

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   bufferMedia,
@@ -10,7 +8,8 @@ import {
   mediaState,
   readSuperblock,
 } from '../../src/famfs/index.js';
-import { goldenMedia, hasShared, shared } from './golden.js';
+import { kitBytes } from '../support/conformance.js';
+import { goldenMedia } from './golden.js';
 import { blankMedia, GIB, HOST, MIB, mkdirEntry, OTHER_HOST } from './volume-maker.js';
 
 const refusal = (code: string, message: RegExp) =>
@@ -130,8 +129,8 @@ describe('mkfs kill', () => {
     expect(formatMedia(media, { systemUuid: HOST })?.systemUuid).toBe(HOST);
   });
 
-  it.skipIf(!hasShared)('leaves the bytes C leaves', () => {
-    const killed = readFileSync(join(shared, 'killed_sb.bin'));
+  it('leaves the bytes C leaves', () => {
+    const killed = kitBytes('famfs', 'killed_sb.bin');
     const media = blankMedia(4 * GIB);
     media.bytes(0, killed.length).set(killed);
     media.bytes(0, 4).set([0xff, 0x82, 0xb2, 0x87]);

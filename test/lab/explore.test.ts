@@ -51,7 +51,7 @@ describe('explore without a mutant', () => {
 });
 
 describe('mutants', () => {
-  it('are the 15 bugs of fsdax.md and the 5 of dax-bus.md 12', () => {
+  it('are the 15 bugs of kernel-dax.md 21 and the 5 of kernel-dax.md 12', () => {
     const kinds = mutants().map(({ kind }) => kind);
     expect(kinds.filter((kind) => kind === 'upstream')).toHaveLength(15);
     expect(kinds.filter((kind) => kind === 'kernel72')).toHaveLength(5);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { replayCommand } from '../../src/lab/replay/index.js';
-import { fixture } from './support.js';
+import { conformance, kitJson } from '../support/conformance.js';
 
 describe('udax replay', () => {
   let directory = '';
@@ -23,9 +23,20 @@ describe('udax replay', () => {
   ];
 
   it('ends with the score and exits 0 when every answer is the kernel one', () => {
-    const { exitCode, output } = replayCommand([fixture('selection.json')]);
+    const { exitCode, output } = replayCommand([`${conformance}/dax/perm.json.gz`]);
     expect(exitCode).toBe(0);
     expect(output.split('\n').at(-1)).toMatch(/^\d+ passed, 0 failed, \d+ skipped$/);
+  });
+
+  it('runs the whole kit when no file is named', () => {
+    const { exitCode, output } = replayCommand([]);
+    expect(exitCode).toBe(0);
+    expect(Number(/^(\d+) passed, 0 failed/m.exec(output)?.[1])).toBeGreaterThan(6700);
+  });
+
+  it('reads plain and compressed transcripts alike', () => {
+    const plain = file(kitJson('dax', 'perm.json.gz'));
+    expect(replayCommand([plain])).toEqual(replayCommand([`${conformance}/dax/perm.json.gz`]));
   });
 
   it('prints each difference where it is and exits 1', () => {
@@ -43,11 +54,11 @@ describe('udax replay', () => {
   });
 
   it('prints one JSON document with --json', () => {
-    const { output } = replayCommand([fixture('hazard.json')], { json: true });
+    const { output } = replayCommand([`${conformance}/dax/hazard/region.json.gz`], { json: true });
     expect(JSON.parse(output)).toMatchObject({
-      scenarios: 1,
+      scenarios: 2,
       failed: 0,
-      skippedByReason: { hazard: 21, dmesg: 1 },
+      skippedByReason: { hazard: 45, dmesg: 1 },
     });
   });
 

@@ -3,7 +3,7 @@ import { checkInvariants } from '../../src/dax/index.js';
 import { OPERATIONS } from '../../src/lab/replay/operations/index.js';
 import { Arguments, readTranscript, type Scenario } from '../../src/lab/replay/transcript.js';
 import { answer, World } from '../../src/lab/replay/world.js';
-import { fixture, sharedTranscripts } from './support.js';
+import { nameOf, transcripts } from '../support/conformance.js';
 
 /** What the quirks of the recorded kernel break, and nothing else may. */
 const QUIRKS_BREAK = [/has a page map without a driver/, /mmap through a node whose driver is gone/];
@@ -27,14 +27,12 @@ function violations(scenario: Scenario): string[] {
   return found;
 }
 
-const files = [...sharedTranscripts(), ...sharedTranscripts('hazard')];
-const absent = files.length === 0 ? ' (only the fixtures: ../shared/conformance/dax is not here)' : '';
+const files = [...transcripts('dax'), ...transcripts('dax/hazard')].map(
+  (file) => [nameOf(file), file] as const,
+);
 
-describe(`the invariants of the bus${absent}`, () => {
-  it.each([fixture('selection.json'), fixture('hazard.json'), ...files])(
-    'hold after every step of %s',
-    (file) => {
-      expect(readTranscript(file).flatMap(violations)).toEqual([]);
-    },
-  );
+describe('the invariants of the bus', () => {
+  it.each(files)('hold after every step of %s', (_name, file) => {
+    expect(readTranscript(file).flatMap(violations)).toEqual([]);
+  });
 });

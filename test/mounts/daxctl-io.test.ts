@@ -1,11 +1,12 @@
 import fs from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openMachine, sysfs } from '../../src/index.js';
+import { kitJson, nameOf, transcripts } from '../support/conformance.js';
 import { because, Place } from './support.js';
 
 /** What daxctl 76 and 85 did with files on a real kernel, call by call (conformance/dax/daxctl-io, from strace). */
-const recordings = resolve(import.meta.dirname, '../../../shared/conformance/dax/daxctl-io');
+const recordings = transcripts('dax/daxctl-io').filter((file) => nameOf(file) !== 'SUMMARY');
 
 interface Call {
   op: string;
@@ -21,10 +22,7 @@ interface Recording {
   commands: { cmd: string; io: Call[] }[];
 }
 
-const names = fs.existsSync(recordings)
-  ? fs.readdirSync(recordings).filter((name) => /^v\d+-.*\.json$/.test(name))
-  : [];
-const why = because || (names.length > 0 ? '' : ' (skipped: ../shared/conformance/dax is not here)');
+const why = because;
 const MODULES = ['device_dax', 'fsdev_dax', 'kmem'];
 const REGION = '/sys/devices/platform/hmem_platform.0/hmem.';
 /** Memory blocks are numbered from address 0 in both worlds; a block is 128 MiB. */
@@ -39,8 +37,8 @@ describe.skipIf(why !== '')(
     });
     afterEach(() => place.close());
 
-    it.each(names.map((name) => [basename(name, '.json')]))('%s', (name) => {
-      const recording = JSON.parse(fs.readFileSync(join(recordings, `${name}.json`), 'utf8')) as Recording;
+    it.each(recordings.map(nameOf))('%s', (name) => {
+      const recording = kitJson<Recording>('dax/daxctl-io', `${name}.json.gz`);
       const replay = new Replay(place, recording);
       replay.prepare();
       for (const { cmd, io } of recording.commands) {

@@ -24,11 +24,16 @@ export const toolCommands: readonly CommandSpec[] = [
     name: 'replay',
     group,
     summary: 'replay kernel transcripts against the bus model, print what differs',
-    arguments: [['<files...>', 'transcripts (JSON, as conformance/dax/SCHEMA.md says)']],
+    arguments: [
+      [
+        '[files...]',
+        'transcripts (JSON or gzip of it, as conformance/dax/SCHEMA.md says); none: all of conformance/dax',
+      ],
+    ],
     explanation:
       'Runs the steps recorded from a real kernel on a fresh model with the quirks of that kernel, and prints every answer that differs. ' +
       'Exit 1 when any does.',
-    examples: ['udax replay ../shared/conformance/dax/region.json'],
+    examples: ['udax replay', 'udax replay conformance/dax/region.json.gz'],
     load: async () => (await import('../commands/replay.js')).replay,
   },
   {

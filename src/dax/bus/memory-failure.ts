@@ -42,7 +42,7 @@ function mappersOf(scene: FailureScene, hpa: number): FailedUnit<Vma>[] {
   return [...scene.vmas].flatMap((vma) => vma.failedUnit(hpa) ?? []);
 }
 
-/** hard_offline_page: dax-bus.md 10. A page is poisoned only when somebody recovered from losing it. */
+/** hard_offline_page: kernel-dax.md 10. A page is poisoned only when somebody recovered from losing it. */
 export function hardOffline(scene: FailureScene, hpa: number, flags: number): MemoryFailureResult {
   const page = Math.floor(hpa / PAGE_SIZE) * PAGE_SIZE;
   const pfn = page / PAGE_SIZE;

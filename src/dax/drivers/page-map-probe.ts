@@ -29,7 +29,7 @@ export interface PageMapDriver {
 }
 
 /**
- * The probe that device_dax and fsdev_dax share (fsdax.md "Drivers"): page map, ranges, type and owner, pages, the driver's
+ * The probe that device_dax and fsdev_dax share (kernel-dax.md 14): page map, ranges, type and owner, pages, the driver's
  * own part, char device, dax operations, alive. Undone in reverse by devres.
  */
 export function probePageMap(

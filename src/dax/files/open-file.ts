@@ -40,12 +40,12 @@ const MMAP_TOP = 0x7ffff7ff3000;
 const GENERIC_IOCTLS: readonly number[] = [0x5421, 0x5451, 0x5450];
 
 /**
- * One open(2) of a device node, with the answers of dax-bus.md 7. It belongs to the binding it was opened under: when that
- * is undone the file is dead for good, also after a rebind (dax-bus.md 12.1).
+ * One open(2) of a device node, with the answers of kernel-dax.md 7. It belongs to the binding it was opened under: when that
+ * is undone the file is dead for good, also after a rebind (kernel-dax.md 12.1).
  */
 export class OpenFile implements MappedFile<Vma> {
   readonly #mappings = new Set<object>();
-  /** The node had no driver any more when it was opened (dax-bus.md 12.2). */
+  /** The node had no driver any more when it was opened (kernel-dax.md 12.2). */
   readonly #openedUnbound: boolean;
   #closed = false;
   #released = false;

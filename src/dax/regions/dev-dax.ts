@@ -27,7 +27,7 @@ export interface Binding {
   /** Its id was in the driver's list when it was bound (I4). */
   readonly matchedById: boolean;
   readonly devres: Devres;
-  /** The ranges the probe saw. A range written while bound (dax-bus.md 12.3) is not among them. */
+  /** The ranges the probe saw. A range written while bound (kernel-dax.md 12.3) is not among them. */
   readonly ranges: readonly DaxRange[];
   readonly pageMap: DevPagemap | null;
   /** What its device file can do: mmap, only be opened, or nothing (kmem: ENXIO). */

@@ -1,5 +1,5 @@
 /**
- * Space for files, in allocation units of the primary device (famfs.md 9). Contiguous first fit as C does it
+ * Space for files, in allocation units of the primary device (famfs-format.md 9). Contiguous first fit as C does it
  * (so that media come out byte for byte), strips in random buckets, and for full devices what C lacks: a file
  * of several extents when no single run is long enough. A failed allocation changes nothing.
  */

@@ -1,4 +1,4 @@
-/** The devices of a volume by index: the primary, then what ADD_DAXDEV entries add (famfs.md 13). */
+/** The devices of a volume by index: the primary, then what ADD_DAXDEV entries add (famfs-format.md 13). */
 import type { ErrnoCode } from '../../libc/index.js';
 
 export interface Daxdev {

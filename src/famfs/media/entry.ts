@@ -1,4 +1,4 @@
-/** Log entries as data: decoding and encoding one 544-byte slot (famfs.md 2.3). */
+/** Log entries as data: decoding and encoding one 544-byte slot (famfs-format.md 2.3). */
 import { crc32 } from 'node:zlib';
 import { fail } from '../../libc/index.js';
 import { decodeFmap, encodeFmap, type Fmap } from './fmap.js';

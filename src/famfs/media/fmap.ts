@@ -1,6 +1,6 @@
 /**
  * File maps: where the bytes of a file lie. Decoding, encoding, and the resolver from file offset to device
- * offset (famfs.md 2.4).
+ * offset (famfs-format.md 2.4).
  */
 import { fail } from '../../libc/index.js';
 import {

@@ -1,5 +1,5 @@
 /**
- * The on-media structs of famfs (spec/famfs.md 2) and their constants. Offsets, not code: a test compares
+ * The on-media structs of famfs (docs/famfs-format.md 2) and their constants. Offsets, not code: a test compares
  * every row with conformance/famfs/layout.txt.
  */
 import { nested, struct, text, u32, u64, uuid, type Values } from './struct.js';

@@ -1,5 +1,5 @@
 /**
- * Making a famfs (famfs.md 5), ordered so that a crash leaves either no file system or a whole one: the old
+ * Making a famfs (famfs-format.md 5), ordered so that a crash leaves either no file system or a whole one: the old
  * magic goes first, the log is made ready, the magic comes last. The caller keeps others off the device.
  */
 import { randomUUID } from 'node:crypto';

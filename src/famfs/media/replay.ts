@@ -1,6 +1,6 @@
 /**
  * Replay: log entries, in order, into an inode table and a map of used space. Each entry is copied out of the
- * shared memory, checked (crc, seqnum), then applied; what breaks a rule is reported and skipped (famfs.md 7, 17).
+ * shared memory, checked (crc, seqnum), then applied; what breaks a rule is reported and skipped (famfs-format.md 7, 17).
  */
 import { crc32 } from 'node:zlib';
 import type { DaxdevTable } from './daxdev-table.js';

@@ -1,4 +1,4 @@
-/** Who may write (famfs.md 4): the host whose uuid the superblock names. */
+/** Who may write (famfs-format.md 4): the host whose uuid the superblock names. */
 import { hasCode } from '../../libc/index.js';
 import type { Superblock } from './layout.js';
 
@@ -8,7 +8,7 @@ export function roleOf(superblock: Superblock, systemUuid: string): Role {
   return superblock.systemUuid === systemUuid.toLowerCase() ? 'master' : 'client';
 }
 
-/** This host's uuid; undefined where none can be made or read: such a host is a client everywhere (famfs.md 4). */
+/** This host's uuid; undefined where none can be made or read: such a host is a client everywhere (famfs-format.md 4). */
 export function systemUuidIfAny(host: { readonly systemUuid: string }): string | undefined {
   try {
     return host.systemUuid;

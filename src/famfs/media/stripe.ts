@@ -1,4 +1,4 @@
-/** Parameters of interleaved allocations and their rules (famfs.md 9), with upstream's gaps closed. */
+/** Parameters of interleaved allocations and their rules (famfs-format.md 9), with upstream's gaps closed. */
 import { fail } from '../../libc/index.js';
 import {
   FAMFS_MAX_BUCKETS,

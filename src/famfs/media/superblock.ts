@@ -1,4 +1,4 @@
-/** The superblock: reading, checking (famfs.md 3), and what udax additionally asks of its numbers. */
+/** The superblock: reading, checking (famfs-format.md 3), and what udax additionally asks of its numbers. */
 import { crc32 } from 'node:zlib';
 import { type ErrnoCode, fail } from '../../libc/index.js';
 import {

@@ -1,4 +1,4 @@
-/** The uuid of this host: who owns a famfs (famfs.md 4). */
+/** The uuid of this host: who owns a famfs (famfs-format.md 4). */
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * Taking a file system over: another host becomes its owner, the only one that writes (famfs.md 4).
+ * Taking a file system over: another host becomes its owner, the only one that writes (famfs-format.md 4).
  *
  * The owner's uuid and the crc behind it are 24 bytes, which no store changes at once. So a record of what is to
  * happen is written first, behind the superblock, where C famfs leaves 2 MiB unused; it goes when all is done. A crash

@@ -1,5 +1,5 @@
 /**
- * pcq/: a queue of fixed-size messages between two processes, in two files of a volume (famfs.md 15).
+ * pcq/: a queue of fixed-size messages between two processes, in two files of a volume (famfs-format.md 15).
  *
  * One producer, one consumer, each owning one index word; nobody locks, a put or a get is a handful of stores.
  * Invariants: a message is there when the producer's index has passed it, and then whole: payload, sequence number

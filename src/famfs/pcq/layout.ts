@@ -1,4 +1,4 @@
-/** The two files of a queue on media (famfs.md 15), and the numbers a header may hold. */
+/** The two files of a queue on media (famfs-format.md 15), and the numbers a header may hold. */
 import { fail } from '../../libc/index.js';
 import { GIB, MIB } from '../media/layout.js';
 import { readStruct, struct, u32, u64, type Values } from '../media/struct.js';

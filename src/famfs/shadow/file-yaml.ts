@@ -1,4 +1,4 @@
-/** A FILE entry as the text that C famfs keeps in its shadow tree, byte for byte (famfs.md 8). */
+/** A FILE entry as the text that C famfs keeps in its shadow tree, byte for byte (famfs-format.md 8). */
 import { fail } from '../../libc/index.js';
 import type { FileEntry } from '../media/entry.js';
 import type { FamfsExtent } from '../media/fmap.js';

@@ -1,5 +1,5 @@
 /**
- * shadow/: the tree of text files that C famfs and its FUSE daemon work from (famfs.md 8). A directory of the volume
+ * shadow/: the tree of text files that C famfs and its FUSE daemon work from (famfs-format.md 8). A directory of the volume
  * is a directory, a file is a YAML document that says size, owner and extents.
  *
  * Invariants: bytes are those of C famfs (libyaml's block style and quoting). Nothing outside the shadow root is

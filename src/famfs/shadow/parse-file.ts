@@ -1,5 +1,5 @@
 /**
- * The YAML of a shadow file back into the FILE entry it was made of, under the rules of C's parser (famfs.md 8):
+ * The YAML of a shadow file back into the FILE entry it was made of, under the rules of C's parser (famfs-format.md 8):
  * the extent list stands last, its count before it; numbers as strtoull reads them with base 0.
  */
 import { fail } from '../../libc/index.js';

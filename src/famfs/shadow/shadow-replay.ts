@@ -1,4 +1,4 @@
-/** Replaying a log into a shadow tree (famfs.md 7 and 8): directories are directories, each file is its YAML. */
+/** Replaying a log into a shadow tree (famfs-format.md 7 and 8): directories are directories, each file is its YAML. */
 import fs from 'node:fs';
 import { asDaxError, DaxError, fail, hasCode } from '../../libc/index.js';
 import type { FileEntry, LogEntry, MkdirEntry } from '../media/entry.js';

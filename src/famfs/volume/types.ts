@@ -70,7 +70,7 @@ export interface CopyOptions {
   uid?: number;
   gid?: number;
   stripe?: Stripe;
-  /** Accepted for famfs' `-t`; one thread already saturates memory here (node-facts 34). */
+  /** Accepted for famfs' `-t`; one thread already saturates memory here. */
   threads?: number;
   /** Aborting leaves nothing behind: AbortError, no file, no space lost. */
   signal?: AbortSignal;

@@ -1,4 +1,5 @@
-/** `udax replay FILE...` as a function: what to print and what to exit with. */
+/** `udax replay [FILE...]` as a function: what to print and what to exit with. */
+import { kitTranscripts } from './kit.js';
 import { renderReplay } from './render.js';
 import { replayFiles } from './replay.js';
 
@@ -10,6 +11,7 @@ export interface ReplayCommandResult {
 }
 
 /**
+ * @param files transcripts; none: the conformance kit of this repository
  * @param options.json one JSON document (ReplayResult) instead of text
  * @throws ENOENT EACCES EISDIR EINVAL for files that are not transcripts
  */
@@ -17,7 +19,7 @@ export function replayCommand(
   files: readonly string[],
   options: { json?: boolean } = {},
 ): ReplayCommandResult {
-  const result = replayFiles(files);
+  const result = replayFiles(files.length > 0 ? files : kitTranscripts());
   return {
     exitCode: result.failed > 0 ? 1 : 0,
     output: options.json ? JSON.stringify(result, null, 2) : renderReplay(result),

@@ -1,4 +1,4 @@
-/** Who hears of a memory failure (dax-bus.md 10). */
+/** Who hears of a memory failure (kernel-dax.md 10). */
 import type { MemoryFailureResult } from '../../dax/index.js';
 import type { ScenarioProcess } from './process.js';
 import type { World } from './world.js';

@@ -1,6 +1,7 @@
 /** Transcripts as conformance/dax/SCHEMA.md describes them. */
 import { readFileSync } from 'node:fs';
-import { asDaxError, fail } from '../../libc/index.js';
+import { gunzipSync } from 'node:zlib';
+import { asDaxError, fail, hasCode } from '../../libc/index.js';
 import { machineShape } from './machines.js';
 
 export interface StepResult {
@@ -40,21 +41,28 @@ export interface Scenario {
 }
 
 /**
- * Reads the scenarios of a file.
+ * Reads the scenarios of a file: JSON, or gzip of it.
  * @throws ENOENT EACCES EISDIR, EINVAL when it is not a transcript (names the first scenario that is not)
  */
 export function readTranscript(path: string): Scenario[] {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(path, 'utf8'));
+    parsed = JSON.parse(textOf(readFileSync(path)));
   } catch (error) {
     if (error instanceof SyntaxError)
       fail('EINVAL', `${path} is not JSON: ${error.message}`, { path, cause: error });
+    if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR'))
+      fail('EINVAL', `${path} is damaged gzip: unpack it again`, { path, cause: error });
     throw asDaxError(error, `reading ${path}`, path);
   }
   if (!Array.isArray(parsed))
     fail('EINVAL', `${path} is not a transcript: an array of scenarios is expected`, { path });
   return parsed.map((value, index) => checkScenario(value, index, path));
+}
+
+function textOf(bytes: Buffer): string {
+  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  return (isGzip ? gunzipSync(bytes) : bytes).toString('utf8');
 }
 
 function checkScenario(value: unknown, index: number, path: string): Scenario {

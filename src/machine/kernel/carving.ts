@@ -6,7 +6,7 @@ import { disable, enable } from './modes.js';
 import type { SysfsFiles } from './sysfs-files.js';
 import { Undo } from './undo.js';
 
-/** Devices carved out of a dynamic region of the kernel's bus (dax-bus.md 5). */
+/** Devices carved out of a dynamic region of the kernel's bus (kernel-dax.md 5). */
 
 /**
  * create-device: makes one, gives it align and size, and enables it; whatever fails, it is gone again.

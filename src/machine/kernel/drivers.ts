@@ -74,7 +74,7 @@ export function bindTo(sysfs: SysfsFiles, place: DevicePlace, driver: string): v
 
 /**
  * remove_id, then unbind, then a look whether it is gone. Never for kmem with memory online: the kernel would unbind it
- * and keep the memory until the next boot (dax-bus.md 9).
+ * and keep the memory until the next boot (kernel-dax.md 9).
  * @throws DaxError EACCES, EBUSY still bound (its id is back then)
  */
 export function unbind(sysfs: SysfsFiles, place: DevicePlace, driver: string): void {

@@ -162,7 +162,7 @@ export class KernelMachine implements DaxMachine {
   }
 
   /**
-   * reconfigure-device, with daxctl's rules (dax-bus.md 11). When any step fails, driver and memory are as before, and the
+   * reconfigure-device, with daxctl's rules (kernel-dax.md 11). When any step fails, driver and memory are as before, and the
    * error says so; when that failed as well, it says what is left.
    * @throws ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), ENOENT no such module, EOPNOTSUPP famfs mode
    *   before Linux 7.0, EACCES naming the file, the driver's own error
@@ -338,7 +338,7 @@ export class KernelMachine implements DaxMachine {
 
   /**
    * The device, when nobody has it open. Unbinding takes the memory from its users (SIGBUS), and a kernel that binds it again
-   * under an open descriptor corrupts itself (dax-bus.md 12.1): force does not help here.
+   * under an open descriptor corrupts itself (kernel-dax.md 12.1): force does not help here.
    * @throws EBUSY naming the holders
    */
   #unused(name: string): DevicePlace {

@@ -13,8 +13,8 @@ import type { SysfsFiles } from './sysfs-files.js';
 import { Undo } from './undo.js';
 
 /**
- * daxctl's verbs on the kernel's bus (dax-bus.md 4, 9, 11), each whole or not at all: whichever step fails, the device goes
- * back to the driver it had and its memory online as it was (upstream leaves it without a driver, fsdax.md mutant 14).
+ * daxctl's verbs on the kernel's bus (kernel-dax.md 4, 9, 11), each whole or not at all: whichever step fails, the device goes
+ * back to the driver it had and its memory online as it was (upstream leaves it without a driver, kernel-dax.md 21).
  */
 
 /** enable-device: whatever it was before, to device_dax. Enabled devices stay as they are. */

@@ -7,7 +7,7 @@ import { DaxError, errnoOf } from '../../libc/index.js';
 import { type Caller, ROOT } from '../access.js';
 import { accessTo, type BusAccess, Sysfs, type SysfsOptions } from '../sysfs.js';
 
-/** 76 knows devdax and system-ram; 85 adds famfs (dax-bus.md 11). */
+/** 76 knows devdax and system-ram; 85 adds famfs (kernel-dax.md 11). */
 export type DaxctlVersion = 76 | 85;
 
 /** The tree as the verbs need it; paths are relative to /sys. Every failure is a DaxError. */

@@ -92,7 +92,7 @@ function rebind(host: DaxctlHost, device: FoundDevice, mode: DeviceMode, tell: T
   return disabled < 0 ? disabled : enable(host, device, mode, tell);
 }
 
-/** The kernel would strand online memory (dax-bus.md 9), so every block has to be offline first. */
+/** The kernel would strand online memory (kernel-dax.md 9), so every block has to be offline first. */
 function leaveSystemRam(host: DaxctlHost, device: FoundDevice, force: boolean, tell: Tell): number {
   if (!force) return memoryOf(host, device).some((block) => block.online) ? negative('EBUSY') : 0;
   const change = offlineMemory(host, device);

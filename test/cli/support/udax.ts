@@ -1,15 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import type { Context } from '../../../src/cli/context.js';
+import { kitBytes, kitJson } from '../../support/conformance.js';
 
 export const binary = resolve(import.meta.dirname, '../../../bin/udax.js');
-const conformance = resolve(import.meta.dirname, '../../../../shared/conformance/famfs');
-
-/** Whether the public golden images are here. */
-export const haveImages = existsSync(join(conformance, 'manifest.json'));
 
 export interface Outcome {
   status: number | null;
@@ -105,14 +101,14 @@ export interface GoldenEntry {
 }
 
 export function goldenNames(): string[] {
-  const manifest = JSON.parse(readFileSync(join(conformance, 'manifest.json'), 'utf8'));
-  return manifest.images.map((image: { name: string }) => image.name);
+  const { images } = kitJson<{ images: { name: string }[] }>('famfs', 'manifest.json');
+  return images.map(({ name }) => name);
 }
 
 /** Unpacks an image into a directory. */
 export function goldenImage(name: string, directory: string): { file: string; golden: GoldenImage } {
-  const golden: GoldenImage = JSON.parse(readFileSync(join(conformance, `${name}.json`), 'utf8'));
+  const golden = kitJson<GoldenImage>('famfs', `${name}.json`);
   const file = join(directory, `${name}.img`);
-  writeFileSync(file, gunzipSync(readFileSync(join(conformance, `${name}.img.gz`))));
+  writeFileSync(file, kitBytes('famfs', `${name}.img.gz`));
   return { file, golden };
 }

@@ -38,7 +38,7 @@ export function request(opcode: number, unique: bigint, node: bigint, ...body: P
   return new Uint8Array(Buffer.concat([header, tail]));
 }
 
-/** The INIT request of Linux 6.18 (node-facts 18). */
+/** The INIT request of Linux 6.18. */
 export const initRequest = request(
   26,
   2n,

@@ -1,6 +1,6 @@
 /**
  * Calls that do not happen in one piece: each is a generator that stops where a real one can be overtaken, and other events
- * happen in between (ARCHITECTURE decision 2). They call the same rules as everybody.
+ * happen in between (decision 2). They call the same rules as everybody.
  */
 import type { Bus, DevDax } from '../../../dax/index.js';
 import { PMD_SIZE } from '../../../mm/index.js';
