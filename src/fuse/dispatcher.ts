@@ -1,4 +1,4 @@
-import { addressOf, DaxError, errnoOf } from '../libc/index.js';
+import { addressOf, DaxError, errnoOf, isError } from '../libc/index.js';
 import type { FuseFileSystem } from './file-system.js';
 import {
   DEFAULT_MAX_WRITE_BYTES,
@@ -137,6 +137,6 @@ export class Dispatcher {
 /** The negative errno of a DaxError or a system error of Node; undefined for anything else (a bug). */
 function errnoOfThrown(error: unknown): number | undefined {
   if (error instanceof DaxError) return error.errno;
-  if (!(error instanceof Error) || !('errno' in error) || typeof error.errno !== 'number') return undefined;
+  if (!isError(error) || !('errno' in error) || typeof error.errno !== 'number') return undefined;
   return error.errno < 0 && error.errno > -512 ? error.errno : undefined;
 }

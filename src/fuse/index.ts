@@ -27,3 +27,4 @@ export * from './session.js';
 export * from './session-types.js';
 export * from './types.js';
 export * from './unmount.js';
+export { workerFile } from './worker-file.js';

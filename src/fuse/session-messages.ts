@@ -1,4 +1,4 @@
-import { DaxError, type DaxErrorDetails, type ErrnoCode } from '../libc/index.js';
+import { DaxError, type DaxErrorDetails, type ErrnoCode, isError } from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import type { FuseConnectionOptions } from './session-types.js';
 import type { FuseConnection } from './types.js';
@@ -48,13 +48,13 @@ export interface PlainError {
 }
 
 export function toPlainError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { message: String(error) };
+  if (!isError(error)) return { message: String(error) };
   const text = (name: string) => {
     const value: unknown = (error as unknown as Record<string, unknown>)[name];
     return typeof value === 'string' ? { [name]: value } : {};
   };
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
+  const cause = isError(error.cause) ? `: ${error.cause.message}` : '';
+  const stack = isError(error.cause) ? error.cause.stack : error.stack;
   return {
     message: error.message + cause,
     ...(stack === undefined ? {} : { stack }),

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { DaxError, fail, hasCode } from '../libc/index.js';
+import { DaxError, fail, hasCode, isError } from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
@@ -12,6 +12,7 @@ import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from 
 import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
 import type { FuseConnection, NodeId } from './types.js';
 import { clearDeadMount, tryUnmount } from './unmount.js';
+import { workerFile } from './worker-file.js';
 
 const INIT_TIMEOUT_MS = 20_000;
 /** How long a worker may take to end its loop before it is ended from outside. */
@@ -86,10 +87,10 @@ class Session implements FuseSession {
       control: this.control.memory,
       signal: this.control.signal,
     };
-    this.worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData });
+    this.worker = new Worker(workerFile('session-worker.js', import.meta.url), { workerData });
     this.worker.on('message', (message: FromWorker) => this.hear(message));
     this.worker.on('error', (error) => {
-      this.failure ??= error instanceof Error ? error : new Error(String(error));
+      this.failure ??= isError(error) ? error : new Error(String(error));
     });
     this.worker.on('exit', () => void this.finish());
   }

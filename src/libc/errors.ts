@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { types } from 'node:util';
 
 /** Errno names udax answers with: every name of this host's errno table. */
 export type ErrnoCode = keyof typeof constants.errno | 'EHWPOISON' | 'ENOTSUP' | 'EREMOTEIO';
@@ -34,10 +35,18 @@ export interface DaxErrorDetails {
   cause?: unknown;
 }
 
+/** On every DaxError, of whichever copy of the package. */
+const BRAND = Symbol.for('udax.DaxError');
+
+/** True for errors of every realm: a vm context, jsdom and a worker's messages have Error classes of their own. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
 /**
  * The one error class of udax. Same shape as Node's system errors: `code` is the errno name,
  * `errno` the negative number, `syscall` and `path` when known. The message says what failed, why,
- * and what to do next; it does not repeat the code.
+ * and what to do next; it does not repeat the code. `instanceof DaxError` holds for the errors of every copy of the package.
  */
 export class DaxError extends Error {
   override readonly name = 'DaxError';
@@ -45,6 +54,19 @@ export class DaxError extends Error {
   readonly errno: number;
   declare readonly syscall?: string;
   declare readonly path?: string;
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this method, and is asked for itself
+    const { prototype } = this;
+    if (typeof value !== 'object' || value === null) return false;
+    return prototype === DaxError.prototype
+      ? BRAND in value
+      : Object.prototype.isPrototypeOf.call(prototype, value);
+  }
+
+  get [BRAND](): true {
+    return true;
+  }
 
   constructor(code: ErrnoCode, message: string, details: DaxErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -62,14 +84,12 @@ export function fail(code: ErrnoCode, message: string, details?: DaxErrorDetails
 
 /** True for any error (ours or Node's) that carries this errno code. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return (
-    error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
-  );
+  return isError(error) && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
 /** Turns one of Node's system errors into a DaxError that says what we were doing; others pass through. */
 export function asDaxError(error: unknown, doing: string, path?: string): unknown {
-  if (error instanceof DaxError || !(error instanceof Error) || !('code' in error)) return error;
+  if (error instanceof DaxError || !isError(error) || !('code' in error)) return error;
   const code = String(error.code);
   if (!errnoByCode.has(code)) return error;
   const details: DaxErrorDetails = { cause: error };

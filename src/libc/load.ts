@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { DaxError } from './errors.js';
+import { guardExit } from './exit-guard.js';
 
 type Koffi = typeof import('koffi').default;
 export type NativeFunction = (...args: unknown[]) => number;
@@ -36,6 +37,7 @@ export function native(): { koffi: Koffi; libc: ReturnType<Koffi['load']> } {
       'koffi loaded but a test call of getpid(2) answered wrong: reinstall udax on this machine',
     );
   }
+  guardExit(library.func('int dup2(int from, int to)') as NativeFunction);
   return { koffi, libc: library };
 }
 

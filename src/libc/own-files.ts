@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, codeOf, type ErrnoCode, fail, hasCode } from './errors.js';
+import { asDaxError, codeOf, type ErrnoCode, fail, hasCode, isError } from './errors.js';
 import { lastErrno, lazy } from './load.js';
 import { addressOf } from './memory.js';
 
@@ -100,7 +100,7 @@ export function afterCommit(doing: string, act: () => void): void {
   try {
     act();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = isError(error) ? error.message : String(error);
     process.emitWarning(`the change was made, but ${doing} failed: ${why}`, { code: 'UDAX_AFTER_COMMIT' });
   }
 }

@@ -1,5 +1,5 @@
 import { Bus } from '../dax/index.js';
-import { afterCommit, asDaxError, DaxError, fail } from '../libc/index.js';
+import { afterCommit, asDaxError, DaxError, fail, isError } from '../libc/index.js';
 import { PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
@@ -317,7 +317,7 @@ export class SharedBus {
 
   private damaged(cause: unknown): DaxError {
     const file = this.directory.documentPath;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = isError(cause) ? cause.message : String(cause);
     return new DaxError(
       'EIO',
       `${file} describes a machine that cannot be (${why}): restore it from a backup`,

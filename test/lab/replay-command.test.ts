@@ -165,4 +165,30 @@ describe('udax replay', () => {
       '8 passed, 0 failed, 0 skipped',
     );
   });
+
+  it('lists the files of debugfs that answer for memory failures, once their module is there', () => {
+    const path = '/sys/kernel/debug/hwpoison';
+    const steps = [
+      { op: 'ls', path, result: { ok: false, errno: 'ENOENT' } },
+      { op: 'insmod', module: 'hwpoison_inject', result: { ok: true } },
+      {
+        op: 'ls',
+        path,
+        result: {
+          ok: true,
+          value: [
+            'corrupt-filter-dev-major',
+            'corrupt-filter-dev-minor',
+            'corrupt-filter-enable',
+            'corrupt-filter-flags-mask',
+            'corrupt-filter-flags-value',
+            'corrupt-filter-memcg',
+            'corrupt-pfn',
+            'unpoison-pfn',
+          ],
+        },
+      },
+    ];
+    expect(replayCommand([file(scenario(steps))]).output).toBe('3 passed, 0 failed, 0 skipped');
+  });
 });

@@ -107,4 +107,20 @@ describe('daxctl verbs', () => {
     const host = daxctlHost(bus, { version: 76 });
     expect(runDaxctl(host, ['reconfigure-device', '-m', 'famfs', '-N', 'dax0.0']).exit).toBe(234);
   });
+
+  it.each([76, 85] as const)('of %i set an align alone, and then refuse for want of a mode', (version) => {
+    const { bus } = makeBus();
+    const host = daxctlHost(bus, { version });
+    expect(runDaxctl(host, ['disable-device', 'dax0.0']).exit).toBe(0);
+    const refused = runDaxctl(host, ['reconfigure-device', '-a', '4k', 'dax0.0']);
+    expect(refused).toMatchObject({ exit: 234, stdout: '' });
+    expect(refused.stderr).toContain('dax0.0: unknown mode requested: 0');
+    expect(bus.devices().find(({ name }) => name === 'dax0.0')!.align).toBe(4096);
+  });
+
+  it('say their version as the real ones do', () => {
+    const { bus } = makeBus();
+    const told = ([76, 85] as const).map((version) => runDaxctl(daxctlHost(bus, { version }), ['--version']));
+    expect(told.map(({ stdout }) => stdout)).toEqual(['76.1\n', '85\n']);
+  });
 });

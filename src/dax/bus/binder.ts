@@ -1,4 +1,4 @@
-import { fail, hasCode } from '../../libc/index.js';
+import { fail, hasCode, isError } from '../../libc/index.js';
 import type { Platform } from '../core/platform.js';
 import { Devres } from '../drivers/devres.js';
 import type { DaxDriver } from '../drivers/driver.js';
@@ -82,13 +82,13 @@ export class Binder {
     try {
       this.probe(driver, device);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error;
+      if (!(isError(error) && 'code' in error)) throw error;
     }
   }
 
   #logProbeFailure(driver: DaxDriver, device: DevDax, error: unknown): void {
     if (hasCode(error, 'ENXIO', 'ENODEV')) return;
-    const number = error instanceof Error && 'errno' in error ? String(error.errno) : String(error);
+    const number = isError(error) && 'errno' in error ? String(error.errno) : String(error);
     this.platform.log(
       3,
       `${driver.name} ${device.name}: probe with driver ${driver.name} failed with error ${number}`,

@@ -1,3 +1,4 @@
+import { isError } from '../../libc/index.js';
 import { KMEM_RESOURCE } from '../drivers/kmem.js';
 import type { DevDax } from '../regions/dev-dax.js';
 import { Region } from '../regions/region.js';
@@ -112,7 +113,7 @@ function bindDevices(bus: BusParts, state: BusState, problems: string[]): void {
         // What was bound then was rightly bound: the id may have been removed since.
         bus.binder.probe(driver, device, true);
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error)) throw error;
+        if (!(isError(error) && 'code' in error)) throw error;
         problems.push(`${wanted.name}: ${wanted.driver} cannot be bound again: ${error.message}`);
       } finally {
         device.setSpans(wanted.ranges);
@@ -150,7 +151,7 @@ function restoreBlocks(bus: BusParts, state: BusState, problems: string[]): void
       if (block.state === 'online') bus.memoryBlocks.setState(id, 'offline');
       if (policy !== 'offline') bus.memoryBlocks.setState(id, policy);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error;
+      if (!(isError(error) && 'code' in error)) throw error;
       problems.push(error.message);
     }
   }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 import { fail } from '../../libc/index.js';
 import { decodeName } from '../media/path.js';
 
@@ -12,8 +13,13 @@ export type PathLike = string | Uint8Array | URL;
 export function volumePath(path: PathLike): string {
   if (path === '') fail('ENOENT', 'an empty path names nothing', { path: '' });
   if (typeof path === 'string') return posix.resolve('/', path);
-  if (path instanceof URL) return posix.resolve('/', fileURLToPath(path));
-  if (path instanceof Uint8Array) return posix.resolve('/', decodeName(path));
+  if (types.isUint8Array(path)) return posix.resolve('/', decodeName(path));
+  // As node:fs tells one, of whichever realm.
+  if (isUrl(path)) return posix.resolve('/', fileURLToPath(path.href));
   const error = new TypeError(`The "path" argument must be a string, Buffer or URL, not ${typeof path}`);
   throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+function isUrl(value: unknown): value is URL {
+  return typeof value === 'object' && value !== null && 'href' in value && 'protocol' in value;
 }

@@ -13,7 +13,7 @@ export function readPromises(reader: VolumeReader) {
     open: async (path: PathLike, flags?: string | number) =>
       new VolumeFileHandle(reader, reader.open(path, flags ?? 'r')),
     readFile: async (path: PathLike | VolumeFileHandle, options?: EncodingOption | ReadFileOptions) =>
-      reader.readFileAsync(path instanceof VolumeFileHandle ? path.fd : path, options),
+      reader.readFileAsync(typeof path === 'object' && 'fd' in path ? path.fd : path, options),
     readdir: async (path: PathLike, options?: EncodingOption) => reader.readdir(path, options),
     readlink: async (path: PathLike) => reader.readlink(path),
     realpath: async (path: PathLike, options?: EncodingOption) => reader.realpath(path, options),

@@ -1,7 +1,9 @@
 /** The acts of node:fs that read, synchronous, over a volume. */
+
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { types } from 'node:util';
 import { DaxError, fail } from '../../libc/index.js';
 import { encodeName } from '../media/path.js';
 import type { VolumeFile } from '../volume/file.js';
@@ -189,7 +191,7 @@ export class VolumeReader {
       this.close(fd);
       throw error;
     }
-    if (result instanceof Promise) return result.finally(() => this.close(fd)) as T;
+    if (types.isPromise(result)) return result.finally(() => this.close(fd)) as T;
     this.close(fd);
     return result;
   }

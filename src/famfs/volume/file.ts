@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { DaxMapping } from '../../fsdax/index.js';
 import { type DaxError, fail, MAX_VIEW_BYTES } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
@@ -216,7 +217,7 @@ export class VolumeFile {
 
   /** A wider array would be taken for its numbers, not for its bytes. */
   #checkBytes(bytes: unknown): void {
-    if (bytes instanceof Uint8Array) return;
+    if (types.isUint8Array(bytes)) return;
     fail(
       'EINVAL',
       `bytes of ${this.path} go to and from a Uint8Array: wrap the buffer of another array in one`,

@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DaxError } from '../../libc/index.js';
 
-/** conformance/dax of this checkout: as far up from src/lab/replay as from dist/lab/replay. */
-const directory = fileURLToPath(new URL('../../../conformance/dax', import.meta.url));
-
 /**
  * The transcripts of the conformance kit: those that are scored, then the hazards.
  * @throws ENOENT where udax was installed as a package: the kit is in its repository only
  */
 export function kitTranscripts(): string[] {
+  // As far up from src/lab/replay as from dist/lab/replay.
+  const directory = fileURLToPath(new URL('../../../conformance/dax', import.meta.url));
   return [...transcriptsIn(directory), ...transcriptsIn(join(directory, 'hazard'))];
 }
 

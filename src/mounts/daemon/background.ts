@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import { DaxError, type ErrnoCode, fail } from '../../libc/index.js';
+import { DaxError, type ErrnoCode, fail, isError } from '../../libc/index.js';
 
 /** Names the descriptor through which a daemon tells its starter how it went. */
 const READY_DESCRIPTOR = 'UDAX_READY_FD';
@@ -76,8 +76,8 @@ export function sayReady(what: unknown): void {
 
 /** Tells the starter why not. Returns false when nobody waits: then the caller reports it itself. */
 export function sayFailed(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
-  return say({ error: { code, message: error instanceof Error ? error.message : String(error) } });
+  const code = isError(error) && 'code' in error ? String(error.code) : 'EIO';
+  return say({ error: { code, message: isError(error) ? error.message : String(error) } });
 }
 
 function say(word: Word): boolean {

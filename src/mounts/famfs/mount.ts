@@ -5,6 +5,7 @@ import {
   type FuseUnmountOptions,
   type NodeId,
   startSession,
+  workerFile,
 } from '../../fuse/index.js';
 import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import type { FamfsQuestion } from './file-system.js';
@@ -147,7 +148,7 @@ export async function mountFamfsAt(
       handleKillPrivileges: true,
       ...(isRoot && { readaheadBytes: READAHEAD_BYTES }),
     },
-    fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
+    fileSystem: { moduleUrl: workerFile('module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
   });

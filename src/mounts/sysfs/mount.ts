@@ -1,4 +1,4 @@
-import { type FuseSession, startSession } from '../../fuse/index.js';
+import { type FuseSession, startSession, workerFile } from '../../fuse/index.js';
 import { absoluteRoot, defaultRoot } from '../../machine/index.js';
 import type { SysfsMessage } from './file-system.js';
 
@@ -32,7 +32,7 @@ export async function mountSysfsAt(
     mountpoint,
     mount: { source: 'udax-sysfs', subtype: 'udax', allowOther, defaultPermissions: true, ...(by && { by }) },
     connection: { readdirplus: 'never', cacheSymlinks: false },
-    fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
+    fileSystem: { moduleUrl: workerFile('module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
   });

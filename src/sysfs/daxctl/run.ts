@@ -117,10 +117,14 @@ const VERBS: Record<string, Verb> = {
   },
 };
 
+/** What `daxctl --version` of the recorded programs prints. */
+const VERSION_TEXT = { 76: '76.1', 85: '85' } as const;
+
 /** @param words the command line after `daxctl` */
 export function runDaxctl(host: DaxctlHost, words: readonly string[]): VerbResult {
   const [name = '', ...rest] = words;
-  if (name === '--version' || name === 'version') return { exit: 0, stdout: `${host.version}\n`, stderr: '' };
+  if (name === '--version' || name === 'version')
+    return { exit: 0, stdout: `${VERSION_TEXT[host.version]}\n`, stderr: '' };
   const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
   if (verb === undefined) return { exit: 1, stdout: '', stderr: `Unknown command: '${name}'\n` };
   // The real one opens its manual page; there is none here, nor was there on the recorded machine.

@@ -146,7 +146,7 @@ function statusVerb(
 }
 
 export interface ReconfigureOptions extends ModeOptions {
-  /** As typed; null when only size or align are to change. */
+  /** As typed; null when none was. */
   mode: string | null;
   size: number | null;
   align: number | null;
@@ -176,10 +176,9 @@ function reconfigure(
   }
   // A new size is all that -s does.
   if (options.size !== null) return { result: setSize(host, device, options.size, tell) };
-  if (options.mode !== null) {
-    const changed = toMode(host, device, options.mode, options, tell);
-    if (changed < 0) return { result: changed };
-  }
+  // An align alone is set, and then no mode was asked for: daxctl refuses after the deed.
+  const changed = toMode(host, device, options.mode ?? '', options, tell);
+  if (changed < 0) return { result: changed };
   return { result: 0, json: deviceJson(host, device, { human: options.human }) };
 }
 

@@ -30,7 +30,8 @@ export const attributeOperations: OperationTable = {
     return textValue(world.sysfs.readlink(resolvePath(world.platform, args.text('path'))));
   },
   ls(world, args) {
-    return done(world.sysfs.readdir(resolvePath(world.platform, args.text('path'))));
+    const path = resolvePath(world.platform, args.text('path'));
+    return done(memoryFailureFiles(world, path) ?? world.sysfs.readdir(path));
   },
   stat(world, args) {
     const path = args.text('path');
@@ -84,6 +85,24 @@ function memoryFailureFile(world: World, path: string): MemoryFailureFile | null
     return { debugfs: true, store: (text) => hardOffline(world, parsePhysicalAddress(text) * PAGE_SIZE) };
   }
   return { debugfs: true, store: () => fail('EIO', 'a page of a dax device cannot be unpoisoned by hand') };
+}
+
+/** What hwpoison_inject makes in debugfs; `filter` files choose which pages may be poisoned. */
+const HWPOISON_FILES = [
+  'corrupt-filter-dev-major',
+  'corrupt-filter-dev-minor',
+  'corrupt-filter-enable',
+  'corrupt-filter-flags-mask',
+  'corrupt-filter-flags-value',
+  'corrupt-filter-memcg',
+  'corrupt-pfn',
+  'unpoison-pfn',
+];
+
+/** The listing of the directory whose files answer above; null for any other. */
+function memoryFailureFiles(world: World, path: string): string[] | null {
+  const isThere = world.platform.otherModules.has('hwpoison_inject');
+  return isThere && /(^|\/)debug\/hwpoison\/?$/.test(path) ? HWPOISON_FILES : null;
 }
 
 /** stat of a device node. */
