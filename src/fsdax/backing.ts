@@ -9,7 +9,6 @@ import {
   madvise,
   mmap,
   munmap,
-  nextHole,
   PROT_READ,
 } from '../libc/index.js';
 import type { Backing, PhysicalMemory } from '../memory/index.js';
@@ -17,13 +16,16 @@ import type { Backing, PhysicalMemory } from '../memory/index.js';
 const PIECE_BYTES = 2 ** 26;
 const BLOCK_BYTES = 512;
 const PAGE_BYTES = 4096;
-const MAX_KNOWN = 10_000;
+/** Pages remembered in one array: those of 2 MiB. */
+const GROUP_PAGES = 512;
 
 /**
- * Ranges of sparse backings that were seen to be there: space once taken is not given back while a file has it. A note
- * on the backing, gone with it; asking the kernel again costs 25 ms a GiB at every open.
+ * Pages of sparse backings that were seen to be there: space once taken is not given back while a file has it. A note
+ * on the backing, gone with it. Bit 0 of a page: for loads, bit 1: for stores as well.
  */
-const known = new WeakMap<Backing, Set<string>>();
+const known = new WeakMap<Backing, Map<number, Uint8Array>>();
+const FOR_LOADS = 1;
+const FOR_STORES = 2;
 
 /**
  * Makes sure that stores to these bytes find memory: takes space for the holes of a sparse backing, where a
@@ -39,21 +41,28 @@ export function ensureMemory(memory: PhysicalMemory, hpa: number, bytes: number)
   }
 }
 
+/** Whether parts of a backing have no space yet, by its maker's choice. One fstat. */
+export function isSparse({ fd, kind }: Backing): boolean {
+  if (kind === 'devdax') return false;
+  const { blocks, size } = fs.fstatSync(fd);
+  return blocks * BLOCK_BYTES < size;
+}
+
 /**
- * Makes sure that loads (and, with `stores`, stores) of these bytes find memory. Memory without a disk behind it takes
- * a page for a hole that is only looked at: when it is full, that is a fatal SIGBUS. One fstat where nothing is sparse.
- * @throws DaxError ENOSPC the file system under the backing is full
+ * Makes sure that loads (and, with `stores`, stores) of these bytes of a sparse backing find memory. Memory without a disk
+ * behind it takes a page for a hole that is only looked at: when it is full, that is a fatal SIGBUS. Takes the pages of these
+ * bytes and no others.
+ * @throws DaxError ENOSPC the file system under the backing is full, EIO the backing ends before the bytes
  */
 export function ensureThere(memory: PhysicalMemory, hpa: number, bytes: number, stores: boolean): void {
   for (const { backing, offset, length } of memory.locate(hpa, bytes)) {
     if (backing.kind === 'devdax' || (backing.kind === 'file' && !stores)) continue;
-    const key = `${offset}+${length}${stores ? ' stores' : ''}`;
-    if (known.get(backing)?.has(key)) continue;
-    if (hasHole(backing, offset, length)) {
-      if (backing.writable) ensureMemoryOf(backing, offset, length);
-      else lookAt(backing, offset, length);
-    }
-    remember(backing, key);
+    if (isKnown(backing, offset, length, stores)) continue;
+    // First, because taking space past the end of a file would make it longer.
+    backing.checkRange(offset, length);
+    if (backing.writable) ensureMemoryOf(backing, offset, length);
+    else lookAt(backing, offset, length);
+    remember(backing, offset, length, stores || backing.writable ? FOR_LOADS | FOR_STORES : FOR_LOADS);
   }
 }
 
@@ -62,17 +71,50 @@ export function forgetThere(backing: Backing): void {
   known.delete(backing);
 }
 
-function remember(backing: Backing, key: string): void {
-  const keys = known.get(backing);
-  if (keys === undefined || keys.size >= MAX_KNOWN) known.set(backing, new Set([key]));
-  else keys.add(key);
+function isKnown(backing: Backing, offset: number, length: number, stores: boolean): boolean {
+  const groups = known.get(backing);
+  if (groups === undefined) return false;
+  const wanted = stores ? FOR_STORES : FOR_LOADS;
+  return eachGroup(offset, length, (group, from, to) => {
+    const pages = groups.get(group);
+    if (pages === undefined) return false;
+    for (let page = from; page < to; page++) if ((pages[page]! & wanted) === 0) return false;
+    return true;
+  });
 }
 
-function hasHole({ fd, kind }: Backing, offset: number, length: number): boolean {
-  const { blocks, size } = fs.fstatSync(fd);
-  if (blocks * BLOCK_BYTES >= size) return false;
-  // Cannot say where its holes are.
-  return kind === 'hugetlbfs' || nextHole(fd, offset) < offset + length;
+function remember(backing: Backing, offset: number, length: number, bits: number): void {
+  let groups = known.get(backing);
+  if (groups === undefined) {
+    groups = new Map();
+    known.set(backing, groups);
+  }
+  const all = groups;
+  eachGroup(offset, length, (group, from, to) => {
+    let pages = all.get(group);
+    if (pages === undefined) {
+      pages = new Uint8Array(GROUP_PAGES);
+      all.set(group, pages);
+    }
+    for (let page = from; page < to; page++) pages[page]! |= bits;
+    return true;
+  });
+}
+
+/** Visits the pages of a range of bytes by groups of 2 MiB: pages `from`..`to` of each, until one says false. */
+function eachGroup(
+  offset: number,
+  length: number,
+  visit: (group: number, from: number, to: number) => boolean,
+): boolean {
+  const end = Math.ceil((offset + length) / PAGE_BYTES);
+  for (let page = Math.floor(offset / PAGE_BYTES); page < end; ) {
+    const group = Math.floor(page / GROUP_PAGES);
+    const to = Math.min(end - group * GROUP_PAGES, GROUP_PAGES);
+    if (!visit(group, page % GROUP_PAGES, to)) return false;
+    page = group * GROUP_PAGES + to;
+  }
+  return true;
 }
 
 /** Takes the pages of holes in a file that may not be written, as loads would. */

@@ -21,6 +21,7 @@ const F_GETLEASE = 1025;
 const F_RDLCK = 0;
 const F_UNLCK = 2;
 const SIGURG = 23;
+const SEEK_END = 2;
 const SEEK_HOLE = 4;
 
 const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
@@ -61,6 +62,19 @@ export function nextHole(fd: number, offset: number): number {
   if (at < 0)
     throw new DaxError(codeOf(lastErrno()), `no hole found from ${offset} on`, { syscall: 'lseek' });
   return at;
+}
+
+/**
+ * How long a file is now, for a fifth of what fs.fstat costs: it is asked before every access to a file that is memory.
+ * Moves the descriptor's position, as nextHole().
+ */
+export function fileSize(fd: number): number {
+  const size = Number(lseekNative(fd, 0, SEEK_END));
+  if (size < 0)
+    throw new DaxError(codeOf(lastErrno()), `the size of descriptor ${fd} is not known`, {
+      syscall: 'lseek',
+    });
+  return size;
 }
 
 /** Frees the pages of a range; they read as zeroes afterwards. The file keeps its size. */

@@ -4,6 +4,7 @@ import {
   dropCacheLines,
   fail,
   fallocate,
+  fileSize,
   hasCode,
   msync,
   persistMemory,
@@ -70,7 +71,7 @@ export class FileBacking implements Backing {
   }
 
   checkRange(offset: number, length: number): void {
-    checkInside(this.name, fs.fstatSync(this.fd).size, offset, length);
+    checkInside(this.name, fileSize(this.fd), offset, length);
   }
 
   zero(offset: number, length: number): void {
@@ -88,6 +89,9 @@ export class FileBacking implements Backing {
 
   sync(offset: number, length: number): void {
     checkByteRange(this.name, offset, length);
+    // What was there and is gone cannot be made durable. What an image never had (it reads as zero) is nobody's loss.
+    const end = Math.min(offset + length, this.size);
+    if (end > offset) this.checkRange(offset, end - offset);
     if (!this.coherent) this.#withLines(offset, length, (address) => persistMemory(address, length));
     if (!this.persistent) return;
     // msync writes back what any mapping of any process dirtied in the range, and no other part of the file.
