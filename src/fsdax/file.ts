@@ -92,8 +92,9 @@ export class DaxFile implements AddressSpace {
     this.#pieces.ensureThere(position, bytes.length, true);
     this.#pieces.walk(position, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
       const piece = bytes.subarray(offset - position, offset - position + count);
+      const memory = this.#pieces.bytes(hpa, count);
       if (this.#pieces.isPoisoned(hpa, count)) this.#pieces.recover(deviceOffset, piece, offset);
-      else this.#pieces.bytes(hpa, count).set(piece);
+      else memory.set(piece);
     });
     return bytes.length;
   }
@@ -171,9 +172,10 @@ export class DaxFile implements AddressSpace {
   #zeroEdge(offset: number, length: number): void {
     if (length <= 0) return;
     this.#pieces.walk(offset, length, 'recovery', (position, hpa, bytes, deviceOffset) => {
+      const memory = this.#pieces.bytes(hpa, bytes);
       if (this.#pieces.isPoisoned(hpa, bytes))
         this.#pieces.recover(deviceOffset, new Uint8Array(bytes), position);
-      else this.#pieces.bytes(hpa, bytes).fill(0);
+      else memory.fill(0);
     });
   }
 

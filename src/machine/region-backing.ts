@@ -65,6 +65,9 @@ export class RegionBacking implements Backing {
   checkRange(offset: number, length: number): void {
     this.real.checkRange(offset, length);
   }
+  endNow(): number {
+    return this.real.endNow();
+  }
   zero(offset: number, length: number): void {
     this.real.zero(offset, length);
   }

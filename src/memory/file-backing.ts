@@ -71,7 +71,11 @@ export class FileBacking implements Backing {
   }
 
   checkRange(offset: number, length: number): void {
-    checkInside(this.name, fileSize(this.fd), offset, length);
+    checkInside(this.name, this.endNow(), offset, length);
+  }
+
+  endNow(): number {
+    return fileSize(this.fd);
   }
 
   zero(offset: number, length: number): void {

@@ -81,7 +81,7 @@ export class PhysicalMemory {
   bytes(start: number, length: number): Uint8Array {
     if (length === 0) return new Uint8Array(0);
     this.assertThere(start, length);
-    return this.#view(start, length);
+    return this.view(start, length);
   }
 
   /** As bytes(), for the data of files: beyond the backing's end they are lost (EIO), not zero. */
@@ -91,7 +91,7 @@ export class PhysicalMemory {
     if (range !== undefined && start >= range.start && start + length <= range.end) {
       range.assertBacked(start - range.start, start + length - range.start);
     } else this.#ranges.walk(start, length, (each, from, to) => each.assertBacked(from, to));
-    return this.#view(start, length);
+    return this.view(start, length);
   }
 
   /**
@@ -121,7 +121,8 @@ export class PhysicalMemory {
     return address ?? fail('ERANGE', `${length} bytes at 0x${start.toString(16)} are in no one view of ours`);
   }
 
-  #view(start: number, length: number): Uint8Array {
+  /** As bytes(), unproven: for a view that is kept, whose users ask assertThere() before each use. */
+  view(start: number, length: number): Uint8Array {
     const range = this.#recent;
     if (range !== undefined && start >= range.start && start + length <= range.end) {
       const from = start - range.start;
