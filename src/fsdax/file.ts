@@ -52,6 +52,11 @@ export class DaxFile implements AddressSpace {
     return this.#mappings.size;
   }
 
+  /** Times that a store went over failed memory: whoever shares the machine is to be told that pages are good again. */
+  get recoveries(): number {
+    return this.#pieces.recoveries;
+  }
+
   /** The pages faulted in so far, for inspection. */
   entries(): Entry[] {
     return this.#pages.list();

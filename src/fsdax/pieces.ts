@@ -23,6 +23,8 @@ export class FilePieces {
   readonly #provider: IomapProvider;
   /** The device's memory has no holes: asked once, since nobody makes holes under a file that is there. */
   #isDense: boolean | undefined;
+  /** Times that recover() wrote. */
+  recoveries = 0;
 
   constructor(device: DaxDevice, provider: IomapProvider) {
     this.#device = device;
@@ -83,6 +85,7 @@ export class FilePieces {
       good.set(bytes);
     }
     const { name } = this.#provider;
+    this.recoveries++;
     const done = this.#device.recoveryWrite((deviceOffset - inPage) / PAGE_SIZE, inPage, good);
     if (done !== good.length) {
       fail(

@@ -22,6 +22,7 @@ import { withShortMapping } from './short-mapping.js';
 /** Freed and allocated again at a time: bounds what another process can snatch from a full tmpfs in between. */
 const REFILL_BYTES = 64 * 2 ** 20;
 const BLOCK_BYTES = 512;
+const ZEROES_BYTES = 2 ** 20;
 const ALLOCATION_RETRIES = 16;
 
 export interface FileFacts {
@@ -83,11 +84,20 @@ export class FileBacking implements Backing {
       fail('EACCES', `${this.name} is open for reading: open it writable to zero it`, { path: this.name });
     this.checkRange(offset, length);
     try {
+      this.#zeroSomehow(offset, length);
+    } catch (error) {
+      throw errorAbout(error, `zeroing bytes ${offset}..${offset + length} of ${this.name}`, this.name);
+    }
+  }
+
+  #zeroSomehow(offset: number, length: number): void {
+    try {
       if (this.kind === 'hugetlbfs') this.#clear(offset, length);
       else if (this.#isSparse()) punchHole(this.fd, offset, length);
       else if (!zeroRange(this.fd, offset, length)) this.#refill(offset, length);
     } catch (error) {
-      throw errorAbout(error, `zeroing bytes ${offset}..${offset + length} of ${this.name}`, this.name);
+      if (!hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) throw error;
+      writeZeroes(this.fd, offset, length);
     }
   }
 
@@ -158,5 +168,13 @@ export function allocate(fd: number, offset: number, length: number): void {
     } catch (error) {
       if (!hasCode(error, 'EINTR') || tries === ALLOCATION_RETRIES) throw error;
     }
+  }
+}
+
+/** Space for new bytes of a file where the file system cannot allocate (ext3, NFS, 9p): written, it is there. */
+export function writeZeroes(fd: number, offset: number, length: number): void {
+  const zeroes = new Uint8Array(Math.min(length, ZEROES_BYTES));
+  for (let done = 0; done < length; ) {
+    done += fs.writeSync(fd, zeroes, 0, Math.min(zeroes.length, length - done), offset + done);
   }
 }

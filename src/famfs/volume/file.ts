@@ -120,7 +120,11 @@ export class VolumeFile {
     this.#check();
     this.#checkWritable();
     this.#checkBytes(bytes);
-    const written = this.#inode.dax.write(bytes, position);
+    const { dax } = this.#inode;
+    const { recoveries } = dax;
+    const written = dax.write(bytes, position);
+    // Pages that were written whole are good again: looking at the device tells the other processes.
+    if (dax.recoveries !== recoveries) this.#host.check();
     if (this.#host.flushes) this.#host.flush(this.fmap, position, written);
     return written;
   }

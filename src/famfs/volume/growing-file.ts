@@ -123,6 +123,7 @@ export class GrowingFile {
       return mounted.tree.lookup(logPath);
     });
     this.end();
+    mounted.check();
     return ino;
   }
 

@@ -45,13 +45,13 @@ export class MountedFamfs implements HolderOperations {
   #users = 0;
   #isDead = false;
   /** Read as far as it can be: what is lost is skipped, and nothing that comes later is looked at. */
-  readonly #isSalvage: boolean;
+  readonly isSalvage: boolean;
 
   /** The mounted famfs of a device, made when there is none. One use; leave() ends it. */
   static on(device: FamfsDevice, { salvage = false }: { salvage?: boolean } = {}): MountedFamfs {
     const { holder } = device.dax;
     const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, salvage);
-    if (mounted.#isSalvage && !salvage) {
+    if (mounted.isSalvage && !salvage) {
       fail(
         'EBUSY',
         `${device.name} is mounted by this process to salvage what is left of it: close that first`,
@@ -75,7 +75,7 @@ export class MountedFamfs implements HolderOperations {
   }
 
   private constructor(device: FamfsDevice, hold: { release(): void }, isSalvage: boolean) {
-    this.#isSalvage = isSalvage;
+    this.isSalvage = isSalvage;
     this.device = device;
     this.dax = device.dax;
     this.#hold = hold;
@@ -133,7 +133,7 @@ export class MountedFamfs implements HolderOperations {
    */
   refresh(): number {
     this.check();
-    if (this.#isSalvage) return 0;
+    if (this.isSalvage) return 0;
     this.#assertMetadataIsHealthy();
     this.#assertSameFileSystem();
     return this.tree.replay();

@@ -43,6 +43,8 @@ export class Volume {
   readonly readOnly: boolean;
   /** Bytes of files that are there can be stored to: a volume that is not readOnly, or a client with `clientWrites`. */
   readonly acceptsStores: boolean;
+  /** Mounted to salvage what is left: what cannot be read is not shown, but told by `problems`. */
+  readonly isSalvage: boolean;
   /** The device's name, for messages. */
   readonly device: string;
   readonly superblock: Superblock;
@@ -70,6 +72,7 @@ export class Volume {
     this.#whyNoStores = refusals.noStores;
     this.readOnly = refusals.readOnly !== null;
     this.acceptsStores = refusals.noStores === null;
+    this.isSalvage = mounted.isSalvage;
     this.device = mounted.device.name;
     this.superblock = mounted.superblock;
     this.publications = new Publications(mounted.device.reservations, mounted.superblock.uuid);
@@ -111,6 +114,8 @@ export class Volume {
     this.#checkChange(path);
     createFile(this.#mounted, path, options);
     this.#seeAll();
+    // Failed memory that was zeroed for it is good again: looking at the device tells the other processes.
+    this.#mounted.check();
     return new VolumeFile(this.#inode(path), this.#host, false);
   }
 
