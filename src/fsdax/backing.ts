@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import type { DaxDevice } from '../dax/index.js';
 import {
   DaxError,
   fail,
@@ -19,13 +20,57 @@ const PAGE_BYTES = 4096;
 /** Pages remembered in one array: those of 2 MiB. */
 const GROUP_PAGES = 512;
 
-/**
- * Pages of sparse backings that were seen to be there: space once taken is not given back while a file has it. A note
- * on the backing, gone with it. Bit 0 of a page: for loads, bit 1: for stores as well.
- */
-const known = new WeakMap<Backing, Map<number, Uint8Array>>();
 const FOR_LOADS = 1;
 const FOR_STORES = 2;
+
+/**
+ * Pages of a device over a sparse backing that were seen to be there: space once taken is not given back while a file has it.
+ * By groups of 2 MiB of physical memory; bit 0 of a page: for loads, bit 1: for stores as well.
+ */
+export class PagesThere {
+  readonly #groups = new Map<number, Uint8Array>();
+
+  /** Holes are being made: nothing known holds any more. */
+  forget(): void {
+    this.#groups.clear();
+  }
+
+  has(hpa: number, bytes: number, stores: boolean): boolean {
+    const wanted = stores ? FOR_STORES : FOR_LOADS;
+    const end = Math.ceil((hpa + bytes) / PAGE_BYTES);
+    for (let page = Math.floor(hpa / PAGE_BYTES); page < end; page++) {
+      const group = this.#groups.get(Math.floor(page / GROUP_PAGES));
+      if (group === undefined || (group[page % GROUP_PAGES]! & wanted) === 0) return false;
+    }
+    return true;
+  }
+
+  add(hpa: number, bytes: number, stores: boolean): void {
+    const bits = stores ? FOR_LOADS | FOR_STORES : FOR_LOADS;
+    const end = Math.ceil((hpa + bytes) / PAGE_BYTES);
+    for (let page = Math.floor(hpa / PAGE_BYTES); page < end; page++) {
+      const number = Math.floor(page / GROUP_PAGES);
+      let group = this.#groups.get(number);
+      if (group === undefined) {
+        group = new Uint8Array(GROUP_PAGES);
+        this.#groups.set(number, group);
+      }
+      group[page % GROUP_PAGES]! |= bits;
+    }
+  }
+}
+
+/** A note on the device, gone with it: files are opened again and again. */
+const known = new WeakMap<DaxDevice, PagesThere>();
+
+export function pagesThere(device: DaxDevice): PagesThere {
+  let pages = known.get(device);
+  if (pages === undefined) {
+    pages = new PagesThere();
+    known.set(device, pages);
+  }
+  return pages;
+}
 
 /**
  * Makes sure that stores to these bytes find memory: takes space for the holes of a sparse backing, where a
@@ -57,64 +102,11 @@ export function isSparse({ fd, kind }: Backing): boolean {
 export function ensureThere(memory: PhysicalMemory, hpa: number, bytes: number, stores: boolean): void {
   for (const { backing, offset, length } of memory.locate(hpa, bytes)) {
     if (backing.kind === 'devdax' || (backing.kind === 'file' && !stores)) continue;
-    if (isKnown(backing, offset, length, stores)) continue;
     // First, because taking space past the end of a file would make it longer.
     backing.checkRange(offset, length);
     if (backing.writable) ensureMemoryOf(backing, offset, length);
     else lookAt(backing, offset, length);
-    remember(backing, offset, length, stores || backing.writable ? FOR_LOADS | FOR_STORES : FOR_LOADS);
   }
-}
-
-/** Holes are being made in a backing: nothing known of it holds any more. */
-export function forgetThere(backing: Backing): void {
-  known.delete(backing);
-}
-
-function isKnown(backing: Backing, offset: number, length: number, stores: boolean): boolean {
-  const groups = known.get(backing);
-  if (groups === undefined) return false;
-  const wanted = stores ? FOR_STORES : FOR_LOADS;
-  return eachGroup(offset, length, (group, from, to) => {
-    const pages = groups.get(group);
-    if (pages === undefined) return false;
-    for (let page = from; page < to; page++) if ((pages[page]! & wanted) === 0) return false;
-    return true;
-  });
-}
-
-function remember(backing: Backing, offset: number, length: number, bits: number): void {
-  let groups = known.get(backing);
-  if (groups === undefined) {
-    groups = new Map();
-    known.set(backing, groups);
-  }
-  const all = groups;
-  eachGroup(offset, length, (group, from, to) => {
-    let pages = all.get(group);
-    if (pages === undefined) {
-      pages = new Uint8Array(GROUP_PAGES);
-      all.set(group, pages);
-    }
-    for (let page = from; page < to; page++) pages[page]! |= bits;
-    return true;
-  });
-}
-
-/** Visits the pages of a range of bytes by groups of 2 MiB: pages `from`..`to` of each, until one says false. */
-function eachGroup(
-  offset: number,
-  length: number,
-  visit: (group: number, from: number, to: number) => boolean,
-): boolean {
-  const end = Math.ceil((offset + length) / PAGE_BYTES);
-  for (let page = Math.floor(offset / PAGE_BYTES); page < end; ) {
-    const group = Math.floor(page / GROUP_PAGES);
-    const to = Math.min(end - group * GROUP_PAGES, GROUP_PAGES);
-    if (!visit(group, page % GROUP_PAGES, to)) return false;
-    page = group * GROUP_PAGES + to;
-  }
-  return true;
 }
 
 /** Takes the pages of holes in a file that may not be written, as loads would. */

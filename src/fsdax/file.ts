@@ -3,7 +3,7 @@ import type { DaxDevice } from '../dax/index.js';
 import { DaxError, fail } from '../libc/index.js';
 import type { MapOptions, Mapping, PhysicalRange } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
-import { ensureMemory, forgetThere } from './backing.js';
+import { ensureMemory, pagesThere } from './backing.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
@@ -167,8 +167,8 @@ export class DaxFile implements AddressSpace {
 
   /** Zeroes pages without touching them, where the backing can: fresh pages are zero. */
   #discard(hpa: number, bytes: number): void {
+    pagesThere(this.#device).forget();
     for (const { backing, offset, length } of this.#device.memory.locate(hpa, bytes)) {
-      forgetThere(backing);
       backing.zero(offset, length);
     }
     this.#device.pages.unpoison(hpa / PAGE_SIZE, bytes / PAGE_SIZE);

@@ -2,7 +2,7 @@ import type { DaxDevice, DirectAccess } from '../dax/index.js';
 import { fail, hasCode } from '../libc/index.js';
 import type { Backing, BackingPiece } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
-import { ensureThere, isSparse } from './backing.js';
+import { ensureThere, isSparse, type PagesThere, pagesThere } from './backing.js';
 import type { IomapProvider } from './iomap.js';
 
 /** 'access' refuses poisoned pages (EIO), 'recovery' goes over them, to write. */
@@ -23,6 +23,7 @@ export class FilePieces {
   readonly #provider: IomapProvider;
   /** The device's memory has no holes: asked once, since nobody makes holes under a file that is there. */
   #isDense: boolean | undefined;
+  #there: PagesThere | undefined;
   /** Times that recover() wrote. */
   recoveries = 0;
 
@@ -109,8 +110,12 @@ export class FilePieces {
   ensureThere(offset: number, length: number, stores: boolean): void {
     this.#isDense ??= !isSparseDevice(this.#device);
     if (this.#isDense) return;
+    this.#there ??= pagesThere(this.#device);
+    const there = this.#there;
     this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
+      if (there.has(hpa, bytes, stores)) return;
       ensureThere(this.#device.memory, hpa, bytes, stores);
+      there.add(hpa, bytes, stores);
     });
   }
 
@@ -135,6 +140,13 @@ export class MemoryBehind {
       known.start = Math.min(known.start, offset);
       known.end = Math.max(known.end, offset + length);
     }
+  }
+
+  /** What something else lies in, too. */
+  join(other: MemoryBehind): this {
+    for (const [backing, { start, end }] of other.#used)
+      this.add({ backing, offset: start, length: end - start });
+    return this;
   }
 
   /** Proves that all of it is there now. One question a backing. @throws DaxError EIO naming the file, its end and the range */

@@ -1,4 +1,4 @@
-import type { DaxMapping } from '../../fsdax/index.js';
+import type { DaxMapping, MemoryBehind } from '../../fsdax/index.js';
 import { type DaxError, fail, MAX_VIEW_BYTES } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { FileLock } from './file-lock.js';
@@ -47,6 +47,7 @@ export class VolumeFile {
   readonly #mappings = new Map<string, DaxMapping>();
   #lost: ((error: DaxError) => void)[] = [];
   #closed = false;
+  #behind: MemoryBehind | undefined;
 
   /** Made by Volume.open() and Volume.create(). */
   constructor(inode: Inode, host: OpenFileHost, readOnly: boolean) {
@@ -155,6 +156,21 @@ export class VolumeFile {
   /** Whether loads through a view may show old bytes until refetch(): memory of hosts that do not share caches. */
   get needsRefetch(): boolean {
     return !this.#host.coherent;
+  }
+
+  /**
+   * Proves that all memory behind the file is there now. A view cannot tell: touching what the file behind it lost (somebody
+   * cut a region's file) ends the process. Half a microsecond; read() and write() ask by themselves.
+   * @throws DaxError EIO naming the file, its end and the range
+   */
+  checkMemory(): void {
+    this.memoryBehind.check();
+  }
+
+  /** What checkMemory() asks, for those who ask for several files at once. */
+  get memoryBehind(): MemoryBehind {
+    this.#behind ??= this.#inode.dax.memoryOf(0, this.size);
+    return this.#behind;
   }
 
   /**

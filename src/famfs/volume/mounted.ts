@@ -7,7 +7,7 @@ import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import type { Fmap } from '../media/fmap.js';
-import { type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
+import { logHeaderLayout, type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
@@ -128,7 +128,7 @@ export class MountedFamfs implements HolderOperations {
   }
 
   /**
-   * Applies what others have published. One load and a compare when there is nothing.
+   * Applies what others have published. One load, a compare and a question to the kernel when there is nothing.
    * @throws DaxError ESTALE when somebody made a new file system on the device, EIO the memory of the log failed or was cut
    */
   refresh(): number {
@@ -136,7 +136,8 @@ export class MountedFamfs implements HolderOperations {
     if (this.isSalvage) return 0;
     this.#assertMetadataIsHealthy();
     this.#assertSameFileSystem();
-    return this.tree.replay();
+    const { log, nextIndex } = this.tree;
+    return log.loadIndices().index === nextIndex ? 0 : this.tree.replay();
   }
 
   /** Files are read from what was replayed; nothing is believed or written where the log's memory has failed. */
@@ -163,7 +164,8 @@ export class MountedFamfs implements HolderOperations {
   #assertSameFileSystem(): void {
     const { uuid, magic } = superblockLayout.fields;
     this.media.invalidate(0, superblockLayout.size);
-    this.media.assertThere(0, superblockLayout.size);
+    // One question for the superblock and the log's header.
+    this.media.assertThere(0, this.superblock.logOffset + logHeaderLayout.size);
     if (this.#isAsMounted(magic) && this.#isAsMounted(uuid)) return;
     fail(
       'ESTALE',
