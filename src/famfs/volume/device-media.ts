@@ -56,7 +56,7 @@ class MemoryMedia implements DeviceMedia {
     const first = dax.directAccess(0, 1, 'recovery');
     this.backing = dax.memory.locate(first.hpa, PAGE_SIZE)[0]!.backing;
     // Even looking at a superblock that is a hole needs a page on tmpfs: a full disk must be an error, not a SIGBUS.
-    if (this.backing.writable && this.backing.size >= PAGE_SIZE)
+    if (this.backing.writable && this.backing.endNow() >= PAGE_SIZE)
       ensureMemory(dax.memory, first.hpa, PAGE_SIZE);
     const { persistent, kind, coherent } = this.backing;
     const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
