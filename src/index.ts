@@ -106,7 +106,10 @@ export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock 
   return withHeldDevice(device, 'mkfs', { writable: true, exclusive: true }, (held) => {
     const media = deviceMedia(held);
     try {
-      return formatMedia(media, { systemUuid: held.systemUuid, ...options });
+      const superblock = formatMedia(media, { systemUuid: held.systemUuid, ...options });
+      // Failed memory under the metadata was zeroed and is good again: looking at the device tells the other processes.
+      void held.dax;
+      return superblock;
     } finally {
       media.close();
     }

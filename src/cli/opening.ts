@@ -102,7 +102,7 @@ export function withVolume<T>(
 /** What the log holds but nobody sees, or sees wrong, must be said: entries that break a rule, and those behind a bad one. */
 export function warnOfDamage(context: Context, volume: Volume, device: MachineDevice): void {
   warnOfEntries(context, volume, device);
-  warnOfHidden(context, volume, device);
+  if (!volume.isSalvage) warnOfHidden(context, volume, device);
 }
 
 /** Entries that are good in themselves but break a rule: skipped one by one (famfs-format.md 17). */

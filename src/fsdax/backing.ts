@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import type { DaxDevice } from '../dax/index.js';
 import {
   DaxError,
   fail,
@@ -9,7 +10,6 @@ import {
   madvise,
   mmap,
   munmap,
-  nextHole,
   PROT_READ,
 } from '../libc/index.js';
 import type { Backing, PhysicalMemory } from '../memory/index.js';
@@ -17,13 +17,60 @@ import type { Backing, PhysicalMemory } from '../memory/index.js';
 const PIECE_BYTES = 2 ** 26;
 const BLOCK_BYTES = 512;
 const PAGE_BYTES = 4096;
-const MAX_KNOWN = 10_000;
+/** Pages remembered in one array: those of 2 MiB. */
+const GROUP_PAGES = 512;
+
+const FOR_LOADS = 1;
+const FOR_STORES = 2;
 
 /**
- * Ranges of sparse backings that were seen to be there: space once taken is not given back while a file has it. A note
- * on the backing, gone with it; asking the kernel again costs 25 ms a GiB at every open.
+ * Pages of a device over a sparse backing that were seen to be there: space once taken is not given back while a file has it.
+ * By groups of 2 MiB of physical memory; bit 0 of a page: for loads, bit 1: for stores as well.
  */
-const known = new WeakMap<Backing, Set<string>>();
+export class PagesThere {
+  readonly #groups = new Map<number, Uint8Array>();
+
+  /** Holes are being made: nothing known holds any more. */
+  forget(): void {
+    this.#groups.clear();
+  }
+
+  has(hpa: number, bytes: number, stores: boolean): boolean {
+    const wanted = stores ? FOR_STORES : FOR_LOADS;
+    const end = Math.ceil((hpa + bytes) / PAGE_BYTES);
+    for (let page = Math.floor(hpa / PAGE_BYTES); page < end; page++) {
+      const group = this.#groups.get(Math.floor(page / GROUP_PAGES));
+      if (group === undefined || (group[page % GROUP_PAGES]! & wanted) === 0) return false;
+    }
+    return true;
+  }
+
+  add(hpa: number, bytes: number, stores: boolean): void {
+    const bits = stores ? FOR_LOADS | FOR_STORES : FOR_LOADS;
+    const end = Math.ceil((hpa + bytes) / PAGE_BYTES);
+    for (let page = Math.floor(hpa / PAGE_BYTES); page < end; page++) {
+      const number = Math.floor(page / GROUP_PAGES);
+      let group = this.#groups.get(number);
+      if (group === undefined) {
+        group = new Uint8Array(GROUP_PAGES);
+        this.#groups.set(number, group);
+      }
+      group[page % GROUP_PAGES]! |= bits;
+    }
+  }
+}
+
+/** A note on the device, gone with it: files are opened again and again. */
+const known = new WeakMap<DaxDevice, PagesThere>();
+
+export function pagesThere(device: DaxDevice): PagesThere {
+  let pages = known.get(device);
+  if (pages === undefined) {
+    pages = new PagesThere();
+    known.set(device, pages);
+  }
+  return pages;
+}
 
 /**
  * Makes sure that stores to these bytes find memory: takes space for the holes of a sparse backing, where a
@@ -39,40 +86,27 @@ export function ensureMemory(memory: PhysicalMemory, hpa: number, bytes: number)
   }
 }
 
+/** Whether parts of a backing have no space yet, by its maker's choice. One fstat. */
+export function isSparse({ fd, kind }: Backing): boolean {
+  if (kind === 'devdax') return false;
+  const { blocks, size } = fs.fstatSync(fd);
+  return blocks * BLOCK_BYTES < size;
+}
+
 /**
- * Makes sure that loads (and, with `stores`, stores) of these bytes find memory. Memory without a disk behind it takes
- * a page for a hole that is only looked at: when it is full, that is a fatal SIGBUS. One fstat where nothing is sparse.
- * @throws DaxError ENOSPC the file system under the backing is full
+ * Makes sure that loads (and, with `stores`, stores) of these bytes of a sparse backing find memory. Memory without a disk
+ * behind it takes a page for a hole that is only looked at: when it is full, that is a fatal SIGBUS. Takes the pages of these
+ * bytes and no others.
+ * @throws DaxError ENOSPC the file system under the backing is full, EIO the backing ends before the bytes
  */
 export function ensureThere(memory: PhysicalMemory, hpa: number, bytes: number, stores: boolean): void {
   for (const { backing, offset, length } of memory.locate(hpa, bytes)) {
     if (backing.kind === 'devdax' || (backing.kind === 'file' && !stores)) continue;
-    const key = `${offset}+${length}${stores ? ' stores' : ''}`;
-    if (known.get(backing)?.has(key)) continue;
-    if (hasHole(backing, offset, length)) {
-      if (backing.writable) ensureMemoryOf(backing, offset, length);
-      else lookAt(backing, offset, length);
-    }
-    remember(backing, key);
+    // First, because taking space past the end of a file would make it longer.
+    backing.checkRange(offset, length);
+    if (backing.writable) ensureMemoryOf(backing, offset, length);
+    else lookAt(backing, offset, length);
   }
-}
-
-/** Holes are being made in a backing: nothing known of it holds any more. */
-export function forgetThere(backing: Backing): void {
-  known.delete(backing);
-}
-
-function remember(backing: Backing, key: string): void {
-  const keys = known.get(backing);
-  if (keys === undefined || keys.size >= MAX_KNOWN) known.set(backing, new Set([key]));
-  else keys.add(key);
-}
-
-function hasHole({ fd, kind }: Backing, offset: number, length: number): boolean {
-  const { blocks, size } = fs.fstatSync(fd);
-  if (blocks * BLOCK_BYTES >= size) return false;
-  // Cannot say where its holes are.
-  return kind === 'hugetlbfs' || nextHole(fd, offset) < offset + length;
 }
 
 /** Takes the pages of holes in a file that may not be written, as loads would. */

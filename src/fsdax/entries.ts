@@ -13,21 +13,20 @@ const NOTHING = 0;
 /** pfn 0 is a page like any other: entries are stored one higher, so that fresh memory means "nothing". */
 const stored = (pfn: number) => pfn + 1;
 
+/** Slots whose PMD entries lie in one array: 1 GiB of the file. */
+const GROUP_SLOTS = 512;
+
 /**
- * The pages of one file that have been faulted in: file page index -> (pfn, order). Two levels, as the
- * file is: one number for each 2 MiB slot, and 512 more only for slots that hold small pages.
+ * The pages of one file that have been faulted in: file page index -> (pfn, order). As the file is: one number for each
+ * 2 MiB slot, and 512 more only for slots that hold small pages. Memory and walks are those of what was faulted in,
+ * whatever size the file claims to have.
  * A slot has a PMD entry or PTE entries, never both. The kernel's entry lock has no place here: the
  * core is synchronous, nobody can meet an entry half changed.
  */
 export class AddressSpaceEntries {
-  #pmds: Float64Array;
+  readonly #pmds = new Map<number, Float64Array>();
   readonly #ptes = new Map<number, Float64Array>();
   #count = 0;
-
-  /** @param pages of the file: entries past them cost a copy of the table, once */
-  constructor(pages: number) {
-    this.#pmds = new Float64Array(Math.max(1, Math.ceil(pages / PMD_PAGES)));
-  }
 
   /** How many entries there are (a PMD counts as one). */
   get count(): number {
@@ -36,7 +35,7 @@ export class AddressSpaceEntries {
 
   /** The pfn of the PMD entry of a slot (2 MiB of the file), or -1. */
   pmdAt(slot: number): number {
-    return (this.#pmds[slot] ?? NOTHING) - 1;
+    return (this.#pmds.get(Math.floor(slot / GROUP_SLOTS))?.[slot % GROUP_SLOTS] ?? NOTHING) - 1;
   }
 
   /** The pfn of the PTE entry of a page, or -1. */
@@ -61,12 +60,15 @@ export class AddressSpaceEntries {
 
   /** PMD entries for `count` slots that lie behind each other in memory from `pfn`. */
   setPmds(slot: number, count: number, pfn: number): void {
-    if (slot + count > this.#pmds.length) {
-      const longer = new Float64Array(slot + count);
-      longer.set(this.#pmds);
-      this.#pmds = longer;
+    for (let i = 0; i < count; i++) {
+      const group = Math.floor((slot + i) / GROUP_SLOTS);
+      let pmds = this.#pmds.get(group);
+      if (!pmds) {
+        pmds = new Float64Array(GROUP_SLOTS);
+        this.#pmds.set(group, pmds);
+      }
+      pmds[(slot + i) % GROUP_SLOTS] = stored(pfn + i * PMD_PAGES);
     }
-    for (let i = 0; i < count; i++) this.#pmds[slot + i] = stored(pfn + i * PMD_PAGES);
     this.#count += count;
   }
 
@@ -84,12 +86,22 @@ export class AddressSpaceEntries {
 
   /** Calls `each` for every entry that touches pages [first, end), in file order. `each` may not add entries. */
   forEach(first: number, end: number, each: (index: number, pfn: number, order: number) => void): void {
-    if (this.#count === 0) return;
-    for (let slot = Math.floor(first / PMD_PAGES); slot * PMD_PAGES < end; slot++) {
+    for (const slot of this.#slotsIn(Math.floor(first / PMD_PAGES), Math.ceil(end / PMD_PAGES))) {
       const pmd = this.pmdAt(slot);
       if (pmd >= 0) each(slot * PMD_PAGES, pmd, PMD_ORDER);
       else this.#forEachPte(slot, first, end, each);
     }
+  }
+
+  /** The slots in [first, end) that have entries, in file order. */
+  #slotsIn(first: number, end: number): number[] {
+    const slots = [...this.#ptes.keys()].filter((slot) => slot >= first && slot < end);
+    for (const [group, pmds] of this.#pmds) {
+      const start = group * GROUP_SLOTS;
+      const last = Math.min(GROUP_SLOTS, end - start);
+      for (let i = Math.max(0, first - start); i < last; i++) if (pmds[i] !== NOTHING) slots.push(start + i);
+    }
+    return slots.sort((a, b) => a - b);
   }
 
   #forEachPte(
@@ -109,9 +121,8 @@ export class AddressSpaceEntries {
 
   /** Forgets every entry, after calling `each` for it. */
   clear(each: (index: number, pfn: number, order: number) => void): void {
-    if (this.#count === 0) return;
-    this.forEach(0, this.#endPage(), each);
-    this.#pmds.fill(NOTHING);
+    this.forEach(0, Number.POSITIVE_INFINITY, each);
+    this.#pmds.clear();
     this.#ptes.clear();
     this.#count = 0;
   }
@@ -119,13 +130,7 @@ export class AddressSpaceEntries {
   /** The entries as a list, for inspection. */
   list(): Entry[] {
     const entries: Entry[] = [];
-    this.forEach(0, this.#endPage(), (index, pfn, order) => entries.push({ index, pfn, order }));
+    this.forEach(0, Number.POSITIVE_INFINITY, (index, pfn, order) => entries.push({ index, pfn, order }));
     return entries;
-  }
-
-  #endPage(): number {
-    let slots = this.#pmds.length;
-    for (const slot of this.#ptes.keys()) slots = Math.max(slots, slot + 1);
-    return slots * PMD_PAGES;
   }
 }

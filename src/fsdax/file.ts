@@ -1,17 +1,21 @@
+import fs from 'node:fs';
 import type { DaxDevice } from '../dax/index.js';
 import { DaxError, fail } from '../libc/index.js';
 import type { MapOptions, Mapping, PhysicalRange } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
-import { ensureMemory, forgetThere } from './backing.js';
+import { ensureMemory, pagesThere } from './backing.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
 import { fillByWrite } from './new-data.js';
 import { FilePages } from './pages.js';
-import { FilePieces } from './pieces.js';
+import { FilePieces, type MemoryBehind } from './pieces.js';
 
 /** From here on, zeroing by giving pages back beats storing zeroes. */
 const DISCARD_BYTES = 2 ** 18;
+
+/** From here on, whether a process can map so many is asked. */
+const MANY_PIECES = 1024;
 
 type Access = MapOptions['access'];
 
@@ -31,7 +35,7 @@ export class DaxFile implements AddressSpace {
     this.#device = device;
     this.#provider = provider;
     this.#pieces = new FilePieces(device, provider);
-    this.#pages = new FilePages(device.pages, this, provider.size);
+    this.#pages = new FilePages(device.pages, this);
   }
 
   get name(): string {
@@ -48,6 +52,11 @@ export class DaxFile implements AddressSpace {
     return this.#mappings.size;
   }
 
+  /** Times that a store went over failed memory: whoever shares the machine is to be told that pages are good again. */
+  get recoveries(): number {
+    return this.#pieces.recoveries;
+  }
+
   /** The pages faulted in so far, for inspection. */
   entries(): Entry[] {
     return this.#pages.list();
@@ -62,10 +71,9 @@ export class DaxFile implements AddressSpace {
     checkPosition(this.name, position);
     const length = Math.min(into.length, Math.max(0, this.size - position));
     if (length === 0) return 0;
-    this.#pieces.checkBacking(position, length);
     this.#pieces.ensureThere(position, length, false);
     this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
-      into.set(this.#device.memory.bytes(hpa, bytes), offset - position);
+      into.set(this.#pieces.bytes(hpa, bytes), offset - position);
     });
     return length;
   }
@@ -86,12 +94,12 @@ export class DaxFile implements AddressSpace {
         { path: this.name },
       );
     }
-    this.#pieces.checkBacking(position, bytes.length);
     this.#pieces.ensureThere(position, bytes.length, true);
     this.#pieces.walk(position, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
       const piece = bytes.subarray(offset - position, offset - position + count);
+      const memory = this.#pieces.bytes(hpa, count);
       if (this.#pieces.isPoisoned(hpa, count)) this.#pieces.recover(deviceOffset, piece, offset);
-      else this.#device.memory.bytes(hpa, count).set(piece);
+      else memory.set(piece);
     });
     return bytes.length;
   }
@@ -102,14 +110,13 @@ export class DaxFile implements AddressSpace {
    */
   fill(position: number, length: number, source: (into: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
-    this.#pieces.checkBacking(position, length);
     this.#pieces.walk(position, length, 'recovery', (offset, hpa, bytes, deviceOffset) => {
       if (this.#pieces.isPoisoned(hpa, bytes)) {
         const repaired = new Uint8Array(bytes);
         source(repaired, offset);
         this.#pieces.recover(deviceOffset, repaired, offset);
       } else if (!fillByWrite(this.#device.memory, hpa, bytes, offset, source)) {
-        source(this.#device.memory.bytes(hpa, bytes), offset);
+        source(this.#pieces.bytes(hpa, bytes), offset);
       }
     });
   }
@@ -117,25 +124,34 @@ export class DaxFile implements AddressSpace {
   /** Shows `sink` the file's memory, piece by piece: a copy to a file needs no buffer of ours. */
   drain(position: number, length: number, sink: (bytes: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
-    this.#pieces.checkBacking(position, length);
     this.#pieces.ensureThere(position, length, false);
     this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
-      sink(this.#device.memory.bytes(hpa, bytes), offset);
+      sink(this.#pieces.bytes(hpa, bytes), offset);
     });
   }
 
-  /** Makes sure that every store to the file finds memory. @throws DaxError ENOSPC a sparse backing cannot grow */
-  ensureMemory(): void {
-    this.#pieces.walk(0, this.size, 'recovery', (_offset, hpa, bytes) => {
+  /** Makes sure that every store to a range of the file finds memory. @throws DaxError ENOSPC a sparse backing cannot grow */
+  ensureMemory(offset = 0, length = this.size - offset): void {
+    this.#pieces.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
       ensureMemory(this.#device.memory, hpa, bytes);
     });
+  }
+
+  /** Proves that a range has its memory now. @throws DaxError EIO naming the file behind it, its end and the range */
+  checkMemory(offset: number, length: number): void {
+    this.#pieces.memoryOf(offset, length).check();
+  }
+
+  /** What checkMemory() asks, made ready for asking often. */
+  memoryOf(offset: number, length: number): MemoryBehind {
+    return this.#pieces.memoryOf(offset, length);
   }
 
   /** Zeroes a range: whole pages by the device (punched out where that is faster), edges by stores. */
   zero(offset: number, length: number): void {
     checkPosition(this.name, offset);
     if (length === 0) return;
-    this.#pieces.checkMemory(offset, length);
+    this.checkMemory(offset, length);
     const end = offset + length;
     const firstPage = Math.min(roundUp(offset, PAGE_SIZE), end);
     const lastPage = Math.max(firstPage, end - (end % PAGE_SIZE));
@@ -151,8 +167,8 @@ export class DaxFile implements AddressSpace {
 
   /** Zeroes pages without touching them, where the backing can: fresh pages are zero. */
   #discard(hpa: number, bytes: number): void {
+    pagesThere(this.#device).forget();
     for (const { backing, offset, length } of this.#device.memory.locate(hpa, bytes)) {
-      forgetThere(backing);
       backing.zero(offset, length);
     }
     this.#device.pages.unpoison(hpa / PAGE_SIZE, bytes / PAGE_SIZE);
@@ -161,9 +177,10 @@ export class DaxFile implements AddressSpace {
   #zeroEdge(offset: number, length: number): void {
     if (length <= 0) return;
     this.#pieces.walk(offset, length, 'recovery', (position, hpa, bytes, deviceOffset) => {
+      const memory = this.#pieces.bytes(hpa, bytes);
       if (this.#pieces.isPoisoned(hpa, bytes))
         this.#pieces.recover(deviceOffset, new Uint8Array(bytes), position);
-      else this.#device.memory.bytes(hpa, bytes).fill(0);
+      else memory.fill(0);
     });
   }
 
@@ -280,19 +297,43 @@ export class DaxFile implements AddressSpace {
 
   /** Makes entries for whole pages of [start, end) and returns where they lie, adjacent pieces as one. */
   #fault(start: number, end: number): PhysicalRange[] {
-    const ranges: PhysicalRange[] = [];
-    let last: PhysicalRange | undefined;
+    const ranges = this.#rangesOf(start, end);
     this.#pieces.walk(start, end - start, 'access', (offset, hpa, bytes, _deviceOffset, shared) => {
-      if (last && last.start + last.length === hpa) {
-        last.length += bytes;
-      } else {
-        last = { start: hpa, length: bytes };
-        ranges.push(last);
-      }
       this.#pages.insert(offset / PAGE_SIZE, hpa / PAGE_SIZE, bytes / PAGE_SIZE, shared);
     });
     return ranges;
   }
+
+  /** Before any entry is made: a file of more pieces than a process can map may have millions. @throws DaxError ENOMEM */
+  #rangesOf(start: number, end: number): PhysicalRange[] {
+    const ranges: PhysicalRange[] = [];
+    let last: PhysicalRange | undefined;
+    let most = MANY_PIECES;
+    this.#pieces.walk(start, end - start, 'access', (offset, hpa, bytes) => {
+      if (last && last.start + last.length === hpa) {
+        last.length += bytes;
+        return;
+      }
+      if (ranges.length === most) {
+        most = mappableRanges();
+        if (ranges.length >= most) {
+          fail(
+            'ENOMEM',
+            `${this.name}: ${end - start} bytes at ${start} are more than ${most} pieces (those up to byte ${offset} alone), ` +
+              'more than a process can map: raise sysctl vm.max_map_count, map a smaller part, or read()',
+            { path: this.name },
+          );
+        }
+      }
+      last = { start: hpa, length: bytes };
+      ranges.push(last);
+    });
+    return ranges;
+  }
+}
+
+function mappableRanges(): number {
+  return Number(fs.readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
 }
 
 function checkPosition(name: string, position: number): void {

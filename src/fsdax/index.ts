@@ -17,3 +17,4 @@ export { failMappings } from './failure.js';
 export { DaxFile } from './file.js';
 export type { Iomap, IomapProvider } from './iomap.js';
 export { DaxMapping } from './mapping.js';
+export { MemoryBehind } from './pieces.js';

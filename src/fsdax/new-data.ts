@@ -21,6 +21,8 @@ export function fillByWrite(
 ): boolean {
   const parts = memory.locate(hpa, length);
   if (!parts.every(({ backing }) => backing.kind === 'file' && backing.writable)) return false;
+  // write(2) past the end of a file that was cut would make it longer, with zeroes where the others' data was.
+  for (const part of parts) part.backing.checkRange(part.offset, part.length);
   const scratch = new Uint8Array(Math.min(length, SCRATCH_BYTES));
   let at = position;
   for (const part of parts) {

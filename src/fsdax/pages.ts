@@ -6,15 +6,12 @@ import { AddressSpaceEntries, type Entry } from './entries.js';
 export class FilePages {
   readonly #table: PageTable;
   readonly #owner: AddressSpace;
-  readonly #size: number;
   /** Made by the first fault: most files are never mapped. */
   #entries: AddressSpaceEntries | undefined;
 
-  /** @param size of the file, bytes */
-  constructor(table: PageTable, owner: AddressSpace, size: number) {
+  constructor(table: PageTable, owner: AddressSpace) {
     this.#table = table;
     this.#owner = owner;
-    this.#size = size;
   }
 
   list(): Entry[] {
@@ -23,7 +20,7 @@ export class FilePages {
 
   /** PMD entries where file range and pfn are 2 MiB aligned and inside the piece, else PTE entries. */
   insert(first: number, pfn: number, pages: number, shared: boolean): void {
-    this.#entries ??= new AddressSpaceEntries(this.#size / PAGE_SIZE);
+    this.#entries ??= new AddressSpaceEntries();
     const entries = this.#entries;
     for (let i = 0; i < pages; ) {
       const index = first + i;

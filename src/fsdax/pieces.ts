@@ -1,8 +1,8 @@
 import type { DaxDevice, DirectAccess } from '../dax/index.js';
 import { fail, hasCode } from '../libc/index.js';
-import type { Backing } from '../memory/index.js';
+import type { Backing, BackingPiece } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
-import { ensureThere } from './backing.js';
+import { ensureThere, isSparse, type PagesThere, pagesThere } from './backing.js';
 import type { IomapProvider } from './iomap.js';
 
 /** 'access' refuses poisoned pages (EIO), 'recovery' goes over them, to write. */
@@ -21,9 +21,11 @@ export type VisitPiece = (
 export class FilePieces {
   readonly #device: DaxDevice;
   readonly #provider: IomapProvider;
-  #isChecked = false;
-  /** All pages have been seen to be there: for loads only, or for stores as well. */
-  #isThere: 'for loads' | 'for stores' | null = null;
+  /** The device's memory has no holes: asked once, since nobody makes holes under a file that is there. */
+  #isDense: boolean | undefined;
+  #there: PagesThere | undefined;
+  /** Times that recover() wrote. */
+  recoveries = 0;
 
   constructor(device: DaxDevice, provider: IomapProvider) {
     this.#device = device;
@@ -84,6 +86,7 @@ export class FilePieces {
       good.set(bytes);
     }
     const { name } = this.#provider;
+    this.recoveries++;
     const done = this.#device.recoveryWrite((deviceOffset - inPage) / PAGE_SIZE, inPage, good);
     if (done !== good.length) {
       fail(
@@ -94,58 +97,78 @@ export class FilePieces {
     }
   }
 
-  /**
-   * An image file may be shorter than the device its superblock names. Metadata reads as zero there; data
-   * does not: it is gone, and that is an error. Asked once for the whole file, since images do not shrink.
-   */
-  checkBacking(offset: number, length: number): void {
-    if (this.#isChecked) return;
-    try {
-      this.checkMemory(0, this.#provider.size);
-      this.#isChecked = true;
-    } catch (error) {
-      if (!hasCode(error, 'EIO')) throw error;
-      this.checkMemory(offset, length);
-    }
+  /** Our own view of one piece, proven to be there now. @throws DaxError EIO data past the end of an image, or of a file that was cut */
+  bytes(hpa: number, length: number): Uint8Array {
+    return this.#device.memory.dataBytes(hpa, length);
   }
 
   /**
    * A sparse backing has no page for a hole, and may get none when its file system is full: an error now, where
-   * the first touch would be a fatal signal. Asked once for the whole file, since holes are not made again.
+   * the first touch would be a fatal signal. Only the pages of the range are looked at, or taken.
    * @throws DaxError ENOSPC
    */
   ensureThere(offset: number, length: number, stores: boolean): void {
-    if (this.#isThere === 'for stores' || (this.#isThere !== null && !stores)) return;
-    try {
-      this.#ensureRange(0, this.#provider.size, stores);
-      this.#isThere = stores ? 'for stores' : 'for loads';
-    } catch (error) {
-      if (!hasCode(error, 'ENOSPC', 'EIO')) throw error;
-      this.#ensureRange(offset, length, stores);
+    this.#isDense ??= !isSparseDevice(this.#device);
+    if (this.#isDense) return;
+    this.#there ??= pagesThere(this.#device);
+    const there = this.#there;
+    this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
+      if (there.has(hpa, bytes, stores)) return;
+      ensureThere(this.#device.memory, hpa, bytes, stores);
+      there.add(hpa, bytes, stores);
+    });
+  }
+
+  /** The backings behind a range, each asked once, however many pieces there are. */
+  memoryOf(offset: number, length: number): MemoryBehind {
+    const behind = new MemoryBehind();
+    this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
+      for (const piece of this.#device.memory.locate(hpa, bytes)) behind.add(piece);
+    });
+    return behind;
+  }
+}
+
+/** The parts of backings that something lies in: from its first byte there to its last. */
+export class MemoryBehind {
+  readonly #used = new Map<Backing, { start: number; end: number }>();
+
+  add({ backing, offset, length }: BackingPiece): void {
+    const known = this.#used.get(backing);
+    if (!known) this.#used.set(backing, { start: offset, end: offset + length });
+    else {
+      known.start = Math.min(known.start, offset);
+      known.end = Math.max(known.end, offset + length);
     }
   }
 
-  #ensureRange(offset: number, length: number, stores: boolean): void {
-    this.checkMemory(offset, length);
-    this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
-      ensureThere(this.#device.memory, hpa, bytes, stores);
-    });
+  /** What something else lies in, too. */
+  join(other: MemoryBehind): this {
+    for (const [backing, { start, end }] of other.#used)
+      this.add({ backing, offset: start, length: end - start });
+    return this;
   }
 
-  /** EIO where a backing ends before the bytes of a range: asked once a backing, however many pieces there are. */
-  checkMemory(offset: number, length: number): void {
-    const used = new Map<Backing, { start: number; end: number }>();
-    this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
-      for (const piece of this.#device.memory.locate(hpa, bytes)) {
-        const end = piece.offset + piece.length;
-        const known = used.get(piece.backing);
-        if (!known) used.set(piece.backing, { start: piece.offset, end });
-        else {
-          known.start = Math.min(known.start, piece.offset);
-          known.end = Math.max(known.end, end);
-        }
-      }
-    });
-    for (const [backing, { start, end }] of used) backing.checkRange(start, end - start);
+  /** Proves that all of it is there now. One question a backing. @throws DaxError EIO naming the file, its end and the range */
+  check(): void {
+    for (const [backing, { start, end }] of this.#used) {
+      // Devices and sealed memory do not shrink; asking a device costs a file of sysfs.
+      if (backing.kind !== 'devdax' && backing.kind !== 'memfd') backing.checkRange(start, end - start);
+    }
   }
+}
+
+/** Whether any memory of a device is a file with holes: one question a backing, whatever the device's size. */
+function isSparseDevice(device: DaxDevice): boolean {
+  const asked = new Set<Backing>();
+  for (let page = 0; page * PAGE_SIZE < device.size; ) {
+    const { hpa, pages } = device.directAccess(page, device.size / PAGE_SIZE - page, 'recovery');
+    for (const { backing } of device.memory.locate(hpa, pages * PAGE_SIZE)) {
+      if (asked.has(backing)) continue;
+      if (isSparse(backing)) return true;
+      asked.add(backing);
+    }
+    page += pages;
+  }
+  return false;
 }

@@ -82,6 +82,9 @@ function replySender({ deviceFd, dispatcher, onReport }: LoopOptions): () => Loo
 function afterFailedReply(errno: number, onReport: (error: unknown) => void): LoopEnd | null {
   const code = codeOf(errno);
   if (code === 'ENODEV') return 'unmounted';
-  if (code !== 'ENOENT' && code !== 'EINTR') onReport(new Error(`the kernel refused a reply: ${code}`));
+  // The kernel has ended the request with EIO.
+  const why =
+    code === 'EFAULT' ? ': memory of the answer is gone, the file behind it was cut or is full of holes' : '';
+  if (code !== 'ENOENT' && code !== 'EINTR') onReport(new Error(`the kernel refused a reply: ${code}${why}`));
   return null;
 }

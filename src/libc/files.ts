@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
-import { lastErrno, lazy } from './load.js';
+import { lastErrno, lazy, type NativeFunction, native } from './load.js';
 import { addressOf } from './memory.js';
 
 const F_OFD_GETLK = 36;
@@ -21,6 +21,7 @@ const F_GETLEASE = 1025;
 const F_RDLCK = 0;
 const F_UNLCK = 2;
 const SIGURG = 23;
+const SEEK_END = 2;
 const SEEK_HOLE = 4;
 
 const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
@@ -28,6 +29,7 @@ const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
 const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
 const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
 const lseekNative = lazy('int64_t lseek(int fd, int64_t offset, int whence)');
+let seekNative: NativeFunction | undefined;
 const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
 
 /** A file that no mapping can outlive by shrinking: memory with a descriptor but no name. */
@@ -61,6 +63,21 @@ export function nextHole(fd: number, offset: number): number {
   if (at < 0)
     throw new DaxError(codeOf(lastErrno()), `no hole found from ${offset} on`, { syscall: 'lseek' });
   return at;
+}
+
+/**
+ * How long a file is now, for a fifth of what fs.fstat costs: it is asked before every access to a file that is memory.
+ * Moves the descriptor's position, as nextHole().
+ */
+export function fileSize(fd: number): number {
+  // Bound by itself: lazy() would double the cost.
+  seekNative ??= native().libc.func('intptr_t lseek(int fd, intptr_t offset, int whence)') as NativeFunction;
+  const size = seekNative(fd, 0, SEEK_END);
+  if (size < 0)
+    throw new DaxError(codeOf(lastErrno()), `the size of descriptor ${fd} is not known`, {
+      syscall: 'lseek',
+    });
+  return size;
 }
 
 /** Frees the pages of a range; they read as zeroes afterwards. The file keeps its size. */

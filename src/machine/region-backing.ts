@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, DaxError, fail, fallocate } from '../libc/index.js';
+import { asDaxError, DaxError, fail, fallocate, hasCode } from '../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../memory/index.js';
 import { requireDevdaxMode } from './kernel/raw-access.js';
 import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
@@ -82,6 +82,9 @@ export class RegionBacking implements Backing {
   checkRange(offset: number, length: number): void {
     this.real.checkRange(offset, length);
   }
+  endNow(): number {
+    return this.real.endNow();
+  }
   zero(offset: number, length: number): void {
     this.real.zero(offset, length);
   }
@@ -162,11 +165,28 @@ export function takeUserBacking(
         { path: absolute },
       );
     }
-    if (!sparse && backing.kind !== 'devdax') fallocate(backing.fd, offset, length);
+    if (!sparse && backing.kind !== 'devdax') takeSpace(backing, offset, length);
     return new RegionBacking(recordOf(backing, absolute, offset, sparse, false), length, '', backing);
   } catch (error) {
     backing.close();
     throw asDaxError(error, `${absolute} cannot back a region`, absolute);
+  }
+}
+
+/** Every byte of a user's file has its space. Where that cannot be reserved, the user writes it: the file may be in use. */
+function takeSpace(backing: Backing, offset: number, length: number): void {
+  try {
+    fallocate(backing.fd, offset, length);
+  } catch (error) {
+    if (!hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) throw error;
+    const { blocks, size } = fs.fstatSync(backing.fd);
+    if (blocks * 512 >= size) return;
+    fail(
+      'EOPNOTSUPP',
+      `${backing.name}: its file system cannot reserve space for it: write the file full first (dd if=/dev/zero), or take it with its holes ` +
+        '(--sparse) and keep enough space free there: a store that finds none ends the process',
+      { path: backing.name, cause: error },
+    );
   }
 }
 

@@ -28,6 +28,8 @@ export interface Backing {
    * @throws EIO naming the file, its end and the range
    */
   checkRange(offset: number, length: number): void;
+  /** Bytes that are there now. */
+  endNow(): number;
   /** Makes a range read as zeroes: by a hole punch where the file system has it, else by storing zeroes. */
   zero(offset: number, length: number): void;
   /** Makes a range durable where the backing is persistent; else nothing. */

@@ -134,7 +134,16 @@ export class DaxBacking implements Backing {
   }
 
   checkRange(offset: number, length: number): void {
-    checkInside(this.name, this.#sizeNow(), offset, length);
+    checkInside(this.name, this.endNow(), offset, length);
+  }
+
+  /** Asked at every map and create, so of the one file; when that is gone, the whole way tells what has become of the device. */
+  endNow(): number {
+    try {
+      return readBytes(this.name, this.#sizePath);
+    } catch {
+      return readDaxNode(this.name, this.#rdev, this.#sysfs).size;
+    }
   }
 
   zero(offset: number, length: number): void {
@@ -177,15 +186,6 @@ export class DaxBacking implements Backing {
       throw errorAbout(error, `${this.name} cannot be mapped to flush it`, this.name);
     }
     return this.#lines.address + offset;
-  }
-
-  /** Asked at every map and create, so of the one file; when that is gone, the whole way tells what has become of the device. */
-  #sizeNow(): number {
-    try {
-      return readBytes(this.name, this.#sizePath);
-    } catch {
-      return readDaxNode(this.name, this.#rdev, this.#sysfs).size;
-    }
   }
 
   #withMemory(offset: number, length: number, writable: boolean, use: (address: number) => void): void {

@@ -4,6 +4,7 @@ import {
   dropCacheLines,
   fail,
   fallocate,
+  fileSize,
   hasCode,
   msync,
   persistMemory,
@@ -21,6 +22,7 @@ import { withShortMapping } from './short-mapping.js';
 /** Freed and allocated again at a time: bounds what another process can snatch from a full tmpfs in between. */
 const REFILL_BYTES = 64 * 2 ** 20;
 const BLOCK_BYTES = 512;
+const ZEROES_BYTES = 2 ** 20;
 const ALLOCATION_RETRIES = 16;
 
 export interface FileFacts {
@@ -70,7 +72,11 @@ export class FileBacking implements Backing {
   }
 
   checkRange(offset: number, length: number): void {
-    checkInside(this.name, fs.fstatSync(this.fd).size, offset, length);
+    checkInside(this.name, this.endNow(), offset, length);
+  }
+
+  endNow(): number {
+    return fileSize(this.fd);
   }
 
   zero(offset: number, length: number): void {
@@ -78,16 +84,28 @@ export class FileBacking implements Backing {
       fail('EACCES', `${this.name} is open for reading: open it writable to zero it`, { path: this.name });
     this.checkRange(offset, length);
     try {
-      if (this.kind === 'hugetlbfs') this.#clear(offset, length);
-      else if (this.#isSparse()) punchHole(this.fd, offset, length);
-      else if (!zeroRange(this.fd, offset, length)) this.#refill(offset, length);
+      this.#zeroSomehow(offset, length);
     } catch (error) {
       throw errorAbout(error, `zeroing bytes ${offset}..${offset + length} of ${this.name}`, this.name);
     }
   }
 
+  #zeroSomehow(offset: number, length: number): void {
+    try {
+      if (this.kind === 'hugetlbfs') this.#clear(offset, length);
+      else if (this.#isSparse()) punchHole(this.fd, offset, length);
+      else if (!zeroRange(this.fd, offset, length)) this.#refill(offset, length);
+    } catch (error) {
+      if (!hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) throw error;
+      writeZeroes(this.fd, offset, length);
+    }
+  }
+
   sync(offset: number, length: number): void {
     checkByteRange(this.name, offset, length);
+    // What was there and is gone cannot be made durable. What an image never had (it reads as zero) is nobody's loss.
+    const end = Math.min(offset + length, this.size);
+    if (end > offset) this.checkRange(offset, end - offset);
     if (!this.coherent) this.#withLines(offset, length, (address) => persistMemory(address, length));
     if (!this.persistent) return;
     // msync writes back what any mapping of any process dirtied in the range, and no other part of the file.
@@ -150,5 +168,13 @@ export function allocate(fd: number, offset: number, length: number): void {
     } catch (error) {
       if (!hasCode(error, 'EINTR') || tries === ALLOCATION_RETRIES) throw error;
     }
+  }
+}
+
+/** Space for new bytes of a file where the file system cannot allocate (ext3, NFS, 9p): written, it is there. */
+export function writeZeroes(fd: number, offset: number, length: number): void {
+  const zeroes = new Uint8Array(Math.min(length, ZEROES_BYTES));
+  for (let done = 0; done < length; ) {
+    done += fs.writeSync(fd, zeroes, 0, Math.min(zeroes.length, length - done), offset + done);
   }
 }

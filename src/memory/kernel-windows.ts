@@ -1,3 +1,6 @@
+import { addressOf } from '../libc/index.js';
+import type { Backing } from './backing.js';
+import { PAGE_BYTES } from './backing-range.js';
 import type { Access } from './mapping.js';
 import { checkPieces, type Piece } from './pieces.js';
 import { place } from './placement.js';
@@ -42,8 +45,14 @@ export function openOwnView(
   label: string,
   onCollected: () => void,
 ): OwnView {
-  checkPieces(pieces);
+  // A window is wider than what is asked for, and may reach past the end of a file that was cut: each access is checked for
+  // itself. Mapping past the end of a huge page file would make it longer.
+  checkPieces(pieces.filter(({ backing }) => backing !== null && !isPlainFile(backing)));
   return mappingRegistry.open(place(pieces, ownAccess(pieces), label), length, label, onCollected);
+}
+
+function isPlainFile({ kind, granule }: Backing): boolean {
+  return kind !== 'devdax' && granule === PAGE_BYTES;
 }
 
 function ownAccess(pieces: readonly Piece[]): Access {
@@ -64,6 +73,8 @@ export class RangeWindows {
   /** By number; looked at directly by the hot path. */
   readonly buffers: (ArrayBuffer | undefined)[] = [];
   readonly #spans: Span[] = [];
+  /** By number: where the windows are in this process; 0 or nothing until asked for. */
+  readonly #addresses: number[] = [];
   readonly #range: WindowSource;
 
   constructor(range: WindowSource) {
@@ -84,8 +95,18 @@ export class RangeWindows {
     return { buffer, start };
   }
 
+  /** Where byte `from` of the range is in this process, in a window that holds `from`..`to`; undefined when none does. */
+  address(from: number, to: number): number | undefined {
+    const window = this.open(from, to);
+    if (window === undefined) return undefined;
+    const index = windowIndex(from, to);
+    this.#addresses[index] ||= addressOf(window.buffer);
+    return this.#addresses[index]! + from - window.start;
+  }
+
   end(): void {
     this.buffers.length = 0;
+    this.#addresses.length = 0;
     for (const span of this.#spans.splice(0)) mappingRegistry.end(span);
   }
 

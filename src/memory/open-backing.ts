@@ -16,7 +16,7 @@ import {
 import type { Backing } from './backing.js';
 import { PAGE_BYTES } from './backing-range.js';
 import { DaxBacking, readDaxNode } from './dax-backing.js';
-import { allocate, FileBacking, type FileFacts } from './file-backing.js';
+import { allocate, FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
 import { errorAbout } from './file-errors.js';
 
 export interface OpenBackingOptions {
@@ -57,8 +57,8 @@ export function openBacking(path: string, options: OpenBackingOptions = {}): Bac
 }
 
 /**
- * Makes a new file of `size` zero bytes and opens it. All its space is allocated, so that no store can ever meet
- * a full disk; `sparse` leaves that out: for huge files that are hardly touched, where a full disk later is a crash.
+ * Makes a new file of `size` zero bytes and opens it. All its space is allocated (or written, where the file system cannot
+ * allocate), so that no store can ever meet a full disk; `sparse` leaves that out: for huge files that are hardly touched, where a full disk later is a crash.
  * @param options mode: the file's, whatever the umask; default 0600, since what is in it may be closed to others
  * @throws DaxError EEXIST, ENOENT, EACCES, EINVAL size; ENOSPC no room. On any error no file is left.
  */
@@ -172,6 +172,10 @@ function fillNewFile(path: string, fd: number, size: number, sparse: boolean): v
   try {
     allocate(fd, 0, size);
   } catch (error) {
+    if (hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) {
+      writeZeroes(fd, 0, size);
+      return;
+    }
     if (kind !== 'hugetlbfs' || !hasCode(error, 'ENOMEM', 'ENOSPC')) throw error;
     const needed = size / granule;
     fail(

@@ -72,14 +72,59 @@ export class PhysicalMemory {
   }
 
   /**
-   * Our own view of `length` bytes at a physical address, at most 4 GiB: what the kernel's direct map is to it. 0.1 us
-   * once its window is mapped. Valid until the range is removed, then its length is 0. Only to be written where the
-   * backing is writable. Zero-extended ranges read as zero beyond the backing's end.
+   * Our own view of `length` bytes at a physical address, at most 4 GiB: what the kernel's direct map is to it. Valid until
+   * the range is removed, then its length is 0; proven to be there now, so use it now (a view that is kept: assertThere()
+   * before each use). 0.3 us once its window is mapped, all of it the question how long the file is. Only to be written
+   * where the backing is writable. Zero-extended ranges read as zero beyond the backing's end.
    * @throws DaxError ENXIO no memory there, EIO the backing lost its end, ERANGE more than 4 GiB
    */
   bytes(start: number, length: number): Uint8Array {
+    if (length === 0) return new Uint8Array(0);
+    this.assertThere(start, length);
+    return this.view(start, length);
+  }
+
+  /** As bytes(), for the data of files: beyond the backing's end they are lost (EIO), not zero. */
+  dataBytes(start: number, length: number): Uint8Array {
+    if (length === 0) return new Uint8Array(0);
+    const range = this.#recent;
+    if (range !== undefined && start >= range.start && start + length <= range.end) {
+      range.assertBacked(start - range.start, start + length - range.start);
+    } else this.#ranges.walk(start, length, (each, from, to) => each.assertBacked(from, to));
+    return this.view(start, length);
+  }
+
+  /**
+   * Proves that our own views of these bytes can be touched now: nobody has cut the file behind them. One question to the kernel
+   * a range; none where memory does not shrink.
+   * @throws DaxError EIO naming the file, its end and the range; ENXIO no memory there
+   */
+  assertThere(start: number, length: number): void {
     const range = this.#recent;
     if (range !== undefined && length > 0 && start >= range.start && start + length <= range.end) {
+      range.assertThere(start - range.start, start + length - range.start);
+    } else this.#ranges.walk(start, length, (each, from, to) => each.assertThere(from, to));
+  }
+
+  /**
+   * Where our own view of these bytes is in this process, for the kernel to read them from. Nothing is checked: the kernel
+   * answers EFAULT where there is no memory any more.
+   * @throws DaxError ENXIO no memory there, ERANGE more than 64 MiB or bytes of two ranges
+   */
+  address(start: number, length: number): number {
+    const recent = this.#recent;
+    const isRecent = recent !== undefined && start >= recent.start && start < recent.end;
+    const range = isRecent ? recent : this.#ranges.find(start);
+    const address = range?.windows.address(start - range.start, start - range.start + length);
+    if (range === undefined)
+      fail('ENXIO', `there is no memory at 0x${start.toString(16)}: is the region gone?`);
+    return address ?? fail('ERANGE', `${length} bytes at 0x${start.toString(16)} are in no one view of ours`);
+  }
+
+  /** As bytes(), unproven: for a view that is kept, whose users ask assertThere() before each use. */
+  view(start: number, length: number): Uint8Array {
+    const range = this.#recent;
+    if (range !== undefined && start >= range.start && start + length <= range.end) {
       const from = start - range.start;
       const index = windowIndex(from, from + length);
       const window = range.windows.buffers[index];
@@ -88,7 +133,7 @@ export class PhysicalMemory {
         return new Uint8Array(window, inWindow, length);
       }
     }
-    return length === 0 ? new Uint8Array(0) : this.#firstBytes(start, length);
+    return this.#firstBytes(start, length);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { fail } from '../libc/index.js';
 import type { Backing } from './backing.js';
-import { checkByteRange, PAGE_BYTES } from './backing-range.js';
+import { checkByteRange, checkInside, PAGE_BYTES } from './backing-range.js';
 import { RangeWindows } from './kernel-windows.js';
 import type { PhysicalRange } from './mapping.js';
 import { appendPiece, type Piece } from './pieces.js';
@@ -25,6 +25,8 @@ export class InsertedRange {
   readonly windows: RangeWindows;
   /** Bytes from the start that the backing has. */
   readonly #backed: number;
+  /** Others may cut a file at any time; devices and sealed memory do not shrink. */
+  readonly #canShrink: boolean;
 
   constructor({ start, length, backing, offset, zeroExtend = false }: BackedRange) {
     this.start = start;
@@ -33,7 +35,25 @@ export class InsertedRange {
     this.backing = backing;
     this.offset = offset;
     this.#backed = zeroExtend ? Math.max(0, Math.min(length, backing.size - offset)) : length;
+    this.#canShrink = backing.kind === 'file' || backing.kind === 'tmpfs' || backing.kind === 'hugetlbfs';
     this.windows = new RangeWindows(this);
+  }
+
+  /**
+   * Proves, now, that a load or store of bytes `from`..`to` finds memory: a file that was cut would be a fatal SIGBUS. One
+   * question to the kernel. Bytes that the backing never had are zeroes of ours.
+   * @throws DaxError EIO naming the file, its end and the range
+   */
+  assertThere(from: number, to: number): void {
+    if (!this.#canShrink) return;
+    const end = Math.min(to, this.#backed);
+    if (end > from) this.backing.checkRange(this.offset + from, end - from);
+  }
+
+  /** The same for file data, of which bytes that the backing never had are lost, not zero. @throws DaxError EIO */
+  assertBacked(from: number, to: number): void {
+    if (to > this.#backed) checkInside(this.backing.name, this.backing.size, this.offset + from, to - from);
+    this.assertThere(from, to);
   }
 
   /** Pieces for our own view of bytes `from`..`to` of the range: what the backing does not have is zeroes. */

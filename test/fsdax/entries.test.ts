@@ -6,7 +6,7 @@ const PMD_PAGES = 512;
 
 describe('address space entries', () => {
   it('a fresh table has none', () => {
-    const entries = new AddressSpaceEntries(1000);
+    const entries = new AddressSpaceEntries();
     expect(entries.count).toBe(0);
     expect(entries.list()).toEqual([]);
     expect(entries.pmdAt(0)).toBe(-1);
@@ -14,7 +14,7 @@ describe('address space entries', () => {
   });
 
   it('a run of PMD entries gives each slot its pfn', () => {
-    const entries = new AddressSpaceEntries(4 * PMD_PAGES);
+    const entries = new AddressSpaceEntries();
     entries.setPmds(1, 2, 0);
     expect(entries.list()).toEqual([
       { index: 512, pfn: 0, order: 9 },
@@ -23,15 +23,15 @@ describe('address space entries', () => {
   });
 
   it('PTE entries keep their slot from a PMD', () => {
-    const entries = new AddressSpaceEntries(4 * PMD_PAGES);
+    const entries = new AddressSpaceEntries();
     entries.setPtes(PMD_PAGES + 5, 3, 77);
     expect(entries.freePmds(0, 4)).toBe(1);
     expect(entries.freePtes(PMD_PAGES, 10)).toBe(5);
     expect(entries.freePtes(PMD_PAGES + 5, 10)).toBe(0);
   });
 
-  it('entries past the size the table was made for are kept', () => {
-    const entries = new AddressSpaceEntries(1);
+  it('entries are kept wherever in the file they are', () => {
+    const entries = new AddressSpaceEntries();
     entries.setPmds(3, 1, 4096);
     entries.setPtes(5 * PMD_PAGES, 1, 9);
     expect(entries.list().map(({ index }) => index)).toEqual([3 * PMD_PAGES, 5 * PMD_PAGES]);
@@ -44,7 +44,7 @@ describe('address space entries', () => {
         fc.nat(8 * PMD_PAGES),
         fc.nat(8 * PMD_PAGES),
         (made, a, b) => {
-          const entries = new AddressSpaceEntries(8 * PMD_PAGES);
+          const entries = new AddressSpaceEntries();
           const expected = new Map<number, { pfn: number; order: number }>();
           for (const [slot, big, page] of made) {
             const index = slot * PMD_PAGES + (big ? 0 : page);

@@ -68,12 +68,16 @@ export const fileCommands: readonly CommandSpec[] = [
       ['-u, --uid <UID>', 'owner on the volume (default: yours)'],
       ['-g, --gid <GID>', 'group on the volume (default: yours)'],
       ['-t, --threads <N>', 'accepted as famfs does; one thread fills the memory bus'],
+      [
+        '--salvage',
+        'read what is left of a source whose superblock or log has lost memory; the rest is told',
+      ],
       ...striping,
     ],
     explanation:
       'Copies into a volume, out of it, or from one to another. A file appears when it is whole: a copy that is interrupted leaves ' +
       'nothing behind. A file of the same size that is there is overwritten in place; of another size, refused, because famfs files ' +
-      'keep their size. Empty files cannot exist on famfs: they are reported, the rest is copied, and the exit status is 1.',
+      'keep their size; overwriting repairs failed memory under it. Empty files cannot exist on famfs: they are reported, the rest is copied, and the exit status is 1.',
     examples: [
       'udax cp table.arrow dax0.0:/',
       'udax cp -r ./models dax0.0:/',

@@ -14,6 +14,7 @@ import { count, humanSize } from '../output/human.js';
 interface CpFlags extends OwnershipFlags, StripeFlags {
   recursive?: boolean;
   threads?: string;
+  salvage?: boolean;
 }
 
 /** `udax cp` */
@@ -29,14 +30,14 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
     ...stripeOf(flags),
     ...(flags.threads === undefined ? {} : { threads: integerArgument(flags.threads, '-t THREADS', 1, 256) }),
   };
-  const volumes = new OpenVolumes(context);
+  const volumes = new OpenVolumes(context, flags.salvage ?? false);
   try {
     const target = volumes.place(destination, destination);
     const job: CopyJob = { target, options, signal: context.interruptible() };
     const steps = planAll(addresses, destination, target, volumes, flags.recursive ?? false);
     const done = await copySteps(job, steps, (line) => context.output.note(line));
     context.show(done, () => (done.files + done.directories > 0 ? summary(done, destination.text) : ''));
-    if (done.failures.length > 0) throw new AlreadyReported();
+    if (done.failures.length > 0 || volumes.haveLosses) throw new AlreadyReported();
   } finally {
     volumes.close();
   }
@@ -71,10 +72,13 @@ function planAll(
 /** The volumes of one copy, each device opened once, for writing when it is the destination's. */
 class OpenVolumes {
   readonly #context: Context;
+  readonly #salvage: boolean;
   readonly #open = new Map<string, { place: Place; volume: Volume; device: { close(): void } }>();
 
-  constructor(context: Context) {
+  /** @param salvage sources are read as far as they can be */
+  constructor(context: Context, salvage: boolean) {
     this.#context = context;
+    this.#salvage = salvage;
   }
 
   place(address: Address, destination: Address): Place {
@@ -86,7 +90,8 @@ class OpenVolumes {
     let volume: Volume;
     try {
       const { role } = this.#context;
-      volume = mountFamfsOn(device, { readOnly: !writable, ...(role && { role }) });
+      const salvage = this.#salvage && !writable;
+      volume = mountFamfsOn(device, { readOnly: !writable, salvage, ...(role && { role }) });
     } catch (error) {
       device.close();
       throw error;
@@ -95,6 +100,11 @@ class OpenVolumes {
     const place = volumePlace(address.device, volume);
     this.#open.set(address.device, { place, volume, device });
     return place;
+  }
+
+  /** Something of what is being salvaged cannot be read: it was told when it was opened. */
+  get haveLosses(): boolean {
+    return [...this.#open.values()].some(({ volume }) => volume.isSalvage && volume.problems.length > 0);
   }
 
   close(): void {

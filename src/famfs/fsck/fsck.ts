@@ -3,7 +3,7 @@
  * A superblock that fails its check ends it (nothing else can be trusted); a bad log header does not: the
  * superblock says where the entries are.
  */
-import { DaxError } from '../../libc/index.js';
+import { DaxError, hasCode } from '../../libc/index.js';
 import type { AllocationMap } from '../media/allocation-map.js';
 import { newAllocationMap } from '../media/allocator.js';
 import {
@@ -21,7 +21,7 @@ import {
   logHeaderFaults,
   logHeaderNumberFaults,
 } from '../media/log.js';
-import type { Media } from '../media/media.js';
+import type { LostRange, Media } from '../media/media.js';
 import type { Problem } from '../media/problem.js';
 import { type Role, roleOf } from '../media/role.js';
 import {
@@ -34,6 +34,7 @@ import {
 import { interruptedTakeOver } from '../media/take-over.js';
 import { FileTree } from '../media/tree.js';
 import { type BucketReport, bucketReports } from './buckets.js';
+import { lostFiles, lostIn } from './lost-files.js';
 import { nameOverlaps } from './overlaps.js';
 
 export interface FsckOptions {
@@ -85,6 +86,9 @@ export interface FsckReport {
   buckets?: BucketReport;
 }
 
+const HOW_TO_SALVAGE = 'copy out what is left (udax cp -r --salvage DEVICE:/ DIR), udax mkfs -f, copy it in';
+const MAX_LOSSES = 100;
+
 /** Codes of replay's notes that a check must call errors. */
 const NOTES_THAT_ARE_ERRORS = new Set(['unknown-type']);
 
@@ -100,14 +104,35 @@ export function fsckMedia(media: Media, options: FsckOptions = {}): FsckReport {
     files: 0,
     directories: 0,
   };
-  const superblock = checkTheSuperblock(media, report, options);
-  if (superblock !== null) checkTheLog(media, superblock, report, options);
+  try {
+    const lost = media.lost?.(0, media.size) ?? [];
+    const superblock = checkTheSuperblock(media, report, options, lost);
+    if (superblock !== null) checkTheLog(media, superblock, report, options, lost);
+  } catch (error) {
+    // Memory that went away while we were looking at it.
+    if (!hasCode(error, 'EIO', 'ENODEV', 'ENXIO')) throw error;
+    report.errors.push({ code: 'memory', message: (error as Error).message });
+  }
   report.ok = report.errors.length === 0;
   return report;
 }
 
 /** @returns null when nothing behind it can be checked */
-function checkTheSuperblock(media: Media, report: FsckReport, options: FsckOptions): Superblock | null {
+function checkTheSuperblock(
+  media: Media,
+  report: FsckReport,
+  options: FsckOptions,
+  lost: readonly LostRange[],
+): Superblock | null {
+  const loss = lostIn(lost, 0, superblockLayout.size);
+  if (loss !== null) {
+    report.errors.push({
+      code: 'superblock-memory',
+      message: `the superblock cannot be read: ${loss.why}; ${HOW_TO_SALVAGE}`,
+      offset: loss.offset,
+    });
+    return null;
+  }
   const bytes = superblockBytes(media);
   const { problem } = checkSuperblock(bytes);
   if (problem !== null) report.errors.push(problem);
@@ -153,8 +178,40 @@ function noteTakeOver(media: Media, report: FsckReport): void {
   report.notes.push({ code: 'torn-take-over', message });
 }
 
-function checkTheLog(media: Media, superblock: Superblock, report: FsckReport, options: FsckOptions): void {
-  const log = Log.at(media, superblock);
+function checkTheLog(
+  media: Media,
+  superblock: Superblock,
+  report: FsckReport,
+  options: FsckOptions,
+  lost: readonly LostRange[],
+): void {
+  const log = Log.at(media, superblock, { pastLosses: true });
+  reportLostMetadata(superblock, report, lost);
+  if (log.lossAt(0, logHeaderLayout.size) === null) checkHeader(log, superblock, report);
+  const allocation = mapOf(superblock, report);
+  if (allocation === null) return;
+  const tree = new FileTree(superblock, log, { allocation });
+  tree.replay({ pastBadEntries: true });
+  collectReplay(tree, report, superblock);
+  report.errors.push(...lostFiles(tree, lost));
+  report.log = logReport(log, tree);
+  report.capacity = capacityReport(superblock, allocation, tree);
+  if (options.buckets !== undefined) report.buckets = bucketReports(superblock, allocation, options.buckets);
+}
+
+/** A mount refuses memory that failed anywhere before the data, used or not: so does a check. */
+function reportLostMetadata(superblock: Superblock, report: FsckReport, lost: readonly LostRange[]): void {
+  const end = superblock.logOffset + superblock.logLength;
+  const inMetadata = lost.filter(({ offset }) => offset < end);
+  for (const { offset, length, why } of inMetadata.slice(0, MAX_LOSSES)) {
+    const bytes = Math.min(length, end - offset);
+    const what = offset < superblock.logOffset ? 'superblock area' : 'log';
+    const message = `${bytes} bytes of the ${what} at byte ${offset} cannot be read: ${why}; ${HOW_TO_SALVAGE}`;
+    report.errors.push({ code: 'metadata-memory', message, offset });
+  }
+}
+
+function checkHeader(log: Log, superblock: Superblock, report: FsckReport): void {
   const header = log.headerBytes();
   const problem = checkLogHeader(header, log.offset);
   if (problem !== null) report.errors.push(problem);
@@ -165,14 +222,6 @@ function checkTheLog(media: Media, superblock: Superblock, report: FsckReport, o
     report.errors.push(...faults);
   }
   checkIndices(log, report);
-  const allocation = mapOf(superblock, report);
-  if (allocation === null) return;
-  const tree = new FileTree(superblock, log, { allocation });
-  tree.replay({ pastBadEntries: true });
-  collectReplay(tree, report, superblock);
-  report.log = logReport(log, tree);
-  report.capacity = capacityReport(superblock, allocation, tree);
-  if (options.buckets !== undefined) report.buckets = bucketReports(superblock, allocation, options.buckets);
 }
 
 /** next_index against the slots, and against next_seqnum: one ahead is what a killed writer leaves. */
@@ -222,13 +271,14 @@ function collectReplay(tree: FileTree, report: FsckReport, superblock: Superbloc
 }
 
 function logReport(log: Log, tree: FileTree): LogReport {
-  const nextIndex = log.nextIndex();
+  const isHeaderThere = log.lossAt(0, logHeaderLayout.size) === null;
+  const nextIndex = isHeaderThere ? log.nextIndex() : tree.nextIndex;
   return {
     length: log.length,
     slots: log.slots,
     lastIndex: log.slots - 1,
     nextIndex,
-    nextSeqnum: log.nextSeqnum(),
+    nextSeqnum: isHeaderThere ? log.nextSeqnum() : nextIndex,
     usedBytes: slotOffset(nextIndex),
     badEntries: tree.counts.badEntries,
   };

@@ -7,11 +7,16 @@ import { fail } from '../../libc/index.js';
 /** 2^31 units: 4 PiB of 2 MiB units, a map of 256 MiB that is only touched where used. */
 const MAX_UNITS = 2 ** 31;
 const FULL = 0xffffffff;
+/** Words that are known to be full together: a log that marks a huge device again and again visits them once. */
+const BLOCK_WORDS = 2 ** 13;
+const BLOCK_UNITS = BLOCK_WORDS * 32;
 
 export class AllocationMap {
   private readonly words: Uint32Array;
   /** No word before this one has a free bit (in `units`): where a search for the first free unit may start. */
   private firstMaybeFreeWord = 0;
+  /** By block: 1 when all its words are known to be full. Made when a range first spans whole blocks. */
+  private fullBlocks: Uint8Array | undefined;
 
   /** @throws EFBIG beyond 2^31 units */
   constructor(readonly units: number) {
@@ -37,6 +42,27 @@ export class AllocationMap {
   set(start: number, count: number): number {
     if ((start & 31) + count <= 32 && start + count <= this.units) return this.setInWord(start, count);
     let taken = 0;
+    const end = Math.min(start + count, this.units);
+    for (let unit = Math.max(0, start); unit < end; ) {
+      const blockEnd = (Math.floor(unit / BLOCK_UNITS) + 1) * BLOCK_UNITS;
+      const stop = Math.min(end, blockEnd);
+      const isWhole = unit === blockEnd - BLOCK_UNITS && stop === blockEnd;
+      taken += isWhole ? this.setBlock(unit) : this.setPart(unit, stop - unit);
+      unit = stop;
+    }
+    return taken;
+  }
+
+  private setBlock(start: number): number {
+    this.fullBlocks ??= new Uint8Array(Math.ceil(this.words.length / BLOCK_WORDS));
+    const block = start / BLOCK_UNITS;
+    if (this.fullBlocks[block] === 1) return BLOCK_UNITS;
+    this.fullBlocks[block] = 1;
+    return this.setPart(start, BLOCK_UNITS);
+  }
+
+  private setPart(start: number, count: number): number {
+    let taken = 0;
     this.eachWord(start, count, (index, mask) => {
       const word = this.words[index]!;
       taken += popcount(word & mask);
@@ -56,6 +82,8 @@ export class AllocationMap {
 
   /** Marks units as free. */
   clear(start: number, count: number): void {
+    if (count > 0)
+      this.fullBlocks?.fill(0, Math.floor(start / BLOCK_UNITS), Math.ceil((start + count) / BLOCK_UNITS));
     this.eachWord(start, count, (index, mask) => {
       this.words[index] = this.words[index]! & ~mask;
     });

@@ -30,8 +30,12 @@ export class LogAppender {
    * ENOSPC when fewer than `entries` slots are left: ask before space is allocated or anything is written.
    */
   assertRoom(entries = 1): void {
+    this.log.assertThere(this.log.length);
+    this.assertSlots(this.log.loadIndices().index, entries);
+  }
+
+  private assertSlots(used: number, entries: number): void {
     const { media, slots } = this.log;
-    const used = this.log.nextIndex();
     if (used + entries > slots) {
       fail(
         'ENOSPC',
@@ -49,8 +53,12 @@ export class LogAppender {
    * @throws EBADMSG when the indices disagree in any other way
    */
   repair(): boolean {
-    const index = this.log.nextIndex();
-    const seqnum = this.log.nextSeqnum();
+    this.log.assertThere();
+    const { index, seqnum } = this.log.loadIndices();
+    return this.repairTo(index, seqnum);
+  }
+
+  private repairTo(index: number, seqnum: number): boolean {
     if (seqnum === index) return false;
     if (seqnum !== index + 1) {
       fail(
@@ -68,12 +76,14 @@ export class LogAppender {
   /**
    * Publishes one entry.
    * @returns its index
-   * @throws ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold: then nothing was written
+   * @throws ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold; EIO the memory of the log was cut: then
+   * nothing was written
    */
   append(entry: NewLogEntry): number {
-    this.assertRoom();
-    this.repair();
-    const index = this.log.nextIndex();
+    this.log.assertThere(this.log.length);
+    const { index, seqnum } = this.log.loadIndices();
+    this.assertSlots(index, 1);
+    this.repairTo(index, seqnum);
     encodeEntry(this.entry, this.entryView, entry, index);
     const at = slotOffset(index);
     this.log.bytes.set(this.entry, at);

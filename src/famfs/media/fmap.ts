@@ -197,3 +197,52 @@ export function* pieces(fmap: Fmap, offset: number, length: number): Generator<F
   }
   if (pending !== null) yield pending;
 }
+
+/**
+ * The device ranges behind `length` bytes at `offset` of a file: at most one an extent or strip, in their order, not the
+ * file's. What has no order (locks, flushes) needs no more, however small the chunks and however big the file.
+ * @throws ERANGE when the range leaves the extents
+ */
+export function extentRanges(fmap: Fmap, offset: number, length: number): FamfsExtent[] {
+  if (length <= 0) return [];
+  const end = offset + length;
+  const ranges =
+    fmap.type === 'simple' ? simpleRanges(fmap.extents, offset, end) : stripRanges(fmap, offset, end);
+  const found = ranges.reduce((sum, range) => sum + range.length, 0);
+  if (found < length)
+    fail('ERANGE', `only ${found} of ${length} bytes at ${offset} of a file lie in its extents`);
+  return ranges;
+}
+
+function simpleRanges(list: readonly FamfsExtent[], offset: number, end: number): FamfsExtent[] {
+  const ranges: FamfsExtent[] = [];
+  let start = 0;
+  for (const extent of list) {
+    const from = Math.max(offset, start);
+    const to = Math.min(end, start + extent.length);
+    if (to > from) ranges.push({ ...extent, offset: extent.offset + from - start, length: to - from });
+    start += extent.length;
+  }
+  return ranges;
+}
+
+/** Chunks that follow each other in a file follow each other in each strip. */
+function stripRanges(
+  { chunkSize, nstrips, extents: strips }: Extract<Fmap, { type: 'interleaved' }>,
+  offset: number,
+  end: number,
+): FamfsExtent[] {
+  const ranges: FamfsExtent[] = [];
+  const first = Math.floor(offset / chunkSize);
+  const last = Math.floor((end - 1) / chunkSize);
+  for (const [place, strip] of strips.entries()) {
+    const firstHere = first + ((place - (first % nstrips) + nstrips) % nstrips);
+    const lastHere = last - (((last % nstrips) - place + nstrips) % nstrips);
+    if (firstHere > lastHere) continue;
+    const from = Math.floor(firstHere / nstrips) * chunkSize + (firstHere === first ? offset % chunkSize : 0);
+    const inLast = lastHere === last ? ((end - 1) % chunkSize) + 1 : chunkSize;
+    const to = Math.min(strip.length, Math.floor(lastHere / nstrips) * chunkSize + inLast);
+    if (to > from) ranges.push({ ...strip, offset: strip.offset + from, length: to - from });
+  }
+  return ranges;
+}

@@ -7,6 +7,7 @@ import { nested, struct, text, u32, u64, uuid, type Values } from './struct.js';
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
+export const TIB = 1024 * GIB;
 
 export const FAMFS_SUPER_MAGIC = 0x87b282ff;
 export const FAMFS_VERSION = 48;
@@ -24,6 +25,8 @@ export const FAMFS_LOG_MAGIC = 0xbadcafef00d;
 export const FAMFS_MAX_EXTENTS = 16;
 export const FAMFS_MAX_STRIPS = 16;
 export const FAMFS_MAX_BUCKETS = 64;
+/** The longest log that udax can use: it looks at a log through one view, which holds at most this. */
+export const UDAX_MAX_LOG_LENGTH = 4 * GIB;
 /** Path field, bytes including the NUL. */
 export const FAMFS_PATH_FIELD = 80;
 /** udax formats devices from here up; C's mkfs only from 4 GiB. */

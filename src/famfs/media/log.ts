@@ -14,7 +14,7 @@ import {
   type Superblock,
   slotOffset,
 } from './layout.js';
-import type { Media } from './media.js';
+import type { LostRange, Media } from './media.js';
 import type { Problem } from './problem.js';
 import { readStruct, unsafeNumbers } from './struct.js';
 import { isU64, viewOf } from './superblock.js';
@@ -78,6 +78,8 @@ export class Log {
   readonly slots: number;
   private readonly words: Uint32Array;
   private readonly scratch = new Uint8Array(ENTRY_SIZE);
+  /** Slots whose memory is gone read as zeroes instead of failing: for those who look at damaged media. */
+  private readonly pastLosses: boolean;
 
   private constructor(
     readonly media: Media,
@@ -86,17 +88,23 @@ export class Log {
     readonly length: number,
     /** The memory itself, header first. Length 0 once the device is gone. */
     readonly bytes: Uint8Array,
+    pastLosses: boolean,
   ) {
+    this.pastLosses = pastLosses;
     this.slots = logSlots(length);
     this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, HEADER_SIZE / 4);
   }
 
-  /** The log a superblock describes, header unchecked (fsck). */
-  static at(media: Media, superblock: Superblock): Log {
+  /**
+   * The log a superblock describes, header unchecked (fsck).
+   * @param pastLosses slots whose memory is gone are bad entries, not errors
+   */
+  static at(media: Media, superblock: Superblock, { pastLosses = false } = {}): Log {
     const { logOffset, logLength } = superblock;
-    const bytes = media.bytes(logOffset, logLength);
+    // Every access asks for the part it touches: what is behind the end of a cut file keeps nobody from the rest.
+    const bytes = media.view?.(logOffset, logLength) ?? media.bytes(logOffset, logLength);
     if (bytes.byteOffset % 8 !== 0) fail('EINVAL', `${media.name}: the log is not mapped at a multiple of 8`);
-    return new Log(media, logOffset, logLength, bytes);
+    return new Log(media, logOffset, logLength, bytes, pastLosses);
   }
 
   /** The log a superblock describes. EBADMSG when its header is damaged or contradicts the superblock. */
@@ -116,6 +124,7 @@ export class Log {
   /** A private copy of the header. */
   headerBytes(): Uint8Array {
     this.media.invalidate(this.offset, HEADER_SIZE);
+    this.assertThere();
     return this.bytes.slice(0, HEADER_SIZE);
   }
 
@@ -123,27 +132,58 @@ export class Log {
     return decodeLogHeader(this.headerBytes(), this.offset);
   }
 
-  /** Entries published so far. One atomic load; damaged media may answer anything up to 2^64. */
+  /** Entries published so far. One question to the kernel and one atomic load; damaged media may answer anything up to 2^64. */
   nextIndex(): number {
     this.media.invalidate(this.offset, HEADER_SIZE);
+    this.assertThere();
     return this.loadIndex(NEXT_INDEX_WORD);
   }
 
   nextSeqnum(): number {
+    this.assertThere();
     return this.loadIndex(NEXT_SEQNUM_WORD);
   }
 
+  /** Both indices, for a writer who has just asked assertThere(). */
+  loadIndices(): { index: number; seqnum: number } {
+    this.media.invalidate(this.offset, HEADER_SIZE);
+    return { index: this.loadIndex(NEXT_INDEX_WORD), seqnum: this.loadIndex(NEXT_SEQNUM_WORD) };
+  }
+
+  /**
+   * How many slots may hold entries: next_index, or, where the header's memory is gone, all up to the last slot that holds a
+   * good entry of its number.
+   */
+  readableEnd(): number {
+    if (!this.pastLosses || this.lossAt(0, HEADER_SIZE) === null) return this.nextIndex();
+    let end = this.slots;
+    while (end > 0 && this.checkEntry(end - 1).length > 0) end--;
+    return end;
+  }
+
+  /** Why bytes of the log cannot be read, or null. */
+  lossAt(at: number, length: number): LostRange | null {
+    return this.media.lost?.(this.offset + at, length)[0] ?? null;
+  }
+
   private loadIndex(word: number): number {
-    this.assertThere();
     const low = Atomics.load(this.words, word);
     const high = this.words[word + 1]!;
     return high * HIGH_WORD + low;
   }
 
-  /** ENODEV once the memory was taken away (device disabled, volume closed). */
-  assertThere(): void {
+  /**
+   * Before each use of the view: the first `length` bytes of the log are there, header by default.
+   * @throws DaxError ENODEV the memory was taken away (device disabled, volume closed), EIO the file behind it was cut
+   */
+  assertThere(length = HEADER_SIZE): void {
+    this.assertPart(0, length);
+  }
+
+  private assertPart(at: number, length: number): void {
     if (this.bytes.byteLength === 0)
       fail('ENODEV', `${this.media.name}: the device is gone, its log is unmapped`);
+    this.media.assertThere?.(this.offset + at, length);
   }
 
   /** Device byte of slot i. */
@@ -153,12 +193,31 @@ export class Log {
 
   /** A private copy of slot i. ERANGE outside the log. */
   copyEntry(index: number, into: Uint8Array = new Uint8Array(ENTRY_SIZE)): Uint8Array {
-    this.assertThere();
     if (!(index >= 0 && index < this.slots))
       fail('ERANGE', `log entry ${index}: the log has ${this.slots} slots`);
-    const at = slotOffset(index);
-    into.set(this.bytes.subarray(at, at + ENTRY_SIZE));
+    this.copySlots(index, 1, into);
     return into;
+  }
+
+  /** Private copies of `count` slots from `first` on, which lie inside the log. The one place where entries are loaded. */
+  copySlots(first: number, count: number, into: Uint8Array): void {
+    const at = slotOffset(first);
+    const length = count * ENTRY_SIZE;
+    if (this.pastLosses && this.lossAt(at, length) !== null) {
+      this.copySlotsThatAreThere(first, count, into);
+      return;
+    }
+    this.assertPart(at, length);
+    into.set(this.bytes.subarray(at, at + length));
+  }
+
+  private copySlotsThatAreThere(first: number, count: number, into: Uint8Array): void {
+    for (let i = 0; i < count; i++) {
+      const at = slotOffset(first + i);
+      const target = into.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE);
+      if (this.lossAt(at, ENTRY_SIZE) === null) target.set(this.bytes.subarray(at, at + ENTRY_SIZE));
+      else target.fill(0);
+    }
   }
 
   /**
@@ -171,13 +230,24 @@ export class Log {
 
   /** Slot i as data. @throws EBADMSG when it fails its checks or cannot be decoded */
   entry(index: number): LogEntry {
+    return decodeEntry(viewOf(this.entryBytes(index)), 0, index, this.entryOffset(index));
+  }
+
+  /** A private copy of slot i. @throws EBADMSG when it fails its checks */
+  entryBytes(index: number): Uint8Array {
     const copy = new Uint8Array(ENTRY_SIZE);
     const [problem] = this.checkCopy(index, copy);
     if (problem !== undefined) fail('EBADMSG', `${this.media.name}: ${problem.message}`);
-    return decodeEntry(viewOf(copy), 0, index, this.entryOffset(index));
+    return copy;
   }
 
   private checkCopy(index: number, copy: Uint8Array): Problem[] {
+    const loss = this.pastLosses ? this.lossAt(slotOffset(index), ENTRY_SIZE) : null;
+    if (loss !== null) {
+      const offset = this.entryOffset(index);
+      const message = `log entry ${index} at byte ${offset} cannot be read: ${loss.why}`;
+      return [{ code: 'entry-memory', message, entry: index, offset }];
+    }
     let problems = entryProblems(this.copyEntry(index, copy), index, this.entryOffset(index));
     if (problems.length > 0) {
       this.media.invalidate(this.entryOffset(index), ENTRY_SIZE);

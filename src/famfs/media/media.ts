@@ -1,5 +1,14 @@
 import { fail } from '../../libc/index.js';
 
+/** Bytes of a device that cannot be read: their memory has failed, or the file that was their memory was cut. */
+export interface LostRange {
+  offset: number;
+  length: number;
+  kind: 'failed' | 'cut';
+  /** For messages: 'page at physical address 0x... has failed', '/x/0.mem ends at byte N'. */
+  why: string;
+}
+
 /**
  * Memory that holds a famfs, as the media code needs it: byte access to the superblock and log area, and the
  * three acts that order stores. Offsets and lengths are bytes on the device.
@@ -9,8 +18,18 @@ export interface Media {
   readonly name: string;
   /** Size of the device; backings shorter than that (image files) read as zero behind their end. */
   readonly size: number;
-  /** A lasting view of the memory itself, 8-byte aligned where `offset` is. ENXIO outside the device. */
+  /**
+   * A lasting view of the memory itself, 8-byte aligned where `offset` is, proven to be there now. Whoever keeps it asks
+   * assertThere() before each use.
+   * @throws DaxError ENXIO outside the device, EIO the memory behind it was cut
+   */
   bytes(offset: number, length: number): Uint8Array;
+  /** As bytes(), unproven: for a view of which only parts are looked at, each asked for by assertThere(). */
+  view?(offset: number, length: number): Uint8Array;
+  /** Proves that views of these bytes can be touched now. Left out where memory cannot go. @throws DaxError EIO */
+  assertThere?(offset: number, length: number): void;
+  /** The parts of a range that hold nothing any more, in order. Left out where nothing gets lost. */
+  lost?(offset: number, length: number): LostRange[];
   /** Writes the cache lines of a range back (no-op on coherent, volatile memory). */
   flush(offset: number, length: number): void;
   /** All flushes before it are done before any store after it. */

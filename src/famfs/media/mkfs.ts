@@ -19,6 +19,7 @@ import {
   logSlots,
   type Superblock,
   superblockLayout,
+  UDAX_MAX_LOG_LENGTH,
   UDAX_MIN_DEVICE_SIZE,
 } from './layout.js';
 import type { Media } from './media.js';
@@ -40,7 +41,7 @@ export interface FormatOptions {
   force?: boolean;
   /** With force: only remove the superblock's magic, make nothing. */
   kill?: boolean;
-  /** Bytes: a power of two from 8 MiB (the default) up. */
+  /** Bytes: a power of two from 8 MiB (the default) to 4 GiB. */
   logLength?: number;
   /** Written to the superblock; default: the media's name. 64 bytes are kept. */
   deviceName?: string;
@@ -80,6 +81,13 @@ export function formatMedia(media: Media, options: FormatOptions): Superblock | 
 }
 
 function checkLogLength(logLength: number): void {
+  if (logLength > UDAX_MAX_LOG_LENGTH) {
+    fail(
+      'EINVAL',
+      `a log of ${logLength} bytes is refused: nobody here could mount it, a log has at most ${UDAX_MAX_LOG_LENGTH} (4 GiB, room for ` +
+        `${logSlots(UDAX_MAX_LOG_LENGTH)} files and directories)`,
+    );
+  }
   if (!isPowerOfTwo(logLength) || logLength < FAMFS_MIN_LOG_LENGTH) {
     fail(
       'EINVAL',

@@ -15,7 +15,6 @@ import {
   fileMetaLayout,
   logEntryLayout,
   mkdirMetaLayout,
-  slotOffset,
 } from './layout.js';
 import type { Log } from './log.js';
 import { decodeName } from './path.js';
@@ -36,6 +35,12 @@ const MKDIR_MODE = META + mkdirMetaLayout.fields.mode.offset;
 const MKDIR_UID = META + mkdirMetaLayout.fields.uid.offset;
 const MKDIR_GID = META + mkdirMetaLayout.fields.gid.offset;
 const DAXDEV_INDEX = META + addDaxdevLayout.fields.index.offset;
+const PERMISSION_BITS = 0o7777;
+const SET_ID_BITS = 0o6000;
+/** (uid_t)-1: no user has it. */
+const NO_OWNER = 0xffffffff;
+/** Whom the kernel shows in the place of an id it cannot show. */
+const OVERFLOW_ID = 65534;
 /** Entries copied at once: the copy stays in the second-level cache. */
 const WINDOW_ENTRIES = 120;
 
@@ -52,6 +57,8 @@ export interface ReplayTargets {
   inodes: InodeTable;
   devices: DaxdevTable;
   limits: ExtentLimits;
+  /** Bad entries lend their inode numbers to directories that are missed. */
+  adoptsOrphans: boolean;
   /** Null when nobody allocates. */
   usage: Usage | null;
   problems: ProblemList;
@@ -74,8 +81,7 @@ class EntryWindow {
   }
 
   load(log: Log, first: number, count: number): void {
-    const at = slotOffset(first);
-    this.bytes.set(log.bytes.subarray(at, at + count * ENTRY_SIZE));
+    log.copySlots(first, count, this.bytes);
   }
 
   /** The entry check: seqnum is the slot, crc is that of the bytes. */
@@ -99,6 +105,8 @@ export class Replay {
   /** The entry being applied: its index, and its first byte in the window. */
   private index = 0;
   private base = 0;
+  /** Bad entries passed so far whose numbers no directory has yet. */
+  private readonly badSlots: number[] = [];
 
   constructor(private readonly targets: ReplayTargets) {}
 
@@ -125,6 +133,7 @@ export class Replay {
       }
       if (!pastBadOnes) return index;
       this.targets.counts.badEntries++;
+      if (this.targets.adoptsOrphans) this.badSlots.push(index);
       badRun ??= { first: index, problems: log.checkEntry(index), count: 0 };
       badRun.count++;
     }
@@ -172,20 +181,47 @@ export class Replay {
     const inode = this.link(FILE_PATH, FILE, isUsable);
     if (inode === 0) return;
     inodes.fileSize[inode] = file.size;
-    inodes.mode[inode] = window.u32(base + FILE_MODE);
-    inodes.uid[inode] = window.u32(base + FILE_UID);
-    inodes.gid[inode] = window.u32(base + FILE_GID);
+    this.fillOwnership(inode, base + FILE_MODE, base + FILE_UID, base + FILE_GID);
   }
 
   private applyMkdir(): void {
-    const { counts, inodes } = this.targets;
-    const { window, base } = this;
+    const { counts } = this.targets;
+    const { base } = this;
     counts.directories++;
     const inode = this.link(MKDIR_PATH, DIRECTORY, true);
-    if (inode === 0) return;
-    inodes.mode[inode] = window.u32(base + MKDIR_MODE);
-    inodes.uid[inode] = window.u32(base + MKDIR_UID);
-    inodes.gid[inode] = window.u32(base + MKDIR_GID);
+    if (inode !== 0) this.fillOwnership(inode, base + MKDIR_MODE, base + MKDIR_UID, base + MKDIR_GID);
+  }
+
+  /**
+   * Where 32 bits of the media become a mode and owners: others give these numbers to system calls, which end the process
+   * for a mode of 2^31 and take an owner of 2^32 - 1 for "leave it".
+   */
+  private fillOwnership(inode: number, modeAt: number, uidAt: number, gidAt: number): void {
+    const { inodes, notes } = this.targets;
+    const { window } = this;
+    const mode = window.u32(modeAt);
+    if (mode > PERMISSION_BITS) {
+      const message = `the mode is 0x${mode.toString(16)}, which are no permission bits: taken as 0${(mode & PERMISSION_BITS).toString(8)}`;
+      this.reportField('entry-mode', modeAt - this.base, message);
+    }
+    if (mode <= PERMISSION_BITS && (mode & SET_ID_BITS) !== 0 && inodes.kind[inode] === FILE) {
+      const message = `the mode 0${mode.toString(8)} has set-id bits: copies are made without them`;
+      notes.add(this.problem('set-id', modeAt - this.base, message));
+    }
+    inodes.mode[inode] = mode & PERMISSION_BITS;
+    inodes.uid[inode] = this.owner('uid', uidAt);
+    inodes.gid[inode] = this.owner('gid', gidAt);
+  }
+
+  private owner(what: string, at: number): number {
+    const id = this.window.u32(at);
+    if (id !== NO_OWNER) return id;
+    this.reportField(
+      'entry-owner',
+      at - this.base,
+      `the ${what} is ${id}, which is nobody's: taken as ${OVERFLOW_ID}`,
+    );
+    return OVERFLOW_ID;
   }
 
   private applyAddDaxdev(): void {
@@ -215,7 +251,9 @@ export class Replay {
     const last = scan.count - 1;
     let parent = 0;
     for (let i = 0; i < last; i++) {
-      parent = inodes.find(parent, bytes, scan.starts[i]!, scan.ends[i]!, scan.hashes[i]!);
+      const above: number = parent;
+      parent = inodes.find(above, bytes, scan.starts[i]!, scan.ends[i]!, scan.hashes[i]!);
+      if (parent === NOTHING) parent = this.adopt(above, i);
       if (parent === 0 || inodes.kind[parent] !== DIRECTORY) {
         this.reportParent(pathAt, i, parent);
         return 0;
@@ -232,6 +270,17 @@ export class Replay {
     const inode = this.index + 1;
     inodes.add(inode, kind, parent, bytes, start, end, hash);
     return inode;
+  }
+
+  /** A directory made up for a component nobody made: its entry is among the bad ones. @returns its inode, or 0 */
+  private adopt(parent: number, component: number): number {
+    const slot = this.badSlots.shift();
+    if (slot === undefined) return NOTHING;
+    const { scan, window } = this;
+    const [start, end] = [scan.starts[component]!, scan.ends[component]!];
+    this.targets.inodes.add(slot + 1, DIRECTORY, parent, window.bytes, start, end, scan.hashes[component]!);
+    this.targets.inodes.mode[slot + 1] = 0o755;
+    return slot + 1;
   }
 
   private reportParent(pathAt: number, component: number, found: number): void {

@@ -10,6 +10,7 @@ import {
   FAMFS_VERSION,
   type Superblock,
   superblockLayout,
+  UDAX_MAX_LOG_LENGTH,
 } from './layout.js';
 import type { Media } from './media.js';
 import type { Problem } from './problem.js';
@@ -25,10 +26,14 @@ const errnoOfProblem: Record<string, ErrnoCode> = {
   'superblock-missing': 'EINVAL',
   'superblock-magic': 'EINVAL',
   'superblock-version': 'EOPNOTSUPP',
+  'superblock-log-limit': 'EFBIG',
+  'superblock-memory': 'EIO',
 };
 
 const nextSteps: Partial<Record<ErrnoCode, string>> = {
   EINVAL: 'if it should become one, run udax mkfs',
+  EFBIG: 'read it with the software that made it',
+  EIO: 'udax fsck tells what is left; copy that out (udax cp -r --salvage), then udax mkfs -f',
   EOPNOTSUPP: 'read it with the version that made it, or make a new one over it with udax mkfs -f',
 };
 
@@ -98,6 +103,10 @@ export function superblockFaults(superblock: Superblock, mediaSize: number): Pro
     const message = `log length at byte ${logLength.offset} is ${superblock.logLength}, want a power of two from ${FAMFS_MIN_LOG_LENGTH} up`;
     problems.push({ code: 'superblock-log-length', message, offset: logLength.offset });
   }
+  if (superblock.logLength > UDAX_MAX_LOG_LENGTH) {
+    const message = `log length at byte ${logLength.offset} is ${superblock.logLength}, udax can use logs up to ${UDAX_MAX_LOG_LENGTH}`;
+    problems.push({ code: 'superblock-log-limit', message, offset: logLength.offset });
+  }
   if (superblock.logOffset + superblock.logLength > Math.min(superblock.deviceSize, mediaSize)) {
     const message =
       `the log ends at ${superblock.logOffset + superblock.logLength}, the device at ` +
@@ -126,9 +135,17 @@ export function readSuperblock(media: Media): Superblock {
   return fault === undefined ? superblock : refuse(media, fault);
 }
 
-/** A private copy of the superblock's bytes (the memory is shared); null when the medium is shorter. */
+/**
+ * A private copy of the superblock's bytes (the memory is shared); null when the medium is shorter.
+ * @throws DaxError EIO the memory they lie in has failed, or was cut
+ */
 export function superblockBytes(media: Media): Uint8Array | null {
   if (media.size < SUPERBLOCK_SIZE) return null;
+  const failed = media.lost?.(0, SUPERBLOCK_SIZE).find(({ kind }) => kind === 'failed');
+  if (failed !== undefined) {
+    const message = `the superblock cannot be read: ${failed.why}`;
+    return refuse(media, { code: 'superblock-memory', message, offset: failed.offset });
+  }
   media.invalidate(0, SUPERBLOCK_SIZE);
   return Uint8Array.from(media.bytes(0, SUPERBLOCK_SIZE));
 }

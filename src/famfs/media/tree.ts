@@ -3,13 +3,16 @@ import { fail } from '../../libc/index.js';
 import type { AllocationMap } from './allocation-map.js';
 import { dataStart } from './allocator.js';
 import { DaxdevTable } from './daxdev-table.js';
+import { decodeEntry } from './entry.js';
+import { type ExtentLimits, FileScan } from './file-scan.js';
 import type { Fmap } from './fmap.js';
 import { DIRECTORY, FILE, hashName, InodeTable } from './inode-table.js';
-import type { Superblock } from './layout.js';
+import { FAMFS_LOG_FILE, logEntryLayout, type Superblock } from './layout.js';
 import type { Log } from './log.js';
 import { decodeName, NameEncoder } from './path.js';
 import { type Problem, ProblemList } from './problem.js';
 import { type LogCounts, Replay } from './replay.js';
+import { viewOf } from './superblock.js';
 import { Usage } from './usage.js';
 
 /** Inode numbers: the root is 1, the file or directory of log entry i is i + 2; the same on every host. */
@@ -30,6 +33,8 @@ export interface InodeStat {
 export interface FileTreeOptions {
   /** Map to mark used space in (made by newAllocationMap); left out, no space is accounted. */
   allocation?: AllocationMap;
+  /** Directories whose own entry cannot be read are made up, so that what is in them can be reached. Default false. */
+  adoptsOrphans?: boolean;
 }
 
 export class FileTree {
@@ -43,6 +48,8 @@ export class FileTree {
   private readonly inodes = new InodeTable();
   private readonly encoder = new NameEncoder();
   private readonly replayer: Replay;
+  private readonly limits: ExtentLimits;
+  private readonly scan = new FileScan();
   private next = 0;
   private stop: Problem | null = null;
 
@@ -55,11 +62,13 @@ export class FileTree {
     this.devices = new DaxdevTable({ size: deviceSize, uuid: deviceUuid });
     const { allocation } = options;
     this.usage = allocation === undefined ? null : new Usage(allocation, allocUnit, this.devices.sizes);
+    this.limits = { allocUnit, dataStart: dataStart(superblock), deviceSizes: this.devices.sizes };
     this.replayer = new Replay({
       log,
       inodes: this.inodes,
       devices: this.devices,
-      limits: { allocUnit, dataStart: dataStart(superblock), deviceSizes: this.devices.sizes },
+      limits: this.limits,
+      adoptsOrphans: options.adoptsOrphans ?? false,
       usage: this.usage,
       problems: this.problemList,
       notes: this.noteList,
@@ -98,7 +107,7 @@ export class FileTree {
    * @throws ESTALE when the log is shorter than what was replayed: somebody made a new file system
    */
   replay(options: { pastBadEntries?: boolean } = {}): number {
-    const published = this.log.nextIndex();
+    const published = options.pastBadEntries ? this.log.readableEnd() : this.log.nextIndex();
     if (published < this.next) {
       fail(
         'ESTALE',
@@ -187,20 +196,39 @@ export class FileTree {
 
   /**
    * Where a file's bytes lie, decoded from its log entry now (the tree does not keep extents).
-   * @throws EISDIR for a directory, EBADMSG when the entry no longer passes its checks
+   * @throws EISDIR for a directory, EBADMSG when the entry no longer passes its checks, EIO when it names what no entry may
    */
   fmap(ino: number): Fmap {
     const slot = this.slotOf(ino);
     if (this.inodes.kind[slot] !== FILE)
       fail('EISDIR', `'${this.pathOf(ino)}' is a directory, it has no extents`);
-    const entry = this.log.entry(slot - 1);
+    // Checked anew, since it is read anew: whoever shares the memory may have stored something else there since.
+    const index = slot - 1;
+    const bytes = this.log.entryBytes(index);
+    const fault = this.fileFault(bytes);
+    if (fault !== null) {
+      const message = `${this.log.media.name}: log entry ${index} changed since it was replayed, ${fault}`;
+      fail('EIO', `${message}: who writes there? udax fsck tells more`, { path: this.log.media.name });
+    }
+    const entry = decodeEntry(viewOf(bytes), 0, index, this.log.entryOffset(index));
     if (entry.kind !== 'file' || entry.size !== this.inodes.fileSize[slot]) {
       fail(
         'ESTALE',
-        `log entry ${slot - 1} changed since it was replayed: the device was formatted anew underneath`,
+        `log entry ${index} changed since it was replayed: the device was formatted anew underneath`,
       );
     }
     return entry.fmap;
+  }
+
+  /** What keeps the file of an entry from being used, by the rules of replay; null for entries of other kinds. */
+  private fileFault(bytes: Uint8Array): string | null {
+    if (viewOf(bytes).getUint32(logEntryLayout.fields.type.offset, true) !== FAMFS_LOG_FILE) return null;
+    let fault = 'its extents are no good';
+    this.scan.read(new Uint32Array(bytes.buffer), 0);
+    const isGood = this.scan.check(this.limits, (_code, _at, message) => {
+      fault = message;
+    });
+    return isGood ? null : fault;
   }
 
   private slotOf(ino: number): number {

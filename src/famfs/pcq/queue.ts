@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { MemoryBehind } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
 import { GIB } from '../media/layout.js';
 import { isU64, viewOf } from '../media/superblock.js';
@@ -39,6 +40,7 @@ export class Queue {
   readonly #needsWriteBack: boolean;
   readonly #needsRefetch: boolean;
   readonly #locks: FileLock[];
+  readonly #memory: MemoryBehind;
   /** One bucket, private: checked and taken apart where nobody else writes. */
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;
@@ -67,6 +69,7 @@ export class Queue {
     this.#producerFile = producerFile;
     this.#consumerFile = consumerFile;
     this.#locks = parts.locks;
+    this.#memory = new MemoryBehind().join(producerFile.memoryBehind).join(consumerFile.memoryBehind);
     this.#bucketArrayOffset = bucketArrayOffset;
     this.#needsWriteBack = producerFile.needsWriteBack;
     this.#needsRefetch = producerFile.needsRefetch;
@@ -324,6 +327,8 @@ export class Queue {
         path: this.path,
       });
     }
+    // Both ends are used through views, which cannot tell that somebody cut the file behind them.
+    this.#memory.check();
   }
 }
 

@@ -45,6 +45,8 @@ export async function readInto(
     check();
     file.fill(offset, length, (into, position) => source.readFully(into, position));
   });
+  // Looks at the device once more: failed memory that was written over is good again, and the other processes are told.
+  check();
 }
 
 /**

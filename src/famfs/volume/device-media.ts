@@ -3,7 +3,8 @@ import { ensureMemory } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
 import type { Backing, Mapping, PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
-import type { Media } from '../media/media.js';
+import type { LostRange, Media } from '../media/media.js';
+import { lostRanges } from './lost-ranges.js';
 import type { FamfsDevice } from './types.js';
 
 /** 'process': survives the death of any process. 'power': survives power loss, where the memory does (decision 12). */
@@ -21,6 +22,9 @@ export interface DeviceMedia extends Media {
   readonly backing: Backing;
   /** Whether flush() does anything: memory without common caches, or that must survive power loss. */
   readonly flushes: boolean;
+  view(offset: number, length: number): Uint8Array;
+  assertThere(offset: number, length: number): void;
+  lost(offset: number, length: number): LostRange[];
   /** Makes a range of the device durable, whatever the durability: what flush(2) on a file asks for. */
   sync(offset: number, length: number): void;
   /** Drops what was mapped for views that cross physical ranges. */
@@ -40,6 +44,9 @@ class MemoryMedia implements DeviceMedia {
   readonly #stitched = new Map<string, Mapping>();
   readonly flushes: boolean;
   readonly #fenceWord = new Int32Array(1);
+  #ranges: readonly PhysicalRange[] | undefined;
+  readonly #range: PhysicalRange = { start: 0, length: 0 };
+  readonly #one: readonly PhysicalRange[] = [this.#range];
 
   constructor(
     readonly name: string,
@@ -49,7 +56,7 @@ class MemoryMedia implements DeviceMedia {
     const first = dax.directAccess(0, 1, 'recovery');
     this.backing = dax.memory.locate(first.hpa, PAGE_SIZE)[0]!.backing;
     // Even looking at a superblock that is a hole needs a page on tmpfs: a full disk must be an error, not a SIGBUS.
-    if (this.backing.writable && this.backing.size >= PAGE_SIZE)
+    if (this.backing.writable && this.backing.endNow() >= PAGE_SIZE)
       ensureMemory(dax.memory, first.hpa, PAGE_SIZE);
     const { persistent, kind, coherent } = this.backing;
     const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
@@ -67,9 +74,36 @@ class MemoryMedia implements DeviceMedia {
       });
     }
     if (length === 0) return new Uint8Array(0);
+    this.assertThere(offset, length);
+    return this.view(offset, length);
+  }
+
+  view(offset: number, length: number): Uint8Array {
     const ranges = physicalRanges(this.dax, offset, length);
-    if (ranges.length === 1) return this.dax.memory.bytes(ranges[0]!.start, length);
+    if (ranges.length === 1) return this.dax.memory.view(ranges[0]!.start, length);
     return this.#stitch(offset, length);
+  }
+
+  assertThere(offset: number, length: number): void {
+    for (const range of this.#physical(offset, length)) {
+      this.dax.memory.assertThere(range.start, range.length);
+    }
+  }
+
+  lost(offset: number, length: number): LostRange[] {
+    return lostRanges(this.dax, offset, length);
+  }
+
+  /** As physicalRanges(), without asking the device each time: where it lies does not change while it is there. */
+  #physical(offset: number, length: number): readonly PhysicalRange[] {
+    this.#ranges ??= physicalRanges(this.dax, 0, this.size);
+    const whole = this.#ranges;
+    const only = whole[0]!;
+    if (whole.length > 1 || offset + length > only.length) return physicalRanges(this.dax, offset, length);
+    const range = this.#range;
+    range.start = only.start + offset;
+    range.length = length;
+    return this.#one;
   }
 
   /** Metadata that crosses physical ranges of the device still is one view. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { asDaxError, ofdLock } from '../../libc/index.js';
-import { type Fmap, pieces } from '../media/fmap.js';
+import { extentRanges, type Fmap } from '../media/fmap.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
 
 /** A lock on bytes of a file, until released or until this process ends. */
@@ -20,7 +20,7 @@ export function lockFileRange(
   length: number,
 ): FileLock | null {
   const fd = openAgain(media);
-  for (const extent of pieces(fmap, offset, length)) {
+  for (const extent of extentRanges(fmap, offset, length)) {
     for (const range of backingRanges(media.dax, extent.offset, extent.length)) {
       if (!ofdLock(fd, 'exclusive', { start: range.offset, length: range.length })) {
         fs.closeSync(fd);

@@ -1,10 +1,9 @@
-import { addressOf, fail } from '../../libc/index.js';
+import { fail, hasCode } from '../../libc/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
-import { type Fmap, pieces } from '../media/fmap.js';
-import { physicalRanges } from './device-media.js';
+import { type Fmap, resolve } from '../media/fmap.js';
 import type { MountedFamfs } from './mounted.js';
 
-/** Our own windows on memory hold any 64 MiB whole; half of that keeps every segment inside one. */
+/** Our own windows on memory hold any 64 MiB whole: a longer piece is handed out in parts. */
 const SEGMENT_BYTES = 2 ** 25;
 
 /** Takes pieces of memory in the order of the file. */
@@ -14,63 +13,55 @@ export interface SpanSink {
 
 /**
  * Where the bytes of one file are in this process's addresses: what a server that answers reads with writev(2) needs.
- * Segments are looked up by file offset; their addresses are resolved at first use and stay valid as long as the
- * device is alive (the owner of the spans asks that before each use).
+ * Looked up for the range that is asked for, when it is: nothing is kept that grows with the file. Addresses are valid as long
+ * as the device is alive (the owner of the spans asks that before each use); the kernel answers EFAULT where the file
+ * behind them was cut.
  */
 export class FileSpans {
   readonly #mounted: MountedFamfs;
   readonly #name: string;
-  /** File offset where a segment starts; one more at the end: the size. */
-  readonly #starts: number[] = [];
-  readonly #hpas: number[] = [];
-  /** 0 until resolved. */
-  readonly #addresses: number[] = [];
+  readonly #fmap: Fmap;
 
-  /** @throws DaxError EIO, ENODEV, ERANGE when not all of the file is memory of this device */
-  constructor(mounted: MountedFamfs, name: string, size: number, fmap: Fmap) {
+  /** @throws DaxError EIO, ENODEV when not all of the file is memory of this device */
+  constructor(mounted: MountedFamfs, name: string, fmap: Fmap) {
     this.#mounted = mounted;
     this.#name = name;
+    this.#fmap = fmap;
+    const away = fmap.extents.find(({ devindex }) => devindex !== 0);
+    if (away) fail('ENODEV', `${name} lies on device ${away.devindex}, which is not here`, { path: name });
     mounted.assertMemory(fmap);
-    let position = 0;
-    for (const { devindex, offset, length } of pieces(fmap, 0, size)) {
-      if (devindex !== 0) fail('ENODEV', `${name} lies on device ${devindex}, which is not here`);
-      for (const range of physicalRanges(mounted.dax, offset, length)) {
-        for (let done = 0; done < range.length; done += SEGMENT_BYTES) {
-          this.#starts.push(position + done);
-          this.#hpas.push(range.start + done);
-          this.#addresses.push(0);
-        }
-        position += range.length;
-      }
-    }
-    this.#starts.push(size);
   }
 
   /**
    * Gives `sink` the addresses of [offset, offset + length), in order; the range lies inside the file.
-   * @throws DaxError EIO a page of it has failed (then nothing of that segment was added)
+   * @throws DaxError EIO a page of it has failed (then nothing of that piece was added), or lies outside the extents
    */
   visit(offset: number, length: number, sink: SpanSink): void {
+    const { dax } = this.#mounted;
     const end = offset + length;
-    for (let segment = this.#find(offset), at = offset; at < end; segment++) {
-      const within = at - this.#starts[segment]!;
-      const bytes = Math.min(this.#starts[segment + 1]! - at, end - at);
-      this.#assertHealthy(this.#hpas[segment]! + within, bytes, at);
-      sink.addMemory(this.#address(segment) + within, bytes);
+    for (let at = offset; at < end; ) {
+      const piece = this.#resolve(at);
+      const inPage = piece.offset % PAGE_SIZE;
+      const wanted = Math.min(piece.length, end - at, SEGMENT_BYTES);
+      const pages = Math.ceil((inPage + wanted) / PAGE_SIZE);
+      const found = dax.directAccess((piece.offset - inPage) / PAGE_SIZE, pages, 'recovery');
+      const bytes = Math.min(wanted, found.pages * PAGE_SIZE - inPage);
+      this.#assertHealthy(found.hpa + inPage, bytes, at);
+      sink.addMemory(dax.memory.address(found.hpa + inPage, bytes), bytes);
       at += bytes;
     }
   }
 
-  #find(offset: number): number {
-    const starts = this.#starts;
-    let low = 0;
-    let high = starts.length - 2;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (starts[middle]! <= offset) low = middle;
-      else high = middle - 1;
+  #resolve(offset: number) {
+    try {
+      return resolve(this.#fmap, offset);
+    } catch (cause) {
+      if (!hasCode(cause, 'ERANGE')) throw cause;
+      return fail('EIO', `the extents of ${this.#name} end before byte ${offset}: run udax fsck`, {
+        path: this.#name,
+        cause,
+      });
     }
-    return low;
   }
 
   #assertHealthy(hpa: number, bytes: number, position: number): void {
@@ -80,14 +71,5 @@ export class FileSpans {
     fail('EIO', `memory of ${this.#name} has failed within ${bytes} bytes from file offset ${position}`, {
       path: this.#name,
     });
-  }
-
-  #address(segment: number): number {
-    const known = this.#addresses[segment]!;
-    if (known !== 0) return known;
-    const length = this.#starts[segment + 1]! - this.#starts[segment]!;
-    const address = addressOf(this.#mounted.dax.memory.bytes(this.#hpas[segment]!, length));
-    this.#addresses[segment] = address;
-    return address;
   }
 }

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { DaxMapping } from '../../fsdax/index.js';
+import type { DaxMapping, MemoryBehind } from '../../fsdax/index.js';
 import { type DaxError, fail, MAX_VIEW_BYTES } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { FileLock } from './file-lock.js';
@@ -48,6 +48,7 @@ export class VolumeFile {
   readonly #mappings = new Map<string, DaxMapping>();
   #lost: ((error: DaxError) => void)[] = [];
   #closed = false;
+  #behind: MemoryBehind | undefined;
 
   /** Made by Volume.open() and Volume.create(). */
   constructor(inode: Inode, host: OpenFileHost, readOnly: boolean) {
@@ -121,7 +122,11 @@ export class VolumeFile {
     this.#check();
     this.#checkWritable();
     this.#checkBytes(bytes);
-    const written = this.#inode.dax.write(bytes, position);
+    const { dax } = this.#inode;
+    const { recoveries } = dax;
+    const written = dax.write(bytes, position);
+    // Pages that were written whole are good again: looking at the device tells the other processes.
+    if (dax.recoveries !== recoveries) this.#host.check();
     if (this.#host.flushes) this.#host.flush(this.fmap, position, written);
     return written;
   }
@@ -152,6 +157,21 @@ export class VolumeFile {
   /** Whether loads through a view may show old bytes until refetch(): memory of hosts that do not share caches. */
   get needsRefetch(): boolean {
     return !this.#host.coherent;
+  }
+
+  /**
+   * Proves that all memory behind the file is there now. A view cannot tell: touching what the file behind it lost (somebody
+   * cut a region's file) ends the process. Half a microsecond; read() and write() ask by themselves.
+   * @throws DaxError EIO naming the file, its end and the range
+   */
+  checkMemory(): void {
+    this.memoryBehind.check();
+  }
+
+  /** What checkMemory() asks, for those who ask for several files at once. */
+  get memoryBehind(): MemoryBehind {
+    this.#behind ??= this.#inode.dax.memoryOf(0, this.size);
+    return this.#behind;
   }
 
   /**

@@ -123,6 +123,7 @@ export class GrowingFile {
       return mounted.tree.lookup(logPath);
     });
     this.end();
+    mounted.check();
     return ino;
   }
 
@@ -141,7 +142,7 @@ export class GrowingFile {
     const { dax } = this.#inode!;
     dax.zero(from, to - from);
     // Zeroing may have punched holes, and stores into those need memory.
-    dax.ensureMemory();
+    dax.ensureMemory(from, to - from);
   }
 
   /** Makes room for `needed` bytes. A writer that goes on after ENOSPC with something that fits has dealt with it. */

@@ -1,14 +1,15 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
 import { ensureMemory, failMappings } from '../../fsdax/index.js';
-import { fail, hasCode } from '../../libc/index.js';
+import { fail } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import type { Fmap } from '../media/fmap.js';
-import { type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
+import { logHeaderLayout, type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
+import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
 import { FileTree } from '../media/tree.js';
 import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './device-media.js';
@@ -43,46 +44,59 @@ export class MountedFamfs implements HolderOperations {
   #logMemoryEnd = 0;
   #users = 0;
   #isDead = false;
-  #isWhole: boolean | undefined;
+  /** Read as far as it can be: what is lost is skipped, and nothing that comes later is looked at. */
+  readonly isSalvage: boolean;
 
   /** The mounted famfs of a device, made when there is none. One use; leave() ends it. */
-  static on(device: FamfsDevice): MountedFamfs {
+  static on(device: FamfsDevice, { salvage = false }: { salvage?: boolean } = {}): MountedFamfs {
     const { holder } = device.dax;
-    const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device);
+    const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, salvage);
+    if (mounted.isSalvage && !salvage) {
+      fail(
+        'EBUSY',
+        `${device.name} is mounted by this process to salvage what is left of it: close that first`,
+        {
+          path: device.name,
+        },
+      );
+    }
     mounted.#users++;
     return mounted;
   }
 
-  static #mount(device: FamfsDevice): MountedFamfs {
+  static #mount(device: FamfsDevice, salvage: boolean): MountedFamfs {
     const hold = device.hold('mount');
     try {
-      return new MountedFamfs(device, hold);
+      return new MountedFamfs(device, hold, salvage);
     } catch (error) {
       hold.release();
       throw error;
     }
   }
 
-  private constructor(device: FamfsDevice, hold: { release(): void }) {
+  private constructor(device: FamfsDevice, hold: { release(): void }, isSalvage: boolean) {
+    this.isSalvage = isSalvage;
     this.device = device;
     this.dax = device.dax;
     this.#hold = hold;
     this.dax.holderGet(this, this);
     try {
       this.media = deviceMedia(device);
-      this.superblock = readSuperblock(this.media);
-      const log = Log.open(this.media, this.superblock);
+      this.superblock = isSalvage ? salvagedSuperblock(this.media) : readSuperblock(this.media);
       this.#metadata = physicalRanges(this.dax, 0, dataStart(this.superblock));
-      this.#assertMetadataIsHealthy();
+      if (!isSalvage) this.#assertMetadataIsHealthy();
+      const log = isSalvage
+        ? Log.at(this.media, this.superblock, { pastLosses: true })
+        : Log.open(this.media, this.superblock);
       const allocation = newAllocationMap(this.superblock);
-      this.tree = new FileTree(this.superblock, log, { allocation });
+      this.tree = new FileTree(this.superblock, log, { allocation, adoptsOrphans: isSalvage });
       this.#locks = new RangeLocks(this.media);
       this.space = new Space(new Allocator(this.superblock, allocation, { name: device.name }), this.#locks);
       this.#appender = new LogAppender(log);
-      const bytes = this.media.bytes(0, superblockLayout.size);
+      const bytes = this.media.view(0, superblockLayout.size);
       this.#superblockWords = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-      this.#identity = this.#superblockWords.slice();
-      this.tree.replay();
+      this.#identity = isSalvage ? new Uint32Array() : this.#superblockWords.slice();
+      this.tree.replay({ pastBadEntries: isSalvage });
     } catch (error) {
       this.dax.holderPut(this);
       throw error;
@@ -114,14 +128,16 @@ export class MountedFamfs implements HolderOperations {
   }
 
   /**
-   * Applies what others have published. One load and a compare when there is nothing.
-   * @throws DaxError ESTALE when somebody made a new file system on the device
+   * Applies what others have published. One load, a compare and a question to the kernel when there is nothing.
+   * @throws DaxError ESTALE when somebody made a new file system on the device, EIO the memory of the log failed or was cut
    */
   refresh(): number {
     this.check();
+    if (this.isSalvage) return 0;
     this.#assertMetadataIsHealthy();
     this.#assertSameFileSystem();
-    return this.tree.replay();
+    const { log, nextIndex } = this.tree;
+    return log.loadIndices().index === nextIndex ? 0 : this.tree.replay();
   }
 
   /** Files are read from what was replayed; nothing is believed or written where the log's memory has failed. */
@@ -132,7 +148,7 @@ export class MountedFamfs implements HolderOperations {
       fail(
         'EIO',
         `memory of the superblock or log of ${this.device.name} has failed (page at physical address ${pfn * PAGE_SIZE}): ` +
-          'copy the files out, udax mkfs -f, copy them in',
+          `copy out what can be read (udax cp -r --salvage ${this.device.name}:/ DIR), udax mkfs -f ${this.device.name}, copy it in`,
         { path: this.device.name },
       );
     }
@@ -148,6 +164,8 @@ export class MountedFamfs implements HolderOperations {
   #assertSameFileSystem(): void {
     const { uuid, magic } = superblockLayout.fields;
     this.media.invalidate(0, superblockLayout.size);
+    // One question for the superblock and the log's header.
+    this.media.assertThere(0, this.superblock.logOffset + logHeaderLayout.size);
     if (this.#isAsMounted(magic) && this.#isAsMounted(uuid)) return;
     fail(
       'ESTALE',
@@ -199,26 +217,15 @@ export class MountedFamfs implements HolderOperations {
     this.#appender.assertRoom(entries);
   }
 
-  /** EIO when there is no memory behind these extents: the image is shorter than its device. */
+  /** EIO when there is no memory behind these extents: the image is shorter than its device, or its file was cut. */
   assertMemory({ extents }: Fmap): void {
-    this.#isWhole ??= this.#hasMemory(0, this.dax.size);
-    if (this.#isWhole) return;
-    for (const { offset, length } of extents) this.#checkMemory(offset, length);
-  }
-
-  #hasMemory(offset: number, length: number): boolean {
-    try {
-      this.#checkMemory(offset, length);
-      return true;
-    } catch (error) {
-      if (!hasCode(error, 'EIO')) throw error;
-      return false;
+    for (const { devindex, offset, length } of extents) {
+      if (devindex !== 0) continue;
+      for (const piece of backingRanges(this.dax, offset, length)) {
+        // Asking a device costs a file of sysfs, and it does not shrink.
+        if (piece.backing.kind !== 'devdax') piece.backing.checkRange(piece.offset, piece.length);
+      }
     }
-  }
-
-  #checkMemory(offset: number, length: number): void {
-    for (const piece of backingRanges(this.dax, offset, length))
-      piece.backing.checkRange(piece.offset, piece.length);
   }
 
   /** The log of a sparse image gets its space in steps, before a store would need it (a full disk is ENOSPC, not SIGBUS). */

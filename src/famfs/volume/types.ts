@@ -34,6 +34,11 @@ export interface MountOptions {
    * between hosts: for files of which it is agreed who writes them, as each end of a queue. Default false.
    */
   clientWrites?: boolean;
+  /**
+   * Reads what is left of a file system whose superblock or log has lost memory, or holds bad entries: what cannot be read is
+   * skipped, and told by `problems`. Read-only; what others publish later does not appear. Default false.
+   */
+  salvage?: boolean;
 }
 
 export interface MkdirOptions {

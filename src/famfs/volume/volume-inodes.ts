@@ -97,9 +97,8 @@ export class VolumeInodes {
   /** Where the bytes of a file are in this process; null where not all of it is memory of this device (read() says why). */
   spans(ino: number): FileSpans | null {
     this.#host.check();
-    const { size } = this.stat(ino);
     try {
-      return new FileSpans(this.#mounted, this.pathOf(ino), size, this.fmap(ino));
+      return new FileSpans(this.#mounted, this.pathOf(ino), this.fmap(ino));
     } catch (error) {
       if (hasCode(error, 'EIO', 'ENODEV', 'ERANGE', 'ENXIO')) return null;
       throw error;

@@ -1,7 +1,7 @@
 import type { DaxMapping } from '../../fsdax/index.js';
 import { fail, whenClosed, whenCollected } from '../../libc/index.js';
 import type { Daxdev } from '../media/daxdev-table.js';
-import { type Fmap, pieces } from '../media/fmap.js';
+import { extentRanges, type Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
 import type { Problem } from '../media/problem.js';
 import { type Role, roleOf, systemUuidIfAny } from '../media/role.js';
@@ -29,6 +29,8 @@ import type {
 import { VolumeInodes } from './volume-inodes.js';
 import { VolumeWatcher, type WatchOptions } from './watch.js';
 
+const SET_ID_BITS = 0o6000;
+
 /**
  * A mounted famfs. Names, sizes and places come from the replayed log; what other processes and hosts
  * publish appears with refresh(), without reopening. Only the master writes: it takes the log for the few
@@ -41,6 +43,8 @@ export class Volume {
   readonly readOnly: boolean;
   /** Bytes of files that are there can be stored to: a volume that is not readOnly, or a client with `clientWrites`. */
   readonly acceptsStores: boolean;
+  /** Mounted to salvage what is left: what cannot be read is not shown, but told by `problems`. */
+  readonly isSalvage: boolean;
   /** The device's name, for messages. */
   readonly device: string;
   readonly superblock: Superblock;
@@ -68,6 +72,7 @@ export class Volume {
     this.#whyNoStores = refusals.noStores;
     this.readOnly = refusals.readOnly !== null;
     this.acceptsStores = refusals.noStores === null;
+    this.isSalvage = mounted.isSalvage;
     this.device = mounted.device.name;
     this.superblock = mounted.superblock;
     this.publications = new Publications(mounted.device.reservations, mounted.superblock.uuid);
@@ -83,7 +88,7 @@ export class Volume {
       flush: (fmap, offset, length) => this.#flushRange(fmap, offset, length),
       coherent: mounted.media.backing.coherent,
       refetch: (fmap, offset, length) => {
-        for (const piece of pieces(fmap, offset, length))
+        for (const piece of extentRanges(fmap, offset, length))
           mounted.media.invalidate(piece.offset, piece.length);
       },
       lock: (fmap, offset, length) => lockFileRange(mounted.media, fmap, offset, length),
@@ -109,6 +114,8 @@ export class Volume {
     this.#checkChange(path);
     createFile(this.#mounted, path, options);
     this.#seeAll();
+    // Failed memory that was zeroed for it is good again: looking at the device tells the other processes.
+    this.#mounted.check();
     return new VolumeFile(this.#inode(path), this.#host, false);
   }
 
@@ -204,11 +211,15 @@ export class Volume {
     this.#seeAll();
   }
 
-  /** Copies one file of the volume to a host path, under its name when it is whole. @throws DaxError as open() */
+  /**
+   * Copies one file of the volume to a host path, under its name when it is whole. Without `mode` it has the file's, without
+   * set-id bits: the copy is the caller's, and who made the file may be somebody else.
+   * @throws DaxError as open()
+   */
   async copyOut(source: string, destination: string, options: CopyOptions = {}): Promise<void> {
     const file = this.open(source, { writable: false });
     try {
-      const mode = options.mode ?? this.stat(source).mode;
+      const mode = options.mode ?? this.stat(source).mode & ~SET_ID_BITS;
       const inode = this.#inode(source);
       await writeOut(inode.dax, file.path, destination, { ...options, mode }, () => this.#check());
     } finally {
@@ -269,17 +280,18 @@ export class Volume {
     this.#seeAll();
   }
 
-  /** Makes the bytes of a file durable, where the memory can be (decision 12). */
+  /** Makes the bytes of a file durable, where the memory can be (decision 12). @throws DaxError EIO some of them are gone */
   flush(path: string): void {
     this.#check();
     const { fmap } = this.#inode(path);
+    this.#mounted.assertMemory(fmap);
     for (const { devindex, offset, length } of fmap.extents) {
       if (devindex === 0) this.#mounted.media.sync(offset, length);
     }
     this.#mounted.media.fence();
   }
 
-  /** Makes all metadata durable, where the memory can be, and orders it before what follows. */
+  /** Makes all metadata durable, where the memory can be, and orders it before what follows. @throws DaxError EIO it is gone */
   publish(): void {
     this.#check();
     const { media, superblock } = this.#mounted;
@@ -317,7 +329,7 @@ export class Volume {
 
   #flushRange(fmap: Fmap, offset: number, length: number): void {
     const { media } = this.#mounted;
-    for (const piece of pieces(fmap, offset, length)) media.flush(piece.offset, piece.length);
+    for (const piece of extentRanges(fmap, offset, length)) media.flush(piece.offset, piece.length);
     media.fence();
   }
 
@@ -364,7 +376,8 @@ function leaving(mounted: MountedFamfs): () => void {
  *   device for himself; EPERM master asked for, but another host owns it; ENXIO not in famfs mode
  */
 export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
-  const mounted = MountedFamfs.on(device);
+  const { salvage = false } = options;
+  const mounted = MountedFamfs.on(device, { salvage });
   try {
     const { systemUuid: owner } = mounted.superblock;
     const own = systemUuidIfAny(device);
@@ -379,7 +392,11 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
         },
       );
     }
-    return new Volume(mounted, role, refusals(device, role, isOwner, options));
+    return new Volume(
+      mounted,
+      role,
+      refusals(device, role, isOwner, salvage ? { ...options, readOnly: true } : options),
+    );
   } catch (error) {
     mounted.leave();
     throw error;

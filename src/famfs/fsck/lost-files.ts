@@ -1,0 +1,68 @@
+/** Says which files have lost memory: pages that failed, and what lay past the end of a file that was cut. */
+import { DaxError } from '../../libc/index.js';
+import { extentRanges } from '../media/fmap.js';
+import type { LostRange } from '../media/media.js';
+import { type Problem, ProblemList } from '../media/problem.js';
+import { type FileTree, ROOT_INO } from '../media/tree.js';
+
+/** The first loss that touches a range, or null. */
+export function lostIn(lost: readonly LostRange[], offset: number, length: number): LostRange | null {
+  return lost.find((loss) => loss.offset < offset + length && offset < loss.offset + loss.length) ?? null;
+}
+
+/** One problem a file that has lost bytes; looked for only where anything was lost. */
+export function lostFiles(tree: FileTree, lost: readonly LostRange[]): Problem[] {
+  const problems = new ProblemList();
+  if (lost.length === 0) return [];
+  for (let index = 0; index < tree.nextIndex; index++) {
+    const problem = lostFile(tree, index, lost);
+    if (problem !== null) problems.add(problem);
+  }
+  return problems.toArray();
+}
+
+function lostFile(tree: FileTree, index: number, lost: readonly LostRange[]): Problem | null {
+  const ino = index + ROOT_INO + 1;
+  try {
+    if (tree.isDirectory(ino)) return null;
+    const { size } = tree.stat(ino);
+    const { bytes, first } = lossOf(tree, ino, size, lost);
+    if (first === null) return null;
+    const message = `log entry ${index} ('${tree.pathOf(ino)}'): ${bytes} of its ${size} bytes are lost: ${first.why}`;
+    return { code: 'file-memory', message, entry: index, offset: first.offset };
+  } catch (error) {
+    // Skipped entries have no inode; what is wrong with them has been told.
+    if (error instanceof DaxError) return null;
+    throw error;
+  }
+}
+
+function lossOf(tree: FileTree, ino: number, size: number, lost: readonly LostRange[]) {
+  let bytes = 0;
+  let first: LostRange | null = null;
+  for (const { devindex, offset, length } of extentRanges(tree.fmap(ino), 0, size)) {
+    if (devindex !== 0) continue;
+    let here = 0;
+    for (let i = firstThatMayTouch(lost, offset); i < lost.length && lost[i]!.offset < offset + length; i++) {
+      const loss = lost[i]!;
+      const overlap = Math.min(offset + length, loss.offset + loss.length) - Math.max(offset, loss.offset);
+      if (overlap <= 0) continue;
+      here += overlap;
+      first ??= loss;
+    }
+    bytes += here;
+  }
+  return { bytes, first };
+}
+
+/** Losses are in order and disjoint. */
+function firstThatMayTouch(lost: readonly LostRange[], offset: number): number {
+  let low = 0;
+  let high = lost.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (lost[middle]!.offset + lost[middle]!.length > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

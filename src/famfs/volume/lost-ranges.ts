@@ -1,0 +1,66 @@
+import type { DaxDevice } from '../../dax/index.js';
+import type { Backing } from '../../memory/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import type { LostRange } from '../media/media.js';
+
+/**
+ * The parts of a range of a device that cannot be read now: pages whose memory has failed, and what lies past the end of
+ * the file that is the memory. In order, none inside another.
+ */
+export function lostRanges(dax: DaxDevice, offset: number, length: number): LostRange[] {
+  const lost: LostRange[] = [];
+  const end = offset + length;
+  for (let at = offset; at < end; ) {
+    const inPage = at % PAGE_SIZE;
+    const wanted = Math.ceil((inPage + end - at) / PAGE_SIZE);
+    const { hpa, pages } = dax.directAccess((at - inPage) / PAGE_SIZE, wanted, 'recovery');
+    const bytes = Math.min(end - at, pages * PAGE_SIZE - inPage);
+    addFailed(lost, dax, at, hpa + inPage, bytes);
+    let deviceOffset = at;
+    for (const piece of dax.memory.locate(hpa + inPage, bytes)) {
+      addCut(lost, deviceOffset, piece);
+      deviceOffset += piece.length;
+    }
+    at += bytes;
+  }
+  let told = 0;
+  return lost
+    .sort((a, b) => a.offset - b.offset)
+    .filter((range) => {
+      if (range.offset < told) return false;
+      told = range.offset + range.length;
+      return true;
+    });
+}
+
+function addFailed(lost: LostRange[], dax: DaxDevice, offset: number, hpa: number, bytes: number): void {
+  const endPage = Math.ceil((hpa + bytes) / PAGE_SIZE);
+  let pfn = Math.floor(hpa / PAGE_SIZE);
+  while (pfn < endPage) {
+    pfn = dax.pages.firstPoisoned(pfn, endPage - pfn);
+    if (pfn < 0) return;
+    const first = pfn;
+    while (pfn < endPage && dax.pages.isPoisoned(pfn)) pfn++;
+    const start = Math.max(hpa, first * PAGE_SIZE);
+    const why = `memory at physical address 0x${(first * PAGE_SIZE).toString(16)} has failed`;
+    lost.push({
+      offset: offset + start - hpa,
+      length: Math.min(hpa + bytes, pfn * PAGE_SIZE) - start,
+      kind: 'failed',
+      why,
+    });
+  }
+}
+
+function addCut(
+  lost: LostRange[],
+  deviceOffset: number,
+  { backing, offset, length }: { backing: Backing; offset: number; length: number },
+): void {
+  if (backing.kind === 'devdax' || backing.kind === 'memfd') return;
+  const end = backing.endNow();
+  if (offset + length <= end) return;
+  const there = Math.max(0, end - offset);
+  const why = `${backing.name} ends at byte ${end}`;
+  lost.push({ offset: deviceOffset + there, length: length - there, kind: 'cut', why });
+}
