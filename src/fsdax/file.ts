@@ -231,6 +231,8 @@ export class DaxFile implements AddressSpace {
   }
 
   #lossOf(ranges: PhysicalRange[]): DaxError {
+    const ended = this.#provider.loss?.();
+    if (ended) return ended;
     const failed = ranges.some(({ start, length }) => this.#pieces.isPoisoned(start, length));
     return failed
       ? new DaxError(

@@ -1,3 +1,5 @@
+import type { DaxError } from '../libc/index.js';
+
 /** Where one piece of a file lies: `length` bytes at file `offset` are at `address` on the device. */
 export interface Iomap {
   /** famfs files are preallocated: there are no holes and nothing unwritten. */
@@ -24,4 +26,6 @@ export interface IomapProvider {
    * @throws DaxError when the file system cannot say (ENODEV unknown device, EIO outside the device)
    */
   iomap(offset: number, length: number): Iomap;
+  /** Why mappings that the memory layer ended are gone, when it is by the file system's doing. */
+  loss?(): DaxError | undefined;
 }

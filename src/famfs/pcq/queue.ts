@@ -322,6 +322,7 @@ export class Queue {
 
   #check(): void {
     if (this.#isClosed) fail('EBADF', `the queue ${this.path} is closed: open it again`, { path: this.path });
+    this.#producerFile.check();
     if (this.#producerWords.byteLength === 0 || this.#consumerWords.byteLength === 0) {
       fail('ENODEV', `the memory of the queue ${this.path} was taken away: mount the volume again`, {
         path: this.path,

@@ -106,7 +106,7 @@ export class VolumeFile {
 
   /** Copies bytes out; always safe. @returns how many, 0 at or past the end @throws DaxError EINVAL, EIO, ENXIO */
   read(into: Uint8Array, position: number): number {
-    this.#check();
+    this.check();
     this.#checkBytes(into);
     if (!this.#host.coherent && position < this.size) {
       this.#host.refetch(this.fmap, position, Math.min(into.length, this.size - position));
@@ -119,7 +119,7 @@ export class VolumeFile {
    * @throws DaxError ENOSPC past the end (nothing written), EROFS, EBADF, EINVAL, EIO, ENXIO
    */
   write(bytes: Uint8Array, position: number): number {
-    this.#check();
+    this.check();
     this.#checkWritable();
     this.#checkBytes(bytes);
     const { dax } = this.#inode;
@@ -141,7 +141,7 @@ export class VolumeFile {
 
   /** Writes the cache lines of bytes back to the memory, and orders them before what is stored next. */
   writeBack(offset = 0, length = this.size - offset): void {
-    this.#check();
+    this.check();
     if (this.#host.flushes) this.#host.flush(this.fmap, offset, length);
   }
 
@@ -150,7 +150,7 @@ export class VolumeFile {
    * all users of the memory share caches.
    */
   refetch(offset = 0, length = this.size - offset): void {
-    this.#check();
+    this.check();
     if (!this.#host.coherent) this.#host.refetch(this.fmap, offset, length);
   }
 
@@ -181,7 +181,7 @@ export class VolumeFile {
    * @throws DaxError EROFS, EBADF on what cannot be written; ENXIO
    */
   lock(offset = 0, length = this.size - offset): FileLock | null {
-    this.#check();
+    this.check();
     this.#checkWritable();
     return this.#host.lock(this.fmap, offset, length);
   }
@@ -208,7 +208,7 @@ export class VolumeFile {
   }
 
   #map({ offset = 0, length = this.size - offset, writable = false }: MapOptions): DaxMapping {
-    this.#check();
+    this.check();
     if (writable) this.#checkWritable();
     if (length > MAX_VIEW_BYTES) {
       fail(
@@ -230,7 +230,8 @@ export class VolumeFile {
     return mapping;
   }
 
-  #check(): void {
+  /** For those who use views of it: throws what read() would. @throws DaxError EBADF closed, ENXIO, ESTALE */
+  check(): void {
     if (this.#closed) fail('EBADF', `${this.path} is closed: open it again`, { path: this.path });
     this.#host.check();
   }

@@ -72,6 +72,7 @@ export class GrowingFile {
   /** Copies bytes in; what lies between the end and `position` becomes zero. @throws DaxError ENOSPC */
   write(bytes: Uint8Array, position: number): number {
     if (bytes.length === 0) return 0;
+    this.#mounted.assertSameFileSystem();
     const end = position + bytes.length;
     this.#reserve(end);
     if (position > this.#size) this.#zero(this.#size, position);
@@ -82,6 +83,7 @@ export class GrowingFile {
 
   /** As ftruncate(2). @throws DaxError ENOSPC */
   resize(size: number): void {
+    this.#mounted.assertSameFileSystem();
     this.#reserve(size);
     if (size > this.#size) this.#zero(this.#size, size);
     this.#size = size;

@@ -1,6 +1,6 @@
 import type { DaxDevice } from '../../dax/index.js';
 import { DaxFile, type Iomap, type IomapProvider } from '../../fsdax/index.js';
-import { fail } from '../../libc/index.js';
+import { type DaxError, fail } from '../../libc/index.js';
 import { type Fmap, resolve } from '../media/fmap.js';
 
 export interface InodeOptions {
@@ -15,6 +15,8 @@ export interface InodeOptions {
   onUsed?: (isUsed: boolean) => void;
   /** For errors: who device `devindex` is, as far as the log says. */
   foreignDevice: (devindex: number) => string;
+  /** Why mappings ended, when it is the file system that ended. */
+  loss?: () => DaxError | undefined;
 }
 
 /**
@@ -46,6 +48,10 @@ export class Inode implements IomapProvider {
 
   get name(): string {
     return `${this.path} on ${this.#device.name}`;
+  }
+
+  loss(): DaxError | undefined {
+    return this.#options.loss?.();
   }
 
   /** @throws DaxError ENODEV when some of the file lies on a device that is not here */

@@ -1,13 +1,13 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
 import { ensureMemory, failMappings } from '../../fsdax/index.js';
-import { fail } from '../../libc/index.js';
+import { DaxError, fail } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import type { Fmap } from '../media/fmap.js';
-import { logHeaderLayout, type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
+import { type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
@@ -19,6 +19,10 @@ import { Space } from './space.js';
 import type { FamfsDevice } from './types.js';
 
 const LOG_STEP_BYTES = 2 ** 20;
+/** Whether the file system is still the one that was mounted is asked again when the answer is older than this, ms. */
+const LOOK_MS = 2;
+/** How often it is asked when nobody calls: views of a file system that is no more must end. */
+const WATCH_MS = 50;
 
 /**
  * A famfs that this process has mounted: what all its volumes on one device share (the kernel's super
@@ -44,6 +48,10 @@ export class MountedFamfs implements HolderOperations {
   #logMemoryEnd = 0;
   #users = 0;
   #isDead = false;
+  #lookedAt = 0;
+  /** Why nothing of it may be used any more: somebody made another file system there. */
+  #stale: DaxError | undefined;
+  #watch: NodeJS.Timeout | undefined;
   /** Read as far as it can be: what is lost is skipped, and nothing that comes later is looked at. */
   readonly isSalvage: boolean;
 
@@ -97,6 +105,7 @@ export class MountedFamfs implements HolderOperations {
       this.#superblockWords = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
       this.#identity = isSalvage ? new Uint32Array() : this.#superblockWords.slice();
       this.tree.replay({ pastBadEntries: isSalvage });
+      this.#watch = watching(this);
     } catch (error) {
       this.dax.holderPut(this);
       throw error;
@@ -118,13 +127,48 @@ export class MountedFamfs implements HolderOperations {
 
   /**
    * Notices what happened to the device since the last call.
-   * @throws DaxError ENXIO once it was disabled
+   * @throws DaxError ENXIO once it was disabled; ESTALE once somebody made another file system on it
    */
   check(): void {
-    if (!this.#isDead && this.device.dax === this.dax && this.dax.alive) return;
-    fail('ENXIO', `${this.device.name} was disabled under its volume: enable it, then mount again`, {
-      path: this.device.name,
-    });
+    if (this.#isDead || this.device.dax !== this.dax || !this.dax.alive) {
+      fail('ENXIO', `${this.device.name} was disabled under its volume: enable it, then mount again`, {
+        path: this.device.name,
+      });
+    }
+    if (this.#stale) throw this.#stale;
+    if (Date.now() - this.#lookedAt > LOOK_MS) this.assertSameFileSystem();
+  }
+
+  /**
+   * Asks the memory itself whether the file system is still the one that was mounted: before anything is stored.
+   * When it is not, all that this process has mapped of it ends.
+   * @throws DaxError ESTALE; EIO the superblock's memory is not there any more
+   */
+  assertSameFileSystem(): void {
+    if (this.#stale) throw this.#stale;
+    this.#lookedAt = Date.now();
+    if (this.isSalvage) return;
+    const { uuid, magic } = superblockLayout.fields;
+    this.media.assertThere(0, superblockLayout.size);
+    this.media.invalidate(0, superblockLayout.size);
+    if (this.#isAsMounted(magic) && this.#isAsMounted(uuid)) return;
+    this.#stale = new DaxError(
+      'ESTALE',
+      `${this.device.name} was formatted anew while it was mounted: close the volume and mount it again`,
+      { path: this.device.name },
+    );
+    failMappings(this.dax, 0, this.dax.size);
+    throw this.#stale;
+  }
+
+  /** assertSameFileSystem() for the clock: nobody is there to be told, the next caller is. */
+  look(): void {
+    if (this.#isDead || this.#stale || !this.dax.alive) return;
+    try {
+      this.assertSameFileSystem();
+    } catch {
+      // Kept in #stale, or met again by whoever comes next.
+    }
   }
 
   /**
@@ -135,7 +179,7 @@ export class MountedFamfs implements HolderOperations {
     this.check();
     if (this.isSalvage) return 0;
     this.#assertMetadataIsHealthy();
-    this.#assertSameFileSystem();
+    this.assertSameFileSystem();
     const { log, nextIndex } = this.tree;
     return log.loadIndices().index === nextIndex ? 0 : this.tree.replay();
   }
@@ -159,21 +203,6 @@ export class MountedFamfs implements HolderOperations {
       if (this.#superblockWords[word] !== this.#identity[word]) return false;
     }
     return true;
-  }
-
-  #assertSameFileSystem(): void {
-    const { uuid, magic } = superblockLayout.fields;
-    this.media.invalidate(0, superblockLayout.size);
-    // One question for the superblock and the log's header.
-    this.media.assertThere(0, this.superblock.logOffset + logHeaderLayout.size);
-    if (this.#isAsMounted(magic) && this.#isAsMounted(uuid)) return;
-    fail(
-      'ESTALE',
-      `${this.device.name} was formatted anew while it was mounted: close the volume and mount it again`,
-      {
-        path: this.device.name,
-      },
-    );
   }
 
   /** A master that slept through a take-over must not write beside the new one. */
@@ -276,6 +305,7 @@ export class MountedFamfs implements HolderOperations {
       fmap,
       shared: (this.tree.usage?.collisions ?? 0) > 0,
       foreignDevice: (devindex) => this.#describeDevice(devindex),
+      loss: () => this.#stale,
       ...(onUsed && { onUsed }),
     });
   }
@@ -296,10 +326,22 @@ export class MountedFamfs implements HolderOperations {
   }
 
   #end(): void {
+    clearInterval(this.#watch);
     for (const inode of this.#inodes.values()) inode.dax.forget();
     this.#inodes.clear();
     this.#locks.close();
     this.media.close();
     this.#hold.release();
   }
+}
+
+/** Weak: a mounted file system that was dropped is collected, and its clock stops. Keeps no process alive. */
+function watching(mounted: MountedFamfs): NodeJS.Timeout {
+  const weak = new WeakRef(mounted);
+  const timer = setInterval(() => {
+    const found = weak.deref();
+    if (found) found.look();
+    else clearInterval(timer);
+  }, WATCH_MS);
+  return timer.unref();
 }

@@ -53,11 +53,13 @@ export class VolumeInodes {
 
   /** One name in a directory: its number, or -1. */
   lookup(directory: number, name: string): number {
+    this.#host.check();
     return this.#mounted.tree.child(directory, name);
   }
 
   /** @throws DaxError ENOENT */
   stat(ino: number): InodeStat {
+    this.#host.check();
     return this.#mounted.tree.stat(ino);
   }
 
@@ -80,10 +82,12 @@ export class VolumeInodes {
 
   /** In order of creation. */
   children(directory: number): Iterable<number> {
+    this.#host.check();
     return this.#mounted.tree.children(directory);
   }
 
   fmap(ino: number): Fmap {
+    this.#host.check();
     return this.#mounted.tree.fmap(ino);
   }
 

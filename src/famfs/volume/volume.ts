@@ -207,7 +207,10 @@ export class Volume {
    */
   async copyIn(source: string | VolumeFile, destination: string, options: CopyOptions = {}): Promise<void> {
     this.#checkChange(destination);
-    await copyFileIn(this.#mounted, source, destination, options, () => this.#check());
+    await copyFileIn(this.#mounted, source, destination, options, () => {
+      this.#check();
+      this.#mounted.assertSameFileSystem();
+    });
     this.#seeAll();
   }
 
@@ -346,6 +349,7 @@ export class Volume {
 
   #checkChange(path: string): void {
     this.#check();
+    this.#mounted.assertSameFileSystem();
     if (this.#whyReadOnly !== null)
       fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
   }
@@ -358,6 +362,7 @@ export class Volume {
   }
 
   #checkStores(path: string): void {
+    this.#mounted.assertSameFileSystem();
     if (this.#whyNoStores !== null)
       fail('EROFS', `${path} cannot be written: ${this.#whyNoStores}`, { path });
   }
