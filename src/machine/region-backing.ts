@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, DaxError, fail, fallocate } from '../libc/index.js';
+import { asDaxError, DaxError, fail, fallocate, hasCode } from '../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../memory/index.js';
 import { requireDevdaxMode } from './kernel/raw-access.js';
 import { sizeText } from './sizes.js';
@@ -77,6 +77,18 @@ export class RegionBacking implements Backing {
   close(): void {
     this.opened?.close();
     this.opened = undefined;
+  }
+
+  /** A descriptor to look at locks through, for who does not use the memory: that stays as open as it was. */
+  openToLook(): number {
+    const name = this.opened ? `/proc/self/fd/${this.opened.fd}` : this.record.path;
+    const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
+    try {
+      return fs.openSync(name, O_RDWR | O_NONBLOCK);
+    } catch (error) {
+      if (!hasCode(error, 'EACCES', 'EROFS', 'EPERM')) throw error;
+      return fs.openSync(name, O_RDONLY | O_NONBLOCK);
+    }
   }
 
   private get real(): Backing {

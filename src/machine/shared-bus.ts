@@ -1,13 +1,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Bus } from '../dax/index.js';
-import { asDaxError, DaxError, fail } from '../libc/index.js';
+import { asDaxError, DaxError, fail, type LockPatience } from '../libc/index.js';
 import { PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
-import { refuseHeldChanges, unboundDevices } from './held-changes.js';
+import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
 import { describeHolders, type HolderRecord, Holders, type OwnHolder } from './holders.js';
+import { refuseOtherMachinesModes } from './other-machine.js';
 import { type PageRange, subtractRanges } from './page-ranges.js';
+import { placesIn } from './places.js';
 import { RegionBacking } from './region-backing.js';
 import { StateDirectory } from './state-directory.js';
 
@@ -24,9 +26,10 @@ interface PlacedRegion {
  * A change takes the lock, reloads if the generation moved, applies to the model, writes, bumps, unlocks. When it fails at any
  * of these, the model is put back to what the file says and leftovers are swept: the file is the only truth, so
  * "as before" and "as others see it" are one thing.
- * A read compares the mapped generation word with the one it knows (one load) and reloads under the shared lock when it moved.
+ * A read compares the mapped generation word with the one it knows (one load) and reloads when it moved: without a lock, since
+ * documents are replaced by rename. Nor does a use take machine.lock: who changes a device has its use lock while he does.
  *
- * Lock order: `held` (callbacks of a change join it) -> machine.lock -> holder files.
+ * Lock order: `held` (callbacks of a change join it) -> machine.lock -> use locks -> holder files.
  * Lifetime: directory, holders, memory, model; closed in reverse.
  */
 export class SharedBus {
@@ -43,11 +46,17 @@ export class SharedBus {
   private held: 'shared' | 'exclusive' | undefined;
   private closed = false;
 
-  constructor(readonly root: string) {
-    this.directory = StateDirectory.open(root, firstDocument);
-    this.holders = new Holders(this.directory.holdersPath, this.directory.fileMode);
+  constructor(
+    readonly root: string,
+    options: { create: boolean; patience?: LockPatience },
+  ) {
+    this.directory = StateDirectory.open(root, firstDocument, options);
+    const { holdersPath, fileMode, identity } = this.directory;
+    this.holders = new Holders(holdersPath, fileMode, identity, (device, how) =>
+      placesIn(this.document, device, (region) => this.placed.get(region)?.backing, how),
+    );
     try {
-      this.underLock('shared', () => this.reloadIfMoved());
+      this.reading(() => this.reloadIfMoved());
     } catch (error) {
       this.close();
       throw error;
@@ -63,8 +72,7 @@ export class SharedBus {
     if (this.closed)
       fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
     if (this.held === undefined) {
-      if (this.directory.generationLow !== this.knownLow)
-        this.underLock('shared', () => this.reloadIfMoved());
+      if (this.directory.generationLow !== this.knownLow) this.reading(() => this.reloadIfMoved());
       if (this.document.poison.length > 0) this.shareClearedPoison();
     }
     return this.model;
@@ -82,8 +90,10 @@ export class SharedBus {
       fail('EDEADLK', 'a callback of a reload cannot change the machine: do it later');
     if (this.closed)
       fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
-    return this.underLock('exclusive', () => {
+    return this.underLock(() => {
       this.reloadIfMoved();
+      this.directory.repairGeneration(this.document.generation);
+      this.knownLow = this.directory.generationLow;
       this.sweep();
       try {
         const result = apply(this.model);
@@ -122,18 +132,21 @@ export class SharedBus {
     };
     if (this.held !== undefined) return add();
     try {
-      return this.underLock(exclusive ? 'exclusive' : 'shared', () => {
-        this.reloadIfMoved();
-        return add();
-      });
+      for (;;) {
+        void this.current;
+        const holder = add();
+        // From here on nobody changes the device; somebody may have done so just before.
+        if (this.isUpToDate()) return holder;
+        this.holders.remove(holder);
+      }
     } catch (error) {
       throw asDaxError(error, `${device} cannot be marked as in use by this process`);
     }
   }
 
-  /** All live holders of a device, our own first. */
+  /** All live holders of a device that have a file, our own first. */
   holdersOf(device: string): HolderRecord[] {
-    return [...this.holders.ownOf(device).map((holder) => holder.record), ...this.holders.others(device)];
+    return [...this.holders.ownOf(device).map((holder) => holder.record), ...this.holders.filedOthers(device)];
   }
 
   /** Removes our own marks on a device whose handles are dead. */
@@ -150,23 +163,33 @@ export class SharedBus {
     this.directory.close();
   }
 
-  private underLock<T>(kind: 'shared' | 'exclusive', work: () => T): T {
-    return this.directory.underLock(kind, () => {
-      this.held = kind;
-      try {
-        return work();
-      } finally {
-        this.held = undefined;
-      }
-    });
+  private underLock<T>(work: () => T): T {
+    return this.directory.underLock(() => this.holding('exclusive', work));
   }
 
-  /** Under a lock. */
-  private reloadIfMoved(): void {
-    const isKnown =
+  /** No lock; but callbacks of a reload must not change the machine. */
+  private reading(work: () => void): void {
+    this.holding('shared', work);
+  }
+
+  private holding<T>(kind: 'shared' | 'exclusive', work: () => T): T {
+    this.held = kind;
+    try {
+      return work();
+    } finally {
+      this.held = undefined;
+    }
+  }
+
+  private isUpToDate(): boolean {
+    return (
       this.directory.generationLow === this.knownLow &&
-      this.directory.documentIdentity() === this.knownIdentity;
-    if (isKnown) return;
+      this.directory.documentIdentity() === this.knownIdentity
+    );
+  }
+
+  private reloadIfMoved(): void {
+    if (this.isUpToDate()) return;
     // What recovery writes of this process cleared stays cleared; the next change tells the others.
     const cleared = this.clearedPoison();
     this.reload();
@@ -174,12 +197,14 @@ export class SharedBus {
   }
 
   private reload(): void {
+    // Taken first: a document that is replaced while we read it moves the word, and we come again.
+    const low = this.directory.generationLow;
     const { text, identity } = this.directory.read();
     const document = parseDocument(text, this.directory.documentPath);
-    this.directory.repairGeneration(document.generation);
     this.applyDocument(document);
     this.knownIdentity = identity;
-    this.knownLow = this.directory.generationLow;
+    this.knownLow = low;
+    if (this.held === 'shared') this.knownLow = this.directory.mended(document.generation, low, identity);
   }
 
   /** Makes model and memory equal to a document; what did not change keeps its objects and open handles. */
@@ -240,13 +265,33 @@ export class SharedBus {
     const before = this.document;
     const document = { schema: SCHEMA_VERSION, generation: before.generation + 1, ...state, regions };
     if (sameButForGeneration(before, document)) return;
-    refuseHeldChanges(before, state, this.holders, this.model.memoryBlocks.blockBytes);
-    this.knownIdentity = this.directory.publish(documentText(document), document.generation);
-    this.knownLow = this.directory.generationLow;
-    this.document = document;
+    this.refuseOtherModes(before, document);
+    const letGo = takeChangedAlone(
+      { before, after: document, blockBytes: this.model.memoryBlocks.blockBytes },
+      this.holders,
+      (of, name) => placesIn(of, name, (region) => this.placed.get(region)?.backing, 'look'),
+    );
+    try {
+      this.knownIdentity = this.directory.publish(documentText(document), document.generation);
+      this.knownLow = this.directory.generationLow;
+      this.document = document;
+    } finally {
+      letGo();
+    }
     for (const name of unboundDevices(before, state)) this.dropOwnHolds(name);
     for (const [id, placed] of [...this.placed]) {
       if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
+    }
+  }
+
+  /** Our memory may be another machine's own: what it has there as famfs must not become our system-ram. */
+  private refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
+    for (const name of newSystemRam(before, after)) {
+      const region = after.regions.find(({ devices }) => devices.some((device) => device.name === name))!;
+      for (const { start, end } of region.devices.find((device) => device.name === name)!.ranges) {
+        const bytes = { start: region.backing.offset + start - region.start, length: end - start + 1 };
+        refuseOtherMachinesModes(region.backing.path, bytes, ['fsdev_dax', 'kmem'], this.root);
+      }
     }
   }
 

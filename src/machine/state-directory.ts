@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, fail, hasCode, makeDirectories } from '../libc/index.js';
+import { asDaxError, fail, hasCode, type LockPatience, makeDirectories } from '../libc/index.js';
 import { GenerationWord } from './generation.js';
-import { MachineLock } from './lock.js';
+import { changersOnly, MachineLock } from './lock.js';
+import { keepSpareDraft, writeDraft } from './spare-draft.js';
 
 const SUBDIRECTORIES = ['regions', 'holders', 'volumes'];
 
@@ -10,21 +11,27 @@ const SUBDIRECTORIES = ['regions', 'holders', 'volumes'];
  * The files of one machine (decision 6). Knows names, modes, the lock, the generation word and how a
  * document gets written so that a kill at any instruction leaves the old or the new one; knows nothing of what is in it.
  *
- *     machine.json   the document          machine.lock   exclusive to change, shared to read
+ *     machine.json   the document          machine.lock   had by who changes it; readers need no lock, and may not have it
  *     generation     mapped by the living  holders/ regions/ volumes/
+ *     machine.json.spare   space for the next document, so that a machine on a full disk can still be changed
  */
 export class StateDirectory {
   readonly holdersPath: string;
   readonly regionsPath: string;
   readonly volumesPath: string;
   readonly documentPath: string;
+  /** Equal for two names of one directory, different for two directories. */
+  readonly identity: string;
 
   private constructor(
     readonly root: string,
     private readonly directoryMode: number,
-    private readonly lock: MachineLock,
+    /** Of a user who may change the machine. */
+    private readonly lock: MachineLock | undefined,
     private readonly generation: GenerationWord,
   ) {
+    const { dev, ino } = fs.statSync(root);
+    this.identity = `${dev}:${ino}`;
     this.holdersPath = path.join(root, 'holders');
     this.regionsPath = path.join(root, 'regions');
     this.volumesPath = path.join(root, 'volumes');
@@ -32,13 +39,27 @@ export class StateDirectory {
   }
 
   /**
-   * Opens a state directory; makes it when there is none.
+   * Opens a state directory; makes it when there is none and `create` says so. What is missing of one that is there is made again.
    * @param firstDocument text of machine.json for a new machine, generation 1
-   * @throws EACCES, EROFS ... naming the directory when it cannot be made or read
+   * @throws ENOENT there is none; EACCES, EROFS ... naming the directory when it cannot be made or read
    */
-  static open(root: string, firstDocument: () => string): StateDirectory {
+  static open(
+    root: string,
+    firstDocument: () => string,
+    { create, patience = {} }: { create: boolean; patience?: LockPatience },
+  ): StateDirectory {
     try {
-      return StateDirectory.openExisting(root) ?? StateDirectory.make(root, firstDocument);
+      const existing = StateDirectory.openExisting(root, patience);
+      if (existing) return existing;
+      if (!create && !isMachine(root)) {
+        fail(
+          'ENOENT',
+          `there is no machine at ${root}: make one with openMachine(${JSON.stringify(root)}, { create: true }), ` +
+            'openVolume() or udax create-region, or name another directory',
+          { path: root },
+        );
+      }
+      return StateDirectory.make(root, firstDocument, patience);
     } catch (error) {
       throw asDaxError(
         error,
@@ -47,16 +68,17 @@ export class StateDirectory {
     }
   }
 
-  private static openExisting(root: string): StateDirectory | undefined {
+  private static openExisting(root: string, patience: LockPatience): StateDirectory | undefined {
     try {
       const mode = fs.statSync(root).mode & 0o7777;
-      const lock = MachineLock.open(path.join(root, 'machine.lock'));
+      const lock = MachineLock.openIfAllowed(path.join(root, 'machine.lock'), patience);
       try {
+        lock?.restrict(mode);
         fs.accessSync(path.join(root, 'machine.json'));
-        const generation = GenerationWord.open(path.join(root, 'generation'), { writable: lock.writable });
+        const generation = GenerationWord.open(path.join(root, 'generation'), { writable: lock !== undefined });
         return new StateDirectory(root, mode, lock, generation);
       } catch (error) {
-        lock.close();
+        lock?.close();
         throw error;
       }
     } catch (error) {
@@ -66,15 +88,14 @@ export class StateDirectory {
   }
 
   /** Makes what is missing. Several processes may be here at once: the lock file decides who is first. */
-  private static make(root: string, firstDocument: () => string): StateDirectory {
+  private static make(root: string, firstDocument: () => string, patience: LockPatience): StateDirectory {
     makeDirectories(root, 0o700);
     const mode = fs.statSync(root).mode & 0o7777;
     const fileMode = mode & 0o666;
-    const lock = MachineLock.open(path.join(root, 'machine.lock'), fileMode);
+    const lock = MachineLock.open(path.join(root, 'machine.lock'), { mode: changersOnly(mode), patience });
     try {
-      if (!lock.writable)
-        fail('EACCES', `${root} holds no machine yet and may only be read by this user`, { path: root });
-      lock.take('exclusive');
+      lock.restrict(mode);
+      lock.take();
       try {
         for (const name of SUBDIRECTORIES) makeDirectories(path.join(root, name), mode);
         GenerationWord.ensure(path.join(root, 'generation'), fileMode);
@@ -107,7 +128,7 @@ export class StateDirectory {
   }
 
   get writable(): boolean {
-    return this.lock.writable;
+    return this.lock !== undefined;
   }
 
   /** The lock-free question every call asks: has the word moved from this one? One load. */
@@ -120,19 +141,22 @@ export class StateDirectory {
   }
 
   /** Runs `work` under the lock. Not recursive. @throws EACCES for a change of a directory we may only read */
-  underLock<T>(kind: 'shared' | 'exclusive', work: () => T): T {
-    if (kind === 'exclusive' && !this.writable) {
-      fail('EACCES', `${this.root} may only be read by this user: nothing was changed`, { path: this.root });
+  underLock<T>(work: () => T): T {
+    const { lock } = this;
+    if (!lock) {
+      return fail('EACCES', `${this.root} may only be read by this user: nothing was changed`, {
+        path: this.root,
+      });
     }
-    this.lock.take(kind);
+    lock.take();
     try {
       return work();
     } finally {
-      this.lock.release();
+      lock.release();
     }
   }
 
-  /** machine.json as it is now, and which file that is (a rename makes another). Under the lock. */
+  /** machine.json as it is now, and which file that is (a rename makes another). Whole without a lock. */
   read(): { text: string; identity: string } {
     const fd = fs.openSync(this.documentPath, 'r');
     try {
@@ -143,7 +167,7 @@ export class StateDirectory {
     }
   }
 
-  /** Changes with every write of machine.json, also one whose writer died before its bump. Under the lock. */
+  /** Changes with every write of machine.json, also one whose writer died before its bump. */
   documentIdentity(): string {
     return identityOf(fs.statSync(this.documentPath));
   }
@@ -155,18 +179,9 @@ export class StateDirectory {
    * @returns the identity of the file now in place
    */
   publish(text: string, generation: number): string {
-    const draft = `${this.documentPath}.new`;
     try {
-      const fd = fs.openSync(draft, 'w', this.fileMode);
-      try {
-        fs.writeFileSync(fd, text);
-        fs.fsyncSync(fd);
-      } finally {
-        fs.closeSync(fd);
-      }
-      fs.renameSync(draft, this.documentPath);
+      fs.renameSync(writeDraft(this.documentPath, text, this.fileMode), this.documentPath);
     } catch (error) {
-      fs.rmSync(draft, { force: true });
       throw asDaxError(
         error,
         `writing ${this.documentPath} failed, the machine stays as it was`,
@@ -175,18 +190,41 @@ export class StateDirectory {
     }
     this.generation.value = generation;
     syncDirectory(this.root);
+    keepSpareDraft(this.documentPath, text.length, this.fileMode);
     return this.documentIdentity();
   }
 
-  /** Lets the word say what machine.json says, after a writer died between the two. Under any lock. */
+  /**
+   * Has the word say what a document says that was just read, if its writer died between the two. One that still
+   * writes has the lock, and does it himself.
+   * @param low the word before it was read
+   * @param identity of the document
+   * @returns the word that goes with it
+   */
+  mended(generation: number, low: number, identity: string): number {
+    if (generation >>> 0 === low) return low;
+    let mended = low;
+    this.lock?.tryFor(() => {
+      if (this.generation.low !== low || this.documentIdentity() !== identity) return;
+      this.repairGeneration(generation);
+      mended = this.generation.low;
+    });
+    return mended;
+  }
+
+  /** Lets the word say what machine.json says, after a writer died between the two. Under the lock. */
   repairGeneration(generation: number): void {
     if (this.generation.writable && this.generation.value !== generation) this.generation.value = generation;
   }
 
   close(): void {
     this.generation.close();
-    this.lock.close();
+    this.lock?.close();
   }
+}
+
+function isMachine(root: string): boolean {
+  return fs.statSync(path.join(root, 'machine.json'), { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 function identityOf(stat: fs.Stats): string {

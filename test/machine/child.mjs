@@ -19,7 +19,7 @@ const attempt = (act) => {
 const verbs = {
   /** Opens the machine, says what is there. */
   async list() {
-    const opened = attempt(() => openMachine(root));
+    const opened = attempt(() => openMachine(root, { create: true }));
     if (!opened.ok) return say(opened);
     say({ ok: true, regions: opened.value.regions(), devices: opened.value.devices() });
     say(attempt(() => void opened.value.createRegion({ size: '2M' })));
@@ -27,7 +27,7 @@ const verbs = {
   /** Holds a device in famfs mode until told to let go. */
   async hold() {
     const [device, purpose] = args;
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     const hold = machine.device(device).hold(purpose ?? 'mount');
     say({ pid: process.pid });
     await wait();
@@ -38,7 +38,7 @@ const verbs = {
   /** Maps a device raw, writes a byte, keeps it until told. */
   async map() {
     const [device] = args;
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     const raw = machine.openDax(device);
     const view = raw.mmap();
     view[0] = 0xab;
@@ -51,13 +51,13 @@ const verbs = {
   /** Tries one call of the machine. */
   async call() {
     const [method, ...parameters] = args;
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     say(attempt(() => machine[method](...parameters.map((text) => JSON.parse(text)))));
     machine.close();
   },
   /** Same on the object kept open: says at each line what it sees without reopening. */
   async watch() {
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     for (;;) {
       say({
         devices: machine.devices(),
@@ -69,7 +69,7 @@ const verbs = {
   },
   /** Allocates from a memory node and keeps it. */
   async allocate() {
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     const buffer = machine.node(Number(args[0])).alloc(4096);
     say({ length: buffer.bytes.length });
     await wait();
@@ -79,7 +79,7 @@ const verbs = {
   },
   /** Makes and destroys regions and changes modes, for ever: the test kills it. */
   async churn() {
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     say({ started: true });
     for (;;) {
       const { id, devices } = machine.createRegion({ size: '2M' });
@@ -90,7 +90,7 @@ const verbs = {
   },
   /** Makes `count` regions, one change each. */
   async regions() {
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     say({ ready: true });
     await wait();
     for (let i = 0; i < Number(args[0]); i++) machine.createRegion({ size: '2M' });
@@ -115,7 +115,7 @@ const verbs = {
         return real(...parameters);
       };
     }
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     const { id } = machine.createRegion({ size: '2M' });
     machine.reconfigure('dax0.0', 'famfs');
     machine.device('dax0.0').hold('mount').release();

@@ -15,7 +15,7 @@ describe.skipIf(!built)(
     let root: string;
     beforeEach(() => {
       root = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-left-'));
-      const machine = openMachine(root);
+      const machine = openMachine(root, { create: true });
       for (const _ of [0, 1]) machine.createRegion({ size: '64MiB', sparse: true });
       machine.reconfigure('dax0.0', 'famfs');
       mkfs(machine.device('dax0.0'));

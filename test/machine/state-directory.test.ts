@@ -14,6 +14,7 @@ describe('the state directory', () => {
       'generation',
       'holders',
       'machine.json',
+      'machine.json.spare',
       'machine.lock',
       'regions',
       'volumes',
@@ -25,7 +26,7 @@ describe('the state directory', () => {
 
   it('gives the same machine when opened again', () => {
     const root = path.join(temporaryDirectory(), 'state');
-    const first = openMachine(root);
+    const first = openMachine(root, { create: true });
     first.createRegion({ size: '4MiB', type: 'kmem', targetNode: 5 });
     first.createRegion({ size: '4MiB', static: true, align: 4096 });
     first.reconfigure('dax1.0', 'famfs');
@@ -98,7 +99,7 @@ describe('the state directory', () => {
   it('says ESTALE when it was removed or replaced under an open machine', () => {
     const machine = temporaryMachine();
     fs.rmSync(machine.root, { recursive: true });
-    openMachine(machine.root).close();
+    openMachine(machine.root, { create: true }).close();
     expect(codeOf(() => machine.createRegion({ size: '2MiB' }))).toBe('ESTALE');
   });
 
@@ -166,7 +167,7 @@ function closedMachine(
   use: (machine: ReturnType<typeof openMachine>) => void = () => {},
   root = path.join(temporaryDirectory(), 'state'),
 ): { root: string } {
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   try {
     use(machine);
   } finally {
