@@ -9,7 +9,7 @@ import { ofdLock } from './files.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 
 export interface LockPatience {
-  /** How long a call may wait for a lock that others hold for a moment, milliseconds. Default 60; then EBUSY. */
+  /** How long a call may wait for a lock that others hold for a moment, milliseconds. Default 75; then EBUSY. */
   lockWaitMs?: number;
   /** Told once, with what is waited for, when it has taken a second. */
   onLockWait?: (what: string) => void;
@@ -21,11 +21,16 @@ export function patienceIn({ lockWaitMs, onLockWait }: LockPatience): LockPatien
 }
 
 /** With the search for who has the lock this stays below 100 ms. */
-export const DEFAULT_LOCK_WAIT_MS = 60;
+export const DEFAULT_LOCK_WAIT_MS = 75;
+const SEARCH_MS = 20;
+const PATIENT_SEARCH_MS = 2000;
 /** Of work that waits without blocking. */
 const LATER_WAIT_MS = 30_000;
 const FIRST_PAUSE_MS = 0.05;
-const LONGEST_PAUSE_MS = 2;
+/** A log that several processes append to as fast as they can is free for microseconds only: it wants many looks. */
+const LONGEST_PAUSE_MS = 0.3;
+const LONGEST_PATIENT_PAUSE_MS = 2;
+const PATIENT_AFTER_MS = 100;
 const LONGEST_LATER_PAUSE_MS = 20;
 const TELL_AFTER_MS = 1000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -40,8 +45,10 @@ export function waitForLock(attempt: () => boolean, what: string, patience: Lock
   const { lockWaitMs = DEFAULT_LOCK_WAIT_MS, onLockWait } = patience;
   const started = performance.now();
   let isTold = false;
-  for (let pauseMs = FIRST_PAUSE_MS; !attempt(); pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+  for (let pauseMs = FIRST_PAUSE_MS; !attempt(); ) {
     const waited = performance.now() - started;
+    const longest = waited < PATIENT_AFTER_MS ? LONGEST_PAUSE_MS : LONGEST_PATIENT_PAUSE_MS;
+    pauseMs = Math.min(pauseMs * 1.5, longest);
     if (waited + pauseMs > lockWaitMs) return false;
     if (!isTold && waited > TELL_AFTER_MS) {
       isTold = true;
@@ -83,7 +90,7 @@ export interface LockRange {
 
 /**
  * Who keeps `fd` from a lock, for a message: `pid 4711 (node server.js)`; how to find out where this process cannot.
- * @param patience of who asks: the search takes as long as that allows, 30 ms at least
+ * @param patience of who asks: the search takes as long as that allows, 20 ms at least
  */
 export function lockHoldersText(
   fd: number,
@@ -92,7 +99,7 @@ export function lockHoldersText(
   patience: LockPatience = {},
 ): string {
   const isPatient = (patience.lockWaitMs ?? 0) > DEFAULT_LOCK_WAIT_MS;
-  const holders = lockHolders(fd, { kind, ...range }, isPatient ? 2000 : 30);
+  const holders = lockHolders(fd, { kind, ...range }, isPatient ? PATIENT_SEARCH_MS : SEARCH_MS);
   return holders.length > 0
     ? describeLockHolders(holders)
     : 'a process that this one cannot see (look as root: lslocks, lsof)';

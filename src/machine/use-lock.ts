@@ -189,7 +189,7 @@ export function conflictText({ fd, range }: UseConflict): string {
 
 /** The processes themselves, as far as they can be seen. */
 export function conflictHolders({ fd, range }: UseConflict) {
-  return lockHolders(fd, { kind: 'exclusive', ...range }, 30);
+  return lockHolders(fd, { kind: 'exclusive', ...range }, 20);
 }
 
 /**
