@@ -46,7 +46,7 @@ export interface Output {
 
 /** Root: `--root`, else `$UDAX_ROOT`, else `${XDG_STATE_HOME:-~/.local/state}/udax`; with --kernel the kernel's bus. */
 export function chooseRoot({ root, kernel }: GlobalOptions): Pick<Context, 'root' | 'kernel'> {
-  const given = root ? absoluteRoot(root) : defaultRoot();
+  const given = root === undefined ? defaultRoot() : absoluteRoot(root);
   if (isKernelRoot(given)) return { root: stateDirectoryOf(given), kernel: given };
   if (!kernel) return { root: given, kernel: undefined };
   // --root then says where this host keeps its state.

@@ -100,10 +100,17 @@ export function withVolume<T>(
   use: (volume: Volume, device: MachineDevice) => T,
 ): T {
   return withDevice(context, where, { writable: !options.readOnly }, (device) =>
-    closing(mountFamfsOn(device, { ...options, ...patienceOf(context), ...(context.role && { role: context.role }) }), (volume) => {
-      warnOfDamage(context, volume, device);
-      return use(volume, device);
-    }),
+    closing(
+      mountFamfsOn(device, {
+        ...options,
+        ...patienceOf(context),
+        ...(context.role && { role: context.role }),
+      }),
+      (volume) => {
+        warnOfDamage(context, volume, device);
+        return use(volume, device);
+      },
+    ),
   );
 }
 

@@ -13,6 +13,6 @@ export * from './left-open.js';
 export * from './lock-holders.js';
 export * from './lock-wait.js';
 export * from './memory.js';
+export * from './own-files.js';
 export * from './persist.js';
-export * from './regular-file.js';
 export * from './thread-interrupt.js';

@@ -1,13 +1,14 @@
 import type { Bus, DevDax, Region } from '../dax/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { modeOf } from './modes.js';
-import type { BackingRecord } from './region-backing.js';
+import type { RegionBacking } from './region-backing.js';
 import type { DeviceInfo, PoisonRange, RegionInfo } from './types.js';
 
 /** Plain objects for callers: copies, so that nobody holds on to the model. */
 
-export function describeRegion(region: Region, backing: BackingRecord): RegionInfo {
-  const { path, kind, offset, sparse } = backing;
+export function describeRegion(region: Region, backing: RegionBacking): RegionInfo {
+  const { path, problem } = backing;
+  const { kind, offset, sparse } = backing.record;
   return {
     id: region.id,
     type: region.type,
@@ -17,7 +18,7 @@ export function describeRegion(region: Region, backing: BackingRecord): RegionIn
     availableSize: region.availableSize,
     align: region.align,
     targetNode: region.targetNode,
-    backing: { path, kind, offset, ...(sparse ? { sparse } : {}) },
+    backing: { path, kind, offset, ...(sparse ? { sparse } : {}), ...(problem === null ? {} : { problem }) },
     devices: region.devices.map((device) => device.name),
   };
 }

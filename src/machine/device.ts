@@ -17,9 +17,9 @@ export class NamedDevice implements MachineDevice {
     private readonly uuid: () => string,
   ) {}
 
-  /** @throws ENODEV gone, ENXIO not in famfs mode */
+  /** Asked at every read and write: nobody changes a device under those who hold it. @throws ENODEV gone, ENXIO not in famfs mode */
   get dax(): DaxDevice {
-    return famfsDevice(this.shared.current, this.name);
+    return famfsDevice(this.shared.lately, this.name);
   }
 
   get systemUuid(): string {

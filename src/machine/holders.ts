@@ -4,8 +4,9 @@ import {
   closing,
   fail,
   hasCode,
+  makeOwnFile,
   ofdLock,
-  openRegularFile,
+  openOwnFile,
   whenClosed,
   whenCollected,
 } from '../libc/index.js';
@@ -19,8 +20,6 @@ import {
   type UsePlace,
   type UseScope,
 } from './use-lock.js';
-
-const { O_RDWR, O_RDONLY, O_CREAT, O_EXCL } = fs.constants;
 
 /** What a holder file says: HolderInfo and whether it wants the device alone. */
 export interface HolderRecord extends HolderInfo {
@@ -213,7 +212,7 @@ export class Holders {
     const born = path.join(this.#directory, `.${unique}`);
     let fd: number | undefined;
     try {
-      fd = openRegularFile(born, O_RDWR | O_CREAT | O_EXCL, this.#fileMode);
+      fd = makeOwnFile(born, this.#fileMode);
       ofdLock(fd, 'exclusive');
       fs.writeSync(fd, `${JSON.stringify(record)}\n`);
       fs.renameSync(born, file);
@@ -266,10 +265,10 @@ function namesIn(directory: string): string[] {
 function readIfAlive(file: string): HolderRecord | undefined {
   let fd: number;
   try {
-    fd = openRegularFile(file, O_RDONLY);
+    fd = openOwnFile(file, { writable: false });
   } catch (error) {
     // Gone; something else that lies here (a pipe, a link): nobody's holder file; or closed to us: its lock is still seen.
-    if (hasCode(error, 'ENOENT', 'ELOOP', 'EINVAL', 'ENXIO', 'EACCES')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ELOOP', 'EISDIR', 'EINVAL', 'EACCES')) return undefined;
     throw error;
   }
   try {

@@ -4,13 +4,13 @@
  * Purpose: a bus model (dax/) that survives its processes and is the same in all of them; devices by name, node or image
  * file for the layers that put file systems on them; who has what open.
  *
- * State directory (decision 6): machine.json is the truth, written by rename; machine.lock exclusive to change and shared
- * to read; generation is mapped by everybody, so that "am I up to date?" is one load; holders/ names who has what
- * open; regions/ default backings; volumes/ per-file-system state of this host. kernel/ is the same face over the running
+ * State directory (decision 6): machine.json is the truth, written by rename: whoever has read it can tell by its descriptor whether
+ * it was replaced, and reads it again, without a lock; machine.lock excludes changes; holders/ names who has what
+ * open; regions/ memory of its own, named relatively (own-memory.ts); volumes/ per-file-system state of this host. kernel/ is the same face over the running
  * kernel's bus, which keeps its own state.
  *
  * Invariants: I12 a failed or killed change leaves machine.json, backings and modes as they were; a device that another process
- * holds never changes under it; a default backing that no region names is removed by the next change; a user's own file never is.
+ * holds never changes under it; memory that was marked and that no region names is removed by the next change; nothing else ever is.
  * Lock order: machine.lock, then holder files. No lock is kept between calls. A wait for the lock ends after 30 s (EBUSY).
  * Lifetime: SharedBus owns directory, memory and model; Machine owns raw handles and node buffers on it; closed in reverse.
  * Failure: EBUSY (naming holders), EACCES/EROFS (state directory), EIO (machine.json damaged), EOPNOTSUPP (newer schema),

@@ -8,7 +8,8 @@ import {
   lockAttempt,
   lockHoldersText,
   ofdLock,
-  openRegularFile,
+  openOrMakeOwnFile,
+  openOwnFile,
   waitForLock,
   whenClosed,
   whenCollected,
@@ -35,16 +36,14 @@ export class MachineLock {
   }
 
   /**
-   * Opens the lock file; with `mode` makes it when it is not there. A file that more users may open than now do so no more,
-   * where it is ours.
+   * Opens the lock file; with `mode` makes it when it is not there.
    * @throws ENOENT, EACCES, EROFS; ELOOP, EINVAL, EISDIR what is there is no file of ours
    */
   static open(
     path: string,
     { mode, patience = {} }: { mode?: number; patience?: LockPatience } = {},
   ): MachineLock {
-    const { O_RDWR, O_CREAT } = fs.constants;
-    const fd = openRegularFile(path, mode === undefined ? O_RDWR : O_RDWR | O_CREAT, mode);
+    const fd = mode === undefined ? openOwnFile(path, { writable: true }) : openOrMakeOwnFile(path, mode);
     return new MachineLock(path, fd, patience);
   }
 
@@ -53,18 +52,17 @@ export class MachineLock {
     try {
       return MachineLock.open(path, { patience });
     } catch (error) {
-      if (hasCode(error, 'EACCES', 'EROFS', 'EPERM')) return undefined;
+      if (hasCode(error, 'EACCES', 'EROFS', 'EPERM') && fs.existsSync(path)) return undefined;
       throw error;
     }
   }
 
-  /** Closes the file to users who may only read it (an older udax, or a umask, let them). Only its owner can. */
+  /** Closes the file to users that `mode` leaves out: an older udax let everybody open it who may read. Only its owner can. */
   restrict(mode: number): void {
     const { mode: current, uid } = fs.fstatSync(this.#fd);
-    const wanted = changersOnly(current & mode);
-    if ((current & 0o777) === wanted || uid !== process.geteuid?.()) return;
+    if ((current & ~mode & 0o777) === 0 || uid !== process.geteuid?.()) return;
     try {
-      fs.fchmodSync(this.#fd, wanted);
+      fs.fchmodSync(this.#fd, current & mode & 0o777);
     } catch (error) {
       if (!hasCode(error, 'EPERM', 'EROFS')) throw error;
     }
@@ -94,17 +92,6 @@ export class MachineLock {
     }
   }
 
-  /** Runs `work` under the lock when it is free now; false when somebody has it. */
-  tryFor(work: () => void): boolean {
-    if (!ofdLock(this.#fd, 'exclusive')) return false;
-    try {
-      work();
-    } finally {
-      this.release();
-    }
-    return true;
-  }
-
   release(): void {
     ofdLock(this.#fd, 'unlock');
   }
@@ -120,12 +107,4 @@ export class MachineLock {
     const ours = fs.fstatSync(this.#fd);
     return named.ino !== ours.ino || named.dev !== ours.dev;
   }
-}
-
-/** Mode of a file that those may open who may change the directory, and nobody else. */
-export function changersOnly(directoryMode: number): number {
-  return [0o700, 0o070, 0o007].reduce(
-    (mode, who) => (directoryMode & who & 0o222 ? mode | (who & 0o666) : mode),
-    0o600,
-  );
 }

@@ -72,7 +72,8 @@ export class Machine implements DaxMachine {
    * @throws EINVAL (size, align, backing too small), EBUSY (bytes in use by another region), ENOSPC, ENOENT, EACCES
    */
   createRegion(options: CreateRegionOptions): RegionInfo {
-    return this.shared.change((bus) => this.describeRegion(bus, createRegion(this.shared, bus, options)));
+    // Described afterwards: only then has its memory its name.
+    return this.region(this.shared.change((bus) => createRegion(this.shared, bus, options)));
   }
 
   /**
@@ -314,7 +315,7 @@ export class Machine implements DaxMachine {
   }
 
   private describeRegion(bus: Bus, id: number): RegionInfo {
-    return describeRegion(modes.regionNumbered(bus, id), this.shared.backingOf(id).record);
+    return describeRegion(modes.regionNumbered(bus, id), this.shared.backingOf(id));
   }
 
   /** Asked before anything is touched, so that a refusal has no side effect on our own mappings. */

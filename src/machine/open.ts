@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { type LockPatience, patienceIn } from '../libc/index.js';
 import { ImageDevice } from './image.js';
 import { KernelMachine } from './kernel/index.js';
@@ -32,7 +31,7 @@ export function openMachine(
 ): Machine | KernelMachine {
   const { stateDirectory, ...others } = options;
   if (isKernelRoot(root)) return new KernelMachine(root, stateDirectory ?? stateDirectoryOf(root));
-  return new Machine(path.resolve(root), others);
+  return new Machine(absoluteRoot(root), others);
 }
 
 /**
@@ -40,7 +39,7 @@ export function openMachine(
  * File and node get a private machine in memory, with one static region in famfs mode; an image that is shorter than
  * its superblock says reads zeroes beyond its end. On the kernel's bus (`kernel:`) a name is the node `/dev/dax0.0`.
  * @param options writable: false opens files for reading only; default as this user may. stateDirectory: as openMachine()
- * @throws ENODEV, ENOENT (no such file; no machine at the root), EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
+ * @throws ENODEV, ENOENT, EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
  */
 export function openDevice(
   where: string,
@@ -65,11 +64,7 @@ function nodeOf(name: string, root: KernelRoot, stateDirectory: string): { sysfs
   }
 }
 
-function openNamed(
-  name: string,
-  root: string,
-  patience: LockPatience,
-): MachineDevice & { close(): void } {
+function openNamed(name: string, root: string, patience: LockPatience): MachineDevice & { close(): void } {
   const machine = openMachine(root, patienceIn(patience));
   try {
     return Object.assign(machine.device(name), { close: () => machine.close() });

@@ -35,8 +35,7 @@ function rangesOf(region: RegionDocument, name: string): { start: number; end: n
   if (name === restOfRegion(region.id)) return gapsOf(region);
   const devices = region.devices.filter(
     (device) =>
-      device.name === name ||
-      (device.driver === 'kmem' && nodeHolderName(region.targetNode) === name),
+      device.name === name || (device.driver === 'kmem' && nodeHolderName(region.targetNode) === name),
   );
   return devices.length === 0 ? undefined : devices.flatMap(({ ranges }) => ranges);
 }

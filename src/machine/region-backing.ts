@@ -3,10 +3,12 @@ import path from 'node:path';
 import { asDaxError, DaxError, fail, fallocate, hasCode } from '../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../memory/index.js';
 import { requireDevdaxMode } from './kernel/raw-access.js';
+import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
 import { sizeText } from './sizes.js';
 
 /** What machine.json says of a region's memory. */
 export interface BackingRecord {
+  /** Of our own memory: relative to the state directory (`regions/0.mem`). Of a user's: absolute. */
   path: string;
   kind: BackingKind;
   /** Bytes from the start of the file or device to the region's first byte. */
@@ -15,7 +17,7 @@ export interface BackingRecord {
   sparse: boolean;
   /** False: other hosts whose caches do not see ours share it. */
   coherent: boolean;
-  /** Made by us under regions/: removed with its region. A user's own file never is. */
+  /** Made by us (own-memory.ts): removed with its region. A user's own file never is. */
   owned: boolean;
 }
 
@@ -28,14 +30,29 @@ export class RegionBacking implements Backing {
   constructor(
     readonly record: BackingRecord,
     private readonly lengthBytes: number,
+    private readonly root: string,
     private opened?: Backing,
   ) {}
+
+  /** Where it is now. */
+  get path(): string {
+    return this.record.owned ? ownMemoryPath(this.root, this.record.path) : this.record.path;
+  }
+
+  /** Why the memory cannot be used, for those who only look; null when it is there. */
+  get problem(): string | null {
+    const stat = fs.statSync(this.path, { throwIfNoEntry: false });
+    if (!stat) return 'its file is not there';
+    if (!stat.isFile()) return stat.isCharacterDevice() ? null : 'it is no file';
+    const needed = this.record.offset + this.lengthBytes;
+    return stat.size < needed ? `its file has ${stat.size} bytes of ${needed}` : null;
+  }
 
   get kind(): BackingKind {
     return this.record.kind;
   }
   get name(): string {
-    return this.record.path;
+    return this.record.owned ? path.join(this.root, this.record.path) : this.record.path;
   }
   get granule(): number {
     return this.record.granule;
@@ -81,7 +98,7 @@ export class RegionBacking implements Backing {
 
   /** A descriptor to look at locks through, for who does not use the memory: that stays as open as it was. */
   openToLook(): number {
-    const name = this.opened ? `/proc/self/fd/${this.opened.fd}` : this.record.path;
+    const name = this.opened ? `/proc/self/fd/${this.opened.fd}` : this.path;
     const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
     try {
       return fs.openSync(name, O_RDWR | O_NONBLOCK);
@@ -92,7 +109,7 @@ export class RegionBacking implements Backing {
   }
 
   private get real(): Backing {
-    this.opened ??= openForBoth(this.record.path, this.record.coherent);
+    this.opened ??= openForBoth(this.path, this.record.coherent);
     return this.opened;
   }
 }
@@ -113,10 +130,19 @@ function openForBoth(file: string, coherent: boolean): Backing {
   }
 }
 
-/** Makes `regions/R.mem` with all its space, so that a full disk is met now. @throws ENOSPC, nothing is left */
-export function makeOwnBacking(file: string, length: number, sparse: boolean): RegionBacking {
-  const backing = createBacking(file, length, { sparse });
-  return new RegionBacking(recordOf(backing, file, 0, sparse, true), length, backing);
+/**
+ * Makes the memory of region R with all its space, so that a full disk is met now. It has its name when machine.json has.
+ * @throws ENOSPC, nothing is left; EEXIST a file of that name that no region is on
+ */
+export function makeOwnBacking(
+  root: string,
+  region: number,
+  { size, sparse, mode }: { size: number; sparse: boolean; mode: number },
+): RegionBacking {
+  const name = ownMemoryName(region);
+  refuseStranger(root, name);
+  const backing = createBacking(draftOf(root, name), size, { sparse, mode });
+  return new RegionBacking(recordOf(backing, name, 0, sparse, true), size, root, backing);
 }
 
 /**
@@ -149,7 +175,7 @@ export function takeUserBacking(
       );
     }
     if (!sparse && backing.kind !== 'devdax') fallocate(backing.fd, offset, length);
-    return new RegionBacking(recordOf(backing, absolute, offset, sparse, false), length, backing);
+    return new RegionBacking(recordOf(backing, absolute, offset, sparse, false), length, '', backing);
   } catch (error) {
     backing.close();
     throw asDaxError(error, `${absolute} cannot back a region`, absolute);

@@ -96,7 +96,8 @@ function takenSpans(bus: Bus): { start: number; length: number }[] {
 
 function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): RegionBacking {
   if (plan.backing === undefined) {
-    return makeOwnBacking(path.join(shared.directory.regionsPath, `${id}.mem`), plan.size, plan.sparse);
+    const { memoryMode: mode } = shared.directory;
+    return makeOwnBacking(shared.root, id, { size: plan.size, sparse: plan.sparse, mode });
   }
   refuseSharedBytes(shared, bus, plan.backing, plan.offset, plan.size);
   const bytes = { start: plan.offset, length: plan.size };
@@ -117,9 +118,10 @@ function refuseSharedBytes(shared: SharedBus, bus: Bus, file: string, offset: nu
   const identity = memoryIdentity(file);
   if (identity === undefined) return;
   for (const region of bus.regions) {
-    const { record } = shared.backingOf(region.id);
+    const backing = shared.backingOf(region.id);
+    const { record } = backing;
     const overlaps = offset < record.offset + region.size && record.offset < offset + length;
-    if (overlaps && memoryIdentity(record.path) === identity) {
+    if (overlaps && memoryIdentity(backing.path) === identity) {
       fail('EBUSY', `${file} already backs region ${region.id} there: choose another offset or file`, {
         path: file,
       });

@@ -1,5 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
+import { fail } from '../libc/errors.js';
 
 /** What roots and device names look like. Nothing is opened here: the command line needs this before it loads anything. */
 
@@ -16,8 +17,10 @@ export function defaultRoot(): string {
   return UDAX_ROOT ? absoluteRoot(UDAX_ROOT) : ownStateDirectory();
 }
 
-/** A root as given, independent of the working directory. */
+/** A root as given, independent of the working directory. @throws EINVAL an empty name is no directory */
 export function absoluteRoot(root: string): string {
+  if (root === '')
+    fail('EINVAL', 'an empty name is no state directory: name one, or leave it out for the default');
   return isKernelRoot(root) ? root : path.resolve(root);
 }
 

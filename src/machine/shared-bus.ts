@@ -1,13 +1,12 @@
-import fs from 'node:fs';
-import path from 'node:path';
 import { Bus } from '../dax/index.js';
-import { asDaxError, DaxError, fail, type LockPatience } from '../libc/index.js';
+import { afterCommit, asDaxError, DaxError, fail, type LockPatience } from '../libc/index.js';
 import { PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
 import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
 import { describeHolders, type HolderRecord, Holders, type OwnHolder } from './holders.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
+import { retire, settle, sweepMarked, takeBack } from './own-memory.js';
 import { type PageRange, subtractRanges } from './page-ranges.js';
 import { placesIn } from './places.js';
 import { RegionBacking } from './region-backing.js';
@@ -26,8 +25,8 @@ interface PlacedRegion {
  * A change takes the lock, reloads if the generation moved, applies to the model, writes, bumps, unlocks. When it fails at any
  * of these, the model is put back to what the file says and leftovers are swept: the file is the only truth, so
  * "as before" and "as others see it" are one thing.
- * A read compares the mapped generation word with the one it knows (one load) and reloads when it moved: without a lock, since
- * documents are replaced by rename. Nor does a use take machine.lock: who changes a device has its use lock while he does.
+ * A read asks whether machine.json is still the one it knows (one system call) and reads it again when not; that needs no lock.
+ * Nor does a use of a device: whoever changes a device has its use lock for himself while he does.
  *
  * Lock order: `held` (callbacks of a change join it) -> machine.lock -> use locks -> holder files.
  * Lifetime: directory, holders, memory, model; closed in reverse.
@@ -39,9 +38,10 @@ export class SharedBus {
   /** The model as it was at the last call: callers that need today's say `current`. */
   readonly model = new Bus({ memory: this.memory });
   private document = emptyDocument();
+  private text = '';
   private readonly placed = new Map<number, PlacedRegion>();
-  private knownLow = 0;
-  private knownIdentity = '';
+  /** State of the model's poison when all of it was known to be in the document. */
+  private sharedPoison = -1;
   /** The lock this thread has now: callbacks that come back to us join it. */
   private held: 'shared' | 'exclusive' | undefined;
   private closed = false;
@@ -50,13 +50,13 @@ export class SharedBus {
     readonly root: string,
     options: { create: boolean; patience?: LockPatience },
   ) {
-    this.directory = StateDirectory.open(root, firstDocument, options);
+    this.directory = StateDirectory.open(root, { ...options, firstDocument });
     const { holdersPath, fileMode, identity } = this.directory;
     this.holders = new Holders(holdersPath, fileMode, identity, (device, how) =>
       placesIn(this.document, device, (region) => this.placed.get(region)?.backing, how),
     );
     try {
-      this.reading(() => this.reloadIfMoved());
+      this.readAnew();
     } catch (error) {
       this.close();
       throw error;
@@ -69,13 +69,25 @@ export class SharedBus {
 
   /** The model, up to date. Inside a change: as changed so far. */
   get current(): Bus {
-    if (this.closed)
-      fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
+    this.assertOpen();
     if (this.held === undefined) {
-      if (this.directory.generationLow !== this.knownLow) this.reading(() => this.reloadIfMoved());
-      if (this.document.poison.length > 0) this.shareClearedPoison();
+      this.reloadIfMoved();
+      this.shareClearedPoison();
     }
     return this.model;
+  }
+
+  /** The model as of a millisecond ago at most, or as this process last changed it: for what is asked at every read. */
+  get lately(): Bus {
+    this.assertOpen();
+    if (this.held !== undefined) return this.model;
+    const isKnown = this.model.pages.poisonChanges === this.sharedPoison && !this.directory.hasMovedLately;
+    return isKnown ? this.model : this.current;
+  }
+
+  private assertOpen(): void {
+    if (!this.closed) return;
+    fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
   }
 
   /** Backing of a region. The region exists in `current`. */
@@ -88,23 +100,20 @@ export class SharedBus {
     if (this.held === 'exclusive') return apply(this.model);
     if (this.held === 'shared')
       fail('EDEADLK', 'a callback of a reload cannot change the machine: do it later');
-    if (this.closed)
-      fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
+    this.assertOpen();
     return this.underLock(() => {
       this.reloadIfMoved();
-      this.directory.repairGeneration(this.document.generation);
-      this.knownLow = this.directory.generationLow;
       this.sweep();
+      let result: T;
       try {
-        const result = apply(this.model);
+        result = apply(this.model);
         this.write();
-        return result;
       } catch (error) {
         this.rollBack(error);
         throw error;
-      } finally {
-        this.sweep();
       }
+      afterCommit('removing what it left over', () => this.sweep());
+      return result;
     });
   }
 
@@ -116,8 +125,8 @@ export class SharedBus {
 
   /**
    * Registers this process as a user of a device.
-   * @param check refuses (throws) when the device is not in a state to be used; runs under the lock
-   * @throws EBUSY naming who excludes us; EACCES when this user may not write the state directory
+   * @param check refuses (throws) when the device is not in a state to be used; runs on today's state
+   * @throws EBUSY naming who excludes us; as opening the memory
    */
   hold(device: string, purpose: string, exclusive: boolean, check: (bus: Bus) => void): OwnHolder {
     const add = (): OwnHolder => {
@@ -136,7 +145,7 @@ export class SharedBus {
         void this.current;
         const holder = add();
         // From here on nobody changes the device; somebody may have done so just before.
-        if (this.isUpToDate()) return holder;
+        if (!this.directory.hasMoved) return holder;
         this.holders.remove(holder);
       }
     } catch (error) {
@@ -146,7 +155,10 @@ export class SharedBus {
 
   /** All live holders of a device that have a file, our own first. */
   holdersOf(device: string): HolderRecord[] {
-    return [...this.holders.ownOf(device).map((holder) => holder.record), ...this.holders.filedOthers(device)];
+    return [
+      ...this.holders.ownOf(device).map((holder) => holder.record),
+      ...this.holders.filedOthers(device),
+    ];
   }
 
   /** Removes our own marks on a device whose handles are dead. */
@@ -164,47 +176,38 @@ export class SharedBus {
   }
 
   private underLock<T>(work: () => T): T {
-    return this.directory.underLock(() => this.holding('exclusive', work));
-  }
-
-  /** No lock; but callbacks of a reload must not change the machine. */
-  private reading(work: () => void): void {
-    this.holding('shared', work);
-  }
-
-  private holding<T>(kind: 'shared' | 'exclusive', work: () => T): T {
-    this.held = kind;
-    try {
-      return work();
-    } finally {
-      this.held = undefined;
-    }
-  }
-
-  private isUpToDate(): boolean {
-    return (
-      this.directory.generationLow === this.knownLow &&
-      this.directory.documentIdentity() === this.knownIdentity
-    );
+    return this.directory.underLock(() => {
+      this.held = 'exclusive';
+      try {
+        return work();
+      } finally {
+        this.held = undefined;
+      }
+    });
   }
 
   private reloadIfMoved(): void {
-    if (this.isUpToDate()) return;
-    // What recovery writes of this process cleared stays cleared; the next change tells the others.
-    const cleared = this.clearedPoison();
-    this.reload();
-    for (const { pfn, pages } of cleared) this.model.pages.unpoison(pfn, pages);
+    if (this.directory.hasMoved) this.readAnew();
+  }
+
+  /** Callbacks that come back to us see the model, and cannot change it. */
+  private readAnew(): void {
+    const before = this.held;
+    this.held ??= 'shared';
+    try {
+      // What recovery writes of this process cleared stays cleared; the next change tells the others.
+      const cleared = this.clearedPoison();
+      this.reload();
+      for (const { pfn, pages } of cleared) this.model.pages.unpoison(pfn, pages);
+    } finally {
+      this.held = before;
+    }
   }
 
   private reload(): void {
-    // Taken first: a document that is replaced while we read it moves the word, and we come again.
-    const low = this.directory.generationLow;
-    const { text, identity } = this.directory.read();
-    const document = parseDocument(text, this.directory.documentPath);
-    this.applyDocument(document);
-    this.knownIdentity = identity;
-    this.knownLow = low;
-    if (this.held === 'shared') this.knownLow = this.directory.mended(document.generation, low, identity);
+    const text = this.directory.read();
+    this.applyDocument(parseDocument(text, this.directory.documentPath));
+    this.text = text;
   }
 
   /** Makes model and memory equal to a document; what did not change keeps its objects and open handles. */
@@ -227,7 +230,7 @@ export class SharedBus {
   private placeRegionsOf(document: MachineDocument): void {
     for (const region of document.regions) {
       if (this.placed.has(region.id)) continue;
-      const backing = new RegionBacking(region.backing, region.size);
+      const backing = new RegionBacking(region.backing, region.size, this.root);
       this.memory.insert({
         start: region.start,
         length: region.size,
@@ -271,23 +274,35 @@ export class SharedBus {
       this.holders,
       (of, name) => placesIn(of, name, (region) => this.placed.get(region)?.backing, 'look'),
     );
+    const gone = ownNames(before).filter((name) => !ownNames(document).includes(name));
+    const text = documentText(document);
     try {
-      this.knownIdentity = this.directory.publish(documentText(document), document.generation);
-      this.knownLow = this.directory.generationLow;
-      this.document = document;
+      for (const name of gone) retire(this.root, name);
+      this.directory.publish(text);
+    } catch (error) {
+      for (const name of gone) takeBack(this.root, name);
+      throw error;
     } finally {
       letGo();
     }
-    for (const name of unboundDevices(before, state)) this.dropOwnHolds(name);
-    for (const [id, placed] of [...this.placed]) {
-      if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
-    }
+    this.document = document;
+    this.text = text;
+    afterCommit('naming its memory', () => {
+      for (const name of ownNames(document)) settle(this.root, name);
+    });
+    afterCommit('giving back what it ended', () => {
+      for (const name of unboundDevices(before, state)) this.dropOwnHolds(name);
+      for (const [id, placed] of [...this.placed]) {
+        if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
+      }
+    });
   }
 
   /** Our memory may be another machine's own: what it has there as famfs must not become our system-ram. */
   private refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
     for (const name of newSystemRam(before, after)) {
       const region = after.regions.find(({ devices }) => devices.some((device) => device.name === name))!;
+      if (region.backing.owned) continue;
       for (const { start, end } of region.devices.find((device) => device.name === name)!.ranges) {
         const bytes = { start: region.backing.offset + start - region.start, length: end - start + 1 };
         refuseOtherMachinesModes(region.backing.path, bytes, ['fsdev_dax', 'kmem'], this.root);
@@ -297,7 +312,10 @@ export class SharedBus {
 
   private rollBack(cause: unknown): void {
     try {
-      this.reload();
+      this.applyDocument(
+        this.text === '' ? emptyDocument() : parseDocument(this.text, this.directory.documentPath),
+      );
+      this.sweep();
     } catch (error) {
       throw new DaxError(
         'EIO',
@@ -310,16 +328,9 @@ export class SharedBus {
     }
   }
 
-  /**
-   * Removes default backings of regions that machine.json does not know: made by a process that was
-   * killed before it wrote, or left by one killed after. Under the exclusive lock.
-   */
+  /** Removes memory of regions that were being made or destroyed by a process that was killed. Under the exclusive lock. */
   private sweep(): void {
-    const known = new Set(this.document.regions.map((region) => region.backing.path));
-    for (const name of fs.readdirSync(this.directory.regionsPath)) {
-      const file = path.join(this.directory.regionsPath, name);
-      if (/^\d+\.mem$/.test(name) && !known.has(file)) fs.rmSync(file, { force: true });
-    }
+    sweepMarked(this.root, ownNames(this.document));
   }
 
   /** Poison of the document that a recovery write of this process has cleared since. */
@@ -329,7 +340,10 @@ export class SharedBus {
   }
 
   private shareClearedPoison(): void {
+    const { poisonChanges } = this.model.pages;
+    if (poisonChanges === this.sharedPoison) return;
     if (this.directory.writable && this.clearedPoison().length > 0) this.change(() => {});
+    this.sharedPoison = this.model.pages.poisonChanges;
   }
 
   private damaged(cause: unknown): DaxError {
@@ -365,6 +379,11 @@ function emptyDocument(): MachineDocument {
     stranded: [],
     poison: [],
   };
+}
+
+/** What machine.json calls the memory that is its own. */
+function ownNames({ regions }: MachineDocument): string[] {
+  return regions.filter(({ backing }) => backing.owned).map(({ backing }) => backing.path);
 }
 
 function sameButForGeneration(before: MachineDocument, after: MachineDocument): boolean {

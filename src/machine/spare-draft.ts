@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { fallocate, hasCode, openRegularFile } from '../libc/index.js';
+import { fallocate, hasCode, makeOwnFile, openOrMakeOwnFile, openOwnFile } from '../libc/index.js';
 
 /**
  * How a document is written beside the one it replaces. A full disk has no room for another file, and giving up a device or
@@ -10,44 +10,51 @@ import { fallocate, hasCode, openRegularFile } from '../libc/index.js';
 /** What a machine's document grows by in one change, and then some. */
 const HEADROOM_BYTES = 16 * 1024;
 const BLOCK_BYTES = 4096;
-const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
+
+export interface Draft {
+  file: string;
+  /** Open, of the file that is written. */
+  fd: number;
+}
 
 /**
- * Writes `text` to the disk, beside `document`. @returns the file to be renamed
+ * Writes `text` to the disk, beside `document`, for the caller to rename and close.
  * @throws ENOSPC ... then nothing is left
  */
-export function writeDraft(document: string, text: string, mode: number): string {
-  const draft = `${document}.new`;
+export function writeDraft(document: string, text: string, mode: number): Draft {
+  const file = `${document}.new`;
   try {
-    fs.rmSync(draft, { force: true });
-    write(openRegularFile(draft, O_WRONLY | O_CREAT | O_EXCL, mode), text);
-    return draft;
+    // What lies there was left by a writer that was killed, or put there by somebody: never written through.
+    fs.rmSync(file, { force: true });
+    return { file, fd: written(makeOwnFile(file, mode), text) };
   } catch (error) {
-    fs.rmSync(draft, { force: true });
+    fs.rmSync(file, { force: true });
     if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
     return writeIntoSpare(document, text, error);
   }
 }
 
-function writeIntoSpare(document: string, text: string, noSpace: unknown): string {
-  const spare = spareOf(document);
+function writeIntoSpare(document: string, text: string, noSpace: unknown): Draft {
+  const file = spareOf(document);
   try {
     // Over its bytes, which have their space; cut only then.
-    write(openRegularFile(spare, O_WRONLY), text);
-    return spare;
+    return { file, fd: written(openOwnFile(file, { writable: true }), text) };
   } catch {
     throw noSpace;
   }
 }
 
-function write(fd: number, text: string): void {
+function written(fd: number, text: string): number {
   try {
     const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, done);
+    for (let done = 0; done < bytes.length; )
+      done += fs.writeSync(fd, bytes, done, bytes.length - done, done);
     fs.ftruncateSync(fd, bytes.length);
     fs.fsyncSync(fd);
-  } finally {
+    return fd;
+  } catch (error) {
     fs.closeSync(fd);
+    throw error;
   }
 }
 
@@ -58,7 +65,7 @@ export function keepSpareDraft(document: string, length: number, mode: number): 
   try {
     const { size } = fs.lstatSync(spare, { throwIfNoEntry: false }) ?? { size: 0 };
     if (size >= wanted) return;
-    const fd = openRegularFile(spare, O_WRONLY | O_CREAT, mode);
+    const fd = openOrMakeOwnFile(spare, mode);
     try {
       // Twice what is needed: a growing machine does not do this at each change. Less is better than none.
       const isRoomy = attempted(() => fallocate(fd, 0, 2 * wanted));

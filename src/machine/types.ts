@@ -53,7 +53,8 @@ export interface RegionInfo extends RegionSummary {
   type: 'device' | 'kmem';
   /** Host physical address of the first byte. */
   hpa: number;
-  backing: { path: string; kind: BackingKind; offset: number; sparse?: boolean };
+  /** problem: why the memory cannot be used now (its file is gone, or too short); absent when it can. */
+  backing: { path: string; kind: BackingKind; offset: number; sparse?: boolean; problem?: string };
 }
 
 export interface DeviceInfo {

@@ -201,11 +201,9 @@ export function refuseMemoryInUse(place: UsePlace, kind: UseKind): void {
   try {
     const conflict = use.conflict('memory', kind);
     if (!conflict) return;
-    fail(
-      'EBUSY',
-      `memory of ${place.name} is in use by ${conflictText(conflict)}: let it end that first`,
-      { path: place.name },
-    );
+    fail('EBUSY', `memory of ${place.name} is in use by ${conflictText(conflict)}: let it end that first`, {
+      path: place.name,
+    });
   } finally {
     use.close();
   }

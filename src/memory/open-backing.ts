@@ -7,6 +7,7 @@ import {
   fileSystemOf,
   HUGETLBFS_MAGIC,
   hasCode,
+  makeOwnFile,
   memfdCreate,
   RAMFS_MAGIC,
   sealShrink,
@@ -58,16 +59,16 @@ export function openBacking(path: string, options: OpenBackingOptions = {}): Bac
 /**
  * Makes a new file of `size` zero bytes and opens it. All its space is allocated, so that no store can ever meet
  * a full disk; `sparse` leaves that out: for huge files that are hardly touched, where a full disk later is a crash.
+ * @param options mode: the file's, whatever the umask; default 0600, since what is in it may be closed to others
  * @throws DaxError EEXIST, ENOENT, EACCES, EINVAL size; ENOSPC no room. On any error no file is left.
  */
-export function createBacking(path: string, size: number, options: { sparse?: boolean } = {}): Backing {
+export function createBacking(
+  path: string,
+  size: number,
+  options: { sparse?: boolean; mode?: number } = {},
+): Backing {
   checkSize(path, size);
-  let fd: number;
-  try {
-    fd = fs.openSync(path, 'wx+');
-  } catch (error) {
-    throw asDaxError(error, `${path} cannot be made`, path);
-  }
+  const fd = makeOwnFile(path, options.mode ?? 0o600);
   try {
     fillNewFile(path, fd, size, options.sparse ?? false);
     return new FileBacking(fileFacts(path, fd, true));

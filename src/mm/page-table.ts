@@ -205,6 +205,11 @@ export class PageTable {
     return this.#poison.empty ? -1 : this.#poison.first(pfn, pages);
   }
 
+  /** Grows with every change of the poison. */
+  get poisonChanges(): number {
+    return this.#poison.changes;
+  }
+
   poisonedRanges(): PoisonRange[] {
     return this.#poison.list();
   }

@@ -8,6 +8,8 @@ const [verb, root, ...args] = process.argv.slice(2);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const wait = () => lines.next();
+/** As patient as a command: these tests share two processors with many others. */
+const open = () => openMachine(root, { create: true, lockWaitMs: 30_000 });
 const attempt = (act) => {
   try {
     return { ok: true, value: act() };
@@ -19,7 +21,7 @@ const attempt = (act) => {
 const verbs = {
   /** Opens the machine, says what is there. */
   async list() {
-    const opened = attempt(() => openMachine(root, { create: true }));
+    const opened = attempt(() => open());
     if (!opened.ok) return say(opened);
     say({ ok: true, regions: opened.value.regions(), devices: opened.value.devices() });
     say(attempt(() => void opened.value.createRegion({ size: '2M' })));
@@ -27,7 +29,7 @@ const verbs = {
   /** Holds a device in famfs mode until told to let go. */
   async hold() {
     const [device, purpose] = args;
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     const hold = machine.device(device).hold(purpose ?? 'mount');
     say({ pid: process.pid });
     await wait();
@@ -38,7 +40,7 @@ const verbs = {
   /** Maps a device raw, writes a byte, keeps it until told. */
   async map() {
     const [device] = args;
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     const raw = machine.openDax(device);
     const view = raw.mmap();
     view[0] = 0xab;
@@ -51,13 +53,13 @@ const verbs = {
   /** Tries one call of the machine. */
   async call() {
     const [method, ...parameters] = args;
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     say(attempt(() => machine[method](...parameters.map((text) => JSON.parse(text)))));
     machine.close();
   },
   /** Same on the object kept open: says at each line what it sees without reopening. */
   async watch() {
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     for (;;) {
       say({
         devices: machine.devices(),
@@ -67,9 +69,53 @@ const verbs = {
       if ((await wait()).done) break;
     }
   },
+  /** Asks the machine kept open, at each line. */
+  async 'call-often'() {
+    const machine = openMachine(root);
+    for (;;) {
+      say(attempt(() => machine.devices().length));
+      if ((await wait()).done) break;
+    }
+  },
+  /** Makes a region; from the rename of machine.json on, one kind of call of node:fs fails. */
+  async 'fail-after-rename'() {
+    const warnings = [];
+    process.on('warning', (warning) => warnings.push(`${warning.code} ${warning.message}`));
+    const machine = openMachine(root);
+    let failed = false;
+    let isRenamed = false;
+    const name = `${args[0]}Sync`;
+    const real = fs[name];
+    fs[name] = (...parameters) => {
+      // rm clears the way before the rename; a listing of holders/ is no part of the change.
+      if (!isRenamed || failed) return real(...parameters);
+      failed = true;
+      throw Object.assign(new Error(`EMFILE: too many open files, ${args[0]}`), {
+        code: 'EMFILE',
+        syscall: args[0],
+      });
+    };
+    const rename = fs.renameSync;
+    fs.renameSync = (from, to) => {
+      rename(from, to);
+      if (String(to).endsWith('machine.json')) isRenamed = true;
+    };
+    if (args[0] === 'rm') fs.writeFileSync(`${root}/regions/9.mem.old`, 'left over');
+    // What lies there now is swept before the change; put another there for the sweep after it.
+    const result = attempt(() =>
+      machine.change(() => {
+        const { id } = machine.createRegion({ size: '2M' });
+        if (args[0] === 'rm') fs.writeFileSync(`${root}/regions/9.mem.old`, 'left over');
+        return id;
+      }),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    say({ ...result, failed, warnings });
+    await wait();
+  },
   /** Allocates from a memory node and keeps it. */
   async allocate() {
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     const buffer = machine.node(Number(args[0])).alloc(4096);
     say({ length: buffer.bytes.length });
     await wait();
@@ -79,7 +125,7 @@ const verbs = {
   },
   /** Makes and destroys regions and changes modes, for ever: the test kills it. */
   async churn() {
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     say({ started: true });
     for (;;) {
       const { id, devices } = machine.createRegion({ size: '2M' });
@@ -90,7 +136,7 @@ const verbs = {
   },
   /** Makes `count` regions, one change each. */
   async regions() {
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     say({ ready: true });
     await wait();
     for (let i = 0; i < Number(args[0]); i++) machine.createRegion({ size: '2M' });
@@ -115,7 +161,7 @@ const verbs = {
         return real(...parameters);
       };
     }
-    const machine = openMachine(root, { create: true });
+    const machine = open();
     const { id } = machine.createRegion({ size: '2M' });
     machine.reconfigure('dax0.0', 'famfs');
     machine.device('dax0.0').hold('mount').release();

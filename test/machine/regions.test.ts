@@ -153,6 +153,7 @@ describe('createRegion', () => {
         const machine = openMachine(path.join(directory, 'state'), { create: true });
         try {
           machine.createRegion({ size: '2MiB' });
+          fs.rmSync(path.join(directory, 'state', 'machine.json.spare'));
           fillUp(path.join(directory, 'filler'));
           const before = machine.devices();
           expect(codeOf(() => machine.reconfigure('dax0.0', 'famfs'))).toBe('ENOSPC');
@@ -166,18 +167,31 @@ describe('createRegion', () => {
     },
   );
 
-  it('removes what a killed creation left behind at the next change', () => {
+  it('removes what a killed creation or destruction left behind at the next change, and nothing else', () => {
     const machine = temporaryMachine();
-    const stale = path.join(machine.root, 'regions', '4.mem');
-    fs.writeFileSync(stale, 'half');
-    fs.writeFileSync(path.join(machine.root, 'regions', 'notes.txt'), 'mine');
+    const regions = path.join(machine.root, 'regions');
+    for (const name of ['4.mem.new', '5.mem.old', '6.mem', 'notes.txt', '7.mem.new.txt'])
+      fs.writeFileSync(path.join(regions, name), 'something');
+    fs.symlinkSync(path.join(regions, 'notes.txt'), path.join(regions, '8.mem.old'));
     machine.createRegion({ size: '2MiB' });
-    expect(fs.readdirSync(path.join(machine.root, 'regions')).sort()).toEqual(['0.mem', 'notes.txt']);
+    expect(fs.readdirSync(regions).sort()).toEqual([
+      '0.mem',
+      '6.mem',
+      '7.mem.new.txt',
+      '8.mem.old',
+      'notes.txt',
+    ]);
   });
 
-  it('starts from zeroes although a file of its name was left behind', () => {
+  it('never takes a file that was left behind, nor deletes it: EEXIST naming it', () => {
     const machine = temporaryMachine();
-    fs.writeFileSync(path.join(machine.root, 'regions', '0.mem'), Buffer.alloc(2 * MiB, 1));
+    const file = path.join(machine.root, 'regions', '0.mem');
+    fs.writeFileSync(file, Buffer.alloc(2 * MiB, 1));
+    const error = errorOf(() => machine.createRegion({ size: '2MiB' }));
+    expect(error.code).toBe('EEXIST');
+    expect(error.message).toContain(file);
+    expect(fs.readFileSync(file)[2 * MiB - 1]).toBe(1);
+    fs.rmSync(file);
     machine.createRegion({ size: '2MiB' });
     expect(machine.openDax('dax0.0').mmap()[0]).toBe(0);
   });

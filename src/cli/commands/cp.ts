@@ -86,7 +86,11 @@ class OpenVolumes {
     let volume: Volume;
     try {
       const { role } = this.#context;
-      volume = mountFamfsOn(device, { readOnly: !writable, ...patienceOf(this.#context), ...(role && { role }) });
+      volume = mountFamfsOn(device, {
+        readOnly: !writable,
+        ...patienceOf(this.#context),
+        ...(role && { role }),
+      });
     } catch (error) {
       device.close();
       throw error;

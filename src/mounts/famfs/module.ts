@@ -11,7 +11,12 @@ const NO_XATTRS = { getxattr: undefined, listxattr: undefined };
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
   const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs } = data as FamfsMountData;
-  const opened = openDevice(device, { root, stateDirectory, lockWaitMs, ...(readOnly && { writable: false }) });
+  const opened = openDevice(device, {
+    root,
+    stateDirectory,
+    lockWaitMs,
+    ...(readOnly && { writable: false }),
+  });
   try {
     const volume = mountFamfsOn(opened, { readOnly, clientWrites, lockWaitMs, ...(role && { role }) });
     const fileSystem = new FamfsFileSystem(volume, host, () => opened.close());
