@@ -19,7 +19,7 @@ export interface PoolOptions {
 
 export function makePool(directory: string, name: string, options: PoolOptions): Pool {
   const root = join(directory, name);
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   const region = machine.createRegion({ size: options.size, sparse: options.sparse ?? false });
   const device = region.devices[0]!;
   machine.reconfigure(device, 'famfs');

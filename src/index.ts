@@ -1,7 +1,9 @@
 /**
  * udax: the Linux DAX stack in user space. The public face: it composes what crosses layers.
  *
- *   const machine = openMachine('./pool')
+ *   const volume = openVolume('./pool', { size: '1GiB' })       // finds or makes all of it; or step by step:
+ *
+ *   const machine = openMachine('./pool', { create: true })
  *   machine.createRegion({ size: '1GiB' })
  *   machine.reconfigure('dax0.0', 'famfs')
  *   mkfs(machine.device('dax0.0'))
@@ -18,6 +20,7 @@ import {
   formatMedia,
   fsckMedia,
   type MountOptions,
+  mediaState,
   mountFamfsOn,
   type Superblock,
   systemUuidIfAny,
@@ -26,7 +29,15 @@ import {
   takeOver as takeOverMedia,
   type Volume,
 } from './famfs/index.js';
-import { type MachineDevice, openDevice } from './machine/index.js';
+import { fail, hasCode, patienceIn } from './libc/index.js';
+import {
+  defaultRoot,
+  isKernelRoot,
+  type Machine,
+  type MachineDevice,
+  openDevice,
+  openMachine,
+} from './machine/index.js';
 
 export {
   type CopyOptions,
@@ -166,6 +177,80 @@ export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volu
   } catch (error) {
     opened.close();
     throw error;
+  }
+}
+
+export interface OpenVolumeOptions extends MountOptions {
+  /** Of the memory, when there is none yet: bytes, or text like `1GiB`. */
+  size?: number | string;
+  /** The device to use, `dax0.0`. Default: the first in famfs mode. */
+  name?: string;
+}
+
+/**
+ * The volume of a state directory, in one call: what is missing is made (the machine, a region of `size`, famfs mode, the file
+ * system), what is there is kept. Any number of processes may do this at once. The volume's close() closes all of it.
+ * @param root a directory; default as openMachine()
+ * @throws EINVAL there is no volume yet and no size was said; ENODEV no device of that name; ENXIO it is in another
+ *   mode; as openMachine(), Machine.createRegion() (ENOSPC, EACCES), mkfs() and mountFamfs()
+ */
+export function openVolume(root: string = defaultRoot(), options: OpenVolumeOptions = {}): Volume {
+  const { size, name, ...mount } = options;
+  if (isKernelRoot(root)) {
+    fail('EINVAL', `${root} is no directory: mountFamfs('/dev/dax0.0') mounts a device of the kernel`);
+  }
+  const machine = openMachine(root, { create: size !== undefined, ...patienceIn(mount) });
+  try {
+    const device = machine.device(name ?? famfsDevice(machine, size));
+    if (!mount.readOnly) makeFileSystemIfNone(device);
+    const opened = Object.assign(device, { close: () => machine.close() });
+    return mountFamfsOn(closedWithItsHold(opened), mount);
+  } catch (error) {
+    machine.close();
+    throw error;
+  }
+}
+
+/** Found, or made in one change: of several processes one makes it. */
+function famfsDevice(machine: Machine, size: number | string | undefined): string {
+  const find = (): string | undefined =>
+    machine.devices().find(({ mode, state }) => mode === 'famfs' && state === 'enabled')?.name;
+  const found = find();
+  if (found !== undefined) return found;
+  if (size === undefined) {
+    fail(
+      'EINVAL',
+      `no device of the machine at ${machine.root} is in famfs mode: say how big a new one is to be, { size: '1GiB' }, or name one`,
+      { path: machine.root },
+    );
+  }
+  return machine.change(() => {
+    const made = find();
+    if (made !== undefined) return made;
+    const [name] = machine.createRegion({ size }).devices;
+    return machine.reconfigure(name!, 'famfs').name;
+  });
+}
+
+function makeFileSystemIfNone(device: MachineDevice): void {
+  for (let tries = 1; !hasFileSystem(device); tries++) {
+    try {
+      mkfs(device);
+    } catch (error) {
+      // Somebody else is making one, or just has.
+      if (hasCode(error, 'EEXIST')) return;
+      if (!hasCode(error, 'EBUSY') || tries === 3) throw error;
+    }
+  }
+}
+
+/** Whether a famfs is there; also true of a damaged one: that is for its owner to look at. */
+function hasFileSystem(device: MachineDevice): boolean {
+  const media = deviceMedia(device);
+  try {
+    return mediaState(media) !== 'none';
+  } finally {
+    media.close();
   }
 }
 

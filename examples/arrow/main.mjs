@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeVector, Table, tableToIPC } from 'apache-arrow';
-import { mkfs, mountFamfs, openMachine } from 'udax';
+import { openVolume } from 'udax';
 
 const rows = Number(process.argv[2] ?? 4_000_000);
 const workers = 4;
@@ -21,19 +21,14 @@ try {
   writeFileSync(plainFile, makeTable(rows));
 
   const root = join(directory, 'pool');
-  const machine = openMachine(root);
-  machine.createRegion({ size: '256MiB' });
-  machine.reconfigure('dax0.0', 'famfs');
-  mkfs(machine.device('dax0.0'));
-  const volume = mountFamfs(machine.device('dax0.0'));
+  const volume = openVolume(root, { size: '256MiB' });
   await volume.copyIn(plainFile, '/table.arrow');
   const megabytes = (volume.stat('/table.arrow').size / 1e6).toFixed(0);
   console.log(`${rows} rows, ${megabytes} MB of Arrow IPC, ${workers} worker processes`);
   volume.close();
-  machine.close();
 
   await run('plain', [plainFile]);
-  await run('udax', [root, 'dax0.0', '/table.arrow']);
+  await run('udax', [root, '/table.arrow']);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
 // A worker of main.mjs: loads the table one way, says what it found, tells its memory when asked.
 import { readFileSync } from 'node:fs';
 import { tableFromIPC } from 'apache-arrow';
-import { mountFamfs, openMachine } from 'udax';
+import { openVolume } from 'udax';
 
 const [way, ...args] = process.argv.slice(2);
 const before = pssBytes();
@@ -29,15 +29,9 @@ process.on('message', (word) => {
   process.disconnect();
 });
 
-function mapFromVolume(root, device, path) {
-  const machine = openMachine(root);
-  const volume = mountFamfs(machine.device(device));
-  const file = volume.open(path);
-  const close = () => {
-    volume.close();
-    machine.close();
-  };
-  return { bytes: file.map(), close };
+function mapFromVolume(root, path) {
+  const volume = openVolume(root);
+  return { bytes: volume.open(path).map(), close: () => volume.close() };
 }
 
 /** Proportional set size: memory shared by n processes counts 1/n in each. */

@@ -8,7 +8,7 @@ import {
   mountFamfsOn,
   type Volume,
 } from '../famfs/index.js';
-import { asDaxError, fail, hasCode } from '../libc/index.js';
+import { asDaxError, fail, hasCode, type LockPatience } from '../libc/index.js';
 import {
   type DaxMachine,
   isDeviceName,
@@ -21,9 +21,17 @@ import {
 import type { Context } from './context.js';
 import { count } from './output/human.js';
 
+/** A command has no event loop to keep: it waits some seconds for a lock that others hold for a moment, and says so. */
+export function patienceOf(context: Context): LockPatience {
+  return {
+    lockWaitMs: 5000,
+    onLockWait: (what) => context.output.note(`udax: waiting for ${what}`),
+  };
+}
+
 /** Runs `use` with the machine at the root, made if it is not there, and closes it. */
 export function withMachine<T>(context: Context, use: (machine: Machine) => T): T {
-  const machine = openMachine(context.root);
+  const machine = openMachine(context.root, { create: true, ...patienceOf(context) });
   try {
     return use(machine);
   } finally {
@@ -92,10 +100,17 @@ export function withVolume<T>(
   use: (volume: Volume, device: MachineDevice) => T,
 ): T {
   return withDevice(context, where, { writable: !options.readOnly }, (device) =>
-    closing(mountFamfsOn(device, { ...options, ...(context.role && { role: context.role }) }), (volume) => {
-      warnOfDamage(context, volume, device);
-      return use(volume, device);
-    }),
+    closing(
+      mountFamfsOn(device, {
+        ...options,
+        ...patienceOf(context),
+        ...(context.role && { role: context.role }),
+      }),
+      (volume) => {
+        warnOfDamage(context, volume, device);
+        return use(volume, device);
+      },
+    ),
   );
 }
 
@@ -144,7 +159,7 @@ export function hasFileSystem(device: MachineDevice): boolean {
 /** Opens a device for somebody who closes it later. */
 export function openDeviceOf(context: Context, where: string, { writable }: { writable: boolean }) {
   requireMachineOf(context, where);
-  return openDevice(where, { ...machineOf(context), writable });
+  return openDevice(where, { ...machineOf(context), ...patienceOf(context), writable });
 }
 
 /** A name is on the kernel's bus, or on a machine that must be there. @throws ENODEV */

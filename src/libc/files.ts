@@ -198,15 +198,15 @@ export function ofdLock(
 
 /**
  * A lock of somebody else (another descriptor, in whatever process) that would keep this descriptor from
- * locking `length` bytes at `start` exclusively, or null. Of several, any one is named.
+ * locking `length` bytes at `start` so (default: exclusively), or null. Of several, any one is named.
  */
 export function ofdLockConflict(
   fd: number,
-  { start, length }: { start: number; length: number },
+  { start, length, kind = 'exclusive' }: { start: number; length: number; kind?: 'shared' | 'exclusive' },
 ): { start: number; length: number } | null {
   flockArgument ??= new FlockArgument();
   const found = flockArgument;
-  if (fcntlAddress(fd, F_OFD_GETLK, found.set(lockTypes.exclusive, start, length)) !== 0) {
+  if (fcntlAddress(fd, F_OFD_GETLK, found.set(lockTypes[kind], start, length)) !== 0) {
     throw new DaxError(codeOf(lastErrno()), `asking for locks of descriptor ${fd} failed`, {
       syscall: 'fcntl',
     });

@@ -10,6 +10,8 @@ export * from './errors.js';
 export * from './files.js';
 export * from './fuse-device.js';
 export * from './left-open.js';
+export * from './lock-holders.js';
+export * from './lock-wait.js';
 export * from './memory.js';
 export * from './own-files.js';
 export * from './persist.js';

@@ -1,22 +1,75 @@
 import type { BusState, DeviceState } from '../dax/index.js';
 import { fail } from '../libc/index.js';
+import type { MachineDocument } from './document.js';
 import { describeHolders, type Holders } from './holders.js';
+import type { UsePlace, UseScope } from './use-lock.js';
 
 /**
  * The safety net of every change, whatever made it (a verb, a write into the sysfs tree): a device
  * whose driver, ranges or existence changed must have no holder in another process, because we cannot revoke that
- * process's pages as the kernel does.
+ * process's pages as the kernel does. Where the memory itself changes hands (it becomes system-ram, or its file goes)
+ * nobody may have it under any name.
+ * @param placesIn where the memory of a device lies, before or after
+ * @returns lets go again: until then nobody else can begin to use what changed
  * @throws EBUSY naming the holders
  */
-export function refuseHeldChanges(
-  before: BusState,
-  after: BusState,
+export function takeChangedAlone(
+  { before, after, blockBytes }: { before: MachineDocument; after: MachineDocument; blockBytes: number },
   holders: Holders,
-  blockBytes: number,
-): void {
-  for (const [name] of changedDevices(before, after)) refuseIfHeldByOthers(name, holders);
-  for (const node of shrunkNodes(before, after, blockBytes))
-    refuseIfHeldByOthers(nodeHolderName(node), holders);
+  placesIn: (state: MachineDocument, device: string) => UsePlace[],
+): () => void {
+  const wanted = new Map<string, { scope: UseScope; places?: UsePlace[] }>();
+  for (const [name, , is] of changedDevices(before, after)) {
+    wanted.set(name, { scope: !is && isOwnMemory(before, name) ? 'memory' : 'device' });
+  }
+  for (const { id, backing, serial } of before.regions) {
+    if (!backing.owned || after.regions.some((region) => region.serial === serial)) continue;
+    const name = restOfRegion(id);
+    wanted.set(name, { scope: 'memory', places: placesIn(before, name) });
+  }
+  for (const node of shrunkNodes(before, after, blockBytes)) {
+    wanted.set(nodeHolderName(node), { scope: 'device' });
+  }
+  for (const name of newSystemRam(before, after)) {
+    wanted.set(name, { scope: 'memory', places: placesIn(after, name) });
+  }
+  const taken: (() => void)[] = [];
+  const release = (): void => {
+    for (const letGo of taken.reverse()) letGo();
+  };
+  try {
+    for (const [name, { scope, places }] of wanted) {
+      refuseIfHeldByOthers(name, holders);
+      taken.push(holders.takeAlone(name, scope, places));
+    }
+    return release;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Under which name the bytes of a region are locked that no device has. */
+export function restOfRegion(id: number): string {
+  return `rest of region ${id}`;
+}
+
+/** Whether the file under a device goes with its region. */
+function isOwnMemory(state: MachineDocument, device: string): boolean {
+  return state.regions.some(
+    (region) => region.backing.owned && region.devices.some(({ name }) => name === device),
+  );
+}
+
+/** Devices whose memory becomes the node's, to be overwritten by whoever allocates there. */
+export function newSystemRam(before: BusState, after: BusState): string[] {
+  const driverBefore = new Map(
+    before.regions.flatMap((region) => region.devices.map((device) => [device.name, device.driver])),
+  );
+  return after.regions
+    .flatMap((region) => region.devices)
+    .filter(({ name, driver }) => driver === 'kmem' && driverBefore.get(name) !== 'kmem')
+    .map(({ name }) => name);
 }
 
 /** @throws EBUSY naming the holders of a device in other processes */

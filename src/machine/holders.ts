@@ -1,96 +1,255 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { closing, hasCode, ofdLock, whenClosed, whenCollected } from '../libc/index.js';
+import {
+  closing,
+  fail,
+  hasCode,
+  makeOwnFile,
+  ofdLock,
+  openOwnFile,
+  whenClosed,
+  whenCollected,
+} from '../libc/index.js';
 import { commandOf, startTimeOf } from './processes.js';
 import type { HolderInfo } from './types.js';
+import {
+  conflictHolders,
+  conflictText,
+  MemoryUse,
+  slotOf,
+  type UsePlace,
+  type UseScope,
+} from './use-lock.js';
 
 /** What a holder file says: HolderInfo and whether it wants the device alone. */
 export interface HolderRecord extends HolderInfo {
   exclusive: boolean;
 }
 
-/** A holder file of this machine object; its lock lives as long as the descriptor. */
+/** One use by this machine object: a share in the lock on the memory, and the file that tells about it where one could be made. */
 export interface OwnHolder {
   readonly record: HolderRecord;
-  readonly file: string;
-  readonly fd: number;
+  readonly file: string | undefined;
+  readonly fd: number | undefined;
+}
+
+/** All uses of one device by this machine object share its locks. */
+interface DeviceUse {
+  readonly memory: MemoryUse;
+  users: number;
 }
 
 /**
- * holders/: one small JSON file per open handle, locked by its owner for as long as the handle lives. A file nobody locks
- * belongs to the dead and is removed. Files are made under the machine's lock, so that a change
- * (which has it exclusively) sees every holder or none.
+ * Where the memory of a device (or of `nodeN`) lies, as machine.json says.
+ * @param how use: the memory is opened, to be used; look: only to see who does
+ */
+export type PlacesOf = (device: string, how: 'use' | 'look') => UsePlace[];
+
+/**
+ * Who has which device open. What excludes others is the lock on the memory (use-lock.ts), which needs no file of ours and dies
+ * with its process. holders/ tells about it: one small JSON file per open handle, locked by its owner for as long as
+ * the handle lives; a file nobody locks belongs to the dead and is removed. Where no file can be made (a full or read-only
+ * file system, a user who may only read) the use is nameless there, and its process is looked up in /proc when it matters.
  * A second Machine object of the same process counts as another process: its mappings are out of our reach.
  */
 export class Holders {
-  private readonly own = new Map<string, OwnHolder>();
-  private count = 0;
-  private identity: { pid: number; startTime: number; command: string } | undefined;
+  readonly #directory: string;
+  readonly #fileMode: number;
+  readonly #machine: string;
+  readonly #placesOf: PlacesOf;
+  readonly #own = new Set<OwnHolder>();
+  readonly #uses = new Map<string, DeviceUse>();
+  #count = 0;
+  #identity: { pid: number; startTime: number; command: string } | undefined;
 
-  constructor(
-    private readonly directory: string,
-    private readonly fileMode: number,
-  ) {}
+  /** @param machine tells this machine from others over the same memory, whatever path led to it */
+  constructor(directory: string, fileMode: number, machine: string, placesOf: PlacesOf) {
+    this.#directory = directory;
+    this.#fileMode = fileMode;
+    this.#machine = machine;
+    this.#placesOf = placesOf;
+  }
 
-  /** Registers a use. The caller holds the machine's lock and has checked who else is there. */
+  /**
+   * Registers a use. The caller has checked who of this machine's holders excludes it.
+   * @throws EBUSY somebody has the memory in a way that excludes this use; as opening the memory
+   */
   add(device: string, purpose: string, exclusive: boolean): OwnHolder {
-    this.identity ??= { pid: process.pid, startTime: startTimeOf('self'), command: commandOf('self') };
-    const record: HolderRecord = { ...this.identity, device, purpose, exclusive };
-    const unique = `${process.pid}-${this.identity.startTime}-${process.hrtime.bigint().toString(36)}-${this.count++}`;
-    const file = path.join(this.directory, unique);
-    // Born locked: under a dotted name that nobody reads, then renamed into sight.
-    const born = path.join(this.directory, `.${unique}`);
-    const fd = fs.openSync(born, 'wx+', this.fileMode);
+    const use = this.#share(device, exclusive);
+    this.#identity ??= { pid: process.pid, startTime: startTimeOf('self'), command: commandOf('self') };
+    const record: HolderRecord = { ...this.#identity, device, purpose, exclusive };
     try {
-      ofdLock(fd, 'exclusive');
-      fs.writeSync(fd, `${JSON.stringify(record)}\n`);
-      fs.renameSync(born, file);
+      const holder: OwnHolder = { record, ...this.#fileFor(record) };
+      this.#own.add(holder);
+      const { file, fd } = holder;
+      const what = `${device}, held for ${purpose}`;
+      whenCollected(holder, what, dropping(use, fd === undefined ? undefined : closing(fd, file)));
+      return holder;
     } catch (error) {
-      fs.closeSync(fd);
-      fs.rmSync(born, { force: true });
+      drop(use);
       throw error;
     }
-    const holder = { record, file, fd };
-    this.own.set(file, holder);
-    whenCollected(holder, `${device}, held for ${purpose}`, closing(fd, file));
-    return holder;
   }
 
   remove(holder: OwnHolder): void {
-    if (!this.own.delete(holder.file)) return;
+    if (!this.#own.delete(holder)) return;
     whenClosed(holder);
-    fs.rmSync(holder.file, { force: true });
-    fs.closeSync(holder.fd);
+    if (holder.file !== undefined) fs.rmSync(holder.file, { force: true });
+    if (holder.fd !== undefined) fs.closeSync(holder.fd);
+    drop(this.#uses.get(holder.record.device)!);
   }
 
   ownOf(device: string): OwnHolder[] {
-    return [...this.own.values()].filter((holder) => holder.record.device === device);
+    return [...this.#own].filter((holder) => holder.record.device === device);
   }
 
   /** Live holders, of this and every other process, in order of age of their files' names. Removes the dead. */
-  list(): HolderRecord[] {
-    return [...this.othersList(), ...[...this.own.values()].map((holder) => holder.record)];
+  list(devices: readonly string[] = []): HolderRecord[] {
+    const filed = this.#filedByOthers();
+    const named = new Set(filed.map((record) => record.device));
+    const nameless = devices.filter((device) => !named.has(device)).flatMap((name) => this.#nameless(name));
+    return [...filed, ...nameless, ...[...this.#own].map((holder) => holder.record)];
   }
 
-  /** Live holders that are not of this machine object. */
+  /** Live holders that are not of this machine object, whether they have a file or not. */
   others(device: string): HolderRecord[] {
-    return this.othersList().filter((record) => record.device === device);
+    const filed = this.filedOthers(device);
+    return filed.length > 0 ? filed : this.#nameless(device);
+  }
+
+  /** Those of them that have a file. */
+  filedOthers(device: string): HolderRecord[] {
+    return this.#filedByOthers().filter((record) => record.device === device);
+  }
+
+  /**
+   * Keeps everybody else off a device of this machine until the returned function is called; own uses go on.
+   * @param scope memory: off its memory as well, by whatever name or machine
+   * @param places of a device that machine.json does not have yet
+   * @throws EBUSY naming who is there
+   */
+  takeAlone(device: string, scope: UseScope, places?: UsePlace[]): () => void {
+    const own = this.#uses.get(device);
+    const memory = own?.users ? own.memory : this.#openUse(device, places);
+    if (!memory) return () => {};
+    const taken = memory.takeAlone(scope);
+    const close = (): void => {
+      if (memory !== own?.memory) memory.close();
+    };
+    if (typeof taken === 'function') {
+      return () => {
+        taken();
+        close();
+      };
+    }
+    const who = conflictText(taken);
+    close();
+    return fail('EBUSY', `${device} is in use by ${who}: end that use first; nothing was changed`, {
+      path: device,
+    });
   }
 
   close(): void {
-    for (const holder of [...this.own.values()]) this.remove(holder);
+    for (const holder of [...this.#own]) this.remove(holder);
   }
 
-  private othersList(): HolderRecord[] {
+  #share(device: string, exclusive: boolean): DeviceUse {
+    const known = this.#uses.get(device);
+    if (known && known.users > 0) {
+      known.users++;
+      return known;
+    }
+    const memory = MemoryUse.open(this.#placesOf(device, 'use'), slotOf(this.#machine, device));
+    try {
+      const conflict = memory.take(exclusive ? 'exclusive' : 'shared', device);
+      if (conflict) {
+        fail('EBUSY', `${device} is in use by ${conflictText(conflict)}: let it end that first`, {
+          path: device,
+        });
+      }
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+    const use = { memory, users: 1 };
+    this.#uses.set(device, use);
+    return use;
+  }
+
+  /** Others without a file, as far as they can be seen. */
+  #nameless(device: string): HolderRecord[] {
+    const own = this.#uses.get(device);
+    const memory = own?.users ? own.memory : this.#openUse(device);
+    try {
+      const conflict = memory?.conflict('device');
+      if (!conflict) return [];
+      const found = conflictHolders(conflict);
+      // The pid is unknown where we may not look.
+      const holders = found.length > 0 ? found : [{ pid: 0, command: 'a process that this one cannot see' }];
+      return holders.map(({ pid, command }) => {
+        const startTime = pid === 0 ? 0 : startTimeOf(pid);
+        return { pid, startTime, command, device, purpose: 'use', exclusive: false };
+      });
+    } finally {
+      if (memory !== own?.memory) memory?.close();
+    }
+  }
+
+  /** Unlocked; undefined where the memory is not there, or closed to us: then nobody's lock on it can be seen. */
+  #openUse(device: string, places?: UsePlace[]): MemoryUse | undefined {
+    try {
+      return MemoryUse.open(places ?? this.#placesOf(device, 'look'), slotOf(this.#machine, device));
+    } catch (error) {
+      if (error instanceof Error && 'code' in error) return undefined;
+      throw error;
+    }
+  }
+
+  #fileFor(record: HolderRecord): { file: string | undefined; fd: number | undefined } {
+    const unique = `${record.pid}-${record.startTime}-${process.hrtime.bigint().toString(36)}-${this.#count++}`;
+    const file = path.join(this.#directory, unique);
+    // Born locked: under a dotted name that nobody reads, then renamed into sight.
+    const born = path.join(this.#directory, `.${unique}`);
+    let fd: number | undefined;
+    try {
+      fd = makeOwnFile(born, this.#fileMode);
+      ofdLock(fd, 'exclusive');
+      fs.writeSync(fd, `${JSON.stringify(record)}\n`);
+      fs.renameSync(born, file);
+      return { file, fd };
+    } catch (error) {
+      if (fd !== undefined) {
+        fs.closeSync(fd);
+        fs.rmSync(born, { force: true });
+      }
+      if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;
+      return { file: undefined, fd: undefined };
+    }
+  }
+
+  #filedByOthers(): HolderRecord[] {
+    const own = new Set([...this.#own].map((holder) => holder.file));
     const records: HolderRecord[] = [];
-    for (const name of namesIn(this.directory)) {
-      const file = path.join(this.directory, name);
-      if (this.own.has(file)) continue;
+    for (const name of namesIn(this.#directory)) {
+      const file = path.join(this.#directory, name);
+      if (own.has(file)) continue;
       const record = readIfAlive(file);
       if (record && !name.startsWith('.')) records.push(record);
     }
     return records;
   }
+}
+
+function drop(use: DeviceUse): void {
+  if (--use.users === 0) use.memory.close();
+}
+
+/** For a holder that is collected; must not see it. */
+function dropping(use: DeviceUse, close: (() => void) | undefined): () => void {
+  return () => {
+    close?.();
+    drop(use);
+  };
 }
 
 function namesIn(directory: string): string[] {
@@ -106,9 +265,10 @@ function namesIn(directory: string): string[] {
 function readIfAlive(file: string): HolderRecord | undefined {
   let fd: number;
   try {
-    fd = fs.openSync(file, 'r');
+    fd = openOwnFile(file, { writable: false });
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
+    // Gone; something else that lies here (a pipe, a link): nobody's holder file; or closed to us: its lock is still seen.
+    if (hasCode(error, 'ENOENT', 'ELOOP', 'EISDIR', 'EINVAL', 'EACCES')) return undefined;
     throw error;
   }
   try {

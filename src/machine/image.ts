@@ -8,14 +8,15 @@ import {
   superblockNumberFaults,
   systemUuid,
 } from '../famfs/index.js';
-import { fail, ofdLock } from '../libc/index.js';
+import { fail } from '../libc/index.js';
 import { type Backing, openBacking, PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE, PMD_SIZE } from '../mm/index.js';
 import { isExclusivePurpose } from './device.js';
 import { explainRefusal } from './kernel/permissions.js';
 import { requireDevdaxMode } from './kernel/raw-access.js';
-import { lockOwnersOf } from './processes.js';
+import { refuseOtherMachinesModes } from './other-machine.js';
 import type { Hold, HoldOptions, MachineDevice } from './types.js';
+import { conflictText, MemoryUse, placeIn, type UseKind } from './use-lock.js';
 
 /** Where the private machine of an image has its memory: as an emulated machine's first region. */
 const IMAGE_HPA = 2 ** 40;
@@ -25,15 +26,15 @@ const LARGEST_DEVICE_BYTES = 2 ** 50;
 
 /**
  * An image file or a real /dev/daxX.Y as a device: a private machine in memory only, one static region, fsdev_dax bound.
- * Users in other processes are excluded by a lock on the first byte of the file (shared: mounted, exclusive: mkfs): there is
- * no state directory that all users of a file would look at. The lock also holds against users on the same
- * file through another name, and dies with its process.
+ * Other users of the memory, also those that reach it through a machine or another name, are excluded by its use
+ * lock (use-lock.ts).
  */
 export class ImageDevice implements MachineDevice {
   readonly dax: DaxDevice;
   private readonly memory = new PhysicalMemory();
   private readonly holds = new Set<Hold>();
   private holdsAlone = false;
+  private use: MemoryUse | undefined;
   private uuid: string | undefined;
   private closed = false;
 
@@ -97,12 +98,7 @@ export class ImageDevice implements MachineDevice {
     if (this.holdsAlone || (isExclusive && this.holds.size > 0)) {
       fail('EBUSY', `${this.name} is in use by this process: close that first`, { path: this.name });
     }
-    if (
-      this.holds.size === 0 &&
-      !ofdLock(this.backing.fd, isExclusive ? 'exclusive' : 'shared', { length: 1 })
-    ) {
-      this.refuse();
-    }
+    if (this.holds.size === 0) this.lock(isExclusive ? 'exclusive' : 'shared');
     this.holdsAlone = isExclusive;
     const hold: Hold = { release: () => this.release(hold) };
     this.holds.add(hold);
@@ -112,6 +108,7 @@ export class ImageDevice implements MachineDevice {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.use?.close();
     this.memory.close();
     this.backing.close();
   }
@@ -119,13 +116,22 @@ export class ImageDevice implements MachineDevice {
   private release(hold: Hold): void {
     if (!this.holds.delete(hold) || this.holds.size > 0) return;
     this.holdsAlone = false;
-    if (!this.closed) ofdLock(this.backing.fd, 'unlock', { length: 1 });
+    this.use?.close();
+    this.use = undefined;
   }
 
-  private refuse(): never {
-    const owners = lockOwnersOf(this.backing.fd).map(({ pid, command }) => `pid ${pid} (${command})`);
-    const who = owners.length > 0 ? owners.join(', ') : 'a process this user may not look into';
-    fail('EBUSY', `${this.name} is in use by ${who}: let it close the file first`, { path: this.name });
+  private lock(kind: UseKind): void {
+    const bytes = { start: 0, length: this.dax.size };
+    refuseOtherMachinesModes(this.backing.name, bytes, ['kmem']);
+    const use = MemoryUse.open([placeIn(this.backing, [bytes])]);
+    const conflict = use.take(kind, this.name);
+    if (!conflict) {
+      this.use = use;
+      return;
+    }
+    const who = conflictText(conflict);
+    use.close();
+    fail('EBUSY', `${this.name} is in use by ${who}: let it end that first`, { path: this.name });
   }
 }
 

@@ -4,95 +4,107 @@ import {
   closing,
   fail,
   hasCode,
+  type LockPatience,
+  lockAttempt,
+  lockHoldersText,
   ofdLock,
   openOrMakeOwnFile,
   openOwnFile,
+  waitForLock,
   whenClosed,
   whenCollected,
 } from '../libc/index.js';
 
-const DEADLINE_MS = 30_000;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
-/** Blocks this thread; changes of a machine take milliseconds. */
-function sleep(ms: number): void {
-  Atomics.wait(sleeper, 0, 0, ms);
-}
+const WHOLE_FILE = { start: 0, length: 0 };
 
 /**
- * machine.lock: exclusive to change, shared to read. Owned by one descriptor, so two machines of one
- * process exclude each other as two processes do, and death of any kind lets go.
- * Not recursive: Machine counts its own nesting.
+ * machine.lock: had by who changes the machine. Readers need it for nothing (documents are replaced by rename), and may
+ * not have it: whoever may open a file can lock it, so only those who may change the directory can open this one.
+ * Owned by one descriptor, so two machines of one process exclude each other as two processes do, and death of any kind
+ * lets go. Not recursive: Machine counts its own nesting.
  */
 export class MachineLock {
-  private constructor(
-    readonly path: string,
-    /** Null: this user may only read the machine. */
-    private readonly fd: number | null,
-  ) {
-    if (fd !== null) whenCollected(this, `machine at ${dirname(path)}`, closing(fd));
-  }
+  readonly path: string;
+  readonly #fd: number;
+  readonly #patience: LockPatience;
 
-  /** Opens the lock file, makes it when `mode` is given. Who may not change the machine has no lock: reading needs none. */
-  static open(path: string, mode?: number): MachineLock {
-    try {
-      const fd = mode === undefined ? openOwnFile(path, { writable: true }) : openOrMakeOwnFile(path, mode);
-      return new MachineLock(path, fd);
-    } catch (error) {
-      if (!hasCode(error, 'EACCES', 'EROFS', 'EPERM') || !fs.existsSync(path)) throw error;
-      return new MachineLock(path, null);
-    }
-  }
-
-  get writable(): boolean {
-    return this.fd !== null;
+  private constructor(path: string, fd: number, patience: LockPatience) {
+    this.path = path;
+    this.#fd = fd;
+    this.#patience = patience;
+    whenCollected(this, `machine at ${dirname(path)}`, closing(fd));
   }
 
   /**
-   * @throws EBUSY when somebody keeps the lock longer than 30 s (stopped in a debugger?)
+   * Opens the lock file; with `mode` makes it when it is not there.
+   * @throws ENOENT, EACCES, EROFS; ELOOP, EINVAL, EISDIR what is there is no file of ours
+   */
+  static open(
+    path: string,
+    { mode, patience = {} }: { mode?: number; patience?: LockPatience } = {},
+  ): MachineLock {
+    const fd = mode === undefined ? openOwnFile(path, { writable: true }) : openOrMakeOwnFile(path, mode);
+    return new MachineLock(path, fd, patience);
+  }
+
+  /** As open(), but undefined for a user who may not change the machine. */
+  static openIfAllowed(path: string, patience: LockPatience): MachineLock | undefined {
+    try {
+      return MachineLock.open(path, { patience });
+    } catch (error) {
+      if (hasCode(error, 'EACCES', 'EROFS', 'EPERM') && fs.existsSync(path)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Closes the file to users that `mode` leaves out: an older udax let everybody open it who may read. Only its owner can. */
+  restrict(mode: number): void {
+    const { mode: current, uid } = fs.fstatSync(this.#fd);
+    if ((current & ~mode & 0o777) === 0 || uid !== process.geteuid?.()) return;
+    try {
+      fs.fchmodSync(this.#fd, current & mode & 0o777);
+    } catch (error) {
+      if (!hasCode(error, 'EPERM', 'EROFS')) throw error;
+    }
+  }
+
+  /**
+   * @throws EBUSY naming who keeps the lock longer than we wait (stopped in a debugger?)
    * @throws ESTALE when the state directory was removed or replaced under us
    */
-  take(kind: 'shared' | 'exclusive'): void {
-    const { fd } = this;
-    if (fd === null) return;
-    const deadline = performance.now() + DEADLINE_MS;
-    // Short sleeps instead of a blocking call: signals and the deadline keep working.
-    for (let pauseMs = 0.05; !ofdLock(fd, kind); pauseMs = Math.min(pauseMs * 1.5, 2)) {
-      if (performance.now() > deadline) {
-        fail(
-          'EBUSY',
-          `${this.path} has been locked for ${DEADLINE_MS / 1000} s by another change that does not end: find it with "lsof ${this.path}"`,
-          { path: this.path },
-        );
-      }
-      sleep(pauseMs);
+  take(): void {
+    const attempt = lockAttempt(this.#fd, 'exclusive');
+    if (!waitForLock(attempt, `the lock of ${dirname(this.path)}`, this.#patience)) {
+      const who = lockHoldersText(this.#fd, 'exclusive', WHOLE_FILE, this.#patience);
+      fail(
+        'EBUSY',
+        `${dirname(this.path)} is being changed by ${who}, which does not end (stopped?): let it go on, or end it, and try again`,
+        { path: this.path },
+      );
     }
-    if (this.isStale(fd)) {
+    if (this.#isStale()) {
       this.release();
       fail(
         'ESTALE',
         `the state directory of ${this.path} was removed or replaced while it was open: open the machine again`,
-        {
-          path: this.path,
-        },
+        { path: this.path },
       );
     }
   }
 
   release(): void {
-    if (this.fd !== null) ofdLock(this.fd, 'unlock');
+    ofdLock(this.#fd, 'unlock');
   }
 
   close(): void {
-    if (this.fd === null) return;
     whenClosed(this);
-    fs.closeSync(this.fd);
+    fs.closeSync(this.#fd);
   }
 
-  private isStale(fd: number): boolean {
-    const named = fs.statSync(this.path, { throwIfNoEntry: false });
+  #isStale(): boolean {
+    const named = fs.lstatSync(this.path, { throwIfNoEntry: false });
     if (!named) return true;
-    const ours = fs.fstatSync(fd);
+    const ours = fs.fstatSync(this.#fd);
     return named.ino !== ours.ino || named.dev !== ours.dev;
   }
 }

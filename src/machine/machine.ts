@@ -1,6 +1,6 @@
 import type { Bus, DevDax } from '../dax/index.js';
 import { systemUuid } from '../famfs/index.js';
-import { fail } from '../libc/index.js';
+import { fail, patienceIn } from '../libc/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { describeDevice, describePoison, describeRegion, physicalPieces } from './describe.js';
 import { NamedDevice } from './device.js';
@@ -22,6 +22,7 @@ import type {
   MachineStatus,
   MemoryNodeHandle,
   OpenDax,
+  OpenMachineOptions,
   PoisonRange,
   RegionInfo,
 } from './types.js';
@@ -40,9 +41,9 @@ export class Machine implements DaxMachine {
   /** Use {@link openMachine}. */
   constructor(
     readonly root: string,
-    { create }: { create: boolean },
+    options: OpenMachineOptions = {},
   ) {
-    this.shared = new SharedBus(root, { create });
+    this.shared = new SharedBus(root, { create: options.create ?? false, patience: patienceIn(options) });
   }
 
   /** The model itself, up to date. For reading: changes go through {@link change}. */
@@ -256,9 +257,9 @@ export class Machine implements DaxMachine {
 
   /** Who has what open, in every process. */
   holders(device?: string): HolderInfo[] {
-    void this.shared.current;
+    const names = this.shared.current.devices().map(({ name }) => name);
     return this.shared.holders
-      .list()
+      .list(names)
       .filter((record) => device === undefined || record.device === device)
       .map(({ pid, startTime, command, device: name, purpose }) => ({
         pid,

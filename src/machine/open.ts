@@ -1,3 +1,4 @@
+import { type LockPatience, patienceIn } from '../libc/index.js';
 import { ImageDevice } from './image.js';
 import { KernelMachine } from './kernel/index.js';
 import { Machine } from './machine.js';
@@ -9,22 +10,28 @@ import {
   type KernelRoot,
   stateDirectoryOf,
 } from './roots.js';
-import type { MachineDevice } from './types.js';
+import type { MachineDevice, OpenMachineOptions } from './types.js';
 
 /**
- * Opens the machine of a state directory, and makes it (three modules loaded, no region) on first use; `kernel:` opens the
- * dax bus of the running kernel (also where $UDAX_ROOT says so, as a KernelMachine). A directory this user may only read gives a machine that lists and refuses changes.
+ * Opens the machine of a state directory; `{ create: true }` makes it (three modules loaded, no region) where there is none.
+ * `kernel:` opens the dax bus of the running kernel (also where $UDAX_ROOT says so, as a KernelMachine). A directory
+ * this user may only read gives a machine that lists and refuses changes.
  * @param options stateDirectory: of the kernel's bus, where uuid and locks of this host are kept
- * @throws EACCES EROFS ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP written by a newer udax
+ * @throws ENOENT no machine there; EACCES EROFS ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP
+ *   written by a newer udax
  */
-export function openMachine(root: KernelRoot, options?: { stateDirectory?: string }): KernelMachine;
-export function openMachine(root?: string): Machine;
+export function openMachine(
+  root: KernelRoot,
+  options?: { stateDirectory?: string } & OpenMachineOptions,
+): KernelMachine;
+export function openMachine(root?: string, options?: OpenMachineOptions): Machine;
 export function openMachine(
   root: string = defaultRoot(),
-  options: { stateDirectory?: string } = {},
+  options: { stateDirectory?: string } & OpenMachineOptions = {},
 ): Machine | KernelMachine {
-  if (isKernelRoot(root)) return new KernelMachine(root, options.stateDirectory ?? stateDirectoryOf(root));
-  return new Machine(absoluteRoot(root), { create: true });
+  const { stateDirectory, ...others } = options;
+  if (isKernelRoot(root)) return new KernelMachine(root, stateDirectory ?? stateDirectoryOf(root));
+  return new Machine(absoluteRoot(root), others);
 }
 
 /**
@@ -36,13 +43,13 @@ export function openMachine(
  */
 export function openDevice(
   where: string,
-  options: { root?: string; writable?: boolean; stateDirectory?: string } = {},
+  options: { root?: string; writable?: boolean; stateDirectory?: string } & LockPatience = {},
 ): MachineDevice & { close(): void } {
   const root = absoluteRoot(options.root ?? defaultRoot());
   const stateDirectory = options.stateDirectory ?? stateDirectoryOf(root);
   const access = options.writable === undefined ? {} : { writable: options.writable };
   if (!isDeviceName(where)) return ImageDevice.open(where, { root: stateDirectory, ...access });
-  if (!isKernelRoot(root)) return openNamed(where, root);
+  if (!isKernelRoot(root)) return openNamed(where, root, options);
   const { sysfs, node } = nodeOf(where, root, stateDirectory);
   return ImageDevice.open(node, { root: stateDirectory, sysfs, ...access });
 }
@@ -57,8 +64,8 @@ function nodeOf(name: string, root: KernelRoot, stateDirectory: string): { sysfs
   }
 }
 
-function openNamed(name: string, root: string): MachineDevice & { close(): void } {
-  const machine = openMachine(root);
+function openNamed(name: string, root: string, patience: LockPatience): MachineDevice & { close(): void } {
+  const machine = openMachine(root, patienceIn(patience));
   try {
     return Object.assign(machine.device(name), { close: () => machine.close() });
   } catch (error) {

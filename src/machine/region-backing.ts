@@ -99,6 +99,18 @@ export class RegionBacking implements Backing {
     this.opened = undefined;
   }
 
+  /** A descriptor to look at locks through, for who does not use the memory: that stays as open as it was. */
+  openToLook(): number {
+    const name = this.opened ? `/proc/self/fd/${this.opened.fd}` : this.path;
+    const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
+    try {
+      return fs.openSync(name, O_RDWR | O_NONBLOCK);
+    } catch (error) {
+      if (!hasCode(error, 'EACCES', 'EROFS', 'EPERM')) throw error;
+      return fs.openSync(name, O_RDONLY | O_NONBLOCK);
+    }
+  }
+
   private get real(): Backing {
     this.opened ??= openForBoth(this.path, this.record.coherent);
     return this.opened;

@@ -1,11 +1,14 @@
+import path from 'node:path';
 import type { Bus } from '../dax/index.js';
 import { fail } from '../libc/index.js';
 import { PAGE_SIZE, PMD_SIZE, PUD_SIZE } from '../mm/index.js';
+import { refuseOtherMachinesModes } from './other-machine.js';
 import { highestHostNode, placeRegion } from './placement.js';
 import { makeOwnBacking, memoryIdentity, type RegionBacking, takeUserBacking } from './region-backing.js';
 import type { SharedBus } from './shared-bus.js';
 import { parseSize, sizeText } from './sizes.js';
 import type { CreateRegionOptions } from './types.js';
+import { placeIn, refuseMemoryInUse } from './use-lock.js';
 
 /** CreateRegionOptions with everything said and checked. */
 interface RegionPlan {
@@ -97,7 +100,17 @@ function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): 
     return makeOwnBacking(shared.root, id, { size: plan.size, sparse: plan.sparse, mode });
   }
   refuseSharedBytes(shared, bus, plan.backing, plan.offset, plan.size);
-  return takeUserBacking(plan.backing, plan.offset, plan.size, plan);
+  const bytes = { start: plan.offset, length: plan.size };
+  refuseOtherMachinesModes(path.resolve(plan.backing), bytes, ['kmem'], shared.root);
+  const backing = takeUserBacking(plan.backing, plan.offset, plan.size, plan);
+  try {
+    // Other machines and hosts may share the memory; whoever has it for himself does not.
+    refuseMemoryInUse(placeIn(backing, [bytes]), 'shared');
+    return backing;
+  } catch (error) {
+    backing.close();
+    throw error;
+  }
 }
 
 /** Two regions over the same bytes would be one memory under two addresses. @throws EBUSY naming the region */

@@ -1,12 +1,14 @@
 import { Bus } from '../dax/index.js';
-import { afterCommit, asDaxError, DaxError, fail, isError } from '../libc/index.js';
+import { afterCommit, asDaxError, DaxError, fail, isError, type LockPatience } from '../libc/index.js';
 import { PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
-import { refuseHeldChanges, unboundDevices } from './held-changes.js';
+import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
 import { describeHolders, type HolderRecord, Holders, type OwnHolder } from './holders.js';
+import { refuseOtherMachinesModes } from './other-machine.js';
 import { retire, settle, sweepMarked, takeBack } from './own-memory.js';
 import { type PageRange, subtractRanges } from './page-ranges.js';
+import { placesIn } from './places.js';
 import { RegionBacking } from './region-backing.js';
 import { StateDirectory } from './state-directory.js';
 
@@ -24,8 +26,9 @@ interface PlacedRegion {
  * of these, the model is put back to what the file says and leftovers are swept: the file is the only truth, so
  * "as before" and "as others see it" are one thing.
  * A read asks whether machine.json is still the one it knows (one system call) and reads it again when not; that needs no lock.
+ * Nor does a use of a device: whoever changes a device has its use lock for himself while he does.
  *
- * Lock order: `held` (callbacks of a change join it) -> machine.lock -> holder files.
+ * Lock order: `held` (callbacks of a change join it) -> machine.lock -> use locks -> holder files.
  * Lifetime: directory, holders, memory, model; closed in reverse.
  */
 export class SharedBus {
@@ -45,10 +48,13 @@ export class SharedBus {
 
   constructor(
     readonly root: string,
-    { create }: { create: boolean },
+    options: { create: boolean; patience?: LockPatience },
   ) {
-    this.directory = StateDirectory.open(root, { create, firstDocument });
-    this.holders = new Holders(this.directory.holdersPath, this.directory.fileMode);
+    this.directory = StateDirectory.open(root, { ...options, firstDocument });
+    const { holdersPath, fileMode, identity } = this.directory;
+    this.holders = new Holders(holdersPath, fileMode, identity, (device, how) =>
+      placesIn(this.document, device, (region) => this.placed.get(region)?.backing, how),
+    );
     try {
       this.readAnew();
     } catch (error) {
@@ -95,7 +101,7 @@ export class SharedBus {
     if (this.held === 'shared')
       fail('EDEADLK', 'a callback of a reload cannot change the machine: do it later');
     this.assertOpen();
-    return this.underLock('exclusive', () => {
+    return this.underLock(() => {
       this.reloadIfMoved();
       this.sweep();
       let result: T;
@@ -119,8 +125,8 @@ export class SharedBus {
 
   /**
    * Registers this process as a user of a device.
-   * @param check refuses (throws) when the device is not in a state to be used; runs under the lock
-   * @throws EBUSY naming who excludes us; EACCES when this user may not write the state directory
+   * @param check refuses (throws) when the device is not in a state to be used; runs on today's state
+   * @throws EBUSY naming who excludes us; as opening the memory
    */
   hold(device: string, purpose: string, exclusive: boolean, check: (bus: Bus) => void): OwnHolder {
     const add = (): OwnHolder => {
@@ -135,18 +141,24 @@ export class SharedBus {
     };
     if (this.held !== undefined) return add();
     try {
-      return this.underLock(exclusive ? 'exclusive' : 'shared', () => {
-        this.reloadIfMoved();
-        return add();
-      });
+      for (;;) {
+        void this.current;
+        const holder = add();
+        // From here on nobody changes the device; somebody may have done so just before.
+        if (!this.directory.hasMoved) return holder;
+        this.holders.remove(holder);
+      }
     } catch (error) {
       throw asDaxError(error, `${device} cannot be marked as in use by this process`);
     }
   }
 
-  /** All live holders of a device, our own first. */
+  /** All live holders of a device that have a file, our own first. */
   holdersOf(device: string): HolderRecord[] {
-    return [...this.holders.ownOf(device).map((holder) => holder.record), ...this.holders.others(device)];
+    return [
+      ...this.holders.ownOf(device).map((holder) => holder.record),
+      ...this.holders.filedOthers(device),
+    ];
   }
 
   /** Removes our own marks on a device whose handles are dead. */
@@ -163,9 +175,9 @@ export class SharedBus {
     this.directory.close();
   }
 
-  private underLock<T>(kind: 'shared' | 'exclusive', work: () => T): T {
-    return this.directory.underLock(kind, () => {
-      this.held = kind;
+  private underLock<T>(work: () => T): T {
+    return this.directory.underLock(() => {
+      this.held = 'exclusive';
       try {
         return work();
       } finally {
@@ -256,7 +268,12 @@ export class SharedBus {
     const before = this.document;
     const document = { schema: SCHEMA_VERSION, generation: before.generation + 1, ...state, regions };
     if (sameButForGeneration(before, document)) return;
-    refuseHeldChanges(before, state, this.holders, this.model.memoryBlocks.blockBytes);
+    this.refuseOtherModes(before, document);
+    const letGo = takeChangedAlone(
+      { before, after: document, blockBytes: this.model.memoryBlocks.blockBytes },
+      this.holders,
+      (of, name) => placesIn(of, name, (region) => this.placed.get(region)?.backing, 'look'),
+    );
     const gone = ownNames(before).filter((name) => !ownNames(document).includes(name));
     const text = documentText(document);
     try {
@@ -265,6 +282,8 @@ export class SharedBus {
     } catch (error) {
       for (const name of gone) takeBack(this.root, name);
       throw error;
+    } finally {
+      letGo();
     }
     this.document = document;
     this.text = text;
@@ -277,6 +296,18 @@ export class SharedBus {
         if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
       }
     });
+  }
+
+  /** Our memory may be another machine's own: what it has there as famfs must not become our system-ram. */
+  private refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
+    for (const name of newSystemRam(before, after)) {
+      const region = after.regions.find(({ devices }) => devices.some((device) => device.name === name))!;
+      if (region.backing.owned) continue;
+      for (const { start, end } of region.devices.find((device) => device.name === name)!.ranges) {
+        const bytes = { start: region.backing.offset + start - region.start, length: end - start + 1 };
+        refuseOtherMachinesModes(region.backing.path, bytes, ['fsdev_dax', 'kmem'], this.root);
+      }
+    }
   }
 
   private rollBack(cause: unknown): void {

@@ -8,14 +8,15 @@ import {
   fail,
   hasCode,
   isSameFile,
+  type LockPatience,
   makeDirectories,
-  makeOwnFile,
   openOwnFile,
   syncDirectory,
   whenClosed,
   whenCollected,
 } from '../libc/index.js';
 import { MachineLock } from './lock.js';
+import { keepSpareDraft, writeDraft } from './spare-draft.js';
 
 const SUBDIRECTORIES = ['regions', 'holders', 'volumes'];
 
@@ -29,8 +30,9 @@ let documentsWritten = 0;
  * The files of one machine (decision 6). Knows names, modes, the lock, and how a document gets written so that a kill at any instruction
  * leaves the old or the new one; knows nothing of what is in it.
  *
- *     machine.json   the document, replaced by rename      machine.lock   held to change it
+ *     machine.json   the document, replaced by rename      machine.lock   held to change it; readers need no lock
  *     regions/       memory of its own      holders/       volumes/
+ *     machine.json.spare   space for the next document: a machine on a full disk can still be changed
  *
  * "Did anybody change the machine?" is asked of the file itself: the descriptor of the document that was read last tells whether
  * that was renamed over, written or removed. (A word in a mapped file would be one load, but who cuts that file kills all who load.)
@@ -42,6 +44,8 @@ export class StateDirectory {
   readonly holdersPath: string;
   readonly volumesPath: string;
   readonly documentPath: string;
+  /** Equal for two names of one directory, different for two directories. */
+  readonly identity: string;
   #document: { fd: number; witness: FileWitness } | undefined;
   #glancedAt = 0;
   #glancedWritten = 0;
@@ -49,8 +53,11 @@ export class StateDirectory {
   private constructor(
     readonly root: string,
     private readonly directoryMode: number,
-    private readonly lock: MachineLock,
+    /** Of a user who may change the machine. */
+    private readonly lock: MachineLock | undefined,
   ) {
+    const { dev, ino } = fs.statSync(root);
+    this.identity = `${dev}:${ino}`;
     this.holdersPath = path.join(root, 'holders');
     this.volumesPath = path.join(root, 'volumes');
     this.documentPath = path.join(root, 'machine.json');
@@ -61,11 +68,16 @@ export class StateDirectory {
    * @param options create: make it when there is none; firstDocument: text of machine.json for a new machine, generation 1
    * @throws ENOENT there is none and it is not to be made; EACCES, EROFS ... naming the directory when it cannot be made or read
    */
-  static open(root: string, options: { create: boolean; firstDocument: () => string }): StateDirectory {
+  static open(
+    root: string,
+    options: { create: boolean; firstDocument: () => string; patience?: LockPatience },
+  ): StateDirectory {
+    const { create, firstDocument, patience = {} } = options;
     try {
-      const existing = StateDirectory.openExisting(root);
+      const existing = StateDirectory.openExisting(root, patience);
       if (existing) return existing;
-      if (options.create) return StateDirectory.make(root, options.firstDocument);
+      // Of one that is there what is missing is made again.
+      if (create || isMachine(root)) return StateDirectory.make(root, firstDocument, patience);
     } catch (error) {
       throw asDaxError(
         error,
@@ -74,22 +86,23 @@ export class StateDirectory {
     }
     return fail(
       'ENOENT',
-      `there is no machine at ${root}: make it with { create: true }, or check the path`,
+      `there is no machine at ${root}: make one with openMachine(DIR, { create: true }), openVolume(DIR, { size }) or udax create-region, or check the path`,
       {
         path: root,
       },
     );
   }
 
-  private static openExisting(root: string): StateDirectory | undefined {
+  private static openExisting(root: string, patience: LockPatience): StateDirectory | undefined {
     try {
       const mode = fs.statSync(root).mode & 0o7777;
-      const lock = MachineLock.open(path.join(root, 'machine.lock'));
+      const lock = MachineLock.openIfAllowed(path.join(root, 'machine.lock'), patience);
       try {
+        lock?.restrict(privateMode(mode));
         fs.accessSync(path.join(root, 'machine.json'));
         return new StateDirectory(root, mode, lock);
       } catch (error) {
-        lock.close();
+        lock?.close();
         throw error;
       }
     } catch (error) {
@@ -99,14 +112,12 @@ export class StateDirectory {
   }
 
   /** Makes what is missing. Several processes may be here at once: the lock file decides who is first. */
-  private static make(root: string, firstDocument: () => string): StateDirectory {
+  private static make(root: string, firstDocument: () => string, patience: LockPatience): StateDirectory {
     makeDirectories(root, 0o700);
     const mode = fs.statSync(root).mode & 0o7777;
-    const lock = MachineLock.open(path.join(root, 'machine.lock'), privateMode(mode));
+    const lock = MachineLock.open(path.join(root, 'machine.lock'), { mode: privateMode(mode), patience });
     try {
-      if (!lock.writable)
-        fail('EACCES', `${root} holds no machine yet and may only be read by this user`, { path: root });
-      lock.take('exclusive');
+      lock.take();
       try {
         for (const name of SUBDIRECTORIES) makeDirectories(path.join(root, name), mode);
         const directory = new StateDirectory(root, mode, lock);
@@ -123,7 +134,7 @@ export class StateDirectory {
   }
 
   get writable(): boolean {
-    return this.lock.writable;
+    return this.lock !== undefined;
   }
 
   /** Whether machine.json is another than the one read or written last. One system call. */
@@ -154,15 +165,18 @@ export class StateDirectory {
   }
 
   /** Runs `work` under the lock. Not recursive. @throws EACCES for a change of a directory we may only read */
-  underLock<T>(kind: 'shared' | 'exclusive', work: () => T): T {
-    if (kind === 'exclusive' && !this.writable) {
-      fail('EACCES', `${this.root} may only be read by this user: nothing was changed`, { path: this.root });
+  underLock<T>(work: () => T): T {
+    const { lock } = this;
+    if (!lock) {
+      return fail('EACCES', `${this.root} may only be read by this user: nothing was changed`, {
+        path: this.root,
+      });
     }
-    this.lock.take(kind);
+    lock.take();
     try {
       return work();
     } finally {
-      this.lock.release();
+      lock.release();
     }
   }
 
@@ -208,18 +222,13 @@ export class StateDirectory {
    * moment from which the change is made: what fails after it is a warning.
    */
   publish(text: string): void {
-    const draft = `${this.documentPath}.new`;
     let fd: number | undefined;
     try {
-      // What lies there was left by a writer that was killed, or put there by somebody: never written through.
-      fs.rmSync(draft, { force: true });
-      fd = makeOwnFile(draft, this.fileMode);
-      fs.writeFileSync(fd, text);
-      fs.fsyncSync(fd);
-      fs.renameSync(draft, this.documentPath);
+      const draft = writeDraft(this.documentPath, text, this.fileMode);
+      fd = draft.fd;
+      fs.renameSync(draft.file, this.documentPath);
     } catch (error) {
       if (fd !== undefined) fs.closeSync(fd);
-      fs.rmSync(draft, { force: true });
       throw asDaxError(
         error,
         `writing ${this.documentPath} failed, the machine stays as it was`,
@@ -232,11 +241,12 @@ export class StateDirectory {
       this.#keep({ fd: written, witness: new FileWitness(written) }),
     );
     afterCommit(`making ${this.documentPath} durable`, () => syncDirectory(this.root));
+    keepSpareDraft(this.documentPath, text.length, this.fileMode);
   }
 
   close(): void {
     this.#keep(undefined);
-    this.lock.close();
+    this.lock?.close();
   }
 
   #keep(document: { fd: number; witness: FileWitness } | undefined): void {
@@ -247,6 +257,10 @@ export class StateDirectory {
     this.#document = document;
     if (document) whenCollected(document, this.documentPath, closing(document.fd));
   }
+}
+
+function isMachine(root: string): boolean {
+  return fs.statSync(path.join(root, 'machine.json'), { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /**

@@ -21,7 +21,7 @@ const device = {
   writable: true,
   hold: () => ({ release() {} }),
 };
-const volume = mountFamfsOn(device);
+const volume = mountFamfsOn(device, { lockWaitMs: 30_000 });
 const say = (what) => fs.writeSync(1, `${JSON.stringify(what)}\n`);
 
 const commands = {

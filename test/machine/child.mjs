@@ -8,6 +8,8 @@ const [verb, root, ...args] = process.argv.slice(2);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const wait = () => lines.next();
+/** As patient as a command: these tests share two processors with many others. */
+const open = () => openMachine(root, { create: true, lockWaitMs: 30_000 });
 const attempt = (act) => {
   try {
     return { ok: true, value: act() };
@@ -19,7 +21,7 @@ const attempt = (act) => {
 const verbs = {
   /** Opens the machine, says what is there. */
   async list() {
-    const opened = attempt(() => openMachine(root));
+    const opened = attempt(() => open());
     if (!opened.ok) return say(opened);
     say({ ok: true, regions: opened.value.regions(), devices: opened.value.devices() });
     say(attempt(() => void opened.value.createRegion({ size: '2M' })));
@@ -27,7 +29,7 @@ const verbs = {
   /** Holds a device in famfs mode until told to let go. */
   async hold() {
     const [device, purpose] = args;
-    const machine = openMachine(root);
+    const machine = open();
     const hold = machine.device(device).hold(purpose ?? 'mount');
     say({ pid: process.pid });
     await wait();
@@ -38,7 +40,7 @@ const verbs = {
   /** Maps a device raw, writes a byte, keeps it until told. */
   async map() {
     const [device] = args;
-    const machine = openMachine(root);
+    const machine = open();
     const raw = machine.openDax(device);
     const view = raw.mmap();
     view[0] = 0xab;
@@ -51,13 +53,13 @@ const verbs = {
   /** Tries one call of the machine. */
   async call() {
     const [method, ...parameters] = args;
-    const machine = openMachine(root);
+    const machine = open();
     say(attempt(() => machine[method](...parameters.map((text) => JSON.parse(text)))));
     machine.close();
   },
   /** Same on the object kept open: says at each line what it sees without reopening. */
   async watch() {
-    const machine = openMachine(root);
+    const machine = open();
     for (;;) {
       say({
         devices: machine.devices(),
@@ -113,7 +115,7 @@ const verbs = {
   },
   /** Allocates from a memory node and keeps it. */
   async allocate() {
-    const machine = openMachine(root);
+    const machine = open();
     const buffer = machine.node(Number(args[0])).alloc(4096);
     say({ length: buffer.bytes.length });
     await wait();
@@ -123,7 +125,7 @@ const verbs = {
   },
   /** Makes and destroys regions and changes modes, for ever: the test kills it. */
   async churn() {
-    const machine = openMachine(root);
+    const machine = open();
     say({ started: true });
     for (;;) {
       const { id, devices } = machine.createRegion({ size: '2M' });
@@ -134,7 +136,7 @@ const verbs = {
   },
   /** Makes `count` regions, one change each. */
   async regions() {
-    const machine = openMachine(root);
+    const machine = open();
     say({ ready: true });
     await wait();
     for (let i = 0; i < Number(args[0]); i++) machine.createRegion({ size: '2M' });
@@ -159,7 +161,7 @@ const verbs = {
         return real(...parameters);
       };
     }
-    const machine = openMachine(root);
+    const machine = open();
     const { id } = machine.createRegion({ size: '2M' });
     machine.reconfigure('dax0.0', 'famfs');
     machine.device('dax0.0').hold('mount').release();

@@ -13,7 +13,7 @@ import { Child, codeOf, errorOf, temporaryDirectory, temporaryMachine } from './
 /** A used machine, and its document. */
 function written(): { root: string; file: string; document: Record<string, unknown> } {
   const root = path.join(temporaryDirectory(), 'state');
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   machine.createRegion({ size: '4MiB' });
   machine.createRegion({ size: '2MiB', static: true });
   machine.reconfigure('dax0.0', 'famfs');
@@ -66,7 +66,7 @@ describe('a machine.json with one wrong value', () => {
         place.container[place.key] = wrong;
         fs.writeFileSync(file, JSON.stringify(changed));
         try {
-          const machine = openMachine(root);
+          const machine = openMachine(root, { create: true });
           machine.status();
           machine.close();
         } catch (error) {

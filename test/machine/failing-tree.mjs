@@ -11,7 +11,7 @@ const { SysfsFileSystem } = await import(new URL('mounts/sysfs/file-system.js', 
 const { fail } = await import(new URL('libc/index.js', dist));
 
 export function createFileSystem({ root, rules }) {
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   const tree = sysfs(machine, { place: ({ id }) => `udax/region${id}` });
   const used = new Map();
   const refuse = (path, text) => {

@@ -14,7 +14,7 @@ const MARK = 0x5a;
 
 /** A machine in famfs mode whose memory holds a mark, held by another process as a mount holds it. */
 async function inUse(root: string): Promise<void> {
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   machine.createRegion({ size: '4MiB' });
   machine.createRegion({ size: '2MiB' });
   const raw = machine.openDax('dax0.0');
@@ -123,7 +123,7 @@ describe('another name of a state directory', () => {
 
 describe('a document that names its memory by absolute path (schema 1)', () => {
   function madeByAnOlderUdax(root: string, memoryPath: string): void {
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     machine.createRegion({ size: '4MiB' });
     machine.openDax('dax0.0').mmap().fill(MARK);
     machine.close();

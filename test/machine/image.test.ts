@@ -129,7 +129,7 @@ describe('an image file as a device', () => {
 describe('openDevice of a name', () => {
   it('is the device of the machine at the root', () => {
     const root = path.join(temporaryDirectory(), 'state');
-    const machine = openMachine(root);
+    const machine = openMachine(root, { create: true });
     machine.createRegion({ size: '4MiB' });
     machine.reconfigure('dax0.0', 'famfs');
     const device = opened('dax0.0', { root });
@@ -147,7 +147,7 @@ describe('systemUuid', () => {
     'is the same for machine and image of one root (skipped when UDAX_SYSTEM_UUID is set)',
     () => {
       const root = path.join(temporaryDirectory(), 'state');
-      const machine = openMachine(root);
+      const machine = openMachine(root, { create: true });
       const uuid = machine.systemUuid();
       machine.close();
       expect(uuid).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);

@@ -12,7 +12,7 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
   it('is a KernelMachine, and has the regions and devices that the machine behind the tree has', async () => {
     const { kernel, root } = await KernelTree.start();
     expect(kernel).toBeInstanceOf(KernelMachine);
-    const emulated = openMachine(root);
+    const emulated = openMachine(root, { create: true });
     const shared = [
       'name',
       'region',
@@ -46,7 +46,7 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
   it('lists as daxctl does', async () => {
     const { kernel, root } = await KernelTree.start();
     const options = { devices: true, regions: true, mappings: true, idle: true };
-    const emulated = openMachine(root);
+    const emulated = openMachine(root, { create: true });
     const expected = daxctlList(emulated, options).replaceAll('platform\\/udax.', 'udax\\/region');
     emulated.close();
     expect(daxctlListOf(kernel.sysfs, options)).toBe(expected);
@@ -121,7 +121,7 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
   it('a driver that is not there is named, with the kernel that has it, before anything is touched', async () => {
     const tree = await KernelTree.start();
     const { kernel } = tree;
-    const emulated = openMachine(tree.root);
+    const emulated = openMachine(tree.root, { create: true });
     for (const module of ['fsdev_dax', 'kmem']) emulated.change((bus) => bus.rmmod(module));
     emulated.close();
     tree.stores();

@@ -104,7 +104,7 @@ export class KernelTree {
 }
 
 function makeMachine(root: string): void {
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   machine.change((bus) => {
     bus.memoryBlocks.autoOnline = 'offline';
   });

@@ -20,8 +20,8 @@ describe('memory whose users do not share caches', () => {
   it.skipIf(!canPersistMemory())(
     'is flushed by the writer and invalidated by the reader (needs libpmem1)',
     () => {
-      const writer = openMachine(path.join(directory, 'a'));
-      const reader = openMachine(path.join(directory, 'b'));
+      const writer = openMachine(path.join(directory, 'a'), { create: true });
+      const reader = openMachine(path.join(directory, 'b'), { create: true });
       for (const machine of [writer, reader]) {
         machine.createRegion({ size: '32MiB', backing, coherent: false });
         machine.reconfigure('dax0.0', 'famfs');
@@ -37,7 +37,7 @@ describe('memory whose users do not share caches', () => {
       expect(Buffer.from(bytes).toString()).toBe('hello');
       for (const end of [there, here, writer, reader]) end.close();
       expect(
-        openMachine(path.join(directory, 'a'))
+        openMachine(path.join(directory, 'a'), { create: true })
           .device('dax0.0')
           .dax.memory.locate(2 ** 40, 4096)[0],
       ).toMatchObject({
@@ -47,8 +47,8 @@ describe('memory whose users do not share caches', () => {
   );
 
   it.skipIf(!canPersistMemory())('carries a queue between two hosts (needs libpmem1)', () => {
-    const master = openMachine(path.join(directory, 'a'));
-    const client = openMachine(path.join(directory, 'b'));
+    const master = openMachine(path.join(directory, 'a'), { create: true });
+    const client = openMachine(path.join(directory, 'b'), { create: true });
     for (const machine of [master, client]) {
       machine.createRegion({ size: '32MiB', backing, coherent: false });
       machine.reconfigure('dax0.0', 'famfs');
@@ -67,7 +67,7 @@ describe('memory whose users do not share caches', () => {
   });
 
   it('must be named: memory of our own is always coherent', () => {
-    const machine = openMachine(path.join(directory, 'a'));
+    const machine = openMachine(path.join(directory, 'a'), { create: true });
     expect(() => machine.createRegion({ size: '32MiB', coherent: false })).toThrow(
       expect.objectContaining({ code: 'EINVAL' }),
     );
@@ -76,7 +76,7 @@ describe('memory whose users do not share caches', () => {
   });
 
   it.skipIf(canPersistMemory())('is refused where libpmem is missing (libpmem1 is here)', () => {
-    const machine = openMachine(path.join(directory, 'a'));
+    const machine = openMachine(path.join(directory, 'a'), { create: true });
     expect(() => machine.createRegion({ size: '32MiB', backing, coherent: false })).toThrow(
       expect.objectContaining({ code: 'EOPNOTSUPP' }),
     );

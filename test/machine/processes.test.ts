@@ -256,13 +256,13 @@ describe('several processes', () => {
 describe('kill -9', () => {
   it('in the middle of changes leaves a machine that opens, works and has no leftovers', async () => {
     const root = path.join(temporaryDirectory(), 'state');
-    openMachine(root).close();
+    openMachine(root, { create: true }).close();
     for (let round = 0; round < 12; round++) {
       const child = new Child('churn', [root]);
       await child.answer();
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 40));
       await child.killHard();
-      const machine = openMachine(root);
+      const machine = openMachine(root, { create: true });
       try {
         expect(machine.holders()).toEqual([]);
         const { id } = machine.createRegion({ size: '2MiB' });
@@ -299,7 +299,7 @@ describe('kill -9', () => {
 
 /** The machine opens, is in one of the states its last owner passed through, and can be used to the end. */
 function expectWholeMachine(root: string): void {
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   try {
     expect(machine.holders()).toEqual([]);
     for (const region of machine.regions()) {

@@ -85,7 +85,7 @@ describe('two machine objects on one state directory', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), act), { minLength: 10, maxLength: 30 }), (acts) => {
         const root = path.join(temporaryDirectory(), 'state');
-        const [one, two] = [openMachine(root), openMachine(root)];
+        const [one, two] = [openMachine(root, { create: true }), openMachine(root)];
         one.createRegion({ size: BLOCK, sparse: true });
         two.createRegion({ size: 2 * BLOCK, sparse: true });
         try {

@@ -131,7 +131,7 @@ describe('createRegion', () => {
     'leaves nothing when the disk is full: ENOSPC (needs root to mount a tmpfs)',
     () => {
       withTinyTmpfs(8 * MiB, (directory) => {
-        const machine = openMachine(path.join(directory, 'state'));
+        const machine = openMachine(path.join(directory, 'state'), { create: true });
         try {
           machine.createRegion({ size: '2MiB' });
           const before = machine.regions();
@@ -150,9 +150,10 @@ describe('createRegion', () => {
     'stays as it was when machine.json cannot be written: ENOSPC (needs root to mount a tmpfs)',
     () => {
       withTinyTmpfs(4 * MiB, (directory) => {
-        const machine = openMachine(path.join(directory, 'state'));
+        const machine = openMachine(path.join(directory, 'state'), { create: true });
         try {
           machine.createRegion({ size: '2MiB' });
+          fs.rmSync(path.join(directory, 'state', 'machine.json.spare'));
           fillUp(path.join(directory, 'filler'));
           const before = machine.devices();
           expect(codeOf(() => machine.reconfigure('dax0.0', 'famfs'))).toBe('ENOSPC');
@@ -216,7 +217,7 @@ describe('a full disk', () => {
     () => {
       withTinyTmpfs(MiB, (directory) => {
         fillUp(path.join(directory, 'filler'));
-        expect(codeOf(() => openMachine(path.join(directory, 'state')))).toBe('ENOSPC');
+        expect(codeOf(() => openMachine(path.join(directory, 'state'), { create: true }))).toBe('ENOSPC');
         expect(fs.readFileSync('/proc/self/maps', 'utf8')).not.toContain(directory);
         const descriptors = fs.readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`));
         expect(descriptors.filter((target) => target.startsWith(directory))).toEqual([]);

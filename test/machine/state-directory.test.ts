@@ -13,6 +13,7 @@ describe('the state directory', () => {
     expect(fs.readdirSync(root).sort()).toEqual([
       'holders',
       'machine.json',
+      'machine.json.spare',
       'machine.lock',
       'regions',
       'volumes',
@@ -24,7 +25,7 @@ describe('the state directory', () => {
 
   it('gives the same machine when opened again', () => {
     const root = path.join(temporaryDirectory(), 'state');
-    const first = openMachine(root);
+    const first = openMachine(root, { create: true });
     first.createRegion({ size: '4MiB', type: 'kmem', targetNode: 5 });
     first.createRegion({ size: '4MiB', static: true, align: 4096 });
     first.reconfigure('dax1.0', 'famfs');
@@ -82,7 +83,7 @@ describe('the state directory', () => {
   it('says ESTALE when it was removed or replaced under an open machine', () => {
     const machine = temporaryMachine();
     fs.rmSync(machine.root, { recursive: true });
-    openMachine(machine.root).close();
+    openMachine(machine.root, { create: true }).close();
     expect(codeOf(() => machine.createRegion({ size: '2MiB' }))).toBe('ESTALE');
   });
 
@@ -150,7 +151,7 @@ function closedMachine(
   use: (machine: ReturnType<typeof openMachine>) => void = () => {},
   root = path.join(temporaryDirectory(), 'state'),
 ): { root: string } {
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   try {
     use(machine);
   } finally {

@@ -22,7 +22,7 @@ export function temporaryDirectory(): string {
 
 /** A machine in a directory of its own, closed after the test. */
 export function temporaryMachine(root = path.join(temporaryDirectory(), 'state')): Machine {
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true, lockWaitMs: 30_000 });
   onTestFinished(() => machine.close());
   return machine;
 }

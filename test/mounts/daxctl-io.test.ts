@@ -97,7 +97,7 @@ class Replay {
   }
 
   #onMachine(use: (machine: ReturnType<typeof openMachine>) => void): void {
-    const machine = openMachine(this.#place.root);
+    const machine = openMachine(this.#place.root, { create: true });
     try {
       use(machine);
     } finally {

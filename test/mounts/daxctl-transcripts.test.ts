@@ -97,7 +97,7 @@ class Runner {
   }
 
   #onMachine<T>(use: (machine: ReturnType<typeof openMachine>) => T): T {
-    const machine = openMachine(this.place.root);
+    const machine = openMachine(this.place.root, { create: true });
     try {
       return use(machine);
     } finally {

@@ -56,7 +56,7 @@ export class Place {
 
   /** A region whose device has a famfs on it. */
   makeVolume(size: number | string = '128MiB'): string {
-    const machine = openMachine(this.root);
+    const machine = openMachine(this.root, { create: true });
     try {
       const device = machine.createRegion({ size, sparse: true }).devices[0]!;
       machine.reconfigure(device, 'famfs');
@@ -69,7 +69,7 @@ export class Place {
 
   /** The volume as a library user has it, in this process. */
   volume(device = 'dax0.0'): Volume {
-    const machine = openMachine(this.root);
+    const machine = openMachine(this.root, { create: true });
     const volume = mountFamfs(machine.device(device));
     this.#volumes.push(volume);
     return volume;

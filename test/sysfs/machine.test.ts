@@ -10,7 +10,7 @@ describe('the attribute tree of a machine', () => {
   let machine: Machine;
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'udax-sysfs-'));
-    machine = openMachine(root);
+    machine = openMachine(root, { create: true });
     machine.createRegion({ size: '64MiB', sparse: true });
   });
   afterEach(() => {
@@ -22,7 +22,7 @@ describe('the attribute tree of a machine', () => {
     const tree = sysfs(machine);
     tree.write('bus/dax/devices/dax0.0/driver/unbind', 'dax0.0');
     tree.write('bus/dax/drivers/fsdev_dax/new_id', 'dax0.0');
-    const again = openMachine(root);
+    const again = openMachine(root, { create: true });
     try {
       expect(again.deviceInfo('dax0.0').mode).toBe('famfs');
       expect(sysfs(again).realpath('bus/dax/devices/dax0.0/driver')).toBe('bus/dax/drivers/fsdev_dax');

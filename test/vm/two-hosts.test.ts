@@ -58,7 +58,7 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
     hosts.push(...(await Promise.all([boot(1), boot(2)])));
     await a().vm.call('volumes', 'mkfs', DEVICE);
     await Promise.all([a().mount(), b().mount({ clientWrites: true }), c().mount()]);
-    machine = openMachine(`${memory.directory}/machine`);
+    machine = openMachine(`${memory.directory}/machine`, { create: true });
     const { daxOffset, dax } = a().vm;
     const region = machine.createRegion({ backing: memory.path, offset: daxOffset, size: dax.size });
     machine.reconfigure(region.devices[0]!, 'famfs');

@@ -8,7 +8,7 @@ import { type CopyJob, copySteps } from '../copying/copy.js';
 import { localPlace, type Place, volumePlace } from '../copying/place.js';
 import { planSource, type Step } from '../copying/plan.js';
 import { AlreadyReported, UsageError } from '../errors.js';
-import { openDeviceOf, warnOfDamage } from '../opening.js';
+import { openDeviceOf, patienceOf, warnOfDamage } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
 
 interface CpFlags extends OwnershipFlags, StripeFlags {
@@ -90,8 +90,12 @@ class OpenVolumes {
     let volume: Volume;
     try {
       const { role } = this.#context;
-      const salvage = this.#salvage && !writable;
-      volume = mountFamfsOn(device, { readOnly: !writable, salvage, ...(role && { role }) });
+      volume = mountFamfsOn(device, {
+        readOnly: !writable,
+        salvage: this.#salvage && !writable,
+        ...patienceOf(this.#context),
+        ...(role && { role }),
+      });
     } catch (error) {
       device.close();
       throw error;

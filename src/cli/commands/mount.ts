@@ -58,7 +58,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
 
 /** `udax sysfs` */
 export async function sysfs(context: Context, [directory = '']: string[], flags: MountFlags) {
-  openMachine(context.root).close(); // made on first use, and wrong ones are told here
+  openMachine(context.root).close(); // none, and wrong ones, are told here
   const about = { kind: 'sysfs', what: context.root, mountpoint: resolve(directory) } as const;
   await mountInBackgroundOrHere(context, about, flags, [about.mountpoint], () =>
     mountSysfsAt(about.mountpoint, { root: context.root, ...common(context, flags) }),

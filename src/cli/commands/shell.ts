@@ -5,7 +5,7 @@ import { AlreadyReported } from '../errors.js';
 
 /** `udax shell` */
 export async function shell(context: Context, command: string[]): Promise<void> {
-  openMachine(context.root).close(); // made on first use, and wrong ones are told here
+  openMachine(context.root).close(); // none, and wrong ones, are told here
   const words = command.length > 0 ? command : [process.env.SHELL ?? '/bin/sh'];
   const status = await runInNamespace(words, {
     root: context.root,

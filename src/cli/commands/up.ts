@@ -3,6 +3,7 @@ import { fail } from '../../libc/index.js';
 import { type Machine, openMachine } from '../../machine/index.js';
 import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
+import { patienceOf } from '../opening.js';
 import { count, duration, humanSize, percent } from '../output/human.js';
 import { mountWhereAllowed } from '../up/mount.js';
 import { copyTree, nodeProgram, sampleTree, sha256Of, type TreeResult } from '../up/tree.js';
@@ -23,7 +24,7 @@ export async function up(context: Context, _args: string[], flags: UpFlags): Pro
   const size = flags.size === undefined ? null : positiveSizeArgument(flags.size, '-s SIZE');
   const signal = context.interruptible();
   const started = performance.now();
-  const machine = openMachine(context.root);
+  const machine = openMachine(context.root, { create: true, ...patienceOf(context) });
   try {
     const ready = readyVolume(machine, size);
     try {

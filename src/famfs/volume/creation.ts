@@ -102,11 +102,12 @@ export async function copyFileIn(
       await readInto(dax, path, source, options, check);
       return;
     }
-    const reservation = takeAndKeep(mounted, path, size, options);
+    const { signal } = options;
+    const reservation = await mounted.sessionLater(() => kept(mounted, path, size, options), signal);
     try {
       const unnamed = mounted.newInode(path, size, reservation.fmap);
       await readInto(unnamed.dax, path, source, options, check);
-      mounted.session(() => append(mounted, path, entry, reservation));
+      await mounted.sessionLater(() => append(mounted, path, entry, reservation), signal);
     } finally {
       reservation.end();
     }
@@ -149,16 +150,19 @@ function take(mounted: MountedFamfs, path: string, size: number, { stripe }: Pla
 
 /** The same in a session of its own: the space stays ours for work that takes longer. */
 function takeAndKeep(mounted: MountedFamfs, path: string, size: number, options: Placing): Reservation {
-  return mounted.session(() => {
-    const reservation = take(mounted, path, size, options);
-    try {
-      reservation.keep();
-      return reservation;
-    } catch (error) {
-      reservation.end();
-      throw error;
-    }
-  });
+  return mounted.session(() => kept(mounted, path, size, options));
+}
+
+/** Within a session. */
+function kept(mounted: MountedFamfs, path: string, size: number, options: Placing): Reservation {
+  const reservation = take(mounted, path, size, options);
+  try {
+    reservation.keep();
+    return reservation;
+  } catch (error) {
+    reservation.end();
+    throw error;
+  }
 }
 
 /** The file appears. Within a session; the name may have been taken since it was checked. */

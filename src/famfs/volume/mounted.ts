@@ -1,6 +1,6 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
 import { ensureMemory, failMappings } from '../../fsdax/index.js';
-import { DaxError, fail } from '../../libc/index.js';
+import { DaxError, fail, type LockPatience } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
@@ -56,7 +56,10 @@ export class MountedFamfs implements HolderOperations {
   readonly isSalvage: boolean;
 
   /** The mounted famfs of a device, made when there is none. One use; leave() ends it. */
-  static on(device: FamfsDevice, { salvage = false }: { salvage?: boolean } = {}): MountedFamfs {
+  static on(
+    device: FamfsDevice,
+    { salvage = false, ...patience }: { salvage?: boolean } & LockPatience = {},
+  ): MountedFamfs {
     const { holder } = device.dax;
     const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, salvage);
     if (mounted.isSalvage && !salvage) {
@@ -69,6 +72,7 @@ export class MountedFamfs implements HolderOperations {
       );
     }
     mounted.#users++;
+    mounted.#locks.allow(patience);
     return mounted;
   }
 
@@ -222,6 +226,24 @@ export class MountedFamfs implements HolderOperations {
   session<T>(act: () => T): T {
     this.check();
     this.#locks.takeLog();
+    return this.#inSession(act);
+  }
+
+  /**
+   * The same for long work: the log is waited for without blocking the event loop.
+   * @throws as session(); the signal's reason once it is aborted
+   */
+  async sessionLater<T>(act: () => T, signal: AbortSignal | undefined): Promise<T> {
+    this.check();
+    let result: { value: T } | undefined;
+    await this.#locks.withLogLater(() => {
+      result = { value: this.#inSession(act) };
+    }, signal);
+    return result!.value;
+  }
+
+  /** With the log taken; gives it back. */
+  #inSession<T>(act: () => T): T {
     try {
       this.refresh();
       this.#assertSameOwner();

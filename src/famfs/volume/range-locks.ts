@@ -3,18 +3,19 @@ import {
   asDaxError,
   closing,
   fail,
+  type LockPatience,
+  lockAttempt,
+  lockHoldersText,
   ofdLock,
   ofdLockConflict,
+  waitForLock,
+  waitForLockLater,
   whenClosed,
   whenCollected,
 } from '../../libc/index.js';
 import type { FamfsExtent } from '../media/fmap.js';
 import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
-
-const DEADLINE_MS = 30_000;
-const LONGEST_PAUSE_MS = 2;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Who may write what, between the processes of this host: byte-range locks on the memory itself (the
@@ -24,10 +25,12 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
  *   a file's extents         held while data is copied into space that no log entry names yet
  * They are open-file-description locks: the kernel drops those of a killed process, so a reservation of
  * the dead lapses by itself. Order: the log first, extents under it; extents alone are released freely.
+ * Whoever may read the memory can lock it against writers, so no wait is long, and its end names who has the lock.
  */
 export class RangeLocks {
   readonly #media: DeviceMedia;
   #fd: number | undefined;
+  #patience: LockPatience = {};
   #log = { start: 0, length: 0 };
 
   constructor(media: DeviceMedia) {
@@ -50,27 +53,50 @@ export class RangeLocks {
     return fd;
   }
 
+  /** How long takeLog() may wait, as the most patient user of this mount wants it. */
+  allow(patience: LockPatience): void {
+    if ((patience.lockWaitMs ?? 0) > (this.#patience.lockWaitMs ?? 0)) this.#patience = patience;
+  }
+
   /**
-   * Takes the log, waiting for whoever has it. Not recursive.
-   * @throws DaxError EBUSY when somebody keeps it for 30 s: an append takes microseconds
+   * Takes the log, waiting for whoever has it: an append takes microseconds. Not recursive.
+   * @throws DaxError EBUSY naming who keeps it longer than we may wait
    */
   takeLog(): void {
     const fd = this.#fd ?? this.#open();
-    if (ofdLock(fd, 'exclusive', this.#log)) return;
-    const deadline = performance.now() + DEADLINE_MS;
-    // Short sleeps instead of one blocking call, so that the deadline is ours.
-    for (let pauseMs = 0.05; !ofdLock(fd, 'exclusive', this.#log); ) {
-      if (performance.now() > deadline) {
-        fail(
-          'EBUSY',
-          `the log of ${this.#media.name} has been locked for ${DEADLINE_MS / 1000} s by a process that does not go on ` +
-            `(stopped?): find it with "lslocks" or "lsof ${this.#media.backing.name}"`,
-          { path: this.#media.name },
-        );
-      }
-      Atomics.wait(sleeper, 0, 0, pauseMs);
-      pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
+    const { name } = this.#media;
+    if (!waitForLock(lockAttempt(fd, 'exclusive', this.#log), `the log of ${name}`, this.#patience)) {
+      this.#refuse(fd);
     }
+  }
+
+  /**
+   * Takes the log and has `act` called at once (it gives the log back), without blocking the event loop: waits longer, until
+   * `signal` is aborted. Nothing runs between the two: locks of one descriptor do not exclude each other.
+   * @throws DaxError EBUSY, EBADF closed meanwhile; the signal's reason
+   */
+  async withLogLater(act: () => void, signal: AbortSignal | undefined): Promise<void> {
+    const fd = this.#fd ?? this.#open();
+    const attempt = (): boolean => {
+      if (this.#fd !== fd) {
+        fail('EBADF', `the volume on ${this.#media.name} was closed meanwhile: mount it again`, {
+          path: this.#media.name,
+        });
+      }
+      if (!ofdLock(fd, 'exclusive', this.#log)) return false;
+      act();
+      return true;
+    };
+    if (!(await waitForLockLater(attempt, signal ? { signal } : {}))) this.#refuse(fd);
+  }
+
+  #refuse(fd: number): never {
+    const who = lockHoldersText(fd, 'exclusive', this.#log, this.#patience);
+    fail(
+      'EBUSY',
+      `the log of ${this.#media.name} is locked by ${who}, which does not go on (stopped?): let it go on, or end it, and try again`,
+      { path: this.#media.name },
+    );
   }
 
   releaseLog(): void {

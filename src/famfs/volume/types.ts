@@ -1,4 +1,5 @@
 import type { DaxDevice } from '../../dax/index.js';
+import type { LockPatience } from '../../libc/index.js';
 import type { Role } from '../media/role.js';
 import type { Stripe } from '../media/stripe.js';
 
@@ -24,7 +25,7 @@ export interface FamfsDevice {
   hold(purpose: string): { release(): void };
 }
 
-export interface MountOptions {
+export interface MountOptions extends LockPatience {
   /** Default: master when the superblock names this host as its owner, else client. 'client' is always allowed. */
   role?: Role;
   /** Nothing is written: no metadata, no data, every view is private or protected. */

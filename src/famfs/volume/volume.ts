@@ -381,8 +381,7 @@ function leaving(mounted: MountedFamfs): () => void {
  *   device for himself; EPERM master asked for, but another host owns it; ENXIO not in famfs mode
  */
 export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
-  const { salvage = false } = options;
-  const mounted = MountedFamfs.on(device, { salvage });
+  const mounted = MountedFamfs.on(device, options);
   try {
     const { systemUuid: owner } = mounted.superblock;
     const own = systemUuidIfAny(device);
@@ -400,7 +399,7 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
     return new Volume(
       mounted,
       role,
-      refusals(device, role, isOwner, salvage ? { ...options, readOnly: true } : options),
+      refusals(device, role, isOwner, options.salvage ? { ...options, readOnly: true } : options),
     );
   } catch (error) {
     mounted.leave();

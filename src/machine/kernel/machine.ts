@@ -360,7 +360,7 @@ export class KernelMachine implements DaxMachine {
     let lock: MachineLock;
     try {
       makeDirectories(this.#stateDirectory, 0o700);
-      lock = MachineLock.open(file, 0o600);
+      lock = MachineLock.open(file, { mode: 0o600 });
     } catch (error) {
       throw asDaxError(
         error,
@@ -369,7 +369,7 @@ export class KernelMachine implements DaxMachine {
       );
     }
     try {
-      lock.take('exclusive');
+      lock.take();
       try {
         return change();
       } finally {

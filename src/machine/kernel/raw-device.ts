@@ -2,6 +2,7 @@ import { fail } from '../../libc/index.js';
 import { type Backing, type Mapping, openBacking, PhysicalMemory } from '../../memory/index.js';
 import { sizeText } from '../sizes.js';
 import type { OpenDax } from '../types.js';
+import { conflictText, MemoryUse, placeIn } from '../use-lock.js';
 import { explainRefusal } from './permissions.js';
 import { requireDevdaxMode } from './raw-access.js';
 
@@ -13,10 +14,11 @@ export class KernelRawDevice implements OpenDax {
   readonly #memory = new PhysicalMemory();
   readonly #mappings = new Set<Mapping>();
   readonly #backing: Backing;
+  readonly #use: MemoryUse;
   readonly #onClose: (device: KernelRawDevice) => void;
   #closed = false;
 
-  /** @throws ENXIO not in devdax mode; ENOENT, EACCES; ENODEV the node is no dax device of this tree */
+  /** @throws ENXIO not in devdax mode; ENOENT, EACCES; EBUSY somebody has it alone; ENODEV the node is no dax device of this tree */
   constructor(
     readonly name: string,
     node: string,
@@ -29,6 +31,7 @@ export class KernelRawDevice implements OpenDax {
     } catch (error) {
       throw explainRefusal(error, node, writable ? 'opened for writing' : 'opened');
     }
+    this.#use = this.#used();
     this.#memory.insert({ start: HPA, length: this.#backing.size, backing: this.#backing, offset: 0 });
     this.#onClose = onClose;
   }
@@ -56,12 +59,23 @@ export class KernelRawDevice implements OpenDax {
     for (const mapping of this.#mappings) mapping.close();
     this.#mappings.clear();
     this.#memory.close();
+    this.#use.close();
     this.#backing.close();
     this.#onClose(this);
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #used(): MemoryUse {
+    const use = MemoryUse.open([placeIn(this.#backing, [{ start: 0, length: this.#backing.size }])]);
+    const conflict = use.take('shared', this.name);
+    if (!conflict) return use;
+    const who = conflictText(conflict);
+    use.close();
+    this.#backing.close();
+    return fail('EBUSY', `${this.name} is in use by ${who}: let it end that first`, { path: this.name });
   }
 
   /** The kernel takes more, and answers the access with SIGBUS. */

@@ -5,13 +5,20 @@ import { openDevice } from '../../machine/index.js';
 import { FamfsFileSystem } from './file-system.js';
 import type { FamfsMountData } from './mount.js';
 
+/** Of the session's thread, which has nothing else to do; programs wait meanwhile. */
+const lockWaitMs = 2000;
 const NO_XATTRS = { getxattr: undefined, listxattr: undefined };
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
   const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs } = data as FamfsMountData;
-  const opened = openDevice(device, { root, stateDirectory, ...(readOnly && { writable: false }) });
+  const opened = openDevice(device, {
+    root,
+    stateDirectory,
+    lockWaitMs,
+    ...(readOnly && { writable: false }),
+  });
   try {
-    const volume = mountFamfsOn(opened, { readOnly, clientWrites, ...(role && { role }) });
+    const volume = mountFamfsOn(opened, { readOnly, clientWrites, lockWaitMs, ...(role && { role }) });
     const fileSystem = new FamfsFileSystem(volume, host, () => opened.close());
     // What is not there is ENOSYS, after which the kernel does not ask again.
     return xattrs ? fileSystem : (Object.assign(fileSystem, NO_XATTRS) as FuseFileSystem);

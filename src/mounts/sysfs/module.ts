@@ -10,7 +10,7 @@ const regionPlace = ({ id }: { id: number }) => `udax/region${id}`;
 
 export function createFileSystem(data: unknown): FuseFileSystem {
   const { root } = data as SysfsMountData;
-  const machine = openMachine(root);
+  const machine = openMachine(root, { lockWaitMs: 2000 });
   try {
     return new SysfsFileSystem(sysfs(machine, { place: regionPlace }), () => machine.close());
   } catch (error) {
