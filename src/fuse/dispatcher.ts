@@ -46,7 +46,23 @@ export interface DispatcherOptions {
   /** Bugs of handlers and malformed requests: survived, but somebody should know. */
   readonly onReport: (error: unknown) => void;
   readonly onWire?: (line: string) => void;
+  /** Told of each kind of refusal once, with the reason: who made the call sees an errno only. */
+  readonly onRefusal?: (error: Error) => void;
 }
+
+/** Errors that are everyday answers, or that say all there is to say. */
+const PLAIN_ANSWERS = new Set([
+  'ENOENT',
+  'ENODATA',
+  'EEXIST',
+  'ENOTDIR',
+  'EISDIR',
+  'ENOTEMPTY',
+  'EROFS',
+  'EACCES',
+  'EBADF',
+  'ENAMETOOLONG',
+]);
 
 /**
  * One request's bytes in, the file system asked, one reply's pieces out: the protocol without a descriptor.
@@ -59,6 +75,7 @@ export class Dispatcher {
   readonly reply: Reply;
   private readonly reader: MessageReader;
   private readonly serving: Serving;
+  private readonly told = new Set<string>();
   private readonly onWire: ((line: string) => void) | undefined;
 
   constructor(
@@ -121,9 +138,19 @@ export class Dispatcher {
         this.options.onReport(
           new Error(`serving ${operationOf(opcode)?.name ?? opcode} failed`, { cause: error }),
         );
-      }
+      } else this.tellOnce(opcode, error);
       return errno ?? EIO;
     }
+  }
+
+  private tellOnce(opcode: number, error: unknown): void {
+    const { onRefusal } = this.options;
+    if (onRefusal === undefined || !(error instanceof DaxError) || PLAIN_ANSWERS.has(error.code)) return;
+    const operation = operationOf(opcode)?.name ?? String(opcode);
+    const kind = `${operation} ${error.code}`;
+    if (this.told.has(kind)) return;
+    this.told.add(kind);
+    onRefusal(new Error(`${operation}: ${error.message} (${error.code}; this kind is told once)`));
   }
 
   private printReply(requestLength: number, onWire: (line: string) => void): void {

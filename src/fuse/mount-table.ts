@@ -12,6 +12,8 @@ export interface FuseMount {
   readonly type: string;
   /** The minor of its st_dev, and its name under /sys/fs/fuse/connections. */
   readonly connectionId: number;
+  /** `major:minor` of the file system, the same for all its mounts. */
+  readonly device: string;
   readonly readOnly: boolean;
   /** Per-mount and per-file-system options. */
   readonly options: readonly string[];
@@ -62,6 +64,11 @@ function linkTarget(file: string): string | null {
   }
 }
 
+/** The device (`major:minor`) of the mount with this id in the text of a mountinfo; null when it is not in there. */
+export function deviceOfMount(mountInfo: string, id: number): string | null {
+  return new RegExp(`^${id} \\d+ (\\d+:\\d+) `, 'm').exec(mountInfo)?.[1] ?? null;
+}
+
 /** proc(5), mountinfo: id parent maj:min root mountpoint options [fields...] - type source superblock-options. */
 export function parseMountInfo(text: string): FuseMount[] {
   const mounts: FuseMount[] = [];
@@ -76,6 +83,7 @@ export function parseMountInfo(text: string): FuseMount[] {
       mountpoint: unescapeOctal(mountpoint),
       source: unescapeOctal(source),
       type,
+      device,
       connectionId: (major ?? 0) * 2 ** 20 + (minor ?? 0),
       readOnly: options.includes('ro'),
       options,

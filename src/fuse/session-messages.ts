@@ -10,6 +10,8 @@ export interface WorkerData {
   readonly mountpoint: string;
   readonly connection: FuseConnectionOptions;
   readonly wire: boolean;
+  /** Whether somebody hears why calls are refused. */
+  readonly tellRefusals: boolean;
   /** Of the LoopControl. */
   readonly control: SharedArrayBuffer;
   readonly signal: number;

@@ -58,6 +58,7 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
   const dispatcher = new Dispatcher(withNewsOfInit(made), {
     connection: start.connection,
     onReport: host.report,
+    ...(start.tellRefusals ? { onRefusal: host.report } : {}),
     ...(start.wire ? { onWire: (line: string) => send({ kind: 'wire', line }) } : {}),
   });
   const reason = runLoop({

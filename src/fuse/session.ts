@@ -84,6 +84,7 @@ class Session implements FuseSession {
       mountpoint: this.mountpoint,
       connection: options.connection ?? {},
       wire: options.onWire !== undefined,
+      tellRefusals: options.onReport !== undefined,
       control: this.control.memory,
       signal: this.control.signal,
     };

@@ -54,7 +54,8 @@ describe(`a mount${because}`, () => {
     place.makeVolume('512MiB');
     // Some checks are done by a user.
     chmodSync(place.directory, 0o755);
-    root = place.mount('dax0.0', '--allow-other');
+    // As long as nothing is published, all is as anywhere.
+    root = place.mount('dax0.0', '--allow-other', '--settle', '600');
     face = directoryFace(root);
   });
   afterAll(() => place?.close());

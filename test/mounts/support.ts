@@ -92,10 +92,11 @@ export class Place {
     return at;
   }
 
-  /** Mounts by the command line, in the background. */
+  /** Mounts by the command line, in the background; without `--settle` what is made is published when it is closed. */
   mount(device = 'dax0.0', ...options: string[]): string {
     const at = this.mountpoint();
-    const { status, stderr } = this.udax('mount', ...options, device, at);
+    const settling = options.includes('--settle') ? [] : ['--settle', '0'];
+    const { status, stderr } = this.udax('mount', ...settling, ...options, device, at);
     if (status !== 0) throw new Error(`udax mount: exit ${status} ${stderr}`);
     return at;
   }

@@ -22,12 +22,16 @@ export const mountCommands: readonly CommandSpec[] = [
       allowOther,
       ['--read-only', 'nothing is written through it'],
       ['--client-writes', 'on a client: files that are there can be written (see docs/multi-host.md)'],
+      [
+        '--settle <seconds>',
+        'publish what was made when it was closed and unchanged for this long (default 1; 0: at close)',
+      ],
       ['--no-xattr', 'without user.famfs.*: ls -l is faster'],
       wirelog,
     ],
     explanation:
       'Mounts a famfs with FUSE: every program reads its files, from the one memory. On the host that owns it files of fixed size can be ' +
-      'written, and cp, mkdir and tar make new ones, which get their size when they are first closed. Serves in the background; ' +
+      'written, and cp, mkdir and tar make new ones, which are published, with the size, mode and owner they have then, when they were closed and unchanged for a while (--settle). Serves in the background; ' +
       'the pid is in ROOT/mounts. See docs/mount.md for what works.',
     examples: ['udax mount dax0.0 /mnt', 'udax mount -f --read-only pool.img /mnt', 'udax umount /mnt'],
     load: async () => (await mounting()).mount,

@@ -31,12 +31,14 @@ interface MountFlags {
   clientWrites?: boolean;
   xattr?: boolean;
   wirelog?: boolean;
+  settle?: string;
 }
 
 /** `udax mount` */
 export async function mount(context: Context, [device = '', directory = '']: string[], flags: MountFlags) {
   const where = isDeviceName(device) ? device : resolve(device);
   requireMachineOf(context, where);
+  const settleMilliseconds = settleTime(flags.settle);
   const keeper = keeperPid();
   const about = {
     kind: 'famfs',
@@ -50,6 +52,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
       readOnly: flags.readOnly ?? false,
       clientWrites: flags.clientWrites ?? false,
       xattrs: flags.xattr ?? true,
+      ...(settleMilliseconds !== undefined && { settleMilliseconds }),
       ...(context.role && { role: context.role }),
       ...common(context, flags),
     }),
@@ -63,6 +66,13 @@ export async function sysfs(context: Context, [directory = '']: string[], flags:
   await mountInBackgroundOrHere(context, about, flags, [about.mountpoint], () =>
     mountSysfsAt(about.mountpoint, { root: context.root, ...common(context, flags) }),
   );
+}
+
+function settleTime(seconds: string | undefined): number | undefined {
+  if (seconds === undefined) return undefined;
+  const number = /^\d+(\.\d+)?$/.test(seconds) ? Number(seconds) : Number.NaN;
+  if (Number.isNaN(number)) throw new UsageError(`--settle takes seconds (1, 0.5, 0), not ${seconds}`);
+  return number * 1000;
 }
 
 function common(context: Context, flags: MountFlags) {
@@ -103,6 +113,7 @@ async function mountInBackgroundOrHere(
     ...(flags.readOnly ? ['--read-only'] : []),
     ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
+    ...(flags.settle === undefined ? [] : ['--settle', flags.settle]),
   ];
   const argv = [process.argv[1]!, ...globalWords(context), command, ...options, '--', ...words];
   const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));

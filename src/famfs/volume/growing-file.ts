@@ -13,6 +13,10 @@ export interface GrowingFileOptions {
   mode: number;
   uid: number;
   gid: number;
+  /** Its directory is not logged yet, but will be before it. */
+  parentComes?: boolean;
+  /** Log entries that the caller has promised to others already. Default 0. */
+  entriesBefore?: number;
 }
 
 /**
@@ -34,17 +38,19 @@ export class GrowingFile {
   #extents: FamfsExtent[] = [];
   #inode: Inode | null = null;
   #isCutShort = false;
+  readonly #releaseName: () => void;
 
-  /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; ENOSPC log full */
+  /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name, EBUSY it is being made elsewhere; ENOSPC log full */
   constructor(mounted: MountedFamfs, path: string, options: GrowingFileOptions) {
     this.#mounted = mounted;
     this.#path = path;
     this.mode = permissions(options.mode, path);
     this.uid = options.uid;
     this.gid = options.gid;
-    mounted.session(() => {
-      newName(mounted.tree, path);
-      mounted.assertLogRoom(1);
+    this.#releaseName = mounted.session(() => {
+      const logPath = newName(mounted.tree, path, options);
+      mounted.assertLogRoom(1 + (options.entriesBefore ?? 0));
+      return mounted.reserveName(logPath);
     });
   }
 
@@ -95,21 +101,8 @@ export class GrowingFile {
    * @throws DaxError EINVAL it is empty; EEXIST somebody took the name meanwhile; ENOSPC log full, or it was cut short
    */
   publish(): number {
+    this.assertWhole();
     const size = this.#size;
-    if (this.#isCutShort) {
-      fail(
-        'ENOSPC',
-        `${this.#path} did not fit: what was written of it is not kept, its space is free again`,
-        {
-          path: this.#path,
-        },
-      );
-    }
-    if (size === 0) {
-      fail('EINVAL', `${this.#path} is empty: a famfs file holds at least one byte, so it is not kept`, {
-        path: this.#path,
-      });
-    }
     const mounted = this.#mounted;
     const fmap = this.#trimmed();
     const pageEnd = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
@@ -129,8 +122,27 @@ export class GrowingFile {
     return ino;
   }
 
+  /** What publish() would say of what was written, whenever it is called. @throws DaxError EINVAL it is empty; ENOSPC it was cut short */
+  assertWhole(): void {
+    if (this.#isCutShort) {
+      fail(
+        'ENOSPC',
+        `${this.#path} did not fit: what was written of it is not kept, its space is free again`,
+        {
+          path: this.#path,
+        },
+      );
+    }
+    if (this.#size === 0) {
+      fail('EINVAL', `${this.#path} is empty: a famfs file holds at least one byte, so it is not kept`, {
+        path: this.#path,
+      });
+    }
+  }
+
   /** Gives back what the log does not name. Idempotent. */
   end(): void {
+    this.#releaseName();
     for (const reservation of this.#reservations) reservation.end();
     this.#reservations = [];
     this.#extents = [];

@@ -299,8 +299,31 @@ export class MountedFamfs implements HolderOperations {
     this.media.fence();
   }
 
-  /** Publishes one entry. Within a session. */
+  /**
+   * Keeps a name for something that will be logged under it later; its own append() still works. Within a session.
+   * @returns gives it back; idempotent
+   * @throws DaxError EBUSY somebody else of this host keeps it
+   */
+  reserveName(logPath: string): () => void {
+    if (!this.#locks.takeName(logPath)) this.#refuseName(logPath);
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#locks.releaseName(logPath);
+      isHeld = false;
+    };
+  }
+
+  #refuseName(logPath: string): never {
+    return fail(
+      'EBUSY',
+      `/${logPath} is being made through a mount of this host (it appears when it was closed there): choose another name, or wait`,
+      { path: `/${logPath}` },
+    );
+  }
+
+  /** Publishes one entry. Within a session. @throws DaxError EBUSY a mount of this host keeps the name */
   append(entry: NewLogEntry): void {
+    if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path)) this.#refuseName(entry.path);
     this.#ensureLogMemory();
     this.#appender.append(entry);
     this.tree.replay();

@@ -48,10 +48,12 @@ function failMissing(tree: FileTree, path: string, logPath: string): never {
 
 /**
  * The logged form of a path where something new is to be.
+ * @param parentComes its directory will be logged before it: nothing can be in the way
  * @throws DaxError EEXIST; ENOENT, ENOTDIR for its parent; EINVAL, ENAMETOOLONG for the name
  */
-export function newName(tree: FileTree, path: string): string {
+export function newName(tree: FileTree, path: string, { parentComes = false } = {}): string {
   const logPath = toLogPath(path);
+  if (parentComes) return logPath;
   const ino = tree.lookup(logPath);
   if (ino !== NOBODY) {
     const what = tree.isDirectory(ino) ? 'a directory' : 'a file';

@@ -17,12 +17,16 @@ import type { FamfsExtent } from '../media/fmap.js';
 import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
 
+/** Names have bytes from here on, each by a hash: two names of one hash exclude each other, once in 2^51. */
+const NAMES_START = 2 ** 52;
+
 /**
  * Who may write what, between the processes of this host: byte-range locks on the memory itself (the
  * file or device node behind it), so that everybody who can reach the bytes meets everybody else, under
  * whatever name, machine or state directory they opened them.
  *   the log header's bytes   held for one append: allocation and log belong to one process at a time
  *   a file's extents         held while data is copied into space that no log entry names yet
+ *   a name to be             held while a mount has something that it will log under this name later: far beyond any device
  * They are open-file-description locks: the kernel drops those of a killed process, so a reservation of
  * the dead lapses by itself. Order: the log first, extents under it; extents alone are released freely.
  * Whoever may read the memory can lock it against writers, so no wait is long, and its end names who has the lock.
@@ -135,6 +139,21 @@ export class RangeLocks {
     return null;
   }
 
+  /** @returns false when somebody else of this host has the name. The caller has the log. */
+  takeName(logPath: string): boolean {
+    return ofdLock(this.#fd!, 'exclusive', rangeOfName(logPath));
+  }
+
+  /** Nothing to do once closed. */
+  releaseName(logPath: string): void {
+    if (this.#fd !== undefined) ofdLock(this.#fd, 'unlock', rangeOfName(logPath));
+  }
+
+  /** Whether somebody else of this host has the name. The caller has the log. */
+  isNameTaken(logPath: string): boolean {
+    return ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null;
+  }
+
   close(): void {
     if (this.#fd === undefined) return;
     whenClosed(this);
@@ -150,4 +169,15 @@ export class RangeLocks {
       })),
     );
   }
+}
+
+function rangeOfName(logPath: string): { start: number; length: number } {
+  let high = 0x811c9dc5;
+  let low = 0x9e3779b9;
+  for (let i = 0; i < logPath.length; i++) {
+    const code = logPath.charCodeAt(i);
+    high = Math.imul(high ^ code, 0x01000193);
+    low = Math.imul(low ^ code, 0x85ebca6b) ^ (low >>> 13);
+  }
+  return { start: NAMES_START + (high >>> 13) * 2 ** 32 + (low >>> 0), length: 1 };
 }

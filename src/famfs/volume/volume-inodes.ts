@@ -5,6 +5,7 @@ import { type OpenFileHost, VolumeFile } from './file.js';
 import { FileSpans } from './file-spans.js';
 import { GrowingFile, type GrowingFileOptions } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
+import { newName } from './names.js';
 
 /**
  * A volume by inode numbers instead of paths, for servers. Numbers are the same on every host and for good: the root is 1,
@@ -119,5 +120,21 @@ export class VolumeInodes {
     this.#host.check();
     this.#host.checkChange(path);
     return new GrowingFile(this.#mounted, path, options);
+  }
+
+  /**
+   * Keeps a name for a directory that will be made later.
+   * @returns gives it back; idempotent
+   * @throws DaxError EROFS; EEXIST and as Volume.mkdir() for the name; EBUSY it is being made elsewhere; ENOSPC log full
+   */
+  reserveName(path: string, { parentComes = false, entriesBefore = 0 } = {}): () => void {
+    this.#host.check();
+    this.#host.checkChange(path);
+    const mounted = this.#mounted;
+    return mounted.session(() => {
+      const logPath = newName(mounted.tree, path, { parentComes });
+      mounted.assertLogRoom(1 + entriesBefore);
+      return mounted.reserveName(logPath);
+    });
   }
 }

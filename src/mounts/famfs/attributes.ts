@@ -10,7 +10,10 @@ import { PERMISSION_BITS, S_IFDIR, S_IFREG } from '../modes.js';
 /** What cp and its like should read and write at a time: the largest FUSE message. */
 const PREFERRED_IO_BYTES = 2 ** 20;
 
-/** What setattr said of an inode; famfs logs neither times nor changes, so it lasts as long as the mount. */
+/**
+ * What setattr said of an inode beside the log, which has neither times nor changes: it lasts as long as the mount. Mode and owner are
+ * here only of the root, which has no entry, and where set-id bits had to go.
+ */
 export interface Overrides {
   mode?: number;
   uid?: number;
@@ -23,19 +26,17 @@ export interface Overrides {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
- * Attributes of inodes: what the log says, with what setattr said over it. The log has no times: an inode is as old as
- * its appearance in this mount, which for all that were there before is the mount itself.
+ * Attributes of inodes: what the log says, with what setattr said over it. The log has no times: all whose times nobody said
+ * through this mount have those of the volume, which are the same at the next mount.
  */
 export class Attributes {
   readonly #overrides = new Map<number, Overrides>();
   /** One for all answers: nobody keeps them. */
   readonly #answer: Mutable<FuseAttributes>;
-  /** From which number on inodes appeared when; ascending. */
-  readonly #appeared: { from: number; at: Timestamp }[];
+  readonly #times: Timestamp;
 
-  constructor() {
-    const now = timestampOf(Date.now());
-    this.#appeared = [{ from: 0, at: now }];
+  constructor(times: Timestamp) {
+    this.#times = times;
     this.#answer = {
       inode: 0,
       mode: 0,
@@ -43,16 +44,11 @@ export class Attributes {
       links: 1,
       uid: 0,
       gid: 0,
-      atime: now,
-      mtime: now,
-      ctime: now,
+      atime: times,
+      mtime: times,
+      ctime: times,
       blockSize: PREFERRED_IO_BYTES,
     };
-  }
-
-  /** Inodes from this number on appear now. */
-  appear(from: number): void {
-    this.#appeared.push({ from, at: timestampOf(Date.now()) });
   }
 
   /** The answer is overwritten by the next call. */
@@ -62,7 +58,6 @@ export class Attributes {
     stat: Pick<InodeStat, 'type' | 'size' | 'mode' | 'uid' | 'gid'>,
   ): FuseAttributes {
     const overrides = this.#overrides.get(ino);
-    const born = this.#bornAt(ino);
     const answer = this.#answer;
     answer.inode = node;
     const mode = overrides?.mode ?? stat.mode;
@@ -70,9 +65,9 @@ export class Attributes {
     answer.size = stat.size;
     answer.uid = overrides?.uid ?? stat.uid;
     answer.gid = overrides?.gid ?? stat.gid;
-    answer.atime = overrides?.atime ?? born;
-    answer.mtime = overrides?.mtime ?? born;
-    answer.ctime = overrides?.ctime ?? born;
+    answer.atime = overrides?.atime ?? this.#times;
+    answer.mtime = overrides?.mtime ?? this.#times;
+    answer.ctime = overrides?.ctime ?? this.#times;
     return answer;
   }
 
@@ -101,12 +96,6 @@ export class Attributes {
     const overrides = this.overridesOf(ino);
     overrides.mtime = timestampOf(Date.now());
     overrides.ctime = overrides.mtime;
-  }
-
-  #bornAt(ino: number): Timestamp {
-    const list = this.#appeared;
-    for (let i = list.length - 1; i > 0; i--) if (ino >= list[i]!.from) return list[i]!.at;
-    return list[0]!.at;
   }
 }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import type { FileSpans, Volume } from '../../famfs/index.js';
 import {
   type FileHandle,
@@ -12,10 +13,12 @@ import {
   type FuseReadAnswer,
   type FuseRequestContext,
   type FuseStatfs,
+  fuseMountAt,
   HandleTable,
   type NodeId,
+  type Timestamp,
 } from '../../fuse/index.js';
-import { fail } from '../../libc/index.js';
+import { DaxError, fail } from '../../libc/index.js';
 import { opensForWriting, PERMISSION_BITS, S_ISGID } from '../modes.js';
 import { applyChange } from './attributes.js';
 import {
@@ -26,9 +29,10 @@ import {
 } from './extended-attributes.js';
 import { Listings } from './listings.js';
 import { Names } from './names.js';
-import type { NewFile } from './new-files.js';
+import { FIRST_NEW_NODE, type NewDirectory, type NewFile, type NewNode } from './new-files.js';
 import { GrowingHandle, LoggedFile, type OpenFile } from './open-file.js';
-import { hasOpen, isSameProcess } from './processes.js';
+import { isOpenAnywhere } from './processes.js';
+import { Settling } from './settling.js';
 
 const STATFS_BLOCK_BYTES = 4096;
 const NAME_BYTES = 79;
@@ -36,6 +40,13 @@ const WRITE_BITS = 0o222;
 
 /** What the mount's main thread asks between requests. */
 export type FamfsQuestion = 'tick' | 'publish' | { readonly publish: string };
+
+export interface FamfsFileSystemOptions {
+  /** Of all whose times nobody said through this mount. */
+  readonly times: Timestamp;
+  /** How long what was made stays unpublished after its last change. */
+  readonly settleMilliseconds: number;
+}
 
 /** A volume as a FUSE file system. Rules: docs/mount.md. */
 export class FamfsFileSystem implements FuseFileSystem {
@@ -45,6 +56,9 @@ export class FamfsFileSystem implements FuseFileSystem {
   readonly #names: Names;
   readonly #files = new HandleTable<OpenFile>();
   readonly #listings: Listings;
+  readonly #settling: Settling;
+  /** `major:minor` of this file system. */
+  #device = '';
   /** Of open files, shared by their handles. */
   readonly #spans = new Map<number, { spans: FileSpans | null; uses: number }>();
   /** Nodes that the kernel may have pages of. */
@@ -52,11 +66,21 @@ export class FamfsFileSystem implements FuseFileSystem {
   #published: string;
 
   /** @param closeDevice called after the volume was closed, at the end */
-  constructor(volume: Volume, host: FuseHost, closeDevice: () => void) {
+  constructor(
+    volume: Volume,
+    host: FuseHost,
+    closeDevice: () => void,
+    { times, settleMilliseconds }: FamfsFileSystemOptions,
+  ) {
     this.#volume = volume;
     this.#host = host;
     this.#closeDevice = closeDevice;
-    this.#names = new Names(volume, host);
+    this.#names = new Names(volume, host, times);
+    this.#settling = new Settling(this.#names.newFiles, settleMilliseconds, {
+      publishFile: (file) => this.#names.published(file, file.growing.publish()),
+      publishDirectory: (directory) => this.#publishDirectory(directory),
+      failed: (_made, error) => host.report(error),
+    });
     this.#listings = new Listings(
       (directory) => this.#names.list(directory as NodeId),
       (item) => this.#names.entryOfItem(item),
@@ -65,13 +89,16 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   init({ capabilities }: FuseConnection): void {
+    // The mount is in the table: requests are served from when mount(2) has returned.
+    this.#device = fuseMountAt(this.#host.mountpoint)?.device ?? '';
     // Directories have no state here: what is not there is ENOSYS, after which the kernel opens none, and caches all.
     if (capabilities.includes('NO_OPENDIR_SUPPORT')) Object.assign(this, { opendir: undefined });
   }
 
   destroy(): void {
+    this.#settling.flush();
     for (const file of this.#files.values()) file.close();
-    for (const file of this.#names.newFiles.unpublished()) file.growing.end();
+    for (const file of this.#names.newFiles.growing()) file.growing.end();
     this.#volume.close();
     this.#closeDevice();
   }
@@ -79,6 +106,8 @@ export class FamfsFileSystem implements FuseFileSystem {
   /** @returns nodes whose pages and attributes the kernel should drop */
   message(question: unknown): NodeId[] {
     const asked = question as FamfsQuestion;
+    if (asked === 'tick') this.#settling.tick();
+    else this.#settling.flush();
     if (typeof asked === 'object') return this.#openedAt(asked.publish);
     if (asked === 'publish') return [...this.#opened];
     this.#names.refresh();
@@ -112,23 +141,48 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   setattr(node: NodeId, change: FuseAttributeChange): FuseAttributeAnswer {
     this.#mustWrite(node);
-    if (change.uid !== undefined || change.gid !== undefined) this.#names.dropSetIds(node);
-    const { ino, growing } = this.#names.resolve(node);
-    if (growing) this.#changeGrowing(growing, change);
-    else {
-      if (change.size !== undefined) this.#mustKeepSize(ino, change.size);
-      applyChange(this.#names.attributes.overridesOf(ino), change);
-    }
+    const { ino, made } = this.#names.resolve(node);
+    if (made) this.#changeMade(made, change);
+    else this.#changeLogged(node, ino, change);
     return this.getattr(node);
   }
 
-  #changeGrowing({ growing, node }: NewFile, change: FuseAttributeChange): void {
-    if (change.size !== undefined) growing.resize(change.size);
-    if (change.mode !== undefined) growing.mode = change.mode & PERMISSION_BITS;
-    growing.uid = change.uid ?? growing.uid;
-    growing.gid = change.gid ?? growing.gid;
-    const { mode, uid, gid, ...times } = change;
-    applyChange(this.#names.attributes.overridesOf(node), times);
+  #changeMade(made: NewNode, change: FuseAttributeChange): void {
+    const { mode, uid, gid, size, ...times } = change;
+    if (uid !== undefined || gid !== undefined) this.#names.dropSetIds(made.node as NodeId);
+    if (made.kind === 'file' && size !== undefined) made.growing.resize(size);
+    const said = made.kind === 'file' ? made.growing : made;
+    if (mode !== undefined) said.mode = mode & PERMISSION_BITS;
+    said.uid = uid ?? said.uid;
+    said.gid = gid ?? said.gid;
+    applyChange(this.#names.attributes.overridesOf(made.node), times);
+    this.#names.newFiles.touch(made);
+  }
+
+  /** Mode and owner are in the log for good: only what says the same is taken. The root has no entry: its own last as long as the mount. */
+  #changeLogged(node: NodeId, ino: number, change: FuseAttributeChange): void {
+    const { mode, uid, gid, size, ...times } = change;
+    if (size !== undefined) this.#mustKeepSize(ino, size);
+    const overrides = this.#names.attributes.overridesOf(ino);
+    if (ino === this.#volume.inodes.root) {
+      applyChange(overrides, change);
+      return;
+    }
+    const now = this.#names.attributesOf(node);
+    const isSame =
+      (mode === undefined || (mode & PERMISSION_BITS) === (now.mode & PERMISSION_BITS)) &&
+      (uid === undefined || uid === now.uid) &&
+      (gid === undefined || gid === now.gid);
+    if (!isSame) {
+      const path = this.#volume.inodes.pathOf(ino);
+      fail(
+        'EPERM',
+        `${path} keeps its mode and owner: the log of a famfs says them once, when a file is published ` +
+          '(until it was closed and unchanged for a while they can be changed: udax mount --settle)',
+        { path },
+      );
+    }
+    applyChange(overrides, times);
   }
 
   #mustKeepSize(ino: number, size: number): void {
@@ -141,7 +195,8 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   opendir(node: NodeId): FuseOpenAnswer {
-    if (this.#names.resolve(node).growing) fail('ENOTDIR', 'a file in the making is not a directory');
+    if (this.#names.resolve(node).made?.kind === 'file')
+      fail('ENOTDIR', 'a file in the making is not a directory');
     return { handle: 0 as FileHandle, cacheDirectory: true, keepCache: true };
   }
 
@@ -149,7 +204,9 @@ export class FamfsFileSystem implements FuseFileSystem {
     this.#listings.fill(node, offset, answer);
   }
 
-  fsyncdir(): void {
+  /** What is closed in it is published with it. */
+  fsyncdir(node: NodeId): void {
+    this.#settling.flushDirectory(this.#names.directory(node));
     if (this.#volume.acceptsStores) this.#volume.publish();
   }
 
@@ -158,9 +215,11 @@ export class FamfsFileSystem implements FuseFileSystem {
   open(node: NodeId, flags: number): FuseOpenAnswer {
     const writable = opensForWriting(flags);
     if (writable && !this.#volume.acceptsStores) this.#mustWrite(node);
-    const { ino, growing } = this.#names.resolve(node);
+    const { ino, made } = this.#names.resolve(node);
     this.#opened.add(node);
-    if (growing) return { handle: this.#files.open(this.#growingHandle(growing, writable)), directIo: true };
+    if (made?.kind === 'file')
+      return { handle: this.#files.open(this.#growingHandle(made, writable)), directIo: true };
+    if (made) fail('EISDIR', `${this.#names.pathOf(node)} is a directory`);
     const handle = this.#files.open(this.#openLogged(ino, writable));
     // What this host may write is read where it is, so that stores made past this mount are seen.
     const changes =
@@ -185,6 +244,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   #growingHandle(file: NewFile, writable: boolean): GrowingHandle {
+    if (writable) this.#names.newFiles.countWriters(file, 1);
     return new GrowingHandle(file, writable, this.#openLogged, (ino) => this.#closeLogged(ino));
   }
 
@@ -199,37 +259,55 @@ export class FamfsFileSystem implements FuseFileSystem {
     data: Uint8Array,
     { uid }: FuseRequestContext,
   ): number {
-    const written = this.#files.get(handle).write(data, offset);
+    const file = this.#files.get(handle);
+    const end = offset + data.length;
+    if (file instanceof LoggedFile && end > file.size && data.length > 0) this.#refuseToGrow(node, 'written');
+    const written = file.write(data, offset);
     this.#names.attributes.touch(this.#names.resolve(node).ino ?? node);
     if (uid !== 0) this.#names.dropSetIds(node);
     return written;
   }
 
-  /**
-   * A new file is published when its maker closes its last descriptor of it: close(2) is the last call whose error he sees.
-   * Processes that only inherited one (fork, then exec or exit) close it while the maker still writes, and shells close copies.
-   */
-  flush(_node: NodeId, handle: FileHandle, context: FuseRequestContext): void {
-    const file = this.#files.get(handle);
-    if (!(file instanceof GrowingHandle) || !file.writable || file.newFile.ino !== null) return;
-    const { creatorPid, name, node } = file.newFile;
-    if (!isSameProcess(creatorPid, context.pid) || hasOpen(context.pid, name, node)) return;
-    this.#publish(file.newFile);
+  /** Of the errors that a program explains, the one that says it: a file that may not become larger. */
+  #refuseToGrow(node: NodeId, what: string): never {
+    const path = this.#names.pathOf(node);
+    return fail(
+      'EFBIG',
+      `${path} keeps its size: nothing can be ${what} behind its end (a famfs file has the size it was published with)`,
+      { path },
+    );
   }
 
-  #publish(file: NewFile): void {
-    if (file.isRemoved) return;
-    const ino = file.growing.publish();
-    this.#names.newFiles.published(file, ino);
-    this.#names.attributes.move(file.node, ino);
-    this.#names.refresh(ino);
+  /**
+   * close(2) is the last call whose error somebody sees, so what is wrong with a new file is said there: to whoever closes its last
+   * descriptor, of all processes (a child that inherited one goes on writing when its maker has ended, and shells close copies).
+   * That nobody has it any more is sure only at RELEASE, when the last of all copies is gone, mapped and sent ones too.
+   */
+  flush(_node: NodeId, handle: FileHandle, context: FuseRequestContext): void {
+    const handled = this.#files.get(handle);
+    if (!(handled instanceof GrowingHandle) || !handled.writable) return;
+    const file = handled.newFile;
+    if (file.ino !== null || file.isRemoved) return;
+    const isDue = this.#settling.isImmediate || file.isHurried;
+    if (file.growing.isWhole && !isDue) return;
+    if (isOpenAnywhere({ device: this.#device, inode: file.node }, context.pid)) return;
+    file.growing.assertWhole();
+    if (file.writers === 1) this.#settling.publish(file);
+  }
+
+  #publishDirectory(directory: NewDirectory): void {
+    const { mode, uid, gid } = directory;
+    const path = this.#names.pathOf(directory.node as NodeId);
+    this.#volume.mkdir(path, { mode, uid, gid });
+    directory.releaseName();
+    this.#names.published(directory, this.#volume.stat(path).ino);
   }
 
   release(_node: NodeId, handle: FileHandle): void {
     const file = this.#files.close(handle);
     if (file === undefined) return;
     try {
-      if (file instanceof GrowingHandle) this.#releaseGrowing(file.newFile);
+      if (file instanceof GrowingHandle) this.#releaseGrowing(file);
     } finally {
       file.close();
       if (file instanceof LoggedFile) this.#closeLogged(file.ino);
@@ -237,15 +315,22 @@ export class FamfsFileSystem implements FuseFileSystem {
     }
   }
 
-  #releaseGrowing(file: NewFile): void {
-    const isLast = file.opens === 1;
-    if (!isLast || file.ino !== null) return;
+  #releaseGrowing({ newFile: file, writable }: GrowingHandle): void {
+    if (writable) this.#names.newFiles.countWriters(file, -1);
+    if (file.ino !== null) return;
+    const isDue = this.#settling.isImmediate || file.isHurried;
+    if (file.writers === 0 && file.growing.isWhole && !file.isRemoved) {
+      if (isDue) this.#publishUnseen(file);
+    } else if (file.opens === 1) this.#abandon(file);
+  }
+
+  #publishUnseen(file: NewFile): void {
     try {
-      if (file.growing.isWhole) this.#publish(file);
+      this.#settling.publish(file);
     } catch (error) {
+      file.hasFailed = true;
       this.#host.report(error); // nobody waits for this answer
     }
-    if (file.ino === null) this.#abandon(file);
   }
 
   /** A file that is not to be: its name and its space are free again. */
@@ -257,20 +342,23 @@ export class FamfsFileSystem implements FuseFileSystem {
     if (!isRemoved) this.#host.invalidateEntry(this.#names.newFiles.nodeOf(parent) as NodeId, name);
   }
 
+  /** A new file is published: at once when nobody writes it, else as soon as it is closed, since its size is fixed by that. */
   fsync(node: NodeId): void {
-    const { ino } = this.#names.resolve(node);
+    const { ino, made } = this.#names.resolve(node);
     if (ino !== null) this.#volume.flush(this.#volume.inodes.pathOf(ino));
+    else if (made.kind === 'file' && !made.isRemoved) {
+      made.isHurried = true;
+      if (made.writers === 0) this.#settling.publish(made);
+    }
   }
 
   /** Plain preallocation only. */
   fallocate(node: NodeId, _handle: FileHandle, offset: number, length: number, mode: number): void {
     if (mode !== 0) fail('EOPNOTSUPP', 'famfs files have no holes, and keep their size');
-    const { ino, growing } = this.#names.resolve(node);
+    const { ino, made } = this.#names.resolve(node);
     const end = offset + length;
-    if (growing) growing.growing.resize(Math.max(growing.growing.size, end));
-    else if (end > this.#volume.inodes.stat(ino).size) {
-      fail('ENOSPC', `${this.#names.pathOf(node)} keeps its size: nothing can be allocated behind its end`);
-    }
+    if (made?.kind === 'file') made.growing.resize(Math.max(made.growing.size, end));
+    else if (ino !== null && end > this.#volume.inodes.stat(ino).size) this.#refuseToGrow(node, 'allocated');
   }
 
   // Making things
@@ -279,30 +367,52 @@ export class FamfsFileSystem implements FuseFileSystem {
     parent: NodeId,
     name: string,
     mode: number,
-    _flags: number,
+    flags: number,
     umask: number,
     context: FuseRequestContext,
   ): { entry: FuseEntry; opened: FuseOpenAnswer } {
     const { gid } = this.#groupIn(parent, context);
-    const growing = this.#volume.inodes.grow(this.#names.pathIn(parent, name), {
-      mode: mode & ~umask & PERMISSION_BITS,
-      uid: context.uid,
-      gid,
-    });
-    const file = this.#names.newFiles.add(this.#names.directory(parent), name, growing, context.pid);
+    const directory = this.#names.directory(parent);
+    const isExclusive = (flags & constants.O_EXCL) !== 0;
+    const growing = existingIf(isExclusive, () =>
+      this.#volume.inodes.grow(this.#names.pathIn(parent, name), {
+        mode: mode & ~umask & PERMISSION_BITS,
+        uid: context.uid,
+        gid,
+        ...this.#promised(directory),
+      }),
+    );
+    const file = this.#names.newFiles.addFile({ parent: directory, name, growing });
     const handle = this.#files.open(this.#growingHandle(file, true));
     this.#opened.add(file.node as NodeId);
     this.#names.attributes.touch(file.node);
-    return { entry: this.#names.growingEntry(file), opened: { handle, directIo: true } };
+    return { entry: this.#names.madeEntry(file), opened: { handle, directIo: true } };
   }
 
   mkdir(parent: NodeId, name: string, mode: number, umask: number, context: FuseRequestContext): FuseEntry {
     const { gid, inherited } = this.#groupIn(parent, context);
+    const directory = this.#names.directory(parent);
     const path = this.#names.pathIn(parent, name);
-    this.#volume.mkdir(path, { mode: (mode & ~umask & PERMISSION_BITS) | inherited, uid: context.uid, gid });
-    const { ino } = this.#volume.stat(path);
-    this.#names.refresh(ino);
-    return this.#names.entryOf(ino);
+    const made = this.#names.newFiles.addDirectory({
+      parent: directory,
+      name,
+      mode: (mode & ~umask & PERMISSION_BITS) | inherited,
+      uid: context.uid,
+      gid,
+      releaseName: existingIf(true, () => this.#volume.inodes.reserveName(path, this.#promised(directory))),
+    });
+    this.#names.attributes.touch(made.node);
+    const entry = this.#names.madeEntry(made);
+    if (this.#settling.isImmediate) this.#settling.publish(made);
+    return entry;
+  }
+
+  /** What of the log is spoken for by what was made here. */
+  #promised(directory: number): { parentComes: boolean; entriesBefore: number } {
+    return {
+      parentComes: directory >= FIRST_NEW_NODE,
+      entriesBefore: this.#names.newFiles.unpublishedCount,
+    };
   }
 
   /** In a directory with the set-group-id bit things get its group, and directories the bit. */
@@ -313,13 +423,27 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   /** Only a file in the making: nothing of it is in the log yet. */
   unlink(parent: NodeId, name: string): void {
-    const file = this.#names.newFiles.named(this.#names.directory(parent), name);
-    if (file === undefined) this.#refuse(this.#names.pathIn(parent, name), 'removed');
-    else this.#names.newFiles.removed(file);
+    const made = this.#names.newFiles.named(this.#names.directory(parent), name);
+    if (made?.kind !== 'file') this.#refuse(this.#names.pathIn(parent, name), 'removed');
+    else this.#unlink(made);
+  }
+
+  #unlink(made: NewFile): void {
+    if (made.opens === 0) made.growing.end();
+    this.#names.newFiles.removed(made);
   }
 
   rmdir(parent: NodeId, name: string): void {
-    this.#refuse(this.#names.pathIn(parent, name), 'removed');
+    const path = this.#names.pathIn(parent, name);
+    const made = this.#names.newFiles.named(this.#names.directory(parent), name);
+    if (made?.kind !== 'directory') {
+      this.#refuse(path, 'removed');
+      return;
+    }
+    for (const _inside of this.#names.newFiles.in(made.node))
+      fail('ENOTEMPTY', `${path} is not empty`, { path });
+    made.releaseName();
+    this.#names.newFiles.removed(made);
   }
 
   rename(parent: NodeId, name: string): void {
@@ -390,5 +514,16 @@ export class FamfsFileSystem implements FuseFileSystem {
     const { ino } = this.#names.resolve(node);
     const fmap = ino === null || inodes.isDirectory(ino) ? null : inodes.fmap(ino);
     return { device, uuid: superblock.uuid, fmap };
+  }
+}
+
+/** To who wants to be the only maker of a name, one that is being made is there: EBUSY becomes EEXIST. */
+function existingIf<T>(isExclusive: boolean, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (isExclusive && error instanceof DaxError && error.code === 'EBUSY')
+      throw new DaxError('EEXIST', error.message, { cause: error });
+    throw error;
   }
 }

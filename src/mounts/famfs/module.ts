@@ -4,13 +4,15 @@ import type { FuseFileSystem, FuseHost } from '../../fuse/index.js';
 import { openDevice } from '../../machine/index.js';
 import { FamfsFileSystem } from './file-system.js';
 import type { FamfsMountData } from './mount.js';
+import { timesOf } from './times.js';
 
 /** Of the session's thread, which has nothing else to do; programs wait meanwhile. */
 const lockWaitMs = 2000;
 const NO_XATTRS = { getxattr: undefined, listxattr: undefined };
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
-  const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs } = data as FamfsMountData;
+  const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs, settleMilliseconds } =
+    data as FamfsMountData;
   const opened = openDevice(device, {
     root,
     stateDirectory,
@@ -19,7 +21,9 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
   });
   try {
     const volume = mountFamfsOn(opened, { readOnly, clientWrites, lockWaitMs, ...(role && { role }) });
-    const fileSystem = new FamfsFileSystem(volume, host, () => opened.close());
+    const times = timesOf(opened.reservations, volume.superblock.uuid);
+    const options = { times, settleMilliseconds };
+    const fileSystem = new FamfsFileSystem(volume, host, () => opened.close(), options);
     // What is not there is ENOSYS, after which the kernel does not ask again.
     return xattrs ? fileSystem : (Object.assign(fileSystem, NO_XATTRS) as FuseFileSystem);
   } catch (error) {

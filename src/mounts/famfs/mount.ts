@@ -7,11 +7,15 @@ import {
   startSession,
   workerFile,
 } from '../../fuse/index.js';
+import { fail } from '../../libc/index.js';
 import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import type { FamfsQuestion } from './file-system.js';
 
 /** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
 const TICK_MILLISECONDS = 100;
+
+/** As long as programs take between closing a file and saying what it is. */
+const SETTLE_MILLISECONDS = 1000;
 
 /** What the kernel may read ahead; only root can set it. */
 const READAHEAD_BYTES = 2 ** 20;
@@ -33,6 +37,11 @@ export interface FamfsMountOptions {
    * Whether `user.famfs.*` are there. Default true; false spares the kernel one or two questions a file that `ls -l` asks about ACLs.
    */
   xattrs?: boolean;
+  /**
+   * What was made through the mount is published when it was closed and unchanged for this long, default 1000: the log says mode and
+   * owner once, and programs set them after close. 0: at close. fsync(2), publish() and unmount() do not wait.
+   */
+  settleMilliseconds?: number;
   /** How to mount; default mount(2) for root, else fusermount3. */
   by?: 'mount' | 'fusermount3';
   /** Every FUSE message as a readable line. */
@@ -49,6 +58,7 @@ export interface FamfsMountData {
   readOnly: boolean;
   clientWrites: boolean;
   xattrs: boolean;
+  settleMilliseconds: number;
   role?: 'master' | 'client';
 }
 
@@ -72,7 +82,7 @@ export class FamfsMount {
   }
 
   /**
-   * Makes what was stored past the mount (mappings of other processes) visible to those who mapped files through it: their
+   * Publishes what was made through the mount and is closed, and makes what was stored past the mount (mappings of other processes) visible to those who mapped files through it: their
    * pages are copies. Reads need it only where this host cannot write the file. Volume.publish() in any process of this host
    * has the same effect within 0.1 s.
    * @param path from the volume's root; default: every file somebody opened through the mount
@@ -120,7 +130,9 @@ export async function mountFamfsAt(
   options: FamfsMountOptions = {},
 ): Promise<FamfsMount> {
   const { readOnly = false, clientWrites = false, allowOther = false, xattrs = true } = options;
-  const { role, by, onWire, onReport } = options;
+  const { role, by, onWire, onReport, settleMilliseconds = SETTLE_MILLISECONDS } = options;
+  if (!Number.isFinite(settleMilliseconds) || settleMilliseconds < 0)
+    fail('EINVAL', `settleMilliseconds is ${settleMilliseconds}: it is a time, 0 or longer`);
   const where = isDeviceName(device) ? device : resolve(device);
   const root = absoluteRoot(options.root ?? defaultRoot());
   const data: FamfsMountData = {
@@ -130,6 +142,7 @@ export async function mountFamfsAt(
     readOnly,
     clientWrites,
     xattrs,
+    settleMilliseconds,
     ...(role && { role }),
   };
   const isRoot = process.geteuid?.() === 0;

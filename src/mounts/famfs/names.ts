@@ -1,9 +1,9 @@
 import type { InodeStat, Volume } from '../../famfs/index.js';
-import type { DirectoryItem, FuseEntry, FuseHost, NodeId } from '../../fuse/index.js';
+import type { DirectoryItem, FuseEntry, FuseHost, NodeId, Timestamp } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { PERMISSION_BITS, S_IFDIR, S_IFREG, withoutSetIds } from '../modes.js';
 import { Attributes } from './attributes.js';
-import { FIRST_NEW_NODE, type NewFile, NewFiles } from './new-files.js';
+import { FIRST_NEW_NODE, NewFiles, type NewNode } from './new-files.js';
 
 /** What the log names never changes; it is looked at anew only when the kernel drops it. */
 const FOR_EVER = Number.POSITIVE_INFINITY;
@@ -11,7 +11,7 @@ const FOR_EVER = Number.POSITIVE_INFINITY;
 const MISSING_SECONDS = 1;
 /** What Linux takes as one name; the kernel leaves it to a FUSE file system to say so. */
 const NAME_BYTES = 255;
-/** A file in the making changes with every write, and may be gone when it is closed. */
+/** What is in the making changes with every write, and may be gone when it is closed. */
 const GROWING_SECONDS = 0;
 
 /** An item of a listing, with what its entry is made from. */
@@ -23,17 +23,17 @@ export interface ListedItem extends DirectoryItem {
   readonly hasEntry: boolean;
 }
 
-/** A node as this mount knows it: something the log names, or a file in the making. */
+/** A node as this mount knows it: something the log names, or a file or directory in the making. */
 export type Known =
-  | { readonly ino: number; readonly growing: null }
-  | { readonly ino: null; readonly growing: NewFile };
+  | { readonly ino: number; readonly made: null }
+  | { readonly ino: null; readonly made: NewNode };
 
 /**
- * The names of a mounted volume as the kernel sees them: the log's tree and the files that are being made through this mount.
- * Nodes are inode numbers of the log; a file made here keeps the number it was made under until the kernel has forgotten it.
+ * The names of a mounted volume as the kernel sees them: the log's tree and what is being made through this mount.
+ * Nodes are inode numbers of the log; what was made here keeps the number it was made under until the kernel has forgotten it.
  */
 export class Names {
-  readonly attributes = new Attributes();
+  readonly attributes: Attributes;
   readonly newFiles = new NewFiles();
   readonly #volume: Volume;
   readonly #host: FuseHost;
@@ -41,7 +41,9 @@ export class Names {
   readonly #asked = new Set<number>();
   #end: number;
 
-  constructor(volume: Volume, host: FuseHost) {
+  /** @param times of all whose times nobody said */
+  constructor(volume: Volume, host: FuseHost, times: Timestamp) {
+    this.attributes = new Attributes(times);
     this.#volume = volume;
     this.#host = host;
     this.#end = volume.inodes.end;
@@ -59,14 +61,16 @@ export class Names {
 
   /** @throws DaxError ESTALE a node that is not known here */
   resolve(node: NodeId): Known {
-    if (node < FIRST_NEW_NODE) return { ino: node, growing: null };
-    const file = this.newFiles.get(node) ?? fail('ESTALE', `node ${node} is not known here any more`);
-    return file.ino === null ? { ino: null, growing: file } : { ino: file.ino, growing: null };
+    if (node < FIRST_NEW_NODE) return { ino: node, made: null };
+    const made = this.newFiles.get(node) ?? fail('ESTALE', `node ${node} is not known here any more`);
+    return made.ino === null ? { ino: null, made } : { ino: made.ino, made: null };
   }
 
-  /** The inode of a directory's node. */
+  /** What a directory's contents find it by: its number in the log, or its node while it is in the making. */
   directory(node: NodeId): number {
-    return this.resolve(node).ino ?? fail('ENOTDIR', 'a file in the making is not a directory');
+    const { ino, made } = this.resolve(node);
+    if (made?.kind === 'file') fail('ENOTDIR', 'a file in the making is not a directory');
+    return ino ?? node;
   }
 
   /**
@@ -78,7 +82,6 @@ export class Names {
     if (end === this.#end) return;
     const from = this.#end;
     this.#end = end;
-    this.attributes.appear(from);
     const changed = new Set<NodeId>();
     for (let ino = from; ino < end; ino++) if (ino !== own) this.#announce(ino, changed);
     // The kernel drops a listing with a name only if it has the name, be it as missing; with the directory's pages always.
@@ -99,10 +102,10 @@ export class Names {
   lookup(parent: NodeId, name: string): FuseEntry {
     const directory = this.directory(parent);
     if (this.#volume.inodes.isBehind) this.refresh();
-    const ino = this.#volume.inodes.lookup(directory, name);
+    const ino = directory < FIRST_NEW_NODE ? this.#volume.inodes.lookup(directory, name) : -1;
     if (ino >= 0) return this.entryOf(ino);
-    const growing = this.newFiles.named(directory, name);
-    if (growing) return this.growingEntry(growing);
+    const made = this.newFiles.named(directory, name);
+    if (made) return this.madeEntry(made);
     if (Buffer.byteLength(name) > NAME_BYTES) fail('ENAMETOOLONG', `a name has at most ${NAME_BYTES} bytes`);
     this.#asked.add(directory);
     return {
@@ -125,12 +128,12 @@ export class Names {
     };
   }
 
-  /** The entry of a file in the making; counts one lookup. */
-  growingEntry(file: NewFile): FuseEntry {
-    file.lookups++;
+  /** The entry of something in the making; counts one lookup. */
+  madeEntry(made: NewNode): FuseEntry {
+    made.lookups++;
     return {
-      node: file.node as NodeId,
-      attributes: this.attributesOf(file.node as NodeId),
+      node: made.node as NodeId,
+      attributes: this.attributesOf(made.node as NodeId),
       entrySeconds: GROWING_SECONDS,
       attributeSeconds: GROWING_SECONDS,
     };
@@ -138,24 +141,34 @@ export class Names {
 
   attributesOf(node: NodeId) {
     const known = this.resolve(node);
-    const stat = known.growing ? statOfGrowing(known.growing) : this.#volume.inodes.stat(known.ino);
+    const stat = known.made ? statOfMade(known.made) : this.#volume.inodes.stat(known.ino);
     return this.attributes.of(node, known.ino ?? node, stat);
+  }
+
+  /** It is in the log now: its times go with it, and what others will publish in it is told. */
+  published(made: NewNode, ino: number): void {
+    this.newFiles.published(made, ino);
+    this.attributes.move(made.node, ino);
+    if (made.kind === 'directory') this.#asked.add(ino);
+    this.refresh(ino);
   }
 
   /** HANDLE_KILLPRIV_V2: the kernel leaves it to us to take the set-id bits from a file that is written or given away. */
   dropSetIds(node: NodeId): void {
     const known = this.resolve(node);
-    if (known.ino !== null && this.#volume.inodes.isDirectory(known.ino)) return;
+    const isDirectory =
+      known.made?.kind === 'directory' || (known.ino !== null && this.#volume.inodes.isDirectory(known.ino));
+    if (isDirectory) return;
     const mode = this.attributesOf(node).mode & PERMISSION_BITS;
     const kept = withoutSetIds(mode);
     if (kept === mode) return;
-    if (known.growing) known.growing.growing.mode = kept;
-    else this.attributes.overridesOf(known.ino).mode = kept;
+    if (known.made?.kind === 'file') known.made.growing.mode = kept;
+    else if (known.ino !== null) this.attributes.overridesOf(known.ino).mode = kept;
   }
 
   /** How long the answer of attributesOf() holds. */
   attributeSeconds(node: NodeId): number {
-    return this.resolve(node).growing ? GROWING_SECONDS : FOR_EVER;
+    return this.resolve(node).made ? GROWING_SECONDS : FOR_EVER;
   }
 
   /** The listing of a directory as it is now, with `.` and `..`; the others by node. */
@@ -164,44 +177,57 @@ export class Names {
     this.refresh();
     this.#asked.add(directory);
     const { inodes } = this.#volume;
-    if (!inodes.isDirectory(directory)) fail('ENOTDIR', `${inodes.pathOf(directory)} is not a directory`);
-    const up = directory === inodes.root ? directory : inodes.parentOf(directory);
+    const made = this.newFiles.get(directory);
+    const up = made ? made.parent : directory === inodes.root ? directory : inodes.parentOf(directory);
     const items: ListedItem[] = [
       { name: '.', inode: directory, type: S_IFDIR, ino: directory, next: 1, hasEntry: false },
       { name: '..', inode: up, type: S_IFDIR, ino: up, next: 2, hasEntry: false },
     ];
-    const add = (name: string, inode: number, type: number, ino: number) =>
-      items.push({ name, inode, type, ino, next: inode + 1, hasEntry: true });
-    for (const ino of inodes.children(directory)) {
-      const type = inodes.isDirectory(ino) ? S_IFDIR : S_IFREG;
-      add(inodes.nameOf(ino), this.newFiles.nodeOf(ino), type, ino);
+    const add = (name: string, inode: number, isDirectory: boolean, ino: number) =>
+      items.push({
+        name,
+        inode,
+        type: isDirectory ? S_IFDIR : S_IFREG,
+        ino,
+        next: inode + 1,
+        hasEntry: true,
+      });
+    if (directory < FIRST_NEW_NODE) {
+      if (!inodes.isDirectory(directory)) fail('ENOTDIR', `${inodes.pathOf(directory)} is not a directory`);
+      for (const ino of inodes.children(directory))
+        add(inodes.nameOf(ino), this.newFiles.nodeOf(ino), inodes.isDirectory(ino), ino);
     }
-    for (const file of this.newFiles.in(directory)) add(file.name, file.node, S_IFREG, file.node);
+    for (const { name, node: inode, kind } of this.newFiles.in(directory))
+      add(name, inode, kind === 'directory', inode);
     return items.sort((a, b) => a.next - b.next); // in order already, but for files made here
   }
 
   /** The entry of a listed item, if it still is what it was; counts one lookup. */
   entryOfItem(item: ListedItem): FuseEntry | undefined {
     if (item.ino < FIRST_NEW_NODE) return this.entryOf(item.ino);
-    const file = this.newFiles.get(item.ino);
-    if (file === undefined || file.isRemoved) return undefined;
-    return file.ino === null ? this.growingEntry(file) : this.entryOf(file.ino);
+    const made = this.newFiles.get(item.ino);
+    if (made === undefined || made.isRemoved) return undefined;
+    return made.ino === null ? this.madeEntry(made) : this.entryOf(made.ino);
   }
 
   pathIn(parent: NodeId, name: string): string {
-    const path = this.#volume.inodes.pathOf(this.directory(parent));
+    const path = this.pathOf(parent);
     return path === '/' ? `/${name}` : `${path}/${name}`;
   }
 
   pathOf(node: NodeId): string {
-    const known = this.resolve(node);
-    return known.growing
-      ? this.pathIn(this.newFiles.nodeOf(known.growing.parent) as NodeId, known.growing.name)
-      : this.#volume.inodes.pathOf(known.ino);
+    const { ino, made } = this.resolve(node);
+    if (made === null) return this.#volume.inodes.pathOf(ino);
+    return this.pathIn(this.newFiles.nodeOf(made.parent) as NodeId, made.name);
   }
 }
 
-function statOfGrowing({ growing, node }: NewFile): InodeStat {
-  const { size, mode, uid, gid } = growing;
-  return { ino: node, type: 'file', size, mode, uid, gid };
+function statOfMade(made: NewNode): InodeStat {
+  const { node: ino } = made;
+  if (made.kind === 'directory') {
+    const { mode, uid, gid } = made;
+    return { ino, type: 'directory', size: 0, mode, uid, gid };
+  }
+  const { size, mode, uid, gid } = made.growing;
+  return { ino, type: 'file', size, mode, uid, gid };
 }

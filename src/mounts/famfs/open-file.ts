@@ -15,7 +15,7 @@ export interface OpenFile {
 export class LoggedFile implements OpenFile {
   readonly ino: number;
   readonly #volume: Volume;
-  readonly #size: number;
+  readonly size: number;
   readonly #spans: FileSpans | null;
   /** There when it was opened for writing, or when reads have to go the careful way. */
   readonly #file: VolumeFile | null;
@@ -23,13 +23,13 @@ export class LoggedFile implements OpenFile {
   constructor(volume: Volume, ino: number, spans: FileSpans | null, writable: boolean) {
     this.ino = ino;
     this.#volume = volume;
-    this.#size = volume.inodes.stat(ino).size;
+    this.size = volume.inodes.stat(ino).size;
     this.#spans = spans;
     this.#file = writable || spans === null ? volume.inodes.open(ino, { writable }) : null;
   }
 
   read(offset: number, length: number, answer: FuseReadAnswer): void {
-    const bytes = Math.min(length, this.#size - offset);
+    const bytes = Math.min(length, this.size - offset);
     if (bytes <= 0) return;
     if (this.#spans === null) {
       const copy = new Uint8Array(bytes);

@@ -1,36 +1,57 @@
-/** What /proc says of the processes that use a mount; requests carry thread ids. Nothing here touches the mount itself. */
+/** What /proc says of who uses a mount; requests carry thread ids. Nothing here touches the mount itself: it would wait for us. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { deviceOfMount } from '../../fuse/index.js';
+
+/** A file of a mounted file system: numbers of files are its own only. */
+export interface MountedInode {
+  /** `major:minor` of the file system: all its mounts (binds, other namespaces) have it. */
+  readonly device: string;
+  readonly inode: number;
+}
 
 /**
- * Whether two threads are of one process. When it cannot be told (ended, or of another pid namespace, shown as 0) the
- * answer is true.
+ * Whether any living process has a descriptor of a file; one that is being closed does not count. Looks at `first` first, who
+ * most likely has it. Descriptors in flight, and of processes that may not be looked at, are not seen; a file that is only mapped has none.
  */
-export function isSameProcess(first: number, second: number): boolean {
-  if (first === second || first === 0 || second === 0) return true;
-  const one = processOf(first);
-  const other = processOf(second);
-  return one === null || other === null || one === other;
+export function isOpenAnywhere(file: MountedInode, first: number): boolean {
+  if (first !== 0 && hasOpen(`/proc/${first}`, file)) return true;
+  return numbersIn('/proc').some((pid) => pid !== String(first) && processHasOpen(`/proc/${pid}`, file));
 }
 
-function processOf(thread: number): number | null {
-  const status = procFile(`/proc/${thread}/status`);
-  const found = status === null ? null : /^Tgid:\s*(\d+)$/m.exec(status);
-  return found ? Number(found[1]) : null;
+function processHasOpen(process: string, file: MountedInode): boolean {
+  const descriptors = numbersIn(`${process}/fd`);
+  if (descriptors.length > 0) return hasAny(process, descriptors, file);
+  // The first thread has ended, or has a table of its own that is empty: others may go on.
+  const threads = numbersIn(`${process}/task`);
+  return threads.length > 1 && threads.some((thread) => hasOpen(`${process}/task/${thread}`, file));
 }
 
-/** Whether the process of a thread has a descriptor of an inode; one that it is closing does not count. */
-export function hasOpen(thread: number, name: string, inode: number): boolean {
-  let descriptors: string[];
+function hasOpen(process: string, file: MountedInode): boolean {
+  return hasAny(process, numbersIn(`${process}/fd`), file);
+}
+
+function hasAny(process: string, descriptors: readonly string[], file: MountedInode): boolean {
+  return descriptors.some((descriptor) => {
+    // Sockets, pipes and their like are most of all descriptors: their links are no paths.
+    if (!linkOf(`${process}/fd/${descriptor}`).startsWith('/')) return false;
+    const info = procFile(`${process}/fdinfo/${descriptor}`);
+    if (info === null) return false;
+    // Kernels before 5.14 do not say the inode: then the mount alone has to do.
+    const inode = numberIn(info, /^ino:\s*(\d+)$/m);
+    if (inode !== null && inode !== file.inode) return false;
+    const mount = numberIn(info, /^mnt_id:\s*(\d+)$/m);
+    const device = mount === null ? null : deviceOfMount(procFile(`${process}/mountinfo`) ?? '', mount);
+    // A mount that is in no table any more (umount -l) may be any: as if it were ours, where the inode says so.
+    return device === null ? inode === file.inode : device === file.device;
+  });
+}
+
+function numbersIn(directory: string): string[] {
   try {
-    descriptors = readdirSync(`/proc/${thread}/fd`);
+    return readdirSync(directory).filter((name) => name.charCodeAt(0) < 58);
   } catch {
-    return false; // it has ended
+    return []; // it has ended, or is not ours to see
   }
-  return descriptors.some(
-    (descriptor) =>
-      linkOf(`/proc/${thread}/fd/${descriptor}`).endsWith(name) &&
-      inodeOf(`/proc/${thread}/fdinfo/${descriptor}`) === inode,
-  );
 }
 
 function linkOf(path: string): string {
@@ -41,9 +62,8 @@ function linkOf(path: string): string {
   }
 }
 
-/** Kernels before 5.14 do not say: then no descriptor is found. */
-function inodeOf(path: string): number | null {
-  const found = /^ino:\s*(\d+)$/m.exec(procFile(path) ?? '');
+function numberIn(text: string, pattern: RegExp): number | null {
+  const found = pattern.exec(text);
   return found ? Number(found[1]) : null;
 }
 
