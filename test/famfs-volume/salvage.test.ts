@@ -78,6 +78,7 @@ describe('a volume that lost memory', () => {
     machine.bus.memoryFailure(HPA + LOG, PAGE);
     const volume = pool.mountOn(machine, { salvage: true });
     expect(volume.readdir('/d')).toEqual(['7', '8', '9']);
+    expect(volume.problems.map(({ code }) => code)).toEqual(['entry-memory']);
   });
 
   it('a salvage mount writes nothing and is not given to others', () => {
