@@ -114,6 +114,17 @@ describe('a volume that lost memory', () => {
     expect(errors[0]!.message).toContain("('d/1'): 4096 of its 5000 bytes are lost");
   });
 
+  it('a copy of the head of a device is clean; a note says that data is not in it', () => {
+    const pool = filledPool();
+    fs.truncateSync(pool.file, 12 * MIB);
+    const machine = pool.machine({ size: 64 * MIB });
+    const { ok, notes } = fsckMedia(deviceMedia(machine));
+    expect(ok).toBe(true);
+    expect(notes.map(({ message }) => message)).toEqual([
+      `the image ends at byte ${12 * MIB} of its device: 9 files are not, or not wholly, in it`,
+    ]);
+  });
+
   it('what is no famfs is not salvaged', () => {
     const pool = new Pool({ format: false });
     pools.push(pool);

@@ -16,7 +16,7 @@ export const mediaCommands: readonly CommandSpec[] = [
       ['-k, --kill', 'with -f: only invalidate the superblock that is there'],
       [
         '-l, --loglen <LOGLEN>',
-        'log length, a power of two from 8M (default 8M: 15,420 files and directories)',
+        'log length, a power of two from 8M to 4G (default 8M: 15,420 files and directories)',
       ],
     ],
     explanation:
