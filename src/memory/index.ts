@@ -10,7 +10,9 @@
  *   let go, the memory stays mapped and that is reported.
  * - One ArrayBuffer per span and access in an isolate; handles count its users.
  * - Two physical ranges never overlap. No descriptor survives exec (all are O_CLOEXEC).
- * - Nothing is mapped that the backing does not have at that moment (fstat): a file must not shrink under a mapping.
+ * - Nothing is mapped for a user that the backing does not have at that moment, and no load or store of ours goes where the file
+ *   was not just asked how long it is (bytes(), dataBytes(), assertThere()): others may cut it, and the access would be SIGBUS. A
+ *   user's view cannot be kept from that.
  *
  * Lifetimes: backing (its owner) outlives range (insert..remove) outlives window and mapping. A mapping ends by the last
  * close() of its handles, by kill() or remove(), or, when handles and views were dropped without close(), by the garbage

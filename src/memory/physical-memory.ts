@@ -106,6 +106,14 @@ export class PhysicalMemory {
     } else this.#ranges.walk(start, length, (each, from, to) => each.assertThere(from, to));
   }
 
+  /** Where the range of an address stops having a backing, and reads as zero: its end, but for images shorter than their device. */
+  backedEnd(start: number): number {
+    return (
+      this.#ranges.find(start)?.backedEnd ??
+      fail('ENXIO', `there is no memory at 0x${start.toString(16)}: is the region gone?`)
+    );
+  }
+
   /**
    * Where our own view of these bytes is in this process, for the kernel to read them from. Nothing is checked: the kernel
    * answers EFAULT where there is no memory any more.

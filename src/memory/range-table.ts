@@ -50,6 +50,11 @@ export class InsertedRange {
     if (end > from) this.backing.checkRange(this.offset + from, end - from);
   }
 
+  /** Where the addresses begin that read as zero because the backing never had them. */
+  get backedEnd(): number {
+    return this.start + this.#backed;
+  }
+
   /** The same for file data, of which bytes that the backing never had are lost, not zero. @throws DaxError EIO */
   assertBacked(from: number, to: number): void {
     if (to > this.#backed) checkInside(this.backing.name, this.backing.size, this.offset + from, to - from);

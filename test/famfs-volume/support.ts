@@ -99,8 +99,8 @@ export class Pool {
   }
 
   mountOn(machine: Machine, options: MountOptions = {}): Volume {
-    const { role, readOnly = false, clientWrites = false } = options;
-    const volume = mountFamfsOn(machine, { readOnly, clientWrites, ...(role && { role }) });
+    const { role, readOnly = false, clientWrites = false, salvage = false } = options;
+    const volume = mountFamfsOn(machine, { readOnly, clientWrites, salvage, ...(role && { role }) });
     this.#volumes.push(volume);
     return volume;
   }

@@ -24,7 +24,10 @@ export const deviceCommands: readonly CommandSpec[] = [
         '--non-coherent',
         'other hosts share the backing and their caches do not see ours: flush and invalidate (needs libpmem)',
       ],
-      ['--sparse', 'do not allocate the space now (tests: a full disk is then met later)'],
+      [
+        '--sparse',
+        'do not allocate the space now (tests, file systems that cannot: a full disk is then met later)',
+      ],
     ],
     explanation:
       'Adds a region, the memory a provider hands to the dax bus, and the device daxR.0 that covers it. ' +

@@ -16,7 +16,7 @@ export const mediaCommands: readonly CommandSpec[] = [
       ['-k, --kill', 'with -f: only invalidate the superblock that is there'],
       [
         '-l, --loglen <LOGLEN>',
-        'log length, a power of two from 8M (default 8M: 15,420 files and directories)',
+        'log length, a power of two from 8M to 4G (default 8M: 15,420 files and directories)',
       ],
     ],
     explanation:
@@ -35,7 +35,8 @@ export const mediaCommands: readonly CommandSpec[] = [
       ['-B, --nbuckets <N>', 'free space in each of N buckets, as interleaved files see it'],
     ],
     explanation:
-      'Checks the superblock, the log, every entry and every extent, and reports each error with its entry and byte offset. ' +
+      'Checks the superblock, the log, every entry and every extent, and reports each error with its entry and byte offset, and what ' +
+      'has lost its memory: pages that failed, bytes past the end of a region whose file was cut (udax cp --salvage reads the rest). ' +
       'Reads only; works on files of other owners and on damaged ones.',
     examples: ['udax fsck dax0.0', 'udax fsck --json pool.img', 'udax fsck -B 8 dax0.0'],
     load: async () => (await media()).fsckCommand,

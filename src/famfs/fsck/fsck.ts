@@ -34,7 +34,7 @@ import {
 import { interruptedTakeOver } from '../media/take-over.js';
 import { FileTree } from '../media/tree.js';
 import { type BucketReport, bucketReports } from './buckets.js';
-import { lostFiles, lostIn } from './lost-files.js';
+import { filesPastEnd, lostFiles, lostIn } from './lost-files.js';
 import { nameOverlaps } from './overlaps.js';
 
 export interface FsckOptions {
@@ -194,9 +194,20 @@ function checkTheLog(
   tree.replay({ pastBadEntries: true });
   collectReplay(tree, report, superblock);
   report.errors.push(...lostFiles(tree, lost));
+  noteShortImage(media, tree, report);
   report.log = logReport(log, tree);
   report.capacity = capacityReport(superblock, allocation, tree);
   if (options.buckets !== undefined) report.buckets = bucketReports(superblock, allocation, options.buckets);
+}
+
+/** The head of a device, copied to be looked at: no damage, but who expects data should know. */
+function noteShortImage(media: Media, tree: FileTree, report: FsckReport): void {
+  const { imageEnd } = media;
+  if (imageEnd === undefined) return;
+  const files = filesPastEnd(tree, imageEnd);
+  if (files === 0) return;
+  const message = `the image ends at byte ${imageEnd} of its device: ${files} files are not, or not wholly, in it`;
+  report.notes.push({ code: 'image-short', message, offset: imageEnd });
 }
 
 /** A mount refuses memory that failed anywhere before the data, used or not: so does a check. */

@@ -1,6 +1,6 @@
 /** Says which files have lost memory: pages that failed, and what lay past the end of a file that was cut. */
 import { DaxError } from '../../libc/index.js';
-import { extentRanges } from '../media/fmap.js';
+import { extentRanges, type FamfsExtent } from '../media/fmap.js';
 import type { LostRange } from '../media/media.js';
 import { type Problem, ProblemList } from '../media/problem.js';
 import { type FileTree, ROOT_INO } from '../media/tree.js';
@@ -8,6 +8,25 @@ import { type FileTree, ROOT_INO } from '../media/tree.js';
 /** The first loss that touches a range, or null. */
 export function lostIn(lost: readonly LostRange[], offset: number, length: number): LostRange | null {
   return lost.find((loss) => loss.offset < offset + length && offset < loss.offset + loss.length) ?? null;
+}
+
+/** How many files of an image that is shorter than its device are not wholly in it. */
+export function filesPastEnd(tree: FileTree, imageEnd: number): number {
+  let count = 0;
+  for (let index = 0; index < tree.nextIndex; index++) {
+    const extents = extentsOf(tree, index + ROOT_INO + 1);
+    if (extents.some(({ devindex, offset, length }) => devindex === 0 && offset + length > imageEnd)) count++;
+  }
+  return count;
+}
+
+function extentsOf(tree: FileTree, ino: number): FamfsExtent[] {
+  try {
+    return tree.isDirectory(ino) ? [] : extentRanges(tree.fmap(ino), 0, tree.stat(ino).size);
+  } catch (error) {
+    if (error instanceof DaxError) return [];
+    throw error;
+  }
 }
 
 /** One problem a file that has lost bytes; looked for only where anything was lost. */

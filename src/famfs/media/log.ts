@@ -152,13 +152,17 @@ export class Log {
 
   /**
    * How many slots may hold entries: next_index, or, where the header's memory is gone, all up to the last slot that holds a
-   * good entry of its number.
+   * good entry of its number, or cannot be read.
    */
   readableEnd(): number {
     if (!this.pastLosses || this.lossAt(0, HEADER_SIZE) === null) return this.nextIndex();
     let end = this.slots;
-    while (end > 0 && this.checkEntry(end - 1).length > 0) end--;
+    while (end > 0 && this.isEmpty(end - 1)) end--;
     return end;
+  }
+
+  private isEmpty(index: number): boolean {
+    return this.checkEntry(index).some(({ code }) => code !== 'entry-memory');
   }
 
   /** Why bytes of the log cannot be read, or null. */

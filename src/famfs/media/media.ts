@@ -28,6 +28,8 @@ export interface Media {
   view?(offset: number, length: number): Uint8Array;
   /** Proves that views of these bytes can be touched now. Left out where memory cannot go. @throws DaxError EIO */
   assertThere?(offset: number, length: number): void;
+  /** Where an image shorter than its device ends, bytes: behind it metadata reads as zero, and there is no data. */
+  readonly imageEnd?: number | undefined;
   /** The parts of a range that hold nothing any more, in order. Left out where nothing gets lost. */
   lost?(offset: number, length: number): LostRange[];
   /** Writes the cache lines of a range back (no-op on coherent, volatile memory). */

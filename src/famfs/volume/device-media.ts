@@ -90,6 +90,12 @@ class MemoryMedia implements DeviceMedia {
     }
   }
 
+  get imageEnd(): number | undefined {
+    const { hpa } = this.dax.directAccess(0, 1, 'recovery');
+    const end = this.dax.memory.backedEnd(hpa) - hpa;
+    return end > 0 && end < this.size && this.backing.endNow() < this.size ? end : undefined;
+  }
+
   lost(offset: number, length: number): LostRange[] {
     return lostRanges(this.dax, offset, length);
   }

@@ -16,8 +16,10 @@ export function lostRanges(dax: DaxDevice, offset: number, length: number): Lost
     const { hpa, pages } = dax.directAccess((at - inPage) / PAGE_SIZE, wanted, 'recovery');
     const bytes = Math.min(end - at, pages * PAGE_SIZE - inPage);
     addFailed(lost, dax, at, hpa + inPage, bytes);
+    // What an image never had is no loss: who copied only the head of a device knows that.
+    const backed = Math.min(bytes, dax.memory.backedEnd(hpa) - (hpa + inPage));
     let deviceOffset = at;
-    for (const piece of dax.memory.locate(hpa + inPage, bytes)) {
+    for (const piece of backed > 0 ? dax.memory.locate(hpa + inPage, backed) : []) {
       addCut(lost, deviceOffset, piece);
       deviceOffset += piece.length;
     }
