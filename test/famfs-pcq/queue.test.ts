@@ -272,7 +272,7 @@ describe('a queue on a volume', () => {
     const { volume } = queueOn();
     const queue = openQueue(volume, '/q0', { role: 'both' });
     volume.close();
-    expect(() => queue.tryPut(new Uint8Array(1))).toThrow(expect.objectContaining({ code: 'ENODEV' }));
-    expect(() => queue.tryGet()).toThrow(expect.objectContaining({ code: 'ENODEV' }));
+    expect(() => queue.tryPut(new Uint8Array(1))).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    expect(() => queue.tryGet()).toThrow(expect.objectContaining({ code: 'EBADF' }));
   });
 });
