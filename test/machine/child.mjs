@@ -169,6 +169,23 @@ const verbs = {
     machine.close();
     say({ calls });
   },
+  /** Locks bytes of a file it may only read, shared, as long as it lives: what anybody can do who may open it. */
+  async lockShared() {
+    const [file, start, length] = args;
+    const fd = fs.openSync(file, 'r');
+    const { ofdLock } = await import('../../dist/libc/index.js');
+    say({ locked: ofdLock(fd, 'shared', { start: Number(start), length: Number(length) }) });
+    await wait();
+  },
+  /** Stops itself (SIGSTOP) in the middle of a change. */
+  async stopInChange() {
+    const machine = open();
+    machine.change(() => {
+      fs.writeSync(1, `${JSON.stringify({ stopping: true })}\n`);
+      process.kill(process.pid, 'SIGSTOP');
+    });
+    say({ continued: true });
+  },
   /** Holds an image until told. */
   async image() {
     const [where, purpose] = args;
