@@ -15,7 +15,7 @@ export interface LockHolder {
 export function commandOf(pid: number | 'self'): string {
   try {
     const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words.join(' ').trim().slice(0, 200);
+    return words.join(' ').replace(/\s+/g, ' ').trim().slice(0, 200);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES')) return '?';
     throw error;

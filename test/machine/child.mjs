@@ -171,11 +171,17 @@ const verbs = {
   },
   /** Locks bytes of a file it may only read, shared, as long as it lives: what anybody can do who may open it. */
   async lockShared() {
-    const [file, start, length] = args;
-    const fd = fs.openSync(file, 'r');
+    const [start, length] = args;
+    const fd = fs.openSync(root, 'r');
     const { ofdLock } = await import('../../dist/libc/index.js');
     say({ locked: ofdLock(fd, 'shared', { start: Number(start), length: Number(length) }) });
     await wait();
+  },
+  /** Looks at a machine, then tries to change it. */
+  async readOnly() {
+    const opened = attempt(() => openMachine(root));
+    say(opened.ok ? attempt(() => opened.value.devices()) : opened);
+    say(attempt(() => void opened.value.createRegion({ size: '2M' })));
   },
   /** Stops itself (SIGSTOP) in the middle of a change. */
   async stopInChange() {
