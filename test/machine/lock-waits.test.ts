@@ -7,7 +7,7 @@ import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { mkfs, mountFamfs } from '../../src/index.js';
 import { openMachine } from '../../src/machine/index.js';
-import { Child, codeOf, errorOf, isRoot, temporaryDirectory, temporaryMachine } from './support.js';
+import { Child, codeOf, errorOf, isRoot, MiB, temporaryDirectory, temporaryMachine } from './support.js';
 
 const NOBODY = 65534;
 const LOG_HEADER = ['2097152', '48'];
@@ -167,6 +167,19 @@ describe('the log', () => {
     await child.killHard();
     await copied;
     expect(volume.readdir('/')).toEqual(['copied']);
+  });
+
+  it('space that somebody locks is ENOSPC that says who, and free again with him', async () => {
+    const root = closedRoot();
+    const child = new Child('lockShared', [path.join(root, 'regions', '0.mem'), '12582912', '0']);
+    await child.answer();
+    const volume = mountFamfs(temporaryMachine(root).device('dax0.0'), { lockWaitMs: 300 });
+    onTestFinished(() => volume.close());
+    const error = errorOf(() => volume.create('/a', { size: 8 * MiB }));
+    expect(error).toMatchObject({ code: 'ENOSPC' });
+    expect(error.message).toContain(`pid ${child.pid}`);
+    await child.killHard();
+    volume.create('/a', { size: 8 * MiB });
   });
 
   it('is not lost by one copy to another of the same process', async () => {
