@@ -29,7 +29,7 @@ import {
   takeOver as takeOverMedia,
   type Volume,
 } from './famfs/index.js';
-import { fail, hasCode, patienceIn } from './libc/index.js';
+import { fail, hasCode, type LockPatience, patienceIn, waitForLock } from './libc/index.js';
 import {
   defaultRoot,
   isKernelRoot,
@@ -171,7 +171,7 @@ export function fsck(device: DeviceLike, options: Omit<FsckOptions, 'systemUuid'
  */
 export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volume {
   if (typeof device !== 'string') return mountFamfsOn(device, options);
-  const opened = openDevice(device, options.readOnly ? { writable: false } : {});
+  const opened = openDevice(device, { ...(options.readOnly && { writable: false }), ...patienceIn(options) });
   try {
     return mountFamfsOn(closedWithItsHold(opened), options);
   } catch (error) {
@@ -189,7 +189,7 @@ export interface OpenVolumeOptions extends MountOptions {
 
 /**
  * The volume of a state directory, in one call: what is missing is made (the machine, a region of `size`, famfs mode, the file
- * system), what is there is kept. Any number of processes may do this at once. The volume's close() closes all of it.
+ * system), what is there is kept. Any number of processes may do this at once: give those that make it some patience (`lockWaitMs`). The volume's close() closes all of it.
  * @param root a directory; default as openMachine()
  * @throws EINVAL there is no volume yet and no size was said; ENODEV no device of that name; ENXIO it is in another
  *   mode; as openMachine(), Machine.createRegion() (ENOSPC, EACCES), mkfs() and mountFamfs()
@@ -202,9 +202,11 @@ export function openVolume(root: string = defaultRoot(), options: OpenVolumeOpti
   const machine = openMachine(root, { create: size !== undefined, ...patienceIn(mount) });
   try {
     const device = machine.device(name ?? famfsDevice(machine, size));
-    if (!mount.readOnly) makeFileSystemIfNone(device);
     const opened = Object.assign(device, { close: () => machine.close() });
-    return mountFamfsOn(closedWithItsHold(opened), mount);
+    return whenNoLongerMade(device.name, mount, () => {
+      if (!mount.readOnly) makeFileSystemIfNone(device);
+      return mountFamfsOn(closedWithItsHold(opened), mount);
+    });
   } catch (error) {
     machine.close();
     throw error;
@@ -232,15 +234,32 @@ function famfsDevice(machine: Machine, size: number | string | undefined): strin
   });
 }
 
-function makeFileSystemIfNone(device: MachineDevice): void {
-  for (let tries = 1; !hasFileSystem(device); tries++) {
+/** Another process may be making the file system just now: it is there in a moment. @throws EBUSY it is not */
+function whenNoLongerMade<T>(name: string, patience: LockPatience, act: () => T): T {
+  let result: { value: T } | undefined;
+  let refusal: unknown;
+  const attempt = (): boolean => {
     try {
-      mkfs(device);
+      result = { value: act() };
+      return true;
     } catch (error) {
-      // Somebody else is making one, or just has.
-      if (hasCode(error, 'EEXIST')) return;
-      if (!hasCode(error, 'EBUSY') || tries === 3) throw error;
+      if (!hasCode(error, 'EBUSY')) throw error;
+      refusal = error;
+      return false;
     }
+  };
+  waitForLock(attempt, `the file system of ${name}`, patience);
+  if (result) return result.value;
+  throw refusal;
+}
+
+function makeFileSystemIfNone(device: MachineDevice): void {
+  if (hasFileSystem(device)) return;
+  try {
+    mkfs(device);
+  } catch (error) {
+    // Somebody else has just made one.
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 

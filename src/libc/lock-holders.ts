@@ -15,7 +15,7 @@ export interface LockHolder {
 export function commandOf(pid: number | 'self'): string {
   try {
     const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words.join(' ').trim().slice(0, 200);
+    return words.join(' ').replace(/\s+/g, ' ').trim().slice(0, 200);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES')) return '?';
     throw error;
@@ -42,34 +42,48 @@ export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): L
   const file = identityInLocks(fd);
   if (file === undefined) return [];
   const deadline = performance.now() + budgetMs;
-  const name = nameOf('self', String(fd));
-  // The file under its own name first: few links compare equal, and reading one is cheaper than reading its locks.
-  const found = holdersAmong((pid, number) => nameOf(pid, number) === name, file, wanted, fd, deadline);
-  return found.length > 0 ? found : holdersAmong(() => true, file, wanted, fd, deadline);
+  const own = basename(linkOf('self', String(fd)));
+  const others: Descriptor[] = [];
+  const found = new Set<number>();
+  const look = ({ pid, fd: number }: Descriptor): void => {
+    if (pid === process.pid && number === String(fd)) return;
+    if (locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted))) found.add(pid);
+  };
+  // The file under the name we know it by first: comparing links is cheaper than reading locks.
+  for (const descriptor of openFiles(deadline)) {
+    if (basename(descriptor.link) === own) look(descriptor);
+    else others.push(descriptor);
+  }
+  if (found.size === 0) {
+    for (const descriptor of others) {
+      if (performance.now() > deadline) break;
+      look(descriptor);
+    }
+  }
+  return [...found].map((pid) => ({ pid, command: commandOf(pid) }));
 }
 
-function holdersAmong(
-  isCandidate: (pid: number, fd: string) => boolean,
-  file: string,
-  wanted: WantedLock,
-  ownFd: number,
-  deadline: number,
-): LockHolder[] {
-  const holders: LockHolder[] = [];
-  for (const entry of fs.readdirSync('/proc').reverse()) {
-    if (performance.now() > deadline) break;
-    if (!/^\d+$/.test(entry)) continue;
-    const pid = Number(entry);
-    const hasIt = fdsOf(pid).some(
-      (fd) =>
-        !(pid === process.pid && fd === String(ownFd)) &&
-        isCandidate(pid, fd) &&
-        locksOf(pid, fd).some((lock) => lock.file === file && conflicts(lock, wanted)),
-    );
-    if (hasIt) holders.push({ pid, command: commandOf(pid) });
-  }
-  return holders;
+interface Descriptor {
+  pid: number;
+  fd: string;
+  link: string;
 }
+
+/** Descriptors of files, of all processes we may look into, this one and the youngest first. */
+function* openFiles(deadline: number): Iterable<Descriptor> {
+  const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const young = pids.map(Number).sort((a, b) => b - a);
+  for (const pid of new Set([process.pid, ...young])) {
+    if (performance.now() > deadline) return;
+    for (const fd of fdsOf(pid)) {
+      const link = linkOf(pid, fd);
+      if (link.startsWith('/') && !TERMINALS.test(link)) yield { pid, fd, link };
+    }
+  }
+}
+
+/** Much of what processes have open, and nobody's memory. */
+const TERMINALS = /^\/dev\/(null|tty|pts\/|fuse|u?random)/;
 
 interface HeldLock {
   file: string;
@@ -121,8 +135,8 @@ function identityInLocks(fd: number): string | undefined {
   return `${major}:${minor}:${inode}`;
 }
 
-function nameOf(pid: number | 'self', fd: string): string {
-  return basename(unlessGone(() => fs.readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '');
+function linkOf(pid: number | 'self', fd: string): string {
+  return unlessGone(() => fs.readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '';
 }
 
 function fdsOf(pid: number): string[] {

@@ -9,7 +9,7 @@ import { ofdLock } from './files.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 
 export interface LockPatience {
-  /** How long a call may wait for a lock that others hold for a moment, milliseconds. Default 75; then EBUSY. */
+  /** How long a call may wait for a lock that others hold for a moment, milliseconds. Default 60; then EBUSY. */
   lockWaitMs?: number;
   /** Told once, with what is waited for, when it has taken a second. */
   onLockWait?: (what: string) => void;
@@ -21,8 +21,8 @@ export function patienceIn({ lockWaitMs, onLockWait }: LockPatience): LockPatien
 }
 
 /** With the search for who has the lock this stays below 100 ms. */
-export const DEFAULT_LOCK_WAIT_MS = 75;
-const SEARCH_MS = 20;
+export const DEFAULT_LOCK_WAIT_MS = 60;
+const SEARCH_MS = 35;
 const PATIENT_SEARCH_MS = 2000;
 /** Of work that waits without blocking. */
 const LATER_WAIT_MS = 30_000;
@@ -90,7 +90,7 @@ export interface LockRange {
 
 /**
  * Who keeps `fd` from a lock, for a message: `pid 4711 (node server.js)`; how to find out where this process cannot.
- * @param patience of who asks: the search takes as long as that allows, 20 ms at least
+ * @param patience of who asks: the search takes as long as that allows, 35 ms at least
  */
 export function lockHoldersText(
   fd: number,
@@ -98,11 +98,15 @@ export function lockHoldersText(
   range: LockRange,
   patience: LockPatience = {},
 ): string {
-  const isPatient = (patience.lockWaitMs ?? 0) > DEFAULT_LOCK_WAIT_MS;
-  const holders = lockHolders(fd, { kind, ...range }, isPatient ? PATIENT_SEARCH_MS : SEARCH_MS);
+  const holders = lockHolders(fd, { kind, ...range }, searchMs(patience));
   return holders.length > 0
     ? describeLockHolders(holders)
     : 'a process that this one cannot see (look as root: lslocks, lsof)';
+}
+
+/** How long a search for who has a lock may take. */
+export function searchMs({ lockWaitMs = 0 }: LockPatience): number {
+  return lockWaitMs > DEFAULT_LOCK_WAIT_MS ? PATIENT_SEARCH_MS : SEARCH_MS;
 }
 
 /** As ofdLock() without `wait`, in the shape waitForLock() takes. */

@@ -4,6 +4,7 @@ import {
   closing,
   fail,
   hasCode,
+  type LockPatience,
   makeOwnFile,
   ofdLock,
   openOwnFile,
@@ -45,6 +46,16 @@ interface DeviceUse {
  */
 export type PlacesOf = (device: string, how: 'use' | 'look') => UsePlace[];
 
+export interface HoldersOptions {
+  directory: string;
+  fileMode: number;
+  /** Tells this machine from others over the same memory, whatever path led to it. */
+  machine: string;
+  placesOf: PlacesOf;
+  /** How long to look for who is in the way. */
+  patience?: LockPatience;
+}
+
 /**
  * Who has which device open. What excludes others is the lock on the memory (use-lock.ts), which needs no file of ours and dies
  * with its process. holders/ tells about it: one small JSON file per open handle, locked by its owner for as long as
@@ -57,17 +68,18 @@ export class Holders {
   readonly #fileMode: number;
   readonly #machine: string;
   readonly #placesOf: PlacesOf;
+  readonly #patience: LockPatience;
   readonly #own = new Set<OwnHolder>();
   readonly #uses = new Map<string, DeviceUse>();
   #count = 0;
   #identity: { pid: number; startTime: number; command: string } | undefined;
 
-  /** @param machine tells this machine from others over the same memory, whatever path led to it */
-  constructor(directory: string, fileMode: number, machine: string, placesOf: PlacesOf) {
-    this.#directory = directory;
-    this.#fileMode = fileMode;
-    this.#machine = machine;
-    this.#placesOf = placesOf;
+  constructor(options: HoldersOptions) {
+    this.#directory = options.directory;
+    this.#fileMode = options.fileMode;
+    this.#machine = options.machine;
+    this.#placesOf = options.placesOf;
+    this.#patience = options.patience ?? {};
   }
 
   /**
@@ -142,7 +154,7 @@ export class Holders {
         close();
       };
     }
-    const who = conflictText(taken);
+    const who = conflictText(taken, this.#patience);
     close();
     return fail('EBUSY', `${device} is in use by ${who}: end that use first; nothing was changed`, {
       path: device,
@@ -163,9 +175,13 @@ export class Holders {
     try {
       const conflict = memory.take(exclusive ? 'exclusive' : 'shared', device);
       if (conflict) {
-        fail('EBUSY', `${device} is in use by ${conflictText(conflict)}: let it end that first`, {
-          path: device,
-        });
+        fail(
+          'EBUSY',
+          `${device} is in use by ${conflictText(conflict, this.#patience)}: let it end that first`,
+          {
+            path: device,
+          },
+        );
       }
     } catch (error) {
       memory.close();
@@ -183,7 +199,7 @@ export class Holders {
     try {
       const conflict = memory?.conflict('device');
       if (!conflict) return [];
-      const found = conflictHolders(conflict);
+      const found = conflictHolders(conflict, this.#patience);
       // The pid is unknown where we may not look.
       const holders = found.length > 0 ? found : [{ pid: 0, command: 'a process that this one cannot see' }];
       return holders.map(({ pid, command }) => {

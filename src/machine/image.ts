@@ -8,7 +8,7 @@ import {
   superblockNumberFaults,
   systemUuid,
 } from '../famfs/index.js';
-import { fail } from '../libc/index.js';
+import { fail, type LockPatience } from '../libc/index.js';
 import { type Backing, openBacking, PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE, PMD_SIZE } from '../mm/index.js';
 import { isExclusivePurpose } from './device.js';
@@ -23,6 +23,12 @@ const IMAGE_HPA = 2 ** 40;
 const IMAGE_NAME = 'dax0.0';
 /** A superblock that claims more is not believed (fsck tells); addresses stay far below 2^53. */
 const LARGEST_DEVICE_BYTES = 2 ** 50;
+
+interface ImageOptions extends LockPatience {
+  root: string;
+  writable?: boolean;
+  sysfs?: string;
+}
 
 /**
  * An image file or a real /dev/daxX.Y as a device: a private machine in memory only, one static region, fsdev_dax bound.
@@ -43,6 +49,7 @@ export class ImageDevice implements MachineDevice {
     private readonly backing: Backing,
     private readonly root: string,
     size: number,
+    private readonly patience: LockPatience,
   ) {
     const length = Math.min(backing.size, size);
     this.memory.insert({ start: IMAGE_HPA, length: size, backing, offset: 0, zeroExtend: length < size });
@@ -59,14 +66,11 @@ export class ImageDevice implements MachineDevice {
    * @param sysfs root of the tree a device node belongs to, default /sys
    * @throws ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory); ENXIO a dax device that is not in devdax mode
    */
-  static open(
-    where: string,
-    { root, writable, sysfs = '/sys' }: { root: string; writable?: boolean; sysfs?: string },
-  ): ImageDevice {
+  static open(where: string, { root, writable, sysfs = '/sys', ...patience }: ImageOptions): ImageDevice {
     requireDevdaxMode(where, sysfs);
     const backing = openImage(where, writable, sysfs);
     try {
-      return new ImageDevice(where, backing, root, deviceBytes(where, backing));
+      return new ImageDevice(where, backing, root, deviceBytes(where, backing), patience);
     } catch (error) {
       backing.close();
       throw error;
@@ -129,7 +133,7 @@ export class ImageDevice implements MachineDevice {
       this.use = use;
       return;
     }
-    const who = conflictText(conflict);
+    const who = conflictText(conflict, this.patience);
     use.close();
     fail('EBUSY', `${this.name} is in use by ${who}: let it end that first`, { path: this.name });
   }

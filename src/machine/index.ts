@@ -11,7 +11,8 @@
  *
  * Invariants: I12 a failed or killed change leaves machine.json, backings and modes as they were; a device that another process
  * holds never changes under it; memory that was marked and that no region names is removed by the next change; nothing else ever is.
- * Lock order: machine.lock, then holder files. No lock is kept between calls. A wait for the lock ends after 30 s (EBUSY).
+ * Lock order: machine.lock, then use locks (on the memory: use-lock.ts), then holder files. machine.lock is not kept between calls; a use
+ * lock as long as its hold. A wait for a lock ends within 100 ms (EBUSY naming who has it) unless its user allows more.
  * Lifetime: SharedBus owns directory, memory and model; Machine owns raw handles and node buffers on it; closed in reverse.
  * Failure: EBUSY (naming holders), EACCES/EROFS (state directory), EIO (machine.json damaged), EOPNOTSUPP (newer schema),
  * ESTALE (state directory replaced), and the bus's own errnos (docs/kernel-dax.md).

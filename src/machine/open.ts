@@ -47,7 +47,8 @@ export function openDevice(
 ): MachineDevice & { close(): void } {
   const root = absoluteRoot(options.root ?? defaultRoot());
   const stateDirectory = options.stateDirectory ?? stateDirectoryOf(root);
-  const access = options.writable === undefined ? {} : { writable: options.writable };
+  const { writable } = options;
+  const access = { ...(writable !== undefined && { writable }), ...patienceIn(options) };
   if (!isDeviceName(where)) return ImageDevice.open(where, { root: stateDirectory, ...access });
   if (!isKernelRoot(root)) return openNamed(where, root, options);
   const { sysfs, node } = nodeOf(where, root, stateDirectory);

@@ -105,7 +105,7 @@ function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): 
   const backing = takeUserBacking(plan.backing, plan.offset, plan.size, plan);
   try {
     // Other machines and hosts may share the memory; whoever has it for himself does not.
-    refuseMemoryInUse(placeIn(backing, [bytes]), 'shared');
+    refuseMemoryInUse(placeIn(backing, [bytes]), 'shared', shared.patience);
     return backing;
   } catch (error) {
     backing.close();

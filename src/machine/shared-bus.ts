@@ -34,6 +34,8 @@ interface PlacedRegion {
 export class SharedBus {
   readonly directory: StateDirectory;
   readonly holders: Holders;
+  /** How long calls may wait for locks of others, and look for who has them. */
+  readonly patience: LockPatience;
   readonly memory = new PhysicalMemory();
   /** The model as it was at the last call: callers that need today's say `current`. */
   readonly model = new Bus({ memory: this.memory });
@@ -52,9 +54,15 @@ export class SharedBus {
   ) {
     this.directory = StateDirectory.open(root, { ...options, firstDocument });
     const { holdersPath, fileMode, identity } = this.directory;
-    this.holders = new Holders(holdersPath, fileMode, identity, (device, how) =>
-      placesIn(this.document, device, (region) => this.placed.get(region)?.backing, how),
-    );
+    this.patience = options.patience ?? {};
+    this.holders = new Holders({
+      directory: holdersPath,
+      fileMode,
+      machine: identity,
+      placesOf: (device, how) =>
+        placesIn(this.document, device, (region) => this.placed.get(region)?.backing, how),
+      patience: this.patience,
+    });
     try {
       this.readAnew();
     } catch (error) {

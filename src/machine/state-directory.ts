@@ -167,11 +167,7 @@ export class StateDirectory {
   /** Runs `work` under the lock. Not recursive. @throws EACCES for a change of a directory we may only read */
   underLock<T>(work: () => T): T {
     const { lock } = this;
-    if (!lock) {
-      return fail('EACCES', `${this.root} may only be read by this user: nothing was changed`, {
-        path: this.root,
-      });
-    }
+    if (!lock) return refuseChange(this.root);
     lock.take();
     try {
       return work();
@@ -257,6 +253,17 @@ export class StateDirectory {
     this.#document = document;
     if (document) whenCollected(document, this.documentPath, closing(document.fd));
   }
+}
+
+/** Who could not open the lock for writing may only look. */
+function refuseChange(root: string): never {
+  try {
+    fs.accessSync(root, fs.constants.W_OK);
+  } catch (error) {
+    if (hasCode(error, 'EROFS'))
+      fail('EROFS', `${root} is on a read-only file system: nothing was changed`, { path: root });
+  }
+  return fail('EACCES', `${root} may only be read by this user: nothing was changed`, { path: root });
 }
 
 function isMachine(root: string): boolean {

@@ -4,11 +4,14 @@ import {
   asDaxError,
   closing,
   fail,
+  type LockHolder,
+  type LockPatience,
   type LockRange,
   lockHolders,
   lockHoldersText,
   ofdLock,
   ofdLockConflict,
+  searchMs,
   waitForLock,
   whenClosed,
   whenCollected,
@@ -32,6 +35,8 @@ const MEMORY_BASE = 2 ** 61;
 const SLOT_BASE = 2 ** 62;
 /** What a double can tell apart up there; bytes of memory come in pages, slots in these. */
 const SLOT_BYTES = 1024;
+/** Uses last: only who changes a machine is waited for, as long as it takes to write a document. */
+const WAIT_MS = 40;
 
 export type UseKind = 'shared' | 'exclusive';
 /** What must be alone: the device of this machine, or the memory under it as well. */
@@ -104,7 +109,7 @@ export class MemoryUse {
       conflict = this.#set(kind, 'memory');
       return conflict === undefined;
     };
-    if (waitForLock(attempt, what)) this.#kind = kind;
+    if (waitForLock(attempt, what, { lockWaitMs: WAIT_MS })) this.#kind = kind;
     return conflict;
   }
 
@@ -183,27 +188,31 @@ export function placeIn(
 }
 
 /** `pid 4711 (node server.js)`. */
-export function conflictText({ fd, range }: UseConflict): string {
-  return lockHoldersText(fd, 'exclusive', range);
+export function conflictText({ fd, range }: UseConflict, patience?: LockPatience): string {
+  return lockHoldersText(fd, 'exclusive', range, patience);
 }
 
 /** The processes themselves, as far as they can be seen. */
-export function conflictHolders({ fd, range }: UseConflict) {
-  return lockHolders(fd, { kind: 'exclusive', ...range }, 20);
+export function conflictHolders({ fd, range }: UseConflict, patience: LockPatience): LockHolder[] {
+  return lockHolders(fd, { kind: 'exclusive', ...range }, searchMs(patience));
 }
 
 /**
  * Somebody has these bytes in a way that excludes `kind`, under whatever name.
  * @throws EBUSY naming the process
  */
-export function refuseMemoryInUse(place: UsePlace, kind: UseKind): void {
+export function refuseMemoryInUse(place: UsePlace, kind: UseKind, patience: LockPatience): void {
   const use = MemoryUse.open([place]);
   try {
     const conflict = use.conflict('memory', kind);
     if (!conflict) return;
-    fail('EBUSY', `memory of ${place.name} is in use by ${conflictText(conflict)}: let it end that first`, {
-      path: place.name,
-    });
+    fail(
+      'EBUSY',
+      `memory of ${place.name} is in use by ${conflictText(conflict, patience)}: let it end that first`,
+      {
+        path: place.name,
+      },
+    );
   } finally {
     use.close();
   }

@@ -169,6 +169,29 @@ const verbs = {
     machine.close();
     say({ calls });
   },
+  /** Locks bytes of a file it may only read, shared, as long as it lives: what anybody can do who may open it. */
+  async lockShared() {
+    const [start, length] = args;
+    const fd = fs.openSync(root, 'r');
+    const { ofdLock } = await import('../../dist/libc/index.js');
+    say({ locked: ofdLock(fd, 'shared', { start: Number(start), length: Number(length) }) });
+    await wait();
+  },
+  /** Looks at a machine, then tries to change it. */
+  async readOnly() {
+    const opened = attempt(() => openMachine(root));
+    say(opened.ok ? attempt(() => opened.value.devices()) : opened);
+    say(attempt(() => void opened.value.createRegion({ size: '2M' })));
+  },
+  /** Stops itself (SIGSTOP) in the middle of a change. */
+  async stopInChange() {
+    const machine = open();
+    machine.change(() => {
+      fs.writeSync(1, `${JSON.stringify({ stopping: true })}\n`);
+      process.kill(process.pid, 'SIGSTOP');
+    });
+    say({ continued: true });
+  },
   /** Holds an image until told. */
   async image() {
     const [where, purpose] = args;

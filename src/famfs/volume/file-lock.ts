@@ -20,15 +20,15 @@ export function lockFileRange(
   length: number,
 ): FileLock | null {
   const fd = openAgain(media);
-  for (const extent of extentRanges(fmap, offset, length)) {
-    for (const range of backingRanges(media.dax, extent.offset, extent.length)) {
-      if (!ofdLock(fd, 'exclusive', { start: range.offset, length: range.length })) {
-        fs.closeSync(fd);
-        return null;
-      }
-    }
+  let isHeld = false;
+  try {
+    isHeld = extentRanges(fmap, offset, length)
+      .flatMap((extent) => backingRanges(media.dax, extent.offset, extent.length))
+      .every((range) => ofdLock(fd, 'exclusive', { start: range.offset, length: range.length }));
+  } finally {
+    if (!isHeld) fs.closeSync(fd);
   }
-  let isHeld = true;
+  if (!isHeld) return null;
   return {
     release() {
       if (!isHeld) return;

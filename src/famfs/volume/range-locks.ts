@@ -107,13 +107,23 @@ export class RangeLocks {
     if (this.#fd !== undefined) ofdLock(this.#fd, 'unlock', this.#log);
   }
 
-  /** Reserves extents that no conflict() was found for. The caller has the log. */
+  /** Reserves extents that no conflict() was found for, all or none. The caller has the log. */
   reserve(extents: readonly FamfsExtent[]): void {
     for (const range of this.#ranges(extents)) {
-      if (!ofdLock(this.#fd!, 'exclusive', range)) {
-        fail('EAGAIN', `space of ${this.#media.name} was reserved by another process just now: try again`);
-      }
+      if (ofdLock(this.#fd!, 'exclusive', range)) continue;
+      this.release(extents);
+      fail(
+        'EAGAIN',
+        `space of ${this.#media.name} was reserved just now by ${this.holdersText(extents)}: try again`,
+        { path: this.#media.name },
+      );
     }
+  }
+
+  /** Who has these extents reserved (or locked: whoever may read the memory can), for messages. */
+  holdersText(extents: readonly FamfsExtent[]): string {
+    const [range] = this.#ranges(extents).filter((piece) => ofdLockConflict(this.#fd!, piece));
+    return range ? lockHoldersText(this.#fd!, 'exclusive', range, this.#patience) : 'another process';
   }
 
   /** Nothing to do once closed: the locks went with the descriptor. */

@@ -1,3 +1,4 @@
+import { DaxError } from '../../libc/index.js';
 import type { Allocator } from '../media/allocator.js';
 import type { FamfsExtent, Fmap } from '../media/fmap.js';
 import type { Stripe } from '../media/stripe.js';
@@ -38,7 +39,7 @@ export class Space {
     const theirs: FamfsExtent[] = [];
     try {
       for (;;) {
-        const fmap = this.#allocator.allocate(size, stripe);
+        const fmap = this.#allocateFree(size, stripe, theirs);
         const conflict = this.#locks.conflict(fmap.extents);
         if (!conflict) return fmap;
         this.#allocator.release(fmap);
@@ -49,6 +50,17 @@ export class Space {
     } finally {
       // Their reservations may lapse: the map keeps only what the log says and what is ours.
       this.#allocator.release({ type: 'simple', extents: theirs });
+    }
+  }
+
+  /** Where what others have reserved is what is missing, it is said. */
+  #allocateFree(size: number, stripe: Stripe | undefined, theirs: readonly FamfsExtent[]): Fmap {
+    try {
+      return this.#allocator.allocate(size, stripe);
+    } catch (error) {
+      if (!(error instanceof DaxError) || error.code !== 'ENOSPC' || theirs.length === 0) throw error;
+      const who = this.#locks.holdersText(theirs);
+      throw new DaxError('ENOSPC', `${error.message}; free space is reserved by ${who}`, { cause: error });
     }
   }
 }
