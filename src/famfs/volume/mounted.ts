@@ -46,15 +46,15 @@ export class MountedFamfs implements HolderOperations {
   #isWhole: boolean | undefined;
 
   /** The mounted famfs of a device, made when there is none. One use; leave() ends it. */
-  static on(device: FamfsDevice): MountedFamfs {
+  static on(device: FamfsDevice, purpose = 'mount'): MountedFamfs {
     const { holder } = device.dax;
-    const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device);
+    const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, purpose);
     mounted.#users++;
     return mounted;
   }
 
-  static #mount(device: FamfsDevice): MountedFamfs {
-    const hold = device.hold('mount');
+  static #mount(device: FamfsDevice, purpose: string): MountedFamfs {
+    const hold = device.hold(purpose);
     try {
       return new MountedFamfs(device, hold);
     } catch (error) {
@@ -108,9 +108,13 @@ export class MountedFamfs implements HolderOperations {
    */
   check(): void {
     if (!this.#isDead && this.device.dax === this.dax && this.dax.alive) return;
-    fail('ENXIO', `${this.device.name} was disabled under its volume: enable it, then mount again`, {
-      path: this.device.name,
-    });
+    fail(
+      'ENXIO',
+      `${this.device.name} was disabled under its volume: put it into famfs mode again (udax reconfigure-device -m famfs ${this.device.name}), then mount it`,
+      {
+        path: this.device.name,
+      },
+    );
   }
 
   /**

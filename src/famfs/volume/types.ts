@@ -34,6 +34,8 @@ export interface MountOptions {
    * between hosts: for files of which it is agreed who writes them, as each end of a queue. Default false.
    */
   clientWrites?: boolean;
+  /** What is said of it to whoever is refused the device (udax holders); default `mount`. */
+  purpose?: string;
 }
 
 export interface MkdirOptions {

@@ -364,7 +364,7 @@ function leaving(mounted: MountedFamfs): () => void {
  *   device for himself; EPERM master asked for, but another host owns it; ENXIO not in famfs mode
  */
 export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
-  const mounted = MountedFamfs.on(device);
+  const mounted = MountedFamfs.on(device, options.purpose);
   try {
     const { systemUuid: owner } = mounted.superblock;
     const own = systemUuidIfAny(device);

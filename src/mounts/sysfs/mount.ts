@@ -1,5 +1,6 @@
 import { type FuseSession, startSession } from '../../fuse/index.js';
 import { absoluteRoot, defaultRoot } from '../../machine/index.js';
+import { mustNotHideState } from '../places.js';
 import type { SysfsMessage } from './file-system.js';
 
 export interface SysfsMountOptions {
@@ -28,6 +29,7 @@ export async function mountSysfsAt(
 ): Promise<FuseSession> {
   const { allowOther = false, by, onWire, onReport } = options;
   const data: SysfsMountData = { root: absoluteRoot(options.root ?? defaultRoot()) };
+  mustNotHideState(mountpoint, data.root);
   return startSession({
     mountpoint,
     mount: { source: 'udax-sysfs', subtype: 'udax', allowOther, defaultPermissions: true, ...(by && { by }) },
