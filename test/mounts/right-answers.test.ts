@@ -89,7 +89,10 @@ os.waitpid(child, 0)`,
     const at = place.mount('dax0.0', '--settle', '0.2');
     output(`mkdir '${at}/d' && echo x > '${at}/d/f'`);
     const volume = place.volume();
-    await until('it is published', () => volume.exists('/d/f'));
+    await until('it is published', () => {
+      volume.refresh();
+      return volume.exists('/d/f');
+    });
     expect(sh(`chmod 600 '${at}/d/f'`).stderr).toContain('Operation not permitted');
     expect(sh(`echo y >> '${at}/d/f'`).stderr).toContain('File too large');
     output(`chmod 644 '${at}/d/f'`); // changes nothing
@@ -139,7 +142,7 @@ os.waitpid(child, 0)`,
   it('how a killed daemon ended is told by umount', () => {
     const at = place.mount();
     process.kill(place.daemonPid(at), 'SIGBUS');
-    expect(place.udax('umount', at).stdout).toMatch(/ended by SIGBUS at .* was the file behind it cut/);
+    expect(place.udax('umount', at).stdout).toMatch(/ended by SIGBUS at .*was the file behind it cut/);
   });
 
   it('a mount over, above or on a part of its own state or over its memory is refused, and nothing is made', () => {

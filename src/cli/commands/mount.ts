@@ -85,6 +85,7 @@ function settleTime(seconds: string | undefined): number | undefined {
 function common(context: Context, flags: MountFlags) {
   return {
     allowOther: flags.allowOther ?? false,
+    tellRefusals: isDaemon(), // into its log; a terminal is for other things
     onReport: (error: Error) => context.output.note(`udax: ${error.message}`),
     ...(flags.wirelog && { onWire: (line: string) => context.output.note(line) }),
   };

@@ -48,6 +48,8 @@ export interface FamfsMountOptions {
   onWire?: (line: string) => void;
   /** Errors that were survived; default: a line on stderr. */
   onReport?: (error: Error) => void;
+  /** Whether onReport also hears, once a kind, why calls were refused. Default false. */
+  tellRefusals?: boolean;
 }
 
 /** What the worker gets (structured clone). */
@@ -167,6 +169,7 @@ export async function mountFamfsAt(
     fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
+    tellRefusals: options.tellRefusals ?? false,
   });
   return new FamfsMount(session);
 }

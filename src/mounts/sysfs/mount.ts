@@ -11,6 +11,8 @@ export interface SysfsMountOptions {
   by?: 'mount' | 'fusermount3';
   onWire?: (line: string) => void;
   onReport?: (error: Error) => void;
+  /** Whether onReport also hears, once a kind, why calls were refused. Default false. */
+  tellRefusals?: boolean;
 }
 
 /** What the worker gets (structured clone). */
@@ -37,6 +39,7 @@ export async function mountSysfsAt(
     fileSystem: { moduleUrl: new URL('./module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
+    tellRefusals: options.tellRefusals ?? false,
   });
 }
 
