@@ -94,7 +94,7 @@ os.waitpid(child, 0)`,
       return volume.exists('/d/f');
     });
     expect(sh(`chmod 600 '${at}/d/f'`).stderr).toContain('Operation not permitted');
-    expect(sh(`echo y >> '${at}/d/f'`).stderr).toContain('File too large');
+    expect(sh(`printf y | dd of='${at}/d/f' oflag=append conv=notrunc`).stderr).toContain('File too large');
     output(`chmod 644 '${at}/d/f'`); // changes nothing
     const [log] = fs.readdirSync(join(place.root, 'mounts')).filter((name) => name.endsWith('.log'));
     expect(fs.readFileSync(join(place.root, 'mounts', log!), 'utf8')).toMatch(/keeps its size.*\(EFBIG/);
