@@ -51,6 +51,8 @@ export interface FuseSessionOptions {
   readonly onWire?: (line: string) => void;
   /** What the file system posts. */
   readonly onMessage?: (message: unknown) => void;
+  /** Whether onReport also hears, once a kind, why calls were refused: who made them sees an errno only. Default false. */
+  readonly tellRefusals?: boolean;
   /** Errors that were survived (a handler's bug, a failed notification). Default: one line on stderr. */
   readonly onReport?: (error: Error) => void;
 }

@@ -84,7 +84,7 @@ class Session implements FuseSession {
       mountpoint: this.mountpoint,
       connection: options.connection ?? {},
       wire: options.onWire !== undefined,
-      tellRefusals: options.onReport !== undefined,
+      tellRefusals: options.tellRefusals ?? false,
       control: this.control.memory,
       signal: this.control.signal,
     };

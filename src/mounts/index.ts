@@ -16,5 +16,6 @@ export { isDaemon, passOnReadiness, sayFailed, startDaemon } from './daemon/back
 export { type MountRecord, MountRecords, type OwnRecord } from './daemon/records.js';
 export { type Served, serve } from './daemon/serve.js';
 export { FamfsMount, type FamfsMountOptions, mountFamfsAt } from './famfs/mount.js';
+export { mustNotHideState } from './places.js';
 export { mountSysfsAt, type SysfsMountOptions } from './sysfs/mount.js';
 export { runInNamespace } from './sysfs/namespace.js';

@@ -83,6 +83,7 @@ describe('mountinfo', () => {
         source: 'udax#1',
         type: 'fuse.udax',
         connectionId: 47,
+        device: '0:47',
         readOnly: true,
         options: ['ro', 'nosuid', 'rw', 'user_id=0'],
       },

@@ -59,9 +59,32 @@ describe(`a mount${because}`, () => {
     face = directoryFace(root);
   });
   afterAll(() => place?.close());
-  runs([...everywhere, ...famfsRules, ...onDirectories, ...mountOnly], () => face, skip);
+  runs([...everywhere, ...onDirectories], () => face, skip);
   runsChecks(
-    ['reading', 'alike', 'famfsOnly'],
+    ['reading', 'alike'],
+    () => face,
+    () => root,
+    skip,
+  );
+});
+
+describe(`a mount that publishes at close${because}`, () => {
+  const skip = noMounts !== '';
+  let place: Place;
+  let face: DirectoryFace;
+  let root: string;
+  beforeAll(() => {
+    if (skip) return;
+    place = new Place();
+    place.makeVolume('512MiB');
+    chmodSync(place.directory, 0o755);
+    root = place.mount('dax0.0', '--allow-other');
+    face = directoryFace(root);
+  });
+  afterAll(() => place?.close());
+  runs([...famfsRules, ...mountOnly], () => face, skip);
+  runsChecks(
+    ['famfsOnly'],
     () => face,
     () => root,
     skip,

@@ -43,11 +43,12 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
 
   it('takes cp -r, mkdir and tar x, and the library reads what they wrote', () => {
     const source = sourceTree();
-    const at = place.mount();
+    const at = place.mount('dax0.0', '--settle', '600');
     output(`cp -r '${source}' '${at}/copied'`);
     output(`mkdir -p '${at}/untarred' && tar -C '${source}' -cf - . | tar -C '${at}/untarred' -xf -`);
     expect(sums(`${at}/copied`)).toBe(sums(source));
     expect(sums(`${at}/untarred`)).toBe(sums(source));
+    expect(place.udax('umount', at).status).toBe(0);
     const volume = place.volume();
     expect(volume.stat('/copied/deep/d').size).toBe(3 * MIB + 5);
     expect(volume.stat('/untarred/a').mode).toBe(0o444);

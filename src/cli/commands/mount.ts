@@ -1,7 +1,13 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { resolveMountpoint, unmountFuse } from '../../fuse/index.js';
+import {
+  fuseMountAt,
+  fuseMountState,
+  listFuseMounts,
+  resolveMountpoint,
+  unmountFuse,
+} from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { isDeviceName, openMachine } from '../../machine/index.js';
 import {
@@ -10,6 +16,7 @@ import {
   MountRecords,
   mountFamfsAt,
   mountSysfsAt,
+  mustNotHideState,
   type Served,
   serve,
   startDaemon,
@@ -78,6 +85,7 @@ function settleTime(seconds: string | undefined): number | undefined {
 function common(context: Context, flags: MountFlags) {
   return {
     allowOther: flags.allowOther ?? false,
+    tellRefusals: isDaemon(), // into its log; a terminal is for other things
     onReport: (error: Error) => context.output.note(`udax: ${error.message}`),
     ...(flags.wirelog && { onWire: (line: string) => context.output.note(line) }),
   };
@@ -91,13 +99,8 @@ async function mountInBackgroundOrHere(
   mountHere: () => Promise<Served>,
 ): Promise<void> {
   const records = new MountRecords(context.root);
-  const mounted = records.at(about.mountpoint);
-  if (mounted) {
-    fail(
-      'EBUSY',
-      `${mounted.mountpoint} has ${mounted.what} mounted already, by pid ${mounted.pid}: udax umount it first`,
-    );
-  }
+  mustNotHideState(about.mountpoint, context.root);
+  await mustNotBeMounted(records, about.mountpoint);
   if (flags.foreground || isDaemon()) {
     await serve(records, about, mountHere, context.interruptible(), (mountpoint) =>
       context.output.note(`${about.what} is at ${mountpoint}; Ctrl-C or udax umount ends it`),
@@ -105,6 +108,8 @@ async function mountInBackgroundOrHere(
     return;
   }
   if (flags.wirelog) throw new UsageError('--wirelog shows messages as they pass: it needs -f');
+  const dead = await records.takeDead(about.mountpoint);
+  if (dead?.lastWords) context.output.note(`udax: what was mounted there before is gone: ${dead.lastWords}`);
   records.prepare();
   const command = about.kind === 'famfs' ? 'mount' : 'sysfs';
   const options = [
@@ -116,23 +121,94 @@ async function mountInBackgroundOrHere(
     ...(flags.settle === undefined ? [] : ['--settle', flags.settle]),
   ];
   const argv = [process.argv[1]!, ...globalWords(context), command, ...options, '--', ...words];
-  const { pid } = await startDaemon(argv, records.logPath(about.mountpoint));
-  const mountpoint = resolveMountpoint(about.mountpoint);
+  const { pid, mountpoint } = await startDaemon(argv, records.logPath(about.mountpoint));
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
+}
+
+/** The kernel's table says what is mounted; a record says by whom. */
+async function mustNotBeMounted(records: MountRecords, directory: string): Promise<void> {
+  const mount = fuseMountAt(directory);
+  if (mount?.type !== 'fuse.udax' || (await fuseMountState(directory)) === 'dead') return;
+  const { mountpoint, source } = mount;
+  const record = records.at(directory);
+  const by = record ? `, by pid ${record.pid}` : '';
+  fail(
+    'EBUSY',
+    `${mountpoint} has ${record?.what ?? source} mounted already${by}: udax umount ${mountpoint} first`,
+    {
+      path: mountpoint,
+    },
+  );
 }
 
 /** `udax umount` */
 export async function umount(context: Context, [directory = '']: string[], flags: { force?: boolean }) {
   const records = new MountRecords(context.root);
-  const record = records.at(directory);
-  const found = await unmountFuse(directory, { whenBusy: flags.force ? 'abort' : 'fail' });
-  if (record) await daemonEnd(records, record, flags.force ?? false);
   const mountpoint = resolveMountpoint(directory);
-  context.show({ mountpoint, found, ...(record && { pid: record.pid }) }, () =>
-    found === 'dead'
-      ? `${mountpoint}: removed the mount of a daemon that was gone`
-      : `${mountpoint} is unmounted`,
+  const isForced = flags.force ?? false;
+  const record = records.at(directory);
+  if (fuseMountAt(directory) === null) {
+    await endDetached(context, records, mountpoint, record, isForced);
+    return;
+  }
+  const found = await unmountFuse(directory, { whenBusy: isForced ? 'abort' : 'fail' });
+  if (record) await daemonEnd(records, record, isForced);
+  const dead = await records.takeDead(directory);
+  context.show(
+    { mountpoint, found, ...((record ?? dead?.record) && { pid: (record ?? dead!.record).pid }) },
+    () =>
+      found === 'dead'
+        ? `${mountpoint}: removed the mount of a daemon that was gone${dead?.lastWords ? `: ${dead.lastWords}` : ''}`
+        : `${mountpoint} is unmounted`,
   );
+}
+
+/** Nothing is mounted there: what records say is told, cleaned up, and with force ended. */
+async function endDetached(
+  context: Context,
+  records: MountRecords,
+  mountpoint: string,
+  record: MountRecord | undefined,
+  isForced: boolean,
+): Promise<void> {
+  if (record === undefined) {
+    const dead = await records.takeDead(mountpoint);
+    const words = dead ? ` any more: ${dead.lastWords ?? `its daemon (pid ${dead.record.pid}) is gone`}` : '';
+    fail('EINVAL', `${mountpoint} is not mounted${words} (findmnt -t fuse.udax lists what is)`, {
+      path: mountpoint,
+    });
+  }
+  const { pid } = record;
+  if (isMountedFor(pid, mountpoint)) {
+    fail(
+      'EINVAL',
+      `${mountpoint} is not mounted here but in another mount namespace, that of its daemon: nsenter -t ${pid} -m udax umount ${mountpoint}`,
+      { path: mountpoint },
+    );
+  }
+  if (!isForced) {
+    fail(
+      'EINVAL',
+      `${mountpoint} is not mounted any more (umount -l?): its daemon (pid ${pid}) goes on for those who have files of it ` +
+        `open, and ends with the last of them; udax umount -f ${mountpoint} ends it now`,
+      { path: mountpoint },
+    );
+  }
+  process.kill(pid, 'SIGTERM'); // its record is locked, so it is this process that lives
+  await daemonEnd(records, record, false);
+  context.show(
+    { mountpoint, found: 'detached', pid },
+    () => `${mountpoint}: ended the daemon of a mount that was taken away`,
+  );
+}
+
+/** Whether a process sees a FUSE mount on a directory. */
+function isMountedFor(pid: number, mountpoint: string): boolean {
+  try {
+    return listFuseMounts(`/proc/${pid}/mountinfo`).some((mount) => mount.mountpoint === mountpoint);
+  } catch {
+    return false; // it has ended
+  }
 }
 
 /**

@@ -16,7 +16,7 @@ import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './
 import { Inode } from './inode.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
-import type { FamfsDevice } from './types.js';
+import type { FamfsDevice, MountOptions } from './types.js';
 
 const LOG_STEP_BYTES = 2 ** 20;
 /** Whether the file system is still the one that was mounted is asked again when the answer is older than this, ms. */
@@ -58,10 +58,14 @@ export class MountedFamfs implements HolderOperations {
   /** The mounted famfs of a device, made when there is none. One use; leave() ends it. */
   static on(
     device: FamfsDevice,
-    { salvage = false, ...patience }: { salvage?: boolean } & LockPatience = {},
+    {
+      salvage = false,
+      purpose = 'mount',
+      ...patience
+    }: Pick<MountOptions, 'salvage' | 'purpose'> & LockPatience = {},
   ): MountedFamfs {
     const { holder } = device.dax;
-    const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, salvage);
+    const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, salvage, purpose);
     if (mounted.isSalvage && !salvage) {
       fail(
         'EBUSY',
@@ -76,8 +80,8 @@ export class MountedFamfs implements HolderOperations {
     return mounted;
   }
 
-  static #mount(device: FamfsDevice, salvage: boolean): MountedFamfs {
-    const hold = device.hold('mount');
+  static #mount(device: FamfsDevice, salvage: boolean, purpose: string): MountedFamfs {
+    const hold = device.hold(purpose);
     try {
       return new MountedFamfs(device, hold, salvage);
     } catch (error) {
@@ -135,9 +139,13 @@ export class MountedFamfs implements HolderOperations {
    */
   check(): void {
     if (this.#isDead || this.device.dax !== this.dax || !this.dax.alive) {
-      fail('ENXIO', `${this.device.name} was disabled under its volume: enable it, then mount again`, {
-        path: this.device.name,
-      });
+      fail(
+        'ENXIO',
+        `${this.device.name} was disabled under its volume: put it into famfs mode again (udax reconfigure-device -m famfs ${this.device.name}), then mount it`,
+        {
+          path: this.device.name,
+        },
+      );
     }
     if (this.#stale) throw this.#stale;
     if (Date.now() - this.#lookedAt > LOOK_MS) this.assertSameFileSystem();

@@ -40,6 +40,8 @@ export interface MountOptions extends LockPatience {
    * skipped, and told by `problems`. Read-only; what others publish later does not appear. Default false.
    */
   salvage?: boolean;
+  /** What is said of it to whoever is refused the device (udax holders); default `mount`. */
+  purpose?: string;
 }
 
 export interface MkdirOptions {

@@ -1,27 +1,48 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import { DaxError, type ErrnoCode, fail, isError } from '../../libc/index.js';
+import { DaxError, type ErrnoCode, fail, isError, makeOwnFile } from '../../libc/index.js';
 
 /** Names the descriptor through which a daemon tells its starter how it went. */
 const READY_DESCRIPTOR = 'UDAX_READY_FD';
 
+/** What a daemon says of itself when it serves. */
+export interface Readiness {
+  readonly pid: number;
+  readonly mountpoint: string;
+}
+
 /** What a daemon says, once. */
 type Word =
-  | { readonly ready: unknown }
+  | { readonly ready: Readiness }
   | { readonly error: { readonly code: string; readonly message: string } };
 
 /**
- * Starts a program as a daemon: its own session, in /, output into a log. Resolves when it has said that it is ready.
+ * The parent of a daemon: a shell (under 1 MiB) that outlives it, because who is ended by SIGBUS or SIGKILL cannot say so himself.
+ * Descriptor 3 is the daemon's: the starter waits until everybody has closed it.
+ */
+const WATCH = `"$@" & pid=$!
+exec 3>&-
+wait $pid; status=$?
+[ $status -eq 0 ] && exit 0
+at=$(date '+%F %T')
+if [ $status -le 128 ]; then echo "udax: the daemon (pid $pid) ended with status $status at $at" >&2; exit $status; fi
+signal=SIG$(kill -l $((status - 128)))
+why=
+[ $signal = SIGBUS ] && why=": memory it had mapped is not there any more (was the file behind it cut?)"
+echo "udax: the daemon (pid $pid) was ended by $signal at $at$why" >&2
+exit $status`;
+const LOG_MODE = 0o600;
+
+/**
+ * Starts a program as a daemon: its own session, in /, output into a log, where its end is told too. Resolves when it has said that it is ready.
  * @param argv program arguments for this Node; the program calls sayReady() or sayFailed()
- * @returns its pid and what it said
+ * @returns what it said
  * @throws DaxError what it said it failed with; EIO when it ended without a word (the log is named)
  */
-export async function startDaemon(
-  argv: readonly string[],
-  logPath: string,
-): Promise<{ pid: number; said: unknown }> {
-  const log = fs.openSync(logPath, 'w');
-  const child = spawn(process.execPath, [...argv], {
+export async function startDaemon(argv: readonly string[], logPath: string): Promise<Readiness> {
+  fs.rmSync(logPath, { force: true }); // an earlier daemon that still serves goes on with its own
+  const log = makeOwnFile(logPath, LOG_MODE);
+  const child = spawn('/bin/sh', ['-c', WATCH, 'udax', process.execPath, ...argv], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log, 'pipe'],
@@ -42,7 +63,7 @@ export async function startDaemon(
     throw new DaxError(word.error.code as ErrnoCode, word.error.message);
   }
   child.unref();
-  return { pid: child.pid!, said: word.ready };
+  return word.ready;
 }
 
 async function lastWord(stream: NodeJS.ReadableStream): Promise<string> {
@@ -70,7 +91,7 @@ export function passOnReadiness(): void {
 }
 
 /** Lets the starter go on. Does nothing when nobody waits. */
-export function sayReady(what: unknown): void {
+export function sayReady(what: Readiness): void {
   say({ ready: what });
 }
 

@@ -1,7 +1,16 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { resolveMountpoint } from '../../fuse/index.js';
-import { asDaxError, hasCode, makeDirectories, ofdLock } from '../../libc/index.js';
+import {
+  asDaxError,
+  hasCode,
+  isSameFile,
+  makeDirectories,
+  makeOwnFile,
+  ofdLock,
+  openOwnFile,
+} from '../../libc/index.js';
 
 /** What the state directory knows of one mount. */
 export interface MountRecord {
@@ -16,13 +25,28 @@ export interface MountRecord {
 
 /** A record of this process; it says so as long as the process lives. */
 export interface OwnRecord {
-  /** Idempotent. */
-  remove(): void;
+  /** Idempotent. @param options keepLog: there is something in it that somebody should read */
+  remove(options?: { keepLog?: boolean }): void;
 }
+
+/** What a daemon left that ended without taking its mount down. */
+export interface DeadRecord {
+  readonly record: MountRecord;
+  /** How it ended, where its log says it. */
+  readonly lastWords: string | null;
+}
+
+const MODE = 0o600;
+/** What the parent of a daemon writes into its log, and how long it may take to. */
+const END = /^udax: the daemon \(pid \d+\) (?:was )?ended /;
+const LAST_WORDS_MS = 1000;
+/** Lines that tell of errors. */
+const REASON = /^(?:udax|\w*Error(?: \[\w+\])?): /;
 
 /**
  * ROOT/mounts/: one small file a mount, locked by the process that serves it. A file that nobody locks is of a daemon that was
- * killed: whoever meets it removes it.
+ * killed: its end is told, and the file removed, by whoever mounts or unmounts there next. Whether something is mounted is the
+ * kernel's to say (mountinfo), not that of a record: a mount can be taken down by anybody.
  */
 export class MountRecords {
   readonly #directory: string;
@@ -55,41 +79,85 @@ export class MountRecords {
       mountpoint: resolveMountpoint(mountpoint),
       ...(keeper !== undefined && { keeper }),
     };
-    const path = join(this.#directory, `${fileName(record.mountpoint)}.json`);
+    const path = this.#path(record.mountpoint);
     // Under another name first: the file is seen with its lock and its text, or not at all.
     const born = `${path}.${process.pid}`;
-    const fd = fs.openSync(born, 'wx+');
+    fs.rmSync(born, { force: true }); // of a process that died here
+    const fd = makeOwnFile(born, MODE);
     ofdLock(fd, 'exclusive');
     fs.writeSync(fd, `${JSON.stringify(record)}\n`);
+    this.#setAside(path);
     fs.renameSync(born, path);
     let isThere = true;
     return {
-      remove: () => {
+      remove: ({ keepLog = false } = {}) => {
         if (!isThere) return;
         isThere = false;
-        fs.rmSync(path, { force: true });
-        fs.rmSync(this.logPath(record.mountpoint), { force: true });
+        this.#removeOwn(path, fd, keepLog);
         fs.closeSync(fd);
       },
     };
   }
 
-  /** Mounts that live processes serve. Removes what the dead left. */
+  /** A daemon whose mount was taken away (umount -l) still serves who has files open: its record goes on under its pid. */
+  #setAside(path: string): void {
+    const other = read(path);
+    if (other?.isAlive) fs.renameSync(path, path.replace(/json$/, `${other.record.pid}.json`));
+  }
+
+  /** What lies under our name may be another's by now, with its log. */
+  #removeOwn(path: string, fd: number, keepLog: boolean): void {
+    const own = fs.fstatSync(fd);
+    for (const name of [path, path.replace(/json$/, `${process.pid}.json`)]) {
+      const there = fs.lstatSync(name, { throwIfNoEntry: false });
+      if (there === undefined || !isSameFile(there, own)) continue;
+      fs.rmSync(name, { force: true });
+      if (name === path && !keepLog) fs.rmSync(logOf(path), { force: true });
+    }
+  }
+
+  /** Mounts that live processes serve, whether or not they can be seen from here. */
   list(): MountRecord[] {
-    let names: string[];
+    return this.#names().flatMap((name) => {
+      const found = read(join(this.#directory, name));
+      return found?.isAlive ? [found.record] : [];
+    });
+  }
+
+  /** The live record of a mountpoint; of several, the one that mounted last. */
+  at(mountpoint: string): MountRecord | undefined {
+    const wanted = resolveMountpoint(mountpoint);
+    const last = read(this.#path(wanted));
+    if (last?.isAlive) return last.record;
+    return this.list().find((record) => record.mountpoint === wanted);
+  }
+
+  /** Takes away what a daemon left that was killed while it served a mountpoint. */
+  async takeDead(mountpoint: string): Promise<DeadRecord | undefined> {
+    const path = this.#path(resolveMountpoint(mountpoint));
+    const found = read(path);
+    if (found === undefined || found.isAlive) return undefined;
+    const log = logOf(path);
+    const lastWords = await lastWordsIn(log);
+    fs.rmSync(path, { force: true });
+    fs.rmSync(log, { force: true });
+    return { record: found.record, lastWords };
+  }
+
+  #names(): string[] {
     try {
-      names = fs.readdirSync(this.#directory).filter((name) => name.endsWith('.json'));
+      return fs
+        .readdirSync(this.#directory)
+        .filter((name) => name.endsWith('.json'))
+        .sort();
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return [];
       throw error;
     }
-    return names.sort().flatMap((name) => readIfAlive(join(this.#directory, name)));
   }
 
-  /** The live record of a mountpoint. */
-  at(mountpoint: string): MountRecord | undefined {
-    const wanted = resolveMountpoint(mountpoint);
-    return this.list().find((record) => record.mountpoint === wanted);
+  #path(mountpoint: string): string {
+    return join(this.#directory, `${fileName(mountpoint)}.json`);
   }
 }
 
@@ -97,21 +165,69 @@ function fileName(mountpoint: string): string {
   return encodeURIComponent(resolveMountpoint(mountpoint)).slice(-200);
 }
 
-function readIfAlive(path: string): MountRecord[] {
+function logOf(path: string): string {
+  return path.replace(/\.json$/, '.log');
+}
+
+/** Undefined: there is none, or it is none of ours. */
+function read(path: string): { record: MountRecord; isAlive: boolean } | undefined {
   let fd: number;
   try {
-    fd = fs.openSync(path, 'r');
+    fd = openOwnFile(path, { writable: false });
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
+    if (hasCode(error, 'ENOENT', 'ELOOP', 'EINVAL', 'EISDIR')) return undefined;
     throw error;
   }
   try {
-    if (ofdLock(fd, 'shared')) {
-      fs.rmSync(path, { force: true });
-      fs.rmSync(path.replace(/\.json$/, '.log'), { force: true });
-      return [];
-    }
-    return [JSON.parse(fs.readFileSync(fd, 'utf8')) as MountRecord];
+    const isAlive = !ofdLock(fd, 'shared');
+    const record = parse(fs.readFileSync(fd, 'utf8'));
+    return record === null ? undefined : { record, isAlive };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function parse(text: string): MountRecord | null {
+  try {
+    const { pid, kind, what, mountpoint, keeper } = JSON.parse(text) as Partial<MountRecord>;
+    const isRecord = Number.isSafeInteger(pid) && typeof what === 'string' && typeof mountpoint === 'string';
+    if (!isRecord || (kind !== 'famfs' && kind !== 'sysfs')) return null;
+    return { pid: pid!, kind, what, mountpoint, ...(typeof keeper === 'number' && { keeper }) };
+  } catch {
+    return null; // damaged: nobody can be found by it
+  }
+}
+
+/** Null: there is no log, since the process ran in a terminal, or nothing came. */
+async function lastWordsIn(log: string): Promise<string | null> {
+  const deadline = performance.now() + LAST_WORDS_MS;
+  for (;;) {
+    const lines = linesOf(log);
+    const end = lines?.findLast((line) => END.test(line));
+    if (end !== undefined)
+      return [end.replace(/^udax: /, ''), reasonIn(lines!, end)].filter(Boolean).join(': ');
+    if (lines === null || performance.now() > deadline) return null;
+    await pause(20); // its parent is about to write
+  }
+}
+
+/** Who ended with a status has said why. */
+function reasonIn(lines: readonly string[], end: string): string {
+  const said = / with status /.test(end)
+    ? lines.findLast((line) => line !== end && REASON.test(line))
+    : undefined;
+  return said?.replace(/^udax: /, '') ?? '';
+}
+
+function linesOf(log: string): string[] | null {
+  let fd: number;
+  try {
+    fd = openOwnFile(log, { writable: false });
+  } catch {
+    return null;
+  }
+  try {
+    return fs.readFileSync(fd, 'utf8').trim().split('\n');
   } finally {
     fs.closeSync(fd);
   }

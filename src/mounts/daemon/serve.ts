@@ -37,7 +37,7 @@ export async function serve(
   else signal.addEventListener('abort', end, { once: true });
   const { error } = await served.closed;
   signal.removeEventListener('abort', end);
-  record.remove();
+  record.remove({ keepLog: error !== undefined });
   if (error) throw error;
 }
 

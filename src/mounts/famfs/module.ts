@@ -1,7 +1,9 @@
 /** What the session's worker loads: opens the device there and makes the file system over its volume. */
+import { existsSync, readlinkSync } from 'node:fs';
 import { mountFamfsOn } from '../../famfs/index.js';
 import type { FuseFileSystem, FuseHost } from '../../fuse/index.js';
-import { openDevice } from '../../machine/index.js';
+import { type MachineDevice, openDevice } from '../../machine/index.js';
+import { mustNotHideMemory } from '../places.js';
 import { FamfsFileSystem } from './file-system.js';
 import type { FamfsMountData } from './mount.js';
 import { timesOf } from './times.js';
@@ -20,7 +22,17 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
     ...(readOnly && { writable: false }),
   });
   try {
-    const volume = mountFamfsOn(opened, { readOnly, clientWrites, lockWaitMs, ...(role && { role }) });
+    const at = host.mountpoint;
+    const purpose = `mount at ${at}, ended by: udax umount ${at}`;
+    const volume = mountFamfsOn(opened, {
+      readOnly,
+      clientWrites,
+      lockWaitMs,
+      purpose,
+      ...(role && { role }),
+    });
+    const memory = memoryOf(opened);
+    if (memory !== null) mustNotHideMemory(at, memory);
     const times = timesOf(opened.reservations, volume.superblock.uuid);
     const options = { times, settleMilliseconds };
     const fileSystem = new FamfsFileSystem(volume, host, () => opened.close(), options);
@@ -30,4 +42,12 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
     opened.close();
     throw error;
   }
+}
+
+/** The path of what is behind the start of a device; null where it has none. */
+function memoryOf({ dax }: MachineDevice): string | null {
+  const { hpa } = dax.directAccess(0, 1, 'recovery');
+  const { fd } = dax.memory.locate(hpa, 1)[0]!.backing;
+  const path = readlinkSync(`/proc/self/fd/${fd}`);
+  return existsSync(path) ? path : null;
 }

@@ -9,6 +9,7 @@ import {
 } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
+import { mustNotHideState } from '../places.js';
 import type { FamfsQuestion } from './file-system.js';
 
 /** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
@@ -48,6 +49,8 @@ export interface FamfsMountOptions {
   onWire?: (line: string) => void;
   /** Errors that were survived; default: a line on stderr. */
   onReport?: (error: Error) => void;
+  /** Whether onReport also hears, once a kind, why calls were refused. Default false. */
+  tellRefusals?: boolean;
 }
 
 /** What the worker gets (structured clone). */
@@ -122,7 +125,8 @@ export class FamfsMount {
 /**
  * Mounts the famfs on a device as a directory: any program reads its files, from the one memory.
  * @param device a name (`dax0.0`), a device node or an image file
- * @throws DaxError as mountFamfs() for the device; ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights
+ * @throws DaxError as mountFamfs() for the device; ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights;
+ *   EBUSY it would hide the state directory or the memory
  */
 export async function mountFamfsAt(
   device: string,
@@ -135,9 +139,11 @@ export async function mountFamfsAt(
     fail('EINVAL', `settleMilliseconds is ${settleMilliseconds}: it is a time, 0 or longer`);
   const where = isDeviceName(device) ? device : resolve(device);
   const root = absoluteRoot(options.root ?? defaultRoot());
+  const stateDirectory = options.stateDirectory ?? stateDirectoryOf(root);
+  mustNotHideState(mountpoint, stateDirectory);
   const data: FamfsMountData = {
     root,
-    stateDirectory: options.stateDirectory ?? stateDirectoryOf(root),
+    stateDirectory,
     device: where,
     readOnly,
     clientWrites,
@@ -164,6 +170,7 @@ export async function mountFamfsAt(
     fileSystem: { moduleUrl: workerFile('module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
+    tellRefusals: options.tellRefusals ?? false,
   });
   return new FamfsMount(session);
 }

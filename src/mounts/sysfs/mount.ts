@@ -1,5 +1,6 @@
 import { type FuseSession, startSession, workerFile } from '../../fuse/index.js';
 import { absoluteRoot, defaultRoot } from '../../machine/index.js';
+import { mustNotHideState } from '../places.js';
 import type { SysfsMessage } from './file-system.js';
 
 export interface SysfsMountOptions {
@@ -10,6 +11,8 @@ export interface SysfsMountOptions {
   by?: 'mount' | 'fusermount3';
   onWire?: (line: string) => void;
   onReport?: (error: Error) => void;
+  /** Whether onReport also hears, once a kind, why calls were refused. Default false. */
+  tellRefusals?: boolean;
 }
 
 /** What the worker gets (structured clone). */
@@ -28,6 +31,7 @@ export async function mountSysfsAt(
 ): Promise<FuseSession> {
   const { allowOther = false, by, onWire, onReport } = options;
   const data: SysfsMountData = { root: absoluteRoot(options.root ?? defaultRoot()) };
+  mustNotHideState(mountpoint, data.root);
   return startSession({
     mountpoint,
     mount: { source: 'udax-sysfs', subtype: 'udax', allowOther, defaultPermissions: true, ...(by && { by }) },
@@ -35,6 +39,7 @@ export async function mountSysfsAt(
     fileSystem: { moduleUrl: workerFile('module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
+    tellRefusals: options.tellRefusals ?? false,
   });
 }
 
