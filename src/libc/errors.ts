@@ -18,7 +18,7 @@ codeByErrno.set(95, 'EOPNOTSUPP');
 /** The positive errno number of a code (`EBUSY` is 16). */
 export function errnoOf(code: ErrnoCode): number {
   const number = errnoByCode.get(code);
-  if (number === undefined) throw new Error(`unknown errno name ${code}`);
+  if (number === undefined) fail('EINVAL', `${String(code)} is no errno name of this host`);
   return number;
 }
 

@@ -4,6 +4,7 @@
  * event loop. Commands, which have no event loop to keep, ask for more; what can wait without blocking does (waitForLockLater).
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { throwIfAborted } from './abort.js';
 import { hasCode } from './errors.js';
 import { ofdLock } from './files.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
@@ -62,7 +63,7 @@ export function waitForLock(attempt: () => boolean, what: string, patience: Lock
 /**
  * The same without blocking the event loop.
  * @returns false when the time is over (30 s by default)
- * @throws the signal's reason once it is aborted
+ * @throws AbortError
  */
 export async function waitForLockLater(
   attempt: () => boolean,
@@ -70,14 +71,14 @@ export async function waitForLockLater(
 ): Promise<boolean> {
   const deadline = performance.now() + lockWaitMs;
   for (let pauseMs = 1; !attempt(); pauseMs = Math.min(pauseMs * 1.5, LONGEST_LATER_PAUSE_MS)) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     if (performance.now() > deadline) return false;
     try {
       await pause(pauseMs, undefined, signal ? { signal } : {});
     } catch (error) {
       if (!hasCode(error, 'ABORT_ERR')) throw error;
     }
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
   }
   return true;
 }

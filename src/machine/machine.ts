@@ -1,6 +1,18 @@
 import type { Bus, DevDax } from '../dax/index.js';
 import { systemUuid } from '../famfs/index.js';
-import { fail, patienceIn } from '../libc/index.js';
+import {
+  callback,
+  checkMethods,
+  fail,
+  flag,
+  integer,
+  number,
+  optional,
+  options,
+  patienceIn,
+  size,
+  text,
+} from '../libc/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import { describeDevice, describePoison, describeRegion, physicalPieces } from './describe.js';
 import { NamedDevice } from './device.js';
@@ -340,3 +352,44 @@ export class Machine implements DaxMachine {
     }
   }
 }
+
+const force = optional(options({ force: optional(flag) }));
+const name = { name: text };
+const sizeAndAlign = optional(options({ size: optional(size), align: optional(size) }));
+
+checkMethods(Machine, {
+  view: { read: callback },
+  change: { apply: callback },
+  createRegion: {
+    options: options({
+      size,
+      align: optional(size),
+      backing: optional(text),
+      offset: optional(size),
+      type: optional(text),
+      static: optional(flag),
+      sparse: optional(flag),
+      coherent: optional(flag),
+      targetNode: optional(number),
+    }),
+  },
+  destroyRegion: { id: integer(), options: force },
+  region: { id: integer() },
+  deviceInfo: name,
+  createDevice: { region: integer(), options: sizeAndAlign },
+  destroyDevice: { ...name, options: force },
+  enable: name,
+  disable: { ...name, options: force },
+  reconfigure: {
+    ...name,
+    mode: text,
+    options: optional(options({ force: optional(flag), online: optional(flag) })),
+  },
+  onlineMemory: { ...name, options: optional(options({ movable: optional(flag) })) },
+  offlineMemory: name,
+  device: name,
+  openDax: { ...name, options: optional(options({ writable: optional(flag) })) },
+  node: { id: integer() },
+  memoryFailure: { at: options({ device: text, offset: number, length: optional(number) }) },
+  holders: { device: optional(text) },
+});

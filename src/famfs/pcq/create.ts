@@ -1,5 +1,13 @@
 /** Making a queue: both files, each with its header, the magic last: whoever opens it sees it whole or not at all. */
-import { fail } from '../../libc/index.js';
+import {
+  checkArguments,
+  fail,
+  number,
+  optional,
+  text,
+  u32,
+  options as wantedOptions,
+} from '../../libc/index.js';
 import { type Fields, type Struct, type Values, writeStruct } from '../media/struct.js';
 import { viewOf } from '../media/superblock.js';
 import type { Volume } from '../volume/index.js';
@@ -12,6 +20,15 @@ import {
   PCQ_PRODUCER_MAGIC,
   producerLayout,
 } from './layout.js';
+import { aVolume } from './open.js';
+
+const createOptions = wantedOptions({
+  nbuckets: number,
+  bucketSize: number,
+  mode: optional(u32),
+  uid: optional(u32),
+  gid: optional(u32),
+});
 
 export interface CreateQueueOptions {
   /** Slots; one is always empty, so nbuckets - 1 messages fit. */
@@ -31,6 +48,11 @@ export interface CreateQueueOptions {
  * lack of space
  */
 export function createQueue(volume: Volume, path: string, options: CreateQueueOptions): void {
+  checkArguments('createQueue', [volume, path, options], {
+    volume: aVolume,
+    path: text,
+    options: createOptions,
+  });
   const { nbuckets, bucketSize, mode = 0o644 } = options;
   checkGeometry(nbuckets, bucketSize);
   const consumer = consumerPath(path);

@@ -1,4 +1,13 @@
-import { fail } from '../../libc/index.js';
+import {
+  checkArguments,
+  fail,
+  flag,
+  objectWith,
+  oneOf,
+  optional,
+  text,
+  options as wantedOptions,
+} from '../../libc/index.js';
 import type { FileLock, Volume, VolumeFile } from '../volume/index.js';
 import {
   consumerLayout,
@@ -14,13 +23,19 @@ import type { QueueInfo, QueueOptions } from './types.js';
 const PRODUCER_INDEX = producerLayout.fields.producerIndex;
 const CONSUMER_INDEX = consumerLayout.fields.consumerIndex;
 
+const openOptions = wantedOptions({ role: oneOf('producer', 'consumer', 'both'), framed: optional(flag) });
+/** A Volume, of whichever copy of the package. */
+export const aVolume = objectWith('a volume', 'statfs', 'create');
+
 /**
  * Opens a queue as its producer, its consumer, or both (mirrors the roles of C's pcq).
  * The two ends may be on two hosts: one that is a client mounts with `clientWrites`.
  * @throws DaxError ENOENT; EINVAL no queue; EBADMSG damaged; EROFS on a volume that takes no stores; EBUSY another
  * process of this host is that end already
  */
-export function openQueue(volume: Volume, path: string, { role }: QueueOptions): Queue {
+export function openQueue(volume: Volume, path: string, options: QueueOptions): Queue {
+  checkArguments('openQueue', [volume, path, options], { volume: aVolume, path: text, options: openOptions });
+  const { role, framed = false } = options;
   const opened: VolumeFile[] = [];
   const locks: FileLock[] = [];
   try {
@@ -32,7 +47,7 @@ export function openQueue(volume: Volume, path: string, { role }: QueueOptions):
     const { nbuckets, bucketSize, bucketArrayOffset } = headersOf(producerFile, consumerFile).producer;
     if (role !== 'consumer') locks.push(takeEnd(producerFile, PRODUCER_INDEX, 'producer'));
     if (role !== 'producer') locks.push(takeEnd(consumerFile, CONSUMER_INDEX, 'consumer'));
-    const parts = { path: producerFile.path, role, nbuckets, bucketSize, bucketArrayOffset };
+    const parts = { path: producerFile.path, role, framed, nbuckets, bucketSize, bucketArrayOffset };
     return new Queue({ ...parts, producerFile, consumerFile, locks });
   } catch (error) {
     for (const file of opened) file.close();
@@ -54,6 +69,7 @@ function takeEnd(file: VolumeFile, index: { offset: number; size: number }, role
 
 /** What a queue looks like, without being an end of it: reads only, also on clients. @throws DaxError as openQueue() */
 export function queueInfo(volume: Volume, path: string): QueueInfo {
+  checkArguments('queueInfo', [volume, path], { volume: aVolume, path: text });
   const producerFile = volume.open(path);
   try {
     const consumerFile = volume.open(consumerPath(path));

@@ -1,6 +1,15 @@
 import { crc32 } from 'node:zlib';
 import { MemoryBehind } from '../../fsdax/index.js';
-import { fail } from '../../libc/index.js';
+import {
+  abortSignal,
+  bytes,
+  checkMethods,
+  fail,
+  isBytes,
+  optional,
+  options,
+  throwIfAborted,
+} from '../../libc/index.js';
 import { GIB } from '../media/layout.js';
 import { isU64, viewOf } from '../media/superblock.js';
 import type { FileLock, VolumeFile } from '../volume/index.js';
@@ -18,6 +27,8 @@ const HIGH_WORD = 2 ** 32;
 /** A crc that fails once may be a message of a host whose stores are still on their way: C tries three times. */
 const TRIES = 3;
 const WINDOW_BYTES = GIB;
+/** A framed message begins with its length, 32 bits little endian. */
+const FRAME_BYTES = 4;
 
 /**
  * One end (or both) of a queue. put() and get() wait, tryPut() and tryGet() do not.
@@ -28,8 +39,12 @@ export class Queue {
   readonly role: QueueRole;
   readonly nbuckets: number;
   readonly bucketSize: number;
-  /** Bytes of every message. */
+  /** Bytes of every bucket's payload. */
   readonly payloadSize: number;
+  /** Bytes a message may have: payloadSize, or less by what a frame takes. */
+  readonly maxMessageSize: number;
+  /** Messages keep their length: see QueueOptions. */
+  readonly framed: boolean;
   readonly #producerFile: VolumeFile;
   readonly #consumerFile: VolumeFile;
   readonly #buckets: Uint8Array[];
@@ -53,6 +68,7 @@ export class Queue {
   constructor(parts: {
     path: string;
     role: QueueRole;
+    framed: boolean;
     nbuckets: number;
     bucketSize: number;
     bucketArrayOffset: number;
@@ -66,6 +82,8 @@ export class Queue {
     this.nbuckets = nbuckets;
     this.bucketSize = bucketSize;
     this.payloadSize = bucketSize - PCQ_TRAILER_BYTES;
+    this.framed = parts.framed;
+    this.maxMessageSize = this.payloadSize - (parts.framed ? FRAME_BYTES : 0);
     this.#producerFile = producerFile;
     this.#consumerFile = consumerFile;
     this.#locks = parts.locks;
@@ -109,14 +127,23 @@ export class Queue {
   /**
    * Puts one message; a shorter one is filled up with zeroes.
    * @returns false when the queue is full
-   * @throws DaxError EINVAL longer than payloadSize; EBADF not the producer; ENODEV, EBADMSG
+   * @throws DaxError EINVAL no Uint8Array, or longer than maxMessageSize; EBADF not the producer; ENODEV, EBADMSG
    */
   tryPut(message: Uint8Array): boolean {
     this.#checkRole('producer', 'put');
-    if (message.length > this.payloadSize) {
+    if (!isBytes(message)) {
       fail(
         'EINVAL',
-        `a message of ${message.length} bytes does not fit: ${this.path} holds ${this.payloadSize}`,
+        `a message of ${this.path} is a Uint8Array: encode text, and wrap the buffer of other arrays in one`,
+        {
+          path: this.path,
+        },
+      );
+    }
+    if (message.length > this.maxMessageSize) {
+      fail(
+        'EINVAL',
+        `a message of ${message.length} bytes does not fit: ${this.path} holds ${this.maxMessageSize}`,
         {
           path: this.path,
         },
@@ -136,27 +163,31 @@ export class Queue {
 
   /** Puts one message, waiting while the queue is full. @throws DaxError as tryPut(); AbortError */
   async put(message: Uint8Array, { signal }: WaitOptions = {}): Promise<void> {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     while (!this.tryPut(message)) await waitUntil(() => !this.isFull, signal);
   }
 
   /**
-   * Takes the next message: a copy, `payloadSize` bytes long; into `into` when that is given.
+   * Takes the next message: a copy, `payloadSize` bytes long (framed: as long as it was put); into `into` when that is given,
+   * of which the part that was filled is returned.
    * @returns null when the queue is empty
    * @throws DaxError EBADMSG when the message is damaged or out of sequence: it stays in the queue; EBADF, ENODEV
    */
   tryGet(into?: Uint8Array): Uint8Array | null {
     this.#checkRole('consumer', 'get');
-    if (into !== undefined && into.length < this.payloadSize) {
-      fail('EINVAL', `${into.length} bytes are too few for a message of ${this.path}: ${this.payloadSize}`, {
-        path: this.path,
-      });
+    if (into !== undefined && (!isBytes(into) || into.length < this.maxMessageSize)) {
+      fail(
+        'EINVAL',
+        `a message of ${this.path} goes into a Uint8Array of at least ${this.maxMessageSize} bytes`,
+        {
+          path: this.path,
+        },
+      );
     }
     const index = this.#consumerIndex();
     if (index === this.#producerIndex()) return null;
     this.#load(index);
-    const message = into ?? new Uint8Array(this.payloadSize);
-    message.set(this.#scratch.subarray(0, this.payloadSize));
+    const message = this.#take(into);
     this.#nextGetSeq++;
     storeU64(this.#consumerWords, CONSUMER_SEQ_WORD, this.#nextGetSeq);
     Atomics.store(this.#consumerWords, CONSUMER_INDEX_WORD, index + 1 === this.nbuckets ? 0 : index + 1);
@@ -166,7 +197,7 @@ export class Queue {
 
   /** Takes the next message, waiting while there is none. @throws DaxError as tryGet(); AbortError */
   async get({ signal }: WaitOptions = {}): Promise<Uint8Array> {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     for (;;) {
       const message = this.tryGet();
       if (message !== null) return message;
@@ -240,14 +271,38 @@ export class Queue {
 
   #store(index: number, message: Uint8Array): void {
     const { payloadSize } = this;
-    this.#scratch.set(message);
-    if (message.length < payloadSize) this.#scratch.fill(0, message.length, payloadSize);
+    const start = payloadSize - this.maxMessageSize;
+    if (this.framed) this.#scratchView.setUint32(0, message.length, true);
+    this.#scratch.set(message, start);
+    this.#scratch.fill(0, start + message.length, payloadSize);
     setU64(this.#scratchView, payloadSize, this.#nextPutSeq);
     setU64(this.#scratchView, this.bucketSize - PCQ_CRC_BYTES, crc32(this.#scratchCovered));
     this.#bucket(index).set(this.#scratch);
     if (this.#needsWriteBack) {
       this.#producerFile.writeBack(this.#bucketArrayOffset + index * this.bucketSize, this.bucketSize);
     }
+  }
+
+  /** The message in scratch. @throws DaxError EBADMSG a frame that cannot be: the other end does not frame */
+  #take(into: Uint8Array | undefined): Uint8Array {
+    let start = 0;
+    let length = this.payloadSize;
+    if (this.framed) {
+      start = FRAME_BYTES;
+      length = this.#scratchView.getUint32(0, true);
+      if (length > this.maxMessageSize) {
+        fail(
+          'EBADMSG',
+          `message ${this.#nextGetSeq} of ${this.path} is not framed: both ends must be opened alike`,
+          {
+            path: this.path,
+          },
+        );
+      }
+    }
+    const message = into === undefined ? new Uint8Array(length) : into.subarray(0, length);
+    message.set(this.#scratch.subarray(start, start + length));
+    return message;
   }
 
   /** The bucket into scratch, checked. @throws DaxError EBADMSG */
@@ -365,3 +420,8 @@ function setU64(view: DataView, at: number, value: number): void {
   view.setUint32(at, value % HIGH_WORD, true);
   view.setUint32(at + 4, Math.floor(value / HIGH_WORD), true);
 }
+
+checkMethods(Queue, {
+  put: { message: bytes, options: optional(options({ signal: optional(abortSignal) })) },
+  get: { options: optional(options({ signal: optional(abortSignal) })) },
+});

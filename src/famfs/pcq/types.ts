@@ -3,6 +3,11 @@ export type QueueRole = 'producer' | 'consumer' | 'both';
 export interface QueueOptions {
   /** Which end this process is. There may be one producer and one consumer at a time. */
   role: QueueRole;
+  /**
+   * Messages keep their length: each begins with it, 4 bytes inside the payload (media stay as C makes them). Both ends must be opened
+   * alike. Default false: what is got is always payloadSize bytes long.
+   */
+  framed?: boolean;
 }
 
 export interface WaitOptions {

@@ -1,5 +1,6 @@
 /** Waiting for the other side of a queue: a short spin, then turns of the event loop, then a millisecond at a time. */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
+import { hasCode, throwIfAborted } from '../../libc/index.js';
 
 const SPINS = 100;
 /** Turns that take a microsecond or two each: the other side answers within them when it is awake. */
@@ -13,8 +14,17 @@ const PAUSE_MS = 1;
 export async function waitUntil(isReady: () => boolean, signal?: AbortSignal): Promise<void> {
   for (let spin = 0; spin < SPINS; spin++) if (isReady()) return;
   for (let turn = 0; !isReady(); turn++) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     if (turn < TURNS) await nextTurn();
-    else await pause(PAUSE_MS, undefined, signal ? { signal } : {});
+    else await pauseUnlessAborted(signal);
+  }
+}
+
+/** The next turn of the loop says that it was aborted. */
+async function pauseUnlessAborted(signal?: AbortSignal): Promise<void> {
+  try {
+    await pause(PAUSE_MS, undefined, signal ? { signal } : {});
+  } catch (error) {
+    if (!hasCode(error, 'ABORT_ERR')) throw error;
   }
 }

@@ -4,7 +4,7 @@ import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { types } from 'node:util';
-import { DaxError, fail } from '../../libc/index.js';
+import { DaxError, fail, throwIfAborted } from '../../libc/index.js';
 import { encodeName } from '../media/path.js';
 import type { VolumeFile } from '../volume/file.js';
 import { Descriptors } from './descriptors.js';
@@ -159,13 +159,13 @@ export class VolumeReader {
     options?: EncodingOption | ReadFileOptions,
   ): Promise<string | Buffer> {
     const signal = typeof options === 'object' && options ? options.signal : undefined;
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     return this.#withFile(path, flagOf(options), async (file, from) => {
       const bytes = allocateFor(file, from);
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         file.read(bytes.subarray(at, at + PIECE_BYTES), from + at);
         if (at + PIECE_BYTES < bytes.length) await nextTurn();
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
       }
       return decoded(bytes, encodingOf(options));
     });

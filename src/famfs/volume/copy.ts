@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DaxFile } from '../../fsdax/index.js';
-import { asDaxError, DaxError, hasCode } from '../../libc/index.js';
+import { asDaxError, DaxError, hasCode, throwIfAborted } from '../../libc/index.js';
 import type { CopySource } from './copy-source.js';
 import type { CopyOptions } from './types.js';
 
@@ -19,14 +19,14 @@ async function inPieces(
   piece: (offset: number, length: number) => void,
 ): Promise<void> {
   for (let done = 0; done < totalBytes; ) {
-    options.signal?.throwIfAborted();
+    throwIfAborted(options.signal);
     const length = Math.min(pieceBytes, totalBytes - done);
     piece(done, length);
     done += length;
     options.onProgress?.({ bytes: done, totalBytes, path });
     if (done < totalBytes) await nextTurn();
   }
-  options.signal?.throwIfAborted();
+  throwIfAborted(options.signal);
 }
 
 /**

@@ -2,7 +2,7 @@
  * Adding to a volume. Everything is checked under the log's lock before anything is written, in the order
  * name, log room, space; data comes before the entry that names it; the entry comes last.
  */
-import { fail } from '../../libc/index.js';
+import { fail, throwIfAborted } from '../../libc/index.js';
 import type { NewLogEntry } from '../media/entry.js';
 import { readInto } from './copy.js';
 import { openSource, volumeSource } from './copy-source.js';
@@ -88,7 +88,7 @@ export async function copyFileIn(
   options: CopyOptions,
   check: () => void,
 ): Promise<void> {
-  options.signal?.throwIfAborted();
+  throwIfAborted(options.signal);
   const source = typeof from === 'string' ? openSource(from) : volumeSource(from);
   try {
     const { size } = source;

@@ -1,6 +1,17 @@
-import { types } from 'node:util';
 import type { DaxMapping, MemoryBehind } from '../../fsdax/index.js';
-import { type DaxError, fail, MAX_VIEW_BYTES } from '../../libc/index.js';
+import {
+  callback,
+  checkMethods,
+  type DaxError,
+  fail,
+  flag,
+  isBytes,
+  MAX_VIEW_BYTES,
+  number,
+  optional,
+  options,
+  type Wanted,
+} from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { FileLock } from './file-lock.js';
 import type { Inode } from './inode.js';
@@ -238,7 +249,7 @@ export class VolumeFile {
 
   /** A wider array would be taken for its numbers, not for its bytes. */
   #checkBytes(bytes: unknown): void {
-    if (types.isUint8Array(bytes)) return;
+    if (isBytes(bytes)) return;
     fail(
       'EINVAL',
       `bytes of ${this.path} go to and from a Uint8Array: wrap the buffer of another array in one`,
@@ -255,3 +266,34 @@ export class VolumeFile {
     }
   }
 }
+
+/** Float32Array, DataView, Buffer: of any realm, told by what its prototype is. */
+const viewConstructor: Wanted = (value) =>
+  typeof value === 'function' && isViewPrototype(value.prototype)
+    ? undefined
+    : 'a typed array, DataView or Buffer';
+
+function isViewPrototype(prototype: unknown): boolean {
+  for (let at = prototype; at !== null && at !== undefined; at = Object.getPrototypeOf(at)) {
+    const tag = Object.getOwnPropertyDescriptor(at, Symbol.toStringTag);
+    // %TypedArray%.prototype has a getter there, DataView.prototype its name.
+    if (tag?.value === 'DataView' || (tag?.get !== undefined && 'BYTES_PER_ELEMENT' in (prototype as object)))
+      return true;
+  }
+  return false;
+}
+
+const mapOptions = optional(
+  options({ offset: optional(number), length: optional(number), writable: optional(flag) }),
+);
+const range = { offset: optional(number), length: optional(number) };
+
+checkMethods(VolumeFile, {
+  map: { options: mapOptions },
+  mapAs: { type: viewConstructor, options: mapOptions },
+  windows: { options: optional(options({ size: optional(number), writable: optional(flag) })) },
+  writeBack: range,
+  refetch: range,
+  lock: range,
+  onLost: { listener: callback },
+});

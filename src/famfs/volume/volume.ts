@@ -1,5 +1,20 @@
 import type { DaxMapping } from '../../fsdax/index.js';
-import { fail, whenClosed, whenCollected } from '../../libc/index.js';
+import {
+  abortSignal,
+  callback,
+  checkMethods,
+  either,
+  fail,
+  flag,
+  number,
+  objectWith,
+  optional,
+  options,
+  text,
+  u32,
+  whenClosed,
+  whenCollected,
+} from '../../libc/index.js';
 import type { Daxdev } from '../media/daxdev-table.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
@@ -406,3 +421,43 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
     throw error;
   }
 }
+
+const owner = { mode: optional(u32), uid: optional(u32), gid: optional(u32) };
+const stripe = options({ nstrips: number, nbuckets: number, chunkSize: number });
+const copyOptions = optional(
+  options({
+    ...owner,
+    stripe: optional(stripe),
+    threads: optional(number),
+    signal: optional(abortSignal),
+    onProgress: optional(callback),
+  }),
+);
+const path = { path: text };
+
+checkMethods(Volume, {
+  mkdir: { ...path, options: optional(options({ ...owner, recursive: optional(flag) })) },
+  create: {
+    ...path,
+    options: options({ size: number, ...owner, zero: optional(flag), stripe: optional(stripe) }),
+  },
+  open: { ...path, options: optional(options({ writable: optional(flag) })) },
+  readdir: path,
+  stat: path,
+  exists: path,
+  walk: { path: optional(text) },
+  getmap: path,
+  copyIn: {
+    source: either(text, objectWith('a file of a volume', 'read', 'size')),
+    destination: text,
+    options: copyOptions,
+  },
+  copyOut: { source: text, destination: text, options: copyOptions },
+  watch: {
+    options: optional(
+      options({ signal: optional(abortSignal), intervalMs: optional(number), persistent: optional(flag) }),
+    ),
+  },
+  clone: { source: text, destination: text, options: optional(options({ force: optional(flag) })) },
+  flush: path,
+});

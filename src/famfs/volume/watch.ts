@@ -1,11 +1,11 @@
-import { fail, hasCode } from '../../libc/index.js';
+import { abortError, DaxError, fail, hasCode } from '../../libc/index.js';
 import type { Problem } from '../media/problem.js';
 import type { FileTree } from '../media/tree.js';
 import { statOf } from './names.js';
 import type { FileStat } from './types.js';
 
 export interface WatchOptions {
-  /** Aborting ends the iteration with the signal's reason. */
+  /** Aborting ends the iteration with an AbortError. */
   signal?: AbortSignal;
   /** How often to look, 1 to 1000; default 4. Looking is a load of a mapped word, no system call. */
   intervalMs?: number;
@@ -70,11 +70,11 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
   next(): Promise<IteratorResult<WatchEvent>> {
     return new Promise((resolve, reject) => {
       if (this.#waiting) {
-        reject(new TypeError('this watcher is being waited for already'));
+        reject(new DaxError('EBUSY', 'this watcher is being waited for already: one wait at a time'));
         return;
       }
       if (this.#isDone) {
-        if (this.#signal?.aborted) reject(this.#signal.reason);
+        if (this.#signal?.aborted) reject(abortError(this.#signal));
         else resolve({ done: true, value: undefined });
         return;
       }
@@ -93,7 +93,7 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
     return { done: true, value: undefined };
   }
 
-  readonly #abort = (): void => this.#end()?.reject(this.#signal?.reason);
+  readonly #abort = (): void => this.#end()?.reject(abortError(this.#signal!));
 
   /** @returns who was waiting */
   #end() {

@@ -2,7 +2,18 @@ import fs from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { systemUuid } from '../../famfs/index.js';
-import { asDaxError, fail, makeDirectories } from '../../libc/index.js';
+import {
+  asDaxError,
+  checkMethods,
+  fail,
+  flag,
+  integer,
+  makeDirectories,
+  optional,
+  options,
+  size,
+  text,
+} from '../../libc/index.js';
 import { describeHolders } from '../holders.js';
 import { MachineLock } from '../lock.js';
 import { parseSize } from '../sizes.js';
@@ -387,3 +398,30 @@ function rdevOf(numbers: string | null): number {
   if (!Number.isInteger(major) || !Number.isInteger(minor)) return -1;
   return (minor & 0xff) + (major & 0xfff) * 2 ** 8 + (minor & 0xfff00) * 2 ** 12;
 }
+
+const force = optional(options({ force: optional(flag) }));
+const name = { name: text };
+
+checkMethods(KernelMachine, {
+  region: { id: integer() },
+  deviceInfo: name,
+  holders: { device: optional(text) },
+  survey: { device: optional(text) },
+  createDevice: {
+    region: integer(),
+    options: optional(options({ size: optional(size), align: optional(size) })),
+  },
+  destroyDevice: { ...name, options: force },
+  enable: name,
+  disable: { ...name, options: force },
+  reconfigure: {
+    ...name,
+    mode: text,
+    options: optional(options({ force: optional(flag), online: optional(flag) })),
+  },
+  onlineMemory: { ...name, options: optional(options({ movable: optional(flag) })) },
+  offlineMemory: name,
+  borrowMode: { ...name, mode: text },
+  device: name,
+  openDax: { ...name, options: optional(options({ writable: optional(flag) })) },
+});
