@@ -43,7 +43,8 @@ export function openOwnView(
   onCollected: () => void,
 ): OwnView {
   checkPieces(pieces);
-  return mappingRegistry.open(place(pieces, ownAccess(pieces), label), length, label, onCollected);
+  const placement = place(pieces, ownAccess(pieces), label, () => mappingRegistry.endDropped());
+  return mappingRegistry.open('own', placement, length, label, onCollected);
 }
 
 function ownAccess(pieces: readonly Piece[]): Access {
@@ -86,7 +87,7 @@ export class RangeWindows {
 
   end(): void {
     this.buffers.length = 0;
-    for (const span of this.#spans.splice(0)) mappingRegistry.end(span);
+    for (const span of this.#spans.splice(0)) mappingRegistry.end(span, 'revoked');
   }
 
   #map(index: number, start: number, end: number): ArrayBuffer {

@@ -102,14 +102,17 @@ export class MemoryNode {
     length: number,
     runs: { start: number; length: number }[],
   ): NodeAllocation {
-    const buffer = new Uint8Array(mapping.buffer, 0, bytes);
+    const buffer = mapping.give(new Uint8Array(mapping.buffer, 0, bytes));
     buffer.fill(0);
     this.#allocations++;
     let freed = false;
     const free = (): void => {
       if (freed) return;
       freed = true;
+      // Whoever moved the bytes away must not see what their next owner stores: zeroes take their place.
+      const { isMoved } = mapping;
       mapping.close();
+      if (isMoved) for (const { start, length } of runs) this.memory?.kill(start, length);
       this.#allocations--;
       this.#giveBack(runs);
     };
