@@ -25,10 +25,9 @@ describe('native work in a view that is closed meanwhile', () => {
   };
 
   it.each(Object.entries(work))('%s goes on over zeroes, whatever ends the view', (_name, start) => {
-    const root = machineWithFiles();
     for (const [how, end] of Object.entries(ends)) {
       const outcome = onMachine(
-        root,
+        machineWithFiles(),
         `const file = volume.open('/f1');
         const view = file.map();
         const all = [];
