@@ -39,6 +39,22 @@ describe('views dropped without close()', () => {
     expect(stderr).toMatch(/\/f1 on dax0.0: a mapping was dropped without close\(\)/);
   });
 
+  it('come back to their memory node, which is free then', () => {
+    const { stdout, end } = onMachine(
+      machineWithFiles(),
+      `machine.createRegion({ size: '128MiB', sparse: true, targetNode: 7 });
+      machine.reconfigure('dax2.0', 'system-ram');
+      const node = machine.node(7);
+      (() => { for (let i = 0; i < 50; i++) node.alloc(8192).bytes.fill(3); })();
+      const kept = node.alloc(4096).bytes.subarray(10);
+      console.log(node.stats().usedBytes, machine.holders('node7').length);
+      await collected(() => node.stats().usedBytes === 4096);
+      kept[0] = 4;
+      console.log(node.stats().usedBytes, kept[0], machine.holders('node7').length);`,
+    );
+    expect({ stdout, end }).toEqual({ stdout: '413696 1\n4096 4 1\n', end: 0 });
+  });
+
   it('stay as long as any array on them lives, and end with their file', () => {
     const { stdout, end } = onMachine(
       machineWithFiles(),
