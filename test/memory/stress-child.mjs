@@ -47,6 +47,19 @@ function check(bytes, name, zeroesToo) {
   }
 }
 
+/** A socket whose peer reads now and then: writes stay under way in the kernel's hands. */
+const server = net.createServer((peer) => {
+  peer
+    .on('error', () => {})
+    .on('data', () => {
+      peer.pause();
+      setTimeout(() => peer.resume(), 5);
+    });
+});
+await new Promise((done) => server.listen(0, '127.0.0.1', done));
+const sink = net.connect(server.address().port, '127.0.0.1').on('error', () => {});
+await new Promise((done) => sink.once('connect', done));
+
 const movers = [
   (view) => {
     let controller;
@@ -96,23 +109,13 @@ const nativeWork = [
       const fd = fs.openSync('/dev/urandom');
       fs.read(fd, view, 0, view.length, 0, () => fs.close(fd, done));
     }),
-  (view) =>
-    new Promise((done) => {
-      const server = net.createServer((socket) =>
-        socket
-          .resume()
-          .on('close', () => server.close(done))
-          .on('error', () => {}),
-      );
-      server.listen(0, '127.0.0.1', () => {
-        const socket = net.connect(server.address().port, '127.0.0.1', () => socket.end(view));
-        socket.on('error', () => {});
-      });
-    }),
+  (view) => new Promise((done) => sink.write(view, done)),
 ];
 
 /** Views that were moved: read from time to time, long after their file was closed. */
 const moved = [];
+
+let working = 0;
 
 const acts = {
   read() {
@@ -166,11 +169,12 @@ const acts = {
     else goesOn(movers[random(movers.length)](view));
     raw.close();
   },
-  async worker() {
-    if (!isMainThread) return;
+  worker() {
+    if (!isMainThread || working > 1) return;
+    working++;
     const worker = new Worker(new URL(import.meta.url), {
       execArgv: [],
-      workerData: { dist, root, seed: random(2 ** 31), forMs: 100 + random(400) },
+      workerData: { dist, root, seed: 1 + random(2 ** 31), forMs: 100 + random(400) },
     });
     worker.on('error', (error) => {
       console.error(error);
@@ -178,7 +182,7 @@ const acts = {
     });
     const over = new Promise((done) => worker.once('exit', done));
     if (random(2)) setTimeout(() => worker.terminate(), random(400));
-    await over;
+    goesOn(over.then(() => working--));
   },
 };
 
@@ -203,4 +207,6 @@ for (const [bytes, of] of moved) check(bytes, of, true);
 await Promise.all(pending);
 machine.close();
 for (const [bytes, of] of moved) check(bytes, of, true);
+sink.destroy();
+server.close();
 if (isMainThread) console.log(JSON.stringify(counts));
