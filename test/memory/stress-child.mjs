@@ -137,7 +137,9 @@ const acts = {
   closeInFlight() {
     const file = open();
     // A span that nobody checks: stores of native work stay in it, but its holders share them.
-    goesOn(nativeWork[random(nativeWork.length)](file.map({ offset: 4096 })));
+    // zlib gets the even bytes: with more than one chunk of output Node itself asks for its input again (docs/lifetimes.md).
+    const which = random(nativeWork.length);
+    goesOn(nativeWork[which](which < 2 ? file.map() : file.map({ offset: 4096 })));
     if (random(3) === 0) setImmediate(() => file.close());
     else file.close();
   },
