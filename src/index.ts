@@ -62,6 +62,7 @@ export {
   queueInfo,
   type Superblock,
   type TakeOverResult,
+  type ViewPin,
   Volume,
   VolumeFile,
   type VolumeFs,

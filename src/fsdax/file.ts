@@ -28,6 +28,8 @@ export class DaxFile implements AddressSpace {
   readonly #device: DaxDevice;
   readonly #provider: IomapProvider;
   readonly #mappings = new Map<string, DaxMapping>();
+  /** Their memory is shown by ArrayBuffers we do not know. */
+  readonly #moved = new Set<DaxMapping>();
   readonly #pieces: FilePieces;
   readonly #pages: FilePages;
 
@@ -49,7 +51,7 @@ export class DaxFile implements AddressSpace {
 
   /** Live mappings of this process. */
   get mappings(): number {
-    return this.#mappings.size;
+    return this.#mappings.size + this.#moved.size;
   }
 
   /** Times that a store went over failed memory: whoever shares the machine is to be told that pages are good again. */
@@ -196,7 +198,8 @@ export class DaxFile implements AddressSpace {
     const access = writable ? 'shared' : 'private';
     const key = `${offset}+${length} ${access}`;
     const known = this.#mappings.get(key);
-    if (known) return known.share();
+    // One whose views were moved away stays its users', until they close it; who asks now gets bytes.
+    if (known && !known.isMoved) return known.share();
 
     const granule = this.#granule();
     const start = offset - (offset % granule);
@@ -205,17 +208,19 @@ export class DaxFile implements AddressSpace {
       const ranges = this.#fault(start, end);
       this.#pieces.ensureThere(offset, length, writable);
       const memory = this.#pinAndMap(ranges, access);
-      const mapping = new DaxMapping(memory, offset - start, length, {
+      const mapping: DaxMapping = new DaxMapping(memory, offset - start, length, {
         unpin: () => {
-          this.#mappings.delete(key);
+          if (this.#mappings.get(key) === mapping) this.#mappings.delete(key);
+          this.#moved.delete(mapping);
           this.#pages.unpin(ranges);
         },
         reason: () => this.#lossOf(ranges),
       });
+      if (known) this.#moved.add(known);
       this.#mappings.set(key, mapping);
       return mapping;
     } catch (error) {
-      if (this.#mappings.size === 0) this.#pages.drop();
+      if (this.mappings === 0) this.#pages.drop();
       throw error;
     }
   }
@@ -255,7 +260,7 @@ export class DaxFile implements AddressSpace {
     const first = Math.floor(offset / PAGE_SIZE);
     const end = Math.ceil((offset + length) / PAGE_SIZE);
     // All of them: a view cannot lose a part of itself.
-    for (const mapping of [...this.#mappings.values()]) mapping.detach();
+    for (const mapping of [...this.#mappings.values(), ...this.#moved]) mapping.detach();
     return this.#pages.firstBusy(first, end);
   }
 
@@ -276,7 +281,7 @@ export class DaxFile implements AddressSpace {
 
   /** Ends every mapping and forgets every entry, whoever else may use the pages: the device goes. */
   forget(): void {
-    for (const mapping of [...this.#mappings.values()]) mapping.detach();
+    for (const mapping of [...this.#mappings.values(), ...this.#moved]) mapping.detach();
     this.#pages.drop();
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
 import { lastErrno, lazy, type NativeFunction, native } from './load.js';
@@ -28,6 +28,7 @@ const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
 const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
 const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
+const closeNative = lazy('int close(int fd)');
 const lseekNative = lazy('int64_t lseek(int fd, int64_t offset, int whence)');
 let seekNative: NativeFunction | undefined;
 const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
@@ -37,7 +38,12 @@ export function memfdCreate(name: string): number {
   const fd = memfdCreateNative(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0)
     throw new DaxError(codeOf(lastErrno()), `memfd_create ${name} failed`, { syscall: 'memfd_create' });
-  return fd;
+  try {
+    // Opened by Node, which closes it when the thread is terminated.
+    return openSync(`/proc/self/fd/${fd}`, 'r+');
+  } finally {
+    closeNative(fd);
+  }
 }
 
 /** Forbids shrinking a memfd for good, so that no page of a mapping can vanish (SIGBUS). */

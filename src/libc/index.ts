@@ -6,6 +6,7 @@
  * Failure: ENOSYS when koffi or libc cannot be loaded (probed at the first call), else the call's own errno.
  */
 export * from './abort.js';
+export { addressLedger } from './address-ledger.js';
 export * from './arguments.js';
 export * from './device-node.js';
 export * from './errors.js';

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { addressLedger } from './address-ledger.js';
 import { codeOf, DaxError } from './errors.js';
 import { lastErrno, lazy, native } from './load.js';
 
@@ -43,13 +44,16 @@ function reasonOf(code: string): string {
     EFAULT: 'memory there is not backed',
     EINVAL: 'invalid address, length or offset',
     ENODEV: 'this file cannot be mapped',
-    ENOMEM: 'out of memory or mappings (see sysctl vm.max_map_count)',
+    ENOMEM: 'out of memory or mappings',
     EPERM: 'operation not permitted',
   };
   return reasons[code] ?? (code in constants.errno ? code : 'unknown error');
 }
 
-/** mmap(2). Returns the address. `address` 0 lets the kernel choose. */
+/**
+ * mmap(2). Returns the address. `address` 0 lets the kernel choose: such a span is in the ledger of this process until
+ * munmap() of the same address, so that another thread can give it back when this one is terminated.
+ */
 export function mmap(
   address: number,
   length: number,
@@ -58,13 +62,51 @@ export function mmap(
   fd: number,
   offset: number,
 ): number {
+  const row = address === 0 ? addressLedger.claim() : 0;
   const at = mmapNative(address, length, prot, flags, fd, offset);
-  if (at === -1) throw failed('mmap', `of ${length} bytes at offset ${offset}`);
+  if (at === -1) {
+    const error = failed('mmap', `of ${length} bytes at offset ${offset}`);
+    addressLedger.abandon(row);
+    throw error;
+  }
+  addressLedger.fill(row, at, length);
   return at;
+}
+
+/**
+ * Takes addresses that nobody may touch yet, for MAP_FIXED: `phase` bytes after a multiple of `align`. One span for munmap().
+ */
+export function reserveAddresses(bytes: number, align: number, phase: number): number {
+  const row = addressLedger.claim();
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  const taken = mmapNative(0, bytes + align, PROT_NONE, flags, -1, 0);
+  if (taken === -1) {
+    const error = failed('mmap', `of ${bytes} bytes of addresses`);
+    addressLedger.abandon(row);
+    throw error;
+  }
+  const before = (((phase - taken) % align) + align) % align;
+  const at = taken + before;
+  addressLedger.fill(row, at, bytes);
+  if (before > 0) munmapNative(taken, before);
+  if (align > before) munmapNative(at + bytes, align - before);
+  return at;
+}
+
+/**
+ * Puts private zero pages over mapped addresses: what was there is gone, whoever loads reads zeroes, whoever stores
+ * takes memory of its own. Where the system promises no memory beyond what it has, zeroes that only can be read.
+ */
+export function coverWithZeroes(address: number, length: number): void {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (mmapNative(address, length, PROT_READ | PROT_WRITE, flags, -1, 0) === address) return;
+  if (mmapNative(address, length, PROT_READ, flags, -1, 0) === address) return;
+  throw failed('mmap', `of zeroes over ${length} bytes`);
 }
 
 /** munmap(2). */
 export function munmap(address: number, length: number): void {
+  addressLedger.giveUp(address);
   if (munmapNative(address, length) !== 0) throw failed('munmap', `of ${length} bytes`);
 }
 

@@ -284,7 +284,7 @@ export class Machine implements DaxMachine {
 
   status(): MachineStatus {
     const bus = this.shared.current;
-    const { mappings, mappedBytes } = this.shared.memory.stats();
+    const { mappings, mappedBytes, moved } = this.shared.memory.stats();
     return {
       root: this.root,
       generation: this.shared.generation,
@@ -297,7 +297,7 @@ export class Machine implements DaxMachine {
         const { id, onlineBytes, usedBytes } = node.stats();
         return { id, totalBytes: node.blockCount * bus.memoryBlocks.blockBytes, onlineBytes, usedBytes };
       }),
-      process: { mappings, mappedBytes },
+      process: { mappings, mappedBytes, ...(moved !== undefined && { moved }) },
     };
   }
 

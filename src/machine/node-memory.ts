@@ -1,6 +1,6 @@
 import type { Bus } from '../dax/index.js';
 import { fail } from '../libc/index.js';
-import type { MemoryNode, NodeAllocation, NodeStats } from '../mm/index.js';
+import type { MemoryNode, NodeStats } from '../mm/index.js';
 import { nodeHolderName } from './held-changes.js';
 import type { OwnHolder } from './holders.js';
 import type { SharedBus } from './shared-bus.js';
@@ -14,7 +14,8 @@ const keptBy = new WeakMap<ArrayBufferLike, NodeMemory>();
  * time allocates from a node: from its first live buffer to its last it holds `nodeN` alone.
  */
 export class NodeMemory implements MemoryNodeHandle {
-  private readonly live = new Set<NodeAllocation>();
+  /** What frees each live buffer; not the buffers, which may be collected. */
+  private readonly live = new Set<() => void>();
   private holder: OwnHolder | undefined;
 
   constructor(
@@ -27,11 +28,14 @@ export class NodeMemory implements MemoryNodeHandle {
       nodeOf(bus, this.id);
     });
     try {
-      const allocation = this.node().alloc(bytes);
-      this.live.add(allocation);
-      keptBy.set(allocation.buffer.buffer, this);
-      const free = (): void => this.free(allocation);
-      return { bytes: allocation.buffer, free, [Symbol.dispose]: free };
+      const ended = (): void => {
+        this.live.delete(free);
+        this.letGoWhenUnused();
+      };
+      const { buffer, free } = this.node().alloc(bytes, ended);
+      this.live.add(free);
+      keptBy.set(buffer.buffer, this);
+      return { bytes: buffer, free, [Symbol.dispose]: free };
     } finally {
       this.letGoWhenUnused();
     }
@@ -42,13 +46,7 @@ export class NodeMemory implements MemoryNodeHandle {
   }
 
   close(): void {
-    for (const allocation of [...this.live]) this.free(allocation);
-  }
-
-  private free(allocation: NodeAllocation): void {
-    if (!this.live.delete(allocation)) return;
-    allocation.free();
-    this.letGoWhenUnused();
+    for (const free of [...this.live]) free();
   }
 
   private letGoWhenUnused(): void {

@@ -63,7 +63,8 @@ export class RawDevice implements OpenDax {
     this.mappings.add(mapping);
     // A view keeps its listeners, so it keeps this handle and with it the device held.
     mapping.onKill(() => this.mappings.delete(mapping));
-    return new Uint8Array(mapping.buffer);
+    mapping.onCollected(() => this.mappings.delete(mapping));
+    return mapping.give(new Uint8Array(mapping.buffer));
   }
 
   close(): void {

@@ -109,8 +109,8 @@ export interface MachineStatus {
   holders: HolderInfo[];
   poison: PoisonRange[];
   nodes: { id: number; totalBytes: number; onlineBytes: number; usedBytes: number }[];
-  /** Of this process alone. */
-  process: { mappings: number; mappedBytes: number };
+  /** Of this process alone. moved: mappings kept for good, because somebody moved their ArrayBuffer's memory into another. */
+  process: { mappings: number; mappedBytes: number; moved?: number };
 }
 
 /**

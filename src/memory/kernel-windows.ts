@@ -48,7 +48,8 @@ export function openOwnView(
   // A window is wider than what is asked for, and may reach past the end of a file that was cut: each access is checked for
   // itself. Mapping past the end of a huge page file would make it longer.
   checkPieces(pieces.filter(({ backing }) => backing !== null && !isPlainFile(backing)));
-  return mappingRegistry.open(place(pieces, ownAccess(pieces), label), length, label, onCollected);
+  const placement = place(pieces, ownAccess(pieces), label, () => mappingRegistry.endDropped());
+  return mappingRegistry.open('own', placement, length, label, onCollected);
 }
 
 function isPlainFile({ kind, granule }: Backing): boolean {
@@ -107,7 +108,7 @@ export class RangeWindows {
   end(): void {
     this.buffers.length = 0;
     this.#addresses.length = 0;
-    for (const span of this.#spans.splice(0)) mappingRegistry.end(span);
+    for (const span of this.#spans.splice(0)) mappingRegistry.end(span, 'revoked');
   }
 
   #map(index: number, start: number, end: number): ArrayBuffer {

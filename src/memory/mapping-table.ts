@@ -1,16 +1,16 @@
 import type { Access, Mapping, PhysicalRange } from './mapping.js';
 import type { Placement } from './placement.js';
-import { mappingRegistry, reportLeak, type Span } from './registry.js';
+import { mappingRegistry, reportLeak, type Span, type SpanEnd } from './registry.js';
 
-/** A span with what it is for. Must not hold handles or the buffer: those are the caller's, and collectable. */
+/** A span with what it is for, and its handles. None of them holds the buffer: the registry does, until nobody has a view. */
 interface SharedSpan {
   readonly key: string;
   readonly span: Span;
   readonly ranges: readonly PhysicalRange[];
   readonly length: number;
   readonly access: Access;
-  /** Handles not closed yet. */
-  open: number;
+  /** Not closed yet. */
+  readonly handles: Set<Handle>;
 }
 
 export interface SpanRequest {
@@ -24,38 +24,43 @@ export interface SpanRequest {
 /**
  * The user mappings of one PhysicalMemory: one span, one ArrayBuffer per key; handles count its users.
  *
- * Lifetime: handles hang on the buffer (a weak table), so a view keeps its handles, and they their listeners, alive;
- * who drops handle and views without close() has them collected together, and the registry unmaps.
+ * Lifetime: a span holds its handles, and they their listeners, until it ends. Who drops all views without close() has
+ * them ended by the registry, which asks the collector.
  */
 export class MappingTable {
   readonly #spans = new Map<string, SharedSpan>();
-  readonly #handles = new WeakMap<ArrayBuffer, Set<Handle>>();
+  /** Still mapped for somebody who moved their buffer away: zeroes take the place of their memory when it goes. */
+  readonly #moved = new Set<SharedSpan>();
 
   /** One more handle on a span that is there, or undefined. */
   share(key: string): Handle | undefined {
     const shared = this.#spans.get(key);
-    const buffer = shared?.span.buffer.deref();
-    return shared && buffer && this.#handle(shared, buffer);
+    if (shared === undefined) return undefined;
+    if (!shared.span.isMoved) return this.#handle(shared);
+    this.#finish(shared, 'closed'); // its view is dead: who asks gets a new one
+    return undefined;
   }
 
   /** The first handle on memory just placed. */
   open({ key, ranges, length, access, label }: SpanRequest, placement: Placement): Handle {
     const collected = () => {
+      if (shared.span.isKept) this.#moved.add(shared);
       if (this.#spans.get(key) === shared) this.#spans.delete(key);
-      reportLeak(label);
+      if (shared.handles.size > 0) reportLeak(label);
+      const handles = [...shared.handles];
+      shared.handles.clear();
+      tell(handles.flatMap((handle) => handle.endByCollector()));
     };
-    const { span, buffer } = mappingRegistry.open(placement, length, label, collected);
-    const shared: SharedSpan = { key, span, ranges, length, access, open: 0 };
+    const { span } = mappingRegistry.open('user', placement, length, label, collected);
+    const shared: SharedSpan = { key, span, ranges, length, access, handles: new Set() };
     this.#spans.set(key, shared);
-    return this.#handle(shared, buffer);
+    return this.#handle(shared);
   }
 
   /** The last close ends the span. */
   release(handle: Handle, shared: SharedSpan): void {
-    this.#handles.get(handle.buffer)?.delete(handle);
-    if (--shared.open > 0) return;
-    this.#spans.delete(shared.key);
-    mappingRegistry.end(shared.span);
+    if (!shared.handles.delete(handle) || shared.handles.size > 0) return;
+    this.#finish(shared, 'closed');
   }
 
   /**
@@ -65,7 +70,17 @@ export class MappingTable {
   kill(start: number, length: number): number {
     const ended: Handle[] = [];
     for (const shared of [...this.#spans.values()]) {
-      if (touches(shared.ranges, start, length)) this.#end(shared, ended);
+      if (!touches(shared.ranges, start, length)) continue;
+      ended.push(...shared.handles);
+      shared.handles.clear();
+      this.#finish(shared, 'revoked');
+    }
+    for (const shared of this.#moved) {
+      if (!touches(shared.ranges, start, length)) continue;
+      ended.push(...shared.handles);
+      shared.handles.clear();
+      this.#moved.delete(shared);
+      mappingRegistry.revokeKept(shared.span);
     }
     tell(ended.flatMap((handle) => handle.endByKill()));
     return ended.length;
@@ -74,27 +89,23 @@ export class MappingTable {
   stats(): { mappings: number; mappedBytes: number } {
     let mappings = 0;
     let mappedBytes = 0;
-    for (const { open, length } of this.#spans.values()) {
-      mappings += open;
+    for (const { handles, length } of this.#spans.values()) {
+      mappings += handles.size;
       mappedBytes += length;
     }
     return { mappings, mappedBytes };
   }
 
-  #handle(shared: SharedSpan, buffer: ArrayBuffer): Handle {
-    const handle = new Handle(this, shared, buffer);
-    const siblings = this.#handles.get(buffer);
-    if (siblings) siblings.add(handle);
-    else this.#handles.set(buffer, new Set([handle]));
-    shared.open++;
+  #handle(shared: SharedSpan): Handle {
+    const handle = new Handle(this, shared);
+    shared.handles.add(handle);
     return handle;
   }
 
-  #end(shared: SharedSpan, ended: Handle[]): void {
-    this.#spans.delete(shared.key);
-    const buffer = shared.span.buffer.deref();
-    if (buffer) ended.push(...(this.#handles.get(buffer) ?? []));
-    mappingRegistry.end(shared.span);
+  #finish(shared: SharedSpan, how: SpanEnd): void {
+    if (this.#spans.get(shared.key) === shared) this.#spans.delete(shared.key);
+    mappingRegistry.end(shared.span, how);
+    if (shared.span.isKept && how === 'closed') this.#moved.add(shared);
   }
 }
 
@@ -102,21 +113,37 @@ class Handle implements Mapping {
   readonly length: number;
   readonly address: number;
   readonly access: Access;
-  #state: 'open' | 'closed' | 'killed' = 'open';
+  #state: 'open' | 'closed' | 'killed' | 'collected' = 'open';
   #listeners: (() => void)[] = [];
+  #collectedListeners: (() => void)[] = [];
 
   constructor(
     private readonly table: MappingTable,
     private readonly shared: SharedSpan,
-    readonly buffer: ArrayBuffer,
   ) {
     this.length = shared.length;
     this.address = shared.span.placement.address;
     this.access = shared.access;
   }
 
+  get buffer(): ArrayBuffer {
+    return this.shared.span.buffer ?? new ArrayBuffer(0);
+  }
+
   get alive(): boolean {
     return this.#state === 'open';
+  }
+
+  get isMoved(): boolean {
+    return this.shared.span.isMoved || this.shared.span.isKept;
+  }
+
+  give<T extends object>(view: T): T {
+    return mappingRegistry.give(this.shared.span, view);
+  }
+
+  onCollected(listener: () => void): void {
+    if (this.#state === 'open') this.#collectedListeners.push(listener);
   }
 
   onKill(listener: () => void): void {
@@ -128,6 +155,7 @@ class Handle implements Mapping {
     if (this.#state !== 'open') return;
     this.#state = 'closed';
     this.#listeners = [];
+    this.#collectedListeners = [];
     this.table.release(this, this.shared);
   }
 
@@ -140,6 +168,16 @@ class Handle implements Mapping {
     const listeners = this.#listeners;
     this.#state = 'killed';
     this.#listeners = [];
+    this.#collectedListeners = [];
+    return listeners;
+  }
+
+  /** As endByKill(). */
+  endByCollector(): (() => void)[] {
+    const listeners = this.#collectedListeners;
+    this.#state = 'collected';
+    this.#listeners = [];
+    this.#collectedListeners = [];
     return listeners;
   }
 }

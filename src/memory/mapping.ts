@@ -21,7 +21,10 @@ export interface MapOptions {
   populate?: boolean;
 }
 
-/** A handle on mapped memory. Two handles may share one ArrayBuffer (same bytes, same access). */
+/**
+ * A handle on mapped memory. Two handles may share one ArrayBuffer (same bytes, same access). Views keep the memory
+ * mapped; the handle does not, when all of them were dropped.
+ */
 export interface Mapping {
   /** Exactly the bytes asked for. Length 0 after a kill and after the last close. */
   readonly buffer: ArrayBuffer;
@@ -33,8 +36,14 @@ export interface Mapping {
   readonly access: Access;
   /** False after close() of this handle and after a kill. */
   readonly alive: boolean;
+  /** Somebody moved the buffer's memory into another one (a byte stream, transfer()), that shows it from then on. */
+  readonly isMoved: boolean;
   /** Called once, when the memory layer ends the mapping; not on close(). At once when that already happened. */
   onKill(listener: () => void): void;
+  /** Called once, when the collector ended it: no view of it was left. Must not reach a view. */
+  onCollected(listener: () => void): void;
+  /** Notes a view of the buffer that a user gets: as long as it lives, the collector is not asked about the others. */
+  give<T extends object>(view: T): T;
   /** Idempotent; the last open handle detaches the buffer, then unmaps. */
   close(): void;
   [Symbol.dispose](): void;

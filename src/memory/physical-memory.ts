@@ -54,7 +54,7 @@ export class PhysicalMemory {
     for (const [key, view] of this.#straddling) {
       if (view.start >= range.end || view.start + view.length <= range.start) continue;
       this.#straddling.delete(key);
-      mappingRegistry.end(view.span);
+      mappingRegistry.end(view.span, 'revoked');
     }
     this.#mappings.kill(range.start, range.length);
   }
@@ -162,7 +162,10 @@ export class PhysicalMemory {
     const key = keyOf(whole, access);
     const handle =
       this.#mappings.share(key) ??
-      this.#mappings.open({ key, ranges: whole, length, access, label }, place(pieces, access, label));
+      this.#mappings.open(
+        { key, ranges: whole, length, access, label },
+        place(pieces, access, label, () => mappingRegistry.endDropped()),
+      );
     if (populate) populateOrClose(handle, label);
     return handle;
   }
@@ -177,11 +180,15 @@ export class PhysicalMemory {
     return this.#mappings.kill(start, length);
   }
 
-  /** Open handles, bytes of address space under them, and windows of our own. */
-  stats(): { mappings: number; mappedBytes: number; windows: number } {
+  /**
+   * Open handles, bytes of address space under them, and windows of our own; when there are any, spans of this process
+   * that stay mapped because somebody moved their buffer away (`moved`).
+   */
+  stats(): { mappings: number; mappedBytes: number; windows: number; moved?: number } {
     let windows = this.#straddling.size;
     for (const range of this.#ranges) windows += range.windows.count;
-    return { ...this.#mappings.stats(), windows };
+    const { moved } = mappingRegistry;
+    return { ...this.#mappings.stats(), windows, ...(moved > 0 && { moved }) };
   }
 
   /** Removes every range. Idempotent. */
@@ -209,7 +216,7 @@ export class PhysicalMemory {
   /** Kept as long as somebody uses it, then mapped again: there is no bound on how many different ones are asked for. */
   #straddlingView(start: number, length: number): ArrayBuffer {
     const key = `${start}+${length}`;
-    const known = this.#straddling.get(key)?.span.buffer.deref();
+    const known = this.#straddling.get(key)?.span.buffer;
     if (known) return known;
     const pieces: Piece[] = [];
     this.#ranges.walk(start, length, (range, from, to) => range.appendOwnView(pieces, from, to));

@@ -1,5 +1,5 @@
-import fs from 'node:fs';
 import {
+  addressLedger,
   DaxError,
   fail,
   hasCode,
@@ -10,11 +10,12 @@ import {
   MAP_SHARED,
   mmap,
   munmap,
-  PROT_NONE,
   PROT_READ,
   PROT_WRITE,
+  reserveAddresses,
 } from '../libc/index.js';
 import { PAGE_BYTES } from './backing-range.js';
+import { checkMapCount, whyNoMemory } from './map-count.js';
 import type { Access } from './mapping.js';
 import type { Piece } from './pieces.js';
 
@@ -30,10 +31,6 @@ export interface Placement {
 /** Spans from this size on lie so that the processor can use its huge pages. */
 const HUGE_PAGE_BYTES = 2 ** 21;
 const NO_FILE = -1;
-/** From so many pieces on, the process' map count is looked at first; so many stay free for the rest of it. */
-const MANY_PIECES = 1024;
-const SPARE_MAPS = 2048;
-const MAX_MAP_COUNT = '/proc/sys/vm/max_map_count';
 
 const ways: Record<Access, { prot: number; flags: number }> = {
   shared: { prot: PROT_READ | PROT_WRITE, flags: MAP_SHARED },
@@ -44,11 +41,17 @@ const zeroes = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOU
 
 /**
  * Maps pieces one behind the other into one span of addresses (decision 8); the MMU does the rest.
+ * @param collect ends what was dropped without close(), when the process is short of mappings
  * @throws DaxError EINVAL a seam inside a granule, ENOMEM too many pieces; nothing stays mapped then
  */
-export function place(pieces: readonly Piece[], access: Access, label: string): Placement {
+export function place(
+  pieces: readonly Piece[],
+  access: Access,
+  label: string,
+  collect: () => boolean,
+): Placement {
   checkSeams(pieces, label);
-  checkMapCount(pieces.length, label);
+  checkMapCount(pieces.length, label, collect);
   try {
     const only = pieces[0]!;
     return pieces.length === 1 && only.backing ? placeOne(only, access) : stitch(pieces, access);
@@ -94,6 +97,7 @@ function stitch(pieces: readonly Piece[], access: Access): Placement {
       );
       at += bytes;
     }
+    addressLedger.setPieces(base, pieces.length);
   } catch (error) {
     munmap(base, mapped);
     throw error;
@@ -107,12 +111,7 @@ function reserve(bytes: number, pieces: readonly Piece[]): number {
   const align = bytes >= HUGE_PAGE_BYTES ? Math.max(granule, HUGE_PAGE_BYTES) : granule;
   const first = pieces[0]!;
   const phase = granule < align ? (first.offset - (first.offset % granuleOf(first))) % align : 0;
-  const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  const taken = mmap(0, bytes + align, PROT_NONE, flags, NO_FILE, 0);
-  const before = (((phase - taken) % align) + align) % align;
-  if (before > 0) munmap(taken, before);
-  if (align > before) munmap(taken + before + bytes, align - before);
-  return taken + before;
+  return reserveAddresses(bytes, align, phase);
 }
 
 /** The outer edges may lie anywhere; where two pieces meet, both must be at an edge of their granules. */
@@ -134,27 +133,13 @@ function checkSeams(pieces: readonly Piece[], label: string): void {
   }
 }
 
-/** At the limit not only this mapping fails but the next allocation of anybody in the process: stay well below. */
-function checkMapCount(pieces: number, label: string): void {
-  if (pieces < MANY_PIECES) return;
-  const limit = Number(fs.readFileSync(MAX_MAP_COUNT, 'latin1'));
-  const used = fs.readFileSync('/proc/self/maps', 'latin1').split('\n').length - 1;
-  if (used + pieces + SPARE_MAPS > limit)
-    throw tooManyPieces(pieces, label, `${used} of ${limit} maps are in use`);
-}
-
 function explain(error: unknown, pieces: number, label: string): unknown {
-  if (hasCode(error, 'ENOMEM')) return tooManyPieces(pieces, label, (error as Error).message, error);
+  if (hasCode(error, 'ENOMEM')) {
+    const message = `${label}: no room for a mapping of ${pieces} pieces: ${whyNoMemory(error)}`;
+    return new DaxError('ENOMEM', message, { syscall: 'mmap', cause: error });
+  }
   if (!(error instanceof DaxError)) return error;
   return new DaxError(error.code, `${label}: ${error.message}`, { syscall: 'mmap', cause: error });
-}
-
-function tooManyPieces(pieces: number, label: string, why: string, cause?: unknown): DaxError {
-  const advice = 'raise sysctl vm.max_map_count, or map a smaller part';
-  return new DaxError('ENOMEM', `${label}: no room for a mapping of ${pieces} pieces (${why}): ${advice}`, {
-    syscall: 'mmap',
-    cause,
-  });
 }
 
 function lengthOf(pieces: readonly Piece[]): number {

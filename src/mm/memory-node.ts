@@ -40,9 +40,10 @@ export class MemoryNode {
 
   /**
    * Zeroed volatile memory, whole pages, first fit; stitched from several runs when no single one is long enough.
+   * @param onEnd called once, when it is free again: by free(), by the end of the memory below, or by the collector
    * @throws EINVAL bytes not a positive integer; ENOMEM the node's online blocks have not that much free
    */
-  alloc(bytes: number): NodeAllocation {
+  alloc(bytes: number, onEnd: () => void = nobodyAsks): NodeAllocation {
     if (!Number.isSafeInteger(bytes) || bytes <= 0)
       fail('EINVAL', `cannot allocate ${bytes} bytes on node ${this.id}`);
     const memory =
@@ -60,7 +61,7 @@ export class MemoryNode {
     for (const run of runs) this.#used.add(run.start, run.length);
     try {
       const mapping = memory.map(runs, { access: 'shared', label: `node ${this.id}` });
-      return this.#allocation(mapping, bytes, length, runs);
+      return this.#allocation(mapping, bytes, length, runs, onEnd);
     } catch (error) {
       this.#giveBack(runs);
       throw error;
@@ -101,19 +102,25 @@ export class MemoryNode {
     bytes: number,
     length: number,
     runs: { start: number; length: number }[],
+    onEnd: () => void,
   ): NodeAllocation {
-    const buffer = new Uint8Array(mapping.buffer, 0, bytes);
+    const buffer = mapping.give(new Uint8Array(mapping.buffer, 0, bytes));
     buffer.fill(0);
     this.#allocations++;
     let freed = false;
     const free = (): void => {
       if (freed) return;
       freed = true;
+      // Whoever moved the bytes away must not see what their next owner stores: zeroes take their place.
+      const { isMoved } = mapping;
       mapping.close();
+      if (isMoved) for (const { start, length } of runs) this.memory?.kill(start, length);
       this.#allocations--;
       this.#giveBack(runs);
+      onEnd();
     };
     mapping.onKill(free);
+    mapping.onCollected(free);
     return { buffer, hpa: runs[0]!.start, length, free, [Symbol.dispose]: free };
   }
 
@@ -131,3 +138,5 @@ export class MemoryNode {
     return Math.max(PAGE_SIZE, memory.locate(start, PAGE_SIZE)[0]?.backing.granule ?? PAGE_SIZE);
   }
 }
+
+const nobodyAsks = () => {};

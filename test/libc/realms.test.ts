@@ -27,7 +27,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 function withVolume(use: (volume: Volume) => void): void {
-  const machine = openMachine(join(directory, 'state'));
+  const machine = openMachine(join(directory, 'state'), { create: true });
   try {
     machine.createRegion({ size: '32MiB' });
     machine.reconfigure('dax0.0', 'famfs');

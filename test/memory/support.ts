@@ -59,11 +59,12 @@ export function mapsOf(backing: Backing): string[] {
     .filter((line) => line.includes(backing.name.replace(/^memfd:/, '')));
 }
 
-/** Whether any mapping of this process touches the addresses. */
+/** Whether a mapping of some file touches the addresses: after the end of a view zero pages of nobody lie there for a while. */
 export function isMapped(address: number, length: number): boolean {
   return fs
     .readFileSync('/proc/self/maps', 'latin1')
     .split('\n')
+    .filter((line) => !/ 0 *$/.test(line))
     .some((line) => {
       const [from, to] = (line.split(' ')[0] ?? '').split('-').map((text) => Number.parseInt(text, 16));
       return from !== undefined && to !== undefined && from < address + length && address < to;

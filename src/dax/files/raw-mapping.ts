@@ -23,6 +23,7 @@ export class RawMapping implements Mapping, Zappable {
     for (const piece of pieces) pages.getRange(piece.start / PAGE_SIZE, piece.length / PAGE_SIZE);
     device.mappings.add(this);
     this.#mapping.onKill(() => this.#unpin());
+    this.#mapping.onCollected(() => this.#unpin());
   }
 
   get buffer(): ArrayBuffer {
@@ -45,6 +46,14 @@ export class RawMapping implements Mapping, Zappable {
     return this.#mapping.alive;
   }
 
+  get isMoved(): boolean {
+    return this.#mapping.isMoved;
+  }
+
+  give<T extends object>(view: T): T {
+    return this.#mapping.give(view);
+  }
+
   /** Pins on the folios, for the checker: none after close or kill. */
   get pins(): readonly PhysicalRange[] {
     return this.#pinned ? this.pieces : [];
@@ -52,6 +61,10 @@ export class RawMapping implements Mapping, Zappable {
 
   onKill(listener: () => void): void {
     this.#mapping.onKill(listener);
+  }
+
+  onCollected(listener: () => void): void {
+    this.#mapping.onCollected(listener);
   }
 
   /** The kill that follows on the memory detaches the buffer; the pins go now. */

@@ -41,7 +41,7 @@ export function deviceMedia(device: FamfsDevice, options: DeviceMediaOptions = {
 
 class MemoryMedia implements DeviceMedia {
   readonly backing: Backing;
-  readonly #stitched = new Map<string, Mapping>();
+  readonly #stitched = new Map<string, { mapping: Mapping; whole: Uint8Array }>();
   readonly flushes: boolean;
   readonly #fenceWord = new Int32Array(1);
   #ranges: readonly PhysicalRange[] | undefined;
@@ -118,15 +118,16 @@ class MemoryMedia implements DeviceMedia {
     const start = offset - (offset % granule);
     const end = Math.ceil((offset + length) / granule) * granule;
     const key = `${start}-${end}`;
-    let mapping = this.#stitched.get(key);
-    if (!mapping?.alive) {
-      mapping = this.dax.memory.map(physicalRanges(this.dax, start, end - start), {
+    let known = this.#stitched.get(key);
+    if (!known?.mapping.alive) {
+      const mapping = this.dax.memory.map(physicalRanges(this.dax, start, end - start), {
         access: writable ? 'shared' : 'protected',
         label: `metadata of ${this.name}`,
       });
-      this.#stitched.set(key, mapping);
+      known = { mapping, whole: mapping.give(new Uint8Array(mapping.buffer)) };
+      this.#stitched.set(key, known);
     }
-    return new Uint8Array(mapping.buffer, offset - start, length);
+    return known.whole.subarray(offset - start, offset - start + length);
   }
 
   flush(offset: number, length: number): void {
@@ -162,7 +163,7 @@ class MemoryMedia implements DeviceMedia {
   }
 
   close(): void {
-    for (const mapping of this.#stitched.values()) mapping.close();
+    for (const { mapping } of this.#stitched.values()) mapping.close();
     this.#stitched.clear();
   }
 }

@@ -11,10 +11,13 @@ import {
   optional,
   options,
   type Wanted,
+  whenClosed,
+  whenCollected,
 } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { FileLock } from './file-lock.js';
 import type { Inode } from './inode.js';
+import { ViewPin } from './pin.js';
 import type { MapOptions, ViewConstructor } from './types.js';
 
 /** What an open file needs of its volume. */
@@ -28,6 +31,8 @@ export interface OpenFileHost {
   /** The volume closes the mappings of handles that nobody closed. */
   mapped(mapping: DaxMapping): void;
   unmapped(mapping: DaxMapping): void;
+  /** Keeps the volume mounted, closed or not, until the function it gives is called. */
+  keepMounted(): () => void;
   /** Whether bytes stored through views need writeBack(), and the act of it. */
   readonly flushes: boolean;
   flush(fmap: Fmap, offset: number, length: number): void;
@@ -69,6 +74,7 @@ export class VolumeFile {
     this.path = inode.path;
     this.size = inode.size;
     inode.open();
+    whenCollected(this, inode.name, closingInode(inode));
   }
 
   /**
@@ -82,6 +88,29 @@ export class VolumeFile {
    */
   map(options: MapOptions = {}): Uint8Array {
     return this.#map(options).bytes;
+  }
+
+  /**
+   * Keeps a view as it is over close() of this file and of the volume, until the pin is released: for native work that is
+   * still under way in it (sockets, streams, compression, hashes, fs.write).
+   *
+   *     const pin = file.pin(view)
+   *     response.end(view, () => pin.release())
+   *     file.close()
+   *
+   * The last pin that is released does what close() could not do yet; the device stays held until then. What takes the
+   * memory itself away (disable, a memory failure, close() of the machine) does not wait for pins.
+   * @param view from map(), mapAs() or windows() of this file, or any view on the same bytes
+   * @throws DaxError EINVAL no view of this file, or one that ended or was moved away; EBADF, ENXIO
+   */
+  pin(view: ArrayBufferView): ViewPin {
+    this.check();
+    for (const mapping of this.#mappings.values()) {
+      if (ArrayBuffer.isView(view) && view.byteLength > 0 && mapping.shows(view)) return this.#pin(mapping);
+    }
+    return fail('EINVAL', `that is no live view of ${this.path}: pin what map(), mapAs() or windows() gave`, {
+      path: this.path,
+    });
   }
 
   /**
@@ -99,10 +128,14 @@ export class VolumeFile {
         { path: this.path },
       );
     }
-    const { bytes } = this.#map(options);
+    const mapping = this.#map(options);
+    const { bytes } = mapping;
     // The constructor of Buffer is deprecated, and says so on stderr.
-    if ((type as unknown) === Buffer) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) as T;
-    return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / elementBytes);
+    const view =
+      (type as unknown) === Buffer
+        ? (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) as T)
+        : new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / elementBytes);
+    return mapping.give(view as T & object);
   }
 
   /** The file as views of `size` bytes (default 1 GiB; the last may be shorter), each as from map(). */
@@ -202,10 +235,14 @@ export class VolumeFile {
     this.#lost.push(listener);
   }
 
-  /** The views of this handle get length 0, unless another handle has the same span. Idempotent. */
+  /**
+   * The views of this handle get length 0, unless another handle has the same span or a pin is on it. Idempotent.
+   * Native work that is under way in a view without a pin reads zeroes from now on.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    whenClosed(this);
     for (const mapping of this.#mappings.values()) {
       this.#host.unmapped(mapping);
       mapping.close();
@@ -230,15 +267,32 @@ export class VolumeFile {
     }
     const key = `${offset}+${length}${writable ? 'w' : ''}`;
     const known = this.#mappings.get(key);
-    if (known?.alive) return known;
+    if (known?.alive && !known.isMoved) return known;
     const mapping = this.#inode.dax.map(offset, length, { writable });
+    if (known?.alive) this.#drop(key, known);
     this.#mappings.set(key, mapping);
     this.#host.mapped(mapping);
     mapping.onLost((error) => {
       this.#host.unmapped(mapping);
       for (const listener of this.#lost) listener(error);
     });
+    mapping.onCollected(() => this.#forget(key, mapping));
     return mapping;
+  }
+
+  /** Its views were moved away: their memory stays mapped for whoever has it, and is no use of this file any more. */
+  #drop(key: string, mapping: DaxMapping): void {
+    this.#forget(key, mapping);
+    mapping.close();
+  }
+
+  #forget(key: string, mapping: DaxMapping): void {
+    if (this.#mappings.get(key) === mapping) this.#mappings.delete(key);
+    this.#host.unmapped(mapping);
+  }
+
+  #pin(mapping: DaxMapping): ViewPin {
+    return new ViewPin(`pin on ${this.path}`, pinning(mapping, this.#inode, this.#host.keepMounted()));
   }
 
   /** For those who use views of it: throws what read() would. @throws DaxError EBADF closed, ENXIO, ESTALE */
@@ -265,6 +319,22 @@ export class VolumeFile {
       fail('EBADF', `${this.path} was opened with writable: false: open it for writing`, { path: this.path });
     }
   }
+}
+
+/** What a handle that was dropped keeps of its inode; not reached from the handle. */
+function closingInode(inode: Inode): () => void {
+  return () => inode.close();
+}
+
+/** One more use of span and inode (the caller has one of the mount), that no close() of file or volume ends. @returns what does */
+function pinning(mapping: DaxMapping, inode: Inode, leave: () => void): () => void {
+  mapping.share();
+  inode.open();
+  return () => {
+    mapping.close();
+    inode.close();
+    leave();
+  };
 }
 
 /** Float32Array, DataView, Buffer: of any realm, told by what its prototype is. */

@@ -19,6 +19,7 @@ export { VolumeFile } from './file.js';
 export type { FileLock } from './file-lock.js';
 export type { FileSpans } from './file-spans.js';
 export type { GrowingFile, GrowingFileOptions } from './growing-file.js';
+export type { ViewPin } from './pin.js';
 export type { Publications } from './publications.js';
 export type {
   CopyOptions,

@@ -126,6 +126,12 @@ export class MountedFamfs implements HolderOperations {
     else failMappings(this.dax, offset, length);
   }
 
+  /** One more use. @returns what ends it */
+  retain(): () => void {
+    this.#users++;
+    return () => this.leave();
+  }
+
   /** Ends one use; the last one unmounts. */
   leave(): void {
     if (--this.#users > 0) return;

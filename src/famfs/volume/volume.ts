@@ -99,6 +99,7 @@ export class Volume {
       checkStores: (path) => this.#checkStores(path),
       mapped: (mapping) => this.#mappings.set(mapping, (this.#mappings.get(mapping) ?? 0) + 1),
       unmapped: (mapping) => this.#unmapped(mapping),
+      keepMounted: () => mounted.retain(),
       flushes: mounted.media.flushes,
       flush: (fmap, offset, length) => this.#flushRange(fmap, offset, length),
       coherent: mounted.media.backing.coherent,
@@ -324,7 +325,7 @@ export class Volume {
     return this.#inodes;
   }
 
-  /** Ends the volume and every view of its files. Idempotent. */
+  /** Ends the volume and every view of its files that no pin keeps. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -50,7 +50,8 @@ export class KernelRawDevice implements OpenDax {
       label: this.name,
     });
     this.#mappings.add(mapping);
-    return new Uint8Array(mapping.buffer);
+    mapping.onCollected(() => this.#mappings.delete(mapping));
+    return mapping.give(new Uint8Array(mapping.buffer));
   }
 
   close(): void {

@@ -1,0 +1,270 @@
+import fs from 'node:fs';
+import { threadId, type Worker } from 'node:worker_threads';
+import { lazy, native } from './load.js';
+
+/**
+ * The ledger of this process: which thread mapped which addresses. A worker that is terminated runs no code of ours any
+ * more, so what it had mapped would stay for the life of the process; another thread reads here what to give back.
+ *
+ * Threads share no JavaScript, but addresses: the ledger is a memory that every isolate finds under its name in
+ * /proc/self/maps. It is never unmapped. Two threads that make one at the same moment make two: each writes to the one
+ * it has, sweep() reads all.
+ *
+ * Rows are claimed and given up by compare-and-exchange of their owner, a number no other thread of the process ever had:
+ * whoever gets a row of a dead owner is alone with its addresses. Order: a row is given up before its addresses are
+ * unmapped (never the other way: they could be somebody else's by then), so a thread ended in between leaves a mapping
+ * behind, never a wrong row.
+ */
+
+const NAME = 'udax-addresses';
+const MAGIC = 0x75646178;
+const THREADS = 4096;
+const ROWS = 65_536;
+/** 32-bit words of the header: magic, last owner number, pieces mapped by all threads, places ever used. */
+const HEADER_WORDS = 16;
+const [AT_MAGIC, AT_OWNER, AT_PIECES, AT_THREADS, AT_ROWS] = [0, 1, 2, 3, 4];
+/** A thread: owner, kernel thread id, Node's thread id, pad; start time (64-bit float). */
+const THREAD_WORDS = 6;
+/** A row: owner, pieces; address, length (64-bit floats). */
+const ROW_WORDS = 6;
+const THREADS_AT = HEADER_WORDS;
+const ROWS_AT = THREADS_AT + THREADS * THREAD_WORDS;
+const BYTES = Math.ceil(((ROWS_AT + ROWS * ROW_WORDS) * 4) / 4096) * 4096;
+const IN_THE_MAKING = -1;
+/** Where no event tells of dead threads: a look every so many mappings. */
+const SWEEP_EVERY = 256;
+const [PROT_READ_WRITE, MAP_SHARED, MFD_CLOEXEC] = [3, 1, 1];
+const gettidNumber = process.arch === 'x64' ? 186 : 178;
+
+const mmapNative = lazy(
+  'intptr_t mmap(intptr_t addr, size_t length, int prot, int flags, int fd, int64_t offset)',
+);
+const munmapNative = lazy('int munmap(intptr_t addr, size_t length)');
+const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
+const ftruncateNative = lazy('int ftruncate(int fd, int64_t length)');
+const closeNative = lazy('int close(int fd)');
+const syscall = lazy('long syscall(long number)');
+
+/** One memory of rows, as this isolate sees it. */
+class Table {
+  readonly words: Int32Array;
+  readonly numbers: DataView;
+
+  constructor(readonly address: number) {
+    const buffer = native().koffi.view(address, BYTES) as ArrayBuffer;
+    this.words = new Int32Array(buffer);
+    this.numbers = new DataView(buffer);
+  }
+
+  number(word: number): number {
+    return this.numbers.getFloat64(word * 4, true);
+  }
+
+  setNumber(word: number, value: number): void {
+    this.numbers.setFloat64(word * 4, value, true);
+  }
+}
+
+class AddressLedger {
+  #tables: Table[] | undefined;
+  /** The one this thread writes to. */
+  #own: Table | undefined;
+  #owner = 0;
+  /** Word of each own row by its address. */
+  readonly #rows = new Map<number, number>();
+  /** Rows of the own table that were given up: others may have taken them since. */
+  readonly #free: number[] = [];
+  #count = 0;
+
+  /** Reserves a row; what mmap gives goes into it. 0 when there is none: then nobody cleans up after us. */
+  claim(): number {
+    const table = this.#attached();
+    if (++this.#count % SWEEP_EVERY === 0) this.sweep();
+    if (table === undefined) return 0;
+    for (let row = this.#free.pop(); row !== undefined; row = this.#free.pop()) {
+      if (Atomics.compareExchange(table.words, row, 0, IN_THE_MAKING) === 0) return row;
+    }
+    const fresh = Atomics.load(table.words, AT_ROWS) < ROWS ? Atomics.add(table.words, AT_ROWS, 1) : ROWS;
+    if (fresh < ROWS) {
+      const row = ROWS_AT + fresh * ROW_WORDS;
+      return Atomics.compareExchange(table.words, row, 0, IN_THE_MAKING) === 0 ? row : 0;
+    }
+    return claimAnyRow(table);
+  }
+
+  fill(row: number, address: number, length: number): void {
+    const table = this.#own;
+    if (row === 0 || table === undefined) return;
+    table.setNumber(row + 2, address);
+    table.setNumber(row + 4, length);
+    table.words[row + 1] = 1;
+    Atomics.add(table.words, AT_PIECES, 1);
+    this.#rows.set(address, row);
+    Atomics.store(table.words, row, this.#owner);
+  }
+
+  /** Nothing was mapped after all. */
+  abandon(row: number): void {
+    if (row === 0 || this.#own === undefined) return;
+    Atomics.store(this.#own.words, row, 0);
+    this.#free.push(row);
+  }
+
+  /** These addresses are about to be unmapped, by us. */
+  giveUp(address: number): void {
+    const row = this.#rows.get(address);
+    if (row === undefined || this.#own === undefined) return;
+    this.#rows.delete(address);
+    freeRow(this.#own, row, this.#owner);
+    this.#free.push(row);
+  }
+
+  /** How many mappings of the kernel an own span of addresses is made of. */
+  setPieces(address: number, pieces: number): void {
+    const row = this.#rows.get(address);
+    const table = this.#own;
+    if (row === undefined || table === undefined) return;
+    Atomics.add(table.words, AT_PIECES, pieces - table.words[row + 1]!);
+    table.words[row + 1] = pieces;
+  }
+
+  /** Mappings of ours in this process, of all threads. */
+  get pieces(): number {
+    this.#attached();
+    return (this.#tables ?? []).reduce((sum, { words }) => sum + Atomics.load(words, AT_PIECES), 0);
+  }
+
+  /**
+   * Unmaps what threads that ended have left. Native work of a thread is over when the thread is.
+   * @param ended Node's id of a thread that is known to have ended: the kernel may still show it for a moment
+   * @returns bytes of addresses
+   */
+  sweep(ended = -1): number {
+    this.#find();
+    let bytes = 0;
+    for (const table of this.#tables ?? []) {
+      for (let i = 0; i < Math.min(THREADS, table.words[AT_THREADS]!); i++) {
+        const thread = THREADS_AT + i * THREAD_WORDS;
+        const owner = Atomics.load(table.words, thread);
+        if (owner === 0 || owner === this.#owner || !hasEnded(table, thread, ended)) continue;
+        bytes += takeBack(table, owner, table === this.#own ? this.#free : []);
+        Atomics.compareExchange(table.words, thread, owner, 0);
+      }
+    }
+    return bytes;
+  }
+
+  #attached(): Table | undefined {
+    if (this.#owner === 0) this.#register();
+    return this.#own;
+  }
+
+  /** A worker takes its place; so does the main thread, which nobody outlives. */
+  #register(): void {
+    this.#find();
+    const own = this.#tables?.[0] ?? this.#make();
+    if (own === undefined) return;
+    this.#own = own;
+    const { words } = own;
+    this.#owner = Atomics.add(words, AT_OWNER, 1) + 1;
+    for (let i = 0; i < THREADS; i++) {
+      const thread = THREADS_AT + i * THREAD_WORDS;
+      if (Atomics.compareExchange(words, thread, 0, IN_THE_MAKING) !== 0) continue;
+      raise(words, AT_THREADS, i + 1);
+      const tid = syscall(gettidNumber);
+      words[thread + 1] = tid;
+      words[thread + 2] = threadId;
+      own.setNumber(thread + 4, startTimeOf(tid));
+      Atomics.store(words, thread, this.#owner);
+      break;
+    }
+    this.sweep();
+  }
+
+  /** Learns of tables that are new since. */
+  #find(): void {
+    const known = this.#tables ?? [];
+    this.#tables = addressesByName()
+      .map((address) => known.find((table) => table.address === address) ?? new Table(address))
+      .filter(({ words }) => words[AT_MAGIC] === MAGIC);
+  }
+
+  #make(): Table | undefined {
+    const fd = memfdCreateNative(NAME, MFD_CLOEXEC);
+    if (fd < 0) return undefined;
+    ftruncateNative(fd, BYTES);
+    const address = mmapNative(0, BYTES, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+    closeNative(fd);
+    if (address === -1) return undefined;
+    const table = new Table(address);
+    table.words[AT_MAGIC] = MAGIC;
+    this.#tables = [...(this.#tables ?? []), table];
+    return table;
+  }
+}
+
+function addressesByName(): number[] {
+  const maps = fs.readFileSync('/proc/self/maps', 'latin1').split('\n');
+  return maps.filter((line) => line.includes(`memfd:${NAME} `)).map((line) => Number.parseInt(line, 16));
+}
+
+function hasEnded(table: Table, thread: number, ended: number): boolean {
+  const tid = table.words[thread + 1]!;
+  if (table.words[thread] === IN_THE_MAKING) return false;
+  if (table.words[thread + 2] === ended) return true;
+  return startTimeOf(tid) !== table.number(thread + 4);
+}
+
+/** In clock ticks since boot; -1 when there is no such thread of ours. */
+function startTimeOf(tid: number): number {
+  try {
+    const stat = fs.readFileSync(`/proc/self/task/${tid}/stat`, 'latin1');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  } catch {
+    return -1;
+  }
+}
+
+/** Sets a word that only grows. */
+function raise(words: Int32Array, at: number, least: number): void {
+  for (let is = Atomics.load(words, at); is < least; is = Atomics.load(words, at)) {
+    Atomics.compareExchange(words, at, is, least);
+  }
+}
+
+/** All rows were used once: looks for one that is free again. */
+function claimAnyRow({ words }: Table): number {
+  for (let row = ROWS_AT; row < ROWS_AT + ROWS * ROW_WORDS; row += ROW_WORDS) {
+    if (words[row] === 0 && Atomics.compareExchange(words, row, 0, IN_THE_MAKING) === 0) return row;
+  }
+  return 0;
+}
+
+/** @param freed gets the rows that are free now */
+function takeBack(table: Table, owner: number, freed: number[]): number {
+  let bytes = 0;
+  for (let i = 0; i < Math.min(ROWS, table.words[AT_ROWS]!); i++) {
+    const row = ROWS_AT + i * ROW_WORDS;
+    if (table.words[row] !== owner) continue;
+    const [address, length] = [table.number(row + 2), table.number(row + 4)];
+    if (Atomics.compareExchange(table.words, row, owner, IN_THE_MAKING) !== owner) continue;
+    munmapNative(address, length);
+    bytes += length;
+    freeRow(table, row, IN_THE_MAKING);
+    freed.push(row);
+  }
+  return bytes;
+}
+
+function freeRow(table: Table, row: number, owner: number): void {
+  Atomics.add(table.words, AT_PIECES, -table.words[row + 1]!);
+  Atomics.compareExchange(table.words, row, owner, 0);
+}
+
+export const addressLedger = new AddressLedger();
+
+/** Whoever makes a worker is told of its end. */
+process.on('worker', (worker: Worker) => {
+  const id = worker.threadId;
+  worker.once('exit', () => addressLedger.sweep(id));
+});
