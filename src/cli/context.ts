@@ -9,7 +9,7 @@ import {
   stateDirectoryOf,
 } from '../machine/roots.js';
 import { abortOnSignals } from './interrupt.js';
-import { terminalSafe } from './output/table.js';
+import { terminalSafe, visible } from './output/table.js';
 
 /** What every command gets: where the machine is, how to print, how Ctrl-C reaches it. */
 export interface Context {
@@ -97,7 +97,7 @@ export function createContext(options: GlobalOptions): Context {
 
 const standardOutput: Output = {
   print: (text) => void process.stdout.write(`${terminalSafe(text)}\n`),
-  document: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+  document: (value) => void process.stdout.write(`${visible(JSON.stringify(value, null, 2))}\n`),
   bytes: (view) =>
     new Promise((resolveWritten, reject) => {
       process.stdout.write(view, (error) => (error ? reject(error) : resolveWritten()));

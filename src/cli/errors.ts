@@ -34,10 +34,11 @@ export function statusOf(error: unknown): number {
 
 /**
  * What stderr shows of an error: `udax: what failed: why (ECODE)`, then the next step where the message
- * has one on lines of its own. With UDAX_DEBUG set, the stack follows.
+ * has one on lines of its own. With UDAX_DEBUG set, the stack follows. With --json it is one document instead.
  */
-export function describeError(error: unknown, command: string): string {
+export function describeError(error: unknown, command: string, json = false): string {
   if (error instanceof AlreadyReported) return '';
+  if (json) return `${terminalSafe(JSON.stringify(errorDocument(error, command)))}\n`;
   if (error instanceof Error && error.name === 'AbortError') return 'udax: interrupted (EINTR)\n';
   const known = error instanceof UsageError ? error : asDaxError(error, command);
   const message = known instanceof Error ? known.message : String(known);
@@ -47,6 +48,25 @@ export function describeError(error: unknown, command: string): string {
   const lines = [`udax: ${about}${headline}${code === '' ? '' : ` (${code})`}`, ...nextSteps];
   if (process.env.UDAX_DEBUG && error instanceof Error && error.stack) lines.push(error.stack);
   return `${terminalSafe(lines.join('\n'))}\n`;
+}
+
+/** `{ "error": { code, message, path?, hint? } }`: the hint is the next step. */
+function errorDocument(error: unknown, command: string) {
+  if (error instanceof Error && error.name === 'AbortError') {
+    return { error: { code: 'EINTR', message: 'interrupted' } };
+  }
+  const known = error instanceof UsageError ? error : asDaxError(error, command);
+  const [message = '', ...hint] = (known instanceof Error ? known.message : String(known)).split('\n');
+  const path =
+    known instanceof Error && 'path' in known && known.path !== undefined ? { path: String(known.path) } : {};
+  return {
+    error: {
+      code: codeOfError(known) || 'EIO',
+      message,
+      ...path,
+      ...(hint.length > 0 && { hint: hint.join('\n') }),
+    },
+  };
 }
 
 function codeOfError(error: unknown): string {

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { fail } from '../libc/index.js';
+import { asDaxError, fail } from '../libc/index.js';
 import { catalog, type Invocation } from './catalog/index.js';
 import { createContext, type GlobalOptions } from './context.js';
 import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
@@ -10,11 +10,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   // A reader that went away (`udax cat f | head`) is no error: there is nobody left to tell.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitStatus.done);
-    throw error;
+    // All output passes here: a full disk under it is one line and exit 1, whatever the command was doing.
+    process.stderr.write(describeError(asDaxError(error, 'writing to stdout'), '', wantsJson(argv)));
+    process.exit(exitStatus.failed);
   });
   // Notes that nobody reads any more must not end what is being served (`udax mount -f ... 2>&1 | head`).
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE') process.exitCode ||= exitStatus.failed;
   });
   let command = '';
   try {
@@ -28,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     command = invocation.spec.name;
     await run(invocation, program.opts());
   } catch (error) {
-    process.exitCode = report(error, command);
+    process.exitCode = report(error, command, wantsJson(argv));
   }
 }
 
@@ -46,17 +48,24 @@ async function run(invocation: Invocation, globals: GlobalOptions): Promise<void
   await body(context, invocation.args, invocation.options as never);
 }
 
-function report(error: unknown, command: string): number {
+function report(error: unknown, command: string, json: boolean): number {
   if (!(error instanceof CommanderError)) {
-    process.stderr.write(describeError(error, command));
+    process.stderr.write(describeError(error, command, json));
     return statusOf(error);
   }
   // Help and version that were asked for have been printed; help for want of a command went to stderr.
   if (error.exitCode === 0) return exitStatus.done;
   if (error.code === 'commander.help') return exitStatus.usage;
   const usage = new UsageError(usageMessage(error, catalog, command));
-  process.stderr.write(describeError(usage, command));
+  process.stderr.write(describeError(usage, command, json));
   return exitStatus.usage;
+}
+
+/** Errors too are a document then, also those of a line that cannot be parsed. */
+function wantsJson(argv: readonly string[]): boolean {
+  const words = argv.slice(2);
+  const end = words.indexOf('--');
+  return (end < 0 ? words : words.slice(0, end)).includes('--json');
 }
 
 /** The command an unparsable line was probably about, to point at its help. */

@@ -3,7 +3,7 @@ import { fail } from '../../libc/index.js';
 import { volumeAddress } from '../arguments/address.js';
 import { seedArgument } from '../arguments/numbers.js';
 import type { Context } from '../context.js';
-import { UsageError } from '../errors.js';
+import { AlreadyReported, UsageError } from '../errors.js';
 import { withVolume } from '../opening.js';
 import { hex, humanSize } from '../output/human.js';
 
@@ -17,7 +17,12 @@ export function verify(context: Context, [text = '']: string[], flags: { seed?: 
   withVolume(context, device, { readOnly: true }, (volume) => {
     const file = volume.open(path);
     try {
-      comparePattern(text, file, seed);
+      const differsAt = firstDifference(file, seed);
+      if (differsAt !== null) {
+        if (!context.json) failDifferent(text, file, seed, differsAt);
+        context.output.document({ path, size: file.size, seed, ok: false, differsAt });
+        throw new AlreadyReported();
+      }
       context.show(
         { path, size: file.size, seed, ok: true },
         () => `${text}: ${humanSize(file.size)} as seed ${seed} says`,
@@ -28,7 +33,8 @@ export function verify(context: Context, [text = '']: string[], flags: { seed?: 
   });
 }
 
-function comparePattern(name: string, file: VolumeFile, seed: number): void {
+/** The first byte that is not as the seed says, or null. */
+function firstDifference(file: VolumeFile, seed: number): number | null {
   const pattern = new PatternStream(seed);
   const piece = new Uint8Array(Math.min(pieceBytes, file.size));
   const scratch = new Uint8Array(piece.length);
@@ -36,13 +42,15 @@ function comparePattern(name: string, file: VolumeFile, seed: number): void {
     const part = piece.subarray(0, Math.min(piece.length, file.size - position));
     file.read(part, position);
     const difference = pattern.firstDifference(part, scratch);
-    if (difference >= 0) {
-      const at = position + difference;
-      fail('EILSEQ', `${name} differs from the pattern of seed ${seed} at byte ${at} (${hex(at)})`, {
-        path: file.path,
-      });
-    }
+    if (difference >= 0) return position + difference;
   }
+  return null;
+}
+
+function failDifferent(name: string, file: VolumeFile, seed: number, at: number): never {
+  return fail('EILSEQ', `${name} differs from the pattern of seed ${seed} at byte ${at} (${hex(at)})`, {
+    path: file.path,
+  });
 }
 
 /** `udax flush` */

@@ -5,8 +5,9 @@ import { integerArgument } from '../arguments/numbers.js';
 import { type OwnershipFlags, ownershipOf, type StripeFlags, stripeOf } from '../arguments/ownership.js';
 import type { Context } from '../context.js';
 import { type CopyJob, copySteps } from '../copying/copy.js';
-import { localPlace, type Place, volumePlace } from '../copying/place.js';
+import { localPlace, type Place, STANDARD_INPUT, STANDARD_OUTPUT, volumePlace } from '../copying/place.js';
 import { planSource, type Step } from '../copying/plan.js';
+import { mustFit, roomFor } from '../copying/room.js';
 import { AlreadyReported, UsageError } from '../errors.js';
 import { openDeviceOf, patienceOf, warnOfDamage } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
@@ -20,7 +21,7 @@ interface CpFlags extends OwnershipFlags, StripeFlags {
 /** `udax cp` */
 export async function cp(context: Context, args: string[], flags: CpFlags): Promise<void> {
   if (args.length < 2) throw new UsageError('cp wants SRC... DST, like: udax cp table.arrow dax0.0:/');
-  const addresses = args.map(parseAddress);
+  const addresses = args.map((text, at) => standard(parseAddress(text), at === args.length - 1));
   const destination = addresses.pop()!;
   if ([...addresses, destination].every((address) => address.kind === 'local')) {
     throw new UsageError('neither side is on a volume: write one as DEVICE:/path (cp(1) copies local files)');
@@ -33,19 +34,39 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
   const volumes = new OpenVolumes(context, flags.salvage ?? false);
   try {
     const target = volumes.place(destination, destination);
-    const job: CopyJob = { target, options, signal: context.interruptible() };
+    const job: CopyJob = { target, options, signal: context.interruptible(), bytes: context.output.bytes };
     const steps = planAll(addresses, destination, target, volumes, flags.recursive ?? false);
+    const room = roomFor(job, steps);
+    mustFit(job, room);
     const done = await copySteps(job, steps, (line) => context.output.note(line));
-    context.show(done, () => (done.files + done.directories > 0 ? summary(done, destination.text) : ''));
+    const taken = target.volume === null ? {} : { spaceBytes: room.bytes };
+    // Standard output holds the file itself then, and nothing else.
+    if (destination.path !== STANDARD_OUTPUT || target.volume !== null) {
+      const text = () =>
+        done.files + done.directories > 0 ? summary(done, destination.text, room.bytes) : '';
+      context.show({ ...done, ...taken }, text);
+    }
     if (done.failures.length > 0 || volumes.haveLosses) throw new AlreadyReported();
   } finally {
     volumes.close();
   }
 }
 
-function summary(done: { files: number; directories: number; bytes: number }, destination: string): string {
+/** `-` as everywhere: standard input as a source, standard output as the destination. */
+function standard(address: Address, isDestination: boolean): Address {
+  if (address.kind === 'volume' || address.path !== '-') return address;
+  return { ...address, path: isDestination ? STANDARD_OUTPUT : STANDARD_INPUT };
+}
+
+function summary(
+  done: { files: number; directories: number; bytes: number },
+  destination: string,
+  spaceBytes: number,
+): string {
+  // Files take whole units: many small ones take far more than they hold.
+  const took = spaceBytes > done.bytes ? `, ${humanSize(spaceBytes)} of its space` : '';
   const made = done.directories > 0 ? ` and ${count(done.directories, 'directory', 'directories')}` : '';
-  return `${count(done.files, 'file')}${made} to ${destination}, ${humanSize(done.bytes)}`;
+  return `${count(done.files, 'file')}${made} to ${destination}, ${humanSize(done.bytes)}${took}`;
 }
 
 function planAll(

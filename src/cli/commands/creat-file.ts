@@ -27,15 +27,18 @@ export function makeFile(
   options: Omit<CreateOptions, 'size' | 'zero'>,
 ): boolean {
   const existed = volume.exists(path);
-  const file = existed
-    ? openOfSize(volume, path, size)
-    : volume.create(path, { ...options, size, zero: seed === null });
+  if (!existed) {
+    // It appears with its pattern, or not at all: famfs could not take it back.
+    volume.create(path, { ...options, size, ...(seed !== null && { fill: patternOf(seed) }) }).close();
+    return false;
+  }
+  const file = openOfSize(volume, path, size);
   try {
     if (seed !== null) fillWithPattern(file, seed);
   } finally {
     file.close();
   }
-  return existed;
+  return true;
 }
 
 /** A file that is there serves when it has the size that was asked for. */
@@ -50,6 +53,12 @@ function openOfSize(volume: Volume, path: string, size: number): VolumeFile {
     );
   }
   return volume.open(path, { writable: true });
+}
+
+/** The pattern runs on from piece to piece, which come in order. */
+function patternOf(seed: number): (into: Uint8Array) => void {
+  const pattern = new PatternStream(seed);
+  return (into) => pattern.fill(into);
 }
 
 function fillWithPattern(file: VolumeFile, seed: number): void {

@@ -1,13 +1,17 @@
+import { createReadStream } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
 import type { CopyOptions, Volume } from '../../famfs/index.js';
-import { hasCode } from '../../libc/index.js';
+import { hasCode, throwIfAborted } from '../../libc/index.js';
 import { describeError } from '../errors.js';
 import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
-import type { Place } from './place.js';
+import { type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
 import type { Step } from './plan.js';
 
 export interface CopyJob {
   target: Place;
+  /** Where bytes for standard output go. */
+  bytes(view: Uint8Array): Promise<void>;
   options: CopyOptions & { uid: number; gid: number };
   signal: AbortSignal;
 }
@@ -20,6 +24,9 @@ export interface CopyResult {
 }
 
 type FileStep = Step & { kind: 'file' };
+type StreamStep = Step & { kind: 'stream' };
+
+const STREAM_BYTES = 2 ** 20;
 
 /**
  * Does the steps in order. What is wrong with one file is told and the others go on; what is wrong with
@@ -39,19 +46,22 @@ export async function copySteps(
   };
   try {
     for (const step of steps) {
-      job.signal.throwIfAborted();
+      throwIfAborted(job.signal);
       if (step.kind === 'skip') {
         failed(step.name, step.code, `${step.name} is not copied: ${step.why}`);
       } else if (step.kind === 'directory') {
         job.target.makeDirectory(step.to, { mode: step.mode, uid: job.options.uid, gid: job.options.gid });
         result.directories++;
       } else {
-        const name = step.from.name(step.source);
+        const name = step.kind === 'stream' ? step.source : step.from.name(step.source);
         try {
           const before = result.bytes;
-          await copyFile(job, step, (bytes) => progress.update(before + bytes, name));
+          if (step.kind === 'stream') result.bytes += await copyStream(job, step);
+          else {
+            await copyFile(job, step, (bytes) => progress.update(before + bytes, name));
+            result.bytes += step.size;
+          }
           result.files++;
-          result.bytes += step.size;
         } catch (error) {
           if (!concernsOneFile(error)) throw error;
           failed(name, error.code, oneLine(error, name));
@@ -99,6 +109,8 @@ async function copyFile(job: CopyJob, step: FileStep, onBytes: (bytes: number) =
   const from = step.from.volume;
   const to = job.target.volume;
   // A local copy is its maker's; only files on a volume carry an owner of their own.
+  if (from !== null && to === null && step.to === STANDARD_OUTPUT)
+    return toStandardOutput(job, from, step.source);
   if (from !== null && to === null) return from.copyOut(step.source, step.to, options);
   if (from === null && to !== null) return to.copyIn(step.source, step.to, { ...options, uid, gid });
   return betweenVolumes(from!, to!, step, { ...options, uid, gid });
@@ -110,5 +122,40 @@ async function betweenVolumes(from: Volume, to: Volume, step: FileStep, options:
     await to.copyIn(source, step.to, options);
   } finally {
     source.close();
+  }
+}
+
+/** By the stream itself: its file may be anything, and is not ours to replace. */
+async function toStandardOutput(job: CopyJob, from: Volume, path: string): Promise<void> {
+  const file = from.open(path);
+  try {
+    const piece = new Uint8Array(Math.min(STREAM_BYTES, file.size));
+    for (let at = 0; at < file.size; ) {
+      throwIfAborted(job.signal);
+      const bytes = file.read(piece, at);
+      await job.bytes(piece.subarray(0, bytes));
+      at += bytes;
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** From a pipe: the file grows in space of its own, and appears when the pipe has ended. @returns its bytes */
+async function copyStream(job: CopyJob, { source, to, mode }: StreamStep): Promise<number> {
+  const { uid, gid, mode: wanted } = job.options;
+  const growing = job.target.volume!.inodes.grow(to, { mode: wanted ?? mode, uid, gid });
+  const stream = source === STANDARD_INPUT ? process.stdin : createReadStream(source);
+  let bytes = 0;
+  try {
+    for await (const piece of addAbortSignal(job.signal, stream) as AsyncIterable<Uint8Array>) {
+      growing.write(piece, bytes);
+      bytes += piece.length;
+    }
+    growing.publish();
+    return bytes;
+  } catch (error) {
+    growing.end();
+    throw error;
   }
 }

@@ -1,11 +1,12 @@
-import { lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Volume } from '../../famfs/index.js';
 import { hasCode } from '../../libc/index.js';
 
 /** What a copy must know of one end of it. */
 export interface PlaceStat {
-  type: 'file' | 'directory' | 'other';
+  /** stream: a pipe or standard input, whose size nobody knows. */
+  type: 'file' | 'directory' | 'stream' | 'other';
   /** Bytes. */
   size: number;
   mode: number;
@@ -34,7 +35,7 @@ export const localPlace: Place = {
   stat: (path) => {
     try {
       const stat = statSync(path);
-      const type = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other';
+      const type = typeOf(path, stat);
       return { type, size: stat.size, mode: stat.mode & 0o777, identity: `${stat.dev}:${stat.ino}` };
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
@@ -47,6 +48,16 @@ export const localPlace: Place = {
   child: (directory, name) => join(directory, name),
   makeDirectory: (path, { mode }) => mkdirSync(path, { mode }),
 };
+
+/** What `-` means on either side; a file of that name is `./-`. */
+export const STANDARD_INPUT = '/dev/stdin';
+export const STANDARD_OUTPUT = '/dev/stdout';
+
+function typeOf(path: string, stat: Stats): PlaceStat['type'] {
+  if (stat.isDirectory()) return 'directory';
+  if (path === STANDARD_INPUT || stat.isFIFO() || stat.isSocket()) return 'stream';
+  return stat.isFile() ? 'file' : 'other';
+}
 
 /** A mounted volume, shown as the user named its device. */
 export function volumePlace(device: string, volume: Volume): Place {

@@ -1,10 +1,11 @@
-import { DaxError } from '../../libc/index.js';
+import { DaxError, fail } from '../../libc/index.js';
 import type { Place, PlaceStat } from './place.js';
 
 /** One thing to do, in order. */
 export type Step =
   | { kind: 'directory'; to: string; mode: number }
   | { kind: 'file'; from: Place; source: string; to: string; mode: number; size: number }
+  | { kind: 'stream'; source: string; to: string; mode: number }
   | { kind: 'skip'; name: string; why: string; code: string };
 
 export interface Source {
@@ -27,13 +28,25 @@ export function planSource(source: Source, target: Place, destination: string, r
   const basename = basenameOf(source.text);
   const to =
     existing?.type === 'directory' && basename !== '' ? target.child(destination, basename) : destination;
-  if (stat.type !== 'directory') return [fileStep(source, source.path, to, stat)];
+  if (stat.type !== 'directory') {
+    mustBeDirectoryIfSlashed(target, destination, existing);
+    return [fileStep(source, source.path, to, stat)];
+  }
   if (!recursive) {
     return [
       { kind: 'skip', name, why: 'is a directory: say -r to copy it with what is in it', code: 'EISDIR' },
     ];
   }
   return planTree(source, stat, target, to);
+}
+
+/** `cp F dir/` wants a directory: a file of that name would be there for good. */
+function mustBeDirectoryIfSlashed(target: Place, destination: string, existing: PlaceStat | null): void {
+  if (!destination.endsWith('/') || existing?.type === 'directory') return;
+  const what = existing === null ? 'is not there' : 'is no directory';
+  fail('ENOTDIR', `${target.name(destination)} ${what}: make the directory first, or leave the last / out`, {
+    path: destination,
+  });
 }
 
 /** The name a copy gets inside a directory; empty for `.`, `/` and the like, whose contents are meant. */
@@ -90,6 +103,17 @@ function attemptStat(target: Place, path: string): PlaceStat | null | DaxError {
 
 function fileStep(source: Source, path: string, to: string, stat: PlaceStat): Step {
   const name = source.place.name(path);
+  if (stat.type === 'stream') {
+    const isIn = to.endsWith('/-') || to.endsWith('/stdin');
+    if (source.place.volume === null && !isIn)
+      return { kind: 'stream', source: path, to, mode: 0o644 & ~process.umask() };
+    return {
+      kind: 'skip',
+      name,
+      why: 'what comes from standard input needs a name: give that of the file',
+      code: 'EISDIR',
+    };
+  }
   if (stat.type === 'other') {
     return { kind: 'skip', name, why: 'neither a regular file nor a directory', code: 'EINVAL' };
   }

@@ -39,11 +39,19 @@ export function terminalSafe(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-/** Control characters as `\xNN`, everything else as it is. */
+/** Control characters as `\xNN`, what turns or hides the text around it as `\uNNNN`, everything else as it is. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are to be made visible
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+  const controls = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  return visible(controls);
+}
+
+/** Bidirectional controls, zero-width characters, line separators: a name with them reads as another one. Also right within JSON text. */
+export function visible(text: string): string {
+  return text.replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }
 

@@ -41,9 +41,10 @@ export function createFile(mounted: MountedFamfs, path: string, options: CreateO
       path,
     });
   }
+  refuseDirectoryName(path);
   const mode = permissions(options.mode ?? DEFAULT_FILE_MODE, path);
   const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
-  const isQuick = !zero || size <= ZERO_IN_SESSION_BYTES;
+  const isQuick = options.fill === undefined && (!zero || size <= ZERO_IN_SESSION_BYTES);
   if (isQuick) createInOneSession(mounted, path, entry, options);
   else createInTwoSessions(mounted, path, entry, options);
 }
@@ -73,11 +74,18 @@ function createInTwoSessions(
 ): void {
   const reservation = takeAndKeep(mounted, path, entry.size, options);
   try {
-    zeroAll(mounted, path, entry.size, reservation);
+    if (options.fill) fillAll(mounted, path, entry.size, reservation, options.fill);
+    else zeroAll(mounted, path, entry.size, reservation);
     mounted.session(() => append(mounted, path, entry, reservation));
   } finally {
     reservation.end();
   }
+}
+
+/** As open(2) with O_CREAT: `dir/` names a directory, and a file of that name would stay for good. */
+function refuseDirectoryName(path: string): void {
+  if (!path.endsWith('/')) return;
+  fail('EISDIR', `${path} ends in /, which names a directory: leave that out to make a file`, { path });
 }
 
 /** See Volume.copyIn. */
@@ -89,6 +97,7 @@ export async function copyFileIn(
   check: () => void,
 ): Promise<void> {
   throwIfAborted(options.signal);
+  refuseDirectoryName(path);
   const source = typeof from === 'string' ? openSource(from) : volumeSource(from);
   try {
     const { size } = source;
@@ -178,4 +187,18 @@ function zeroAll(mounted: MountedFamfs, path: string, size: number, { fmap }: Re
   unnamed.dax.zero(0, Math.ceil(size / mounted.superblock.allocUnit) * mounted.superblock.allocUnit);
   // Zeroing may have punched holes, and the file's users will store into them.
   unnamed.dax.ensureMemory();
+}
+
+function fillAll(
+  mounted: MountedFamfs,
+  path: string,
+  size: number,
+  { fmap }: Reservation,
+  fill: (into: Uint8Array, position: number) => void,
+): void {
+  const { dax } = mounted.newInode(path, size, fmap);
+  // A full disk under a sparse backing must be an error now, not a signal at the first store.
+  dax.ensureMemory();
+  dax.fill(0, size, fill);
+  mounted.assertSameFileSystem();
 }

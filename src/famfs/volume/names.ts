@@ -20,6 +20,9 @@ export function find(tree: FileTree, path: string): Found {
   const logPath = toLogPath(path);
   const ino = tree.lookup(logPath);
   if (ino === NOBODY) failMissing(tree, path, logPath);
+  if (path.endsWith('/') && !tree.isDirectory(ino)) {
+    fail('ENOTDIR', `${path}: /${logPath} is a file, not a directory`, { path });
+  }
   return { ino, logPath };
 }
 

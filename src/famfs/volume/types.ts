@@ -64,6 +64,11 @@ export interface CreateOptions {
   zero?: boolean;
   /** Interleaves the file over parts of the device, as famfs' -N -B -C. Default: one run. */
   stripe?: Stripe;
+  /**
+   * Stores the file's bytes before it appears: called with its memory, piece by piece, until all of it is filled. When it throws,
+   * nothing is left.
+   */
+  fill?: (into: Uint8Array, position: number) => void;
 }
 
 export interface CopyProgress {

@@ -440,7 +440,13 @@ checkMethods(Volume, {
   mkdir: { ...path, options: optional(options({ ...owner, recursive: optional(flag) })) },
   create: {
     ...path,
-    options: options({ size: number, ...owner, zero: optional(flag), stripe: optional(stripe) }),
+    options: options({
+      size: number,
+      ...owner,
+      zero: optional(flag),
+      stripe: optional(stripe),
+      fill: optional(callback),
+    }),
   },
   open: { ...path, options: optional(options({ writable: optional(flag) })) },
   readdir: path,

@@ -29,7 +29,7 @@ export function startUdax(root: string, ...args: string[]) {
 }
 
 /** A system uuid of our own: nothing outside the test's directory is read or written. */
-function testEnvironment(): NodeJS.ProcessEnv {
+export function testEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, UDAX_SYSTEM_UUID: '11111111-2222-4333-8444-555555555555', UDAX_DEBUG: '' };
 }
 

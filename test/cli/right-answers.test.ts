@@ -1,0 +1,209 @@
+/**
+ * Incidents of the command line: a trailing slash made a file; a tree that could not fit was begun; a pattern that broke off left its file;
+ * a full stdout was a stack trace; `-` was a file's name; with --json errors were text; names could turn the line around.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { canMountTmpfs, withTinyTmpfs } from '../machine/support.js';
+import { binary, temporaryDirectory, testEnvironment, udax } from './support/udax.js';
+
+let directory: ReturnType<typeof temporaryDirectory>;
+let root = '';
+beforeEach(() => {
+  directory = temporaryDirectory();
+  root = join(directory.path, 'state');
+  for (const words of [
+    ['create-region', '-s', '64M'],
+    ['reconfigure-device', '-m', 'famfs', 'dax0.0'],
+    ['mkfs', 'dax0.0'],
+  ]) {
+    expect(udax(root, ...words).status).toBe(0);
+  }
+});
+afterEach(() => directory.remove());
+
+const file = (name: string, text: string | Uint8Array) => {
+  const path = join(directory.path, name);
+  writeFileSync(path, text);
+  return path;
+};
+const names = () =>
+  (JSON.parse(udax(root, '--json', 'ls', 'dax0.0:/').stdout) as { path: string }[]).map(({ path }) => path);
+
+describe('a trailing slash', () => {
+  it('names a directory: nothing else is made in its place', () => {
+    const source = file('f', 'x');
+    for (const words of [
+      ['cp', source, 'dax0.0:/dir/'],
+      ['cp', source, 'dax0.0:/no/dir/'],
+    ]) {
+      const { status, stderr } = udax(root, ...words);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/\((ENOTDIR|ENOENT)\)\n$/);
+    }
+    expect(udax(root, 'creat', '-s', '4096', 'dax0.0:/c/').stderr).toMatch(/EISDIR/);
+    expect(udax(root, 'cp', source, 'dax0.0:/f').status).toBe(0);
+    expect(udax(root, 'cat', 'dax0.0:/f/').stderr).toMatch(/ENOTDIR/);
+    expect(udax(root, 'cp', 'dax0.0:/f', `${directory.path}/none/`).stderr).toMatch(
+      /none\/ is not there.*ENOTDIR/,
+    );
+    expect(names()).toEqual(['/f']);
+    expect(udax(root, 'mkdir', 'dax0.0:/d/').status).toBe(0);
+    expect(udax(root, 'cp', source, 'dax0.0:/d/').status).toBe(0);
+    expect(udax(root, 'cat', 'dax0.0:/d/f').stdout).toBe('x');
+  });
+});
+
+describe('cp -r', () => {
+  it('that cannot fit says what is needed and what is there, and makes nothing', () => {
+    mkdirSync(join(directory.path, 'many'));
+    for (let i = 0; i < 40; i++) file(`many/f${i}`, new Uint8Array(900_000));
+    const { status, stderr } = udax(root, 'cp', '-r', join(directory.path, 'many'), 'dax0.0:/');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /takes 80 MiB in units of 2 MiB, dax0\.0 has 54 MiB free: nothing was copied \(ENOSPC\)/,
+    );
+    expect(names()).toEqual([]);
+  });
+
+  it('that fits says what space it took', () => {
+    mkdirSync(join(directory.path, 'few'));
+    for (let i = 0; i < 3; i++) file(`few/f${i}`, 'small');
+    const { status, stdout } = udax(root, '--json', 'cp', '-r', join(directory.path, 'few'), 'dax0.0:/');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      files: 3,
+      directories: 1,
+      bytes: 15,
+      spaceBytes: 3 * 2 ** 21,
+    });
+  });
+});
+
+describe('creat -r', () => {
+  it.skipIf(!canMountTmpfs)('that fails half way leaves no file (needs root to mount a tmpfs)', () => {
+    withTinyTmpfs(48 * 2 ** 20, (small) => {
+      const here = join(small, 'state');
+      udax(here, 'create-region', '-s', '1G', '--sparse');
+      udax(here, 'reconfigure-device', '-m', 'famfs', 'dax0.0');
+      expect(udax(here, 'mkfs', 'dax0.0').status).toBe(0);
+      const { status, stderr } = udax(here, 'creat', '-s', '500M', '-r', '-S', '1', 'dax0.0:/pattern');
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/ENOSPC/);
+      expect(udax(here, 'ls', 'dax0.0:/').stdout).toBe('');
+    });
+  });
+
+  it('makes what verify finds, also over several units', () => {
+    expect(udax(root, 'creat', '-s', '5000000', '-r', '-S', '7', 'dax0.0:/p').status).toBe(0);
+    expect(udax(root, 'verify', '-S', '7', 'dax0.0:/p').status).toBe(0);
+  });
+});
+
+describe('standard output', () => {
+  it.each([
+    [['cat', 'dax0.0:/f']],
+    [['ls', 'dax0.0:/']],
+    [['--help']],
+    [['--json', 'status']],
+    [['cp', 'dax0.0:/f', '-']],
+  ])('that is full is one line and exit 1: %s', (words) => {
+    udax(root, 'cp', file('f', 'text'), 'dax0.0:/f');
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [binary, '--root', root, ...words], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    expect(status).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toMatch(/writing to stdout: no space left on device/);
+  });
+
+  it('is - as a destination, and then holds the file alone', () => {
+    udax(root, 'cp', file('f', 'text'), 'dax0.0:/f');
+    expect(udax(root, 'cp', 'dax0.0:/f', '-')).toMatchObject({ status: 0, stdout: 'text' });
+    expect(udax(root, 'cp', 'dax0.0:/f', '/dev/stdout')).toMatchObject({ status: 0, stdout: 'text' });
+    const target = openSync(join(directory.path, 'out'), 'w');
+    spawnSync(process.execPath, [binary, '--root', root, 'cp', 'dax0.0:/f', '-'], {
+      stdio: ['ignore', target, 'inherit'],
+    });
+    expect(readFileSync(join(directory.path, 'out'), 'utf8')).toBe('text');
+    expect(existsSync('-')).toBe(false);
+  });
+});
+
+describe('a source without a size', () => {
+  const piped = (input: string | Uint8Array, ...words: string[]) =>
+    spawnSync(process.execPath, [binary, '--root', root, ...words], {
+      input,
+      encoding: 'utf8',
+      env: testEnvironment(),
+    });
+
+  it('is - or /dev/stdin: the file appears when the pipe has ended', () => {
+    const text = 'line\n'.repeat(600_000);
+    expect(piped(text, 'cp', '-', 'dax0.0:/a').status).toBe(0);
+    expect(piped('two', 'cp', '/dev/stdin', 'dax0.0:/b').status).toBe(0);
+    expect(udax(root, 'cp', 'dax0.0:/a', join(directory.path, 'a')).status).toBe(0);
+    expect(readFileSync(join(directory.path, 'a'), 'utf8')).toBe(text);
+    expect(udax(root, 'cat', 'dax0.0:/b').stdout).toBe('two');
+  });
+
+  it('is a fifo', async () => {
+    const fifo = join(directory.path, 'fifo');
+    spawnSync('mkfifo', [fifo]);
+    const writer = spawn('sh', ['-c', `printf through > '${fifo}'`], { stdio: 'ignore' });
+    expect(udax(root, 'cp', fifo, 'dax0.0:/c').status).toBe(0);
+    await new Promise((resolve) => (writer.exitCode === null ? writer.once('exit', resolve) : resolve(null)));
+    expect(udax(root, 'cat', 'dax0.0:/c').stdout).toBe('through');
+  });
+
+  it('that is empty, or has no name to go by, is an error that says so', () => {
+    expect(piped('', 'cp', '-', 'dax0.0:/empty').stderr).toMatch(/empty.*EINVAL/s);
+    expect(piped('x', 'cp', '-', 'dax0.0:/').stderr).toMatch(/needs a name/);
+    expect(names()).toEqual([]);
+  });
+});
+
+describe('--json', () => {
+  it('makes errors one document on stderr, with the same exit status', () => {
+    const missing = udax(root, '--json', 'ls', 'dax0.0:/none');
+    expect({ status: missing.status, stdout: missing.stdout }).toEqual({ status: 1, stdout: '' });
+    expect(JSON.parse(missing.stderr)).toEqual({
+      error: { code: 'ENOENT', message: expect.stringContaining('/none'), path: '/none' },
+    });
+    const wrong = udax(root, '--json', 'bogus');
+    expect(wrong.status).toBe(2);
+    expect(JSON.parse(wrong.stderr)).toMatchObject({
+      error: { code: 'EINVAL', hint: expect.stringContaining('--help') },
+    });
+  });
+
+  it('of verify prints its document on a mismatch too', () => {
+    udax(root, 'creat', '-s', '4096', '-r', '-S', '1', 'dax0.0:/p');
+    const { status, stdout } = udax(root, '--json', 'verify', '-S', '2', 'dax0.0:/p');
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ path: '/p', ok: false, differsAt: 0 });
+  });
+});
+
+describe('names', () => {
+  it('that would turn or hide the line are shown escaped, in text, errors and JSON', () => {
+    const name = 'a\u202eb\u200bc';
+    udax(root, 'cp', file(name, 'x'), 'dax0.0:/');
+    expect(udax(root, 'ls', 'dax0.0:/').stdout).toBe('a\\u202eb\\u200bc\n');
+    const json = udax(root, '--json', 'ls', 'dax0.0:/').stdout;
+    expect(json).not.toContain('\u202e');
+    expect(JSON.parse(json)).toMatchObject([{ path: `/${name}` }]);
+    expect(udax(root, 'cat', `dax0.0:/${name}x`).stderr).toContain('a\\u202eb');
+  });
+});
+
+describe('status', () => {
+  it('says when the memory of a region is gone', () => {
+    writeFileSync(join(root, 'regions', '0.mem'), '');
+    expect(udax(root, 'status').stdout).toMatch(/0\.mem \(its file has 0 bytes of 67108864\)/);
+  });
+});
