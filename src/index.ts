@@ -29,7 +29,24 @@ import {
   takeOver as takeOverMedia,
   type Volume,
 } from './famfs/index.js';
-import { fail, hasCode, type LockPatience, patienceIn, waitForLock } from './libc/index.js';
+import {
+  callback,
+  checkArguments,
+  either,
+  fail,
+  flag,
+  hasCode,
+  type LockPatience,
+  number,
+  objectWith,
+  oneOf,
+  optional,
+  patienceIn,
+  size,
+  text,
+  waitForLock,
+  options as wanted,
+} from './libc/index.js';
 import {
   defaultRoot,
   isKernelRoot,
@@ -103,6 +120,28 @@ export { daxctl, daxctlList, daxctlListOf, Sysfs, sysfs } from './sysfs/index.js
 /** A device of a machine, or the path of a device node or an image file. */
 export type DeviceLike = MachineDevice | string;
 
+const deviceLike = either(text, objectWith('a device of a machine', 'hold', 'dax'));
+const lockPatience = { lockWaitMs: optional(number), onLockWait: optional(callback) };
+const mountOptions = {
+  role: optional(oneOf('master', 'client')),
+  readOnly: optional(flag),
+  clientWrites: optional(flag),
+  salvage: optional(flag),
+  purpose: optional(text),
+  ...lockPatience,
+};
+const openVolumeOptions = wanted({ size: optional(size), name: optional(text), ...mountOptions });
+const mkfsOptions = wanted({
+  systemUuid: optional(text),
+  force: optional(flag),
+  kill: optional(flag),
+  logLength: optional(number),
+  deviceName: optional(text),
+  uuids: optional(wanted({ fileSystem: text, device: text })),
+});
+const takeOverOptions = wanted({ systemUuid: optional(text), from: optional(text), force: optional(flag) });
+const fsckOptions = wanted({ systemUuid: optional(text), buckets: optional(number) });
+
 export interface MkfsOptions extends Omit<FormatOptions, 'systemUuid'> {
   /** Owner of the new file system; default: this host. */
   systemUuid?: string;
@@ -115,6 +154,7 @@ export interface MkfsOptions extends Omit<FormatOptions, 'systemUuid'> {
  *   another host; EINVAL log length or device size; EROFS the memory is read-only
  */
 export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock | null {
+  checkArguments('mkfs', [device, options], { device: deviceLike, options: mkfsOptions });
   return withHeldDevice(device, 'mkfs', { writable: true, exclusive: true }, (held) => {
     const media = deviceMedia(held);
     try {
@@ -139,6 +179,7 @@ export function takeOver(
   device: DeviceLike,
   options: Omit<TakeOverOptions, 'systemUuid'> & { systemUuid?: string } = {},
 ): TakeOverResult {
+  checkArguments('takeOver', [device, options], { device: deviceLike, options: takeOverOptions });
   return withHeldDevice(device, 'take-over', { writable: true, exclusive: true }, (held) => {
     const media = deviceMedia(held);
     try {
@@ -154,6 +195,7 @@ export function takeOver(
  * @returns what is wrong (`errors`), what is only remarkable (`notes`), and the figures
  */
 export function fsck(device: DeviceLike, options: Omit<FsckOptions, 'systemUuid'> = {}): FsckReport {
+  checkArguments('fsck', [device, options], { device: deviceLike, options: fsckOptions });
   return withHeldDevice(device, 'fsck', { writable: false, exclusive: false }, (held) => {
     const media = deviceMedia(held);
     try {
@@ -171,6 +213,7 @@ export function fsck(device: DeviceLike, options: Omit<FsckOptions, 'systemUuid'
  * @throws EINVAL no famfs; EBADMSG damaged superblock or log; EOPNOTSUPP other version; ENXIO not in famfs mode
  */
 export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volume {
+  checkArguments('mountFamfs', [device, options], { device: deviceLike, options: wanted(mountOptions) });
   if (typeof device !== 'string') return mountFamfsOn(device, options);
   const opened = openDevice(device, { ...(options.readOnly && { writable: false }), ...patienceIn(options) });
   try {
@@ -196,6 +239,7 @@ export interface OpenVolumeOptions extends MountOptions {
  *   mode; as openMachine(), Machine.createRegion() (ENOSPC, EACCES), mkfs() and mountFamfs()
  */
 export function openVolume(root: string = defaultRoot(), options: OpenVolumeOptions = {}): Volume {
+  checkArguments('openVolume', [root, options], { root: text, options: openVolumeOptions });
   const { size, name, ...mount } = options;
   if (isKernelRoot(root)) {
     fail('EINVAL', `${root} is no directory: mountFamfs('/dev/dax0.0') mounts a device of the kernel`);

@@ -69,7 +69,7 @@ export class DaxError extends Error {
   }
 
   constructor(code: ErrnoCode, message: string, details: DaxErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(String(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.errno = -errnoOf(code);
     if (details.syscall !== undefined) this.syscall = details.syscall;

@@ -1,5 +1,5 @@
 import type { Bus, DaxDevice } from '../dax/index.js';
-import { fail } from '../libc/index.js';
+import { checkMethods, fail, flag, optional, options, text } from '../libc/index.js';
 import { deviceNamed, modeOf } from './modes.js';
 import type { SharedBus } from './shared-bus.js';
 import type { Hold, HoldOptions, MachineDevice } from './types.js';
@@ -58,3 +58,7 @@ function famfsDevice(bus: Bus, name: string): DaxDevice {
   }
   return device.dax;
 }
+
+checkMethods(NamedDevice, {
+  hold: { purpose: text, options: optional(options({ exclusive: optional(flag) })) },
+});

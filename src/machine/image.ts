@@ -8,7 +8,7 @@ import {
   superblockNumberFaults,
   systemUuid,
 } from '../famfs/index.js';
-import { fail, type LockPatience } from '../libc/index.js';
+import { checkMethods, fail, flag, type LockPatience, optional, options, text } from '../libc/index.js';
 import { type Backing, openBacking, PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE, PMD_SIZE } from '../mm/index.js';
 import { isExclusivePurpose } from './device.js';
@@ -180,3 +180,7 @@ function claimedBytes(backing: Backing): number {
   const { deviceSize } = decodeSuperblock(bytes);
   return deviceSize <= LARGEST_DEVICE_BYTES ? Math.ceil(deviceSize / PAGE_SIZE) * PAGE_SIZE : 0;
 }
+
+checkMethods(ImageDevice, {
+  hold: { purpose: text, options: optional(options({ exclusive: optional(flag) })) },
+});

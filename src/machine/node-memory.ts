@@ -1,5 +1,5 @@
 import type { Bus } from '../dax/index.js';
-import { fail } from '../libc/index.js';
+import { checkMethods, fail, number } from '../libc/index.js';
 import type { MemoryNode, NodeStats } from '../mm/index.js';
 import { nodeHolderName } from './held-changes.js';
 import type { OwnHolder } from './holders.js';
@@ -66,3 +66,5 @@ function nodeOf(bus: Bus, id: number): MemoryNode {
     bus.node(id) ?? fail('ENODEV', `node ${id} has no memory: reconfigure a device of it to system-ram first`)
   );
 }
+
+checkMethods(NodeMemory, { alloc: { bytes: number } });

@@ -1,4 +1,14 @@
-import { type LockPatience, patienceIn } from '../libc/index.js';
+import {
+  callback,
+  checkArguments,
+  flag,
+  type LockPatience,
+  number,
+  optional,
+  patienceIn,
+  text,
+  options as wanted,
+} from '../libc/index.js';
 import { ImageDevice } from './image.js';
 import { KernelMachine } from './kernel/index.js';
 import { Machine } from './machine.js';
@@ -11,6 +21,15 @@ import {
   stateDirectoryOf,
 } from './roots.js';
 import type { MachineDevice, OpenMachineOptions } from './types.js';
+
+const patience = { lockWaitMs: optional(number), onLockWait: optional(callback) };
+const machineOptions = wanted({ create: optional(flag), stateDirectory: optional(text), ...patience });
+const deviceOptions = wanted({
+  root: optional(text),
+  writable: optional(flag),
+  stateDirectory: optional(text),
+  ...patience,
+});
 
 /**
  * Opens the machine of a state directory; `{ create: true }` makes it (three modules loaded, no region) where there is none.
@@ -29,6 +48,7 @@ export function openMachine(
   root: string = defaultRoot(),
   options: { stateDirectory?: string } & OpenMachineOptions = {},
 ): Machine | KernelMachine {
+  checkArguments('openMachine', [root, options], { root: text, options: machineOptions });
   const { stateDirectory, ...others } = options;
   if (isKernelRoot(root)) return new KernelMachine(root, stateDirectory ?? stateDirectoryOf(root));
   return new Machine(absoluteRoot(root), others);
@@ -45,6 +65,7 @@ export function openDevice(
   where: string,
   options: { root?: string; writable?: boolean; stateDirectory?: string } & LockPatience = {},
 ): MachineDevice & { close(): void } {
+  checkArguments('openDevice', [where, options], { where: text, options: deviceOptions });
   const root = absoluteRoot(options.root ?? defaultRoot());
   const stateDirectory = options.stateDirectory ?? stateDirectoryOf(root);
   const { writable } = options;

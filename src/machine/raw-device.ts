@@ -1,5 +1,5 @@
 import type { OpenFile } from '../dax/index.js';
-import { fail } from '../libc/index.js';
+import { checkMethods, fail, flag, number, optional, options } from '../libc/index.js';
 import type { Mapping } from '../memory/index.js';
 import { deviceNamed, modeOf } from './modes.js';
 import type { SharedBus } from './shared-bus.js';
@@ -81,3 +81,11 @@ export class RawDevice implements OpenDax {
     this.close();
   }
 }
+
+checkMethods(RawDevice, {
+  mmap: {
+    options: optional(
+      options({ offset: optional(number), length: optional(number), writable: optional(flag) }),
+    ),
+  },
+});

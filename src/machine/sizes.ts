@@ -1,4 +1,4 @@
-import { fail } from '../libc/index.js';
+import { text as anyText, checkArguments, fail, size } from '../libc/index.js';
 
 const unitBytes: Record<string, number> = {
   '': 1,
@@ -14,6 +14,7 @@ const unitBytes: Record<string, number> = {
  * @throws EINVAL what it cannot read, fractions of a byte, negative or unsafe numbers; `what` names the value
  */
 export function parseSize(text: number | string, what = 'size'): number {
+  checkArguments('parseSize', [text, what], { text: size, what: anyText });
   const bytes = typeof text === 'number' ? text : bytesOf(text.trim(), what);
   if (!Number.isSafeInteger(bytes) || bytes < 0) {
     fail('EINVAL', `${what} ${text} is not a whole number of bytes from 0 to 2^53-1`);

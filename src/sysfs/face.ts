@@ -1,6 +1,17 @@
 /** The calls most people need. */
 import type { Bus } from '../dax/index.js';
-import { fail } from '../libc/index.js';
+import {
+  callback,
+  checkArguments,
+  either,
+  fail,
+  flag,
+  listOf,
+  objectWith,
+  optional,
+  text,
+  options as wanted,
+} from '../libc/index.js';
 import { ROOT } from './access.js';
 import { type DaxctlHostOptions, type DaxctlTree, daxctlHost } from './daxctl/host.js';
 import { type ListOptions, listText } from './daxctl/list.js';
@@ -8,12 +19,30 @@ import { runDaxctl } from './daxctl/run.js';
 import type { VerbResult } from './daxctl/verbs.js';
 import { accessTo, type BusAccess, Sysfs, type SysfsOptions } from './sysfs.js';
 
+const textOrNull = optional(either(text, (value) => (value === null ? undefined : 'null')));
+const anObject = objectWith('an object of options');
+const aTree = objectWith('a tree: { read, readdir, realpath ... }', 'read', 'readdir', 'realpath');
+const listed = wanted({
+  devices: optional(flag),
+  regions: optional(flag),
+  mappings: optional(flag),
+  idle: optional(flag),
+  human: optional(flag),
+  region: textOrNull,
+  device: textOrNull,
+});
+
+/** A machine, or a bus by itself. */
+const bus = either(objectWith('a machine', 'view', 'change'), objectWith('a bus', 'regions', 'resources'));
+
 function access(target: Bus | BusAccess): BusAccess {
+  checkArguments('sysfs', [target], { target: bus });
   return 'view' in target && 'change' in target ? target : accessTo(target);
 }
 
 /** The attribute tree of a machine or a bus: `sysfs(machine).read('/bus/dax/devices/dax0.0/size')`. */
 export function sysfs(target: Bus | BusAccess, options: SysfsOptions = {}): Sysfs {
+  checkArguments('sysfs', [target, options], { target: bus, options: wanted({ place: optional(callback) }) });
   return new Sysfs(access(target), options);
 }
 
@@ -22,11 +51,13 @@ export function sysfs(target: Bus | BusAccess, options: SysfsOptions = {}): Sysf
  * or '' when there is nothing to list.
  */
 export function daxctlList(target: Bus | BusAccess, options: ListOptions = {}): string {
+  checkArguments('daxctlList', [target, options], { target: bus, options: listed });
   return access(target).view((bus) => listText(daxctlHost(bus), options));
 }
 
 /** The same of a sysfs tree of files: the running kernel's (`daxctlListOf(openMachine('kernel:').sysfs)`). */
 export function daxctlListOf(tree: DaxctlTree, options: ListOptions = {}): string {
+  checkArguments('daxctlListOf', [tree, options], { tree: aTree, options: listed });
   const insertModule = (name: string) => fail('EOPNOTSUPP', `listing loads no module, not ${name} either`);
   return listText({ sysfs: tree, caller: ROOT, version: 85, insertModule }, options);
 }
@@ -41,5 +72,6 @@ export function daxctl(
   words: readonly string[],
   options: DaxctlHostOptions = {},
 ): VerbResult {
+  checkArguments('daxctl', [target, words, options], { target: bus, words: listOf(text), options: anObject });
   return access(target).change((bus) => runDaxctl(daxctlHost(bus, options), words));
 }

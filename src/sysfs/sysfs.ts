@@ -1,6 +1,17 @@
 /** The face of the tree: what a file system over it, a tool or a person asks. */
 import { type Bus, seenByStore } from '../dax/index.js';
-import { DaxError, fail } from '../libc/index.js';
+import {
+  checkMethods,
+  DaxError,
+  fail,
+  flag,
+  number,
+  objectWith,
+  oneOf,
+  optional,
+  options,
+  text,
+} from '../libc/index.js';
 import { type AccessMode, type Caller, openAttribute, ROOT } from './access.js';
 import { modeOf, type SysfsNode, sizeOf } from './node.js';
 import { type RegionPlace, udaxPlace } from './place.js';
@@ -196,3 +207,19 @@ function content(node: SysfsNode, caller: Caller, path: string): Partial<TreeEnt
     throw error;
   }
 }
+
+const path = { path: text };
+const caller = optional(objectWith('who asks: { uid, gid }', 'uid'));
+
+checkMethods(Sysfs, {
+  lookup: { ...path, options: optional(options({ follow: optional(flag) })) },
+  exists: path,
+  readdir: path,
+  realpath: path,
+  readlink: path,
+  deviceNode: { name: text },
+  checkOpen: { ...path, access: oneOf('read', 'write'), caller },
+  read: { ...path, caller },
+  write: { ...path, data: text, caller },
+  tree: { ...path, depth: number, caller },
+});
