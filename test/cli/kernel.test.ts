@@ -37,6 +37,8 @@ describe.skipIf(devicesHere > 0)(`--kernel on a host without dax devices${skippe
   });
 
   it('a device that is not there is ENODEV, in every command that takes one', () => {
+    const mountpoint = join(directory.path, 'mnt');
+    mkdirSync(mountpoint);
     for (const words of [
       ['mkfs', 'dax0.0'],
       ['ls', 'dax0.0:/'],
@@ -44,7 +46,7 @@ describe.skipIf(devicesHere > 0)(`--kernel on a host without dax devices${skippe
       ['reconfigure-device', '-m', 'devdax', 'dax0.0'],
       ['online-memory', 'dax0.0'],
       ['holders', 'dax0.0'],
-      ['mount', 'dax0.0', directory.path],
+      ['mount', 'dax0.0', mountpoint],
       ['--set-mode', 'df', 'dax0.0'],
     ]) {
       const { status, stdout, stderr } = udax(root, '--kernel', ...words);

@@ -162,7 +162,7 @@ describe('the log', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const reason = new Error('changed my mind');
     abort.abort(reason);
-    await expect(aborted).rejects.toBe(reason);
+    await expect(aborted).rejects.toMatchObject({ name: 'AbortError', cause: reason });
     expect(volume.readdir('/')).toEqual([]);
     await child.killHard();
     await copied;

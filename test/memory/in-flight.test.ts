@@ -55,7 +55,9 @@ describe('native work in a view that is closed meanwhile', () => {
 
 describe('a pin', () => {
   function openVolume() {
-    const machine = closedAfterwards(openMachine(`${temporaryDirectory('/dev/shm')}/machine`));
+    const machine = closedAfterwards(
+      openMachine(`${temporaryDirectory('/dev/shm')}/machine`, { create: true }),
+    );
     machine.createRegion({ size: '16MiB' });
     machine.reconfigure('dax0.0', 'famfs');
     mkfs(machine.device('dax0.0'));

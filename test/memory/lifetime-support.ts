@@ -13,7 +13,7 @@ export const otherNodes = (process.env.UDAX_NODES ?? '').split(':').filter((node
 /** A machine with a famfs of `files` files of 1 MiB (file i is full of i + 1), and a raw device dax1.0 of 4 MiB. */
 export function machineWithFiles(files = 4): string {
   const root = path.join(temporaryDirectory('/dev/shm'), 'machine');
-  const machine = openMachine(root);
+  const machine = openMachine(root, { create: true });
   machine.createRegion({ size: '64MiB' });
   machine.createRegion({ size: '4MiB' });
   machine.reconfigure('dax0.0', 'famfs');

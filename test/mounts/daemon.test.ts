@@ -85,7 +85,8 @@ describe.skipIf(noMounts !== '')(`udax mount and umount${because}`, () => {
     // ECONNABORTED to who asks in the moment the kernel takes the connection down, ENOTCONN ever after.
     expect(stderr).toMatch(/not connected|connection abort/);
     const again = place.udax('mount', 'dax0.0', at);
-    expect([again.status, again.stderr]).toEqual([0, '']);
+    expect(again.status).toBe(0);
+    expect(again.stderr).toMatch(/SIGKILL/);
     expect(output(`cat '${at}/f'`)).toBe('abc');
     expect(records().filter((name) => name.endsWith('.json'))).toHaveLength(1);
     expect(place.daemonPid(at)).not.toBe(pid);
@@ -108,7 +109,9 @@ describe.skipIf(noMounts !== '')(`udax mount and umount${because}`, () => {
     process.kill(pid, 'SIGKILL');
     await until('the daemon is gone', () => !isRunning(pid));
     const { status, stdout } = place.udax('umount', at);
-    expect([status, stdout]).toEqual([0, `${at}: removed the mount of a daemon that was gone\n`]);
+    expect(status).toBe(0);
+    expect(stdout).toContain(`${at}: removed the mount of a daemon that was gone`);
+    expect(stdout).toContain('SIGKILL');
     expect(sh(`ls '${at}'`)).toMatchObject({ status: 0, stdout: '' });
     const volume = place.volume();
     expect(volume.exists('/half')).toBe(false);

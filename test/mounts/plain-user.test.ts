@@ -50,8 +50,8 @@ describe.skipIf(missing !== '')(`mounts of a plain user, by fusermount3${because
     process.kill(pid, 'SIGKILL');
     await until('the daemon is gone', () => !isRunning(pid));
     expect(user.sh('ls m').stderr).toMatch(/not connected|connection abort/);
-    expect(user.output('udax umount m')).toBe(
-      `${user.home}/m: removed the mount of a daemon that was gone\n`,
+    expect(user.output('udax umount m')).toContain(
+      `${user.home}/m: removed the mount of a daemon that was gone`,
     );
     expect(user.output('ls m')).toBe('');
     expect(records()).toEqual([]);
