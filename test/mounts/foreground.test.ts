@@ -159,7 +159,7 @@ describe.skipIf(noMounts !== '')(`what udax mount mounts on${because}`, () => {
       [['mount', 'dax0.0', '/no/such'], /no directory \/no\/such .*mkdir.*\(ENOENT\)/],
       [['mount', 'dax0.0', file], /file is not a directory.*\(ENOTDIR\)/],
       [['mount', file, place.mountpoint()], /not a famfs.*mkfs \(EINVAL\)/],
-      [['umount', place.directory], new RegExp(`no FUSE mount on ${place.directory}.*\\(EINVAL\\)`)],
+      [['umount', place.directory], new RegExp(`${place.directory} is not mounted.*\\(EINVAL\\)`)],
       [['mount', '--wirelog', 'dax0.0', '/mnt'], /needs -f/],
     ];
     for (const [args, message] of cases) expect(place.udax(...args).stderr).toMatch(message);

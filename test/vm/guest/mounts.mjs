@@ -4,7 +4,7 @@ import { mountFamfsAt } from 'udax/mounts';
 const mounts = new Map();
 
 export async function mount(device, at) {
-  mounts.set(at, await mountFamfsAt(device, at));
+  mounts.set(at, await mountFamfsAt(device, at, { settleMilliseconds: 0 }));
 }
 
 export async function unmount(at) {
