@@ -87,10 +87,15 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return isError(error) && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
+/** libuv has no names for some errnos (ESTALE): then the number tells. */
+function nameOf(code: unknown, errno: unknown): string {
+  return code === 'UNKNOWN' && typeof errno === 'number' ? codeOf(-errno) : String(code);
+}
+
 /** Turns one of Node's system errors into a DaxError that says what we were doing; others pass through. */
 export function asDaxError(error: unknown, doing: string, path?: string): unknown {
   if (error instanceof DaxError || !isError(error) || !('code' in error)) return error;
-  const code = String(error.code);
+  const code = nameOf(error.code, 'errno' in error ? error.errno : undefined);
   if (!errnoByCode.has(code)) return error;
   const details: DaxErrorDetails = { cause: error };
   if ('syscall' in error) details.syscall = String(error.syscall);

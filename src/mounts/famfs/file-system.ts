@@ -18,7 +18,7 @@ import {
   type NodeId,
   type Timestamp,
 } from '../../fuse/index.js';
-import { DaxError, fail } from '../../libc/index.js';
+import { DaxError, fail, hasCode } from '../../libc/index.js';
 import { opensForWriting, PERMISSION_BITS, S_ISGID } from '../modes.js';
 import { applyChange } from './attributes.js';
 import {
@@ -106,11 +106,20 @@ export class FamfsFileSystem implements FuseFileSystem {
   /** @returns nodes whose pages and attributes the kernel should drop */
   message(question: unknown): NodeId[] {
     const asked = question as FamfsQuestion;
-    if (asked === 'tick') this.#settling.tick();
-    else this.#settling.flush();
-    if (typeof asked === 'object') return this.#openedAt(asked.publish);
-    if (asked === 'publish') return [...this.#opened];
-    this.#names.refresh();
+    if (asked === 'tick') return this.#tick();
+    this.#settling.flush();
+    return typeof asked === 'object' ? this.#openedAt(asked.publish) : [...this.#opened];
+  }
+
+  #tick(): NodeId[] {
+    try {
+      this.#settling.tick();
+      this.#names.refresh();
+    } catch (error) {
+      if (!hasCode(error, 'ESTALE')) throw error;
+      // Another file system is there now: what the kernel has of the old one, pages and sizes, is nobody's any more.
+      return [...this.#opened];
+    }
     const stamp = this.#volume.publications.stamp();
     if (stamp === this.#published) return [];
     this.#published = stamp;
