@@ -33,7 +33,7 @@ export function readyVolume(machine: Machine, size: number | null): ReadyVolume 
     mkfs(device);
     story.push(`made a famfs on ${device.name} (mkfs)`);
   }
-  const volume = mountFamfsOn(device);
+  const volume = mountFamfsOn(device, { purpose: 'up' });
   story.push(`mounted it as ${volume.role}`);
   return { volume, device, story };
 }
