@@ -30,7 +30,7 @@ export function planSource(source: Source, target: Place, destination: string, r
     existing?.type === 'directory' && basename !== '' ? target.child(destination, basename) : destination;
   if (stat.type !== 'directory') {
     mustBeDirectoryIfSlashed(target, destination, existing);
-    return [fileStep(source, source.path, to, stat)];
+    return [stat.type === 'stream' ? streamStep(source, to) : fileStep(source, source.path, to, stat)];
   }
   if (!recursive) {
     return [
@@ -38,6 +38,15 @@ export function planSource(source: Source, target: Place, destination: string, r
     ];
   }
   return planTree(source, stat, target, to);
+}
+
+/** A pipe that was named itself; one that lies in a tree is passed over, since nobody may ever write to it. */
+function streamStep(source: Source, to: string): Step {
+  if (!/\/(-|stdin)$/.test(to)) {
+    return { kind: 'stream', source: source.path, to, mode: 0o644 & ~process.umask() };
+  }
+  const why = 'what comes from standard input needs a name: give that of the file';
+  return { kind: 'skip', name: source.place.name(source.path), why, code: 'EISDIR' };
 }
 
 /** `cp F dir/` wants a directory: a file of that name would be there for good. */
@@ -103,18 +112,7 @@ function attemptStat(target: Place, path: string): PlaceStat | null | DaxError {
 
 function fileStep(source: Source, path: string, to: string, stat: PlaceStat): Step {
   const name = source.place.name(path);
-  if (stat.type === 'stream') {
-    const isIn = to.endsWith('/-') || to.endsWith('/stdin');
-    if (source.place.volume === null && !isIn)
-      return { kind: 'stream', source: path, to, mode: 0o644 & ~process.umask() };
-    return {
-      kind: 'skip',
-      name,
-      why: 'what comes from standard input needs a name: give that of the file',
-      code: 'EISDIR',
-    };
-  }
-  if (stat.type === 'other') {
+  if (stat.type === 'other' || stat.type === 'stream') {
     return { kind: 'skip', name, why: 'neither a regular file nor a directory', code: 'EINVAL' };
   }
   return { kind: 'file', from: source.place, source: path, to, mode: stat.mode, size: stat.size };
