@@ -158,7 +158,10 @@ export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock 
   return withHeldDevice(device, 'mkfs', { writable: true, exclusive: true }, (held) => {
     const media = deviceMedia(held);
     try {
-      const superblock = formatMedia(media, { systemUuid: held.systemUuid, ...options });
+      const superblock = formatMedia(media, {
+        ...options,
+        systemUuid: options.systemUuid ?? held.systemUuid,
+      });
       // Failed memory under the metadata was zeroed and is good again: looking at the device tells the other processes.
       void held.dax;
       return superblock;
@@ -183,7 +186,7 @@ export function takeOver(
   return withHeldDevice(device, 'take-over', { writable: true, exclusive: true }, (held) => {
     const media = deviceMedia(held);
     try {
-      return takeOverMedia(media, { systemUuid: held.systemUuid, ...options });
+      return takeOverMedia(media, { ...options, systemUuid: options.systemUuid ?? held.systemUuid });
     } finally {
       media.close();
     }
@@ -194,13 +197,13 @@ export function takeOver(
  * Checks a famfs without writing anything.
  * @returns what is wrong (`errors`), what is only remarkable (`notes`), and the figures
  */
-export function fsck(device: DeviceLike, options: Omit<FsckOptions, 'systemUuid'> = {}): FsckReport {
+export function fsck(device: DeviceLike, options: FsckOptions = {}): FsckReport {
   checkArguments('fsck', [device, options], { device: deviceLike, options: fsckOptions });
   return withHeldDevice(device, 'fsck', { writable: false, exclusive: false }, (held) => {
     const media = deviceMedia(held);
     try {
-      const systemUuid = systemUuidIfAny(held);
-      return fsckMedia(media, { ...(systemUuid === undefined ? {} : { systemUuid }), ...options });
+      const systemUuid = options.systemUuid ?? systemUuidIfAny(held);
+      return fsckMedia(media, { ...options, ...(systemUuid !== undefined && { systemUuid }) });
     } finally {
       media.close();
     }

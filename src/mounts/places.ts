@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fuseMountAt, resolveMountpoint } from '../fuse/index.js';
-import { fail, isSameFile, realPlace } from '../libc/index.js';
+import { checkArguments, fail, isSameFile, realPlace, text } from '../libc/index.js';
 
 /** What a state directory has of its own; other things in it (`udax up` mounts at ROOT/mnt) may be mounted on. */
 const OWN_DIRECTORIES = ['regions', 'holders', 'volumes', 'mounts'];
@@ -12,6 +12,10 @@ const OWN_DIRECTORIES = ['regions', 'holders', 'volumes', 'mounts'];
  * @throws DaxError EBUSY with the reason; nothing was made or changed
  */
 export function mustNotHideState(mountpoint: string, stateDirectory: string): void {
+  checkArguments('mustNotHideState', [mountpoint, stateDirectory], {
+    mountpoint: text,
+    stateDirectory: text,
+  });
   const at = placeOf(mountpoint);
   if (at === null) return;
   if (ancestors(stateDirectory).some((place) => isSameFile(place, at))) {

@@ -75,7 +75,13 @@ export async function writeOut(
     throw asDaxError(error, `copying ${path} to ${destination}`, destination);
   }
   fs.closeSync(target.fd);
-  if (target.temporary) fs.renameSync(target.temporary, target.path);
+  if (!target.temporary) return;
+  try {
+    fs.renameSync(target.temporary, target.path);
+  } catch (error) {
+    fs.rmSync(target.temporary, { force: true });
+    throw asDaxError(error, `copying ${path} to ${destination}`, destination);
+  }
 }
 
 interface Target {

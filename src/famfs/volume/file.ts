@@ -10,6 +10,7 @@ import {
   number,
   optional,
   options,
+  shown,
   type Wanted,
   whenClosed,
   whenCollected,
@@ -151,7 +152,7 @@ export class VolumeFile {
   /** Copies bytes out; always safe. @returns how many, 0 at or past the end @throws DaxError EINVAL, EIO, ENXIO */
   read(into: Uint8Array, position: number): number {
     this.check();
-    this.#checkBytes(into);
+    this.#checkBytes(into, position);
     if (!this.#host.coherent && position < this.size) {
       this.#host.refetch(this.fmap, position, Math.min(into.length, this.size - position));
     }
@@ -165,7 +166,7 @@ export class VolumeFile {
   write(bytes: Uint8Array, position: number): number {
     this.check();
     this.#checkWritable();
-    this.#checkBytes(bytes);
+    this.#checkBytes(bytes, position);
     const { dax } = this.#inode;
     const { recoveries } = dax;
     const written = dax.write(bytes, position);
@@ -302,7 +303,12 @@ export class VolumeFile {
   }
 
   /** A wider array would be taken for its numbers, not for its bytes. */
-  #checkBytes(bytes: unknown): void {
+  #checkBytes(bytes: unknown, position: unknown): void {
+    if (typeof position !== 'number') {
+      fail('EINVAL', `a position in ${this.path} is a number of bytes, not ${shown(position)}`, {
+        path: this.path,
+      });
+    }
     if (isBytes(bytes)) return;
     fail(
       'EINVAL',

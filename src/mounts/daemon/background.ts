@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import { DaxError, type ErrnoCode, fail, isError, makeOwnFile } from '../../libc/index.js';
+import {
+  checkArguments,
+  DaxError,
+  type ErrnoCode,
+  fail,
+  isError,
+  listOf,
+  makeOwnFile,
+  shown,
+  text,
+} from '../../libc/index.js';
 
 /** Names the descriptor through which a daemon tells its starter how it went. */
 const READY_DESCRIPTOR = 'UDAX_READY_FD';
@@ -40,6 +50,7 @@ const LOG_MODE = 0o600;
  * @throws DaxError what it said it failed with; EIO when it ended without a word (the log is named)
  */
 export async function startDaemon(argv: readonly string[], logPath: string): Promise<Readiness> {
+  checkArguments('startDaemon', [argv, logPath], { argv: listOf(text), logPath: text });
   fs.rmSync(logPath, { force: true }); // an earlier daemon that still serves goes on with its own
   const log = makeOwnFile(logPath, LOG_MODE);
   const child = spawn('/bin/sh', ['-c', WATCH, 'udax', process.execPath, ...argv], {
@@ -98,7 +109,12 @@ export function sayReady(what: Readiness): void {
 /** Tells the starter why not. Returns false when nobody waits: then the caller reports it itself. */
 export function sayFailed(error: unknown): boolean {
   const code = isError(error) && 'code' in error ? String(error.code) : 'EIO';
-  return say({ error: { code, message: isError(error) ? error.message : String(error) } });
+  return say({
+    error: {
+      code,
+      message: isError(error) ? error.message : typeof error === 'string' ? error : shown(error),
+    },
+  });
 }
 
 function say(word: Word): boolean {

@@ -4,12 +4,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { resolveMountpoint } from '../../fuse/index.js';
 import {
   asDaxError,
+  checkMethods,
   hasCode,
+  integer,
   isSameFile,
   makeDirectories,
   makeOwnFile,
   ofdLock,
+  oneOf,
   openOwnFile,
+  optional,
+  text,
 } from '../../libc/index.js';
 
 /** What the state directory knows of one mount. */
@@ -160,6 +165,15 @@ export class MountRecords {
     return join(this.#directory, `${fileName(mountpoint)}.json`);
   }
 }
+
+const mountpoint = { mountpoint: text };
+
+checkMethods(MountRecords, {
+  logPath: mountpoint,
+  add: { kind: oneOf('famfs', 'sysfs'), what: text, ...mountpoint, keeper: optional(integer()) },
+  at: mountpoint,
+  takeDead: mountpoint,
+});
 
 function fileName(mountpoint: string): string {
   return encodeURIComponent(resolveMountpoint(mountpoint)).slice(-200);

@@ -7,7 +7,18 @@ import {
   startSession,
   workerFile,
 } from '../../fuse/index.js';
-import { fail } from '../../libc/index.js';
+import {
+  callback,
+  checkArguments,
+  checkMethods,
+  fail,
+  flag,
+  number,
+  oneOf,
+  optional,
+  options as optionsOf,
+  text,
+} from '../../libc/index.js';
 import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import { mustNotHideState } from '../places.js';
 import type { FamfsQuestion } from './file-system.js';
@@ -20,6 +31,23 @@ const SETTLE_MILLISECONDS = 1000;
 
 /** What the kernel may read ahead; only root can set it. */
 const READAHEAD_BYTES = 2 ** 20;
+
+const mountOptions = optional(
+  optionsOf({
+    root: optional(text),
+    stateDirectory: optional(text),
+    readOnly: optional(flag),
+    role: optional(oneOf('master', 'client')),
+    clientWrites: optional(flag),
+    allowOther: optional(flag),
+    xattrs: optional(flag),
+    settleMilliseconds: optional(number),
+    by: optional(oneOf('mount', 'fusermount3')),
+    onWire: optional(callback),
+    onReport: optional(callback),
+    tellRefusals: optional(flag),
+  }),
+);
 
 export interface FamfsMountOptions {
   /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
@@ -133,6 +161,11 @@ export async function mountFamfsAt(
   mountpoint: string,
   options: FamfsMountOptions = {},
 ): Promise<FamfsMount> {
+  checkArguments('mountFamfsAt', [device, mountpoint, options], {
+    device: text,
+    mountpoint: text,
+    options: mountOptions,
+  });
   const { readOnly = false, clientWrites = false, allowOther = false, xattrs = true } = options;
   const { role, by, onWire, onReport, settleMilliseconds = SETTLE_MILLISECONDS } = options;
   if (!Number.isFinite(settleMilliseconds) || settleMilliseconds < 0)
@@ -174,3 +207,8 @@ export async function mountFamfsAt(
   });
   return new FamfsMount(session);
 }
+
+checkMethods(FamfsMount, {
+  publish: { path: optional(text) },
+  unmount: { options: optional(optionsOf({ whenBusy: optional(oneOf('abort', 'fail')) })) },
+});

@@ -1,7 +1,28 @@
 import { type FuseSession, startSession, workerFile } from '../../fuse/index.js';
+import {
+  callback,
+  checkArguments,
+  flag,
+  oneOf,
+  optional,
+  options as optionsOf,
+  text,
+  type Wanted,
+} from '../../libc/index.js';
 import { absoluteRoot, defaultRoot } from '../../machine/index.js';
 import { mustNotHideState } from '../places.js';
 import type { SysfsMessage } from './file-system.js';
+
+export const sysfsMountOptions: Wanted = optional(
+  optionsOf({
+    root: optional(text),
+    allowOther: optional(flag),
+    by: optional(oneOf('mount', 'fusermount3')),
+    onWire: optional(callback),
+    onReport: optional(callback),
+    tellRefusals: optional(flag),
+  }),
+);
 
 export interface SysfsMountOptions {
   /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
@@ -29,6 +50,7 @@ export async function mountSysfsAt(
   mountpoint: string,
   options: SysfsMountOptions = {},
 ): Promise<FuseSession> {
+  checkArguments('mountSysfsAt', [mountpoint, options], { mountpoint: text, options: sysfsMountOptions });
   const { allowOther = false, by, onWire, onReport } = options;
   const data: SysfsMountData = { root: absoluteRoot(options.root ?? defaultRoot()) };
   mustNotHideState(mountpoint, data.root);

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asDaxError, fail } from '../../libc/index.js';
-import { keepDeviceNodes, mountSysfsAt, type SysfsMountOptions } from './mount.js';
+import { asDaxError, checkArguments, fail, listOf, text } from '../../libc/index.js';
+import { keepDeviceNodes, mountSysfsAt, type SysfsMountOptions, sysfsMountOptions } from './mount.js';
 
 /** Directories of our tree that change while the namespace lives: bound, so that what is there is always what the machine is. */
 const LIVE_DIRECTORIES = [
@@ -57,6 +57,10 @@ export async function runInNamespace(
   command: readonly string[],
   options: SysfsMountOptions = {},
 ): Promise<number> {
+  checkArguments('runInNamespace', [command, options], {
+    command: listOf(text),
+    options: sysfsMountOptions,
+  });
   if (process.getuid?.() !== 0) {
     fail('EPERM', 'a namespace with its own /sys and /dev needs root: run it with sudo');
   }
