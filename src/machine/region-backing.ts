@@ -112,8 +112,26 @@ export class RegionBacking implements Backing {
   }
 
   private get real(): Backing {
-    this.opened ??= openForBoth(this.path, this.record.coherent);
+    this.opened ??= this.open();
     return this.opened;
+  }
+
+  private open(): Backing {
+    try {
+      return openForBoth(this.path, this.record.coherent);
+    } catch (error) {
+      const { path: file, problem } = this;
+      // An empty file is no wrong argument here: it had the region's memory once.
+      if (!hasCode(error, 'EINVAL') || problem === null) throw error;
+      return fail(
+        'EIO',
+        `${file}: ${problem}, what was in it is lost: restore it from a backup, or destroy the region`,
+        {
+          path: file,
+          cause: error,
+        },
+      );
+    }
   }
 }
 

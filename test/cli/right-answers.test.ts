@@ -205,5 +205,8 @@ describe('status', () => {
   it('says when the memory of a region is gone', () => {
     writeFileSync(join(root, 'regions', '0.mem'), '');
     expect(udax(root, 'status').stdout).toMatch(/0\.mem \(its file has 0 bytes of 67108864\)/);
+    const { status, stderr } = udax(root, 'fsck', 'dax0.0');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/0\.mem: its file has 0 bytes of 67108864.*\(EIO\)/);
   });
 });
