@@ -48,15 +48,6 @@ export const localPlace: Place = {
   makeDirectory: (path, { mode }) => naming(path, 'make the directory', () => void mkdirSync(path, { mode })),
 };
 
-/** Node's errors of this host's paths, told as ours: which path, and what could not be done with it. */
-function naming<T>(path: string, what: string, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw asDaxError(error, `cannot ${what} ${path}`, path);
-  }
-}
-
 /** A mounted volume, shown as the user named its device. */
 export function volumePlace(device: string, volume: Volume): Place {
   return {
@@ -71,4 +62,13 @@ export function volumePlace(device: string, volume: Volume): Place {
     child: (directory, name) => (directory.endsWith('/') ? directory + name : `${directory}/${name}`),
     makeDirectory: (path, owner) => volume.mkdir(path, owner),
   };
+}
+
+/** Node's errors of this host's paths, told as ours: which path, and what could not be done with it. */
+function naming<T>(path: string, what: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw asDaxError(error, `cannot ${what} ${path}`, path);
+  }
 }
