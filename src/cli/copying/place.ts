@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Volume } from '../../famfs/index.js';
-import { hasCode } from '../../libc/index.js';
+import { asDaxError, hasCode } from '../../libc/index.js';
 
 /** What a copy must know of one end of it. */
 export interface PlaceStat {
@@ -38,15 +38,15 @@ export const localPlace: Place = {
       const type = typeOf(path, stat);
       return { type, size: stat.size, mode: stat.mode & 0o777, identity: `${stat.dev}:${stat.ino}` };
     } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error;
+      if (!hasCode(error, 'ENOENT')) throw asDaxError(error, `cannot look at ${path}`, path);
       // A dangling link is there, but is no file.
       const link = lstatSync(path, { throwIfNoEntry: false });
       return link ? { type: 'other', size: 0, mode: 0, identity: `${link.dev}:${link.ino}` } : null;
     }
   },
-  list: (path) => readdirSync(path).sort(),
+  list: (path) => naming(path, 'read the directory', () => readdirSync(path).sort()),
   child: (directory, name) => join(directory, name),
-  makeDirectory: (path, { mode }) => mkdirSync(path, { mode }),
+  makeDirectory: (path, { mode }) => naming(path, 'make the directory', () => void mkdirSync(path, { mode })),
 };
 
 /** What `-` means on either side; a file of that name is `./-`. */
@@ -73,4 +73,13 @@ export function volumePlace(device: string, volume: Volume): Place {
     child: (directory, name) => (directory.endsWith('/') ? directory + name : `${directory}/${name}`),
     makeDirectory: (path, owner) => volume.mkdir(path, owner),
   };
+}
+
+/** Node's errors of this host's paths, told as ours: which path, and what could not be done with it. */
+function naming<T>(path: string, what: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw asDaxError(error, `cannot ${what} ${path}`, path);
+  }
 }
