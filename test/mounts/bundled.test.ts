@@ -15,12 +15,13 @@ let directory = '';
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'udax-bundle-'));
   mkdirSync(join(directory, 'node_modules'));
+  mkdirSync(join(directory, 'mnt'));
   symlinkSync(checkout, join(directory, 'node_modules/udax'));
   symlinkSync(join(checkout, 'node_modules/koffi'), join(directory, 'node_modules/koffi'));
   writeFileSync(
     join(directory, 'program.mjs'),
     `import { mountFamfsAt, mountSysfsAt } from 'udax/mounts';
-     for (const mount of [() => mountFamfsAt('dax0.0', ${JSON.stringify(directory)}), () => mountSysfsAt(${JSON.stringify(directory)})])
+     for (const mount of [() => mountFamfsAt('dax0.0', ${JSON.stringify(join(directory, 'mnt'))}), () => mountSysfsAt(${JSON.stringify(join(directory, 'mnt'))})])
        try { (await mount()).unmount(); } catch (error) { console.log(error.name, error.code, error.message); }`,
   );
 });
@@ -37,7 +38,7 @@ async function bundled(
     writeFileSync(
       source,
       `import { mountSysfsAt } from 'udax/mounts';
-      mountSysfsAt(${JSON.stringify(directory)}).catch((error) => console.log(error.name, error.code, error.message));`,
+      mountSysfsAt(${JSON.stringify(join(directory, 'mnt'))}).catch((error) => console.log(error.name, error.code, error.message));`,
     );
   }
   await build({
