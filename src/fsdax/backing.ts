@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import type { DaxDevice } from '../dax/index.js';
 import {
   DaxError,
   fail,
@@ -17,61 +16,6 @@ import type { Backing, PhysicalMemory } from '../memory/index.js';
 const PIECE_BYTES = 2 ** 26;
 const BLOCK_BYTES = 512;
 const PAGE_BYTES = 4096;
-/** Pages remembered in one array: those of 2 MiB. */
-const GROUP_PAGES = 512;
-
-const FOR_LOADS = 1;
-const FOR_STORES = 2;
-
-/**
- * Pages of a device over a sparse backing that were seen to be there: space once taken is not given back while a file has it.
- * By groups of 2 MiB of physical memory; bit 0 of a page: for loads, bit 1: for stores as well.
- */
-export class PagesThere {
-  readonly #groups = new Map<number, Uint8Array>();
-
-  /** Holes are being made: nothing known holds any more. */
-  forget(): void {
-    this.#groups.clear();
-  }
-
-  has(hpa: number, bytes: number, stores: boolean): boolean {
-    const wanted = stores ? FOR_STORES : FOR_LOADS;
-    const end = Math.ceil((hpa + bytes) / PAGE_BYTES);
-    for (let page = Math.floor(hpa / PAGE_BYTES); page < end; page++) {
-      const group = this.#groups.get(Math.floor(page / GROUP_PAGES));
-      if (group === undefined || (group[page % GROUP_PAGES]! & wanted) === 0) return false;
-    }
-    return true;
-  }
-
-  add(hpa: number, bytes: number, stores: boolean): void {
-    const bits = stores ? FOR_LOADS | FOR_STORES : FOR_LOADS;
-    const end = Math.ceil((hpa + bytes) / PAGE_BYTES);
-    for (let page = Math.floor(hpa / PAGE_BYTES); page < end; page++) {
-      const number = Math.floor(page / GROUP_PAGES);
-      let group = this.#groups.get(number);
-      if (group === undefined) {
-        group = new Uint8Array(GROUP_PAGES);
-        this.#groups.set(number, group);
-      }
-      group[page % GROUP_PAGES]! |= bits;
-    }
-  }
-}
-
-/** A note on the device, gone with it: files are opened again and again. */
-const known = new WeakMap<DaxDevice, PagesThere>();
-
-export function pagesThere(device: DaxDevice): PagesThere {
-  let pages = known.get(device);
-  if (pages === undefined) {
-    pages = new PagesThere();
-    known.set(device, pages);
-  }
-  return pages;
-}
-
 /**
  * Makes sure that stores to these bytes find memory: takes space for the holes of a sparse backing, where a
  * store on a full file system would be a fatal SIGBUS. Cheap where all is there.

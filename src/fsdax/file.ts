@@ -3,12 +3,13 @@ import type { DaxDevice } from '../dax/index.js';
 import { DaxError, fail } from '../libc/index.js';
 import type { MapOptions, Mapping, PhysicalRange } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
-import { ensureMemory, pagesThere } from './backing.js';
+import { ensureMemory } from './backing.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
 import { fillByWrite } from './new-data.js';
 import { FilePages } from './pages.js';
+import { pagesThere } from './pages-there.js';
 import { FilePieces, type MemoryBehind } from './pieces.js';
 
 /** From here on, zeroing by giving pages back beats storing zeroes. */

@@ -2,8 +2,9 @@ import type { DaxDevice, DirectAccess } from '../dax/index.js';
 import { fail, hasCode } from '../libc/index.js';
 import type { Backing, BackingPiece } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
-import { ensureThere, isSparse, type PagesThere, pagesThere } from './backing.js';
+import { ensureThere, isSparse } from './backing.js';
 import type { IomapProvider } from './iomap.js';
+import { type PagesThere, pagesThere } from './pages-there.js';
 
 /** 'access' refuses poisoned pages (EIO), 'recovery' goes over them, to write. */
 export type AccessMode = 'access' | 'recovery';

@@ -71,20 +71,21 @@ export const objectWith =
 export const abortSignal = objectWith('an AbortSignal', 'aborted', 'addEventListener');
 
 /** An object of options. One that is not known is a misspelt one, and would be ignored for ever. */
-export const options =
-  (known: WantedArguments): Wanted =>
-  (value) => {
+export const options = (known: WantedArguments): Wanted => {
+  const all = Object.entries(known);
+  return (value) => {
     if (!isObject(value)) return 'an object of options';
     for (const name of Object.keys(value)) {
       if (!Object.hasOwn(known, name))
         return `options, of which ${shown(name)} is none: ${Object.keys(known).join(', ')}`;
     }
-    for (const [name, wanted] of Object.entries(known)) {
+    for (const [name, wanted] of all) {
       const wrong = wanted(value[name]);
       if (wrong !== undefined) return `options with ${name}: ${wrong}, not ${shown(value[name])}`;
     }
     return undefined;
   };
+};
 
 /** Any array of bytes, of any realm: a Uint8Array, which Buffer is too. */
 export function isBytes(value: unknown): value is Uint8Array {
@@ -114,9 +115,13 @@ export function shown(value: unknown): string {
  * @throws DaxError EINVAL naming the function, the argument, what is wanted and what came
  */
 export function checkArguments(name: string, given: readonly unknown[], wanted: WantedArguments): void {
-  let index = 0;
-  for (const [argument, check] of Object.entries(wanted)) {
-    const value = given[index++];
+  checkEach(name, given, Object.entries(wanted));
+}
+
+function checkEach(name: string, given: readonly unknown[], wanted: readonly [string, Wanted][]): void {
+  for (let index = 0; index < wanted.length; index++) {
+    const [argument, check] = wanted[index]!;
+    const value = given[index];
     const wrong = check(value);
     if (wrong === undefined) continue;
     // Options tell what came themselves.
@@ -143,16 +148,17 @@ export function checkMethods<T extends object>(
 function checked(
   name: string,
   real: (...given: unknown[]) => unknown,
-  wanted: WantedArguments,
+  table: WantedArguments,
 ): (...given: unknown[]) => unknown {
+  const wanted = Object.entries(table);
   if (types.isAsyncFunction(real)) {
     return async function (this: unknown, ...given: unknown[]) {
-      checkArguments(name, given, wanted);
+      checkEach(name, given, wanted);
       return await real.apply(this, given);
     };
   }
   return function (this: unknown, ...given: unknown[]) {
-    checkArguments(name, given, wanted);
+    checkEach(name, given, wanted);
     return real.apply(this, given);
   };
 }

@@ -58,7 +58,10 @@ function createInOneSession(
   mounted.session(() => {
     const reservation = take(mounted, path, entry.size, options);
     try {
-      if (options.zero ?? true) zeroAll(mounted, path, entry.size, reservation);
+      if (options.zero ?? true) {
+        zeroAll(mounted, path, entry.size, reservation);
+        mounted.doubtMemory();
+      }
       append(mounted, path, entry, reservation);
     } finally {
       reservation.end();

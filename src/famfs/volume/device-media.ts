@@ -24,6 +24,9 @@ export interface DeviceMedia extends Media {
   readonly flushes: boolean;
   view(offset: number, length: number): Uint8Array;
   assertThere(offset: number, length: number): void;
+  /** Proves the first bytes once, for short work that does not wait; ended by forgetProof(). @throws DaxError EIO */
+  proveStart(length: number): void;
+  forgetProof(): void;
   lost(offset: number, length: number): LostRange[];
   /** Makes a range of the device durable, whatever the durability: what flush(2) on a file asks for. */
   sync(offset: number, length: number): void;
@@ -47,6 +50,7 @@ class MemoryMedia implements DeviceMedia {
   #ranges: readonly PhysicalRange[] | undefined;
   readonly #range: PhysicalRange = { start: 0, length: 0 };
   readonly #one: readonly PhysicalRange[] = [this.#range];
+  #provenEnd = 0;
 
   constructor(
     readonly name: string,
@@ -85,9 +89,20 @@ class MemoryMedia implements DeviceMedia {
   }
 
   assertThere(offset: number, length: number): void {
+    if (offset + length <= this.#provenEnd) return;
     for (const range of this.#physical(offset, length)) {
       this.dax.memory.assertThere(range.start, range.length);
     }
+  }
+
+  proveStart(length: number): void {
+    this.#provenEnd = 0;
+    this.assertThere(0, length);
+    this.#provenEnd = length;
+  }
+
+  forgetProof(): void {
+    this.#provenEnd = 0;
   }
 
   get imageEnd(): number | undefined {

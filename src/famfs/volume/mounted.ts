@@ -259,6 +259,7 @@ export class MountedFamfs implements HolderOperations {
   /** With the log taken; gives it back. */
   #inSession<T>(act: () => T): T {
     try {
+      this.media.proveStart(dataStart(this.superblock));
       this.refresh();
       this.#assertSameOwner();
       const { stopped } = this.tree;
@@ -273,8 +274,14 @@ export class MountedFamfs implements HolderOperations {
       this.space.beginSession();
       return act();
     } finally {
+      this.media.forgetProof();
       this.#locks.releaseLog();
     }
+  }
+
+  /** Within a session, after work that took long: superblock and log are asked for again before each access. */
+  doubtMemory(): void {
+    this.media.forgetProof();
   }
 
   /** ENOSPC when the log has not this many slots left. Within a session. */

@@ -365,9 +365,9 @@ export class Volume {
 
   #checkChange(path: string): void {
     this.#check();
+    if (this.#whyReadOnly === null) return; // whoever changes something asks more, with the log in hand
     this.#mounted.assertSameFileSystem();
-    if (this.#whyReadOnly !== null)
-      fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
+    fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
   }
 
   #check(): void {
