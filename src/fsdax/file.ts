@@ -119,6 +119,8 @@ export class DaxFile implements AddressSpace {
         source(repaired, offset);
         this.#pieces.recover(deviceOffset, repaired, offset);
       } else if (!fillByWrite(this.#device.memory, hpa, bytes, offset, source)) {
+        // A full file system under a sparse backing must be an error, where the store would be a fatal signal.
+        this.#pieces.ensureThere(offset, bytes, true);
         source(this.#pieces.bytes(hpa, bytes), offset);
       }
     });

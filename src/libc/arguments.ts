@@ -67,6 +67,12 @@ export const objectWith =
   (value) =>
     isObject(value) && names.every((name) => name in value) ? undefined : what;
 
+/** What gives its parts one by one; not text, whose parts are letters. */
+export const iterable: Wanted = (value) =>
+  typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
+    ? undefined
+    : 'an iterable or a stream';
+
 /** An AbortSignal of any realm. */
 export const abortSignal = objectWith('an AbortSignal', 'aborted', 'addEventListener');
 

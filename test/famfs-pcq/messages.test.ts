@@ -125,4 +125,30 @@ describe('what is aborted', () => {
     const ended = await Promise.allSettled([waiting, watching]);
     for (const end of ended) expect(end).toMatchObject({ status: 'rejected', reason: wanted });
   });
+
+  it('comes out of a loop as it is put; the loop ends with close()', async () => {
+    const queue = opened({ framed: true });
+    const got: string[] = [];
+    const loop = (async () => {
+      for await (const message of queue) {
+        got.push(Buffer.from(message).toString());
+        if (got.length === 3) queue.close();
+      }
+    })();
+    for (const text of ['one', 'two', 'three']) await queue.put(Buffer.from(text));
+    await loop;
+    expect(got).toEqual(['one', 'two', 'three']);
+  });
+
+  it('that nobody puts: the loop ends with close() while it waits, and with the signal', async () => {
+    const queue = opened();
+    const controller = new AbortController();
+    const waiting = queue.messages({ signal: controller.signal }).next();
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    const last = queue.messages().next();
+    queue.close();
+    expect(await last).toEqual({ done: true, value: undefined });
+    expect(codeOf(() => opened({ role: 'producer' }).messages())).toBe('EBADF');
+  });
 });

@@ -49,6 +49,15 @@ describe.skipIf(whyNot !== '')(`a sparse image on a full file system${whyNot}`, 
       .fill(1);
   });
 
+  it('writeFile of bytes and of a stream is ENOSPC and leaves nothing', async () => {
+    const before = volume.statfs();
+    await expect(volume.writeFile('/a', pattern(40 * MIB))).rejects.toEqual(coded('ENOSPC'));
+    const pieces = Array.from({ length: 40 }, () => pattern(MIB));
+    await expect(volume.writeFile('/a', pieces)).rejects.toEqual(coded('ENOSPC'));
+    expect(volume.statfs()).toEqual(before);
+    expect(volume.exists('/a')).toBe(false);
+  });
+
   it('copyIn is ENOSPC and leaves nothing', async () => {
     const source = path.join(os.tmpdir(), `udax-full-source-${process.pid}`);
     fs.writeFileSync(source, pattern(40 * MIB));

@@ -128,7 +128,28 @@ export const interleavedLayout = struct('interleaved extent', 400, {
   strips: nested(16, 384),
 });
 
-export type Superblock = Values<typeof superblockLayout>;
+/** The superblock as data. Sizes and offsets are bytes of the device, uuids 36 characters. */
+export interface Superblock {
+  magic: number;
+  version: number;
+  logOffset: number;
+  logLength: number;
+  /** Space is given to files in units of it. */
+  allocUnit: number;
+  /** Of the format: minor versions are compatible. */
+  omfMajor: number;
+  omfMinor: number;
+  /** The file system's. */
+  uuid: string;
+  deviceUuid: string;
+  /** Its owner's: the one host that may add to it. */
+  systemUuid: string;
+  crc: number;
+  flags: number;
+  deviceSize: number;
+  daxdevUuid: string;
+  deviceName: string;
+}
 export type LogHeader = Values<typeof logHeaderLayout>;
 
 /** Slots of a log: a whole number of entries behind the header. */

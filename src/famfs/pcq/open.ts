@@ -48,7 +48,7 @@ export function openQueue(volume: Volume, path: string, options: QueueOptions): 
     if (role !== 'consumer') locks.push(takeEnd(producerFile, PRODUCER_INDEX, 'producer'));
     if (role !== 'producer') locks.push(takeEnd(consumerFile, CONSUMER_INDEX, 'consumer'));
     const parts = { path: producerFile.path, role, framed, nbuckets, bucketSize, bucketArrayOffset };
-    return new Queue({ ...parts, producerFile, consumerFile, locks });
+    return Queue.over({ ...parts, producerFile, consumerFile, locks });
   } catch (error) {
     for (const file of opened) file.close();
     for (const lock of locks) lock.release();

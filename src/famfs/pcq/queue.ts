@@ -5,6 +5,7 @@ import {
   bytes,
   checkMethods,
   fail,
+  hasCode,
   isBytes,
   optional,
   options,
@@ -29,6 +30,18 @@ const TRIES = 3;
 const WINDOW_BYTES = GIB;
 /** A framed message begins with its length, 32 bits little endian. */
 const FRAME_BYTES = 4;
+
+interface QueueParts {
+  path: string;
+  role: QueueRole;
+  framed: boolean;
+  nbuckets: number;
+  bucketSize: number;
+  bucketArrayOffset: number;
+  producerFile: VolumeFile;
+  consumerFile: VolumeFile;
+  locks: FileLock[];
+}
 
 /**
  * One end (or both) of a queue. put() and get() wait, tryPut() and tryGet() do not.
@@ -64,18 +77,12 @@ export class Queue {
   #nextGetSeq = 0;
   #isClosed = false;
 
-  /** Use openQueue(). */
-  constructor(parts: {
-    path: string;
-    role: QueueRole;
-    framed: boolean;
-    nbuckets: number;
-    bucketSize: number;
-    bucketArrayOffset: number;
-    producerFile: VolumeFile;
-    consumerFile: VolumeFile;
-    locks: FileLock[];
-  }) {
+  /** @internal openQueue() makes them. */
+  static over(parts: QueueParts): Queue {
+    return new Queue(parts);
+  }
+
+  private constructor(parts: QueueParts) {
     const { nbuckets, bucketSize, bucketArrayOffset, producerFile, consumerFile } = parts;
     this.path = parts.path;
     this.role = parts.role;
@@ -220,6 +227,29 @@ export class Queue {
       nextPutSeq: loadU64(this.#producerWords, PRODUCER_SEQ_WORD),
       nextGetSeq: loadU64(this.#consumerWords, CONSUMER_SEQ_WORD),
     };
+  }
+
+  /** The messages, one after another, waiting for those to come: `for await (const message of queue)`. Ends when this end is closed. */
+  messages(options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#checkRole('consumer', 'get');
+    return this.#messages(options);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.messages();
+  }
+
+  async *#messages(options: WaitOptions): AsyncGenerator<Uint8Array, void, undefined> {
+    while (!this.#isClosed) {
+      let message: Uint8Array;
+      try {
+        message = await this.get(options);
+      } catch (error) {
+        if (this.#isClosed && hasCode(error, 'EBADF')) return;
+        throw error;
+      }
+      yield message;
+    }
   }
 
   /** Lets go of both files; the queue and its messages stay. Idempotent. */
@@ -424,4 +454,5 @@ function setU64(view: DataView, at: number, value: number): void {
 checkMethods(Queue, {
   put: { message: bytes, options: optional(options({ signal: optional(abortSignal) })) },
   get: { options: optional(options({ signal: optional(abortSignal) })) },
+  messages: { options: optional(options({ signal: optional(abortSignal) })) },
 });

@@ -7,10 +7,12 @@ import { asDaxError, DaxError, hasCode, throwIfAborted } from '../../libc/index.
 import type { CopySource } from './copy-source.js';
 import type { CopyOptions } from './types.js';
 
-/** A millisecond of work: what an abort or a progress bar waits for. */
+/** A few milliseconds of work at first: what an abort or a progress bar waits for. */
 const PIECE_BYTES = 8 * 2 ** 20;
+/** Where pieces may be bigger, how long the event loop waits for one. Long enough that a fast machine reaches the size from which C copies best. */
+const PIECE_MS = 35;
 
-/** Calls `piece` for successive parts of `totalBytes`; between them the event loop runs. */
+/** Calls `piece` for successive parts of `totalBytes`; between them the event loop runs. Parts grow up to `pieceBytes` while they are quick. */
 async function inPieces(
   totalBytes: number,
   pieceBytes: number,
@@ -18,10 +20,14 @@ async function inPieces(
   options: CopyOptions,
   piece: (offset: number, length: number) => void,
 ): Promise<void> {
+  let wanted = Math.min(pieceBytes, 4 * PIECE_BYTES);
   for (let done = 0; done < totalBytes; ) {
     throwIfAborted(options.signal);
-    const length = Math.min(pieceBytes, totalBytes - done);
+    const length = Math.min(wanted, totalBytes - done);
+    const start = performance.now();
     piece(done, length);
+    const fitting = (length * PIECE_MS) / Math.max(0.01, performance.now() - start);
+    wanted = Math.min(pieceBytes, Math.max(PIECE_BYTES, fitting - (fitting % PIECE_BYTES)));
     done += length;
     options.onProgress?.({ bytes: done, totalBytes, path });
     if (done < totalBytes) await nextTurn();

@@ -5,8 +5,7 @@
 import { fail, throwIfAborted } from '../../libc/index.js';
 import type { NewLogEntry } from '../media/entry.js';
 import { readInto } from './copy.js';
-import { openSource, volumeSource } from './copy-source.js';
-import type { VolumeFile } from './file.js';
+import type { CopySource } from './copy-source.js';
 import type { MountedFamfs } from './mounted.js';
 import { find, isThere, missingDirectories, newName } from './names.js';
 import { ownerOf, permissions } from './ownership.js';
@@ -91,17 +90,17 @@ function refuseDirectoryName(path: string): void {
   fail('EISDIR', `${path} ends in /, which names a directory: leave that out to make a file`, { path });
 }
 
-/** See Volume.copyIn. */
+/** See Volume.copyIn and writeFile. */
 export async function copyFileIn(
   mounted: MountedFamfs,
-  from: string | VolumeFile,
+  open: () => CopySource,
   path: string,
   options: CopyOptions,
   check: () => void,
 ): Promise<void> {
   throwIfAborted(options.signal);
   refuseDirectoryName(path);
-  const source = typeof from === 'string' ? openSource(from) : volumeSource(from);
+  const source = open();
   try {
     const { size } = source;
     const mode = permissions(options.mode ?? source.mode, path);

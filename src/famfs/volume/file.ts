@@ -11,15 +11,17 @@ import {
   optional,
   options,
   shown,
-  type Wanted,
   whenClosed,
   whenCollected,
 } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
+import { report } from './events.js';
 import type { FileLock } from './file-lock.js';
 import type { Inode } from './inode.js';
 import { ViewPin } from './pin.js';
 import type { MapOptions, ViewConstructor } from './types.js';
+import { arrayView, viewConstructor } from './view-arguments.js';
+import type { ReadonlyUint8Array, ReadonlyView } from './views.js';
 
 /** What an open file needs of its volume. */
 export interface OpenFileHost {
@@ -44,6 +46,13 @@ export interface OpenFileHost {
   lock(fmap: Fmap, offset: number, length: number): FileLock | null;
 }
 
+export interface WindowOptions {
+  /** Bytes of each but the last, default 1 GiB. */
+  size?: number;
+  /** As of MapOptions. */
+  writable?: boolean;
+}
+
 const DEFAULT_WINDOW_BYTES = 2 ** 30;
 
 /**
@@ -64,11 +73,16 @@ export class VolumeFile {
   readonly #readOnly: boolean;
   readonly #mappings = new Map<string, DaxMapping>();
   #lost: ((error: DaxError) => void)[] = [];
+  #lostController: AbortController | undefined;
   #closed = false;
   #behind: MemoryBehind | undefined;
 
-  /** Made by Volume.open() and Volume.create(). */
-  constructor(inode: Inode, host: OpenFileHost, readOnly: boolean) {
+  /** @internal Volume.open() and Volume.create() make them. */
+  static of(inode: Inode, host: OpenFileHost, readOnly: boolean): VolumeFile {
+    return new VolumeFile(inode, host, readOnly);
+  }
+
+  private constructor(inode: Inode, host: OpenFileHost, readOnly: boolean) {
     this.#inode = inode;
     this.#host = host;
     this.#readOnly = readOnly;
@@ -87,8 +101,20 @@ export class VolumeFile {
    * @throws DaxError EINVAL outside the file; ERANGE over 4 GiB; EIO failed memory, or data past an image's end;
    *   EROFS, EBADF writable where it is not; ENOMEM too many pieces; ENXIO device gone
    */
-  map(options: MapOptions = {}): Uint8Array {
-    return this.#map(options).bytes;
+  map(options: MapOptions & { writable: true }): Uint8Array<ArrayBuffer>;
+  map(options?: MapOptions): ReadonlyUint8Array;
+  map(options: MapOptions = {}): ReadonlyUint8Array {
+    return this.#map(options).bytes as unknown as ReadonlyUint8Array;
+  }
+
+  /**
+   * Ends one view before the file is closed: what shows its span (of map(), mapAs() or windows(), through this handle) gets length 0,
+   * unless another handle has the same span or a pin is on it.
+   * @throws DaxError EINVAL no live view of this file
+   */
+  unmap(view: ArrayBufferView): void {
+    const found = this.#spanOf(view, 'unmap');
+    for (const [key, mapping] of this.#mappings) if (mapping === found) this.#drop(key, mapping);
   }
 
   /**
@@ -106,19 +132,16 @@ export class VolumeFile {
    */
   pin(view: ArrayBufferView): ViewPin {
     this.check();
-    for (const mapping of this.#mappings.values()) {
-      if (ArrayBuffer.isView(view) && view.byteLength > 0 && mapping.shows(view)) return this.#pin(mapping);
-    }
-    return fail('EINVAL', `that is no live view of ${this.path}: pin what map(), mapAs() or windows() gave`, {
-      path: this.path,
-    });
+    return this.#pin(this.#spanOf(view, 'pin'));
   }
 
   /**
    * map() as a typed array or DataView. `offset` and `length` are bytes.
    * @throws DaxError EINVAL when offset or length is not a multiple of the element size; else as map()
    */
-  mapAs<T>(type: ViewConstructor<T>, options: MapOptions = {}): T {
+  mapAs<T>(type: ViewConstructor<T>, options: MapOptions & { writable: true }): T;
+  mapAs<T>(type: ViewConstructor<T>, options?: MapOptions): ReadonlyView<T>;
+  mapAs<T>(type: ViewConstructor<T>, options: MapOptions = {}): ReadonlyView<T> {
     const elementBytes = type.BYTES_PER_ELEMENT ?? 1;
     const { offset = 0, length = this.size - offset } = options;
     if (offset % elementBytes !== 0 || length % elementBytes !== 0) {
@@ -136,11 +159,16 @@ export class VolumeFile {
       (type as unknown) === Buffer
         ? (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) as T)
         : new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / elementBytes);
-    return mapping.give(view as T & object);
+    return mapping.give(view as T & object) as ReadonlyView<T>;
   }
 
   /** The file as views of `size` bytes (default 1 GiB; the last may be shorter), each as from map(). */
-  *windows({ size = DEFAULT_WINDOW_BYTES, writable = false } = {}): IterableIterator<Uint8Array> {
+  windows(options: WindowOptions & { writable: true }): IterableIterator<Uint8Array<ArrayBuffer>>;
+  windows(options?: WindowOptions): IterableIterator<ReadonlyUint8Array>;
+  *windows({
+    size = DEFAULT_WINDOW_BYTES,
+    writable = false,
+  }: WindowOptions = {}): IterableIterator<ReadonlyUint8Array> {
     if (!Number.isSafeInteger(size) || size <= 0 || size > MAX_VIEW_BYTES) {
       fail('EINVAL', `a window of ${size} bytes is not possible: 1 byte to 4 GiB`, { path: this.path });
     }
@@ -213,7 +241,7 @@ export class VolumeFile {
     this.memoryBehind.check();
   }
 
-  /** What checkMemory() asks, for those who ask for several files at once. */
+  /** @internal What checkMemory() asks, for those who ask for several files at once. */
   get memoryBehind(): MemoryBehind {
     this.#behind ??= this.#inode.dax.memoryOf(0, this.size);
     return this.#behind;
@@ -234,6 +262,12 @@ export class VolumeFile {
   /** Tells when memory under this handle's views fails or their device goes; the views have length 0 then. */
   onLost(listener: (error: DaxError) => void): void {
     this.#lost.push(listener);
+  }
+
+  /** The same as a signal, for what takes one: aborted, with the DaxError as its reason, when memory under a view of this handle is lost. */
+  get lost(): AbortSignal {
+    this.#lostController ??= new AbortController();
+    return this.#lostController.signal;
   }
 
   /**
@@ -273,12 +307,35 @@ export class VolumeFile {
     if (known?.alive) this.#drop(key, known);
     this.#mappings.set(key, mapping);
     this.#host.mapped(mapping);
+    report('map', () => ({ path: this.path, offset, length, writable }));
     mapping.onLost((error) => {
       this.#host.unmapped(mapping);
-      for (const listener of this.#lost) listener(error);
+      this.#tellLost(error);
     });
     mapping.onCollected(() => this.#forget(key, mapping));
     return mapping;
+  }
+
+  /** A handle that meets no loss costs no controller; one that asks for the signal later still learns of it. */
+  #tellLost(error: DaxError): void {
+    this.#lostController ??= new AbortController();
+    this.#lostController.abort(error);
+    report('lost', () => ({ path: this.path, error }));
+    for (const listener of this.#lost) listener(error);
+  }
+
+  /** @throws DaxError EINVAL */
+  #spanOf(view: ArrayBufferView, act: string): DaxMapping {
+    for (const mapping of this.#mappings.values()) {
+      if (ArrayBuffer.isView(view) && view.byteLength > 0 && mapping.shows(view)) return mapping;
+    }
+    return fail(
+      'EINVAL',
+      `that is no live view of ${this.path}: ${act} what map(), mapAs() or windows() gave`,
+      {
+        path: this.path,
+      },
+    );
   }
 
   /** Its views were moved away: their memory stays mapped for whoever has it, and is no use of this file any more. */
@@ -343,28 +400,13 @@ function pinning(mapping: DaxMapping, inode: Inode, leave: () => void): () => vo
   };
 }
 
-/** Float32Array, DataView, Buffer: of any realm, told by what its prototype is. */
-const viewConstructor: Wanted = (value) =>
-  typeof value === 'function' && isViewPrototype(value.prototype)
-    ? undefined
-    : 'a typed array, DataView or Buffer';
-
-function isViewPrototype(prototype: unknown): boolean {
-  for (let at = prototype; at !== null && at !== undefined; at = Object.getPrototypeOf(at)) {
-    const tag = Object.getOwnPropertyDescriptor(at, Symbol.toStringTag);
-    // %TypedArray%.prototype has a getter there, DataView.prototype its name.
-    if (tag?.value === 'DataView' || (tag?.get !== undefined && 'BYTES_PER_ELEMENT' in (prototype as object)))
-      return true;
-  }
-  return false;
-}
-
 const mapOptions = optional(
   options({ offset: optional(number), length: optional(number), writable: optional(flag) }),
 );
 const range = { offset: optional(number), length: optional(number) };
 
 checkMethods(VolumeFile, {
+  unmap: { view: arrayView },
   map: { options: mapOptions },
   mapAs: { type: viewConstructor, options: mapOptions },
   windows: { options: optional(options({ size: optional(number), writable: optional(flag) })) },

@@ -15,7 +15,8 @@
  * operation leaves everything as it was.
  */
 export { type DeviceMedia, type DeviceMediaOptions, type Durability, deviceMedia } from './device-media.js';
-export { VolumeFile } from './file.js';
+export type { VolumeEvents } from './events.js';
+export { VolumeFile, type WindowOptions } from './file.js';
 export type { FileLock } from './file-lock.js';
 export type { FileSpans } from './file-spans.js';
 export type { GrowingFile, GrowingFileOptions } from './growing-file.js';
@@ -25,6 +26,7 @@ export type {
   CopyOptions,
   CopyProgress,
   CreateOptions,
+  DirectoryEntry,
   FamfsDevice,
   FileStat,
   MapOptions,
@@ -33,7 +35,10 @@ export type {
   OpenOptions,
   ViewConstructor,
   VolumeStatfs,
+  WriteOptions,
 } from './types.js';
+export type { ReadonlyUint8Array, ReadonlyView } from './views.js';
 export { mountFamfsOn, Volume } from './volume.js';
 export type { VolumeInodes } from './volume-inodes.js';
 export { VolumeWatcher, type WatchEvent, type WatchOptions } from './watch.js';
+export type { FileContent } from './writing.js';

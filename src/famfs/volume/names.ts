@@ -1,7 +1,7 @@
 import { fail } from '../../libc/index.js';
 import { toLogPath } from '../media/path.js';
 import { type FileTree, type InodeStat, ROOT_INO } from '../media/tree.js';
-import type { FileStat } from './types.js';
+import type { DirectoryEntry, FileStat } from './types.js';
 
 const NOBODY = -1;
 
@@ -97,6 +97,22 @@ export function namesIn(tree: FileTree, { ino, logPath }: Found): string[] {
     fail('ENOTDIR', `/${logPath} is a file: only directories have names in them`, { path: `/${logPath}` });
   }
   return tree.readdir(ino).sort();
+}
+
+/** The same with their kinds. */
+export function entriesIn(tree: FileTree, found: Found): DirectoryEntry[] {
+  const parentPath = `/${found.logPath}`;
+  const prefix = found.logPath === '' ? '' : `${found.logPath}/`;
+  return namesIn(tree, found).map((name) => {
+    const isDirectory = tree.isDirectory(tree.lookup(prefix + name));
+    return {
+      name,
+      parentPath,
+      isFile: () => !isDirectory,
+      isDirectory: () => isDirectory,
+      isSymbolicLink: () => false,
+    };
+  });
 }
 
 /** What is below a directory, each directory before what is in it, names sorted; a file alone is itself. */

@@ -90,6 +90,26 @@ export interface CopyOptions {
   onProgress?: (done: CopyProgress) => void;
 }
 
+export interface WriteOptions {
+  /** Permission bits, default 0o644. */
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  /** Aborting leaves nothing behind: AbortError, no file, no space lost. */
+  signal?: AbortSignal;
+}
+
+/** A name in a directory, as node:fs has it. */
+export interface DirectoryEntry {
+  name: string;
+  /** Of the directory it is in, from the volume's root. */
+  parentPath: string;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  /** Never: famfs has none. */
+  isSymbolicLink(): boolean;
+}
+
 export interface OpenOptions {
   /** True: refused now (EROFS) where writing is not possible. False: write() and writable maps are refused (EBADF). */
   writable?: boolean;

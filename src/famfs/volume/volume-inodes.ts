@@ -96,7 +96,7 @@ export class VolumeInodes {
   open(ino: number, { writable }: { writable: boolean }): VolumeFile {
     this.#host.check();
     if (writable) this.#host.checkStores(this.pathOf(ino));
-    return new VolumeFile(this.#mounted.inode(ino), this.#host, !writable);
+    return VolumeFile.of(this.#mounted.inode(ino), this.#host, !writable);
   }
 
   /** Where the bytes of a file are in this process; null where not all of it is memory of this device (read() says why). */

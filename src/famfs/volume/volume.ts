@@ -1,11 +1,15 @@
+import type { Writable } from 'node:stream';
 import type { DaxMapping } from '../../fsdax/index.js';
 import {
   abortSignal,
+  bytes,
   callback,
   checkMethods,
   either,
   fail,
   flag,
+  isBytes,
+  iterable,
   number,
   objectWith,
   optional,
@@ -23,26 +27,31 @@ import { type Role, roleOf, systemUuidIfAny } from '../media/role.js';
 import { type VolumeFs, volumeFs } from '../volume-fs/index.js';
 import { cloneFile } from './clone.js';
 import { writeOut } from './copy.js';
+import { type CopySource, openSource, volumeSource } from './copy-source.js';
 import { copyFileIn, createFile, makeDirectories } from './creation.js';
+import { report } from './events.js';
 import { type OpenFileHost, VolumeFile } from './file.js';
 import { lockFileRange } from './file-lock.js';
 import type { Inode } from './inode.js';
 import { MountedFamfs } from './mounted.js';
-import { find, isThere, namesIn, statOf, walkTree } from './names.js';
+import { entriesIn, find, isThere, namesIn, statOf, walkTree } from './names.js';
 import { Publications } from './publications.js';
 import { type Refusals, refusals } from './refusals.js';
 import type {
   CopyOptions,
   CreateOptions,
+  DirectoryEntry,
   FamfsDevice,
   FileStat,
   MkdirOptions,
   MountOptions,
   OpenOptions,
   VolumeStatfs,
+  WriteOptions,
 } from './types.js';
 import { VolumeInodes } from './volume-inodes.js';
 import { VolumeWatcher, type WatchOptions } from './watch.js';
+import { bytesSource, type FileContent, openWriteStream, pour } from './writing.js';
 
 const SET_ID_BITS = 0o6000;
 
@@ -63,7 +72,7 @@ export class Volume {
   /** The device's name, for messages. */
   readonly device: string;
   readonly superblock: Superblock;
-  /** Tells mounts of other processes on this host about publish(). */
+  /** @internal Tells mounts of other processes on this host about publish(). */
   readonly publications: Publications;
   readonly #mounted: MountedFamfs;
   readonly #whyReadOnly: string | null;
@@ -76,11 +85,12 @@ export class Volume {
   #inodes: VolumeInodes | undefined;
   #isClosed = false;
 
-  /**
-   * Made by mountFamfsOn().
-   * @param refusals the sentences that refuse who would make something, and who would store into a file; or null
-   */
-  constructor(mounted: MountedFamfs, role: Role, refusals: Refusals) {
+  /** @internal mountFamfsOn() makes them. @param refusals the sentences that refuse who would make something, and who would store into a file; or null */
+  static over(mounted: MountedFamfs, role: Role, refusals: Refusals): Volume {
+    return new Volume(mounted, role, refusals);
+  }
+
+  private constructor(mounted: MountedFamfs, role: Role, refusals: Refusals) {
     this.#mounted = mounted;
     this.role = role;
     this.#whyReadOnly = refusals.readOnly;
@@ -92,6 +102,7 @@ export class Volume {
     this.superblock = mounted.superblock;
     this.publications = new Publications(mounted.device.reservations, mounted.superblock.uuid);
     this.#seen = mounted.tree.nextIndex;
+    report('mount', () => ({ device: this.device, uuid: this.superblock.uuid, role }));
     whenCollected(this, `volume on ${this.device}`, leaving(mounted));
     this.#host = {
       check: () => this.#check(),
@@ -118,7 +129,7 @@ export class Volume {
   mkdir(path: string, options: MkdirOptions = {}): void {
     this.#checkChange(path);
     makeDirectories(this.#mounted, path, options);
-    this.#seeAll();
+    this.#published(path);
   }
 
   /**
@@ -129,10 +140,10 @@ export class Volume {
   create(path: string, options: CreateOptions): VolumeFile {
     this.#checkChange(path);
     createFile(this.#mounted, path, options);
-    this.#seeAll();
+    this.#published(path);
     // Failed memory that was zeroed for it is good again: looking at the device tells the other processes.
     this.#mounted.check();
-    return new VolumeFile(this.#inode(path), this.#host, false);
+    return VolumeFile.of(this.#inode(path), this.#host, false);
   }
 
   /**
@@ -144,13 +155,17 @@ export class Volume {
     if (writable) this.#checkStores(path);
     const inode = this.#inode(path);
     inode.assertHere();
-    return new VolumeFile(inode, this.#host, writable === false);
+    return VolumeFile.of(inode, this.#host, writable === false);
   }
 
-  /** Names in a directory, sorted. @throws DaxError ENOENT, ENOTDIR */
-  readdir(path: string): string[] {
+  /** Names in a directory, sorted; `withFileTypes`: and what they are. @throws DaxError ENOENT, ENOTDIR */
+  readdir(path: string, options: { withFileTypes: true }): DirectoryEntry[];
+  readdir(path: string, options?: { withFileTypes?: false }): string[];
+  readdir(path: string, { withFileTypes = false } = {}): string[] | DirectoryEntry[] {
     this.#check();
-    return namesIn(this.#mounted.tree, find(this.#mounted.tree, path));
+    const { tree } = this.#mounted;
+    const found = find(tree, path);
+    return withFileTypes ? entriesIn(tree, found) : namesIn(tree, found);
   }
 
   /** @throws DaxError ENOENT, ENOTDIR */
@@ -223,11 +238,33 @@ export class Volume {
    */
   async copyIn(source: string | VolumeFile, destination: string, options: CopyOptions = {}): Promise<void> {
     this.#checkChange(destination);
-    await copyFileIn(this.#mounted, source, destination, options, () => {
-      this.#check();
-      this.#mounted.assertSameFileSystem();
-    });
-    this.#seeAll();
+    await this.#fillFrom(
+      () => (typeof source === 'string' ? openSource(source) : volumeSource(source)),
+      destination,
+      options,
+    );
+  }
+
+  /**
+   * Makes a file of bytes that are in this process, or come piece by piece: from a stream of Node or of the web, or any iterable.
+   * It appears when it is whole; aborting, failing or dying leaves nothing. Bytes onto a file of the same size overwrite it in place,
+   * as copyIn().
+   * @throws DaxError EEXIST; EINVAL no bytes at all, or a piece that is none; as create(). AbortError
+   */
+  async writeFile(path: string, content: FileContent, options: WriteOptions = {}): Promise<void> {
+    this.#checkChange(path);
+    if (isBytes(content)) await this.#fillFrom(() => bytesSource(content, path), path, options);
+    else await pour(content, this.createWriteStream(path, options), options.signal);
+  }
+
+  /**
+   * A stream of Node into a new file, which appears with its end (`finish`) and keeps the size it has then. Destroying the stream leaves
+   * nothing. Pieces are Uint8Arrays, or text (UTF-8).
+   * @throws DaxError as create(), at once; what comes later (ENOSPC, EINVAL nothing was written) is the stream's `error`
+   */
+  createWriteStream(path: string, options: WriteOptions = {}): Writable {
+    this.#checkChange(path);
+    return openWriteStream(this.#mounted, path, options, () => this.#published(path));
   }
 
   /**
@@ -272,7 +309,7 @@ export class Volume {
       this.#check();
       this.#mounted.refresh();
     };
-    return new VolumeWatcher({ tree, refresh }, options);
+    return VolumeWatcher.over({ tree, refresh }, options);
   }
 
   /** The reading part of node:fs over this volume, for libraries that take an `fs`. */
@@ -319,7 +356,7 @@ export class Volume {
     if (this.acceptsStores) this.publications.announce();
   }
 
-  /** The volume by inode numbers instead of paths: for servers. */
+  /** @internal The volume by inode numbers instead of paths: for servers. */
   get inodes(): VolumeInodes {
     this.#inodes ??= new VolumeInodes(this.#mounted, this.#host);
     return this.#inodes;
@@ -330,6 +367,7 @@ export class Volume {
     if (this.#isClosed) return;
     this.#isClosed = true;
     whenClosed(this);
+    report('unmount', () => ({ device: this.device, uuid: this.superblock.uuid }));
     for (const [mapping, uses] of this.#mappings) for (let i = 0; i < uses; i++) mapping.close();
     this.#mappings.clear();
     this.#mounted.leave();
@@ -337,6 +375,19 @@ export class Volume {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  async #fillFrom(source: () => CopySource, path: string, options: CopyOptions): Promise<void> {
+    await copyFileIn(this.#mounted, source, path, options, () => {
+      this.#check();
+      this.#mounted.assertSameFileSystem();
+    });
+    this.#published(path);
+  }
+
+  #published(path: string): void {
+    this.#seeAll();
+    report('create', () => ({ path, device: this.device }));
   }
 
   #inode(path: string): Inode {
@@ -412,7 +463,7 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
         },
       );
     }
-    return new Volume(
+    return Volume.over(
       mounted,
       role,
       refusals(device, role, isOwner, options.salvage ? { ...options, readOnly: true } : options),
@@ -449,7 +500,7 @@ checkMethods(Volume, {
     }),
   },
   open: { ...path, options: optional(options({ writable: optional(flag) })) },
-  readdir: path,
+  readdir: { ...path, options: optional(options({ withFileTypes: optional(flag) })) },
   stat: path,
   exists: path,
   walk: { path: optional(text) },
@@ -460,6 +511,12 @@ checkMethods(Volume, {
     options: copyOptions,
   },
   copyOut: { source: text, destination: text, options: copyOptions },
+  writeFile: {
+    ...path,
+    content: either(bytes, iterable),
+    options: optional(options({ ...owner, signal: optional(abortSignal) })),
+  },
+  createWriteStream: { ...path, options: optional(options({ ...owner, signal: optional(abortSignal) })) },
   watch: {
     options: optional(
       options({ signal: optional(abortSignal), intervalMs: optional(number), persistent: optional(flag) }),

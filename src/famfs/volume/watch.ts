@@ -48,7 +48,12 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
   #waiting: { resolve(result: IteratorResult<WatchEvent>): void; reject(error: unknown): void } | undefined;
   #isDone = false;
 
-  constructor(source: WatchSource, options: WatchOptions) {
+  /** @internal Volume.watch() makes them. */
+  static over(source: WatchSource, options: WatchOptions): VolumeWatcher {
+    return new VolumeWatcher(source, options);
+  }
+
+  private constructor(source: WatchSource, options: WatchOptions) {
     const { intervalMs = DEFAULT_INTERVAL_MS, persistent = true, signal } = options;
     if (!(intervalMs >= 1 && intervalMs <= 1000)) {
       fail('EINVAL', `a watch interval of ${intervalMs} ms is refused: 1 to 1000`);

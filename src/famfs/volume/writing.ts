@@ -1,0 +1,86 @@
+/** Files made from bytes that are in this process or come in one by one: they appear when they are whole. */
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fail, isBytes } from '../../libc/index.js';
+import type { CopySource } from './copy-source.js';
+import { GrowingFile } from './growing-file.js';
+import type { MountedFamfs } from './mounted.js';
+import { ownerOf } from './ownership.js';
+import type { WriteOptions } from './types.js';
+
+const DEFAULT_FILE_MODE = 0o644;
+
+/** What writeFile() takes: bytes, or whatever gives them piece by piece (streams of Node and of the web among them). */
+export type FileContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** Bytes of this process as what copyFileIn() reads from. @throws DaxError EINVAL none: famfs has no empty files */
+export function bytesSource(bytes: Uint8Array, path: string): CopySource {
+  if (bytes.length === 0)
+    fail('EINVAL', `${path} would be empty: a famfs file holds at least one byte`, { path });
+  return {
+    path,
+    size: bytes.length,
+    mode: DEFAULT_FILE_MODE,
+    readFully: (into, position) => into.set(bytes.subarray(position, position + into.length)),
+    close() {},
+  };
+}
+
+/** See Volume.createWriteStream. */
+export function openWriteStream(
+  mounted: MountedFamfs,
+  path: string,
+  options: WriteOptions,
+  onPublished: () => void,
+): Writable {
+  const { mode = DEFAULT_FILE_MODE } = options;
+  const file = new GrowingFile(mounted, path, { mode, ...ownerOf(options) });
+  return new Writable({
+    objectMode: true,
+    // Bytes go to where they stay: there is nothing to gather.
+    highWaterMark: 1,
+    ...(options.signal && { signal: options.signal }),
+    write(chunk: unknown, _encoding, done) {
+      done(failureOf(() => void file.write(checkedBytes(chunk, path), file.size)));
+    },
+    final(done) {
+      done(
+        failureOf(() => {
+          file.publish();
+          onPublished();
+        }),
+      );
+    },
+    destroy(error, done) {
+      file.end();
+      done(error);
+    },
+  });
+}
+
+/** Pours `content` into a new file. */
+export async function pour(
+  content: Exclude<FileContent, Uint8Array>,
+  into: Writable,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const source = content instanceof Readable ? content : Readable.from(content, { objectMode: true });
+  await pipeline(source, into, { ...(signal && { signal }) });
+}
+
+function checkedBytes(chunk: unknown, path: string): Uint8Array {
+  if (isBytes(chunk)) return chunk;
+  if (typeof chunk === 'string') return Buffer.from(chunk);
+  return fail('EINVAL', `${path} is made of Uint8Arrays (or text): wrap the buffer of another array in one`, {
+    path,
+  });
+}
+
+function failureOf(act: () => void): Error | null {
+  try {
+    act();
+    return null;
+  } catch (error) {
+    return error as Error;
+  }
+}
