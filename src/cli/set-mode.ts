@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { isDeviceName, type KernelMachine, openMachine } from '../machine/index.js';
-import { isDaemon, passOnReadiness, sayFailed } from '../mounts/index.js';
+import { isDaemon, passOnReadiness, sayFailed } from '../mounts/serving.js';
 import type { Invocation } from './catalog/spec.js';
 import type { Context } from './context.js';
 import { describeError, exitStatus, UsageError } from './errors.js';

@@ -12,10 +12,6 @@
  * A record in ROOT/mounts lives exactly as long as the process that serves the mount (its lock tells).
  * Failure: errno by errno as docs/mount.md lists them; a device that goes away is ENXIO at the next call, the mount stays.
  */
-export { isDaemon, passOnReadiness, sayFailed, startDaemon } from './daemon/background.js';
-export { type MountRecord, MountRecords, type OwnRecord } from './daemon/records.js';
-export { type Served, serve } from './daemon/serve.js';
+export type { FuseSession, FuseSessionEnd, FuseUnmountOptions } from '../fuse/index.js';
 export { FamfsMount, type FamfsMountOptions, mountFamfsAt } from './famfs/mount.js';
-export { mustNotHideState } from './places.js';
 export { mountSysfsAt, type SysfsMountOptions } from './sysfs/mount.js';
-export { runInNamespace } from './sysfs/namespace.js';

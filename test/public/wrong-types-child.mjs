@@ -98,7 +98,6 @@ class World {
       Sysfs: () => udax.sysfs(this.machine()),
       Bus: () => this.machine(),
       DaxctlTree: () => this.machine(),
-      MountRecords: () => new mounts.MountRecords(this.root),
     }[owner];
     if (!made) throw new Error(`no way is known to make a ${owner}`);
     return made();
@@ -204,6 +203,7 @@ for (const each of functions) {
       }
       const end = settled?.close ?? settled?.release ?? settled?.free;
       if (typeof end === 'function' && settled !== WAITS) end.call(settled);
+      else if (Symbol.asyncIterator in Object(settled)) await settled.return?.();
       else if (typeof settled?.next === 'function' && !Array.isArray(settled)) for (const _ of settled) break;
     } catch (error) {
       if (!isRight(error)) failures.push({ called, shown, error: `${error?.name}: ${error?.message}` });

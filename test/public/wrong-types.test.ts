@@ -1,7 +1,6 @@
 /**
- * Incident: what public-face.test.ts cannot see, since it gives wrong values to all arguments at once: one option of many was
- * believed (`{ systemUuid: undefined }` was a TypeError), a wrong position behind right bytes too, and udax/mounts threw Node's own
- * errors. Right: each argument and each option, wrong by itself among right ones, is a DaxError.
+ * Incident: queues sent strings as garbage, one option of many was believed (`{ systemUuid: undefined }` was a TypeError), a wrong
+ * position behind right bytes too, and udax/mounts threw Node's own errors. Right: each argument and each option, wrong by itself among right ones, is a DaxError.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,10 +22,7 @@ const NOT_CALLED: Record<string, string> = {
   KernelMachine: 'would change the bus of the host this runs on',
   BorrowedMode: 'given out by a KernelMachine only',
   FamfsMount: 'needs a FUSE mount: test/mounts',
-  OwnRecord: 'needs a FUSE mount: test/mounts',
-  startDaemon: 'starts processes that stay',
-  serve: 'stays until a mount ends',
-  runInNamespace: 'runs commands as root',
+  ReadonlyUint8Array: 'methods of Uint8Array',
 };
 
 const functions = publicFunctions().filter(

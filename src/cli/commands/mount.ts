@@ -10,17 +10,16 @@ import {
 } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { isDeviceName, openMachine } from '../../machine/index.js';
+import { mountFamfsAt, mountSysfsAt } from '../../mounts/index.js';
 import {
   isDaemon,
   type MountRecord,
   MountRecords,
-  mountFamfsAt,
-  mountSysfsAt,
   mustNotHideState,
   type Served,
   serve,
   startDaemon,
-} from '../../mounts/index.js';
+} from '../../mounts/serving.js';
 import { type Context, globalWords } from '../context.js';
 import { UsageError } from '../errors.js';
 import { machineOf, requireMachineOf } from '../opening.js';

@@ -1,5 +1,5 @@
 import { openMachine } from '../../machine/index.js';
-import { runInNamespace } from '../../mounts/index.js';
+import { runInNamespace } from '../../mounts/serving.js';
 import type { Context } from '../context.js';
 import { AlreadyReported } from '../errors.js';
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { makeDirectories } from '../../libc/index.js';
-import { MountRecords, mountFamfsAt } from '../../mounts/index.js';
+import { mountFamfsAt } from '../../mounts/index.js';
+import { MountRecords } from '../../mounts/serving.js';
 import type { Context } from '../context.js';
 
 /** What `up` mounted, for as long as it stays. */

@@ -102,8 +102,12 @@ export class FamfsMount {
   readonly #timer: NodeJS.Timeout;
   #ticking = false;
 
-  /** Made by mountFamfsAt(). */
-  constructor(session: FuseSession) {
+  /** @internal mountFamfsAt() makes them. */
+  static over(session: FuseSession): FamfsMount {
+    return new FamfsMount(session);
+  }
+
+  private constructor(session: FuseSession) {
     this.session = session;
     this.mountpoint = session.mountpoint;
     this.closed = session.closed;
@@ -205,7 +209,7 @@ export async function mountFamfsAt(
     ...(onReport && { onReport }),
     tellRefusals: options.tellRefusals ?? false,
   });
-  return new FamfsMount(session);
+  return FamfsMount.over(session);
 }
 
 checkMethods(FamfsMount, {

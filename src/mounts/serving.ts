@@ -1,0 +1,6 @@
+/** What the command line needs of mounts/ beside its public face: mounts that are served in the background, their records, namespaces. */
+export { isDaemon, passOnReadiness, sayFailed, startDaemon } from './daemon/background.js';
+export { type MountRecord, MountRecords, type OwnRecord } from './daemon/records.js';
+export { type Served, serve } from './daemon/serve.js';
+export { mustNotHideState } from './places.js';
+export { runInNamespace } from './sysfs/namespace.js';
