@@ -22,14 +22,12 @@ const F_RDLCK = 0;
 const F_UNLCK = 2;
 const SIGURG = 23;
 const SEEK_END = 2;
-const SEEK_HOLE = 4;
 
 const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
 const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
 const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
 const closeNative = lazy('int close(int fd)');
-const lseekNative = lazy('int64_t lseek(int fd, int64_t offset, int whence)');
 let seekNative: NativeFunction | undefined;
 const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
 
@@ -61,19 +59,8 @@ export function fallocate(fd: number, offset: number, length: number): void {
 }
 
 /**
- * Where the first byte from `offset` on is that has no space yet; the file's end counts as such. Moves the descriptor's
- * position, which nobody uses who reads and writes at given ones.
- */
-export function nextHole(fd: number, offset: number): number {
-  const at = Number(lseekNative(fd, offset, SEEK_HOLE));
-  if (at < 0)
-    throw new DaxError(codeOf(lastErrno()), `no hole found from ${offset} on`, { syscall: 'lseek' });
-  return at;
-}
-
-/**
  * How long a file is now, for a fifth of what fs.fstat costs: it is asked before every access to a file that is memory.
- * Moves the descriptor's position, as nextHole().
+ * Moves the descriptor's position, which nobody uses who reads and writes at given ones.
  */
 export function fileSize(fd: number): number {
   // Bound by itself: lazy() would double the cost.

@@ -22,7 +22,7 @@ export function patienceIn({ lockWaitMs, onLockWait }: LockPatience): LockPatien
 }
 
 /** With the search for who has the lock this stays below 100 ms. */
-export const DEFAULT_LOCK_WAIT_MS = 60;
+const DEFAULT_LOCK_WAIT_MS = 60;
 const SEARCH_MS = 35;
 const PATIENT_SEARCH_MS = 2000;
 /** Of work that waits without blocking. */

@@ -24,9 +24,6 @@ const munmapNative = lazy('int munmap(intptr_t addr, size_t length)');
 const madviseNative = lazy('int madvise(intptr_t addr, size_t length, int advice)');
 const msyncNative = lazy('int msync(intptr_t addr, size_t length, int flags)');
 const mprotectNative = lazy('int mprotect(intptr_t addr, size_t length, int prot)');
-const processVmReadv = lazy(
-  'long process_vm_readv(int pid, void *local, unsigned long nlocal, void *remote, unsigned long nremote, unsigned long flags)',
-);
 const memsetNative = lazy('intptr_t memset(intptr_t to, int byte, size_t bytes)');
 const memcpyNative = lazy('intptr_t memcpy(intptr_t to, intptr_t from, size_t bytes)');
 
@@ -151,16 +148,4 @@ export function viewMemory(address: number, length: number): ArrayBuffer {
     throw new DaxError('ERANGE', `a view of ${length} bytes is not possible: 1 byte to 4 GiB`);
   }
   return native().koffi.view(address, length) as ArrayBuffer;
-}
-
-/**
- * Copies memory of this process by way of the kernel: a page that is gone is EFAULT here, where a
- * plain load would be a fatal SIGBUS or SIGSEGV. Returns how many bytes were copied.
- */
-export function copyMemorySafely(to: Uint8Array, fromAddress: number): number {
-  const local = new BigUint64Array([BigInt(addressOf(to)), BigInt(to.length)]);
-  const remote = new BigUint64Array([BigInt(fromAddress), BigInt(to.length)]);
-  const copied = processVmReadv(process.pid, local, 1, remote, 1, 0);
-  if (copied < 0) throw failed('process_vm_readv', `of ${to.length} bytes`);
-  return copied;
 }

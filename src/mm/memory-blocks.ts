@@ -5,13 +5,7 @@ import { MemoryRange, type Zone } from './memory-range.js';
 
 /** Stores to auto_online_blocks and memoryN/state. */
 export type OnlinePolicy = 'offline' | 'online' | 'online_kernel' | 'online_movable';
-export const ONLINE_POLICIES: readonly OnlinePolicy[] = [
-  'offline',
-  'online',
-  'online_kernel',
-  'online_movable',
-];
-export const DEFAULT_MEMORY_BLOCK_BYTES = 128 * 1024 * 1024;
+const DEFAULT_MEMORY_BLOCK_BYTES = 128 * 1024 * 1024;
 
 /** memoryN: one block of hot-added memory, looked at when asked. */
 export class MemoryBlock {

@@ -1,9 +1,4 @@
-/** Page sizes and the pfn kind. PTE, PMD and PUD are the three sizes the MMU maps (x86-64). */
-declare const pfnBrand: unique symbol;
-/** A page frame number: host physical address / 4096. Assignable to number; calls here take plain numbers. */
-export type Pfn = number & { readonly [pfnBrand]?: never };
-
-export const PAGE_SHIFT = 12;
+/** Page sizes. PTE, PMD and PUD are the three sizes the MMU maps (x86-64). */
 export const PAGE_SIZE = 4096;
 export const PMD_SIZE = 2 * 1024 * 1024;
 export const PMD_ORDER = 9;

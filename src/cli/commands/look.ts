@@ -96,7 +96,7 @@ export function getmap(context: Context, [text = '']: string[]): void {
 }
 
 /** The text of `udax getmap`: a line on the whole, then the extents in file order (strips in strip order). */
-export function describeMap(name: string, map: { size: number } & Fmap): string {
+function describeMap(name: string, map: { size: number } & Fmap): string {
   const about: [string, string][] = [
     ['file', name],
     ['size', `${map.size} (${humanSize(map.size)})`],

@@ -176,7 +176,7 @@ export function df(context: Context, [text = '']: string[]): void {
 const lowShare = 0.1;
 
 /** What runs low on a volume, and what helps: famfs cannot delete. */
-export function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
+function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
   const warnings: string[] = [];
   const reclaim = `copy out (udax cp -r ${where}:/ DIR), udax mkfs -f, copy in`;
   if (space.free < space.size * lowShare) {

@@ -25,7 +25,7 @@ import { type BusState, snapshot } from './state.js';
 import { type Uevent, Uevents } from './uevents.js';
 
 /** Major number of the device nodes. */
-export const DAX_MAJOR = 251;
+const DAX_MAJOR = 251;
 
 /**
  * The dax bus: regions, devices, drivers and who has what open. Every method that changes something either does it whole or

@@ -33,8 +33,5 @@ export interface HolderOperations {
   notifyFailure(offset: number, length: number, flags: number): void;
 }
 
-export const MF_COUNT_INCREASED = 1 << 0;
 export const MF_ACTION_REQUIRED = 1 << 1;
-export const MF_MUST_KILL = 1 << 2;
-export const MF_SOFT_OFFLINE = 1 << 3;
 export const MF_MEM_PRE_REMOVE = 1 << 7;

@@ -39,9 +39,7 @@ export const FAMFS_FLAGS_ALL_HOSTS_RW = 2;
 /** Entry types on media. */
 export const FAMFS_LOG_FILE = 0;
 export const FAMFS_LOG_MKDIR = 1;
-export const FAMFS_LOG_DELETE = 2;
 export const FAMFS_LOG_ADD_DAXDEV = 3;
-export const FAMFS_LOG_INVALID = 4;
 
 export const FAMFS_EXT_SIMPLE = 0;
 export const FAMFS_EXT_INTERLEAVED = 1;

@@ -15,8 +15,10 @@ import { GIB } from '../media/layout.js';
 import { isU64, viewOf } from '../media/superblock.js';
 import type { FileLock, VolumeFile } from '../volume/index.js';
 import { consumerLayout, PCQ_CRC_BYTES, PCQ_TRAILER_BYTES, producerLayout } from './layout.js';
-import type { QueueInfo, QueueRole, WaitOptions } from './types.js';
+import { checkMessage } from './message.js';
+import type { QueueInfo, QueueParts, QueueRole, WaitOptions } from './types.js';
 import { waitUntil } from './wait.js';
+import { loadU64, mapBuckets, setU64, storeU64, wordsOf } from './words.js';
 
 const PRODUCER_INDEX = producerLayout.fields.producerIndex;
 const CONSUMER_INDEX = consumerLayout.fields.consumerIndex;
@@ -24,24 +26,11 @@ const PRODUCER_INDEX_WORD = PRODUCER_INDEX.offset / 4;
 const PRODUCER_SEQ_WORD = producerLayout.fields.nextSeq.offset / 4;
 const CONSUMER_INDEX_WORD = CONSUMER_INDEX.offset / 4;
 const CONSUMER_SEQ_WORD = consumerLayout.fields.nextSeq.offset / 4;
-const HIGH_WORD = 2 ** 32;
 /** A crc that fails once may be a message of a host whose stores are still on their way: C tries three times. */
 const TRIES = 3;
 const WINDOW_BYTES = GIB;
 /** A framed message begins with its length, 32 bits little endian. */
 const FRAME_BYTES = 4;
-
-interface QueueParts {
-  path: string;
-  role: QueueRole;
-  framed: boolean;
-  nbuckets: number;
-  bucketSize: number;
-  bucketArrayOffset: number;
-  producerFile: VolumeFile;
-  consumerFile: VolumeFile;
-  locks: FileLock[];
-}
 
 /**
  * One end (or both) of a queue. put() and get() wait, tryPut() and tryGet() do not.
@@ -138,24 +127,7 @@ export class Queue {
    */
   tryPut(message: Uint8Array): boolean {
     this.#checkRole('producer', 'put');
-    if (!isBytes(message)) {
-      fail(
-        'EINVAL',
-        `a message of ${this.path} is a Uint8Array: encode text, and wrap the buffer of other arrays in one`,
-        {
-          path: this.path,
-        },
-      );
-    }
-    if (message.length > this.maxMessageSize) {
-      fail(
-        'EINVAL',
-        `a message of ${message.length} bytes does not fit: ${this.path} holds ${this.maxMessageSize}`,
-        {
-          path: this.path,
-        },
-      );
-    }
+    checkMessage(this.path, message, this.maxMessageSize);
     const index = this.#producerIndex();
     const next = index + 1 === this.nbuckets ? 0 : index + 1;
     if (next === this.#consumerIndex()) return false;
@@ -416,39 +388,6 @@ export class Queue {
     // Both ends are used through views, which cannot tell that somebody cut the file behind them.
     this.#memory.check();
   }
-}
-
-function wordsOf(file: VolumeFile, length: number, writable: boolean): Uint32Array {
-  return file.mapAs(Uint32Array, { length, writable });
-}
-
-function mapBuckets(
-  file: VolumeFile,
-  offset: number,
-  length: number,
-  windowBytes: number,
-  writable: boolean,
-): Uint8Array[] {
-  const windows: Uint8Array[] = [];
-  for (let at = 0; at < length; at += windowBytes) {
-    const bytes = Math.min(windowBytes, length - at);
-    windows.push(file.map({ offset: offset + at, length: bytes, writable }));
-  }
-  return windows;
-}
-
-function loadU64(words: Uint32Array, word: number): number {
-  return words[word + 1]! * HIGH_WORD + words[word]!;
-}
-
-function storeU64(words: Uint32Array, word: number, value: number): void {
-  words[word] = value % HIGH_WORD;
-  words[word + 1] = Math.floor(value / HIGH_WORD);
-}
-
-function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % HIGH_WORD, true);
-  view.setUint32(at + 4, Math.floor(value / HIGH_WORD), true);
 }
 
 checkMethods(Queue, {

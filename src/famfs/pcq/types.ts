@@ -1,3 +1,5 @@
+import type { FileLock, VolumeFile } from '../volume/index.js';
+
 export type QueueRole = 'producer' | 'consumer' | 'both';
 
 export interface QueueOptions {
@@ -29,4 +31,17 @@ export interface QueueInfo {
   /** Sequence number of the next message put, and of the next one taken. */
   nextPutSeq: number;
   nextGetSeq: number;
+}
+
+/** What openQueue() has opened and found. */
+export interface QueueParts {
+  path: string;
+  role: QueueRole;
+  framed: boolean;
+  nbuckets: number;
+  bucketSize: number;
+  bucketArrayOffset: number;
+  producerFile: VolumeFile;
+  consumerFile: VolumeFile;
+  locks: FileLock[];
 }

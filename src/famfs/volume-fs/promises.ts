@@ -22,7 +22,7 @@ export function readPromises(reader: VolumeReader) {
 }
 
 /** The reading part of fs.promises.FileHandle. */
-export class VolumeFileHandle {
+class VolumeFileHandle {
   readonly fd: number;
   readonly #reader: VolumeReader;
 

@@ -53,6 +53,7 @@ export function volumeFs(volume: ReadableVolume): VolumeFs {
   const stat = withCallback((path: PathLike, options?: object) => reader.stat(path, options));
   const statSync = (path: PathLike, options?: object) => reader.stat(path, options);
   const open = withCallback((path: PathLike, flags?: string) => reader.open(path, flags ?? 'r'));
+  const read = readOf(reader);
   const close = withCallback((fd: number) => reader.close(fd));
   const face = {
     constants: fs.constants,
@@ -98,9 +99,11 @@ export function volumeFs(volume: ReadableVolume): VolumeFs {
     statSync,
   };
   return face as unknown as VolumeFs;
+}
 
-  /** fs.read in all its forms; the callback gets the buffer as well. */
-  function read(fd: number, ...rest: unknown[]): void {
+/** fs.read in all its forms; the callback gets the buffer as well. */
+function readOf(reader: VolumeReader): (fd: number, ...rest: unknown[]) => void {
+  return function read(fd, ...rest) {
     const callback = callbackOf(rest);
     const first = rest[0] as (ReadOptions & { buffer?: NodeJS.ArrayBufferView }) | undefined;
     const isView = ArrayBuffer.isView(first);
@@ -114,7 +117,7 @@ export function volumeFs(volume: ReadableVolume): VolumeFs {
       return;
     }
     process.nextTick(callback, null, bytesRead, buffer);
-  }
+  };
 }
 
 /** (offset, length, position) or ({ offset, length, position }). */

@@ -18,33 +18,11 @@ import type { Fmap } from '../media/fmap.js';
 import { report } from './events.js';
 import type { FileLock } from './file-lock.js';
 import type { Inode } from './inode.js';
+import type { OpenFileHost } from './open-file-host.js';
 import { ViewPin } from './pin.js';
 import type { MapOptions, ViewConstructor } from './types.js';
 import { arrayView, viewConstructor } from './view-arguments.js';
 import type { ReadonlyUint8Array, ReadonlyView } from './views.js';
-
-/** What an open file needs of its volume. */
-export interface OpenFileHost {
-  /** Throws when the volume is closed or its device gone; notices what other processes did to the memory. */
-  check(): void;
-  /** EROFS with the reason when this volume takes no new names. */
-  checkChange(path: string): void;
-  /** EROFS with the reason when this volume takes no stores into its files. */
-  checkStores(path: string): void;
-  /** The volume closes the mappings of handles that nobody closed. */
-  mapped(mapping: DaxMapping): void;
-  unmapped(mapping: DaxMapping): void;
-  /** Keeps the volume mounted, closed or not, until the function it gives is called. */
-  keepMounted(): () => void;
-  /** Whether bytes stored through views need writeBack(), and the act of it. */
-  readonly flushes: boolean;
-  flush(fmap: Fmap, offset: number, length: number): void;
-  /** False when loads may show what our caches remember: refetch() drops that. */
-  readonly coherent: boolean;
-  refetch(fmap: Fmap, offset: number, length: number): void;
-  /** Null when somebody else has the lock. */
-  lock(fmap: Fmap, offset: number, length: number): FileLock | null;
-}
 
 export interface WindowOptions {
   /** Bytes of each but the last, default 1 GiB. */

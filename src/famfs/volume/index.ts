@@ -20,6 +20,7 @@ export { VolumeFile, type WindowOptions } from './file.js';
 export type { FileLock } from './file-lock.js';
 export type { FileSpans } from './file-spans.js';
 export type { GrowingFile, GrowingFileOptions } from './growing-file.js';
+export { mountFamfsOn } from './mount.js';
 export type { ViewPin } from './pin.js';
 export type { Publications } from './publications.js';
 export type {
@@ -38,7 +39,7 @@ export type {
   WriteOptions,
 } from './types.js';
 export type { ReadonlyUint8Array, ReadonlyView } from './views.js';
-export { mountFamfsOn, Volume } from './volume.js';
+export { Volume } from './volume.js';
 export type { VolumeInodes } from './volume-inodes.js';
 export { VolumeWatcher, type WatchEvent, type WatchOptions } from './watch.js';
 export type { FileContent } from './writing.js';

@@ -1,11 +1,12 @@
 import { hasCode } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import { type InodeStat, ROOT_INO } from '../media/tree.js';
-import { type OpenFileHost, VolumeFile } from './file.js';
+import { VolumeFile } from './file.js';
 import { FileSpans } from './file-spans.js';
 import { GrowingFile, type GrowingFileOptions } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
 import { newName } from './names.js';
+import type { OpenFileHost } from './open-file-host.js';
 
 /**
  * A volume by inode numbers instead of paths, for servers. Numbers are the same on every host and for good: the root is 1,

@@ -1,54 +1,36 @@
 import type { Writable } from 'node:stream';
 import type { DaxMapping } from '../../fsdax/index.js';
-import {
-  abortSignal,
-  bytes,
-  callback,
-  checkMethods,
-  either,
-  fail,
-  flag,
-  isBytes,
-  iterable,
-  number,
-  objectWith,
-  optional,
-  options,
-  text,
-  u32,
-  whenClosed,
-  whenCollected,
-} from '../../libc/index.js';
+import { checkMethods, fail, isBytes, whenClosed, whenCollected } from '../../libc/index.js';
 import type { Daxdev } from '../media/daxdev-table.js';
-import { extentRanges, type Fmap } from '../media/fmap.js';
+import type { Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
 import type { Problem } from '../media/problem.js';
-import { type Role, roleOf, systemUuidIfAny } from '../media/role.js';
+import type { Role } from '../media/role.js';
 import { type VolumeFs, volumeFs } from '../volume-fs/index.js';
 import { cloneFile } from './clone.js';
 import { writeOut } from './copy.js';
 import { type CopySource, openSource, volumeSource } from './copy-source.js';
 import { copyFileIn, createFile, makeDirectories } from './creation.js';
 import { report } from './events.js';
-import { type OpenFileHost, VolumeFile } from './file.js';
-import { lockFileRange } from './file-lock.js';
+import { VolumeFile } from './file.js';
 import type { Inode } from './inode.js';
-import { MountedFamfs } from './mounted.js';
+import type { MountedFamfs } from './mounted.js';
 import { entriesIn, find, isThere, namesIn, statOf, walkTree } from './names.js';
+import { memoryOfFiles, type OpenFileHost } from './open-file-host.js';
 import { Publications } from './publications.js';
-import { type Refusals, refusals } from './refusals.js';
+import type { Refusals } from './refusals.js';
+import { statfsOf } from './statfs.js';
 import type {
   CopyOptions,
   CreateOptions,
   DirectoryEntry,
-  FamfsDevice,
   FileStat,
   MkdirOptions,
-  MountOptions,
   OpenOptions,
   VolumeStatfs,
   WriteOptions,
 } from './types.js';
+import { volumeArguments } from './volume-arguments.js';
 import { VolumeInodes } from './volume-inodes.js';
 import { VolumeWatcher, type WatchOptions } from './watch.js';
 import { bytesSource, type FileContent, openWriteStream, pour } from './writing.js';
@@ -111,14 +93,7 @@ export class Volume {
       mapped: (mapping) => this.#mappings.set(mapping, (this.#mappings.get(mapping) ?? 0) + 1),
       unmapped: (mapping) => this.#unmapped(mapping),
       keepMounted: () => mounted.retain(),
-      flushes: mounted.media.flushes,
-      flush: (fmap, offset, length) => this.#flushRange(fmap, offset, length),
-      coherent: mounted.media.backing.coherent,
-      refetch: (fmap, offset, length) => {
-        for (const piece of extentRanges(fmap, offset, length))
-          mounted.media.invalidate(piece.offset, piece.length);
-      },
-      lock: (fmap, offset, length) => lockFileRange(mounted.media, fmap, offset, length),
+      ...memoryOfFiles(mounted.media),
     };
   }
 
@@ -214,21 +189,7 @@ export class Volume {
 
   statfs(): VolumeStatfs {
     this.#check();
-    const { superblock, tree, space } = this.#mounted;
-    const { deviceSize, allocUnit } = superblock;
-    const { slots } = tree.log;
-    const used = deviceSize - (deviceSize % allocUnit) - space.freeBytes;
-    return {
-      size: deviceSize,
-      used,
-      free: space.freeBytes,
-      allocUnit,
-      files: tree.counts.files,
-      directories: tree.counts.directories,
-      logSlots: slots,
-      logUsed: Math.min(tree.nextIndex, slots),
-      logFree: Math.max(0, slots - tree.nextIndex),
-    };
+    return statfsOf(this.#mounted);
   }
 
   /**
@@ -397,12 +358,6 @@ export class Volume {
     return this.#mounted.inode(ino);
   }
 
-  #flushRange(fmap: Fmap, offset: number, length: number): void {
-    const { media } = this.#mounted;
-    for (const piece of extentRanges(fmap, offset, length)) media.flush(piece.offset, piece.length);
-    media.fence();
-  }
-
   #unmapped(mapping: DaxMapping): void {
     const uses = this.#mappings.get(mapping) ?? 0;
     if (uses > 1 && mapping.alive) this.#mappings.set(mapping, uses - 1);
@@ -441,87 +396,4 @@ function leaving(mounted: MountedFamfs): () => void {
   return () => weak.deref()?.leave();
 }
 
-/**
- * Mounts the famfs on a device. Several volumes of one process on one device share what they know; each
- * has its role. Other processes mount it for themselves.
- * @throws DaxError EINVAL no famfs there, EOPNOTSUPP another version, EBADMSG damaged; EBUSY somebody has the
- *   device for himself; EPERM master asked for, but another host owns it; ENXIO not in famfs mode
- */
-export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
-  const mounted = MountedFamfs.on(device, options);
-  try {
-    const { systemUuid: owner } = mounted.superblock;
-    const own = systemUuidIfAny(device);
-    const isOwner = own !== undefined && roleOf(mounted.superblock, own) === 'master';
-    const { role = isOwner ? 'master' : 'client' } = options;
-    if (role === 'master' && !isOwner) {
-      fail(
-        'EPERM',
-        `${device.name} is owned by host ${owner}, this is ${own ?? 'a host without a system uuid'}: mount it as a client`,
-        {
-          path: device.name,
-        },
-      );
-    }
-    return Volume.over(
-      mounted,
-      role,
-      refusals(device, role, isOwner, options.salvage ? { ...options, readOnly: true } : options),
-    );
-  } catch (error) {
-    mounted.leave();
-    throw error;
-  }
-}
-
-const owner = { mode: optional(u32), uid: optional(u32), gid: optional(u32) };
-const stripe = options({ nstrips: number, nbuckets: number, chunkSize: number });
-const copyOptions = optional(
-  options({
-    ...owner,
-    stripe: optional(stripe),
-    threads: optional(number),
-    signal: optional(abortSignal),
-    onProgress: optional(callback),
-  }),
-);
-const path = { path: text };
-
-checkMethods(Volume, {
-  mkdir: { ...path, options: optional(options({ ...owner, recursive: optional(flag) })) },
-  create: {
-    ...path,
-    options: options({
-      size: number,
-      ...owner,
-      zero: optional(flag),
-      stripe: optional(stripe),
-      fill: optional(callback),
-    }),
-  },
-  open: { ...path, options: optional(options({ writable: optional(flag) })) },
-  readdir: { ...path, options: optional(options({ withFileTypes: optional(flag) })) },
-  stat: path,
-  exists: path,
-  walk: { path: optional(text) },
-  getmap: path,
-  copyIn: {
-    source: either(text, objectWith('a file of a volume', 'read', 'size')),
-    destination: text,
-    options: copyOptions,
-  },
-  copyOut: { source: text, destination: text, options: copyOptions },
-  writeFile: {
-    ...path,
-    content: either(bytes, iterable),
-    options: optional(options({ ...owner, signal: optional(abortSignal) })),
-  },
-  createWriteStream: { ...path, options: optional(options({ ...owner, signal: optional(abortSignal) })) },
-  watch: {
-    options: optional(
-      options({ signal: optional(abortSignal), intervalMs: optional(number), persistent: optional(flag) }),
-    ),
-  },
-  clone: { source: text, destination: text, options: optional(options({ force: optional(flag) })) },
-  flush: path,
-});
+checkMethods(Volume, volumeArguments);

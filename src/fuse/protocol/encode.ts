@@ -8,7 +8,7 @@ const FOREVER_SECONDS = 2 ** 31 - 1;
 const DEFAULT_BLOCK_BYTES = 4096;
 const SECTOR_BYTES = 512;
 
-export function encodeAttributes(view: DataView, at: number, attributes: FuseAttributes): void {
+function encodeAttributes(view: DataView, at: number, attributes: FuseAttributes): void {
   const { atime, mtime, ctime, size } = attributes;
   const field = Attr.at;
   writeU64(view, at + field.inode, attributes.inode);

@@ -5,9 +5,9 @@ import { type Capability, hasBit, initFlags } from './flags.js';
 
 /** The protocol this code speaks. */
 export const PROTOCOL_MAJOR = 7;
-export const PROTOCOL_MINOR = 45;
+const PROTOCOL_MINOR = 45;
 /** Linux 4.18's: Node 20 runs on nothing older, and every struct here has its present size since before. */
-export const OLDEST_MINOR = 27;
+const OLDEST_MINOR = 27;
 export const DEFAULT_MAX_WRITE_BYTES = 1 << 20;
 /** Beyond a WRITE's or READ's data: header and struct, rounded to a page. */
 export const REQUEST_OVERHEAD_BYTES = 4096;

@@ -9,7 +9,7 @@ const SHOWN = 4;
 const SHOWN_BYTES = 64;
 
 /** `{handle=1 offset=0 flags=[CREAT|TRUNC]}`: padding and what the message is too short for are left out. */
-export function printStruct(struct: Struct, view: DataView, at = 0, end = view.byteLength): string {
+function printStruct(struct: Struct, view: DataView, at = 0, end = view.byteLength): string {
   const parts: string[] = [];
   for (const field of struct.fields) {
     if (/^(padding|unused)/.test(field.name)) continue;

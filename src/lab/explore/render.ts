@@ -15,7 +15,7 @@ export interface Asked {
   readonly mutant: string | null;
 }
 
-export function renderDepths(depths: readonly SearchProgress[]): string[] {
+function renderDepths(depths: readonly SearchProgress[]): string[] {
   return [
     row('depth', 'states', 'events', 'seconds'),
     ...depths.map(({ depth, states, events, milliseconds }) =>
@@ -46,7 +46,7 @@ function summary({ states, events, depth, milliseconds, ended }: SearchResult): 
   return `${states} states, ${events} events, ${(milliseconds / 1000).toFixed(2)} s: ${how}`;
 }
 
-export function renderFound(asked: Asked, { trace, violations }: FoundViolation): string[] {
+function renderFound(asked: Asked, { trace, violations }: FoundViolation): string[] {
   return [
     ...violations.map(violationText),
     trace.length === 0 ? 'in the state the search begins in' : `after ${counted(trace.length, 'event')}:`,

@@ -34,7 +34,7 @@ export interface Scope {
   readonly twins: boolean;
 }
 
-export const OPERATION_GROUPS = [
+const OPERATION_GROUPS = [
   'modules',
   'binding',
   'probe-failures',

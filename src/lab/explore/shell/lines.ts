@@ -6,7 +6,7 @@ import type { Scope } from '../scope.js';
 type Line = (words: readonly string[], scope: Scope) => string;
 
 /** The variable that holds the real name of a device of the trace. */
-export function variable(device: string): string {
+function variable(device: string): string {
   return `$${device.replace('.', '_')}`;
 }
 

@@ -1,0 +1,39 @@
+import { fail } from '../../libc/index.js';
+import { roleOf, systemUuidIfAny } from '../media/role.js';
+import { MountedFamfs } from './mounted.js';
+import { refusals } from './refusals.js';
+import type { FamfsDevice, MountOptions } from './types.js';
+import { Volume } from './volume.js';
+
+/**
+ * Mounts the famfs on a device. Several volumes of one process on one device share what they know; each
+ * has its role. Other processes mount it for themselves.
+ * @throws DaxError EINVAL no famfs there, EOPNOTSUPP another version, EBADMSG damaged; EBUSY somebody has the
+ *   device for himself; EPERM master asked for, but another host owns it; ENXIO not in famfs mode
+ */
+export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
+  const mounted = MountedFamfs.on(device, options);
+  try {
+    const { systemUuid: owner } = mounted.superblock;
+    const own = systemUuidIfAny(device);
+    const isOwner = own !== undefined && roleOf(mounted.superblock, own) === 'master';
+    const { role = isOwner ? 'master' : 'client' } = options;
+    if (role === 'master' && !isOwner) {
+      fail(
+        'EPERM',
+        `${device.name} is owned by host ${owner}, this is ${own ?? 'a host without a system uuid'}: mount it as a client`,
+        {
+          path: device.name,
+        },
+      );
+    }
+    return Volume.over(
+      mounted,
+      role,
+      refusals(device, role, isOwner, options.salvage ? { ...options, readOnly: true } : options),
+    );
+  } catch (error) {
+    mounted.leave();
+    throw error;
+  }
+}

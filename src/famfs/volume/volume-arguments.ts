@@ -1,0 +1,67 @@
+/** What the methods of a volume take. */
+import {
+  abortSignal,
+  bytes,
+  callback,
+  either,
+  flag,
+  iterable,
+  number,
+  objectWith,
+  optional,
+  options,
+  text,
+  u32,
+} from '../../libc/index.js';
+
+const owner = { mode: optional(u32), uid: optional(u32), gid: optional(u32) };
+const stripe = options({ nstrips: number, nbuckets: number, chunkSize: number });
+const copyOptions = optional(
+  options({
+    ...owner,
+    stripe: optional(stripe),
+    threads: optional(number),
+    signal: optional(abortSignal),
+    onProgress: optional(callback),
+  }),
+);
+const path = { path: text };
+
+export const volumeArguments = {
+  mkdir: { ...path, options: optional(options({ ...owner, recursive: optional(flag) })) },
+  create: {
+    ...path,
+    options: options({
+      size: number,
+      ...owner,
+      zero: optional(flag),
+      stripe: optional(stripe),
+      fill: optional(callback),
+    }),
+  },
+  open: { ...path, options: optional(options({ writable: optional(flag) })) },
+  readdir: { ...path, options: optional(options({ withFileTypes: optional(flag) })) },
+  stat: path,
+  exists: path,
+  walk: { path: optional(text) },
+  getmap: path,
+  copyIn: {
+    source: either(text, objectWith('a file of a volume', 'read', 'size')),
+    destination: text,
+    options: copyOptions,
+  },
+  copyOut: { source: text, destination: text, options: copyOptions },
+  writeFile: {
+    ...path,
+    content: either(bytes, iterable),
+    options: optional(options({ ...owner, signal: optional(abortSignal) })),
+  },
+  createWriteStream: { ...path, options: optional(options({ ...owner, signal: optional(abortSignal) })) },
+  watch: {
+    options: optional(
+      options({ signal: optional(abortSignal), intervalMs: optional(number), persistent: optional(flag) }),
+    ),
+  },
+  clone: { source: text, destination: text, options: optional(options({ force: optional(flag) })) },
+  flush: path,
+} as const;

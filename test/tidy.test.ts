@@ -1,0 +1,139 @@
+/** The house is tidy: what a reader would stumble over is found by a test, which says where. */
+import fs from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const checkout = path.resolve(import.meta.dirname, '..');
+const MOST_LINES_OF_A_FILE = 400;
+const MOST_LINES_OF_A_FUNCTION = 60;
+/** Started by name: by Node, the package or a worker. */
+const ENTRIES = ['src/index.ts', 'src/mounts/index.ts', 'src/cli/index.ts'];
+
+const sources = list('src');
+const users = [...sources, ...list('test'), ...list('bench')];
+
+function list(folder: string): string[] {
+  return fs
+    .readdirSync(path.join(checkout, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') || name.endsWith('.mjs'))
+    .map((name) => path.join(folder, name));
+}
+
+const textOf = (file: string) => fs.readFileSync(path.join(checkout, file), 'utf8');
+const parsed = new Map<string, ts.SourceFile>();
+function parse(file: string): ts.SourceFile {
+  const known = parsed.get(file);
+  if (known) return known;
+  const source = ts.createSourceFile(file, textOf(file), ts.ScriptTarget.ES2022, true);
+  parsed.set(file, source);
+  return source;
+}
+
+/** Every file that some import, export from, or worker URL names. */
+function namedFiles(file: string): string[] {
+  const named: string[] = [];
+  const visit = (node: ts.Node): void => {
+    // An import, or a worker's file, which is given beside the file that starts it.
+    if (ts.isStringLiteralLike(node) && node.text.endsWith('.js')) {
+      named.push(path.join(path.dirname(file), node.text).replace(/\.js$/, '.ts'));
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(parse(file));
+  return named;
+}
+
+function linesOf(source: ts.SourceFile, node: ts.Node): [number, number] {
+  const start = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+  return [start, source.getLineAndCharacterOfPosition(node.getEnd()).line + 2 - start];
+}
+
+function longFunctions(file: string): string[] {
+  const source = parse(file);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    const isFunction =
+      ts.isFunctionLike(node) && 'body' in node && node.body !== undefined && !ts.isConstructorTypeNode(node);
+    if (isFunction) {
+      const [line, lines] = linesOf(source, node);
+      if (lines > MOST_LINES_OF_A_FUNCTION) found.push(`${file}:${line}: a function of ${lines} lines`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+/** Names that a file exports itself (not on behalf of another). */
+function exportsOf(file: string): { name: string; line: number; isType: boolean }[] {
+  const source = parse(file);
+  const found: { name: string; line: number; isType: boolean }[] = [];
+  const add = (name: ts.Node, isType = false) =>
+    found.push({ name: name.getText(source), line: linesOf(source, name)[0], isType });
+  for (const statement of source.statements) {
+    const isExported =
+      ts.canHaveModifiers(statement) &&
+      ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+    if (!isExported) continue;
+    if (ts.isVariableStatement(statement))
+      for (const { name } of statement.declarationList.declarations) add(name);
+    else if ('name' in statement && statement.name) {
+      const isType = ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
+      add(statement.name as ts.Node, isType);
+    }
+  }
+  return found;
+}
+
+/** The words of all files but the one they are from, counted once a file. */
+function wordsByFile(): Map<string, Set<string>> {
+  return new Map(users.map((file) => [file, new Set(textOf(file).match(/[A-Za-z_$][\w$]*/g))]));
+}
+
+describe('the house is tidy', () => {
+  it('no file is longer than 400 lines', () => {
+    const long = sources
+      .map((file) => ({ file, lines: textOf(file).split('\n').length - 1 }))
+      .filter(({ lines }) => lines > MOST_LINES_OF_A_FILE);
+    expect(long.map(({ file, lines }) => `${file}: ${lines} lines`)).toEqual([]);
+  });
+
+  it('no function is longer than 60 lines', () => {
+    expect(sources.flatMap(longFunctions)).toEqual([]);
+  });
+
+  it('source is ASCII, and nothing is left to be done in it', () => {
+    const found = sources.flatMap((file) =>
+      textOf(file)
+        .split('\n')
+        .flatMap((line, at) => {
+          const where = `${file}:${at + 1}`;
+          // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+          if (/[^\x00-\x7f]/.test(line)) return [`${where}: not ASCII`];
+          return /\b(TODO|FIXME|XXX|HACK)\b/.test(line) ? [`${where}: to be done`] : [];
+        }),
+    );
+    expect(found).toEqual([]);
+  });
+
+  it('every file is used by another', () => {
+    const named = new Set(users.flatMap(namedFiles));
+    expect(sources.filter((file) => !named.has(file) && !ENTRIES.includes(file))).toEqual([]);
+  });
+
+  it('what a file exports is named by another; a type, at least by what the file exports', () => {
+    const words = wordsByFile();
+    const isMentioned = (file: string, name: string) =>
+      textOf(file).split(new RegExp(`\\b${name.replace('$', '\\$')}\\b`)).length > 2;
+    const dead = sources
+      .filter((file) => !ENTRIES.includes(file))
+      .flatMap((file) =>
+        exportsOf(file)
+          .filter(({ name }) => ![...words].some(([other, those]) => other !== file && those.has(name)))
+          .filter(({ name, isType }) => !(isType && isMentioned(file, name)))
+          .map(({ name, line }) => `${file}:${line}: ${name} is exported for nobody`),
+      );
+    expect(dead).toEqual([]);
+  });
+});
