@@ -27,8 +27,12 @@ export function withBenchDirectory<T>(use: (directory: string, kind: string) => 
   const kind = isTmpfs(base) ? 'tmpfs' : 'disk file';
   process.once('exit', remove);
   const result = use(directory, kind);
-  if (result instanceof Promise) return result.finally(remove) as T;
-  remove();
+  const end = () => {
+    process.off('exit', remove);
+    remove();
+  };
+  if (result instanceof Promise) return result.finally(end) as T;
+  end();
   return result;
 }
 

@@ -8,5 +8,20 @@ if (!existsSync(fileURLToPath(program))) {
   process.stderr.write('udax: not built yet: run `npm run build` in the udax checkout (ENOENT)\n');
   process.exit(1);
 }
-const { main } = await import(program.href);
-await main(process.argv);
+const main = await load();
+await main?.(process.argv);
+
+/** A process that may open too few files cannot even load it: that is said in a line, as everything else. */
+async function load() {
+  try {
+    return (await import(program.href)).main;
+  } catch (error) {
+    if (error?.code !== 'EMFILE' && error?.code !== 'ENFILE' && error?.code !== 'EACCES') throw error;
+    const next = error.code === 'EACCES' ? '' : ', raise the limit (ulimit -n)';
+    process.stderr.write(
+      `udax: ${error.path} cannot be loaded: ${error.message.replace(/^[A-Z]+: ([^,]+).*/, '$1')}${next} (${error.code})\n`,
+    );
+    process.exitCode = 1;
+    return undefined;
+  }
+}

@@ -3,8 +3,18 @@
  * a full stdout was a stack trace; `-` was a file's name; with --json errors were text; names could turn the line around.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canMountTmpfs, withTinyTmpfs } from '../machine/support.js';
 import { binary, temporaryDirectory, testEnvironment, udax } from './support/udax.js';
@@ -210,3 +220,86 @@ describe('status', () => {
     expect(stderr).toMatch(/0\.mem: its file has 0 bytes of 67108864.*\(EIO\)/);
   });
 });
+
+describe('explore that is interrupted', () => {
+  it.each([[[]], [['--json']]])('prints what it has found so far, and exits 130 %j', async (words) => {
+    const child = spawn(process.execPath, [binary, ...words, 'explore', '--time', '600'], {
+      env: testEnvironment(),
+    });
+    let stdout = '';
+    child.stdout.on('data', (data) => (stdout += data));
+    // It is in the middle of it when it has used some processor time.
+    await until(() => Number(readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(' ')[13]) > 150);
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    expect(code).toBe(130);
+    if (words.length > 0) expect(JSON.parse(stdout)).toMatchObject({ ended: 'interrupted', found: null });
+    else expect(stdout).toMatch(/states, \d+ events, .* s: interrupted; every state up to depth \d+\n/);
+  });
+});
+
+describe('a process that may open too few files', () => {
+  it('is told which, in one line, whether it is the program that cannot be loaded or what it works on', () => {
+    for (const limit of [19, 24, 40, 60, 70]) {
+      const { status, stderr, stdout } = spawnSync(
+        'sh',
+        ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, binary, '--root', root, 'status'],
+        { encoding: 'utf8', env: testEnvironment() },
+      );
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+      expect(stderr).toMatch(/^udax: .*\/\S+.*too many open files.*ulimit -n.* \(EMFILE\)\n$/);
+    }
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)('another user (skipped where this is not root)', () => {
+  it('is told by every command what it may not touch', () => {
+    chmodSync(directory.path, 0o755);
+    const image = file('img', readFileSync(join(root, 'regions/0.mem')));
+    chmodSync(image, 0o600);
+    chmodSync(root, 0o700);
+    for (const words of [
+      ['status'],
+      ['list'],
+      ['create-region', '-s', '16M'],
+      ['ls', 'dax0.0:/'],
+      ['fsck', image],
+      ['mkfs', '-f', image],
+      ['cp', `${image}:/f`, join(directory.path, 'out')],
+      ['creat', '-s', '4096', `${image}:/f`],
+      ['holders'],
+      ['umount', directory.path],
+    ]) {
+      const { status, stderr } = spawnSync(process.execPath, [binary, '--root', root, ...words], {
+        encoding: 'utf8',
+        env: testEnvironment(),
+        uid: 65534,
+        gid: 65534,
+      });
+      expect({ words, status }).toEqual({ words, status: 1 });
+      expect(stderr).toMatch(/^udax: .*\/udax-cli-\S+ .*permission denied \(EACCES\)\n$/);
+    }
+  });
+});
+
+describe('cat', () => {
+  it('of memory that is cut meanwhile ends with an error, not by a signal', async () => {
+    expect(udax(root, 'creat', '-s', '32M', 'dax0.0:/big').status).toBe(0);
+    const child = spawn(process.execPath, [binary, '--root', root, 'cat', 'dax0.0:/big'], {
+      env: testEnvironment(),
+    });
+    let stderr = '';
+    child.stderr.on('data', (data) => (stderr += data));
+    // It is stuck in the pipe, which nobody reads, with most of the file to come.
+    await once(child.stdout, 'readable');
+    truncateSync(join(root, 'regions/0.mem'), 2 ** 20);
+    child.stdout.resume();
+    const [code, signal] = await once(child, 'close');
+    expect({ code, signal }).toEqual({ code: 1, signal: null });
+    expect(stderr).toMatch(/0\.mem.*\(EIO\)\n$/);
+  });
+});
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await wait(20);
+}

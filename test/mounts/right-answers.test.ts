@@ -139,10 +139,13 @@ os.waitpid(child, 0)`,
     expect(place.udax('umount', at)).toMatchObject({ status: 0 });
   });
 
-  it('how a killed daemon ended is told by umount', () => {
+  it('how a killed daemon ended is told by status, and by umount, which clears it away', async () => {
     const at = place.mount();
     process.kill(place.daemonPid(at), 'SIGBUS');
+    await until('its parent has told', () => /is dead: .*ended by SIGBUS/.test(place.udax('status').stdout));
+    expect(place.udax('status').stdout).toContain(`udax umount ${at}`);
     expect(place.udax('umount', at).stdout).toMatch(/ended by SIGBUS at .*was the file behind it cut/);
+    expect(place.udax('status').stdout).not.toContain(at);
   });
 
   it('a mount over, above or on a part of its own state or over its memory is refused, and nothing is made', () => {

@@ -77,11 +77,13 @@ export const fileCommands: readonly CommandSpec[] = [
     explanation:
       'Copies into a volume, out of it, or from one to another. A file appears when it is whole: a copy that is interrupted leaves ' +
       'nothing behind. A file of the same size that is there is overwritten in place; of another size, refused, because famfs files ' +
-      'keep their size; overwriting repairs failed memory under it. Empty files cannot exist on famfs: they are reported, the rest is copied, and the exit status is 1.',
+      'keep their size; overwriting repairs failed memory under it. `-` is stdin as SRC and stdout as DST; /dev/stdin, /dev/stdout and fifos work alike (from a ' +
+      'pipe the file appears at its end). A DST that ends in / is a directory, and must be one. Empty files cannot exist on famfs: they are reported, the rest is copied, and the exit status is 1.',
     examples: [
       'udax cp table.arrow dax0.0:/',
       'udax cp -r ./models dax0.0:/',
       'udax cp -r dax0.0:/models ./out',
+      'zcat table.gz | udax cp - dax0.0:/table',
     ],
     load: async () => (await import('../commands/cp.js')).cp,
   },

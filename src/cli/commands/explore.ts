@@ -1,4 +1,4 @@
-import { type ExploreOptions, exploreCommand } from '../../lab/explore/index.js';
+import { type ExploreOptions, exploreLater } from '../../lab/explore/index.js';
 import { hasCode } from '../../libc/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import type { Context } from '../context.js';
@@ -18,16 +18,22 @@ interface ExploreFlags {
   list?: boolean;
 }
 
-/** `udax explore` */
-export function explore(context: Context, _args: string[], flags: ExploreFlags): void {
-  const { exitCode, output } = run({ ...optionsOf(flags), json: context.json, ...progressTo(context) });
+/** `udax explore`: Ctrl-C ends the search and prints what it has found so far. */
+export async function explore(context: Context, _args: string[], flags: ExploreFlags): Promise<void> {
+  const signal = context.interruptible();
+  const { exitCode, output } = await run({
+    ...optionsOf(flags),
+    json: context.json,
+    signal,
+    ...progressTo(context),
+  });
   context.output.print(output);
   if (exitCode !== 0) throw new AlreadyReported(exitCode);
 }
 
-function run(options: ExploreOptions) {
+async function run(options: ExploreOptions) {
   try {
-    return exploreCommand(options);
+    return await exploreLater(options);
   } catch (error) {
     // What it refuses are names and numbers of the command line.
     if (error instanceof Error && hasCode(error, 'EINVAL')) throw new UsageError(error.message);

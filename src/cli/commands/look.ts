@@ -1,9 +1,11 @@
-import type { FileStat, Fmap, Volume } from '../../famfs/index.js';
+import type { FileStat, Fmap, Volume, VolumeFile } from '../../famfs/index.js';
 import { volumeAddress, volumeOrDeviceAddress } from '../arguments/address.js';
 import type { Context } from '../context.js';
 import { withVolume } from '../opening.js';
 import { hex, humanSize, octalMode } from '../output/human.js';
 import { formatPairs, formatTable, printable } from '../output/table.js';
+
+const PIECE_BYTES = 2 ** 20;
 
 interface LsFlags {
   long?: boolean;
@@ -78,11 +80,21 @@ export async function cat(context: Context, args: string[]): Promise<void> {
     await withVolume(context, device, { readOnly: true }, async (volume) => {
       const file = volume.open(path);
       try {
-        for (const window of file.windows({ size: 1 << 28 })) await context.output.bytes(window);
+        await writeAll(context, file);
       } finally {
         file.close();
       }
     });
+  }
+}
+
+/** By read(), not by views: a file behind the memory that is cut meanwhile is an error, where touching a view would end us. */
+async function writeAll(context: Context, file: VolumeFile): Promise<void> {
+  for (let position = 0; position < file.size; ) {
+    // Handed to the stream, which keeps it: each piece has memory of its own.
+    const piece = new Uint8Array(Math.min(PIECE_BYTES, file.size - position));
+    position += file.read(piece, position);
+    await context.output.bytes(piece);
   }
 }
 

@@ -10,18 +10,43 @@ import { holderTable } from './holder-table.js';
 import { describeKernelStatus, unseenText } from './kernel-status.js';
 
 /** `udax status` */
-export function status(context: Context): void {
+export async function status(context: Context): Promise<void> {
   if (context.kernel) {
     const found = withKernel(context, (machine) => machine.status());
     context.show(found, () => describeKernelStatus(found));
     return;
   }
   const found = withMachineIfAny<MachineStatus | null>(context, null, (machine) => machine.status());
-  context.show(found ?? emptyStatus(context.root), () =>
+  const endedMounts = await mountsThatEnded(context.root);
+  context.show({ ...(found ?? emptyStatus(context.root)), endedMounts }, () =>
     found === null
       ? `no machine at ${context.root} yet: udax create-region -s 1GiB, or udax up, makes one`
-      : describeStatus(found),
+      : [describeStatus(found), ...endedMounts.map(endText)].join('\n\n'),
   );
+}
+
+interface EndedMount {
+  mountpoint: string;
+  what: string;
+  pid: number;
+  /** What its log says of its end. */
+  lastWords: string | null;
+}
+
+/** Daemons that ended without taking their mounts down. */
+async function mountsThatEnded(root: string): Promise<EndedMount[]> {
+  const { MountRecords } = await import('../../mounts/daemon/records.js');
+  return new MountRecords(root).dead().map(({ record: { mountpoint, what, pid }, lastWords }) => ({
+    mountpoint,
+    what,
+    pid,
+    lastWords,
+  }));
+}
+
+function endText({ mountpoint, what, pid, lastWords }: EndedMount): string {
+  const how = lastWords ?? `its daemon (pid ${pid}) is gone`;
+  return `the mount of ${what} at ${mountpoint} is dead: ${how}; udax umount ${mountpoint} clears it away, then mount it again`;
 }
 
 function emptyStatus(root: string): MachineStatus {

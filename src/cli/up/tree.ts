@@ -95,14 +95,13 @@ function sameContent(volume: Volume, file: TreeFile): boolean {
 
 function equalBytes(file: VolumeFile, fd: number): boolean {
   const ours = Buffer.allocUnsafe(Math.min(pieceBytes, file.size));
-  let position = 0;
-  for (const window of file.windows()) {
-    for (let at = 0; at < window.length; at += ours.length) {
-      const wanted = Math.min(ours.length, window.length - at);
-      const got = readSync(fd, ours, 0, wanted, position);
-      if (got !== wanted || ours.compare(window, at, at + wanted, 0, wanted) !== 0) return false;
-      position += wanted;
-    }
+  const theirs = Buffer.allocUnsafe(ours.length);
+  for (let position = 0; position < file.size; ) {
+    const wanted = Math.min(ours.length, file.size - position);
+    file.read(theirs.subarray(0, wanted), position);
+    const got = readSync(fd, ours, 0, wanted, position);
+    if (got !== wanted || ours.compare(theirs, 0, wanted, 0, wanted) !== 0) return false;
+    position += wanted;
   }
   return true;
 }

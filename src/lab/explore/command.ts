@@ -1,4 +1,5 @@
 /** `udax explore` as a function: what to print and what to exit with. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fail } from '../../libc/index.js';
 import { drawGraph, type GraphFormat, MOST_GRAPH_STATES } from './graph.js';
 import { type Mutant, mutantsNamed } from './mutants.js';
@@ -12,7 +13,7 @@ import {
   renderTrace,
 } from './render.js';
 import { changedScope, type Scope, type ScopeChanges, scopeNamed } from './scope.js';
-import { type SearchProgress, type SearchResult, search } from './search.js';
+import { type SearchProgress, type SearchResult, search, searchByTurns } from './search.js';
 import { emitShell } from './shell/emit.js';
 import { parseTrace, runTrace } from './trace.js';
 
@@ -41,14 +42,16 @@ export interface ExploreOptions {
   json?: boolean;
   /** Called after each complete depth, for a progress line on stderr. */
   onProgress?: (progress: SearchProgress) => void;
+  /** Ends the search where it is (exploreLater()): what was found so far is the result. */
+  signal?: AbortSignal;
 }
 
 export interface ExploreCommandResult {
   /**
    * 0: nothing broken; with --mutant: every one was caught; --emit-shell, graph, list: printed.
-   * 1: a violation; with --mutant: one survived; --emit-shell: there was nothing to print.
+   * 1: a violation; with --mutant: one survived; --emit-shell: there was nothing to print. 130: interrupted.
    */
-  exitCode: 0 | 1;
+  exitCode: 0 | 1 | 130;
   /** Text for stdout, without the last newline. */
   output: string;
 }
@@ -58,24 +61,44 @@ export interface ExploreCommandResult {
  * @throws EINVAL for an unknown scope, mutant, driver or event, numbers out of range, options that exclude each other
  */
 export function exploreCommand(options: ExploreOptions = {}): ExploreCommandResult {
+  const steps = exploring(options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same, but the event loop runs meanwhile, so that a signal is heard. */
+export async function exploreLater(options: ExploreOptions): Promise<ExploreCommandResult> {
+  const steps = exploring(options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await nextTurn();
+  }
+}
+
+type Exploring<T = ExploreCommandResult> = Generator<void, T>;
+
+function* exploring(options: ExploreOptions): Exploring {
   if (options.list) return { exitCode: 0, output: renderList() };
   checkNumbers(options);
-  if (options.mutant !== undefined) return exploreMutants(options, mutantsNamed(options.mutant));
+  if (options.mutant !== undefined) return yield* exploreMutants(options, mutantsNamed(options.mutant));
   const asked = { scope: scopeOf(options), changes: changesText(options), mutant: null };
   if (options.trace !== undefined) return traceCommand(options, asked);
   if (options.graph !== undefined) return graphCommand(options, asked, options.graph);
-  return searchCommand(options, asked);
+  return yield* searchCommand(options, asked);
 }
 
-function searchCommand(options: ExploreOptions, asked: Asked): ExploreCommandResult {
-  const { depths, result } = searched(options, asked);
+function* searchCommand(options: ExploreOptions, asked: Asked): Exploring {
+  const { depths, result } = yield* searched(options, asked);
   if (options.emitShell) return shellCommand(asked, result);
-  const exitCode = result.found === null ? 0 : 1;
+  const exitCode = result.ended === 'interrupted' ? 130 : result.found === null ? 0 : 1;
   if (!options.json) return { exitCode, output: renderSearch(asked, depths, result) };
   return { exitCode, output: json({ ...describeAsked(asked), depths, ...resultJson(asked, result) }) };
 }
 
-function exploreMutants(options: ExploreOptions, chosen: readonly Mutant[]): ExploreCommandResult {
+function* exploreMutants(options: ExploreOptions, chosen: readonly Mutant[]): Exploring {
   const one = chosen.length === 1 ? chosen[0]! : null;
   if (one !== null && options.trace !== undefined) return traceCommand(options, askedFor(options, one));
   if (one !== null && options.graph !== undefined)
@@ -85,9 +108,14 @@ function exploreMutants(options: ExploreOptions, chosen: readonly Mutant[]): Exp
       'EINVAL',
       '--mutant all can only be searched for: name one mutant with --trace, --emit-shell or a graph',
     );
-  const outcomes = chosen.map((mutant) => ({ mutant, ...searched(options, askedFor(options, mutant)) }));
+  const outcomes: (MutantOutcome & { depths: SearchProgress[] })[] = [];
+  for (const mutant of chosen) {
+    outcomes.push({ mutant, ...(yield* searched(options, askedFor(options, mutant))) });
+    if (options.signal?.aborted) break;
+  }
   if (one !== null && options.emitShell) return shellCommand(askedFor(options, one), outcomes[0]!.result);
-  const exitCode = outcomes.every(({ result }) => result.found !== null) ? 0 : 1;
+  const isCut = outcomes.at(-1)!.result.ended === 'interrupted';
+  const exitCode = isCut ? 130 : outcomes.every(({ result }) => result.found !== null) ? 0 : 1;
   if (options.json)
     return { exitCode, output: json(outcomes.map((outcome) => mutantJson(options, outcome))) };
   if (one === null) return { exitCode, output: renderMutants(outcomes) };
@@ -123,12 +151,16 @@ function graphCommand(options: ExploreOptions, asked: Asked, format: GraphFormat
   return { exitCode: 0, output: drawGraph(result, format) };
 }
 
-function searched(options: ExploreOptions, asked: Asked): { depths: SearchProgress[]; result: SearchResult } {
+function* searched(
+  options: ExploreOptions,
+  asked: Asked,
+): Exploring<{ depths: SearchProgress[]; result: SearchResult }> {
   const depths: SearchProgress[] = [];
-  const result = search(asked.scope, {
+  const result = yield* searchByTurns(asked.scope, {
     quirks: quirksOf(asked),
     ...(options.depth === undefined ? {} : { maxDepth: options.depth }),
     ...(options.time === undefined ? {} : { timeBudget: options.time * 1000 }),
+    ...(options.signal && { signal: options.signal }),
     onDepth: (progress) => {
       depths.push(progress);
       options.onProgress?.(progress);

@@ -16,7 +16,7 @@
  *
  * Failure: EINVAL for what was asked wrongly. An error of the model that carries no errno is a violation ("crash").
  */
-export { type ExploreCommandResult, type ExploreOptions, exploreCommand } from './command.js';
+export { type ExploreCommandResult, type ExploreOptions, exploreCommand, exploreLater } from './command.js';
 export { drawGraph, type GraphFormat } from './graph.js';
 export { type Mutant, mutants } from './mutants.js';
 export { changedScope, SCOPES, type Scope, type ScopeChanges, scopeNamed } from './scope.js';

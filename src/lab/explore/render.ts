@@ -41,6 +41,7 @@ function summary({ states, events, depth, milliseconds, ended }: SearchResult): 
     depth: `every state up to depth ${depth}`,
     time: `out of time; every state up to depth ${depth}`,
     states: `out of room; every state up to depth ${depth}`,
+    interrupted: `interrupted; every state up to depth ${depth}`,
     violation: `stopped at a violation; nothing is wrong up to depth ${depth}`,
   }[ended];
   return `${states} states, ${events} events, ${(milliseconds / 1000).toFixed(2)} s: ${how}`;
@@ -81,7 +82,8 @@ export function renderMutants(outcomes: readonly MutantOutcome[]): string {
     const { found } = result;
     const cost = `${result.states} states, ${result.milliseconds} ms`;
     const name = mutant.flag.padEnd(29);
-    if (found === null) return [`${name} SURVIVED (${cost})`];
+    if (found === null)
+      return [`${name} ${result.ended === 'interrupted' ? 'interrupted' : 'SURVIVED'} (${cost})`];
     return [
       `${name} ${named(mutant, found)} (${cost})`,
       `  ${found.trace.join('; ')}`,

@@ -27,6 +27,8 @@ export interface SearchOptions {
   readonly maxStates?: number;
   /** Calls after each depth that is complete. */
   readonly onDepth?: (progress: SearchProgress) => void;
+  /** Ends the search where it is, at the next turn of a search by turns. */
+  readonly signal?: AbortSignal;
   /** Keeps the edges (graphs of small scopes). Default false. */
   readonly keepEdges?: boolean;
 }
@@ -56,7 +58,7 @@ export interface SearchResult extends SearchProgress {
   /** Nothing is left to explore: all states there are. */
   readonly exhausted: boolean;
   /** Why it ended: all explored, the depth asked for, out of time or states, a violation. */
-  readonly ended: 'exhausted' | 'depth' | 'time' | 'states' | 'violation';
+  readonly ended: 'exhausted' | 'depth' | 'time' | 'states' | 'violation' | 'interrupted';
   readonly found: FoundViolation | null;
   /** With keepEdges: what each event led to, self loops left out. */
   readonly edges: readonly Edge[];
@@ -66,12 +68,33 @@ export interface SearchResult extends SearchProgress {
 
 const NOBODY = -1;
 
-/** Errors are answers here, a million a minute: they need no stack. */
+/** How long a search works before it offers a turn to others, ms. */
+const TURN_MS = 50;
+
 export function search(scope: Scope, options: SearchOptions = {}): SearchResult {
+  const steps = searchByTurns(scope, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same for who has other things to do: gives a turn away now and then (for signals and the like). */
+export function* searchByTurns(scope: Scope, options: SearchOptions): Generator<void, SearchResult> {
+  const steps = new Search(scope, options).run();
+  for (;;) {
+    const step = withoutStacks(() => steps.next());
+    if (step.done) return step.value;
+    yield;
+  }
+}
+
+/** Errors are answers here, a million a minute: they need no stack. */
+function withoutStacks<T>(act: () => T): T {
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
-    return new Search(scope, options).run();
+    return act();
   } finally {
     Error.stackTraceLimit = before;
   }
@@ -108,7 +131,7 @@ class Search {
     this.#maxStates = options.maxStates ?? 16_000_000;
   }
 
-  run(): SearchResult {
+  *run(): Generator<void, SearchResult> {
     const maxDepth = this.options.maxDepth ?? 64;
     const root = this.#root();
     this.#label(root);
@@ -116,10 +139,17 @@ class Search {
     const wrong = [...root.takeViolations(), ...checkWorld(root)];
     if (wrong.length > 0) this.#found = { trace: [], violations: wrong };
     let depth = 0;
+    let turnEnds = performance.now() + TURN_MS;
     while (this.#found === null && frontier.length > 0 && depth < maxDepth) {
       const next: number[] = [];
       for (const state of frontier) {
-        if (performance.now() > this.#deadline) return this.#result(depth, 'time');
+        const now = performance.now();
+        if (now > this.#deadline) return this.#result(depth, 'time');
+        if (now > turnEnds) {
+          yield;
+          if (this.options.signal?.aborted) return this.#result(depth, 'interrupted');
+          turnEnds = performance.now() + TURN_MS;
+        }
         if (this.#parents.length > this.#maxStates) return this.#result(depth, 'states');
         this.#expand(state, next);
         if (this.#found !== null) return this.#result(depth, 'violation');

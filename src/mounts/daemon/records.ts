@@ -137,6 +137,17 @@ export class MountRecords {
     return this.list().find((record) => record.mountpoint === wanted);
   }
 
+  /** What daemons left that ended without taking their mounts down: told, not taken away. */
+  dead(): DeadRecord[] {
+    return this.#names().flatMap((name) => {
+      const path = join(this.#directory, name);
+      const found = read(path);
+      if (found === undefined || found.isAlive) return [];
+      const lines = linesOf(logOf(path));
+      return [{ record: found.record, lastWords: lines === null ? null : endIn(lines) }];
+    });
+  }
+
   /** Takes away what a daemon left that was killed while it served a mountpoint. */
   async takeDead(mountpoint: string): Promise<DeadRecord | undefined> {
     const path = this.#path(resolveMountpoint(mountpoint));
@@ -217,12 +228,18 @@ async function lastWordsIn(log: string): Promise<string | null> {
   const deadline = performance.now() + LAST_WORDS_MS;
   for (;;) {
     const lines = linesOf(log);
-    const end = lines?.findLast((line) => END.test(line));
-    if (end !== undefined)
-      return [end.replace(/^udax: /, ''), reasonIn(lines!, end)].filter(Boolean).join(': ');
+    const end = lines === null ? null : endIn(lines);
+    if (end !== null) return end;
     if (lines === null || performance.now() > deadline) return null;
     await pause(20); // its parent is about to write
   }
+}
+
+/** How a log says that its daemon ended. */
+function endIn(lines: readonly string[]): string | null {
+  const end = lines.findLast((line) => END.test(line));
+  if (end === undefined) return null;
+  return [end.replace(/^udax: /, ''), reasonIn(lines, end)].filter(Boolean).join(': ');
 }
 
 /** Who ended with a status has said why. */
