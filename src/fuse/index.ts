@@ -23,6 +23,7 @@ export * from './file-system.js';
 export * from './handles.js';
 export * from './inodes.js';
 export * from './mount-table.js';
+export type { OptionalOperation } from './protocol/operations.js';
 export * from './session.js';
 export * from './session-types.js';
 export * from './types.js';

@@ -18,7 +18,9 @@ export { type DeviceMedia, type DeviceMediaOptions, type Durability, deviceMedia
 export { VolumeFile } from './file.js';
 export type { FileLock } from './file-lock.js';
 export type { FileSpans } from './file-spans.js';
+export type { GrowingDirectory, NewDirectoryOptions } from './growing-directory.js';
 export type { GrowingFile, GrowingFileOptions } from './growing-file.js';
+export type { ComingDirectory, NameInDirectory, NewPlace } from './new-name.js';
 export type { ViewPin } from './pin.js';
 export type { Publications } from './publications.js';
 export type {

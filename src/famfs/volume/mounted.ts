@@ -11,7 +11,7 @@ import { type Superblock, slotOffset, superblockLayout } from '../media/layout.j
 import { Log } from '../media/log.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
-import { FileTree } from '../media/tree.js';
+import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './device-media.js';
 import { Inode } from './inode.js';
 import { RangeLocks } from './range-locks.js';
@@ -335,12 +335,17 @@ export class MountedFamfs implements HolderOperations {
     );
   }
 
-  /** Publishes one entry. Within a session. @throws DaxError EBUSY a mount of this host keeps the name */
-  append(entry: NewLogEntry): void {
+  /**
+   * Publishes one entry. Within a session.
+   * @returns the inode it made
+   * @throws DaxError EBUSY a mount of this host keeps the name
+   */
+  append(entry: NewLogEntry): number {
     if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path)) this.#refuseName(entry.path);
     this.#ensureLogMemory();
-    this.#appender.append(entry);
+    const index = this.#appender.append(entry);
     this.tree.replay();
+    return inodeOfEntry(index);
   }
 
   /** The inode of a file: the one that is open, else one that is remembered once it is opened. */
