@@ -87,7 +87,9 @@ export class Names {
   placeIn(parent: NodeId, name: string): NameInDirectory {
     const { ino, made } = this.resolve(parent);
     if (made === null) return { directory: ino, name };
-    return made.kind === 'directory' ? { directory: made.growing, name } : this.#failNoDirectory();
+    if (made.kind === 'file') return this.#failNoDirectory();
+    if (made.isRemoved) fail('ENOENT', `${this.pathOf(parent)} was removed: nothing can be made in it`);
+    return { directory: made.growing, name };
   }
 
   #failNoDirectory(): never {
