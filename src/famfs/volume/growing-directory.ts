@@ -1,15 +1,12 @@
 import type { MountedFamfs } from './mounted.js';
-import { type ComingDirectory, type KeptName, keepName, type NewPlace } from './new-name.js';
+import {
+  type ComingDirectory,
+  type GrowingOptions,
+  type KeptName,
+  keepName,
+  type NewPlace,
+} from './new-name.js';
 import { permissions } from './ownership.js';
-
-export interface NewDirectoryOptions {
-  /** Permission bits. */
-  mode: number;
-  uid: number;
-  gid: number;
-  /** Log entries that the caller has promised to others already. Default 0. */
-  entriesBefore?: number;
-}
 
 /**
  * A directory whose name is kept, and which is logged later, with the mode and owner it has then. What is to be in it can be made
@@ -24,11 +21,7 @@ export class GrowingDirectory implements ComingDirectory {
   #ino: number | null = null;
 
   /** Made by VolumeInodes.growDirectory(). */
-  constructor(
-    mounted: MountedFamfs,
-    place: NewPlace,
-    { mode, uid, gid, entriesBefore }: NewDirectoryOptions,
-  ) {
+  constructor(mounted: MountedFamfs, place: NewPlace, { mode, uid, gid, entriesBefore }: GrowingOptions) {
     this.#mounted = mounted;
     this.mode = permissions(mode, typeof place === 'string' ? place : place.name);
     this.uid = uid;

@@ -4,18 +4,9 @@ import type { FamfsExtent, Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
-import { type KeptName, keepName, type NewPlace } from './new-name.js';
+import { type GrowingOptions, type KeptName, keepName, type NewPlace } from './new-name.js';
 import { permissions } from './ownership.js';
 import type { Reservation } from './space.js';
-
-export interface GrowingFileOptions {
-  /** Permission bits. */
-  mode: number;
-  uid: number;
-  gid: number;
-  /** Log entries that the caller has promised to others already. Default 0. */
-  entriesBefore?: number;
-}
 
 /**
  * A file whose size nobody knows yet: the kernel creates first and writes then. It grows on the device in steps that
@@ -38,7 +29,7 @@ export class GrowingFile {
   readonly #kept: KeptName;
 
   /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name, EBUSY it is being made elsewhere; ENOSPC log full */
-  constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingFileOptions) {
+  constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingOptions) {
     this.#mounted = mounted;
     this.mode = permissions(options.mode, typeof place === 'string' ? place : place.name);
     this.uid = options.uid;

@@ -103,6 +103,16 @@ export function newName(tree: FileTree, place: NewPlace): NewName {
   return name;
 }
 
+/** What something new is made with. */
+export interface GrowingOptions {
+  /** Permission bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Log entries that the caller has promised to others already. Default 0. */
+  entriesBefore?: number;
+}
+
 /** A name that nobody else of this host can take meanwhile. */
 export interface KeptName {
   readonly name: NewName;

@@ -3,10 +3,10 @@ import type { Fmap } from '../media/fmap.js';
 import { type InodeStat, inodeOfEntry, ROOT_INO } from '../media/tree.js';
 import { type OpenFileHost, VolumeFile } from './file.js';
 import { FileSpans } from './file-spans.js';
-import { GrowingDirectory, type NewDirectoryOptions } from './growing-directory.js';
-import { GrowingFile, type GrowingFileOptions } from './growing-file.js';
+import { GrowingDirectory } from './growing-directory.js';
+import { GrowingFile } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
-import { type NewPlace, pathOfPlace } from './new-name.js';
+import { type GrowingOptions, type NewPlace, pathOfPlace } from './new-name.js';
 
 /**
  * A volume by inode numbers instead of paths, for servers. Numbers are the same on every host and for good: the root is 1,
@@ -128,7 +128,7 @@ export class VolumeInodes {
   }
 
   /** A new file that grows until it is published. @throws DaxError EROFS; as Volume.create() for the name; EBUSY it is being made elsewhere */
-  grow(place: NewPlace, options: GrowingFileOptions): GrowingFile {
+  grow(place: NewPlace, options: GrowingOptions): GrowingFile {
     this.#mayMake(place);
     return new GrowingFile(this.#mounted, place, options);
   }
@@ -137,7 +137,7 @@ export class VolumeInodes {
    * A new directory that is published later.
    * @throws DaxError EROFS; EEXIST and as Volume.mkdir() for the name; EBUSY it is being made elsewhere; ENOSPC log full
    */
-  growDirectory(place: NewPlace, options: NewDirectoryOptions): GrowingDirectory {
+  growDirectory(place: NewPlace, options: GrowingOptions): GrowingDirectory {
     this.#mayMake(place);
     return new GrowingDirectory(this.#mounted, place, options);
   }
