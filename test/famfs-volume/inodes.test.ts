@@ -75,6 +75,25 @@ describe('a place for something new', () => {
     );
   });
 
+  it('of the wrong kind is EINVAL that says what is wanted', () => {
+    for (const place of [
+      undefined,
+      null,
+      5,
+      {},
+      { directory: 1 },
+      { directory: 1, name: 5 },
+      { directory: -1, name: 'x' },
+    ])
+      for (const make of ['grow', 'growDirectory'] as const)
+        expect(() => volume.inodes[make](place as unknown as NewPlace, OWN)).toThrow(
+          expect.objectContaining({
+            code: 'EINVAL',
+            message: expect.stringMatching(/place is to be a string, or /),
+          }),
+        );
+  });
+
   it('what is refused is named by its path, and nothing is kept of it', () => {
     const reader = pool.mount({ readOnly: true });
     const place = { directory: directory(), name: 'new' };

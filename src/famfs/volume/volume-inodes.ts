@@ -1,4 +1,4 @@
-import { hasCode } from '../../libc/index.js';
+import { checkMethods, either, hasCode, integer, objectWith, options, text } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
 import { type InodeStat, inodeOfEntry, ROOT_INO } from '../media/tree.js';
 import { type OpenFileHost, VolumeFile } from './file.js';
@@ -146,3 +146,13 @@ export class VolumeInodes {
     this.#host.checkChange(() => pathOfPlace(this.#mounted.tree, place));
   }
 }
+
+const place = either(
+  text,
+  options({
+    directory: either(integer(), objectWith('a directory in the making', 'logPath', 'ino')),
+    name: text,
+  }),
+);
+
+checkMethods(VolumeInodes, { grow: { place }, growDirectory: { place } });
