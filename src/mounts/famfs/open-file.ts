@@ -10,7 +10,7 @@ export interface OpenFile {
   write(bytes: Uint8Array, offset: number): number;
   /** One close(2) of a descriptor, by a thread of some process. What it throws is what close(2) returns. */
   flush(pid: number): void;
-  /** The last user is gone: the handle ends, and with it what nobody is to see. */
+  /** The last user is gone, and the handle with him. Errors reach nobody. */
   release(): void;
   /** The mount has ended: what the handle holds is given back, and nothing else. */
   close(): void;
