@@ -1,4 +1,4 @@
-import { addressOf, DaxError, errnoOf, isError } from '../libc/index.js';
+import { addressOf, DaxError, errnoOf, fail, isError } from '../libc/index.js';
 import type { FuseFileSystem } from './file-system.js';
 import {
   DEFAULT_MAX_WRITE_BYTES,
@@ -7,6 +7,7 @@ import {
   opcodeOf,
   operationOf,
   operations,
+  optionalOperations,
   printReply,
   printRequest,
   REQUEST_OVERHEAD_BYTES,
@@ -19,7 +20,7 @@ import { directoryHandlers, fileHandlers } from './serving/files.js';
 import { nameHandlers } from './serving/names.js';
 import { ENOSYS, ENOTTY, type Handler, Serving } from './serving/serving.js';
 import type { FuseConnectionOptions } from './session-types.js';
-import type { FuseConnection } from './types.js';
+import type { FuseSettledConnection } from './types.js';
 
 const EIO = -errnoOf('EIO');
 const byName: Record<string, Handler> = {
@@ -43,6 +44,8 @@ const UNIQUE_AT = InHeader.at.unique;
 
 export interface DispatcherOptions {
   readonly connection?: FuseConnectionOptions;
+  /** Told when the file system has taken what INIT settled, before the kernel hears the answer. */
+  readonly onInit?: (connection: FuseSettledConnection) => void;
   /** Bugs of handlers and malformed requests: survived, but somebody should know. */
   readonly onReport: (error: unknown) => void;
   readonly onWire?: (line: string) => void;
@@ -75,6 +78,8 @@ export class Dispatcher {
   readonly reply: Reply;
   private readonly reader: MessageReader;
   private readonly serving: Serving;
+  /** By opcode, without what the file system does not implement. */
+  private readonly handlers = [...handlers];
   private readonly told = new Set<string>();
   private readonly onWire: ((line: string) => void) | undefined;
 
@@ -90,11 +95,13 @@ export class Dispatcher {
     this.requestAddress = addressOf(this.request);
     this.reply = new Reply(this.request.byteLength);
     this.reader = new MessageReader(this.request);
-    this.serving = new Serving(fileSystem, connection, this.reader, this.reply);
+    this.serving = new Serving(fileSystem, connection, this.reader, this.reply, (settled) =>
+      this.settle(settled),
+    );
   }
 
   /** What INIT settled, once it has. */
-  get connection(): FuseConnection | null {
+  get connection(): FuseSettledConnection | null {
     return this.serving.connection;
   }
 
@@ -123,11 +130,21 @@ export class Dispatcher {
     }
   }
 
+  private settle(connection: FuseSettledConnection): void {
+    for (const name of connection.unimplemented) {
+      if (!optionalOperations.includes(name)) {
+        fail('EINVAL', `no file system can leave ${name} out: only ${optionalOperations.join(', ')}`);
+      }
+      this.handlers[opcodeOf(name)] = undefined;
+    }
+    this.options.onInit?.(connection);
+  }
+
   private answer(opcode: number, length: number): number {
     try {
       this.reader.start(length);
       this.serving.begin();
-      const handler = handlers[opcode];
+      const handler = this.handlers[opcode];
       if (handler === undefined) return ENOSYS;
       if (this.serving.connection === null && opcode !== OPCODE_INIT) return EIO;
       return handler(this.serving);

@@ -5,6 +5,7 @@ import type {
   FuseConnection,
   FuseDirectoryAnswer,
   FuseEntry,
+  FuseInitAnswer,
   FuseOpenAnswer,
   FuseReadAnswer,
   FuseRequestContext,
@@ -21,11 +22,12 @@ import type {
  * An operation that is left out answers ENOSYS, which the kernel remembers for many of them (it then stops
  * asking): ACCESS (permissions are checked by `default_permissions`), FLUSH, FSYNC, STATFS excepted (that one
  * answers zeroes), xattr calls (EOPNOTSUPP), OPEN and OPENDIR (stateless: every open succeeds with handle 0).
+ * What is there, but not on every connection, is named by what `init` returns; a method is never taken away.
  * Names are UTF-8; a name that is not is EILSEQ when it would be made and ENOENT otherwise, without asking here.
  */
 export interface FuseFileSystem {
-  /** INIT is settled: the first call. */
-  init?(connection: FuseConnection): void;
+  /** INIT is settled: the first call. The answer says what is not implemented here, by what was settled. */
+  init?(connection: FuseConnection): FuseInitAnswer | undefined;
   /** The mount is gone: the last call. Must not throw. */
   destroy?(): void;
   /** A message from `session.call()`, between two requests; the result (structured clone) goes back. */

@@ -7,6 +7,7 @@
  *
  * Invariants: a request is answered exactly once (FORGET, BATCH_FORGET, INTERRUPT: never); requests are served one
  * after another in the order the kernel hands them out, so an INTERRUPT always finds its request answered;
+ * what a file system does not implement has no method, or is what its init() returned: the connection tells, no method is overwritten;
  * a message that is short or malformed is answered with an error, and touches nothing.
  * Lifetime: file system made -> mount -> INIT -> requests -> mount gone (ENODEV) or stop -> destroy -> descriptors
  * closed (which aborts what is left of the connection) -> `closed` resolves. The main thread owns the descriptors.
@@ -23,6 +24,7 @@ export * from './file-system.js';
 export * from './handles.js';
 export * from './inodes.js';
 export * from './mount-table.js';
+export type { OptionalOperation } from './protocol/operations.js';
 export * from './session.js';
 export * from './session-types.js';
 export * from './types.js';

@@ -1,7 +1,7 @@
 import { DaxError, type DaxErrorDetails, type ErrnoCode, isError } from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import type { FuseConnectionOptions } from './session-types.js';
-import type { FuseConnection } from './types.js';
+import type { FuseSettledConnection } from './types.js';
 
 /** What the main thread gives the worker at its start. */
 export interface WorkerData {
@@ -25,7 +25,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'made' }
   | { readonly kind: 'failed'; readonly error: PlainError }
-  | { readonly kind: 'initialized'; readonly connection: FuseConnection }
+  | { readonly kind: 'initialized'; readonly connection: FuseSettledConnection }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'wire'; readonly line: string }

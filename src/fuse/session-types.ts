@@ -1,4 +1,4 @@
-import type { FuseConnection, NodeId } from './types.js';
+import type { FuseSettledConnection, NodeId } from './types.js';
 
 export interface FuseMountOptions {
   /** The mount's source, as in /proc/mounts; no commas needed to be escaped. Default `udax`. */
@@ -74,7 +74,7 @@ export interface FuseUnmountOptions {
 /** A mounted file system served by a worker of this process. */
 export interface FuseSession {
   readonly mountpoint: string;
-  readonly connection: FuseConnection;
+  readonly connection: FuseSettledConnection;
   /** The kernel's number of the connection: /sys/fs/fuse/connections/N, and the minor of st_dev. */
   readonly connectionId: number;
   /** Resolves when the mount is gone, for whatever reason; never rejects. */

@@ -5,7 +5,7 @@ import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-syst
 import { runLoop } from './loop.js';
 import { CONTROL_MESSAGE, LoopControl } from './loop-control.js';
 import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
-import type { FuseConnection } from './types.js';
+import type { FuseSettledConnection } from './types.js';
 
 /**
  * The worker of a session: makes the file system, waits for the mount, then serves it in a loop that blocks this
@@ -15,7 +15,7 @@ const port = parentPort as MessagePort;
 const start = workerData as WorkerData;
 const control = new LoopControl(start.control, start.signal);
 /** What INIT settled, until the main thread is told. */
-let settled: FuseConnection | null = null;
+let settled: FuseSettledConnection | null = null;
 
 function send(message: FromWorker): void {
   port.postMessage(message);
@@ -55,8 +55,9 @@ function answerCall(fileSystem: FuseFileSystem, id: number, message: unknown): v
 }
 
 function serve(made: FuseFileSystem, deviceFd: number): void {
-  const dispatcher = new Dispatcher(withNewsOfInit(made), {
+  const dispatcher = new Dispatcher(made, {
     connection: start.connection,
+    onInit: noteInit,
     onReport: host.report,
     ...(start.tellRefusals ? { onRefusal: host.report } : {}),
     ...(start.wire ? { onWire: (line: string) => send({ kind: 'wire', line }) } : {}),
@@ -78,17 +79,12 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
 }
 
 /**
- * Notes what INIT settled, after the file system took it, for the loop to tell when the reply is sent: not before does the
- * kernel know of ABORT_ERROR, by which an abort differs from an unmount.
+ * Notes what INIT settled for the loop to tell when the reply is sent: not before does the kernel know of ABORT_ERROR, by which an
+ * abort differs from an unmount.
  */
-function withNewsOfInit(fileSystem: FuseFileSystem): FuseFileSystem {
-  const init = fileSystem.init?.bind(fileSystem);
-  fileSystem.init = (connection) => {
-    init?.(connection);
-    settled = connection;
-    control.set(CONTROL_MESSAGE);
-  };
-  return fileSystem;
+function noteInit(connection: FuseSettledConnection): void {
+  settled = connection;
+  control.set(CONTROL_MESSAGE);
 }
 
 function tellOfInit(): void {

@@ -10,7 +10,7 @@ import { printReply } from './protocol/index.js';
 import { endDevice, onProcessExit, releaseMount } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
 import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
-import type { FuseConnection, NodeId } from './types.js';
+import type { FuseSettledConnection, NodeId } from './types.js';
 import { clearDeadMount, tryUnmount } from './unmount.js';
 import { workerFile } from './worker-file.js';
 
@@ -56,7 +56,7 @@ class Deferred<T> {
 
 class Session implements FuseSession {
   readonly mountpoint: string;
-  connection!: FuseConnection;
+  connection!: FuseSettledConnection;
   private isInitialized = false;
   connectionId = 0;
   private readonly made = new Deferred<void>();

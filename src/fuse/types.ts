@@ -1,3 +1,5 @@
+import type { OptionalOperation } from './protocol/operations.js';
+
 declare const nodeIdBrand: unique symbol;
 declare const handleBrand: unique symbol;
 
@@ -138,6 +140,20 @@ export interface FuseConnection {
   readonly maxReadaheadBytes: number;
   /** Names of the capabilities in force, as in `flags.ts` (`DIRECT_IO_ALLOW_MMAP`, ...). */
   readonly capabilities: readonly string[];
+}
+
+/** What a file system says to what INIT settled. */
+export interface FuseInitAnswer {
+  /**
+   * What it does not implement on this connection: answered ENOSYS as if the method were not there, which the kernel remembers (it then
+   * stops asking). Default: what has no method.
+   */
+  readonly unimplemented?: readonly OptionalOperation[];
+}
+
+/** What INIT settled, the file system's answer included. */
+export interface FuseSettledConnection extends FuseConnection {
+  readonly unimplemented: readonly OptionalOperation[];
 }
 
 const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };

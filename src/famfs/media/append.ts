@@ -75,7 +75,7 @@ export class LogAppender {
 
   /**
    * Publishes one entry.
-   * @returns its index
+   * @returns its index (the inode it makes: inodeOfEntry())
    * @throws ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold; EIO the memory of the log was cut: then
    * nothing was written
    */

@@ -19,6 +19,11 @@ import { Usage } from './usage.js';
 export const ROOT_INO = 1;
 const NO_INO = -1;
 
+/** The inode that a file's or directory's log entry makes. */
+export function inodeOfEntry(index: number): number {
+  return index + ROOT_INO + 1;
+}
+
 export interface InodeStat {
   ino: number;
   type: 'file' | 'directory';

@@ -1,6 +1,7 @@
 import { fail } from '../../libc/index.js';
 import type { MountedFamfs } from './mounted.js';
-import { find, newName } from './names.js';
+import { find } from './names.js';
+import { newName } from './new-name.js';
 
 /** See Volume.clone. */
 export function cloneFile(mounted: MountedFamfs, source: string, destination: string): void {
@@ -12,7 +13,7 @@ export function cloneFile(mounted: MountedFamfs, source: string, destination: st
     }
     const { size, mode, uid, gid } = tree.stat(ino);
     const fmap = tree.fmap(ino);
-    const path = newName(tree, destination);
+    const { logPath: path } = newName(tree, destination);
     mounted.assertLogRoom(1);
     mounted.append({ kind: 'file', path, size, mode, uid, gid, fmap });
   });

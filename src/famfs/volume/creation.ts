@@ -7,7 +7,8 @@ import type { NewLogEntry } from '../media/entry.js';
 import { readInto } from './copy.js';
 import type { CopySource } from './copy-source.js';
 import type { MountedFamfs } from './mounted.js';
-import { find, isThere, missingDirectories, newName } from './names.js';
+import { find, isThere, missingDirectories } from './names.js';
+import { newName } from './new-name.js';
 import { ownerOf, permissions } from './ownership.js';
 import type { Reservation } from './space.js';
 import type { CopyOptions, CreateOptions, MkdirOptions } from './types.js';
@@ -26,14 +27,14 @@ export function makeDirectories(mounted: MountedFamfs, path: string, options: Mk
   mounted.session(() => {
     const missing = options.recursive
       ? missingDirectories(mounted.tree, path)
-      : [newName(mounted.tree, path)];
+      : [newName(mounted.tree, path).logPath];
     mounted.assertLogRoom(missing.length);
     for (const logPath of missing) mounted.append({ kind: 'mkdir', path: logPath, mode, ...owner });
   });
 }
 
-/** See Volume.create. */
-export function createFile(mounted: MountedFamfs, path: string, options: CreateOptions): void {
+/** See Volume.create. @returns the file's inode */
+export function createFile(mounted: MountedFamfs, path: string, options: CreateOptions): number {
   const { size, zero = true } = options;
   if (!Number.isSafeInteger(size) || size <= 0) {
     fail('EINVAL', `${path} cannot have ${size} bytes: a famfs file has at least one, and keeps its size`, {
@@ -44,8 +45,9 @@ export function createFile(mounted: MountedFamfs, path: string, options: CreateO
   const mode = permissions(options.mode ?? DEFAULT_FILE_MODE, path);
   const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
   const isQuick = options.fill === undefined && (!zero || size <= ZERO_IN_SESSION_BYTES);
-  if (isQuick) createInOneSession(mounted, path, entry, options);
-  else createInTwoSessions(mounted, path, entry, options);
+  return isQuick
+    ? createInOneSession(mounted, path, entry, options)
+    : createInTwoSessions(mounted, path, entry, options);
 }
 
 function createInOneSession(
@@ -53,15 +55,15 @@ function createInOneSession(
   path: string,
   entry: FileEntry,
   options: CreateOptions,
-): void {
-  mounted.session(() => {
+): number {
+  return mounted.session(() => {
     const reservation = take(mounted, path, entry.size, options);
     try {
       if (options.zero ?? true) {
         zeroAll(mounted, path, entry.size, reservation);
         mounted.doubtMemory();
       }
-      append(mounted, path, entry, reservation);
+      return append(mounted, path, entry, reservation);
     } finally {
       reservation.end();
     }
@@ -73,12 +75,12 @@ function createInTwoSessions(
   path: string,
   entry: FileEntry,
   options: CreateOptions,
-): void {
+): number {
   const reservation = takeAndKeep(mounted, path, entry.size, options);
   try {
     if (options.fill) fillAll(mounted, path, entry.size, reservation, options.fill);
     else zeroAll(mounted, path, entry.size, reservation);
-    mounted.session(() => append(mounted, path, entry, reservation));
+    return mounted.session(() => append(mounted, path, entry, reservation));
   } finally {
     reservation.end();
   }
@@ -176,12 +178,12 @@ function kept(mounted: MountedFamfs, path: string, size: number, options: Placin
   }
 }
 
-/** The file appears. Within a session; the name may have been taken since it was checked. */
-function append(mounted: MountedFamfs, path: string, entry: FileEntry, reservation: Reservation): void {
-  const logPath = newName(mounted.tree, path);
+/** The file appears. Within a session; the name may have been taken since it was checked. @returns its inode */
+function append(mounted: MountedFamfs, path: string, entry: FileEntry, reservation: Reservation): number {
+  const { logPath } = newName(mounted.tree, path);
   mounted.flushData(reservation.fmap);
   reservation.handOver();
-  mounted.append({ ...entry, path: logPath, fmap: reservation.fmap });
+  return mounted.append({ ...entry, path: logPath, fmap: reservation.fmap });
 }
 
 function zeroAll(mounted: MountedFamfs, path: string, size: number, { fmap }: Reservation): void {

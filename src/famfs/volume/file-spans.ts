@@ -19,17 +19,27 @@ export interface SpanSink {
  */
 export class FileSpans {
   readonly #mounted: MountedFamfs;
-  readonly #name: string;
+  readonly #nameOf: () => string;
   readonly #fmap: Fmap;
 
-  /** @throws DaxError EIO, ENODEV when not all of the file is memory of this device */
-  constructor(mounted: MountedFamfs, name: string, fmap: Fmap) {
+  /**
+   * @param nameOf for messages: asked when one is said
+   * @throws DaxError EIO, ENODEV when not all of the file is memory of this device
+   */
+  constructor(mounted: MountedFamfs, nameOf: () => string, fmap: Fmap) {
     this.#mounted = mounted;
-    this.#name = name;
+    this.#nameOf = nameOf;
     this.#fmap = fmap;
     const away = fmap.extents.find(({ devindex }) => devindex !== 0);
-    if (away) fail('ENODEV', `${name} lies on device ${away.devindex}, which is not here`, { path: name });
+    if (away) {
+      const path = nameOf();
+      fail('ENODEV', `${path} lies on device ${away.devindex}, which is not here`, { path });
+    }
     mounted.assertMemory(fmap);
+  }
+
+  get #name(): string {
+    return this.#nameOf();
   }
 
   /**

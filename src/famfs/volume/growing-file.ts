@@ -4,20 +4,9 @@ import type { FamfsExtent, Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
-import { newName } from './names.js';
+import { type GrowingOptions, type KeptName, keepName, type NewPlace } from './new-name.js';
 import { permissions } from './ownership.js';
 import type { Reservation } from './space.js';
-
-export interface GrowingFileOptions {
-  /** Permission bits. */
-  mode: number;
-  uid: number;
-  gid: number;
-  /** Its directory is not logged yet, but will be before it. */
-  parentComes?: boolean;
-  /** Log entries that the caller has promised to others already. Default 0. */
-  entriesBefore?: number;
-}
 
 /**
  * A file whose size nobody knows yet: the kernel creates first and writes then. It grows on the device in steps that
@@ -31,27 +20,25 @@ export class GrowingFile {
   uid: number;
   gid: number;
   readonly #mounted: MountedFamfs;
-  readonly #path: string;
   #size = 0;
   #capacity = 0;
   #reservations: Reservation[] = [];
   #extents: FamfsExtent[] = [];
   #inode: Inode | null = null;
   #isCutShort = false;
-  readonly #releaseName: () => void;
+  readonly #kept: KeptName;
 
   /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name, EBUSY it is being made elsewhere; ENOSPC log full */
-  constructor(mounted: MountedFamfs, path: string, options: GrowingFileOptions) {
+  constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingOptions) {
     this.#mounted = mounted;
-    this.#path = path;
-    this.mode = permissions(options.mode, path);
+    this.mode = permissions(options.mode, typeof place === 'string' ? place : place.name);
     this.uid = options.uid;
     this.gid = options.gid;
-    this.#releaseName = mounted.session(() => {
-      const logPath = newName(mounted.tree, path, options);
-      mounted.assertLogRoom(1 + (options.entriesBefore ?? 0));
-      return mounted.reserveName(logPath);
-    });
+    this.#kept = keepName(mounted, place, options.entriesBefore);
+  }
+
+  get #path(): string {
+    return this.#kept.name.path;
   }
 
   /** Bytes written so far. */
@@ -98,7 +85,8 @@ export class GrowingFile {
   /**
    * The file appears for everybody, with the size it has now.
    * @returns its inode number
-   * @throws DaxError EINVAL it is empty; EEXIST somebody took the name meanwhile; ENOSPC log full, or it was cut short
+   * @throws DaxError EINVAL it is empty; EEXIST somebody took the name meanwhile; ENOENT what it is in is not published;
+   *   ENOSPC log full, or it was cut short
    */
   publish(): number {
     this.assertWhole();
@@ -109,13 +97,13 @@ export class GrowingFile {
     // What is in the last page behind the end shows in mappings of whole pages.
     if (pageEnd > size) this.#inode!.dax.zero(size, pageEnd - size);
     const ino = mounted.session(() => {
-      const logPath = newName(mounted.tree, this.#path);
+      const { name } = this.#kept;
+      name.assertFree(mounted.tree);
       mounted.assertLogRoom(1);
       mounted.flushData(fmap);
       for (const reservation of this.#reservations) reservation.handOver();
       const { mode, uid, gid } = this;
-      mounted.append({ kind: 'file', path: logPath, size, mode, uid, gid, fmap });
-      return mounted.tree.lookup(logPath);
+      return mounted.append({ kind: 'file', path: name.logPath, size, mode, uid, gid, fmap });
     });
     this.end();
     mounted.check();
@@ -142,7 +130,7 @@ export class GrowingFile {
 
   /** Gives back what the log does not name. Idempotent. */
   end(): void {
-    this.#releaseName();
+    this.#kept.release();
     for (const reservation of this.#reservations) reservation.end();
     this.#reservations = [];
     this.#extents = [];

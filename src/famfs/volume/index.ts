@@ -5,6 +5,8 @@
  * Invariants: nothing is written before all checks of an operation have passed; data comes before the entry that names
  * it, the entry before the index that publishes it; what a view shows is the file's memory, exactly its bytes; a client
  * or read-only volume never stores anything.
+ * Names: by a path from the root, which is walked once, or by a name in a directory's number (new-name.ts, volume-inodes.ts); what appends
+ * an entry is told the inode that it made.
  * Locks (range-locks.ts): the log header's bytes for one append (microseconds), a new file's extents while it is
  * filled; always in that order. In one process nothing else is needed: between two awaits all is synchronous.
  * Lifetime: device > MountedFamfs (the dax device's holder; shared by the volumes of this process) > Volume > VolumeFile >
@@ -19,8 +21,10 @@ export type { VolumeEvents } from './events.js';
 export { VolumeFile, type WindowOptions } from './file.js';
 export type { FileLock } from './file-lock.js';
 export type { FileSpans } from './file-spans.js';
-export type { GrowingFile, GrowingFileOptions } from './growing-file.js';
+export type { GrowingDirectory } from './growing-directory.js';
+export type { GrowingFile } from './growing-file.js';
 export { mountFamfsOn } from './mount.js';
+export type { ComingDirectory, GrowingOptions, NameInDirectory, NewPlace } from './new-name.js';
 export type { ViewPin } from './pin.js';
 export type { Publications } from './publications.js';
 export type {

@@ -1,5 +1,5 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
-import { ensureMemory, failMappings } from '../../fsdax/index.js';
+import { failMappings } from '../../fsdax/index.js';
 import { DaxError, fail, type LockPatience } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
@@ -7,18 +7,18 @@ import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import type { Fmap } from '../media/fmap.js';
-import { type Superblock, slotOffset, superblockLayout } from '../media/layout.js';
+import { type Superblock, superblockLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
-import { FileTree } from '../media/tree.js';
+import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './device-media.js';
 import { Inode } from './inode.js';
+import { LogMemory } from './log-memory.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
 import type { FamfsDevice, MountOptions } from './types.js';
 
-const LOG_STEP_BYTES = 2 ** 20;
 /** Whether the file system is still the one that was mounted is asked again when the answer is older than this, ms. */
 const LOOK_MS = 2;
 /** How often it is asked when nobody calls: views of a file system that is no more must end. */
@@ -37,6 +37,7 @@ export class MountedFamfs implements HolderOperations {
   readonly tree: FileTree;
   readonly space: Space;
   readonly #appender: LogAppender;
+  readonly #logMemory: LogMemory;
   readonly #hold: { release(): void };
   readonly #superblockWords: Uint32Array;
   readonly #identity: Uint32Array;
@@ -44,8 +45,6 @@ export class MountedFamfs implements HolderOperations {
   readonly #metadata: readonly PhysicalRange[];
   readonly #inodes = new Map<number, Inode>();
   readonly #locks: RangeLocks;
-  /** Bytes of the log, from its start, up to where the next stores find memory. */
-  #logMemoryEnd = 0;
   #users = 0;
   #isDead = false;
   #lookedAt = 0;
@@ -109,6 +108,7 @@ export class MountedFamfs implements HolderOperations {
       this.#locks = new RangeLocks(this.media);
       this.space = new Space(new Allocator(this.superblock, allocation, { name: device.name }), this.#locks);
       this.#appender = new LogAppender(log);
+      this.#logMemory = new LogMemory(log, this.dax);
       const bytes = this.media.view(0, superblockLayout.size);
       this.#superblockWords = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
       this.#identity = isSalvage ? new Uint32Array() : this.#superblockWords.slice();
@@ -300,20 +300,6 @@ export class MountedFamfs implements HolderOperations {
     }
   }
 
-  /** The log of a sparse image gets its space in steps, before a store would need it (a full disk is ENOSPC, not SIGBUS). */
-  #ensureLogMemory(): void {
-    const { log, nextIndex } = this.tree;
-    const end = Math.min(log.length, slotOffset(nextIndex + 1));
-    if (end <= this.#logMemoryEnd) return;
-    const from = slotOffset(nextIndex) - (slotOffset(nextIndex) % LOG_STEP_BYTES);
-    const to = Math.min(log.length, Math.ceil(end / LOG_STEP_BYTES) * LOG_STEP_BYTES);
-    const header = physicalRanges(this.dax, log.offset, PAGE_SIZE);
-    for (const { start, length } of [...header, ...physicalRanges(this.dax, log.offset + from, to - from)]) {
-      ensureMemory(this.dax.memory, start, length);
-    }
-    this.#logMemoryEnd = to;
-  }
-
   /** Makes data that was stored ready to be named by an entry: nothing of it is in a cache that others do not see. */
   flushData({ extents }: Fmap): void {
     for (const { offset, length } of extents) this.media.flush(offset, length);
@@ -342,12 +328,17 @@ export class MountedFamfs implements HolderOperations {
     );
   }
 
-  /** Publishes one entry. Within a session. @throws DaxError EBUSY a mount of this host keeps the name */
-  append(entry: NewLogEntry): void {
+  /**
+   * Publishes one entry. Within a session.
+   * @returns the inode it made
+   * @throws DaxError EBUSY a mount of this host keeps the name
+   */
+  append(entry: NewLogEntry): number {
     if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path)) this.#refuseName(entry.path);
-    this.#ensureLogMemory();
-    this.#appender.append(entry);
+    this.#logMemory.ensureFor(this.tree.nextIndex);
+    const index = this.#appender.append(entry);
     this.tree.replay();
+    return inodeOfEntry(index);
   }
 
   /** The inode of a file: the one that is open, else one that is remembered once it is opened. */

@@ -3,7 +3,7 @@ import { toLogPath } from '../media/path.js';
 import { type FileTree, type InodeStat, ROOT_INO } from '../media/tree.js';
 import type { DirectoryEntry, FileStat } from './types.js';
 
-const NOBODY = -1;
+export const NOBODY = -1;
 
 /** A name that is there. */
 export interface Found {
@@ -31,7 +31,8 @@ export function isThere(tree: FileTree, path: string): boolean {
   return tree.lookup(toLogPath(path)) !== NOBODY;
 }
 
-function failMissing(tree: FileTree, path: string, logPath: string): never {
+/** Says what of a path is missing. @throws DaxError ENOENT, ENOTDIR */
+export function failMissing(tree: FileTree, path: string, logPath: string): never {
   let directory = ROOT_INO;
   const components = logPath.split('/');
   for (const [i, component] of components.entries()) {
@@ -47,34 +48,6 @@ function failMissing(tree: FileTree, path: string, logPath: string): never {
     directory = ino;
   }
   return fail('ENOENT', `${path} does not exist`, { path });
-}
-
-/**
- * The logged form of a path where something new is to be.
- * @param parentComes its directory will be logged before it: nothing can be in the way
- * @throws DaxError EEXIST; ENOENT, ENOTDIR for its parent; EINVAL, ENAMETOOLONG for the name
- */
-export function newName(tree: FileTree, path: string, { parentComes = false } = {}): string {
-  const logPath = toLogPath(path);
-  if (parentComes) return logPath;
-  const ino = tree.lookup(logPath);
-  if (ino !== NOBODY) {
-    const what = tree.isDirectory(ino) ? 'a directory' : 'a file';
-    fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name (famfs cannot delete)`, {
-      path,
-    });
-  }
-  checkParent(tree, path, logPath);
-  return logPath;
-}
-
-function checkParent(tree: FileTree, path: string, logPath: string): void {
-  const slash = logPath.lastIndexOf('/');
-  if (slash < 0) return;
-  const parent = logPath.slice(0, slash);
-  const ino = tree.lookup(parent);
-  if (ino === NOBODY) failMissing(tree, path, logPath);
-  if (!tree.isDirectory(ino)) fail('ENOTDIR', `${path}: /${parent} is a file, not a directory`, { path });
 }
 
 /** The directories that must be made so that `path` is one, top down. ENOTDIR when a file is in the way. */

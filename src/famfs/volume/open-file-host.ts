@@ -8,7 +8,7 @@ export interface OpenFileHost {
   /** Throws when the volume is closed or its device gone; notices what other processes did to the memory. */
   check(): void;
   /** EROFS with the reason when this volume takes no new names. */
-  checkChange(path: string): void;
+  checkChange(path: string | (() => string)): void;
   /** EROFS with the reason when this volume takes no stores into its files. */
   checkStores(path: string): void;
   /** The volume closes the mappings of handles that nobody closed. */

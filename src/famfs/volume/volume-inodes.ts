@@ -1,11 +1,12 @@
-import { hasCode } from '../../libc/index.js';
+import { checkMethods, either, hasCode, integer, objectWith, options, text } from '../../libc/index.js';
 import type { Fmap } from '../media/fmap.js';
-import { type InodeStat, ROOT_INO } from '../media/tree.js';
+import { type InodeStat, inodeOfEntry, ROOT_INO } from '../media/tree.js';
 import { VolumeFile } from './file.js';
 import { FileSpans } from './file-spans.js';
-import { GrowingFile, type GrowingFileOptions } from './growing-file.js';
+import { GrowingDirectory } from './growing-directory.js';
+import { GrowingFile } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
-import { newName } from './names.js';
+import { type GrowingOptions, type NewPlace, pathOfPlace } from './new-name.js';
 import type { OpenFileHost } from './open-file-host.js';
 
 /**
@@ -39,7 +40,7 @@ export class VolumeInodes {
 
   /** The first number that no inode has yet. */
   get end(): number {
-    return this.#mounted.tree.nextIndex + ROOT_INO + 1;
+    return inodeOfEntry(this.#mounted.tree.nextIndex);
   }
 
   /** Whether a number names something: entries that replay skipped do not. */
@@ -96,15 +97,16 @@ export class VolumeInodes {
   /** @throws DaxError EROFS when asked to write where that is not possible */
   open(ino: number, { writable }: { writable: boolean }): VolumeFile {
     this.#host.check();
-    if (writable) this.#host.checkStores(this.pathOf(ino));
-    return VolumeFile.of(this.#mounted.inode(ino), this.#host, !writable);
+    const inode = this.#mounted.inode(ino);
+    if (writable) this.#host.checkStores(inode.path);
+    return VolumeFile.of(inode, this.#host, !writable);
   }
 
   /** Where the bytes of a file are in this process; null where not all of it is memory of this device (read() says why). */
   spans(ino: number): FileSpans | null {
     this.#host.check();
     try {
-      return new FileSpans(this.#mounted, this.pathOf(ino), this.fmap(ino));
+      return new FileSpans(this.#mounted, () => this.pathOf(ino), this.fmap(ino));
     } catch (error) {
       if (hasCode(error, 'EIO', 'ENODEV', 'ERANGE', 'ENXIO')) return null;
       throw error;
@@ -116,26 +118,42 @@ export class VolumeInodes {
     this.#host.check();
   }
 
-  /** A new file that grows until it is published. @throws DaxError EROFS; as Volume.create() for the name */
-  grow(path: string, options: GrowingFileOptions): GrowingFile {
+  /** Makes the bytes of a file durable, where the memory can be (decision 12). @throws DaxError EISDIR; EIO some of them are gone */
+  flush(ino: number): void {
     this.#host.check();
-    this.#host.checkChange(path);
-    return new GrowingFile(this.#mounted, path, options);
+    const { media } = this.#mounted;
+    const { fmap } = this.#mounted.inode(ino);
+    this.#mounted.assertMemory(fmap);
+    for (const { devindex, offset, length } of fmap.extents) if (devindex === 0) media.sync(offset, length);
+    media.fence();
+  }
+
+  /** A new file that grows until it is published. @throws DaxError EROFS; as Volume.create() for the name; EBUSY it is being made elsewhere */
+  grow(place: NewPlace, options: GrowingOptions): GrowingFile {
+    this.#mayMake(place);
+    return new GrowingFile(this.#mounted, place, options);
   }
 
   /**
-   * Keeps a name for a directory that will be made later.
-   * @returns gives it back; idempotent
+   * A new directory that is published later.
    * @throws DaxError EROFS; EEXIST and as Volume.mkdir() for the name; EBUSY it is being made elsewhere; ENOSPC log full
    */
-  reserveName(path: string, { parentComes = false, entriesBefore = 0 } = {}): () => void {
-    this.#host.check();
-    this.#host.checkChange(path);
-    const mounted = this.#mounted;
-    return mounted.session(() => {
-      const logPath = newName(mounted.tree, path, { parentComes });
-      mounted.assertLogRoom(1 + entriesBefore);
-      return mounted.reserveName(logPath);
-    });
+  growDirectory(place: NewPlace, options: GrowingOptions): GrowingDirectory {
+    this.#mayMake(place);
+    return new GrowingDirectory(this.#mounted, place, options);
+  }
+
+  #mayMake(place: NewPlace): void {
+    this.#host.checkChange(() => pathOfPlace(this.#mounted.tree, place));
   }
 }
+
+const place = either(
+  text,
+  options({
+    directory: either(integer(), objectWith('a directory in the making', 'logPath', 'ino')),
+    name: text,
+  }),
+);
+
+checkMethods(VolumeInodes, { grow: { place }, growDirectory: { place } });

@@ -114,11 +114,11 @@ export class Volume {
    */
   create(path: string, options: CreateOptions): VolumeFile {
     this.#checkChange(path);
-    createFile(this.#mounted, path, options);
+    const ino = createFile(this.#mounted, path, options);
     this.#published(path);
     // Failed memory that was zeroed for it is good again: looking at the device tells the other processes.
     this.#mounted.check();
-    return VolumeFile.of(this.#inode(path), this.#host, false);
+    return VolumeFile.of(this.#mounted.inode(ino), this.#host, false);
   }
 
   /**
@@ -300,12 +300,7 @@ export class Volume {
   /** Makes the bytes of a file durable, where the memory can be (decision 12). @throws DaxError EIO some of them are gone */
   flush(path: string): void {
     this.#check();
-    const { fmap } = this.#inode(path);
-    this.#mounted.assertMemory(fmap);
-    for (const { devindex, offset, length } of fmap.extents) {
-      if (devindex === 0) this.#mounted.media.sync(offset, length);
-    }
-    this.#mounted.media.fence();
+    this.inodes.flush(this.#file(path));
   }
 
   /** Makes all metadata durable, where the memory can be, and orders it before what follows. @throws DaxError EIO it is gone */
@@ -352,10 +347,14 @@ export class Volume {
   }
 
   #inode(path: string): Inode {
+    return this.#mounted.inode(this.#file(path));
+  }
+
+  #file(path: string): number {
     const { tree } = this.#mounted;
     const { ino, logPath } = find(tree, path);
     if (tree.isDirectory(ino)) fail('EISDIR', `/${logPath} is a directory, not a file`, { path });
-    return this.#mounted.inode(ino);
+    return ino;
   }
 
   #unmapped(mapping: DaxMapping): void {
@@ -369,10 +368,11 @@ export class Volume {
     this.#seen = this.#mounted.tree.nextIndex;
   }
 
-  #checkChange(path: string): void {
+  #checkChange(what: string | (() => string)): void {
     this.#check();
     if (this.#whyReadOnly === null) return; // whoever changes something asks more, with the log in hand
     this.#mounted.assertSameFileSystem();
+    const path = typeof what === 'string' ? what : what();
     fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
   }
 

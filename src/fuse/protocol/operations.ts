@@ -75,6 +75,29 @@ const rows = [
 
 export type OperationName = (typeof rows)[number][1];
 
+/**
+ * Operations that the kernel does without: who answers ENOSYS is not asked again (OPEN and OPENDIR: every open then succeeds, where
+ * NO_OPEN_SUPPORT and NO_OPENDIR_SUPPORT are in force).
+ */
+export const optionalOperations = [
+  'OPEN',
+  'CREATE',
+  'FLUSH',
+  'FSYNC',
+  'FALLOCATE',
+  'LSEEK',
+  'OPENDIR',
+  'FSYNCDIR',
+  'ACCESS',
+  'GETXATTR',
+  'LISTXATTR',
+  'SETXATTR',
+  'REMOVEXATTR',
+] as const satisfies readonly OperationName[];
+
+/** See optionalOperations. */
+export type OptionalOperation = (typeof optionalOperations)[number];
+
 export const operations: readonly Operation[] = rows.map(([opcode, name, request, tail, reply]) => ({
   opcode,
   name,

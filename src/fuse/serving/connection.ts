@@ -1,6 +1,6 @@
 import { fail } from '../../libc/index.js';
 import { encodeStatfs, type InitAnswer, negotiate, PROTOCOL_MAJOR, structs } from '../protocol/index.js';
-import type { NodeId } from '../types.js';
+import type { FuseConnection, NodeId } from '../types.js';
 import { ENOSYS, type Handler, type Serving } from './serving.js';
 
 const { InitIn, InitOut, INIT_IN_SHORT_BYTES, ForgetIn, BatchForgetIn, ForgetOne, StatfsOut, AccessIn } =
@@ -37,14 +37,15 @@ export const connectionHandlers: Record<string, Handler> = {
       serving.options,
     );
     answerInit(serving, answer);
-    serving.connection = {
+    const connection: FuseConnection = {
       kernelMinor: answer.kernelMinor,
       minor: answer.minor,
       maxWriteBytes: answer.maxWriteBytes,
       maxReadaheadBytes: answer.maxReadaheadBytes,
       capabilities: answer.capabilities,
     };
-    serving.fileSystem.init?.(serving.connection);
+    const { unimplemented = [] } = serving.fileSystem.init?.(connection) ?? {};
+    serving.settle({ ...connection, unimplemented });
     return 0;
   },
 

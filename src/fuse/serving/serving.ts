@@ -2,7 +2,7 @@ import { errnoOf } from '../../libc/index.js';
 import type { FuseFileSystem } from '../file-system.js';
 import { type MessageReader, type Reply, readU64, structs } from '../protocol/index.js';
 import type { FuseConnectionOptions } from '../session-types.js';
-import type { FuseConnection, FuseRequestContext, NodeId } from '../types.js';
+import type { FuseRequestContext, FuseSettledConnection, NodeId } from '../types.js';
 import { DirectoryAnswer } from './directory-answer.js';
 import { ReadAnswer } from './read-answer.js';
 
@@ -32,16 +32,23 @@ export class Serving {
   readonly readAnswer: ReadAnswer;
   readonly directoryAnswer: DirectoryAnswer;
   node = 0 as NodeId;
-  connection: FuseConnection | null = null;
+  connection: FuseSettledConnection | null = null;
 
   constructor(
     readonly fileSystem: FuseFileSystem,
     readonly options: FuseConnectionOptions,
     readonly reader: MessageReader,
     readonly reply: Reply,
+    private readonly onSettled: (connection: FuseSettledConnection) => void,
   ) {
     this.readAnswer = new ReadAnswer(reply);
     this.directoryAnswer = new DirectoryAnswer(reply);
+  }
+
+  /** INIT is done: other requests are served from now on. */
+  settle(connection: FuseSettledConnection): void {
+    this.onSettled(connection);
+    this.connection = connection;
   }
 
   /** Takes over what the header says. @returns the opcode */

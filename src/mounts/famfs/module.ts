@@ -10,7 +10,6 @@ import { timesOf } from './times.js';
 
 /** Of the session's thread, which has nothing else to do; programs wait meanwhile. */
 const lockWaitMs = 2000;
-const NO_XATTRS = { getxattr: undefined, listxattr: undefined };
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
   const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs, settleMilliseconds } =
@@ -34,10 +33,8 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
     const memory = memoryOf(opened);
     if (memory !== null) mustNotHideMemory(at, memory);
     const times = timesOf(opened.reservations, volume.superblock.uuid);
-    const options = { times, settleMilliseconds };
-    const fileSystem = new FamfsFileSystem(volume, host, () => opened.close(), options);
-    // What is not there is ENOSYS, after which the kernel does not ask again.
-    return xattrs ? fileSystem : (Object.assign(fileSystem, NO_XATTRS) as FuseFileSystem);
+    const options = { times, settleMilliseconds, xattrs };
+    return new FamfsFileSystem(volume, host, () => opened.close(), options);
   } catch (error) {
     opened.close();
     throw error;

@@ -1,8 +1,17 @@
-import type { InodeStat, Volume } from '../../famfs/index.js';
-import type { DirectoryItem, FuseEntry, FuseHost, NodeId, Timestamp } from '../../fuse/index.js';
+import type { InodeStat, NameInDirectory, Volume } from '../../famfs/index.js';
+import type {
+  DirectoryItem,
+  FuseAttributeAnswer,
+  FuseAttributes,
+  FuseEntry,
+  FuseHost,
+  NodeId,
+  Timestamp,
+} from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { PERMISSION_BITS, S_IFDIR, S_IFREG, withoutSetIds } from '../modes.js';
 import { Attributes } from './attributes.js';
+import { LookupCounts } from './lookup-counts.js';
 import { FIRST_NEW_NODE, NewFiles, type NewNode } from './new-files.js';
 
 /** What the log names never changes; it is looked at anew only when the kernel drops it. */
@@ -35,6 +44,7 @@ export type Known =
 export class Names {
   readonly attributes: Attributes;
   readonly newFiles = new NewFiles();
+  readonly #lookups = new LookupCounts();
   readonly #volume: Volume;
   readonly #host: FuseHost;
   /** Directories that the kernel may have cached something of: what is missing in them, their listing. */
@@ -69,8 +79,26 @@ export class Names {
   /** What a directory's contents find it by: its number in the log, or its node while it is in the making. */
   directory(node: NodeId): number {
     const { ino, made } = this.resolve(node);
-    if (made?.kind === 'file') fail('ENOTDIR', 'a file in the making is not a directory');
+    if (made?.kind === 'file') this.#failNoDirectory();
     return ino ?? node;
+  }
+
+  /** A name in a directory as the volume takes it: nothing is looked up on the way. */
+  placeIn(parent: NodeId, name: string): NameInDirectory {
+    const { ino, made } = this.resolve(parent);
+    if (made === null) return { directory: ino, name };
+    if (made.kind === 'file') return this.#failNoDirectory();
+    if (made.isRemoved) fail('ENOENT', `${this.pathOf(parent)} was removed: nothing can be made in it`);
+    return { directory: made.growing, name };
+  }
+
+  #failNoDirectory(): never {
+    return fail('ENOTDIR', 'a file in the making is not a directory');
+  }
+
+  /** What a name stands for, when the log does not have it. */
+  madeIn(parent: NodeId, name: string): NewNode | undefined {
+    return this.newFiles.named(this.directory(parent), name);
   }
 
   /**
@@ -120,6 +148,7 @@ export class Names {
   entryOf(ino: number): FuseEntry {
     const node = this.newFiles.nodeOf(ino);
     if (node !== ino) this.newFiles.get(node)!.lookups++;
+    else this.#lookups.add(ino);
     return {
       node: node as NodeId,
       attributes: this.attributes.of(node, ino, this.#volume.inodes.stat(ino)),
@@ -139,10 +168,26 @@ export class Names {
     };
   }
 
-  attributesOf(node: NodeId) {
+  /** FORGET. @returns whether the kernel does not know the node any more */
+  forget(node: NodeId, count: number): boolean {
+    return node < FIRST_NEW_NODE ? this.#lookups.take(node, count) : this.newFiles.forget(node, count);
+  }
+
+  /** GETATTR. */
+  attributeAnswer(node: NodeId): FuseAttributeAnswer {
     const known = this.resolve(node);
-    const stat = known.made ? statOfMade(known.made) : this.#volume.inodes.stat(known.ino);
-    return this.attributes.of(node, known.ino ?? node, stat);
+    const attributeSeconds = known.made ? GROWING_SECONDS : FOR_EVER;
+    return { attributes: this.#attributesOf(node, known), attributeSeconds };
+  }
+
+  /** The answer is overwritten by the next call. */
+  attributesOf(node: NodeId): FuseAttributes {
+    return this.#attributesOf(node, this.resolve(node));
+  }
+
+  #attributesOf(node: NodeId, { ino, made }: Known): FuseAttributes {
+    const stat = made ? statOfMade(made) : this.#volume.inodes.stat(ino!);
+    return this.attributes.of(node, ino ?? node, stat);
   }
 
   /** It is in the log now: its times go with it, and what others will publish in it is told. */
@@ -164,11 +209,6 @@ export class Names {
     if (kept === mode) return;
     if (known.made?.kind === 'file') known.made.growing.mode = kept;
     else if (known.ino !== null) this.attributes.overridesOf(known.ino).mode = kept;
-  }
-
-  /** How long the answer of attributesOf() holds. */
-  attributeSeconds(node: NodeId): number {
-    return this.resolve(node).made ? GROWING_SECONDS : FOR_EVER;
   }
 
   /** The listing of a directory as it is now, with `.` and `..`; the others by node. */
@@ -223,11 +263,7 @@ export class Names {
 }
 
 function statOfMade(made: NewNode): InodeStat {
-  const { node: ino } = made;
-  if (made.kind === 'directory') {
-    const { mode, uid, gid } = made;
-    return { ino, type: 'directory', size: 0, mode, uid, gid };
-  }
-  const { size, mode, uid, gid } = made.growing;
-  return { ino, type: 'file', size, mode, uid, gid };
+  const { kind, node: ino, growing } = made;
+  const { mode, uid, gid } = growing;
+  return { ino, type: kind, size: kind === 'file' ? made.growing.size : 0, mode, uid, gid };
 }

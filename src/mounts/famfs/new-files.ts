@@ -1,4 +1,4 @@
-import type { GrowingFile } from '../../famfs/index.js';
+import type { GrowingDirectory, GrowingFile } from '../../famfs/index.js';
 
 /** Numbers of what the log does not name yet: far beyond any log. */
 export const FIRST_NEW_NODE = 2 ** 40;
@@ -34,15 +34,12 @@ export interface NewFile extends New {
 /** A directory made through this mount. */
 export interface NewDirectory extends New {
   readonly kind: 'directory';
-  mode: number;
-  uid: number;
-  gid: number;
-  readonly releaseName: () => void;
+  readonly growing: GrowingDirectory;
 }
 
 export type NewNode = NewFile | NewDirectory;
 
-type Given<T extends New> = Omit<T, Exclude<keyof New, 'parent' | 'name'>>;
+type Given<T extends NewNode> = Pick<T, 'parent' | 'name' | 'growing'>;
 
 /** What was made through one mount: by node, by name while unpublished, by inode number once published. */
 export class NewFiles {
@@ -53,25 +50,36 @@ export class NewFiles {
   readonly #unpublished = new Set<NewNode>();
   #next = FIRST_NEW_NODE;
 
-  addFile(given: Pick<NewFile, 'parent' | 'name' | 'growing'>): NewFile {
-    return this.#add<NewFile>({ ...given, kind: 'file', opens: 0, isHurried: false });
+  addFile(given: Given<NewFile>): NewFile {
+    return this.#add({
+      ...this.#born(given),
+      kind: 'file',
+      growing: given.growing,
+      opens: 0,
+      isHurried: false,
+    });
   }
 
-  addDirectory(given: Omit<Given<NewDirectory>, 'kind'>): NewDirectory {
-    return this.#add<NewDirectory>({ ...given, kind: 'directory' });
+  addDirectory(given: Given<NewDirectory>): NewDirectory {
+    return this.#add({ ...this.#born(given), kind: 'directory', growing: given.growing });
   }
 
-  #add<T extends NewNode>(given: Given<T>): T {
-    const made = {
-      ...given,
-      node: this.#next++,
+  #born({ parent, name }: Given<NewNode>): New {
+    const node = this.#next++;
+    return {
+      node,
+      parent,
+      name,
       lookups: 0,
       ino: null,
       isRemoved: false,
       changedAt: 0,
       writers: 0,
       hasFailed: false,
-    } as unknown as T;
+    };
+  }
+
+  #add<T extends NewNode>(made: T): T {
     this.#byNode.set(made.node, made);
     this.#unpublished.add(made);
     let names = this.#byDirectory.get(made.parent);
@@ -149,12 +157,13 @@ export class NewFiles {
     if (parent) this.touch(parent);
   }
 
-  /** The kernel took lookups back. */
-  forget(node: number, count: number): void {
+  /** The kernel took lookups back. @returns whether it has none left */
+  forget(node: number, count: number): boolean {
     const made = this.#byNode.get(node);
-    if (made === undefined) return;
+    if (made === undefined) return true;
     made.lookups -= count;
     this.dropIfUnused(made);
+    return made.lookups <= 0;
   }
 
   /** Nobody knows it any more: a published one goes on under its own number. */

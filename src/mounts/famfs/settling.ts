@@ -1,12 +1,11 @@
-import type { NewDirectory, NewFile, NewFiles, NewNode } from './new-files.js';
+import type { NewFiles, NewNode } from './new-files.js';
 
 /** How long publishing may keep the mount from its requests at a time. */
 const BURST_MILLISECONDS = 20;
 
 /** What puts one thing into the log; what it is in is there already. */
 export interface Publisher {
-  publishFile(file: NewFile): void;
-  publishDirectory(directory: NewDirectory): void;
+  publish(made: NewNode): void;
   /** Told once of each that could not be published. */
   failed(made: NewNode, error: unknown): void;
 }
@@ -63,8 +62,7 @@ export class Settling {
   publish(made: NewNode): void {
     const parent = this.#files.parentOf(made);
     if (parent) this.publish(parent);
-    if (made.kind === 'file') this.#publisher.publishFile(made);
-    else this.#publisher.publishDirectory(made);
+    this.#publisher.publish(made);
   }
 
   #try(made: NewNode): void {

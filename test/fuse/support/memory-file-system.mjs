@@ -1,5 +1,5 @@
 // A tiny FUSE file system for the tests: one flat root directory of files in memory, and nothing else.
-// Data: { files: { name: text or bytes }, many: how many empty files f0000... to add, directIo }.
+// Data: { files: { name: text or bytes }, many: how many empty files f0000... to add, directIo, unimplemented }.
 import { constants } from 'node:fs';
 
 const dist = new URL('../../../dist/', import.meta.url);
@@ -55,6 +55,10 @@ class MemoryFileSystem {
       entrySeconds: this.seconds,
       attributeSeconds: this.seconds,
     };
+  }
+
+  init() {
+    return { unimplemented: this.data.unimplemented };
   }
 
   message(message) {
@@ -160,7 +164,8 @@ class MemoryFileSystem {
   }
 
   readdir(_node, handle, offset, answer) {
-    fillDirectory(answer, this.handles.get(handle), offset, (item) => this.entry(item.file));
+    const listing = handle === 0 ? this.list() : this.handles.get(handle);
+    fillDirectory(answer, listing, offset, (item) => this.entry(item.file));
   }
 
   releasedir(_node, handle) {

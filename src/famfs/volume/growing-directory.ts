@@ -1,0 +1,62 @@
+import type { MountedFamfs } from './mounted.js';
+import {
+  type ComingDirectory,
+  type GrowingOptions,
+  type KeptName,
+  keepName,
+  type NewPlace,
+} from './new-name.js';
+import { permissions } from './ownership.js';
+
+/**
+ * A directory whose name is kept, and which is logged later, with the mode and owner it has then. What is to be in it can be made
+ * meanwhile (`NewPlace`), and is published after it. end() without publish() leaves no trace, as does our death.
+ */
+export class GrowingDirectory implements ComingDirectory {
+  mode: number;
+  uid: number;
+  gid: number;
+  readonly #mounted: MountedFamfs;
+  readonly #kept: KeptName;
+  #ino: number | null = null;
+
+  /** Made by VolumeInodes.growDirectory(). */
+  constructor(mounted: MountedFamfs, place: NewPlace, { mode, uid, gid, entriesBefore }: GrowingOptions) {
+    this.#mounted = mounted;
+    this.mode = permissions(mode, typeof place === 'string' ? place : place.name);
+    this.uid = uid;
+    this.gid = gid;
+    this.#kept = keepName(mounted, place, entriesBefore);
+  }
+
+  get logPath(): string {
+    return this.#kept.name.logPath;
+  }
+
+  get ino(): number | null {
+    return this.#ino;
+  }
+
+  /**
+   * The directory appears for everybody.
+   * @returns its inode number
+   * @throws DaxError EEXIST somebody took the name meanwhile; ENOENT what it is in is not published; ENOSPC log full
+   */
+  publish(): number {
+    const mounted = this.#mounted;
+    const { mode, uid, gid } = this;
+    const ino = mounted.session(() => {
+      this.#kept.name.assertFree(mounted.tree);
+      mounted.assertLogRoom(1);
+      return mounted.append({ kind: 'mkdir', path: this.logPath, mode, uid, gid });
+    });
+    this.#ino = ino;
+    this.end();
+    return ino;
+  }
+
+  /** Gives the name back. Idempotent. */
+  end(): void {
+    this.#kept.release();
+  }
+}

@@ -1,0 +1,35 @@
+import type { DaxDevice } from '../../dax/index.js';
+import { ensureMemory } from '../../fsdax/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import { slotOffset } from '../media/layout.js';
+import type { Log } from '../media/log.js';
+import { physicalRanges } from './device-media.js';
+
+const STEP_BYTES = 2 ** 20;
+
+/** The log of a sparse image gets its space in steps, before a store would need it (a full disk is ENOSPC, not SIGBUS). */
+export class LogMemory {
+  readonly #log: Log;
+  readonly #dax: DaxDevice;
+  /** Bytes of the log, from its start, up to where the next stores find memory. */
+  #end = 0;
+
+  constructor(log: Log, dax: DaxDevice) {
+    this.#log = log;
+    this.#dax = dax;
+  }
+
+  /** Makes sure that slot `index` can be stored to. @throws DaxError ENOSPC, EIO */
+  ensureFor(index: number): void {
+    const { length, offset } = this.#log;
+    const end = Math.min(length, slotOffset(index + 1));
+    if (end <= this.#end) return;
+    const from = slotOffset(index) - (slotOffset(index) % STEP_BYTES);
+    const to = Math.min(length, Math.ceil(end / STEP_BYTES) * STEP_BYTES);
+    const header = physicalRanges(this.#dax, offset, PAGE_SIZE);
+    for (const range of [...header, ...physicalRanges(this.#dax, offset + from, to - from)]) {
+      ensureMemory(this.#dax.memory, range.start, range.length);
+    }
+    this.#end = to;
+  }
+}
