@@ -4,9 +4,9 @@
 const ranks = [
   ['cli'],
   ['inspector', 'mounts', 'lab'],
-  ['sysfs'],
   ['machine'],
   ['famfs'],
+  ['tree'],
   ['fsdax'],
   ['dax'],
   ['mm'],

@@ -115,7 +115,7 @@ export {
   type RegionInfo,
   type RegionSummary,
 } from './machine/index.js';
-export { daxctl, daxctlList, daxctlListOf, Sysfs, sysfs } from './sysfs/index.js';
+export { daxctl, daxctlList, daxctlListOf, Sysfs, sysfs } from './tree/index.js';
 
 /** A device of a machine, or the path of a device node or an image file. */
 export type DeviceLike = MachineDevice | string;

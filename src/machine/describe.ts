@@ -1,10 +1,21 @@
 import type { Bus, DevDax, Region } from '../dax/index.js';
+import { fail } from '../libc/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
-import { modeOf } from './modes.js';
+import { modeOfDriver } from '../tree/index.js';
 import type { RegionBacking } from './region-backing.js';
 import type { DeviceInfo, PoisonRange, RegionInfo } from './types.js';
 
-/** Plain objects for callers: copies, so that nobody holds on to the model. */
+/** Devices and regions of the model by name, and plain objects for callers: copies, so that nobody holds on to the model. */
+
+/** @throws ENODEV */
+export function deviceNamed(bus: Bus, name: string): DevDax {
+  return bus.device(name) ?? fail('ENODEV', `${name}: no such device on this machine`, { path: name });
+}
+
+/** @throws ENODEV */
+export function regionNumbered(bus: Bus, id: number): Region {
+  return bus.region(id) ?? fail('ENODEV', `region ${id}: no such region on this machine`);
+}
 
 export function describeRegion(region: Region, backing: RegionBacking): RegionInfo {
   const { path, problem } = backing;
@@ -30,7 +41,7 @@ export function describeDevice(device: DevDax): DeviceInfo {
     size: device.size,
     align: device.align,
     targetNode: device.targetNode,
-    mode: modeOf(device),
+    mode: modeOfDriver(device.driver),
     driver: device.driver,
     state: device.driver === null ? 'disabled' : 'enabled',
     ranges: device.ranges.map(({ start, end, pageOffset }) => ({ start, end, pageOffset })),

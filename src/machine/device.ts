@@ -1,6 +1,7 @@
 import type { Bus, DaxDevice } from '../dax/index.js';
 import { checkMethods, fail, flag, optional, options, text } from '../libc/index.js';
-import { deviceNamed, modeOf } from './modes.js';
+import { modeOfDriver } from '../tree/index.js';
+import { deviceNamed } from './describe.js';
 import type { SharedBus } from './shared-bus.js';
 import type { Hold, HoldOptions, MachineDevice } from './types.js';
 
@@ -47,7 +48,7 @@ export class NamedDevice implements MachineDevice {
 function famfsDevice(bus: Bus, name: string): DaxDevice {
   const device = deviceNamed(bus, name);
   if (device.driver !== 'fsdev_dax') {
-    const state = device.driver === null ? 'disabled' : `in ${modeOf(device)} mode`;
+    const state = device.driver === null ? 'disabled' : `in ${modeOfDriver(device.driver)} mode`;
     fail(
       'ENXIO',
       `${name} is ${state}, a file system needs famfs mode: udax reconfigure-device -m famfs ${name}`,

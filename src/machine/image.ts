@@ -11,8 +11,8 @@ import {
 import { checkMethods, fail, flag, type LockPatience, optional, options, text } from '../libc/index.js';
 import { type Backing, openBacking, PhysicalMemory } from '../memory/index.js';
 import { PAGE_SIZE, PMD_SIZE } from '../mm/index.js';
+import { explainRefusal } from '../tree/index.js';
 import { isExclusivePurpose } from './device.js';
-import { explainRefusal } from './kernel/permissions.js';
 import { requireDevdaxMode } from './kernel/raw-access.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
 import type { Hold, HoldOptions, MachineDevice } from './types.js';

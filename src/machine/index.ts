@@ -17,6 +17,9 @@
  * Failure: EBUSY (naming holders), EACCES/EROFS (state directory), EIO (machine.json damaged), EOPNOTSUPP (newer schema),
  * ESTALE (state directory replaced), and the bus's own errnos (docs/kernel-dax.md).
  */
+
+export { parseSize, sizeText } from '../libc/index.js';
+export { SysfsFiles } from '../tree/index.js';
 export {
   type BorrowedMode,
   type HolderSurvey,
@@ -26,7 +29,6 @@ export {
   type KernelStatus,
   kernelDeviceOf,
   type RegionProvider,
-  SysfsFiles,
 } from './kernel/index.js';
 export { Machine } from './machine.js';
 export { openDevice, openMachine } from './open.js';
@@ -38,5 +40,4 @@ export {
   type KernelRoot,
   stateDirectoryOf,
 } from './roots.js';
-export { parseSize, sizeText } from './sizes.js';
 export * from './types.js';

@@ -9,21 +9,28 @@ import {
   number,
   optional,
   options,
+  parseSize,
   patienceIn,
   size,
   text,
 } from '../libc/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
-import { describeDevice, describePoison, describeRegion, physicalPieces } from './describe.js';
+import { carving, type DevicePlace, deviceAt, ModelTree, verbs } from '../tree/index.js';
+import {
+  describeDevice,
+  describePoison,
+  describeRegion,
+  deviceNamed,
+  physicalPieces,
+  regionNumbered,
+} from './describe.js';
 import { NamedDevice } from './device.js';
 import { nodeHolderName, refuseIfHeldByOthers } from './held-changes.js';
 import { describeHolders } from './holders.js';
-import * as modes from './modes.js';
 import { NodeMemory } from './node-memory.js';
 import { RawDevice } from './raw-device.js';
 import { createRegion } from './regions.js';
 import { SharedBus } from './shared-bus.js';
-import { parseSize } from './sizes.js';
 import type {
   CreateRegionOptions,
   DaxMachine,
@@ -96,9 +103,11 @@ export class Machine implements DaxMachine {
   destroyRegion(id: number, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;
     this.shared.change((bus) => {
-      const region = modes.regionNumbered(bus, id);
+      const region = regionNumbered(bus, id);
       for (const device of region.devices) this.requireUnused(device, force);
-      for (const device of [...region.devices].reverse()) modes.disable(bus, device, force);
+      const tree = new ModelTree(bus);
+      for (const { name } of [...region.devices].reverse())
+        verbs.disable(tree, deviceAt(tree, name), { force });
       bus.removeRegion(region);
     });
   }
@@ -121,7 +130,7 @@ export class Machine implements DaxMachine {
 
   /** @throws ENODEV */
   deviceInfo(name: string): DeviceInfo {
-    return describeDevice(modes.deviceNamed(this.shared.current, name));
+    return describeDevice(deviceNamed(this.shared.current, name));
   }
 
   /**
@@ -135,23 +144,25 @@ export class Machine implements DaxMachine {
   ): DeviceInfo {
     const size = options.size === undefined ? undefined : parseSize(options.size, 'device size');
     const align = options.align === undefined ? undefined : parseSize(options.align, 'align');
-    return this.shared.change((bus) =>
-      describeDevice(modes.createDevice(bus, modes.regionNumbered(bus, region), { size, align })),
-    );
+    return this.shared.change((bus) => {
+      const { name } = carving.createDevice(new ModelTree(bus), region, { size, align });
+      return describeDevice(deviceNamed(bus, name));
+    });
   }
 
   /** Instance 0 stays, at size 0. @throws ENODEV, EBUSY enabled (disable it first, or force) */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;
-    this.changeDevice(name, (bus, device) => {
-      this.requireUnused(device, force);
-      modes.destroyDevice(bus, device, force);
+    this.shared.change((bus) => {
+      this.requireUnused(deviceNamed(bus, name), force);
+      const tree = new ModelTree(bus);
+      carving.destroyDevice(tree, deviceAt(tree, name), { force });
     });
   }
 
   /** enable-device: to devdax mode, whatever it was before (daxctl 85). Enabled devices stay as they are. */
   enable(name: string): DeviceInfo {
-    return this.changeDevice(name, (bus, device) => modes.enable(bus, device));
+    return this.changeDevice(name, (tree, place) => verbs.enable(tree, place));
   }
 
   /**
@@ -161,9 +172,9 @@ export class Machine implements DaxMachine {
    */
   disable(name: string, options: { force?: boolean } = {}): DeviceInfo {
     const force = options.force ?? false;
-    return this.changeDevice(name, (bus, device) => {
+    return this.changeDevice(name, (tree, place, device) => {
       this.requireUnused(device, force);
-      modes.disable(bus, device, force);
+      verbs.disable(tree, place, { force });
     });
   }
 
@@ -177,25 +188,27 @@ export class Machine implements DaxMachine {
     mode: DeviceMode,
     options: { force?: boolean; online?: boolean } = {},
   ): DeviceInfo {
-    return this.changeDevice(name, (bus, device) => {
+    const { force = false, online = true } = options;
+    return this.changeDevice(name, (tree, place, device) => {
       this.requireNoOthers(device);
-      modes.reconfigure(bus, device, mode, options);
+      verbs.reconfigure(tree, place, mode, { force, online });
     });
   }
 
   /** Returns how many memory blocks went online. @throws ENODEV, EINVAL not in system-ram mode */
   onlineMemory(name: string, options: { movable?: boolean } = {}): number {
-    return this.shared.change((bus) =>
-      modes.onlineMemory(bus, modes.deviceNamed(bus, name), options.movable ?? true),
-    );
+    return this.shared.change((bus) => {
+      const tree = new ModelTree(bus);
+      return verbs.onlineMemory(tree, deviceAt(tree, name), { movable: options.movable ?? true });
+    });
   }
 
   /** Returns how many memory blocks went offline. @throws ENODEV, EINVAL, EBUSY buffers in use */
   offlineMemory(name: string): number {
     return this.shared.change((bus) => {
-      const device = modes.deviceNamed(bus, name);
-      this.requireNoOthers(device);
-      return modes.offlineMemory(bus, device);
+      this.requireNoOthers(deviceNamed(bus, name));
+      const tree = new ModelTree(bus);
+      return verbs.offlineMemory(tree, deviceAt(tree, name));
     });
   }
 
@@ -203,7 +216,7 @@ export class Machine implements DaxMachine {
 
   /** A device by name, for mkfs, mounting and fsck. Looked up at each use. @throws ENODEV */
   device(name: string): MachineDevice {
-    modes.deviceNamed(this.shared.current, name);
+    deviceNamed(this.shared.current, name);
     return new NamedDevice(name, this.shared, () => this.systemUuid());
   }
 
@@ -233,7 +246,7 @@ export class Machine implements DaxMachine {
    */
   memoryFailure(at: { device: string; offset: number; length?: number }): void {
     this.shared.change((bus) => {
-      const device = modes.deviceNamed(bus, at.device);
+      const device = deviceNamed(bus, at.device);
       const { offset, length = PAGE_SIZE } = at;
       const isInside =
         Number.isSafeInteger(offset) &&
@@ -318,16 +331,20 @@ export class Machine implements DaxMachine {
     this.close();
   }
 
-  private changeDevice(name: string, apply: (bus: Bus, device: DevDax) => void): DeviceInfo {
+  private changeDevice(
+    name: string,
+    apply: (tree: ModelTree, place: DevicePlace, device: DevDax) => void,
+  ): DeviceInfo {
     return this.shared.change((bus) => {
-      const device = modes.deviceNamed(bus, name);
-      apply(bus, device);
+      const device = deviceNamed(bus, name);
+      const tree = new ModelTree(bus);
+      apply(tree, deviceAt(tree, name), device);
       return describeDevice(device);
     });
   }
 
   private describeRegion(bus: Bus, id: number): RegionInfo {
-    return describeRegion(modes.regionNumbered(bus, id), this.shared.backingOf(id));
+    return describeRegion(regionNumbered(bus, id), this.shared.backingOf(id));
   }
 
   /** Asked before anything is touched, so that a refusal has no side effect on our own mappings. */

@@ -1,7 +1,8 @@
 import type { OpenFile } from '../dax/index.js';
 import { checkMethods, fail, flag, number, optional, options } from '../libc/index.js';
 import type { Mapping } from '../memory/index.js';
-import { deviceNamed, modeOf } from './modes.js';
+import { modeOfDriver } from '../tree/index.js';
+import { deviceNamed } from './describe.js';
 import type { SharedBus } from './shared-bus.js';
 import type { Hold, OpenDax } from './types.js';
 
@@ -31,7 +32,7 @@ export class RawDevice implements OpenDax {
     const holder = shared.hold(name, 'mmap', false, (bus) => {
       const device = deviceNamed(bus, name);
       if (device.driver === 'device_dax') return;
-      const state = device.driver === null ? 'disabled' : `in ${modeOf(device)} mode`;
+      const state = device.driver === null ? 'disabled' : `in ${modeOfDriver(device.driver)} mode`;
       fail(
         'ENXIO',
         `${name} is ${state}, raw access needs devdax mode: udax reconfigure-device -m devdax ${name}`,

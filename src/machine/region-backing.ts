@@ -1,10 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, DaxError, fail, fallocate, hasCode } from '../libc/index.js';
+import { asDaxError, DaxError, fail, fallocate, hasCode, sizeText } from '../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../memory/index.js';
 import { requireDevdaxMode } from './kernel/raw-access.js';
 import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
-import { sizeText } from './sizes.js';
 
 /** What machine.json says of a region's memory. */
 export interface BackingRecord {

@@ -1,12 +1,11 @@
 import path from 'node:path';
 import type { Bus } from '../dax/index.js';
-import { fail } from '../libc/index.js';
+import { fail, parseSize, sizeText } from '../libc/index.js';
 import { PAGE_SIZE, PMD_SIZE, PUD_SIZE } from '../mm/index.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
 import { highestHostNode, placeRegion } from './placement.js';
 import { makeOwnBacking, memoryIdentity, type RegionBacking, takeUserBacking } from './region-backing.js';
 import type { SharedBus } from './shared-bus.js';
-import { parseSize, sizeText } from './sizes.js';
 import type { CreateRegionOptions } from './types.js';
 import { placeIn, refuseMemoryInUse } from './use-lock.js';
 

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 
 const dist = new URL('../../dist/', import.meta.url);
 const { openMachine } = await import(new URL('machine/index.js', dist));
-const { sysfs } = await import(new URL('sysfs/index.js', dist));
+const { sysfs } = await import(new URL('tree/index.js', dist));
 const { SysfsFileSystem } = await import(new URL('mounts/sysfs/file-system.js', dist));
 const { fail } = await import(new URL('libc/index.js', dist));
 

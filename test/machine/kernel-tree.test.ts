@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ImageDevice } from '../../src/machine/image.js';
 import { type KernelMachine, openDevice, openMachine } from '../../src/machine/index.js';
-import { daxctlListOf } from '../../src/sysfs/index.js';
+import { daxctlListOf } from '../../src/tree/index.js';
 import { codeOf, errorOf, MiB, temporaryDirectory } from './support.js';
 
 /**

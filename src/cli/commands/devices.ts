@@ -5,7 +5,7 @@ import {
   KernelMachine,
   type Machine,
 } from '../../machine/index.js';
-import { daxctlList, daxctlListOf, type ListOptions } from '../../sysfs/index.js';
+import { daxctlList, daxctlListOf, type ListOptions } from '../../tree/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';

@@ -11,7 +11,6 @@
  */
 export { type BorrowedMode, KernelMachine } from './machine.js';
 export { kernelDeviceOf, requireDevdaxMode } from './raw-access.js';
-export { SysfsFiles } from './sysfs-files.js';
 export type {
   HolderSurvey,
   KernelDeviceInfo,

@@ -1,8 +1,16 @@
 import fs from 'node:fs';
 import { fail } from '../../libc/index.js';
 import { deviceNumbers } from '../../memory/index.js';
-import { type DevicePlace, describeDevice, deviceAt, driverOf, modeOfDriver } from './discovery.js';
-import { SysfsFiles } from './sysfs-files.js';
+import {
+  type DevicePlace,
+  deviceAt,
+  driverOf,
+  linkName,
+  modeOfDriver,
+  realPathOf,
+  SysfsFiles,
+} from '../../tree/index.js';
+import { describeDevice } from './describe.js';
 import type { KernelDeviceInfo } from './types.js';
 
 /** What opening a dax device needs before anybody tries: the driver that maps memory. */
@@ -16,8 +24,8 @@ export function deviceOfNode(sysfs: SysfsFiles, node: string): DevicePlace | nul
   if (!stat?.isCharacterDevice()) return null;
   const { major, minor } = deviceNumbers(stat.rdev);
   const link = `dev/char/${major}:${minor}`;
-  if (!sysfs.exists(link) || sysfs.linkName(`${link}/subsystem`) !== 'dax') return null;
-  const name = sysfs.realpath(link).split('/').pop()!;
+  if (linkName(sysfs, `${link}/subsystem`) !== 'dax') return null;
+  const name = realPathOf(sysfs, link)?.split('/').pop() ?? '';
   return sysfs.exists(`bus/dax/devices/${name}`) ? deviceAt(sysfs, name) : null;
 }
 
