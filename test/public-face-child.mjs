@@ -39,7 +39,7 @@ udax.mkfs(machine.device('dax0.0'));
 const volume = udax.mountFamfs(machine.device('dax0.0'));
 const file = volume.create('/f', { size: 8192 });
 udax.createQueue(volume, '/q', { nbuckets: 4, bucketSize: 64 });
-const kernel = udax.openMachine(`kernel:${fs.mkdtempSync(path.resolve('sys-'))}`, { stateDirectory: root });
+const kernel = udax.openKernel(`kernel:${fs.mkdtempSync(path.resolve('sys-'))}`, { stateDirectory: root });
 const view = file.map();
 const owners = {
   Machine: machine,

@@ -184,4 +184,5 @@ export interface DaxMachine {
   holders(device?: string): HolderInfo[];
   systemUuid(): string;
   close(): void;
+  [Symbol.dispose](): void;
 }

@@ -8,11 +8,20 @@ import {
   numberOf,
   type ReadableTree,
   rangesOf,
+  SysfsFiles,
   textOf,
 } from '../../tree/index.js';
+import { deviceOfNode } from '../devdax-mode.js';
 import type { KernelDeviceInfo, KernelRegionInfo, RegionProvider } from './types.js';
 
 /** What callers are told of the devices and regions of the kernel's bus: plain objects, read anew. */
+
+/** What sysfs says of the device behind a node (`/dev/dax0.0`); null for what is no dax device of the running kernel. */
+export function kernelDeviceOf(node: string): KernelDeviceInfo | null {
+  const sysfs = new SysfsFiles('/sys');
+  const place = deviceOfNode(sysfs, node);
+  return place === null ? null : describeDevice(sysfs, place);
+}
 
 export function describeDevice(tree: ReadableTree, place: DevicePlace): KernelDeviceInfo {
   const number = (name: string) => numberOf(tree, `${place.directory}/${name}`);

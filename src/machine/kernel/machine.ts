@@ -62,7 +62,7 @@ export class KernelMachine implements DaxMachine {
   #uuid: string | undefined;
 
   /**
-   * Use {@link openMachine}('kernel:').
+   * Use {@link openKernel}.
    * @param root `kernel:`, or `kernel:/some/tree` for another tree than /sys
    * @param stateDirectory of this host: its uuid, locks, what is kept per file system. Made by whoever first writes there.
    */
