@@ -24,35 +24,20 @@
 
 export * as carving from './carving.js';
 export {
-  attempt,
   type DaxTree,
-  isThere,
   linkName,
-  namesIn,
   numberOf,
   type ReadableTree,
   realPathOf,
-  refusalOf,
   textOf,
 } from './dax-tree.js';
-export { type ParsedArguments, parseArguments, parseSize } from './daxctl/arguments.js';
-export type { Selection } from './daxctl/discover.js';
 export {
   type DaxctlHost,
   type DaxctlHostOptions,
-  type DaxctlLook,
   type DaxctlVersion,
   daxctlHost,
 } from './daxctl/host.js';
-export {
-  formatJson,
-  formatResults,
-  humanAddress,
-  humanSize,
-  type JsonObject,
-  type JsonValue,
-} from './daxctl/json.js';
-export { type ListOptions, listText } from './daxctl/list.js';
+export type { ListOptions } from './daxctl/list.js';
 export { runDaxctl } from './daxctl/run.js';
 export type { VerbResult } from './daxctl/verbs.js';
 export {
@@ -69,9 +54,9 @@ export { daxctl, daxctlList, daxctlListOf, sysfs } from './face.js';
 export { SysfsFiles } from './files.js';
 export { blocksOf, type MemoryBlockPlace } from './memory-blocks.js';
 export { type AccessMode, type Caller, ROOT } from './model/access.js';
-export { ModelTree, type ModelTreeOptions, type NodeInfo, type TreeEntry } from './model/model-tree.js';
-export { type RegionPlace, udaxPlace } from './model/place.js';
+export { ModelTree, type ModelTreeOptions, type NodeInfo } from './model/model-tree.js';
+export type { RegionPlace } from './model/place.js';
 export { accessTo, type BusAccess, Sysfs, type SysfsOptions } from './model/sysfs.js';
-export { parseSyntheticUevent, type SyntheticUevent, ueventLines } from './model/uevents.js';
+export { ueventLines } from './model/uevents.js';
 export { explainRefusal } from './permissions.js';
 export * as verbs from './verbs.js';

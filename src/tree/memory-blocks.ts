@@ -73,8 +73,9 @@ export function takeOffline(tree: DaxTree, blocks: readonly MemoryBlockPlace[]):
 
 /** Gives each block the state it had: the kernel may have brought memory online by itself, or for another zone. */
 export function blocksAsBefore(tree: DaxTree, place: DevicePlace, before: readonly MemoryBlockPlace[]): void {
+  const byId = new Map(before.map((block) => [block.id, block]));
   for (const now of blocksOf(tree, place)) {
-    const was = before.find(({ id }) => id === now.id);
+    const was = byId.get(now.id);
     if (was === undefined || (was.online === now.online && was.movable === now.movable)) continue;
     if (now.online) setBlockState(tree, now.id, 'offline');
     if (was.online) setBlockState(tree, now.id, onlineState(was.movable));

@@ -1,5 +1,12 @@
 /** `bus/dax/`: devices, drivers, probing. And `module/`, because drivers link to it. */
-import { type Bus, busStores, type DaxDriver, driverStores, type Module } from '../../../dax/index.js';
+import {
+  type Bus,
+  busStores,
+  type DaxDriver,
+  type DevDax,
+  driverStores,
+  type Module,
+} from '../../../dax/index.js';
 import {
   type AttributeRow,
   attributes,
@@ -7,6 +14,7 @@ import {
   directory,
   type Entries,
   emptyDirectory,
+  largeDirectory,
   link,
 } from '../node.js';
 import { BUS_PATH, devicePath, driverPath, type RegionPlace } from '../place.js';
@@ -70,8 +78,13 @@ export function busDirectory(bus: Bus, place: RegionPlace): DirectoryNode {
 
 function devicesDirectory(bus: Bus, place: RegionPlace): DirectoryNode {
   const here = `${BUS_PATH}/devices`;
-  return directory(() =>
-    bus.devices().map((device) => [device.name, link(relativeTarget(here, devicePath(place, device)))]),
+  const linkTo = (device: DevDax) => link(relativeTarget(here, devicePath(place, device)));
+  return largeDirectory(
+    () => bus.devices().map((device) => [device.name, linkTo(device)]),
+    (name) => {
+      const device = bus.device(name);
+      return device && linkTo(device);
+    },
   );
 }
 

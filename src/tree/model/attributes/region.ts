@@ -1,6 +1,13 @@
 /** The provider's directory of a region: `dax_region/` and the devices beside it. */
 import { type Bus, type Region, regionStores } from '../../../dax/index.js';
-import { type AttributeRow, attributes, type DirectoryNode, directory, type Entries } from '../node.js';
+import {
+  type AttributeRow,
+  attributes,
+  type DirectoryNode,
+  directory,
+  type Entries,
+  largeDirectory,
+} from '../node.js';
 import type { RegionPlace } from '../place.js';
 import { deviceDirectory } from './device.js';
 
@@ -25,9 +32,15 @@ const REGION_ATTRIBUTES: readonly AttributeRow<Region>[] = [
 ];
 
 export function providerDirectory(bus: Bus, region: Region, place: RegionPlace): DirectoryNode {
-  return directory(() => {
-    const entries: Entries = [['dax_region', directory(() => attributes(REGION_ATTRIBUTES, region))]];
-    for (const device of region.devices) entries.push([device.name, deviceDirectory(bus, device, place)]);
-    return entries;
-  });
+  const own = directory(() => attributes(REGION_ATTRIBUTES, region));
+  return largeDirectory(
+    () => [
+      ['dax_region', own],
+      ...region.devices.map((device): Entries[number] => [device.name, deviceDirectory(bus, device, place)]),
+    ],
+    (name) => {
+      const device = region.devices.find((candidate) => candidate.name === name);
+      return device ? deviceDirectory(bus, device, place) : name === 'dax_region' ? own : undefined;
+    },
+  );
 }
