@@ -4,9 +4,9 @@
 const ranks = [
   ['cli'],
   ['inspector', 'mounts', 'lab'],
-  ['sysfs'],
   ['machine'],
   ['famfs'],
+  ['tree'],
   ['fsdax'],
   ['dax'],
   ['mm'],
@@ -29,9 +29,27 @@ const downwards = ranks.flatMap((folders, rank) =>
   }),
 );
 
+/** Inside a folder too: `part` (a pattern below src/) knows nothing of `of`. */
+const apart = (name, part, of) => ({
+  name,
+  severity: 'error',
+  from: { path: `^src/${part}` },
+  to: { path: `^src/${of}` },
+});
+
 module.exports = {
   forbidden: [
     ...downwards,
+    // tree/: model and files below the verbs, which know the interface alone; daxctl shares primitives, not policy.
+    apart('the-model-knows-the-interface', 'tree/model/', 'tree/(?!model/|dax-tree)'),
+    apart('one-reader-and-verbs-over-the-interface', 'tree/(?!face|index)[^/]*[.]ts$', 'tree/(model/|files)'),
+    apart('the-verbs-have-no-dialect', 'tree/(?!daxctl/|face|index)', 'tree/daxctl/'),
+    apart('daxctl-has-its-own-policy', 'tree/daxctl/', 'tree/(verbs|carving|undo)'),
+    // machine/: what all share, emulated, image, kernel; open and index compose them.
+    apart('shared-by-all-machines', 'machine/(?!open|index)[^/]*[.]ts$', 'machine/(emulated|image|kernel)/'),
+    apart('emulated-by-itself', 'machine/emulated/', 'machine/(image/|kernel/|open|index)'),
+    apart('image-over-emulated', 'machine/image/', 'machine/(kernel/|open|index)'),
+    apart('kernel-over-image', 'machine/kernel/', 'machine/(emulated/|open|index)'),
     { name: 'no-cycles', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
     {
       name: 'system-calls-only-in-libc',

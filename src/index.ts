@@ -127,14 +127,16 @@ export {
   type MemoryNodeHandle,
   type NodeBuffer,
   type OpenDax,
+  type OpenKernelOptions,
   openDevice,
+  openKernel,
   openMachine,
   type PoisonRange,
   parseSize,
   type RegionInfo,
   type RegionSummary,
 } from './machine/index.js';
-export { daxctl, daxctlList, daxctlListOf, Sysfs, sysfs } from './sysfs/index.js';
+export { daxctl, daxctlList, daxctlListOf, Sysfs, sysfs } from './tree/index.js';
 
 /** A device of a machine, or the path of a device node or an image file. */
 export type DeviceLike = MachineDevice | string;

@@ -10,12 +10,12 @@ import {
 } from '../famfs/index.js';
 import { asDaxError, fail, hasCode, type LockPatience } from '../libc/index.js';
 import {
-  type DaxMachine,
   isDeviceName,
   type KernelMachine,
   type Machine,
   type MachineDevice,
   openDevice,
+  openKernel,
   openMachine,
 } from '../machine/index.js';
 import type { Context } from './context.js';
@@ -50,14 +50,17 @@ export function withExistingMachine<T>(context: Context, use: (machine: Machine)
   return withMachine(context, use);
 }
 
+/** What most commands about devices work on. */
+export type EitherMachine = Machine | KernelMachine;
+
 /** Runs `use` with the kernel's bus or the machine that is there, whichever the command line is about. @throws ENODEV */
-export function withEither<T>(context: Context, use: (machine: DaxMachine) => T): T {
+export function withEither<T>(context: Context, use: (machine: EitherMachine) => T): T {
   return context.kernel ? withKernel(context, use) : withExistingMachine(context, use);
 }
 
 /** Runs `use` with the kernel's bus. */
 export function withKernel<T>(context: Context, use: (machine: KernelMachine) => T): T {
-  const machine = openMachine(context.kernel ?? 'kernel:', { stateDirectory: context.root });
+  const machine = openKernel(context.kernel ?? 'kernel:', { stateDirectory: context.root });
   try {
     return use(machine);
   } finally {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { isDeviceName, type KernelMachine, openMachine } from '../machine/index.js';
+import { isDeviceName, type KernelMachine, openKernel } from '../machine/index.js';
 import { isDaemon, passOnReadiness, sayFailed } from '../mounts/serving.js';
 import type { Invocation } from './catalog/spec.js';
 import type { Context } from './context.js';
@@ -56,7 +56,7 @@ function realDevices(context: Context, { spec, args, options }: Invocation): str
 
 async function withModes(context: Context, names: readonly string[]): Promise<void> {
   const signals = new ForwardedSignals();
-  const machine = openMachine(context.kernel ?? 'kernel:', { stateDirectory: context.root });
+  const machine = openKernel(context.kernel ?? 'kernel:', { stateDirectory: context.root });
   try {
     const taken = takeModes(context, machine, names);
     try {

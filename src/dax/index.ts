@@ -16,7 +16,6 @@ export * from './bus/bus.js';
 export type { MemoryFailureResult } from './bus/memory-failure.js';
 export type { Module } from './bus/modules.js';
 export type { BusOptions } from './bus/options.js';
-export { reconfigure } from './bus/reconfigure.js';
 export type { BusState, DeviceState, RegionState } from './bus/state.js';
 export { busStores, deviceStores, driverStores, regionStores, type StoreBus } from './bus/stores.js';
 export type { Uevent } from './bus/uevents.js';

@@ -12,7 +12,7 @@ import {
   whenCollected,
 } from '../libc/index.js';
 import { commandOf, startTimeOf } from './processes.js';
-import type { HolderInfo } from './types.js';
+import type { HolderInfo, HoldOptions } from './types.js';
 import {
   conflictHolders,
   conflictText,
@@ -329,6 +329,11 @@ function parse(text: string): HolderRecord {
       exclusive: true,
     };
   }
+}
+
+/** mkfs and its like want the device alone; everything else shares it. */
+export function isExclusivePurpose(purpose: string, options: HoldOptions | undefined): boolean {
+  return options?.exclusive ?? purpose === 'mkfs';
 }
 
 /** `pid 4711 (node server.js, mount)` for messages. */

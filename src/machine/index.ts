@@ -1,13 +1,14 @@
 /**
  * machine/: one host's regions, devices and drivers: on disk, locked, shared by processes.
  *
- * Purpose: a bus model (dax/) that survives its processes and is the same in all of them; devices by name, node or image
- * file for the layers that put file systems on them; who has what open.
+ * emulated/: a bus model (dax/) that survives its processes and is the same in all of them, in a state directory. image/: a device
+ * node or image file as a device. kernel/: the running kernel's bus, which keeps its own state. Beside them what they share: how they
+ * are opened (open), what they look like (types, roots), who has what open (holders, use-lock, lock, processes).
+ * `Machine` and `KernelMachine` are both a `DaxMachine`; both change a bus by the verbs of tree/ (decision 20).
  *
  * State directory (decision 6): machine.json is the truth, written by rename: whoever has read it can tell by its descriptor whether
  * it was replaced, and reads it again, without a lock; machine.lock excludes changes; holders/ names who has what
- * open; regions/ memory of its own, named relatively (own-memory.ts); volumes/ per-file-system state of this host. kernel/ is the same face over the running
- * kernel's bus, which keeps its own state.
+ * open; regions/ memory of its own, named relatively (own-memory.ts); volumes/ per-file-system state of this host.
  *
  * Invariants: I12 a failed or killed change leaves machine.json, backings and modes as they were; a device that another process
  * holds never changes under it; memory that was marked and that no region names is removed by the next change; nothing else ever is.
@@ -17,6 +18,9 @@
  * Failure: EBUSY (naming holders), EACCES/EROFS (state directory), EIO (machine.json damaged), EOPNOTSUPP (newer schema),
  * ESTALE (state directory replaced), and the bus's own errnos (docs/kernel-dax.md).
  */
+export { parseSize, sizeText } from '../libc/index.js';
+export { SysfsFiles } from '../tree/index.js';
+export { Machine } from './emulated/machine.js';
 export {
   type BorrowedMode,
   type HolderSurvey,
@@ -26,10 +30,8 @@ export {
   type KernelStatus,
   kernelDeviceOf,
   type RegionProvider,
-  SysfsFiles,
 } from './kernel/index.js';
-export { Machine } from './machine.js';
-export { openDevice, openMachine } from './open.js';
+export { type OpenKernelOptions, openDevice, openKernel, openMachine } from './open.js';
 export {
   absoluteRoot,
   defaultRoot,
@@ -38,5 +40,4 @@ export {
   type KernelRoot,
   stateDirectoryOf,
 } from './roots.js';
-export { parseSize, sizeText } from './sizes.js';
 export * from './types.js';

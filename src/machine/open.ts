@@ -1,6 +1,7 @@
 import {
   callback,
   checkArguments,
+  fail,
   flag,
   type LockPatience,
   number,
@@ -9,9 +10,9 @@ import {
   text,
   options as wanted,
 } from '../libc/index.js';
-import { ImageDevice } from './image.js';
+import { Machine } from './emulated/machine.js';
+import { ImageDevice } from './image/image.js';
 import { KernelMachine } from './kernel/index.js';
-import { Machine } from './machine.js';
 import {
   absoluteRoot,
   defaultRoot,
@@ -23,7 +24,8 @@ import {
 import type { MachineDevice, OpenMachineOptions } from './types.js';
 
 const patience = { lockWaitMs: optional(number), onLockWait: optional(callback) };
-const machineOptions = wanted({ create: optional(flag), stateDirectory: optional(text), ...patience });
+const machineOptions = wanted({ create: optional(flag), ...patience });
+const kernelOptions = wanted({ stateDirectory: optional(text) });
 const deviceOptions = wanted({
   root: optional(text),
   writable: optional(flag),
@@ -33,32 +35,52 @@ const deviceOptions = wanted({
 
 /**
  * Opens the machine of a state directory; `{ create: true }` makes it (three modules loaded, no region) where there is none.
- * `kernel:` opens the dax bus of the running kernel (also where $UDAX_ROOT says so, as a KernelMachine). A directory
- * this user may only read gives a machine that lists and refuses changes.
- * @param options stateDirectory: of the kernel's bus, where uuid and locks of this host are kept
+ * A directory this user may only read gives a machine that lists and refuses changes.
+ * @param root default $UDAX_ROOT, else `${XDG_STATE_HOME:-~/.local/state}/udax`
  * @throws ENOENT no machine there; EACCES EROFS ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP
- *   written by a newer udax
+ *   written by a newer udax; EINVAL `kernel:`, which is no directory: openKernel()
  */
-export function openMachine(
-  root: KernelRoot,
-  options?: { stateDirectory?: string } & OpenMachineOptions,
-): KernelMachine;
-export function openMachine(root?: string, options?: OpenMachineOptions): Machine;
-export function openMachine(
-  root: string = defaultRoot(),
-  options: { stateDirectory?: string } & OpenMachineOptions = {},
-): Machine | KernelMachine {
+export function openMachine(root: string = defaultRoot(), options: OpenMachineOptions = {}): Machine {
   checkArguments('openMachine', [root, options], { root: text, options: machineOptions });
-  const { stateDirectory, ...others } = options;
-  if (isKernelRoot(root)) return new KernelMachine(root, stateDirectory ?? stateDirectoryOf(root));
-  return new Machine(absoluteRoot(root), others);
+  if (isKernelRoot(root))
+    fail('EINVAL', `${root} is the bus of a kernel and no state directory: openKernel() opens it`, {
+      path: root,
+    });
+  return new Machine(absoluteRoot(root), options);
+}
+
+export interface OpenKernelOptions {
+  /** Of this host: its uuid, locks, what is kept per file system. Default `${XDG_STATE_HOME:-~/.local/state}/udax`. */
+  stateDirectory?: string;
+}
+
+/**
+ * Opens the dax bus of the running kernel.
+ * @param root `kernel:`, or `kernel:/some/tree` for another sysfs tree than /sys; default $UDAX_ROOT where that is one
+ * @throws ENOENT there is no such tree; EINVAL a root that is no `kernel:`
+ */
+export function openKernel(
+  root: KernelRoot = defaultKernel(),
+  options: OpenKernelOptions = {},
+): KernelMachine {
+  checkArguments('openKernel', [root, options], { root: text, options: kernelOptions });
+  if (!isKernelRoot(root))
+    fail('EINVAL', `${String(root)} is no bus of a kernel: kernel:, or kernel:/some/tree`, {
+      path: String(root),
+    });
+  return new KernelMachine(root, options.stateDirectory ?? stateDirectoryOf(root));
+}
+
+function defaultKernel(): KernelRoot {
+  const root = defaultRoot();
+  return isKernelRoot(root) ? root : 'kernel:';
 }
 
 /**
  * A DEVICE as the command line means it: a name (`dax0.0`) on the machine at `root`, a device node or an image file.
  * File and node get a private machine in memory, with one static region in famfs mode; an image that is shorter than
  * its superblock says reads zeroes beyond its end. On the kernel's bus (`kernel:`) a name is the node `/dev/dax0.0`.
- * @param options writable: false opens files for reading only; default as this user may. stateDirectory: as openMachine()
+ * @param options writable: false opens files for reading only; default as this user may. stateDirectory: as openKernel()
  * @throws ENODEV, ENOENT, EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
  */
 export function openDevice(
@@ -78,7 +100,7 @@ export function openDevice(
 
 /** @throws ENODEV there is no such device on the kernel's bus */
 function nodeOf(name: string, root: KernelRoot, stateDirectory: string): { sysfs: string; node: string } {
-  const machine = openMachine(root, { stateDirectory });
+  const machine = openKernel(root, { stateDirectory });
   try {
     return { sysfs: machine.sysfs.root, node: machine.deviceInfo(name).node };
   } finally {

@@ -2,14 +2,14 @@ import type { DaxDevice } from '../dax/index.js';
 import type { LockPatience } from '../libc/index.js';
 import type { BackingKind } from '../memory/index.js';
 import type { NodeStats } from '../mm/index.js';
+import type { DeviceMode } from '../tree/index.js';
 
 export interface OpenMachineOptions extends LockPatience {
   /** Makes the machine when there is none at the root. Default: ENOENT then. */
   create?: boolean;
 }
 
-/** The three modes daxctl knows: driver device_dax, fsdev_dax, kmem. */
-export type DeviceMode = 'devdax' | 'famfs' | 'system-ram';
+export type { DeviceMode };
 
 export interface CreateRegionOptions {
   /** Bytes, or text like `512MiB`. A multiple of max(align, 2 MiB), as every range on the bus. */
@@ -184,4 +184,5 @@ export interface DaxMachine {
   holders(device?: string): HolderInfo[];
   systemUuid(): string;
   close(): void;
+  [Symbol.dispose](): void;
 }

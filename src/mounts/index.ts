@@ -1,5 +1,5 @@
 /**
- * mounts/: FUSE file systems over what the layers below have: a famfs volume (famfs/), a machine's attribute tree (sysfs/), and
+ * mounts/: FUSE file systems over what the layers below have: a famfs volume (famfs/), a machine's attribute tree (tree/), and
  * the daemons that serve them in the background (daemon/).
  *
  * A mount has two halves. The worker of its session opens device or machine for itself and answers every request there, one after

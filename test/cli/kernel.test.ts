@@ -51,7 +51,7 @@ describe.skipIf(devicesHere > 0)(`--kernel on a host without dax devices${skippe
     ]) {
       const { status, stdout, stderr } = udax(root, '--kernel', ...words);
       expect([words[0], status, stdout]).toEqual([words[0], 1, '']);
-      expect(stderr).toMatch(/dax0\.0: no such device on the kernel's dax bus.*\(ENODEV\)/);
+      expect(stderr).toMatch(/dax0\.0: no such device on the dax bus.*\(ENODEV\)/);
     }
   });
 

@@ -6,9 +6,9 @@ import {
   checkInvariants,
   checkUnchanged,
   type OpenFile,
-  reconfigure,
   type Vma,
 } from '../../src/dax/index.js';
+import { moveTo } from '../tree/support.js';
 import { bareBus, MiB, START } from './support.js';
 
 /** What a run has besides the bus: files, mappings, holders. */
@@ -68,7 +68,7 @@ const command = fc.oneof(
     .map(([to, device]) => record(`unbind ${to} ${device}`, ({ bus }) => bus.unbind(to, device))),
   fc
     .tuple(driver, name)
-    .map(([to, device]) => record(`reconfigure ${device} ${to}`, ({ bus }) => reconfigure(bus, device, to))),
+    .map(([to, device]) => record(`reconfigure ${device} ${to}`, ({ bus }) => moveTo(bus, device, to))),
   name.map((device) => record(`probe ${device}`, ({ bus }) => bus.probe(device))),
   name.map((device) => record(`open ${device}`, (world) => void world.files.push(world.bus.open(device)))),
   fc

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Bus,
-  checkInvariants,
-  checkUnchanged,
-  holdWhile,
-  QUIRKS,
-  reconfigure,
-} from '../../src/dax/index.js';
+import { type Bus, checkInvariants, checkUnchanged, holdWhile, QUIRKS } from '../../src/dax/index.js';
+import { moveTo } from '../tree/support.js';
 import { bareBus, dynamicRegion, MiB, outcome, START, staticRegion, twoRangeFsdev } from './support.js';
 
 const ops = { notifyFailure: () => undefined };
@@ -69,7 +63,7 @@ const runs: Record<string, (bus: Bus) => string[] | undefined> = {
     staticRegion(bus);
     bus.insmod('device_dax');
     const before = bus.snapshot();
-    expect(outcome(() => reconfigure(bus, 'dax0.0', 'kmem'))).toBe('EINVAL');
+    expect(outcome(() => moveTo(bus, 'dax0.0', 'kmem'))).toBe('EINVAL');
     return checkUnchanged(before, bus, 'reconfigure');
   },
   'no-clear-on-unbind': (bus) => {

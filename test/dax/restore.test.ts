@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Bus, checkInvariants, reconfigure } from '../../src/dax/index.js';
+import { Bus, checkInvariants } from '../../src/dax/index.js';
 import { bareBus, dynamicRegion, MiB, outcome, START, staticRegion } from './support.js';
 
 function lived(): Bus {
@@ -89,44 +89,5 @@ describe('restore', () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(/dax0\.0: device_dax cannot be bound again/);
     expect(copy.device('dax0.0')?.driver).toBeNull();
-  });
-});
-
-describe('reconfigure', () => {
-  it('moves a device from driver to driver', () => {
-    const bus = bareBus({ memoryBlockBytes: 4 * MiB, autoOnline: 'offline' });
-    staticRegion(bus);
-    for (const driver of ['fsdev_dax', 'kmem', 'device_dax', 'fsdev_dax']) {
-      reconfigure(bus, 'dax0.0', driver);
-      expect(bus.device('dax0.0')?.driver).toBe(driver);
-    }
-    expect(bus.driver('kmem')?.ids).toEqual([]);
-  });
-
-  it('that fails leaves driver and ids as they were (I12)', () => {
-    const bus = bareBus({ memoryBlockBytes: 128 * MiB });
-    staticRegion(bus, 8 * MiB);
-    const before = bus.snapshot();
-    expect(outcome(() => reconfigure(bus, 'dax0.0', 'kmem'))).toBe('EINVAL');
-    expect(bus.snapshot()).toEqual(before);
-  });
-
-  it('that fails leaves memory that was offline offline', () => {
-    const bus = bareBus({ memoryBlockBytes: 4 * MiB });
-    staticRegion(bus);
-    reconfigure(bus, 'dax0.0', 'kmem');
-    for (const { id } of bus.memoryBlocks.list) bus.memoryBlocks.setState(id, 'offline');
-    const before = bus.snapshot();
-    bus.platform.failProbeAtStep = 2;
-    expect(outcome(() => reconfigure(bus, 'dax0.0', 'fsdev_dax'))).toBe('ENOMEM');
-    expect(bus.snapshot()).toEqual(before);
-  });
-
-  it('refuses to strand memory', () => {
-    const bus = bareBus({ memoryBlockBytes: 4 * MiB });
-    staticRegion(bus);
-    reconfigure(bus, 'dax0.0', 'kmem');
-    expect(outcome(() => reconfigure(bus, 'dax0.0', 'fsdev_dax'))).toBe('EBUSY');
-    expect(bus.device('dax0.0')?.driver).toBe('kmem');
   });
 });

@@ -222,7 +222,7 @@ describe.skipIf(noVms)(`the dax bus of a real kernel: an NVDIMM${because}`, () =
     const asNobody = () => vm.callWithin<Refusals>(SLOW_MS, 'kernel', 'asNobody', '/dev/dax0.0');
     const { opened, changed, unseen, resource, size } = await asNobody();
     expect(opened).toMatch(/\/dev\/dax0\.0 is 0600 root:root.*run as root or add a udev rule.*EACCES/);
-    expect(changed).toMatch(/drivers\/device_dax\/remove_id is 0200 root:root.*EACCES/);
+    expect(changed).toMatch(/drivers\/device_dax\/unbind is 0200 root:root.*EACCES/);
     expect({ seesOthers: unseen === 0, resource, size }).toEqual({
       seesOthers: false,
       resource: null,

@@ -1,16 +1,10 @@
-import {
-  type DaxMachine,
-  type DeviceInfo,
-  type DeviceMode,
-  KernelMachine,
-  type Machine,
-} from '../../machine/index.js';
-import { daxctlList, daxctlListOf, type ListOptions } from '../../sysfs/index.js';
+import { type DaxMachine, type DeviceInfo, type DeviceMode, KernelMachine } from '../../machine/index.js';
+import { daxctlList, daxctlListOf, type ListOptions } from '../../tree/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
-import { withEither, withKernel, withMachineIfAny } from '../opening.js';
+import { type EitherMachine, withEither, withKernel, withMachineIfAny } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
 
 interface ListFlags {
@@ -33,14 +27,14 @@ export function list(context: Context, _args: string[], { dev, ...flags }: ListF
   if (text !== '') context.output.print(text.trimEnd());
 }
 
-function listed(machine: DaxMachine, options: ListOptions): string {
+function listed(machine: EitherMachine, options: ListOptions): string {
   return machine instanceof KernelMachine
     ? daxctlListOf(machine.sysfs, options)
-    : daxctlList(machine as Machine, options);
+    : daxctlList(machine, options);
 }
 
 /** What a verb did to one device: a sentence for people, or daxctl's JSON of the device. */
-function tell(context: Context, machine: DaxMachine, device: DeviceInfo, done: string): void {
+function tell(context: Context, machine: EitherMachine, device: DeviceInfo, done: string): void {
   const mode = device.state === 'disabled' ? '' : `, ${device.mode} mode (${device.driver})`;
   const daxctl = listed(machine, { device: device.name, devices: true, idle: true });
   context.show(JSON.parse(daxctl), () => `${device.name} ${done}: ${humanSize(device.size)}${mode}`);

@@ -18,11 +18,10 @@ import { LogMemory } from './log-memory.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
 import type { FamfsDevice, MountOptions } from './types.js';
+import { watching } from './watching.js';
 
 /** Whether the file system is still the one that was mounted is asked again when the answer is older than this, ms. */
 const LOOK_MS = 2;
-/** How often it is asked when nobody calls: views of a file system that is no more must end. */
-const WATCH_MS = 50;
 
 /**
  * A famfs that this process has mounted: what all its volumes on one device share (the kernel's super
@@ -390,15 +389,4 @@ export class MountedFamfs implements HolderOperations {
     this.media.close();
     this.#hold.release();
   }
-}
-
-/** Weak: a mounted file system that was dropped is collected, and its clock stops. Keeps no process alive. */
-function watching(mounted: MountedFamfs): NodeJS.Timeout {
-  const weak = new WeakRef(mounted);
-  const timer = setInterval(() => {
-    const found = weak.deref();
-    if (found) found.look();
-    else clearInterval(timer);
-  }, WATCH_MS);
-  return timer.unref();
 }

@@ -4,7 +4,7 @@
  * Each scenario gets a machine of its own (machines.ts: exactly the tables of SCHEMA.md) with the
  * quirks of the recorded kernel, minus its crashes; each step is one row of the operation tables
  * (operations/) and is compared by the rules of the schema (compare.ts). Attributes are read through
- * sysfs/, daxctl runs on our own verbs, signals are answers of the model.
+ * tree/, daxctl runs on our own verbs, signals are answers of the model.
  *
  * Invariants: nothing outlives its scenario; no file is written; a step is passed, failed or skipped
  * for a listed reason (skip.ts), never dropped. A defect of the model (any error that is not a

@@ -3,7 +3,7 @@ import { Bus, type Region } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 import { type Backing, memfdBacking, PhysicalMemory } from '../../memory/index.js';
 import type { Resource } from '../../mm/index.js';
-import type { RegionPlace } from '../../sysfs/index.js';
+import type { RegionPlace } from '../../tree/index.js';
 import {
   type ClaimShape,
   type MachineShape,

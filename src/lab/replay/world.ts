@@ -1,6 +1,6 @@
 /** Everything a scenario acts on: the platform, its attribute tree, the processes. */
 import { DaxError } from '../../libc/index.js';
-import { accessTo, type Caller, Sysfs } from '../../sysfs/index.js';
+import { accessTo, type Caller, Sysfs } from '../../tree/index.js';
 import { machineShape } from './machines.js';
 import { maskNd } from './paths.js';
 import { Platform } from './platform.js';

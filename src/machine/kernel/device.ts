@@ -1,6 +1,6 @@
 import type { DaxDevice } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
-import { ImageDevice } from '../image.js';
+import { ImageDevice } from '../image/image.js';
 import type { Hold, HoldOptions, MachineDevice } from '../types.js';
 
 export interface NodeOptions {

@@ -11,29 +11,30 @@ import {
   makeDirectories,
   optional,
   options,
+  parseSize,
   size,
   text,
 } from '../../libc/index.js';
-import { describeHolders } from '../holders.js';
-import { MachineLock } from '../lock.js';
-import { parseSize } from '../sizes.js';
-import type { DaxMachine, DeviceMode, HolderInfo, OpenDax } from '../types.js';
-import { createDevice, destroyDevice } from './carving.js';
-import { KernelDevice } from './device.js';
 import {
+  carving,
   type DevicePlace,
-  describeDevice,
   deviceAt,
   driverOf,
+  driverOfMode,
   findDevices,
-  findRegions,
+  loadedDrivers,
   modeOfDriver,
-} from './discovery.js';
-import { driverOfMode, loadedDrivers } from './drivers.js';
+  SysfsFiles,
+  textOf,
+  verbs,
+} from '../../tree/index.js';
+import { describeHolders } from '../holders.js';
+import { MachineLock } from '../lock.js';
+import type { DaxMachine, DeviceMode, HolderInfo, OpenDax } from '../types.js';
+import { describeDevice, findRegions } from './describe.js';
+import { KernelDevice } from './device.js';
 import { surveyHolders } from './holders.js';
-import * as modes from './modes.js';
 import { KernelRawDevice } from './raw-device.js';
-import { SysfsFiles } from './sysfs-files.js';
 import type { HolderSurvey, KernelDeviceInfo, KernelRegionInfo, KernelStatus } from './types.js';
 
 /** A mode that was changed for a while. */
@@ -61,7 +62,7 @@ export class KernelMachine implements DaxMachine {
   #uuid: string | undefined;
 
   /**
-   * Use {@link openMachine}('kernel:').
+   * Use {@link openKernel}.
    * @param root `kernel:`, or `kernel:/some/tree` for another tree than /sys
    * @param stateDirectory of this host: its uuid, locks, what is kept per file system. Made by whoever first writes there.
    */
@@ -86,7 +87,7 @@ export class KernelMachine implements DaxMachine {
   region(id: number): KernelRegionInfo {
     return (
       this.regions().find((region) => region.id === id) ??
-      fail('ENODEV', `region ${id}: no such region on the kernel's dax bus (see "udax --kernel list -R")`)
+      fail('ENODEV', `region ${id}: no such region on the dax bus`)
     );
   }
 
@@ -123,7 +124,7 @@ export class KernelMachine implements DaxMachine {
     const places = device === undefined ? findDevices(this.sysfs) : [deviceAt(this.sysfs, device)];
     if (!this.sysfs.isLive) return { holders: [], unseen: 0 };
     return surveyHolders(
-      places.map(({ name, directory }) => ({ name, rdev: rdevOf(this.sysfs.text(`${directory}/dev`)) })),
+      places.map(({ name, directory }) => ({ name, rdev: rdevOf(textOf(this.sysfs, `${directory}/dev`)) })),
     );
   }
 
@@ -139,14 +140,15 @@ export class KernelMachine implements DaxMachine {
   ): KernelDeviceInfo {
     const size = options.size === undefined ? undefined : parseSize(options.size, 'device size');
     const align = options.align === undefined ? undefined : parseSize(options.align, 'align');
-    return this.#locked(() => describeDevice(this.sysfs, createDevice(this.sysfs, region, { size, align })));
+    return this.#locked(() =>
+      describeDevice(this.sysfs, carving.createDevice(this.sysfs, region, { size, align })),
+    );
   }
 
   /** Instance 0 stays, at size 0. @throws ENODEV, EBUSY enabled (disable it first, or force) or in use */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     this.#locked(() => {
-      const place = this.#unused(name);
-      destroyDevice(this.sysfs, place, options.force ?? false);
+      carving.destroyDevice(this.sysfs, this.#unused(name), { force: options.force ?? false });
     });
   }
 
@@ -155,7 +157,7 @@ export class KernelMachine implements DaxMachine {
     return this.#change(
       name,
       () => false,
-      (place) => modes.enable(this.sysfs, place),
+      (place) => verbs.enable(this.sysfs, place),
     );
   }
 
@@ -168,7 +170,7 @@ export class KernelMachine implements DaxMachine {
     return this.#change(
       name,
       (driver) => driver !== null,
-      (place) => modes.disable(this.sysfs, place, options.force ?? false),
+      (place) => verbs.disable(this.sysfs, place, { force: options.force ?? false }),
     );
   }
 
@@ -187,20 +189,20 @@ export class KernelMachine implements DaxMachine {
     return this.#change(
       name,
       (driver) => driver !== null && driver !== driverOfMode[mode],
-      (place) => modes.reconfigure(this.sysfs, place, mode, { force, online }),
+      (place) => verbs.reconfigure(this.sysfs, place, mode, { force, online }),
     );
   }
 
   /** Returns how many memory blocks went online: all that were offline, or none. @throws ENODEV, EINVAL, EACCES */
   onlineMemory(name: string, options: { movable?: boolean } = {}): number {
     return this.#locked(() =>
-      modes.onlineMemory(this.sysfs, deviceAt(this.sysfs, name), options.movable ?? true),
+      verbs.onlineMemory(this.sysfs, deviceAt(this.sysfs, name), { movable: options.movable ?? true }),
     );
   }
 
   /** Returns how many memory blocks went offline: all that were online, or none. @throws ENODEV, EINVAL, EBUSY in use */
   offlineMemory(name: string): number {
-    return this.#locked(() => modes.offlineMemory(this.sysfs, deviceAt(this.sysfs, name)));
+    return this.#locked(() => verbs.offlineMemory(this.sysfs, deviceAt(this.sysfs, name)));
   }
 
   /**
@@ -209,7 +211,7 @@ export class KernelMachine implements DaxMachine {
    */
   borrowMode(name: string, mode: DeviceMode): BorrowedMode {
     const place = deviceAt(this.sysfs, name);
-    const state = modes.stateOf(this.sysfs, place);
+    const state = verbs.stateOf(this.sysfs, place);
     const driver = driverOfMode[mode];
     if (state.driver !== driver) this.reconfigure(name, mode, { force: true, online: false });
     let isBorrowed = state.driver !== driver;
@@ -219,7 +221,7 @@ export class KernelMachine implements DaxMachine {
         if (!isBorrowed) return;
         this.#locked(() => {
           if (driverOf(this.sysfs, deviceAt(this.sysfs, name)) === driver) {
-            modes.restore(this.sysfs, this.#unused(name), state);
+            verbs.restore(this.sysfs, this.#unused(name), state);
           }
         });
         isBorrowed = false;
@@ -264,74 +266,6 @@ export class KernelMachine implements DaxMachine {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  // What only an emulated machine does
-
-  /** @throws EOPNOTSUPP always */
-  createRegion(): never {
-    return fail(
-      'EOPNOTSUPP',
-      'regions of the kernel come from its firmware or from tools: ndctl create-namespace -m devdax, cxl create-region, memmap= (docs/hardware.md)',
-    );
-  }
-
-  /** @throws EOPNOTSUPP always */
-  destroyRegion(): never {
-    return fail(
-      'EOPNOTSUPP',
-      'regions of the kernel are taken away by who made them: ndctl destroy-namespace, cxl destroy-region (docs/hardware.md)',
-    );
-  }
-
-  /** @throws EOPNOTSUPP always */
-  memoryFailure(): never {
-    return fail(
-      'EOPNOTSUPP',
-      'udax injects no memory failure into a real device: the kernel does, by an address in /sys/devices/system/memory/hard_offline_page',
-    );
-  }
-
-  /** @throws EOPNOTSUPP always */
-  poisonList(): never {
-    return fail(
-      'EOPNOTSUPP',
-      'known bad memory of a real device is told by its provider: ndctl list -M for an NVDIMM, the cxl tool for CXL',
-    );
-  }
-
-  /** @throws EOPNOTSUPP always */
-  clearPoison(): never {
-    return fail(
-      'EOPNOTSUPP',
-      'bad memory of a real device is cleared by its provider: ndctl clear-errors for an NVDIMM, the cxl tool for CXL',
-    );
-  }
-
-  /** @throws EOPNOTSUPP always */
-  get bus(): never {
-    return fail(
-      'EOPNOTSUPP',
-      "the kernel's bus has no model in this process: its attributes are read and written through `sysfs`",
-    );
-  }
-
-  /** @throws EOPNOTSUPP always */
-  view(): never {
-    return this.bus;
-  }
-
-  /** @throws EOPNOTSUPP always */
-  change(): never {
-    return this.bus;
-  }
-
-  /** @throws EOPNOTSUPP always */
-  node(): never {
-    return fail(
-      'EOPNOTSUPP',
-      'online memory of a real node is allocated by the kernel: numactl --membind=N, mbind(2)',
-    );
   }
 
   #change(

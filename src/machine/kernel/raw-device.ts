@@ -1,10 +1,9 @@
-import { fail } from '../../libc/index.js';
+import { fail, sizeText } from '../../libc/index.js';
 import { type Backing, type Mapping, openBacking, PhysicalMemory } from '../../memory/index.js';
-import { sizeText } from '../sizes.js';
+import { explainRefusal } from '../../tree/index.js';
+import { requireDevdaxMode } from '../devdax-mode.js';
 import type { OpenDax } from '../types.js';
 import { conflictText, MemoryUse, placeIn } from '../use-lock.js';
-import { explainRefusal } from './permissions.js';
-import { requireDevdaxMode } from './raw-access.js';
 
 /** Where a private map of this handle has the memory: any address does. */
 const HPA = 2 ** 40;

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, makeCharacterNode } from '../../libc/index.js';
-import type { Sysfs } from '../../sysfs/index.js';
+import type { Sysfs } from '../../tree/index.js';
 
 /**
  * Keeps /dev/daxR.N of a private mount namespace equal to the devices of a machine. Tools look at such a node (lstat: it has to be

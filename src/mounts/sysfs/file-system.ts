@@ -17,7 +17,7 @@ import {
   timestampOf,
 } from '../../fuse/index.js';
 import { DaxError, fail } from '../../libc/index.js';
-import type { NodeInfo, Sysfs } from '../../sysfs/index.js';
+import type { NodeInfo, Sysfs } from '../../tree/index.js';
 import { opensForReading, opensForWriting, S_IFDIR, S_IFLNK, S_IFREG } from '../modes.js';
 import { DeviceNodes } from './device-nodes.js';
 

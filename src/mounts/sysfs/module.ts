@@ -1,7 +1,7 @@
 /** What the session's worker loads: opens the machine there and makes the file system over its tree. */
 import type { FuseFileSystem } from '../../fuse/index.js';
 import { openMachine } from '../../machine/index.js';
-import { sysfs } from '../../sysfs/index.js';
+import { sysfs } from '../../tree/index.js';
 import { SysfsFileSystem } from './file-system.js';
 import type { SysfsMountData } from './mount.js';
 

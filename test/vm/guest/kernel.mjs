@@ -1,9 +1,9 @@
 // The VM's own dax bus, through udax: methods of one KernelMachine that stays open, and raw mappings of its devices.
 import { spawnSync } from 'node:child_process';
-import { daxctlListOf, mkfs, mountFamfs, openMachine } from 'udax';
+import { daxctlListOf, mkfs, mountFamfs, openKernel } from 'udax';
 
 const NOBODY = 65534;
-const kernel = openMachine('kernel:');
+const kernel = openKernel();
 let opened;
 
 /** A method of the machine. @throws what it throws */

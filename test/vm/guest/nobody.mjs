@@ -1,5 +1,5 @@
 // What a user without rights is told: run as that user, prints JSON. Its argument: the device's node.
-import { mountFamfs, openMachine } from 'udax';
+import { mountFamfs, openKernel } from 'udax';
 
 const node = process.argv[2];
 
@@ -12,7 +12,7 @@ function refusal(act) {
   }
 }
 
-const kernel = openMachine('kernel:');
+const kernel = openKernel();
 const name = node.slice('/dev/'.length);
 const opened = refusal(() => {
   const volume = mountFamfs(node);

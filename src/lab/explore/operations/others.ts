@@ -1,5 +1,6 @@
-import { type DevDax, reconfigure } from '../../../dax/index.js';
+import type { DevDax } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
+import { deviceAt, ModelTree, modeOfDriver, verbs } from '../../../tree/index.js';
 import { notifyThread, unbindThread } from '../actors/threads.js';
 import { type Operation, pairs } from '../operation.js';
 import type { World } from '../world.js';
@@ -60,12 +61,15 @@ export const otherOperations: readonly Operation[] = [
   },
 ];
 
-/** What mkfs or mount do to get at a device: another mode. They keep off what others use. */
+/** The verb that changes the mode, the very lines that run on a real /sys. Whoever calls it keeps off what others use. */
 function helper(world: World, [name, driver]: readonly string[]): void {
   const device = world.device(name!);
   if (device.dax.holder !== null || isOpen(world, device))
     fail('EBUSY', `${name} is in use: unmount and close it first`);
-  reconfigure(world.bus, name!, driver!);
+  // Modules come and go by events of their own.
+  const tree = new ModelTree(world.bus, { modulesAvailable: false });
+  const online = driver !== 'kmem';
+  verbs.reconfigure(tree, deviceAt(tree, name!), modeOfDriver(driver!), { force: true, online });
 }
 
 function isOpen({ bus }: World, device: DevDax): boolean {

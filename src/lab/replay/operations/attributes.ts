@@ -2,7 +2,7 @@
 import { parsePhysicalAddress, seenByStore } from '../../../dax/index.js';
 import { DaxError, fail } from '../../../libc/index.js';
 import { PAGE_SIZE } from '../../../mm/index.js';
-import type { AccessMode, NodeInfo } from '../../../sysfs/index.js';
+import type { AccessMode, NodeInfo } from '../../../tree/index.js';
 import { hardOffline } from '../memory-failure.js';
 import { deviceNodeName, maskNd, resolvePath } from '../paths.js';
 import type { Arguments, StepResult } from '../transcript.js';

@@ -1,6 +1,6 @@
 /** Providers, modules, and what the bus looks like as a whole. */
 import { fail } from '../../../libc/index.js';
-import { ueventLines } from '../../../sysfs/index.js';
+import { ueventLines } from '../../../tree/index.js';
 import { maskNd } from '../paths.js';
 import type { Arguments } from '../transcript.js';
 import { answer, done, type OperationTable, type World } from '../world.js';

@@ -8,7 +8,7 @@ import {
   ROOT,
   runDaxctl,
   type VerbResult,
-} from '../../../sysfs/index.js';
+} from '../../../tree/index.js';
 import { maskNd } from '../paths.js';
 import type { StepResult } from '../transcript.js';
 import type { OperationTable, World } from '../world.js';

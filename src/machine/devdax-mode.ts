@@ -1,0 +1,49 @@
+import fs from 'node:fs';
+import { fail } from '../libc/index.js';
+import { deviceNumbers } from '../memory/index.js';
+import {
+  type DevicePlace,
+  deviceAt,
+  driverOf,
+  linkName,
+  modeOfDriver,
+  realPathOf,
+  SysfsFiles,
+} from '../tree/index.js';
+
+/** What opening a dax device needs before anybody tries: the driver that maps memory. */
+
+/**
+ * The device of a node; null for what is no dax device of this tree.
+ * @param node path of any node with its number: `/dev/dax0.0`
+ */
+export function deviceOfNode(sysfs: SysfsFiles, node: string): DevicePlace | null {
+  const stat = fs.statSync(node, { throwIfNoEntry: false });
+  if (!stat?.isCharacterDevice()) return null;
+  const { major, minor } = deviceNumbers(stat.rdev);
+  const link = `dev/char/${major}:${minor}`;
+  if (linkName(sysfs, `${link}/subsystem`) !== 'dax') return null;
+  const name = realPathOf(sysfs, link)?.split('/').pop() ?? '';
+  return sysfs.exists(`bus/dax/devices/${name}`) ? deviceAt(sysfs, name) : null;
+}
+
+/**
+ * Nothing, for a file or a device in devdax mode.
+ * @throws DaxError ENXIO a dax device in another mode, or disabled: names the commands that change it
+ */
+export function requireDevdaxMode(node: string, root = '/sys'): void {
+  const sysfs = new SysfsFiles(root);
+  const place = deviceOfNode(sysfs, node);
+  const driver = place === null ? null : driverOf(sysfs, place);
+  if (place === null || driver === 'device_dax') return;
+  const { name } = place;
+  const mode = modeOfDriver(driver);
+  const state = driver === null ? 'disabled' : mode === 'devdax' ? `bound to ${driver}` : `in ${mode} mode`;
+  const force = mode === 'system-ram' ? '-f ' : '';
+  const command = driver === null ? `enable-device ${name}` : `reconfigure-device ${force}-m devdax ${name}`;
+  fail(
+    'ENXIO',
+    `${name} is ${state}, raw access needs devdax mode: udax --kernel ${command} changes that; --set-mode does it for one command and puts it back`,
+    { path: name },
+  );
+}

@@ -1,0 +1,61 @@
+import type { Bus, DaxDevice } from '../../dax/index.js';
+import { checkMethods, fail, flag, optional, options, text } from '../../libc/index.js';
+import { modeOfDriver } from '../../tree/index.js';
+import { isExclusivePurpose } from '../holders.js';
+import type { Hold, HoldOptions, MachineDevice } from '../types.js';
+import { deviceNamed } from './describe.js';
+import type { SharedBus } from './shared-bus.js';
+
+/** Names a device of a machine; every use looks it up anew, in today's state. */
+export class NamedDevice implements MachineDevice {
+  constructor(
+    readonly name: string,
+    private readonly shared: SharedBus,
+    private readonly uuid: () => string,
+  ) {}
+
+  /** Asked at every read and write: nobody changes a device under those who hold it. @throws ENODEV gone, ENXIO not in famfs mode */
+  get dax(): DaxDevice {
+    return famfsDevice(this.shared.lately, this.name);
+  }
+
+  get systemUuid(): string {
+    return this.uuid();
+  }
+
+  get writable(): boolean {
+    const device = deviceNamed(this.shared.current, this.name);
+    return this.shared.backingOf(device.region.id).writable;
+  }
+
+  get reservations(): string {
+    return this.shared.directory.volumesPath;
+  }
+
+  hold(purpose: string, options?: HoldOptions): Hold {
+    const { shared, name } = this;
+    const holder = shared.hold(name, purpose, isExclusivePurpose(purpose, options), (bus) => {
+      famfsDevice(bus, name);
+    });
+    return { release: () => shared.holders.remove(holder) };
+  }
+}
+
+function famfsDevice(bus: Bus, name: string): DaxDevice {
+  const device = deviceNamed(bus, name);
+  if (device.driver !== 'fsdev_dax') {
+    const state = device.driver === null ? 'disabled' : `in ${modeOfDriver(device.driver)} mode`;
+    fail(
+      'ENXIO',
+      `${name} is ${state}, a file system needs famfs mode: udax reconfigure-device -m famfs ${name}`,
+      {
+        path: name,
+      },
+    );
+  }
+  return device.dax;
+}
+
+checkMethods(NamedDevice, {
+  hold: { purpose: text, options: optional(options({ exclusive: optional(flag) })) },
+});

@@ -1,0 +1,412 @@
+import type { Bus, DevDax } from '../../dax/index.js';
+import { systemUuid } from '../../famfs/index.js';
+import {
+  callback,
+  checkMethods,
+  fail,
+  flag,
+  integer,
+  number,
+  optional,
+  options,
+  parseSize,
+  patienceIn,
+  size,
+  text,
+} from '../../libc/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import { carving, type DevicePlace, deviceAt, ModelTree, verbs } from '../../tree/index.js';
+import { describeHolders } from '../holders.js';
+import type {
+  CreateRegionOptions,
+  DaxMachine,
+  DeviceInfo,
+  DeviceMode,
+  HolderInfo,
+  MachineDevice,
+  MachineStatus,
+  MemoryNodeHandle,
+  OpenDax,
+  OpenMachineOptions,
+  PoisonRange,
+  RegionInfo,
+} from '../types.js';
+import {
+  describeDevice,
+  describePoison,
+  describeRegion,
+  deviceNamed,
+  physicalPieces,
+  regionNumbered,
+} from './describe.js';
+import { NamedDevice } from './device.js';
+import { nodeHolderName, refuseIfHeldByOthers } from './held-changes.js';
+import { NodeMemory } from './node-memory.js';
+import { RawDevice } from './raw-device.js';
+import { createRegion } from './regions.js';
+import { SharedBus } from './shared-bus.js';
+
+/**
+ * One host's regions, devices and drivers, kept in a state directory that any number of processes share.
+ * Every method answers with today's state; every change is whole or absent (I12), for all processes at once.
+ * Sizes are bytes or text like `1GiB`. A device that another process holds cannot be changed (EBUSY names the holders).
+ */
+export class Machine implements DaxMachine {
+  private readonly shared: SharedBus;
+  private readonly nodes = new Map<number, NodeMemory>();
+  private readonly rawDevices = new Set<RawDevice>();
+  private uuid: string | undefined;
+
+  /** Use {@link openMachine}. */
+  constructor(
+    readonly root: string,
+    options: OpenMachineOptions = {},
+  ) {
+    this.shared = new SharedBus(root, { create: options.create ?? false, patience: patienceIn(options) });
+  }
+
+  /** The model itself, up to date. For reading: changes go through {@link change}. */
+  get bus(): Bus {
+    return this.shared.current;
+  }
+
+  /** Reads the up-to-date model. */
+  view<T>(read: (bus: Bus) => T): T {
+    return read(this.shared.current);
+  }
+
+  /**
+   * Changes the model under the machine's lock, then writes and publishes it; when `apply` throws, all is as before.
+   * For the layers above (the sysfs tree); a change of a device that others hold is refused whatever made it.
+   * @throws EBUSY naming holders, EACCES, ENOSPC (machine.json cannot be written), and whatever `apply` throws
+   */
+  change<T>(apply: (bus: Bus) => T): T {
+    return this.shared.change(apply);
+  }
+
+  // Regions
+
+  /**
+   * Adds memory to the machine, with device `.0` over all of it, bound by the usual matching.
+   * @throws EINVAL (size, align, backing too small), EBUSY (bytes in use by another region), ENOSPC, ENOENT, EACCES
+   */
+  createRegion(options: CreateRegionOptions): RegionInfo {
+    // Described afterwards: only then has its memory its name.
+    return this.region(this.shared.change((bus) => createRegion(this.shared, bus, options)));
+  }
+
+  /**
+   * Takes a region and its devices off the machine; a default backing file is removed, a user's own never.
+   * @param options force: also when this process has a device of it open (its views become length 0), or memory of it is online
+   * @throws ENODEV, EBUSY naming holders
+   */
+  destroyRegion(id: number, options: { force?: boolean } = {}): void {
+    const force = options.force ?? false;
+    this.shared.change((bus) => {
+      const region = regionNumbered(bus, id);
+      for (const device of region.devices) this.requireUnused(device, force);
+      const tree = new ModelTree(bus);
+      for (const { name } of [...region.devices].reverse())
+        verbs.disable(tree, deviceAt(tree, name), { force });
+      bus.removeRegion(region);
+    });
+  }
+
+  regions(): RegionInfo[] {
+    const bus = this.shared.current;
+    return bus.regions.map((region) => this.describeRegion(bus, region.id));
+  }
+
+  /** @throws ENODEV */
+  region(id: number): RegionInfo {
+    return this.describeRegion(this.shared.current, id);
+  }
+
+  // Devices
+
+  devices(): DeviceInfo[] {
+    return this.shared.current.devices().map(describeDevice);
+  }
+
+  /** @throws ENODEV */
+  deviceInfo(name: string): DeviceInfo {
+    return describeDevice(deviceNamed(this.shared.current, name));
+  }
+
+  /**
+   * A new device of a dynamic region, in devdax mode.
+   * @param options size: default all that is free
+   * @throws ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region)
+   */
+  createDevice(
+    region: number,
+    options: { size?: number | string; align?: number | string } = {},
+  ): DeviceInfo {
+    const size = options.size === undefined ? undefined : parseSize(options.size, 'device size');
+    const align = options.align === undefined ? undefined : parseSize(options.align, 'align');
+    return this.shared.change((bus) => {
+      const { name } = carving.createDevice(new ModelTree(bus), region, { size, align });
+      return describeDevice(deviceNamed(bus, name));
+    });
+  }
+
+  /** Instance 0 stays, at size 0. @throws ENODEV, EBUSY enabled (disable it first, or force) */
+  destroyDevice(name: string, options: { force?: boolean } = {}): void {
+    const force = options.force ?? false;
+    this.shared.change((bus) => {
+      this.requireUnused(deviceNamed(bus, name), force);
+      const tree = new ModelTree(bus);
+      carving.destroyDevice(tree, deviceAt(tree, name), { force });
+    });
+  }
+
+  /** enable-device: to devdax mode, whatever it was before (daxctl 85). Enabled devices stay as they are. */
+  enable(name: string): DeviceInfo {
+    return this.changeDevice(name, (tree, place) => verbs.enable(tree, place));
+  }
+
+  /**
+   * disable-device. Without force it is refused when anybody has the device open; with force what this process has open
+   * dies (views become length 0), online memory goes offline first, and other processes still refuse.
+   * @throws ENODEV, EBUSY naming holders
+   */
+  disable(name: string, options: { force?: boolean } = {}): DeviceInfo {
+    const force = options.force ?? false;
+    return this.changeDevice(name, (tree, place, device) => {
+      this.requireUnused(device, force);
+      verbs.disable(tree, place, { force });
+    });
+  }
+
+  /**
+   * reconfigure-device, with daxctl's rules (kernel-dax.md 11). What this process has open on the device dies, as unbind does it.
+   * @param options online: bring system-ram online (default); force: take memory offline first, ignore auto-online policy
+   * @throws ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), the driver's probe error
+   */
+  reconfigure(
+    name: string,
+    mode: DeviceMode,
+    options: { force?: boolean; online?: boolean } = {},
+  ): DeviceInfo {
+    const { force = false, online = true } = options;
+    return this.changeDevice(name, (tree, place, device) => {
+      this.requireNoOthers(device);
+      verbs.reconfigure(tree, place, mode, { force, online });
+    });
+  }
+
+  /** Returns how many memory blocks went online. @throws ENODEV, EINVAL not in system-ram mode */
+  onlineMemory(name: string, options: { movable?: boolean } = {}): number {
+    return this.shared.change((bus) => {
+      const tree = new ModelTree(bus);
+      return verbs.onlineMemory(tree, deviceAt(tree, name), { movable: options.movable ?? true });
+    });
+  }
+
+  /** Returns how many memory blocks went offline. @throws ENODEV, EINVAL, EBUSY buffers in use */
+  offlineMemory(name: string): number {
+    return this.shared.change((bus) => {
+      this.requireNoOthers(deviceNamed(bus, name));
+      const tree = new ModelTree(bus);
+      return verbs.offlineMemory(tree, deviceAt(tree, name));
+    });
+  }
+
+  // Use
+
+  /** A device by name, for mkfs, mounting and fsck. Looked up at each use. @throws ENODEV */
+  device(name: string): MachineDevice {
+    deviceNamed(this.shared.current, name);
+    return new NamedDevice(name, this.shared, () => this.systemUuid());
+  }
+
+  /** Opens a device in devdax mode for raw shared mappings. @throws ENODEV, ENXIO, EBUSY, EACCES */
+  openDax(name: string, options: { writable?: boolean } = {}): OpenDax {
+    const opened = RawDevice.open(this.shared, name, options, (closed) => this.rawDevices.delete(closed));
+    this.rawDevices.add(opened);
+    return opened;
+  }
+
+  /** The allocator of a system-ram node. */
+  node(id: number): MemoryNodeHandle {
+    const known = this.nodes.get(id);
+    if (known) return known;
+    const node = new NodeMemory(id, this.shared);
+    this.nodes.set(id, node);
+    return node;
+  }
+
+  // Poison
+
+  /**
+   * Reports or injects a memory failure: the pages are poisoned, their owners told, mappings over them detached; in other
+   * processes at their next call.
+   * @param at offset and length in bytes (default one page), widened to whole pages
+   * @throws ENODEV, EINVAL outside the device
+   */
+  memoryFailure(at: { device: string; offset: number; length?: number }): void {
+    this.shared.change((bus) => {
+      const device = deviceNamed(bus, at.device);
+      const { offset, length = PAGE_SIZE } = at;
+      const isInside =
+        Number.isSafeInteger(offset) &&
+        Number.isSafeInteger(length) &&
+        offset >= 0 &&
+        length > 0 &&
+        offset + length <= device.size;
+      if (!isInside) {
+        fail('EINVAL', `${at.device} has ${device.size} bytes: no ${length} bytes at ${offset}`, {
+          path: at.device,
+        });
+      }
+      const first = Math.floor(offset / PAGE_SIZE) * PAGE_SIZE;
+      const end = Math.ceil((offset + length) / PAGE_SIZE) * PAGE_SIZE;
+      for (const piece of physicalPieces(device, first, end - first))
+        bus.memoryFailure(piece.start, piece.length);
+    });
+  }
+
+  /** Poisoned ranges by device, in bytes. */
+  poisonList(): PoisonRange[] {
+    return describePoison(this.shared.current);
+  }
+
+  /** Forgets all poison (the memory was replaced, or it was injected). */
+  clearPoison(): void {
+    this.shared.change((bus) => {
+      for (const { pfn, pages } of bus.pages.poisonedRanges()) bus.pages.unpoison(pfn, pages);
+    });
+  }
+
+  // Who and what
+
+  /** Who has what open, in every process. */
+  holders(device?: string): HolderInfo[] {
+    const names = this.shared.current.devices().map(({ name }) => name);
+    return this.shared.holders
+      .list(names)
+      .filter((record) => device === undefined || record.device === device)
+      .map(({ pid, startTime, command, device: name, purpose }) => ({
+        pid,
+        startTime,
+        command,
+        device: name,
+        purpose,
+      }));
+  }
+
+  status(): MachineStatus {
+    const bus = this.shared.current;
+    const { mappings, mappedBytes, moved } = this.shared.memory.stats();
+    return {
+      root: this.root,
+      generation: this.shared.generation,
+      modules: bus.modules.map((module) => module.name),
+      regions: this.regions(),
+      devices: this.devices(),
+      holders: this.holders(),
+      poison: this.poisonList(),
+      nodes: bus.memoryBlocks.nodes().map((node) => {
+        const { id, onlineBytes, usedBytes } = node.stats();
+        return { id, totalBytes: node.blockCount * bus.memoryBlocks.blockBytes, onlineBytes, usedBytes };
+      }),
+      process: { mappings, mappedBytes, ...(moved !== undefined && { moved }) },
+    };
+  }
+
+  /** The owner id this host writes into superblocks (table of defaults). */
+  systemUuid(): string {
+    this.uuid ??= systemUuid(this.root);
+    return this.uuid;
+  }
+
+  /** Ends everything this object has open; its views become length 0. Idempotent. */
+  close(): void {
+    for (const device of [...this.rawDevices]) device.close();
+    for (const node of this.nodes.values()) node.close();
+    this.shared.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  private changeDevice(
+    name: string,
+    apply: (tree: ModelTree, place: DevicePlace, device: DevDax) => void,
+  ): DeviceInfo {
+    return this.shared.change((bus) => {
+      const device = deviceNamed(bus, name);
+      const tree = new ModelTree(bus);
+      apply(tree, deviceAt(tree, name), device);
+      return describeDevice(device);
+    });
+  }
+
+  private describeRegion(bus: Bus, id: number): RegionInfo {
+    return describeRegion(regionNumbered(bus, id), this.shared.backingOf(id));
+  }
+
+  /** Asked before anything is touched, so that a refusal has no side effect on our own mappings. */
+  private requireNoOthers(device: DevDax): void {
+    refuseIfHeldByOthers(device.name, this.shared.holders);
+    if (device.driver === 'kmem')
+      refuseIfHeldByOthers(nodeHolderName(device.targetNode), this.shared.holders);
+  }
+
+  private requireUnused(device: DevDax, force: boolean): void {
+    this.requireNoOthers(device);
+    const own = this.shared.holders.ownOf(device.name);
+    if (own.length > 0 && !force) {
+      const who = describeHolders(own.map((holder) => holder.record));
+      fail(
+        'EBUSY',
+        `${device.name} is in use by this process, ${who}: close it first, or use force (its views end)`,
+        {
+          path: device.name,
+        },
+      );
+    }
+  }
+}
+
+const force = optional(options({ force: optional(flag) }));
+const name = { name: text };
+const sizeAndAlign = optional(options({ size: optional(size), align: optional(size) }));
+
+checkMethods(Machine, {
+  view: { read: callback },
+  change: { apply: callback },
+  createRegion: {
+    options: options({
+      size,
+      align: optional(size),
+      backing: optional(text),
+      offset: optional(size),
+      type: optional(text),
+      static: optional(flag),
+      sparse: optional(flag),
+      coherent: optional(flag),
+      targetNode: optional(number),
+    }),
+  },
+  destroyRegion: { id: integer(), options: force },
+  region: { id: integer() },
+  deviceInfo: name,
+  createDevice: { region: integer(), options: sizeAndAlign },
+  destroyDevice: { ...name, options: force },
+  enable: name,
+  disable: { ...name, options: force },
+  reconfigure: {
+    ...name,
+    mode: text,
+    options: optional(options({ force: optional(flag), online: optional(flag) })),
+  },
+  onlineMemory: { ...name, options: optional(options({ movable: optional(flag) })) },
+  offlineMemory: name,
+  device: name,
+  openDax: { ...name, options: optional(options({ writable: optional(flag) })) },
+  node: { id: integer() },
+  memoryFailure: { at: options({ device: text, offset: number, length: optional(number) }) },
+  holders: { device: optional(text) },
+});

@@ -1,0 +1,70 @@
+import type { Bus } from '../../dax/index.js';
+import { checkMethods, fail, number } from '../../libc/index.js';
+import type { MemoryNode, NodeStats } from '../../mm/index.js';
+import type { OwnHolder } from '../holders.js';
+import type { MemoryNodeHandle, NodeBuffer } from '../types.js';
+import { nodeHolderName } from './held-changes.js';
+import type { SharedBus } from './shared-bus.js';
+
+/** Memory in use keeps its node held, also when only the bytes are left of it. */
+const keptBy = new WeakMap<ArrayBufferLike, NodeMemory>();
+
+/**
+ * The allocator of a memory node in this process. What is free is known only here, so one process at a
+ * time allocates from a node: from its first live buffer to its last it holds `nodeN` alone.
+ */
+export class NodeMemory implements MemoryNodeHandle {
+  /** What frees each live buffer; not the buffers, which may be collected. */
+  private readonly live = new Set<() => void>();
+  private holder: OwnHolder | undefined;
+
+  constructor(
+    readonly id: number,
+    private readonly shared: SharedBus,
+  ) {}
+
+  alloc(bytes: number): NodeBuffer {
+    this.holder ??= this.shared.hold(nodeHolderName(this.id), 'memory allocator', true, (bus) => {
+      nodeOf(bus, this.id);
+    });
+    try {
+      const ended = (): void => {
+        this.live.delete(free);
+        this.letGoWhenUnused();
+      };
+      const { buffer, free } = this.node().alloc(bytes, ended);
+      this.live.add(free);
+      keptBy.set(buffer.buffer, this);
+      return { bytes: buffer, free, [Symbol.dispose]: free };
+    } finally {
+      this.letGoWhenUnused();
+    }
+  }
+
+  stats(): NodeStats {
+    return this.node().stats();
+  }
+
+  close(): void {
+    for (const free of [...this.live]) free();
+  }
+
+  private letGoWhenUnused(): void {
+    if (this.live.size > 0 || !this.holder) return;
+    this.shared.holders.remove(this.holder);
+    this.holder = undefined;
+  }
+
+  private node(): MemoryNode {
+    return nodeOf(this.shared.current, this.id);
+  }
+}
+
+/** @throws ENODEV */
+function nodeOf(bus: Bus, id: number): MemoryNode {
+  return (
+    bus.node(id) ?? fail('ENODEV', `node ${id} has no memory: reconfigure a device of it to system-ram first`)
+  );
+}
+
+checkMethods(NodeMemory, { alloc: { bytes: number } });

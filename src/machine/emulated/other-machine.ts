@@ -1,0 +1,77 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fail } from '../../libc/index.js';
+import { parseDocument, type RegionDocument } from './document.js';
+import { memoryIdentity } from './region-backing.js';
+
+/**
+ * What a memory file is to the machine in whose `regions/` it lies. That machine may have it in a mode nobody is running
+ * for now, so no lock tells of it. (Of a file that its user chose, nobody knows which machines name it.)
+ */
+
+interface OtherUse {
+  root: string;
+  device: string;
+  driver: string | null;
+}
+
+/**
+ * @param ownRoot the machine that asks: of its own memory it knows itself
+ * @throws EBUSY the machine that owns the file has these bytes in one of the modes
+ */
+export function refuseOtherMachinesModes(
+  file: string,
+  { start, length }: { start: number; length: number },
+  drivers: readonly string[],
+  ownRoot?: string,
+): void {
+  const found = usesOf(file, start, length, ownRoot).find(({ driver }) =>
+    driver === null ? false : drivers.includes(driver),
+  );
+  if (!found) return;
+  const mode = found.driver === 'kmem' ? 'system-ram' : 'famfs';
+  fail(
+    'EBUSY',
+    `${file} is memory of the machine at ${found.root}, where ${found.device} is in ${mode} mode: ` +
+      `udax --root ${found.root} disable-device ${found.device} first, or use other memory`,
+    { path: file },
+  );
+}
+
+function usesOf(file: string, start: number, length: number, ownRoot: string | undefined): OtherUse[] {
+  let document: string;
+  let root: string;
+  try {
+    const regions = path.dirname(fs.realpathSync(file));
+    root = path.dirname(regions);
+    if (path.basename(regions) !== 'regions' || isSameDirectory(root, ownRoot)) return [];
+    document = path.join(root, 'machine.json');
+    const own = memoryIdentity(file);
+    return parseDocument(fs.readFileSync(document, 'utf8'), document)
+      .regions.filter((region) => memoryIdentity(memoryOf(region, regions)) === own)
+      .flatMap((region) => devicesOver(region, start, length, root));
+  } catch {
+    // No machine there that can be read: nothing is known.
+    return [];
+  }
+}
+
+/** Own memory is found beside its document, wherever that was moved to. */
+function memoryOf({ backing }: RegionDocument, regions: string): string {
+  return backing.owned ? path.join(regions, path.basename(backing.path)) : backing.path;
+}
+
+function devicesOver(region: RegionDocument, start: number, length: number, root: string): OtherUse[] {
+  const at = (address: number): number => address - region.start + region.backing.offset;
+  return region.devices
+    .filter(({ ranges }) =>
+      ranges.some((range) => at(range.start) < start + length && start <= at(range.end)),
+    )
+    .map(({ name, driver }) => ({ root, device: name, driver }));
+}
+
+function isSameDirectory(one: string, other: string | undefined): boolean {
+  if (other === undefined) return false;
+  const [a, b] = [fs.statSync(one), fs.statSync(other)];
+  return a.dev === b.dev && a.ino === b.ino;
+}

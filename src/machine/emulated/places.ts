@@ -1,0 +1,52 @@
+import type { LockRange } from '../../libc/index.js';
+import { placeIn, type UsePlace } from '../use-lock.js';
+import type { MachineDocument, RegionDocument } from './document.js';
+import { nodeHolderName, restOfRegion } from './held-changes.js';
+import type { RegionBacking } from './region-backing.js';
+
+/**
+ * Where the memory lies of a device, of a memory node (`node1`: all its system-ram) or of what devices leave of a region.
+ * @param how use: the memory is opened for it; look: only to see who has it
+ */
+export function placesIn(
+  document: MachineDocument,
+  name: string,
+  backingOf: (region: number) => RegionBacking | undefined,
+  how: 'use' | 'look',
+): UsePlace[] {
+  return document.regions.flatMap((region) => {
+    const addresses = rangesOf(region, name);
+    const backing = backingOf(region.id);
+    if (!addresses || !backing) return [];
+    const ranges = addresses.map(({ start, end }) => ({
+      start: region.backing.offset + start - region.start,
+      length: end - start + 1,
+    }));
+    return [how === 'use' ? placeIn(backing, ranges) : placeSeen(backing, ranges)];
+  });
+}
+
+function placeSeen(backing: RegionBacking, ranges: readonly LockRange[]): UsePlace {
+  return { name: backing.name, ranges, open: () => backing.openToLook() };
+}
+
+/** Physical addresses, `end` inclusive; undefined when the name has nothing to do with the region. */
+function rangesOf(region: RegionDocument, name: string): { start: number; end: number }[] | undefined {
+  if (name === restOfRegion(region.id)) return gapsOf(region);
+  const devices = region.devices.filter(
+    (device) =>
+      device.name === name || (device.driver === 'kmem' && nodeHolderName(region.targetNode) === name),
+  );
+  return devices.length === 0 ? undefined : devices.flatMap(({ ranges }) => ranges);
+}
+
+function gapsOf({ start, size, devices }: RegionDocument): { start: number; end: number }[] {
+  const taken = devices.flatMap(({ ranges }) => ranges).sort((a, b) => a.start - b.start);
+  const gaps: { start: number; end: number }[] = [];
+  let at = start;
+  for (const range of [...taken, { start: start + size, end: start + size }]) {
+    if (range.start > at) gaps.push({ start: at, end: range.start - 1 });
+    at = Math.max(at, range.end + 1);
+  }
+  return gaps;
+}

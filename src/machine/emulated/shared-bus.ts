@@ -1,0 +1,399 @@
+import { Bus } from '../../dax/index.js';
+import { afterCommit, asDaxError, DaxError, fail, isError, type LockPatience } from '../../libc/index.js';
+import { PhysicalMemory } from '../../memory/index.js';
+import { PAGE_SIZE } from '../../mm/index.js';
+import { describeHolders, type HolderRecord, Holders, type OwnHolder } from '../holders.js';
+import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
+import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
+import { refuseOtherMachinesModes } from './other-machine.js';
+import { retire, settle, sweepMarked, takeBack } from './own-memory.js';
+import { type PageRange, subtractRanges } from './page-ranges.js';
+import { placesIn } from './places.js';
+import { RegionBacking } from './region-backing.js';
+import { StateDirectory } from './state-directory.js';
+
+/** A region's memory as this process has it in place. */
+interface PlacedRegion {
+  readonly serial: number;
+  readonly start: number;
+  readonly backing: RegionBacking;
+}
+
+/**
+ * The bus model of one state directory, kept equal to machine.json (decision 6).
+ *
+ * A change takes the lock, reloads if the generation moved, applies to the model, writes, bumps, unlocks. When it fails at any
+ * of these, the model is put back to what the file says and leftovers are swept: the file is the only truth, so
+ * "as before" and "as others see it" are one thing.
+ * A read asks whether machine.json is still the one it knows (one system call) and reads it again when not; that needs no lock.
+ * Nor does a use of a device: whoever changes a device has its use lock for himself while he does.
+ *
+ * Lock order: `held` (callbacks of a change join it) -> machine.lock -> use locks -> holder files.
+ * Lifetime: directory, holders, memory, model; closed in reverse.
+ */
+export class SharedBus {
+  readonly directory: StateDirectory;
+  readonly holders: Holders;
+  /** How long calls may wait for locks of others, and look for who has them. */
+  readonly patience: LockPatience;
+  readonly memory = new PhysicalMemory();
+  /** The model as it was at the last call: callers that need today's say `current`. */
+  readonly model = new Bus({ memory: this.memory });
+  private document = emptyDocument();
+  private text = '';
+  private readonly placed = new Map<number, PlacedRegion>();
+  /** State of the model's poison when all of it was known to be in the document. */
+  private sharedPoison = -1;
+  /** The lock this thread has now: callbacks that come back to us join it. */
+  private held: 'shared' | 'exclusive' | undefined;
+  private closed = false;
+
+  constructor(
+    readonly root: string,
+    options: { create: boolean; patience?: LockPatience },
+  ) {
+    this.directory = StateDirectory.open(root, { ...options, firstDocument });
+    const { holdersPath, fileMode, identity } = this.directory;
+    this.patience = options.patience ?? {};
+    this.holders = new Holders({
+      directory: holdersPath,
+      fileMode,
+      machine: identity,
+      placesOf: (device, how) =>
+        placesIn(this.document, device, (region) => this.placed.get(region)?.backing, how),
+      patience: this.patience,
+    });
+    try {
+      this.readAnew();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  get generation(): number {
+    return this.document.generation;
+  }
+
+  /** The model, up to date. Inside a change: as changed so far. */
+  get current(): Bus {
+    this.assertOpen();
+    if (this.held === undefined) {
+      this.reloadIfMoved();
+      this.shareClearedPoison();
+    }
+    return this.model;
+  }
+
+  /** The model as of a millisecond ago at most, or as this process last changed it: for what is asked at every read. */
+  get lately(): Bus {
+    this.assertOpen();
+    if (this.held !== undefined) return this.model;
+    const isKnown = this.model.pages.poisonChanges === this.sharedPoison && !this.directory.hasMovedLately;
+    return isKnown ? this.model : this.current;
+  }
+
+  private assertOpen(): void {
+    if (!this.closed) return;
+    fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
+  }
+
+  /** Backing of a region. The region exists in `current`. */
+  backingOf(region: number): RegionBacking {
+    return this.placed.get(region)!.backing;
+  }
+
+  /** Runs a change; see the class comment. Inside another change it joins that one. */
+  change<T>(apply: (bus: Bus) => T): T {
+    if (this.held === 'exclusive') return apply(this.model);
+    if (this.held === 'shared')
+      fail('EDEADLK', 'a callback of a reload cannot change the machine: do it later');
+    this.assertOpen();
+    return this.underLock(() => {
+      this.reloadIfMoved();
+      this.sweep();
+      let result: T;
+      try {
+        result = apply(this.model);
+        this.write();
+      } catch (error) {
+        this.rollBack(error);
+        throw error;
+      }
+      afterCommit('removing what it left over', () => this.sweep());
+      return result;
+    });
+  }
+
+  /** Puts a new region's memory under the model, inside a change and before bus.addRegion. */
+  placeMemory(region: number, start: number, length: number, backing: RegionBacking): void {
+    this.memory.insert({ start, length, backing, offset: backing.record.offset });
+    this.placed.set(region, { serial: this.document.generation + 1, start, backing });
+  }
+
+  /**
+   * Registers this process as a user of a device.
+   * @param check refuses (throws) when the device is not in a state to be used; runs on today's state
+   * @throws EBUSY naming who excludes us; as opening the memory
+   */
+  hold(device: string, purpose: string, exclusive: boolean, check: (bus: Bus) => void): OwnHolder {
+    const add = (): OwnHolder => {
+      check(this.model);
+      const conflicts = this.holdersOf(device).filter((record) => exclusive || record.exclusive);
+      if (conflicts.length > 0) {
+        fail('EBUSY', `${device} is in use by ${describeHolders(conflicts)}: let them close it first`, {
+          path: device,
+        });
+      }
+      return this.holders.add(device, purpose, exclusive);
+    };
+    if (this.held !== undefined) return add();
+    try {
+      for (;;) {
+        void this.current;
+        const holder = add();
+        // From here on nobody changes the device; somebody may have done so just before.
+        if (!this.directory.hasMoved) return holder;
+        this.holders.remove(holder);
+      }
+    } catch (error) {
+      throw asDaxError(error, `${device} cannot be marked as in use by this process`);
+    }
+  }
+
+  /** All live holders of a device that have a file, our own first. */
+  holdersOf(device: string): HolderRecord[] {
+    return [
+      ...this.holders.ownOf(device).map((holder) => holder.record),
+      ...this.holders.filedOthers(device),
+    ];
+  }
+
+  /** Removes our own marks on a device whose handles are dead. */
+  dropOwnHolds(device: string): void {
+    for (const holder of this.holders.ownOf(device)) this.holders.remove(holder);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.memory.close();
+    for (const { backing } of this.placed.values()) backing.close();
+    this.holders.close();
+    this.directory.close();
+  }
+
+  private underLock<T>(work: () => T): T {
+    return this.directory.underLock(() => {
+      this.held = 'exclusive';
+      try {
+        return work();
+      } finally {
+        this.held = undefined;
+      }
+    });
+  }
+
+  private reloadIfMoved(): void {
+    if (this.directory.hasMoved) this.readAnew();
+  }
+
+  /** Callbacks that come back to us see the model, and cannot change it. */
+  private readAnew(): void {
+    const before = this.held;
+    this.held ??= 'shared';
+    try {
+      // What recovery writes of this process cleared stays cleared; the next change tells the others.
+      const cleared = this.clearedPoison();
+      this.reload();
+      for (const { pfn, pages } of cleared) this.model.pages.unpoison(pfn, pages);
+    } finally {
+      this.held = before;
+    }
+  }
+
+  private reload(): void {
+    const text = this.directory.read();
+    this.applyDocument(parseDocument(text, this.directory.documentPath));
+    this.text = text;
+  }
+
+  /** Makes model and memory equal to a document; what did not change keeps its objects and open handles. */
+  private applyDocument(document: MachineDocument): void {
+    this.dropRegionsNotIn(document);
+    const known = [...this.document.poison, ...this.model.pages.poisonedRanges()];
+    const newPoison = subtractRanges(document.poison, known);
+    try {
+      this.placeRegionsOf(document);
+      const problems = this.model.restore(document);
+      if (problems.length > 0) fail('EIO', problems.join('; '));
+    } catch (error) {
+      throw this.damaged(error);
+    }
+    this.document = document;
+    // Told only now: a holder that looks at the bus from its callback sees all of the new state.
+    for (const { pfn, pages } of newPoison) this.model.memoryFailure(pfn * PAGE_SIZE, pages * PAGE_SIZE);
+  }
+
+  private placeRegionsOf(document: MachineDocument): void {
+    for (const region of document.regions) {
+      if (this.placed.has(region.id)) continue;
+      const backing = new RegionBacking(region.backing, region.size, this.root);
+      this.memory.insert({
+        start: region.start,
+        length: region.size,
+        backing,
+        offset: region.backing.offset,
+      });
+      this.placed.set(region.id, { serial: region.serial, start: region.start, backing });
+    }
+  }
+
+  /** Regions that are gone, or were replaced by another of the same id, leave before anything new comes. */
+  private dropRegionsNotIn(document: MachineDocument): void {
+    for (const [id, placed] of [...this.placed]) {
+      if (document.regions.some((region) => region.id === id && region.serial === placed.serial)) continue;
+      for (const device of this.model.region(id)?.devices ?? []) this.dropOwnHolds(device.name);
+      if (this.model.region(id)) this.model.removeRegion(id);
+      this.unplace(id, placed);
+    }
+  }
+
+  private unplace(id: number, placed: PlacedRegion): void {
+    this.memory.remove(placed.start);
+    placed.backing.close();
+    this.placed.delete(id);
+  }
+
+  private write(): void {
+    const state = this.model.snapshot();
+    const regions = state.regions.map((region) => {
+      const placed = this.placed.get(region.id);
+      if (!placed)
+        return fail('EINVAL', `region ${region.id} has no backing: make regions with createRegion`);
+      return { ...region, serial: placed.serial, backing: placed.backing.record };
+    });
+    const before = this.document;
+    const document = { schema: SCHEMA_VERSION, generation: before.generation + 1, ...state, regions };
+    if (sameButForGeneration(before, document)) return;
+    this.refuseOtherModes(before, document);
+    const letGo = takeChangedAlone(
+      { before, after: document, blockBytes: this.model.memoryBlocks.blockBytes },
+      this.holders,
+      (of, name) => placesIn(of, name, (region) => this.placed.get(region)?.backing, 'look'),
+    );
+    const gone = ownNames(before).filter((name) => !ownNames(document).includes(name));
+    const text = documentText(document);
+    try {
+      for (const name of gone) retire(this.root, name);
+      this.directory.publish(text);
+    } catch (error) {
+      for (const name of gone) takeBack(this.root, name);
+      throw error;
+    } finally {
+      letGo();
+    }
+    this.document = document;
+    this.text = text;
+    afterCommit('naming its memory', () => {
+      for (const name of ownNames(document)) settle(this.root, name);
+    });
+    afterCommit('giving back what it ended', () => {
+      for (const name of unboundDevices(before, state)) this.dropOwnHolds(name);
+      for (const [id, placed] of [...this.placed]) {
+        if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
+      }
+    });
+  }
+
+  /** Our memory may be another machine's own: what it has there as famfs must not become our system-ram. */
+  private refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
+    for (const name of newSystemRam(before, after)) {
+      const region = after.regions.find(({ devices }) => devices.some((device) => device.name === name))!;
+      if (region.backing.owned) continue;
+      for (const { start, end } of region.devices.find((device) => device.name === name)!.ranges) {
+        const bytes = { start: region.backing.offset + start - region.start, length: end - start + 1 };
+        refuseOtherMachinesModes(region.backing.path, bytes, ['fsdev_dax', 'kmem'], this.root);
+      }
+    }
+  }
+
+  private rollBack(cause: unknown): void {
+    try {
+      this.applyDocument(
+        this.text === '' ? emptyDocument() : parseDocument(this.text, this.directory.documentPath),
+      );
+      this.sweep();
+    } catch (error) {
+      throw new DaxError(
+        'EIO',
+        `a change failed (${String(cause)}), and so did going back: ${String(error)}`,
+        {
+          path: this.directory.documentPath,
+          cause,
+        },
+      );
+    }
+  }
+
+  /** Removes memory of regions that were being made or destroyed by a process that was killed. Under the exclusive lock. */
+  private sweep(): void {
+    sweepMarked(this.root, ownNames(this.document));
+  }
+
+  /** Poison of the document that a recovery write of this process has cleared since. */
+  private clearedPoison(): PageRange[] {
+    const { poison } = this.document;
+    return poison.length === 0 ? [] : subtractRanges(poison, this.model.pages.poisonedRanges());
+  }
+
+  private shareClearedPoison(): void {
+    const { poisonChanges } = this.model.pages;
+    if (poisonChanges === this.sharedPoison) return;
+    if (this.directory.writable && this.clearedPoison().length > 0) this.change(() => {});
+    this.sharedPoison = this.model.pages.poisonChanges;
+  }
+
+  private damaged(cause: unknown): DaxError {
+    const file = this.directory.documentPath;
+    const why = isError(cause) ? cause.message : String(cause);
+    return new DaxError(
+      'EIO',
+      `${file} describes a machine that cannot be (${why}): restore it from a backup`,
+      {
+        path: file,
+        cause,
+      },
+    );
+  }
+}
+
+/** A new machine: all three modules, autoprobe on, memory that goes online only when told (decision table). */
+function firstDocument(): string {
+  const bus = new Bus({ autoOnline: 'offline' });
+  for (const name of ['device_dax', 'fsdev_dax', 'kmem']) bus.insmod(name);
+  return documentText({ schema: SCHEMA_VERSION, generation: 1, ...bus.snapshot(), regions: [] });
+}
+
+function emptyDocument(): MachineDocument {
+  return {
+    schema: SCHEMA_VERSION,
+    generation: 0,
+    autoprobe: true,
+    autoOnline: 'offline',
+    modules: [],
+    regions: [],
+    memoryBlocks: [],
+    stranded: [],
+    poison: [],
+  };
+}
+
+/** What machine.json calls the memory that is its own. */
+function ownNames({ regions }: MachineDocument): string[] {
+  return regions.filter(({ backing }) => backing.owned).map(({ backing }) => backing.path);
+}
+
+function sameButForGeneration(before: MachineDocument, after: MachineDocument): boolean {
+  return documentText({ ...after, generation: before.generation }) === documentText(before);
+}

@@ -1,0 +1,284 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import {
+  afterCommit,
+  asDaxError,
+  closing,
+  FileWitness,
+  fail,
+  hasCode,
+  isSameFile,
+  type LockPatience,
+  makeDirectories,
+  openOwnFile,
+  syncDirectory,
+  whenClosed,
+  whenCollected,
+} from '../../libc/index.js';
+import { MachineLock } from '../lock.js';
+import { keepSpareDraft, writeDraft } from './spare-draft.js';
+
+const SUBDIRECTORIES = ['regions', 'holders', 'volumes'];
+
+/** How long a glance may be old, ms: see StateDirectory.hasMovedLately. */
+const GLANCE_MS = 1;
+
+/** Documents that this isolate has written: two machines of one process hear of each other at once. */
+let documentsWritten = 0;
+
+/**
+ * The files of one machine (decision 6). Knows names, modes, the lock, and how a document gets written so that a kill at any instruction
+ * leaves the old or the new one; knows nothing of what is in it.
+ *
+ *     machine.json   the document, replaced by rename      machine.lock   held to change it; readers need no lock
+ *     regions/       memory of its own      holders/       volumes/
+ *     machine.json.spare   space for the next document: a machine on a full disk can still be changed
+ *
+ * "Did anybody change the machine?" is asked of the file itself: the descriptor of the document that was read last tells whether
+ * that was renamed over, written or removed. (A word in a mapped file would be one load, but who cuts that file kills all who load.)
+ *
+ * Modes: files have the directory's own mode without its x bits, so that whoever may use the directory may use them. What lets change the machine
+ * or holds its memory is closed to those who may only read: see privateMode.
+ */
+export class StateDirectory {
+  readonly holdersPath: string;
+  readonly volumesPath: string;
+  readonly documentPath: string;
+  /** Equal for two names of one directory, different for two directories. */
+  readonly identity: string;
+  #document: { fd: number; witness: FileWitness } | undefined;
+  #glancedAt = 0;
+  #glancedWritten = 0;
+
+  private constructor(
+    readonly root: string,
+    private readonly directoryMode: number,
+    /** Of a user who may change the machine. */
+    private readonly lock: MachineLock | undefined,
+  ) {
+    const { dev, ino } = fs.statSync(root);
+    this.identity = `${dev}:${ino}`;
+    this.holdersPath = path.join(root, 'holders');
+    this.volumesPath = path.join(root, 'volumes');
+    this.documentPath = path.join(root, 'machine.json');
+  }
+
+  /**
+   * Opens a state directory.
+   * @param options create: make it when there is none; firstDocument: text of machine.json for a new machine, generation 1
+   * @throws ENOENT there is none and it is not to be made; EACCES, EROFS ... naming the directory when it cannot be made or read
+   */
+  static open(
+    root: string,
+    options: { create: boolean; firstDocument: () => string; patience?: LockPatience },
+  ): StateDirectory {
+    const { create, firstDocument, patience = {} } = options;
+    try {
+      const existing = StateDirectory.openExisting(root, patience);
+      if (existing) return existing;
+      // Of one that is there what is missing is made again.
+      if (create || isMachine(root)) return StateDirectory.make(root, firstDocument, patience);
+    } catch (error) {
+      throw asDaxError(
+        error,
+        `state directory ${root} cannot be opened (choose another with --root or UDAX_ROOT)`,
+      );
+    }
+    return fail(
+      'ENOENT',
+      `there is no machine at ${root}: make one with openMachine(DIR, { create: true }), openVolume(DIR, { size }) or udax create-region, or check the path`,
+      {
+        path: root,
+      },
+    );
+  }
+
+  private static openExisting(root: string, patience: LockPatience): StateDirectory | undefined {
+    try {
+      const mode = fs.statSync(root).mode & 0o7777;
+      const lock = MachineLock.openIfAllowed(path.join(root, 'machine.lock'), patience);
+      try {
+        lock?.restrict(privateMode(mode));
+        fs.accessSync(path.join(root, 'machine.json'));
+        return new StateDirectory(root, mode, lock);
+      } catch (error) {
+        lock?.close();
+        throw error;
+      }
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes what is missing. Several processes may be here at once: the lock file decides who is first. */
+  private static make(root: string, firstDocument: () => string, patience: LockPatience): StateDirectory {
+    makeDirectories(root, 0o700);
+    const mode = fs.statSync(root).mode & 0o7777;
+    const lock = MachineLock.open(path.join(root, 'machine.lock'), { mode: privateMode(mode), patience });
+    try {
+      lock.take();
+      try {
+        for (const name of SUBDIRECTORIES) makeDirectories(path.join(root, name), mode);
+        const directory = new StateDirectory(root, mode, lock);
+        // Somebody else may have made it just now.
+        if (!fs.existsSync(directory.documentPath)) directory.publish(firstDocument());
+        return directory;
+      } finally {
+        lock.release();
+      }
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  get writable(): boolean {
+    return this.lock !== undefined;
+  }
+
+  /** Whether machine.json is another than the one read or written last. One system call. */
+  get hasMoved(): boolean {
+    this.#glancedWritten = documentsWritten;
+    return this.#document === undefined || !this.#document.witness.isAsBefore;
+  }
+
+  /**
+   * hasMoved as of a millisecond ago at most (changes of this isolate: at once): for calls that come a hundred thousand times a second, on
+   * devices that nobody changes under their holder.
+   */
+  get hasMovedLately(): boolean {
+    const now = Date.now();
+    if (this.#glancedWritten === documentsWritten && now - this.#glancedAt <= GLANCE_MS) return false;
+    this.#glancedAt = now;
+    return this.hasMoved;
+  }
+
+  /** Of files that say who does what. */
+  get fileMode(): number {
+    return this.directoryMode & 0o666;
+  }
+
+  /** Of files that hold memory. */
+  get memoryMode(): number {
+    return privateMode(this.directoryMode);
+  }
+
+  /** Runs `work` under the lock. Not recursive. @throws EACCES for a change of a directory we may only read */
+  underLock<T>(work: () => T): T {
+    const { lock } = this;
+    if (!lock) return refuseChange(this.root);
+    lock.take();
+    try {
+      return work();
+    } finally {
+      lock.release();
+    }
+  }
+
+  /**
+   * The text of machine.json as it is now; needs no lock, since it is replaced as a whole.
+   * @throws ESTALE the directory was removed or replaced
+   */
+  read(): string {
+    for (;;) {
+      const fd = this.#openDocument();
+      try {
+        const document = { fd, witness: new FileWitness(fd) };
+        const text = fs.readFileSync(fd, 'utf8');
+        // Renamed over between open and witness: what that witnessed is the end already.
+        const isStillNamed = isSameFile(fs.fstatSync(fd), fs.statSync(this.documentPath));
+        if (isStillNamed) {
+          this.#keep(document);
+          return text;
+        }
+      } catch (error) {
+        fs.closeSync(fd);
+        throw error;
+      }
+      fs.closeSync(fd);
+    }
+  }
+
+  #openDocument(): number {
+    try {
+      return openOwnFile(this.documentPath, { writable: false });
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      return fail(
+        'ESTALE',
+        `${this.documentPath} is gone: the state directory was removed or moved; open the machine again`,
+        { path: this.documentPath },
+      );
+    }
+  }
+
+  /**
+   * Writes a new document. Under the exclusive lock. The new text is on the disk before its name is; the rename is the
+   * moment from which the change is made: what fails after it is a warning.
+   */
+  publish(text: string): void {
+    let fd: number | undefined;
+    try {
+      const draft = writeDraft(this.documentPath, text, this.fileMode);
+      fd = draft.fd;
+      fs.renameSync(draft.file, this.documentPath);
+    } catch (error) {
+      if (fd !== undefined) fs.closeSync(fd);
+      throw asDaxError(
+        error,
+        `writing ${this.documentPath} failed, the machine stays as it was`,
+        this.documentPath,
+      );
+    }
+    documentsWritten++;
+    const written = fd;
+    afterCommit(`watching ${this.documentPath}`, () =>
+      this.#keep({ fd: written, witness: new FileWitness(written) }),
+    );
+    afterCommit(`making ${this.documentPath} durable`, () => syncDirectory(this.root));
+    keepSpareDraft(this.documentPath, text.length, this.fileMode);
+  }
+
+  close(): void {
+    this.#keep(undefined);
+    this.lock?.close();
+  }
+
+  #keep(document: { fd: number; witness: FileWitness } | undefined): void {
+    if (this.#document) {
+      whenClosed(this.#document);
+      fs.closeSync(this.#document.fd);
+    }
+    this.#document = document;
+    if (document) whenCollected(document, this.documentPath, closing(document.fd));
+  }
+}
+
+/** Who could not open the lock for writing may only look. */
+function refuseChange(root: string): never {
+  try {
+    fs.accessSync(root, fs.constants.W_OK);
+  } catch (error) {
+    if (hasCode(error, 'EROFS'))
+      fail('EROFS', `${root} is on a read-only file system: nothing was changed`, { path: root });
+  }
+  return fail('EACCES', `${root} may only be read by this user: nothing was changed`, { path: root });
+}
+
+function isMachine(root: string): boolean {
+  return fs.statSync(path.join(root, 'machine.json'), { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+/**
+ * Of what lets change a machine (its lock) or is its memory: a class of users that may only read the directory gets nothing, since the
+ * lock would let it keep writers out, and the memory holds files whose own modes may close them to it.
+ */
+function privateMode(directoryMode: number): number {
+  let mode = 0;
+  for (const shift of [6, 3, 0]) {
+    const bits = (directoryMode >> shift) & 6;
+    if ((bits & 2) !== 0) mode |= bits << shift;
+  }
+  return mode;
+}

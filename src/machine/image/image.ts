@@ -1,0 +1,186 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { Bus, type DaxDevice } from '../../dax/index.js';
+import {
+  checkSuperblock,
+  decodeSuperblock,
+  superblockLayout,
+  superblockNumberFaults,
+  systemUuid,
+} from '../../famfs/index.js';
+import { checkMethods, fail, flag, type LockPatience, optional, options, text } from '../../libc/index.js';
+import { type Backing, openBacking, PhysicalMemory } from '../../memory/index.js';
+import { PAGE_SIZE, PMD_SIZE } from '../../mm/index.js';
+import { explainRefusal } from '../../tree/index.js';
+import { requireDevdaxMode } from '../devdax-mode.js';
+import { refuseOtherMachinesModes } from '../emulated/other-machine.js';
+import { isExclusivePurpose } from '../holders.js';
+import type { Hold, HoldOptions, MachineDevice } from '../types.js';
+import { conflictText, MemoryUse, placeIn, type UseKind } from '../use-lock.js';
+
+/** Where the private machine of an image has its memory: as an emulated machine's first region. */
+const IMAGE_HPA = 2 ** 40;
+const IMAGE_NAME = 'dax0.0';
+/** A superblock that claims more is not believed (fsck tells); addresses stay far below 2^53. */
+const LARGEST_DEVICE_BYTES = 2 ** 50;
+
+interface ImageOptions extends LockPatience {
+  root: string;
+  writable?: boolean;
+  sysfs?: string;
+}
+
+/**
+ * An image file or a real /dev/daxX.Y as a device: a private machine in memory only, one static region, fsdev_dax bound.
+ * Other users of the memory, also those that reach it through a machine or another name, are excluded by its use
+ * lock (use-lock.ts).
+ */
+export class ImageDevice implements MachineDevice {
+  readonly dax: DaxDevice;
+  private readonly memory = new PhysicalMemory();
+  private readonly holds = new Set<Hold>();
+  private holdsAlone = false;
+  private use: MemoryUse | undefined;
+  private uuid: string | undefined;
+  private closed = false;
+
+  private constructor(
+    readonly name: string,
+    private readonly backing: Backing,
+    private readonly root: string,
+    size: number,
+    private readonly patience: LockPatience,
+  ) {
+    const length = Math.min(backing.size, size);
+    this.memory.insert({ start: IMAGE_HPA, length: size, backing, offset: 0, zeroExtend: length < size });
+    const bus = new Bus({ memory: this.memory });
+    bus.insmod('fsdev_dax');
+    const align = size % PMD_SIZE === 0 ? PMD_SIZE : PAGE_SIZE;
+    bus.addRegion({ type: 'device', static: true, start: IMAGE_HPA, size, align, targetNode: 0 });
+    bus.newId('fsdev_dax', IMAGE_NAME);
+    this.dax = bus.device(IMAGE_NAME)!.dax;
+  }
+
+  /**
+   * @param writable default: when this user may write the file
+   * @param sysfs root of the tree a device node belongs to, default /sys
+   * @throws ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory); ENXIO a dax device that is not in devdax mode
+   */
+  static open(where: string, { root, writable, sysfs = '/sys', ...patience }: ImageOptions): ImageDevice {
+    requireDevdaxMode(where, sysfs);
+    const backing = openImage(where, writable, sysfs);
+    try {
+      return new ImageDevice(where, backing, root, deviceBytes(where, backing), patience);
+    } catch (error) {
+      backing.close();
+      throw error;
+    }
+  }
+
+  get writable(): boolean {
+    return this.backing.writable;
+  }
+
+  get systemUuid(): string {
+    this.uuid ??= systemUuid(this.root);
+    return this.uuid;
+  }
+
+  get reservations(): string {
+    return path.join(this.root, 'volumes');
+  }
+
+  hold(purpose: string, options?: HoldOptions): Hold {
+    if (this.closed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
+    const isExclusive = isExclusivePurpose(purpose, options);
+    if (isExclusive && !this.writable) {
+      fail('EACCES', `${this.name} may only be read by this user: ${purpose} needs to write it`, {
+        path: this.name,
+      });
+    }
+    // Locks of one descriptor never conflict with each other: these we must tell apart ourselves.
+    if (this.holdsAlone || (isExclusive && this.holds.size > 0)) {
+      fail('EBUSY', `${this.name} is in use by this process: close that first`, { path: this.name });
+    }
+    if (this.holds.size === 0) this.lock(isExclusive ? 'exclusive' : 'shared');
+    this.holdsAlone = isExclusive;
+    const hold: Hold = { release: () => this.release(hold) };
+    this.holds.add(hold);
+    return hold;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.use?.close();
+    this.memory.close();
+    this.backing.close();
+  }
+
+  private release(hold: Hold): void {
+    if (!this.holds.delete(hold) || this.holds.size > 0) return;
+    this.holdsAlone = false;
+    this.use?.close();
+    this.use = undefined;
+  }
+
+  private lock(kind: UseKind): void {
+    const bytes = { start: 0, length: this.dax.size };
+    refuseOtherMachinesModes(this.backing.name, bytes, ['kmem']);
+    const use = MemoryUse.open([placeIn(this.backing, [bytes])]);
+    const conflict = use.take(kind, this.name);
+    if (!conflict) {
+      this.use = use;
+      return;
+    }
+    const who = conflictText(conflict, this.patience);
+    use.close();
+    fail('EBUSY', `${this.name} is in use by ${who}: let it end that first`, { path: this.name });
+  }
+}
+
+function openImage(where: string, writable: boolean | undefined, sysfs: string): Backing {
+  try {
+    return openBacking(where, { writable: writable ?? mayWrite(where), sysfs });
+  } catch (error) {
+    throw where.startsWith('/dev/') ? explainRefusal(error, where, 'opened') : error;
+  }
+}
+
+/** False too where it is not there: opening it for reading tells. */
+function mayWrite(where: string): boolean {
+  try {
+    fs.accessSync(where, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What the device behind an image is: the size its superblock names when that is larger than the file
+ * (metadata then reads zeroes beyond the end), else the file in whole 2 MiB; a file shorter than that in whole pages.
+ */
+function deviceBytes(where: string, backing: Backing): number {
+  if (backing.kind === 'devdax') return backing.size;
+  if (backing.size === 0)
+    fail('EINVAL', `${where} is empty: give it its size first (truncate -s 1G ${where})`, { path: where });
+  const unit = backing.size >= PMD_SIZE ? PMD_SIZE : PAGE_SIZE;
+  const whole = Math.max(unit, Math.floor(backing.size / unit) * unit);
+  return Math.max(whole, claimedBytes(backing));
+}
+
+/** The device size a valid superblock names, in whole pages; 0 when there is none to believe. */
+function claimedBytes(backing: Backing): number {
+  if (backing.kind === 'hugetlbfs') return 0;
+  const bytes = new Uint8Array(superblockLayout.size);
+  if (fs.readSync(backing.fd, bytes, 0, bytes.length, 0) < bytes.length) return 0;
+  // A size that is no number is for those who read the superblock to report: the device must open for that.
+  if (checkSuperblock(bytes).result !== 0 || superblockNumberFaults(bytes).length > 0) return 0;
+  const { deviceSize } = decodeSuperblock(bytes);
+  return deviceSize <= LARGEST_DEVICE_BYTES ? Math.ceil(deviceSize / PAGE_SIZE) * PAGE_SIZE : 0;
+}
+
+checkMethods(ImageDevice, {
+  hold: { purpose: text, options: optional(options({ exclusive: optional(flag) })) },
+});

@@ -1,0 +1,132 @@
+import { DaxError, fail, sizeText } from '../libc/index.js';
+import { type DaxTree, numberOf } from './dax-tree.js';
+import { type DevicePlace, devicesIn, driverOf, findDevices, isStatic, rangesOf } from './devices.js';
+import { ensureDriver, modeOfDriver } from './drivers.js';
+import { Undo } from './undo.js';
+import { enter, leave } from './verbs.js';
+
+/** Devices carved out of a dynamic region, and given back to it (kernel-dax.md 5): whole or not at all. */
+
+/**
+ * Makes a device, gives it align and size, and enables it (devdax mode); whatever fails, it is gone again.
+ * @param wanted bytes; size undefined takes all that is free
+ * @throws DaxError ENODEV no such region, EOPNOTSUPP static, ENOSPC, EINVAL, EACCES
+ */
+export function createDevice(
+  tree: DaxTree,
+  region: number,
+  wanted: { size: number | undefined; align: number | undefined },
+): DevicePlace {
+  const directory = dynamicRegion(tree, region);
+  const free = numberOf(tree, `${directory}/dax_region/available_size`) ?? 0;
+  const size = wanted.size ?? free;
+  if (size === 0 && wanted.size !== undefined)
+    fail('EINVAL', 'a device of 0 bytes is of no use: choose a size');
+  if (size > free || free === 0) {
+    fail(
+      'ENOSPC',
+      `region ${region} has ${sizeText(free)} free, ${sizeText(size)} asked: disable and destroy a device of it first`,
+    );
+  }
+  ensureDriver(tree, 'device_dax');
+  const left = () => `a device of region ${region} is left: destroy it`;
+  return Undo.run(tree, `region ${region}`, left, (undo) => {
+    const place = makeEmpty(tree, directory);
+    undo.add(`delete ${place.name}`, () => deleteDevice(tree, place));
+    if (wanted.align !== undefined) store(tree, place, 'align', `${wanted.align}`);
+    store(tree, place, 'size', `${hex(size)}\n`);
+    undo.add(`empty ${place.name}`, () => store(tree, place, 'size', '0\n'));
+    enter(tree, place, 'device_dax', undo);
+    return place;
+  });
+}
+
+/** The device that `create` made: the one that was not there before. */
+function makeEmpty(tree: DaxTree, regionDirectory: string): DevicePlace {
+  const before = new Set(devicesIn(tree, regionDirectory).map(({ name }) => name));
+  tree.write(`${regionDirectory}/dax_region/create`, '1\0');
+  return (
+    devicesIn(tree, regionDirectory).find(({ name }) => !before.has(name)) ??
+    fail('EIO', `${regionDirectory}: create was accepted, but there is no new device`)
+  );
+}
+
+/**
+ * Gives a device's memory back to the region. Instance 0 stays, at size 0 (the kernel keeps it).
+ * @throws DaxError EBUSY enabled without force, EOPNOTSUPP static region
+ */
+export function destroyDevice(tree: DaxTree, place: DevicePlace, { force }: { force: boolean }): void {
+  const { name, instance } = place;
+  if (isStatic(tree, place.regionDirectory)) {
+    fail(
+      'EOPNOTSUPP',
+      `${name} is the one device of a static region, and goes with it (of an NVDIMM: ndctl destroy-namespace)`,
+      { path: name },
+    );
+  }
+  const driver = driverOf(tree, place);
+  if (driver !== null && !force)
+    fail('EBUSY', `${name} is enabled (${modeOfDriver(driver)}): disable it first`, { path: name });
+  const now = () => `${name} is disabled now, and has ${numberOf(tree, `${place.directory}/size`)} bytes`;
+  Undo.run(tree, name, now, (undo) => {
+    const left = leave(tree, place, force, undo);
+    empty(tree, place, undo);
+    left.forget();
+    if (instance !== 0) deleteDevice(tree, place);
+  });
+}
+
+/** Its ranges come back where they were. */
+function empty(tree: DaxTree, place: DevicePlace, undo: Undo): void {
+  const ranges = rangesOf(tree, place);
+  const size = numberOf(tree, `${place.directory}/size`) ?? 0;
+  if (size === 0) return;
+  store(tree, place, 'size', '0\n');
+  undo.add(`memory of ${place.name}`, () => {
+    if (ranges.length === 0) store(tree, place, 'size', `${hex(size)}\n`);
+    for (const { start, end } of ranges) store(tree, place, 'mapping', `${hex(start)}-${hex(end)}\n`);
+  });
+}
+
+function deleteDevice(tree: DaxTree, place: DevicePlace): void {
+  tree.write(`${place.regionDirectory}/dax_region/delete`, `${place.name}\0`);
+}
+
+function store(
+  tree: DaxTree,
+  { name, directory }: DevicePlace,
+  attribute: 'size' | 'align' | 'mapping',
+  text: string,
+): void {
+  try {
+    tree.write(`${directory}/${attribute}`, `${text}\0`);
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    const rule = 'a multiple of 2 MiB and of the align, in free memory, while disabled';
+    fail(error.code, `${name} does not get ${attribute} ${text.trim()} (${error.message}): ${rule}`, {
+      path: name,
+      cause: error,
+    });
+  }
+}
+
+/** @throws ENODEV, EOPNOTSUPP */
+function dynamicRegion(tree: DaxTree, id: number): string {
+  const directories = new Set(
+    findDevices(tree)
+      .filter(({ region }) => region === id)
+      .map(({ regionDirectory }) => regionDirectory),
+  );
+  if (directories.size === 0) fail('ENODEV', `region ${id}: no such region on the dax bus`);
+  return (
+    [...directories].find((directory) => !isStatic(tree, directory)) ??
+    fail(
+      'EOPNOTSUPP',
+      `region ${id} is static and has exactly one device (of an NVDIMM: ndctl create-namespace -m devdax makes another)`,
+    )
+  );
+}
+
+function hex(bytes: number): string {
+  return `0x${bytes.toString(16)}`;
+}

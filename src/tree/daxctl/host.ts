@@ -1,0 +1,51 @@
+/** What daxctl's verbs stand on: like the real tool they know nothing but a tree, and answer for any bus that has one. */
+import type { Bus } from '../../dax/index.js';
+import { DaxError, errnoOf } from '../../libc/index.js';
+import type { DaxTree, ReadableTree } from '../dax-tree.js';
+import { ModelTree, type ModelTreeOptions } from '../model/model-tree.js';
+
+/** 76 knows devdax and system-ram; 85 adds famfs (kernel-dax.md 11). */
+export type DaxctlVersion = 76 | 85;
+
+/** Enough to list. */
+export interface DaxctlLook {
+  readonly tree: ReadableTree;
+  readonly version: DaxctlVersion;
+}
+
+export interface DaxctlHost extends DaxctlLook {
+  readonly tree: DaxTree;
+}
+
+export interface DaxctlHostOptions extends ModelTreeOptions {
+  version?: DaxctlVersion;
+}
+
+/** A host over a bus. */
+export function daxctlHost(bus: Bus, { version = 85, ...options }: DaxctlHostOptions = {}): DaxctlHost {
+  return { tree: new ModelTree(bus, options), version };
+}
+
+/**
+ * A write as daxctl does it, with the NUL it appends.
+ * @returns 0, or the negative errno
+ */
+export function writeAttribute({ tree }: DaxctlHost, path: string, text: string): number {
+  return resultOf(() => tree.write(path, `${text}\0`));
+}
+
+/** 0, or the negative errno of what an act threw. */
+export function resultOf(act: () => unknown): number {
+  try {
+    act();
+    return 0;
+  } catch (error) {
+    if (error instanceof DaxError) return error.errno;
+    throw error;
+  }
+}
+
+/** A negative errno, as the verbs return it. */
+export function negative(code: Parameters<typeof errnoOf>[0]): number {
+  return -errnoOf(code);
+}

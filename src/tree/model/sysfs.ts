@@ -1,0 +1,114 @@
+/** The face of the tree for those who share a bus with others, and ask for several users: a file system, a tool, a person. */
+import type { Bus } from '../../dax/index.js';
+import { checkMethods, flag, number, objectWith, oneOf, optional, options, text } from '../../libc/index.js';
+import type { ReadableTree } from '../dax-tree.js';
+import { type AccessMode, type Caller, ROOT } from './access.js';
+import { type DeviceNodeInfo, ModelTree, type NodeInfo, type TreeEntry } from './model-tree.js';
+import { type RegionPlace, udaxPlace } from './place.js';
+
+/** How the tree reaches a bus: a Machine's own `view` and `change`, or a bus as it is (`accessTo`). */
+export interface BusAccess {
+  view<T>(read: (bus: Bus) => T): T;
+  change<T>(apply: (bus: Bus) => T): T;
+}
+
+/** A bus that nobody shares. */
+export function accessTo(bus: Bus): BusAccess {
+  return { view: (read) => read(bus), change: (apply) => apply(bus) };
+}
+
+export interface SysfsOptions {
+  /** Which provider directory a region has; default `platform/udax.ID`. */
+  place?: RegionPlace;
+}
+
+/**
+ * Paths are relative to /sys; `/bus/dax` and `/sys/bus/dax` mean the same as `bus/dax`. Links on the
+ * way are followed. Every call looks at the bus as it is now.
+ */
+export class Sysfs implements ReadableTree {
+  readonly #access: BusAccess;
+  readonly place: RegionPlace;
+
+  constructor(access: BusAccess, options: SysfsOptions = {}) {
+    this.#access = access;
+    this.place = options.place ?? udaxPlace;
+  }
+
+  /** lstat, or stat with `follow`. @throws ENOENT ENOTDIR ELOOP */
+  lookup(path: string, options: { follow?: boolean } = {}): NodeInfo {
+    return this.#view((tree) => tree.lookup(path, options));
+  }
+
+  /** True when the path leads somewhere. */
+  exists(path: string): boolean {
+    return this.#view((tree) => tree.exists(path));
+  }
+
+  /** Names in a directory, sorted. @throws ENOENT ENOTDIR */
+  readdir(path: string): string[] {
+    return this.#view((tree) => tree.readdir(path));
+  }
+
+  /** Path without links, as realpath(3), relative to /sys. @throws ENOENT ENOTDIR ELOOP */
+  realpath(path: string): string {
+    return this.#view((tree) => tree.realpath(path));
+  }
+
+  /** @throws ENOENT, EINVAL (not a link) */
+  readlink(path: string): string {
+    return this.#view((tree) => tree.readlink(path));
+  }
+
+  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws ENOENT */
+  deviceNode(name: string): DeviceNodeInfo {
+    return this.#view((tree) => tree.deviceNode(name));
+  }
+
+  /** The checks of open(2). @throws ENOENT EACCES EISDIR */
+  checkOpen(path: string, access: AccessMode, caller: Caller = ROOT): void {
+    this.#view((tree) => tree.checkOpen(path, access), caller);
+  }
+
+  /** open, read everything, close. @throws as checkOpen, or what the attribute's show fails with */
+  read(path: string, caller: Caller = ROOT): string {
+    return this.#view((tree) => tree.read(path), caller);
+  }
+
+  /**
+   * open(O_WRONLY), one write(2), close. The attribute sees the text up to the first NUL; an empty
+   * write never reaches it.
+   * @returns bytes accepted: all of them
+   * @throws as checkOpen, or what the attribute's store fails with
+   */
+  write(path: string, data: string, caller: Caller = ROOT): number {
+    const { place } = this;
+    return this.#access.change((bus) => new ModelTree(bus, { place, caller }).write(path, data));
+  }
+
+  /** Everything below a directory, `depth` levels deep, sorted; links are told, not followed. */
+  tree(path: string, depth: number, caller: Caller = ROOT): TreeEntry[] {
+    return this.#view((tree) => tree.tree(path, depth), caller);
+  }
+
+  #view<T>(look: (tree: ModelTree) => T, caller: Caller = ROOT): T {
+    const { place } = this;
+    return this.#access.view((bus) => look(new ModelTree(bus, { place, caller })));
+  }
+}
+
+const path = { path: text };
+const caller = optional(objectWith('who asks: { uid, gid }', 'uid'));
+
+checkMethods(Sysfs, {
+  lookup: { ...path, options: optional(options({ follow: optional(flag) })) },
+  exists: path,
+  readdir: path,
+  realpath: path,
+  readlink: path,
+  deviceNode: { name: text },
+  checkOpen: { ...path, access: oneOf('read', 'write'), caller },
+  read: { ...path, caller },
+  write: { ...path, data: text, caller },
+  tree: { ...path, depth: number, caller },
+});

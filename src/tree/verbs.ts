@@ -1,0 +1,208 @@
+import { fail } from '../libc/index.js';
+import { type DaxTree, numberOf } from './dax-tree.js';
+import { type DevicePlace, driverOf } from './devices.js';
+import {
+  bindTo,
+  type DeviceMode,
+  driverOfMode,
+  dropId,
+  ensureDriver,
+  modeOfDriver,
+  takeFrom,
+  unbindFrom,
+} from './drivers.js';
+import {
+  autoOnlinePolicy,
+  blocksAsBefore,
+  blocksOf,
+  bringOnline,
+  type MemoryBlockPlace,
+  takeOffline,
+} from './memory-blocks.js';
+import { Undo } from './undo.js';
+
+/**
+ * The verbs that change what drives a device (kernel-dax.md 4, 9, 11), each whole or not at all: whichever step fails, the device
+ * goes back to the driver it had, its ids and its memory to what they were (upstream leaves it without a driver, kernel-dax.md
+ * 21). daxctl's order but for one thing: the id is taken from the old driver last, because until then it is the way back.
+ */
+
+/** To devdax mode, whatever it was before. Enabled devices stay as they are. @throws ENOENT no such module, the driver's error */
+export function enable(tree: DaxTree, place: DevicePlace): void {
+  if (driverOf(tree, place) === null) ensureDriver(tree, 'device_dax');
+  // A driver that was just loaded may have taken it.
+  if (driverOf(tree, place) !== null) return;
+  changing(tree, place, (undo) => enter(tree, place, 'device_dax', undo));
+}
+
+/** @throws EBUSY memory online (with force it goes offline first, or refuses to) */
+export function disable(tree: DaxTree, place: DevicePlace, { force }: { force: boolean }): void {
+  changing(tree, place, (undo) => leave(tree, place, force, undo).forget());
+}
+
+export interface ModeOptions {
+  /** Take memory offline first; ignore that the kernel brings new memory online by itself. */
+  force: boolean;
+  /** system-ram: bring its memory online. */
+  online: boolean;
+}
+
+/** @throws EINVAL (a change daxctl refuses), EBUSY, ENOENT, EOPNOTSUPP, or the driver's own error */
+export function reconfigure(
+  tree: DaxTree,
+  place: DevicePlace,
+  mode: DeviceMode,
+  { force, online }: ModeOptions,
+): void {
+  const driver = Object.hasOwn(driverOfMode, mode) ? driverOfMode[mode] : undefined;
+  if (driver === undefined) fail('EINVAL', `mode ${mode} is unknown: devdax, famfs or system-ram`);
+  if (mode === 'famfs' && !online)
+    fail('EINVAL', 'keeping memory offline is about system-ram: leave it out with famfs');
+  if (driverOf(tree, place) !== driver) {
+    refuseUnwise(tree, place, mode, force);
+    ensureDriver(tree, driver);
+  }
+  changing(tree, place, (undo) => {
+    // A driver that was just loaded may have taken it.
+    const left = driverOf(tree, place) === driver ? null : leave(tree, place, force, undo);
+    if (left !== null) enter(tree, place, driver, undo);
+    if (mode === 'system-ram' && online) onlineMemory(tree, place, { movable: true });
+    left?.forget();
+  });
+}
+
+function refuseUnwise(tree: DaxTree, place: DevicePlace, mode: DeviceMode, force: boolean): void {
+  const { name } = place;
+  if (mode === 'famfs' && driverOf(tree, place) === 'kmem') {
+    fail(
+      'EINVAL',
+      `${name} is in system-ram mode and must be in devdax mode first: reconfigure it to devdax`,
+      { path: name },
+    );
+  }
+  if (mode === 'system-ram' && !force && autoOnlinePolicy(tree) !== 'offline') {
+    fail(
+      'EBUSY',
+      'kernel policy will bring the memory online by itself (devices/system/memory/auto_online_blocks): set it to offline, or use force',
+      { path: name },
+    );
+  }
+}
+
+/** @returns how many blocks went online: all that were offline, or none. @throws EINVAL not in system-ram mode */
+export function onlineMemory(tree: DaxTree, place: DevicePlace, { movable }: { movable: boolean }): number {
+  const offline = memoryOf(tree, place).filter((block) => !block.online);
+  bringOnline(tree, offline, movable);
+  return offline.length;
+}
+
+/** @returns how many blocks went offline: all that were online, or none. @throws EINVAL not in system-ram mode; EBUSY in use */
+export function offlineMemory(tree: DaxTree, place: DevicePlace): number {
+  const online = memoryOf(tree, place).filter((block) => block.online);
+  takeOffline(tree, online);
+  return online.length;
+}
+
+function memoryOf(tree: DaxTree, place: DevicePlace): MemoryBlockPlace[] {
+  const mode = modeOfDriver(driverOf(tree, place));
+  if (mode !== 'system-ram') {
+    fail(
+      'EINVAL',
+      `${place.name} is in ${mode} mode and has no memory blocks: reconfigure it to system-ram first`,
+      { path: place.name },
+    );
+  }
+  return blocksOf(tree, place);
+}
+
+/** What a device was before it was borrowed, to be given back. */
+export interface BorrowedState {
+  readonly driver: string | null;
+  readonly blocks: readonly MemoryBlockPlace[];
+}
+
+export function stateOf(tree: DaxTree, place: DevicePlace): BorrowedState {
+  const driver = driverOf(tree, place);
+  return { driver, blocks: driver === 'kmem' ? blocksOf(tree, place) : [] };
+}
+
+/** Puts a device back to a state it had. @throws as the steps; what could be undone of it is */
+export function restore(tree: DaxTree, place: DevicePlace, { driver, blocks }: BorrowedState): void {
+  if (driver !== null) ensureDriver(tree, driver);
+  if (driverOf(tree, place) === driver) return;
+  changing(tree, place, (undo) => {
+    const left = leave(tree, place, false, undo);
+    if (driver !== null) {
+      enter(tree, place, driver, undo);
+      blocksAsBefore(tree, place, blocks);
+    }
+    left.forget();
+  });
+}
+
+function changing(tree: DaxTree, place: DevicePlace, change: (undo: Undo) => void): void {
+  const now = () => {
+    const driver = driverOf(tree, place);
+    return `${place.name} is ${driver === null ? 'disabled now: enable it' : `bound to ${driver} now`}`;
+  };
+  Undo.run(tree, place.name, now, change);
+}
+
+/** A driver that let a device go. */
+export interface LeftDriver {
+  /** Takes the device's id from it, the last step of a change: going back needs it. */
+  forget(): void;
+}
+
+/** Lets the driver go, its memory first. @throws EBUSY memory online without force, or in use */
+export function leave(tree: DaxTree, place: DevicePlace, force: boolean, undo: Undo): LeftDriver {
+  const driver = driverOf(tree, place);
+  if (driver === null) return { forget: () => {} };
+  if (driver === 'kmem') leaveMemory(tree, place, force, undo);
+  let isForgotten = false;
+  unbindFrom(tree, place, driver);
+  undo.add(`bind to ${driver}`, () => {
+    const isNew = bindTo(tree, place, driver, new Undo());
+    // It was bound by an id that had been taken back since.
+    if (isNew && !isForgotten) dropId(tree, place, driver);
+  });
+  return {
+    forget() {
+      dropId(tree, place, driver);
+      isForgotten = true;
+    },
+  };
+}
+
+function leaveMemory(tree: DaxTree, place: DevicePlace, force: boolean, undo: Undo): void {
+  const blocks = blocksOf(tree, place);
+  if (blocks.length === 0) refuseUnknownMemory(tree, place);
+  const online = blocks.filter((block) => block.online);
+  if (online.length > 0 && !force) {
+    fail(
+      'EBUSY',
+      `${place.name} has ${online.length} memory blocks online: take its memory offline first, or use force`,
+      { path: place.name },
+    );
+  }
+  takeOffline(tree, online);
+  undo.add('memory as it was', () => blocksAsBefore(tree, place, blocks));
+}
+
+/** Unbinding kmem with memory online loses that memory until the next boot: without knowing, nothing is unbound. */
+function refuseUnknownMemory(tree: DaxTree, place: DevicePlace): void {
+  if (numberOf(tree, `${place.directory}/resource`) !== null) return;
+  fail(
+    'EACCES',
+    `${place.directory}/resource may not be read, so whether the memory of ${place.name} is online is not known: run as root`,
+    { path: place.name },
+  );
+}
+
+/** Binds, and says how to get out of it again. */
+export function enter(tree: DaxTree, place: DevicePlace, driver: string, undo: Undo): void {
+  undo.add(`unbind from ${driver}`, () => {
+    if (driverOf(tree, place) === driver) takeFrom(tree, place, driver);
+  });
+  bindTo(tree, place, driver, undo);
+}
