@@ -19,6 +19,8 @@
  * ESTALE (state directory replaced), and the bus's own errnos (docs/kernel-dax.md).
  */
 export { parseSize, sizeText } from '../libc/index.js';
+export type { BackingKind } from '../memory/index.js';
+export type { NodeStats } from '../mm/index.js';
 export { SysfsFiles } from '../tree/index.js';
 export { Machine } from './emulated/machine.js';
 export {

@@ -12,6 +12,14 @@
  * A record in ROOT/mounts lives exactly as long as the process that serves the mount (its lock tells).
  * Failure: errno by errno as docs/mount.md lists them; a device that goes away is ENXIO at the next call, the mount stays.
  */
-export type { FuseSession, FuseSessionEnd, FuseUnmountOptions } from '../fuse/index.js';
+export type {
+  FuseConnection,
+  FuseSession,
+  FuseSessionEnd,
+  FuseSettledConnection,
+  FuseUnmountOptions,
+  NodeId,
+  OptionalOperation,
+} from '../fuse/index.js';
 export { FamfsMount, type FamfsMountOptions, mountFamfsAt } from './famfs/mount.js';
 export { mountSysfsAt, type SysfsMountOptions } from './sysfs/mount.js';

@@ -54,7 +54,13 @@ export { daxctl, daxctlList, daxctlListOf, sysfs } from './face.js';
 export { SysfsFiles } from './files.js';
 export { blocksOf, type MemoryBlockPlace } from './memory-blocks.js';
 export { type AccessMode, type Caller, ROOT } from './model/access.js';
-export { ModelTree, type ModelTreeOptions, type NodeInfo } from './model/model-tree.js';
+export {
+  type DeviceNodeInfo,
+  ModelTree,
+  type ModelTreeOptions,
+  type NodeInfo,
+  type TreeEntry,
+} from './model/model-tree.js';
 export type { RegionPlace } from './model/place.js';
 export { accessTo, type BusAccess, Sysfs, type SysfsOptions } from './model/sysfs.js';
 export { ueventLines } from './model/uevents.js';

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { DaxError, hasCode } from '../libc/index.js';
 
 /** `0600 root:root`: what a user who is refused must know of a file. Empty when not even that may be asked. */
-export function ownershipText(path: string): string {
+function ownershipText(path: string): string {
   try {
     const { mode, uid, gid } = fs.statSync(path);
     const bits = (mode & 0o7777).toString(8).padStart(4, '0');

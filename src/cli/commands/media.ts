@@ -3,7 +3,9 @@ import {
   type FsckReport,
   logSlots,
   renderFsckReport,
+  type Superblock,
   systemUuidIfAny,
+  type Volume,
   type VolumeStatfs,
 } from '../../famfs/index.js';
 import { fsck, mkfs } from '../../index.js';
@@ -98,44 +100,62 @@ export function info(context: Context, [text = '']: string[]): void {
         ...placeOf(kind, name),
       },
     };
-    const { superblock, space, memory } = about;
-    context.show(about, () =>
-      formatPairs([
-        ['device', about.device],
-        [
-          'role',
-          `${about.role} (the owner is ${superblock.systemUuid}, this host ${about.systemUuid === null ? 'has no uuid' : `is ${about.systemUuid}`})`,
-        ],
-        ['file system', superblock.uuid],
-        ['device uuid', superblock.deviceUuid],
-        ['made on', `${superblock.deviceName}, ${humanSize(superblock.deviceSize)}`],
-        ['version', `${superblock.version}, OMF ${superblock.omfMajor}.${superblock.omfMinor}`],
-        ['unit', humanSize(superblock.allocUnit)],
-        ['space', `${humanSize(space.used)} used, ${humanSize(space.free)} free`],
-        ['log', `${humanSize(superblock.logLength)}, ${space.logUsed} of ${space.logSlots} slots used`],
-        ['content', contentOf(space)],
-        ...about.devices
-          .slice(1)
-          .map(
-            ({ uuid, size }, i) =>
-              [
-                `device ${i + 1}`,
-                `uuid ${uuid}, ${humanSize(size)}: not here, its files are listed only`,
-              ] as const,
-          ),
-        ['memory', `${memory.backing} (${memory.kind}), granule ${humanSize(memory.granule)}`],
-        ...(memory.address === undefined
-          ? []
-          : ([['address', `${memory.address}, data from ${memory.dataOffset} of its region`]] as const)),
-        [
-          'coherent',
-          memory.coherent ? 'yes: its users share caches' : 'no: lines are flushed and invalidated',
-        ],
-        ['persistent', memory.persistent ? 'yes: survives power loss' : 'no: gone with the power'],
-        ['writable', memory.writable ? 'yes' : 'no'],
-      ]),
-    );
+    context.show(about, () => formatPairs(infoPairs(about)));
   });
+}
+
+interface VolumeInfo {
+  device: string;
+  role: string;
+  systemUuid: string | null;
+  superblock: Superblock;
+  space: VolumeStatfs;
+  devices: Volume['devices'];
+  memory: {
+    backing: string;
+    kind: string;
+    coherent: boolean;
+    persistent: boolean;
+    writable: boolean;
+    granule: number;
+    address?: string;
+    dataOffset?: string;
+  };
+}
+
+function infoPairs(about: VolumeInfo): (readonly [string, string])[] {
+  const { superblock, space, memory } = about;
+  return [
+    ['device', about.device],
+    [
+      'role',
+      `${about.role} (the owner is ${superblock.systemUuid}, this host ${about.systemUuid === null ? 'has no uuid' : `is ${about.systemUuid}`})`,
+    ],
+    ['file system', superblock.uuid],
+    ['device uuid', superblock.deviceUuid],
+    ['made on', `${superblock.deviceName}, ${humanSize(superblock.deviceSize)}`],
+    ['version', `${superblock.version}, OMF ${superblock.omfMajor}.${superblock.omfMinor}`],
+    ['unit', humanSize(superblock.allocUnit)],
+    ['space', `${humanSize(space.used)} used, ${humanSize(space.free)} free`],
+    ['log', `${humanSize(superblock.logLength)}, ${space.logUsed} of ${space.logSlots} slots used`],
+    ['content', contentOf(space)],
+    ...about.devices
+      .slice(1)
+      .map(
+        ({ uuid, size }, i) =>
+          [
+            `device ${i + 1}`,
+            `uuid ${uuid}, ${humanSize(size)}: not here, its files are listed only`,
+          ] as const,
+      ),
+    ['memory', `${memory.backing} (${memory.kind}), granule ${humanSize(memory.granule)}`],
+    ...(memory.address === undefined
+      ? []
+      : ([['address', `${memory.address}, data from ${memory.dataOffset} of its region`]] as const)),
+    ['coherent', memory.coherent ? 'yes: its users share caches' : 'no: lines are flushed and invalidated'],
+    ['persistent', memory.persistent ? 'yes: survives power loss' : 'no: gone with the power'],
+    ['writable', memory.writable ? 'yes' : 'no'],
+  ];
 }
 
 /** Where a real device's memory is; nothing for files, and where only root may know. */

@@ -24,7 +24,7 @@ export type NewPlace = string | NameInDirectory;
  * The name of something new. Its directory is found once, whoever asked by a path or by a number; famfs renames nothing, so what
  * the log will say of it is made once, too. Whether the name is still free is one look into the directory.
  */
-export class NewName {
+class NewName {
   /** As the log says it. */
   readonly logPath: string;
   /** For messages: what was asked for, else from the root with a leading slash. */

@@ -1,19 +1,6 @@
 import type { Bus, DevDax } from '../../dax/index.js';
 import { systemUuid } from '../../famfs/index.js';
-import {
-  callback,
-  checkMethods,
-  fail,
-  flag,
-  integer,
-  number,
-  optional,
-  options,
-  parseSize,
-  patienceIn,
-  size,
-  text,
-} from '../../libc/index.js';
+import { checkMethods, fail, parseSize, patienceIn } from '../../libc/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { carving, type DevicePlace, deviceAt, ModelTree, verbs } from '../../tree/index.js';
 import { describeHolders } from '../holders.js';
@@ -41,6 +28,7 @@ import {
 } from './describe.js';
 import { NamedDevice } from './device.js';
 import { nodeHolderName, refuseIfHeldByOthers } from './held-changes.js';
+import { machineArguments } from './machine-arguments.js';
 import { NodeMemory } from './node-memory.js';
 import { RawDevice } from './raw-device.js';
 import { createRegion } from './regions.js';
@@ -370,43 +358,4 @@ export class Machine implements DaxMachine {
   }
 }
 
-const force = optional(options({ force: optional(flag) }));
-const name = { name: text };
-const sizeAndAlign = optional(options({ size: optional(size), align: optional(size) }));
-
-checkMethods(Machine, {
-  view: { read: callback },
-  change: { apply: callback },
-  createRegion: {
-    options: options({
-      size,
-      align: optional(size),
-      backing: optional(text),
-      offset: optional(size),
-      type: optional(text),
-      static: optional(flag),
-      sparse: optional(flag),
-      coherent: optional(flag),
-      targetNode: optional(number),
-    }),
-  },
-  destroyRegion: { id: integer(), options: force },
-  region: { id: integer() },
-  deviceInfo: name,
-  createDevice: { region: integer(), options: sizeAndAlign },
-  destroyDevice: { ...name, options: force },
-  enable: name,
-  disable: { ...name, options: force },
-  reconfigure: {
-    ...name,
-    mode: text,
-    options: optional(options({ force: optional(flag), online: optional(flag) })),
-  },
-  onlineMemory: { ...name, options: optional(options({ movable: optional(flag) })) },
-  offlineMemory: name,
-  device: name,
-  openDax: { ...name, options: optional(options({ writable: optional(flag) })) },
-  node: { id: integer() },
-  memoryFailure: { at: options({ device: text, offset: number, length: optional(number) }) },
-  holders: { device: optional(text) },
-});
+checkMethods(Machine, machineArguments);

@@ -23,7 +23,7 @@ export function placeRegion(length: number, taken: readonly Span[], floor = host
 }
 
 /** First byte above the host's memory blocks: a host of many TiB must not meet our addresses. 0 when unknown. */
-export function hostMemoryEnd(): number {
+function hostMemoryEnd(): number {
   const directory = '/sys/devices/system/memory';
   try {
     const blockBytes = Number.parseInt(fs.readFileSync(`${directory}/block_size_bytes`, 'latin1'), 16);

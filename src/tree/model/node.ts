@@ -4,10 +4,10 @@
  */
 
 /** Modes as in st_mode & 07777. */
-export const DIRECTORY_MODE = 0o755;
+const DIRECTORY_MODE = 0o755;
 const LINK_MODE = 0o777;
 /** What stat says of every attribute, whatever it holds. */
-export const ATTRIBUTE_SIZE_BYTES = 4096;
+const ATTRIBUTE_SIZE_BYTES = 4096;
 
 export interface DirectoryNode {
   readonly type: 'directory';

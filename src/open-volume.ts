@@ -1,0 +1,112 @@
+/** The volume of a state directory in one call. */
+import { deviceMedia, type MountOptions, mediaState, mountFamfsOn, type Volume } from './famfs/index.js';
+import { closedWithItsHold, mkfs, mountOptions } from './famfs-device.js';
+import {
+  checkArguments,
+  fail,
+  hasCode,
+  type LockPatience,
+  optional,
+  patienceIn,
+  size,
+  text,
+  waitForLock,
+  options as wanted,
+} from './libc/index.js';
+import { defaultRoot, isKernelRoot, type Machine, type MachineDevice, openMachine } from './machine/index.js';
+
+const openVolumeOptions = wanted({ size: optional(size), name: optional(text), ...mountOptions });
+
+export interface OpenVolumeOptions extends MountOptions {
+  /** Of the memory, when there is none yet: bytes, or text like `1GiB`. */
+  size?: number | string;
+  /** The device to use, `dax0.0`. Default: the first in famfs mode. */
+  name?: string;
+}
+
+/**
+ * The volume of a state directory, in one call: what is missing is made (the machine, a region of `size`, famfs mode, the file
+ * system), what is there is kept. Any number of processes may do this at once: give those that make it some patience (`lockWaitMs`). The volume's close() closes all of it.
+ * @param root a directory; default as openMachine()
+ * @throws EINVAL there is no volume yet and no size was said; ENODEV no device of that name; ENXIO it is in another
+ *   mode; as openMachine(), Machine.createRegion() (ENOSPC, EACCES), mkfs() and mountFamfs()
+ */
+export function openVolume(root: string = defaultRoot(), options: OpenVolumeOptions = {}): Volume {
+  checkArguments('openVolume', [root, options], { root: text, options: openVolumeOptions });
+  const { size, name, ...mount } = options;
+  if (isKernelRoot(root)) {
+    fail('EINVAL', `${root} is no directory: mountFamfs('/dev/dax0.0') mounts a device of the kernel`);
+  }
+  const machine = openMachine(root, { create: size !== undefined, ...patienceIn(mount) });
+  try {
+    const device = machine.device(name ?? famfsDevice(machine, size));
+    const opened = Object.assign(device, { close: () => machine.close() });
+    return whenNoLongerMade(device.name, mount, () => {
+      if (!mount.readOnly) makeFileSystemIfNone(device);
+      return mountFamfsOn(closedWithItsHold(opened), mount);
+    });
+  } catch (error) {
+    machine.close();
+    throw error;
+  }
+}
+
+/** Found, or made in one change: of several processes one makes it. */
+function famfsDevice(machine: Machine, size: number | string | undefined): string {
+  const find = (): string | undefined =>
+    machine.devices().find(({ mode, state }) => mode === 'famfs' && state === 'enabled')?.name;
+  const found = find();
+  if (found !== undefined) return found;
+  if (size === undefined) {
+    fail(
+      'EINVAL',
+      `no device of the machine at ${machine.root} is in famfs mode: say how big a new one is to be, { size: '1GiB' }, or name one`,
+      { path: machine.root },
+    );
+  }
+  return machine.change(() => {
+    const made = find();
+    if (made !== undefined) return made;
+    const [name] = machine.createRegion({ size }).devices;
+    return machine.reconfigure(name!, 'famfs').name;
+  });
+}
+
+/** Another process may be making the file system just now: it is there in a moment. @throws EBUSY it is not */
+function whenNoLongerMade<T>(name: string, patience: LockPatience, act: () => T): T {
+  let result: { value: T } | undefined;
+  let refusal: unknown;
+  const attempt = (): boolean => {
+    try {
+      result = { value: act() };
+      return true;
+    } catch (error) {
+      if (!hasCode(error, 'EBUSY')) throw error;
+      refusal = error;
+      return false;
+    }
+  };
+  waitForLock(attempt, `the file system of ${name}`, patience);
+  if (result) return result.value;
+  throw refusal;
+}
+
+function makeFileSystemIfNone(device: MachineDevice): void {
+  if (hasFileSystem(device)) return;
+  try {
+    mkfs(device);
+  } catch (error) {
+    // Somebody else has just made one.
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+}
+
+/** Whether a famfs is there; also true of a damaged one: that is for its owner to look at. */
+function hasFileSystem(device: MachineDevice): boolean {
+  const media = deviceMedia(device);
+  try {
+    return mediaState(media) !== 'none';
+  } finally {
+    media.close();
+  }
+}
