@@ -45,7 +45,10 @@ export class MemoryNode {
    */
   alloc(bytes: number, onEnd: () => void = nobodyAsks): NodeAllocation {
     if (!Number.isSafeInteger(bytes) || bytes <= 0)
-      fail('EINVAL', `cannot allocate ${bytes} bytes on node ${this.id}`);
+      fail(
+        'EINVAL',
+        `${bytes} bytes of node ${this.id} are nothing to give: ask for a whole number from 1 on`,
+      );
     const memory =
       this.memory ?? fail('ENXIO', `node ${this.id} of a bus without memory has nothing to give`);
     const granule = this.#granule(memory);

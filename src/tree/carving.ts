@@ -22,7 +22,8 @@ export function createDevice(
   const size = wanted.size ?? free;
   if (size === 0 && wanted.size !== undefined)
     fail('EINVAL', 'a device of 0 bytes is of no use: choose a size');
-  if (size > free || free === 0) {
+  if (free === 0) fail('ENOSPC', `region ${region} is full: disable and destroy a device of it first`);
+  if (size > free) {
     fail(
       'ENOSPC',
       `region ${region} has ${sizeText(free)} free, ${sizeText(size)} asked: disable and destroy a device of it first`,

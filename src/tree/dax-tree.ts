@@ -21,6 +21,8 @@ export interface DaxTree extends ReadableTree {
   write(path: string, text: string): unknown;
   /** Loads the module of a driver. @throws ENOENT no such module, EPERM, EOPNOTSUPP this kernel has none */
   loadDriver(name: string): void;
+  /** Where more is said of what was refused (`dmesg`); a model's errors say all themselves. */
+  readonly moreIn?: string;
   /** Bugs that are wanted (dax/quirks.ts), of a model; the host's tree has its own. */
   readonly quirks?: ReadonlySet<string>;
 }

@@ -55,10 +55,11 @@ export function bindTo(tree: DaxTree, place: DevicePlace, driver: string, undo: 
   }
   const bound = driverOf(tree, place);
   if (bound === driver) return isUnknown;
+  const more = tree.moreIn === undefined ? '' : `; ${tree.moreIn} may say more`;
   const who = bound === null ? '' : ` (${bound} has it)`;
   return fail(
     refusal?.code ?? 'ENXIO',
-    `${driver} does not take ${place.name}${who}: ${refusal?.message ?? 'it said nothing'}; dmesg may say more`,
+    `${driver} does not take ${place.name}${who}: ${refusal?.message ?? 'it said nothing'}${more}`,
     { path: place.name, cause: refusal },
   );
 }

@@ -14,6 +14,7 @@ const MODPROBE_SECONDS = 30;
  */
 export class SysfsFiles implements DaxTree {
   readonly root: string;
+  readonly moreIn = 'dmesg';
 
   constructor(root: string) {
     // Links in the tree lead to real paths: the root must be one, to be told apart from them.

@@ -282,6 +282,14 @@ describe.skipIf(process.getuid?.() !== 0)('another user (skipped where this is n
   });
 });
 
+describe('a region that is full', () => {
+  it('says so, and not that 0 bytes were asked of 0', () => {
+    const { status, stderr } = udax(root, 'create-device', '-r', '0');
+    expect(status).toBe(1);
+    expect(stderr).toBe('udax: region 0 is full: disable and destroy a device of it first (ENOSPC)\n');
+  });
+});
+
 describe('cat', () => {
   it('of memory that is cut meanwhile ends with an error, not by a signal', async () => {
     expect(udax(root, 'creat', '-s', '32M', 'dax0.0:/big').status).toBe(0);

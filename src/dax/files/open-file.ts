@@ -137,7 +137,7 @@ export class OpenFile implements MappedFile<Vma> {
     if (!(length > 0) || !(offset >= 0) || offset % align !== 0 || length % align !== 0)
       fail(
         'EINVAL',
-        `offset ${offset} and length ${length} of ${name} must be multiples of its align ${align}`,
+        `offset ${offset} and length ${length} of ${name} must be multiples of its align ${align}, the length not 0`,
       );
     if (offset + length > size)
       fail('EINVAL', `${offset}+${length} is beyond the end of ${name} (${size} bytes)`, { path: name });
