@@ -29,7 +29,7 @@ export type { FailedUnit } from './files/file-host.js';
 export { type MmapOptions, OpenFile, type OpenFlags, type Whence } from './files/open-file.js';
 export { RawMapping } from './files/raw-mapping.js';
 export { type SignalAnswer, Vma } from './files/vma.js';
-export { checkInvariants, checkUnchanged, type ForeignPin } from './invariants.js';
+export { checkInvariants, checkUnchanged, type ForeignPin, INVARIANTS } from './invariants.js';
 export { expandQuirks, QUIRK_SETS, QUIRKS, type Quirk } from './quirks.js';
 export { type Binding, DevDax, type DeviceRegion, type RegionType } from './regions/dev-dax.js';
 export * from './regions/parse.js';

@@ -19,3 +19,4 @@ export * from './pages.js';
 export type { PoisonRange } from './poison.js';
 export * from './resource.js';
 export type { AddressSpace } from './section.js';
+export { type Violation, violation } from './violation.js';

@@ -5,6 +5,7 @@ import { checkSections } from './page-check.js';
 import { PMD_ORDER, PMD_PAGES, pagesOfOrder } from './pages.js';
 import { PoisonList, type PoisonRange } from './poison.js';
 import { type AddressSpace, dissolve, forget, PAGE_STATES_BYTES, SECTION_BYTES } from './section.js';
+import type { Violation } from './violation.js';
 
 export interface FolioDescription {
   order: number;
@@ -247,7 +248,7 @@ export class PageTable {
   }
 
   /** Violations of I1 and I2, one line each. */
-  check(): string[] {
+  check(): Violation[] {
     return checkSections(this.#records.sections.entries(), this.#records.defaults.list());
   }
 

@@ -109,7 +109,10 @@ describe('the bus', () => {
           const refused = attempt(run, world);
           const wrong = checkInvariants(world.bus);
           if (refused) wrong.push(...checkUnchanged(before, world.bus, what));
-          if (wrong.length > 0) throw new Error(`${trace.join('; ')}:\n${wrong.join('\n')}`);
+          if (wrong.length > 0)
+            throw new Error(
+              `${trace.join('; ')}:\n${wrong.map(({ invariant, text }) => `${invariant}: ${text}`).join('\n')}`,
+            );
         }
         mustRestore(world.bus.snapshot());
       }),

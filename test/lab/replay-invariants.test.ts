@@ -16,7 +16,8 @@ function violations(scenario: Scenario): string[] {
       const operation = OPERATIONS[step.op];
       if (operation === undefined) return;
       answer(() => operation(world, new Arguments(step)));
-      for (const violation of checkInvariants(world.bus)) {
+      for (const { invariant, text } of checkInvariants(world.bus)) {
+        const violation = `${invariant}: ${text}`;
         if (QUIRKS_BREAK.some((known) => known.test(violation))) continue;
         found.push(`${scenario.name}, after step ${index}: ${violation}`);
       }

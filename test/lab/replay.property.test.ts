@@ -213,7 +213,7 @@ function run(machine: string, steps: readonly object[]): void {
       // EFAULT with a stack is how a replay reports a defect of the model.
       expect(got.errno === 'EFAULT' && got.code !== undefined ? got.code : '', JSON.stringify(step)).toBe('');
       const broken = checkInvariants(world.bus).filter(
-        (text) => !QUIRKS_BREAK.some((known) => known.test(text)),
+        ({ invariant, text }) => !QUIRKS_BREAK.some((known) => known.test(`${invariant}: ${text}`)),
       );
       expect(broken, JSON.stringify(step)).toEqual([]);
     }

@@ -16,6 +16,8 @@
  *
  * Failure: EINVAL for what was asked wrongly. An error of the model that carries no errno is a violation ("crash").
  */
+
+export type { Violation } from '../../mm/index.js';
 export { type ExploreCommandResult, type ExploreOptions, exploreCommand, exploreLater } from './command.js';
 export { drawGraph, type GraphFormat } from './graph.js';
 export { type Mutant, mutants } from './mutants.js';
@@ -29,4 +31,3 @@ export {
 } from './search.js';
 export { emitShell } from './shell/emit.js';
 export { parseTrace, runTrace, type TraceStep } from './trace.js';
-export type { Violation } from './world.js';

@@ -1,10 +1,12 @@
 /** What must hold in every state: the bus's own invariants, and what only the world around it can know. */
+
 import { checkInvariants, type ForeignPin } from '../../dax/index.js';
-import type { Violation, World } from './world.js';
+import type { Violation } from '../../mm/index.js';
+import type { World } from './world.js';
 
 /** Violations in this state; empty when all is well. */
 export function checkWorld(world: World): Violation[] {
-  const wrong = checkInvariants(world.bus, pinsOf(world)).map(parseViolation);
+  const wrong = checkInvariants(world.bus, pinsOf(world));
   for (const device of world.bus.devices()) {
     const mounts = world.fileSystems.filter((one) => one.device === device);
     if (device.dax.references !== mounts.length)
@@ -22,9 +24,4 @@ export function checkWorld(world: World): Violation[] {
 /** Mappings of files: I5 counts them. */
 function pinsOf(world: World): ForeignPin[] {
   return world.fileSystems.flatMap(({ entries }) => [...entries.values()]);
-}
-
-function parseViolation(line: string): Violation {
-  const parts = /^(I\d+): (.*)$/s.exec(line);
-  return parts === null ? { invariant: 'I?', text: line } : { invariant: parts[1]!, text: parts[2]! };
 }

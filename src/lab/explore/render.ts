@@ -1,11 +1,12 @@
 /** What people read: depths as they are done, violations with the way to them, mutants one by one. */
 
+import { INVARIANTS } from '../../dax/index.js';
+import type { Violation } from '../../mm/index.js';
 import { type Mutant, mutants } from './mutants.js';
 import { OPERATIONS } from './operations/index.js';
 import { SCOPES, type Scope } from './scope.js';
 import type { FoundViolation, SearchProgress, SearchResult } from './search.js';
 import type { TraceStep } from './trace.js';
-import type { Violation } from './world.js';
 
 /** What a search was about, for the line that repeats it. */
 export interface Asked {
@@ -110,6 +111,8 @@ export function renderList(): string {
     ...SCOPES.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`),
     'events:',
     ...OPERATIONS.map(({ name, words }) => `  ${name} ${words}`),
+    'invariants (docs/design.md):',
+    ...Object.entries(INVARIANTS).map(([name, about]) => `  ${name.padEnd(4)} ${about}`),
     'mutants:',
     ...mutants().map(
       ({ flag, invariant, about, scope }) =>

@@ -5,7 +5,9 @@
  * (a few microseconds each), never by copying. An event that changes nothing leaves the world usable for the next one, so
  * that only events with an effect pay for it.
  */
+
 import { fail } from '../../libc/index.js';
+import type { Violation } from '../../mm/index.js';
 import { describe } from './describe.js';
 import { applyEvent, type ExploreEvent } from './operation.js';
 import { Events, operationsOf } from './operations/index.js';
@@ -14,7 +16,7 @@ import type { Scope } from './scope.js';
 import { type StateKey, StateKeys } from './state-key.js';
 import { permutationsOf } from './symmetry.js';
 import { failedButChanged, unseen } from './trace.js';
-import { type Violation, World } from './world.js';
+import { World } from './world.js';
 
 export interface SearchOptions {
   /** Quirk flags (src/dax/quirks.ts): none searches the model as it is. */

@@ -1,12 +1,14 @@
 /** A list of events, run one by one: what a violation is reported as, and how it is seen again. */
+
 import { fail } from '../../libc/index.js';
+import type { Violation } from '../../mm/index.js';
 import { applyEvent } from './operation.js';
 import { Events } from './operations/index.js';
 import { checkWorld } from './oracle.js';
 import type { Scope } from './scope.js';
 import { StateKeys } from './state-key.js';
 import { identity } from './symmetry.js';
-import { type Violation, World } from './world.js';
+import { World } from './world.js';
 
 export interface TraceStep {
   readonly event: string;

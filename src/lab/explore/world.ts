@@ -1,16 +1,11 @@
 /** One state: a bus and everybody around it. Mutable; a state is reached again by running its events on a new world. */
+
 import { Bus, type DevDax, type OpenFile, type Vma } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
+import type { Violation } from '../../mm/index.js';
 import { FileSystem } from './actors/file-system.js';
 import type { Pause, Thread } from './actors/threads.js';
 import { BLOCK_BYTES, type Scope } from './scope.js';
-
-/** A broken invariant. */
-export interface Violation {
-  /** I1 ... I12; "crash" where the model itself threw something that is no errno. */
-  readonly invariant: string;
-  readonly text: string;
-}
 
 /** A call that is not finished. */
 export interface RunningThread {
