@@ -139,10 +139,8 @@ export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volu
   }
 }
 
-type OpenedDevice = ReturnType<typeof openDevice>;
-
 /** The volume holds its device as long as it lives; a device opened for it alone ends with that hold. */
-export function closedWithItsHold(opened: OpenedDevice): MachineDevice {
+export function closedWithItsHold(opened: MachineDevice): MachineDevice {
   return {
     name: opened.name,
     get dax() {
@@ -163,6 +161,8 @@ export function closedWithItsHold(opened: OpenedDevice): MachineDevice {
         },
       };
     },
+    close: () => opened.close(),
+    [Symbol.dispose]: () => opened.close(),
   };
 }
 

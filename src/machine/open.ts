@@ -86,7 +86,7 @@ function defaultKernel(): KernelRoot {
 export function openDevice(
   where: string,
   options: { root?: string; writable?: boolean; stateDirectory?: string } & LockPatience = {},
-): MachineDevice & { close(): void } {
+): MachineDevice {
   checkArguments('openDevice', [where, options], { where: text, options: deviceOptions });
   const root = absoluteRoot(options.root ?? defaultRoot());
   const stateDirectory = options.stateDirectory ?? stateDirectoryOf(root);
@@ -108,7 +108,7 @@ function nodeOf(name: string, root: KernelRoot, stateDirectory: string): { sysfs
   }
 }
 
-function openNamed(name: string, root: string, patience: LockPatience): MachineDevice & { close(): void } {
+function openNamed(name: string, root: string, patience: LockPatience): MachineDevice {
   const machine = openMachine(root, patienceIn(patience));
   try {
     return Object.assign(machine.device(name), { close: () => machine.close() });

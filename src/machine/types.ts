@@ -131,6 +131,9 @@ export interface MachineDevice {
    * @throws EBUSY naming the holders that exclude it
    */
   hold(purpose: string, options?: HoldOptions): Hold;
+  /** Ends what was opened for this handle alone: of openDevice() all of it, of a machine's device nothing but a node of the kernel's. Idempotent. */
+  close(): void;
+  [Symbol.dispose](): void;
 }
 
 /** A raw device_dax handle, as open(2) on /dev/daxR.N gives. */

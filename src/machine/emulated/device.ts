@@ -39,6 +39,13 @@ export class NamedDevice implements MachineDevice {
     });
     return { release: () => shared.holders.remove(holder) };
   }
+
+  /** The machine has opened all there is. */
+  close(): void {}
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
 
 function famfsDevice(bus: Bus, name: string): DaxDevice {

@@ -117,6 +117,10 @@ export class ImageDevice implements MachineDevice {
     this.backing.close();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   private release(hold: Hold): void {
     if (!this.holds.delete(hold) || this.holds.size > 0) return;
     this.holdsAlone = false;

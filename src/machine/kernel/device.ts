@@ -62,6 +62,10 @@ export class KernelDevice implements MachineDevice {
     this.#end();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #heldNow(purpose: string, options: HoldOptions | undefined): Hold {
     try {
       return this.#device.hold(purpose, options);
