@@ -22,6 +22,10 @@ const NOT_CALLED: Record<string, string> = {
   KernelMachine: 'would change the bus of the host this runs on',
   BorrowedMode: 'given out by a KernelMachine only',
   FamfsMount: 'needs a FUSE mount: test/mounts',
+  FuseSession: 'needs a FUSE mount: test/fuse',
+  BusAccess: 'what a Machine is',
+  DaxTree: 'implemented by who has another tree',
+  ReadableTree: 'what Sysfs is',
   ReadonlyUint8Array: 'methods of Uint8Array',
 };
 
