@@ -32,7 +32,7 @@ function killGroup(child, signal) {
 const outcome = async (one) => ({ ...(await one.ended), stdout: one.stdout, stderr: one.stderr });
 
 /** A shell command to its end; killed after `timeoutMs`. A daemon that keeps its output open is not waited for. */
-export async function run(command, { timeoutMs = 30_000, ...options } = {}) {
+export async function run(command, { timeoutMs = 150_000, ...options } = {}) {
   const one = launch(command, options);
   const timer = setTimeout(() => killGroup(one.child, 'SIGKILL'), timeoutMs);
   await one.ended;

@@ -7,8 +7,9 @@ import type { SharedMemoryFile } from './memory-file.js';
 import { Qemu } from './qemu.js';
 import { SyncConnection } from './sync-connection.js';
 
-const BOOT_MS = 60_000;
-const CALL_MS = 30_000;
+const BOOT_MS = 180_000;
+/** An emulated processor on a busy host needs half a minute to load a program: this is for what hangs. */
+const CALL_MS = 150_000;
 
 export interface VmOptions {
   /** Its host name. Default vm0. Distinct among VMs over one memory file. */
