@@ -7,8 +7,8 @@ export default defineConfig({
     globalSetup: ['./test/vm/support/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 180_000,
+    testTimeout: 240_000,
+    hookTimeout: 600_000,
     reporters: ['default', './test/vm/support/device-reporter.ts', './test/support/summary-reporter.ts'],
   },
 });
