@@ -30,7 +30,7 @@ export function accessTo(bus: Bus): BusAccess {
 }
 
 export interface SysfsOptions {
-  /** Which provider directory a region has; default `udax/regionID`. */
+  /** Which provider directory a region has; default `platform/udax.ID`. */
   place?: RegionPlace;
 }
 
