@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { basename } from 'node:path';
 import { types } from 'node:util';
 
 /** Errno names udax answers with: every name of this host's errno table. */
@@ -102,5 +103,8 @@ export function asDaxError(error: unknown, doing: string, path?: string): unknow
   const where = path ?? ('path' in error ? String(error.path) : undefined);
   if (where !== undefined) details.path = where;
   const reason = /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
-  return new DaxError(code as ErrnoCode, `${doing}: ${reason}`, details);
+  // What could not be opened is named, also where who asks only knows what it was for.
+  const what = where === undefined || doing.includes(basename(where)) ? '' : `${where}: `;
+  const next = code === 'EMFILE' ? ' (raise the limit: ulimit -n)' : '';
+  return new DaxError(code as ErrnoCode, `${doing}: ${what}${reason}${next}`, details);
 }

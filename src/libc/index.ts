@@ -18,4 +18,5 @@ export * from './lock-wait.js';
 export * from './memory.js';
 export * from './own-files.js';
 export * from './persist.js';
+export * from './programs.js';
 export * from './thread-interrupt.js';
