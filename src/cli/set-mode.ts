@@ -1,6 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { startProgram } from '../libc/index.js';
 import { isDeviceName, type KernelMachine, openMachine } from '../machine/index.js';
 import { isDaemon, passOnReadiness, sayFailed } from '../mounts/index.js';
 import type { Invocation } from './catalog/spec.js';
@@ -116,14 +115,15 @@ function giveBack(context: Context, taken: readonly Taken[]): void {
 /** The same command line again; its end becomes ours. */
 async function runInner(signals: ForwardedSignals): Promise<void> {
   const readiness = isDaemon();
-  const child = await startProgram(process.execPath, process.argv.slice(1), {
+  const child = spawn(process.execPath, process.argv.slice(1), {
     stdio: ['inherit', 'inherit', 'inherit', ...(readiness ? [3] : [])],
     env: { ...process.env, [KEEPER]: String(process.pid) },
   });
   signals.child = child;
   // Its word is the one the starter waits for; ours is given up, or the starter would wait for us as well.
   if (readiness) passOnReadiness();
-  process.exitCode = await new Promise<number>((resolve) => {
+  process.exitCode = await new Promise<number>((resolve, reject) => {
+    child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]));
   });
 }

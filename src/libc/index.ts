@@ -8,6 +8,7 @@
 export * from './abort.js';
 export { addressLedger } from './address-ledger.js';
 export * from './arguments.js';
+export * from './child-programs.js';
 export * from './device-node.js';
 export * from './errors.js';
 export * from './files.js';
@@ -18,5 +19,4 @@ export * from './lock-wait.js';
 export * from './memory.js';
 export * from './own-files.js';
 export * from './persist.js';
-export * from './programs.js';
 export * from './thread-interrupt.js';
