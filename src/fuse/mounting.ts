@@ -11,6 +11,7 @@ import {
   mountFileSystem,
   receiveDescriptor,
   socketPair,
+  startFailure,
 } from '../libc/index.js';
 import type { FuseMountOptions } from './session-types.js';
 
@@ -138,6 +139,9 @@ export function runHelper(args: readonly string[], socket?: number): { ok: boole
   });
   if (result.error && hasCode(result.error, 'ENOENT')) {
     fail('ENOSYS', 'fusermount3 is not installed: install fuse3, or mount as root');
+  }
+  if (result.error && hasCode(result.error, 'EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'EACCES')) {
+    throw startFailure('fusermount3', result.error);
   }
   if (result.error) return { ok: false, message: result.error.message };
   return { ok: result.status === 0, message: result.stderr.trim() || `exit status ${result.status}` };

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { DaxError, fail, hasCode, isError } from '../libc/index.js';
+import { DaxError, fail, hasCode, isError, startFailure } from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
@@ -91,7 +91,8 @@ class Session implements FuseSession {
     this.worker = new Worker(workerFile('session-worker.js', import.meta.url), { workerData });
     this.worker.on('message', (message: FromWorker) => this.hear(message));
     this.worker.on('error', (error) => {
-      this.failure ??= isError(error) ? error : new Error(String(error));
+      const told = startFailure(`the thread that serves ${this.mountpoint}`, error);
+      this.failure ??= isError(told) ? told : new Error(String(told));
     });
     this.worker.on('exit', () => void this.finish());
   }

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -7,6 +6,7 @@ import {
   fail,
   MNT_DETACH,
   mountFileSystem,
+  startProgram,
   UMOUNT_NOFOLLOW,
   unmountInBackground,
   unmountNow,
@@ -31,18 +31,17 @@ export async function fuseMountState(
 ): Promise<FuseMountState> {
   const mount = fuseMountAt(mountpoint);
   if (mount === null) return 'none';
-  return await new Promise((resolve, reject) => {
-    const child = spawn('stat', ['-f', '--', mount.mountpoint], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, LC_ALL: 'C' },
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
-    });
-    let message = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      message += chunk.toString();
-    });
-    child.on('error', reject);
+  const child = await startProgram('stat', ['-f', '--', mount.mountpoint], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, LC_ALL: 'C' },
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  let message = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    message += chunk.toString();
+  });
+  return await new Promise((resolve) => {
     child.on('close', (_status, signal) => {
       if (signal !== null) resolve('hung');
       else resolve(/not connected|connection abort/i.test(message) ? 'dead' : 'alive');

@@ -8,6 +8,7 @@
 export * from './abort.js';
 export { addressLedger } from './address-ledger.js';
 export * from './arguments.js';
+export * from './child-programs.js';
 export * from './device-node.js';
 export * from './errors.js';
 export * from './files.js';

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import {
+  asDaxError,
   closing,
   fail,
   hasCode,
@@ -273,7 +274,7 @@ function namesIn(directory: string): string[] {
     return fs.readdirSync(directory).sort();
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return [];
-    throw error;
+    throw asDaxError(error, `${directory} cannot be read`, directory);
   }
 }
 

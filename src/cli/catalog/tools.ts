@@ -32,7 +32,7 @@ export const toolCommands: readonly CommandSpec[] = [
     ],
     explanation:
       'Runs the steps recorded from a real kernel on a fresh model with the quirks of that kernel, and prints every answer that differs. ' +
-      'Exit 1 when any does.',
+      'Exit 1 when any does; Ctrl-C prints what was found so far and exits 130.',
     examples: ['udax replay', 'udax replay conformance/dax/region.json.gz'],
     load: async () => (await import('../commands/replay.js')).replay,
   },

@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { DaxError, fail } from '../../libc/index.js';
+import { DaxError, fail, startFailure } from '../../libc/index.js';
 
 /** What the second process saw. */
 export interface Testimony {
@@ -27,13 +27,19 @@ export async function askSecondProcess(
     execFile(process.execPath, [program, root, device, path], { signal }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (error.name === 'AbortError') reject(error);
-      else
-        reject(new DaxError('EIO', `the second process failed: ${stderr.trim() || error.message}`, { path }));
+      else if (typeof error.code === 'string') reject(startFailure(process.execPath, error));
+      else reject(new DaxError('EIO', `the second process ${endOf(error, stderr)}`, { path }));
     });
   });
   const testimony: unknown = JSON.parse(output);
   if (!isTestimony(testimony)) fail('EIO', `the second process answered ${output.trim()}`);
   return testimony;
+}
+
+function endOf({ signal, message }: ExecFileException, stderr: string): string {
+  // It reads by mapping, which is what it is to prove: memory that goes meanwhile ends it.
+  if (signal === 'SIGBUS') return 'was ended by SIGBUS: was the file behind the memory cut?';
+  return signal ? `was ended by ${signal}` : `failed: ${stderr.trim() || message}`;
 }
 
 function isTestimony(value: unknown): value is Testimony {

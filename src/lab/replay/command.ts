@@ -1,27 +1,55 @@
 /** `udax replay [FILE...]` as a function: what to print and what to exit with. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { kitTranscripts } from './kit.js';
 import { renderReplay } from './render.js';
-import { replayFiles } from './replay.js';
+import { type ReplayResult, replayByTurns, replayFiles } from './replay.js';
 
 export interface ReplayCommandResult {
-  /** 0: every answer is the kernel's; 1: some differ. */
-  exitCode: 0 | 1;
+  /** 0: every answer is the kernel's; 1: some differ; 130: interrupted. */
+  exitCode: 0 | 1 | 130;
   /** Text for stdout, without the last newline. */
   output: string;
 }
 
+export interface ReplayCommandOptions {
+  /** One JSON document (ReplayResult) instead of text. */
+  json?: boolean;
+  /** Ends a replayLater() where it is: what was found so far is printed. */
+  signal?: AbortSignal;
+}
+
 /**
  * @param files transcripts; none: the conformance kit of this repository
- * @param options.json one JSON document (ReplayResult) instead of text
  * @throws ENOENT EACCES EISDIR EINVAL for files that are not transcripts
  */
 export function replayCommand(
   files: readonly string[],
-  options: { json?: boolean } = {},
+  options: ReplayCommandOptions = {},
 ): ReplayCommandResult {
-  const result = replayFiles(files.length > 0 ? files : kitTranscripts());
+  return told(replayFiles(transcripts(files)), options);
+}
+
+/** The same, but the event loop runs meanwhile, so that a signal is heard. */
+export async function replayLater(
+  files: readonly string[],
+  options: ReplayCommandOptions,
+): Promise<ReplayCommandResult> {
+  const { signal } = options;
+  const turns = replayByTurns(transcripts(files), signal === undefined ? {} : { signal });
+  for (;;) {
+    const turn = turns.next();
+    if (turn.done) return told(turn.value, options);
+    await nextTurn();
+  }
+}
+
+function transcripts(files: readonly string[]): readonly string[] {
+  return files.length > 0 ? files : kitTranscripts();
+}
+
+function told(result: ReplayResult, { json }: ReplayCommandOptions): ReplayCommandResult {
   return {
-    exitCode: result.failed > 0 ? 1 : 0,
-    output: options.json ? JSON.stringify(result, null, 2) : renderReplay(result),
+    exitCode: result.interrupted ? 130 : result.failed > 0 ? 1 : 0,
+    output: json ? JSON.stringify(result, null, 2) : renderReplay(result),
   };
 }

@@ -12,7 +12,12 @@
  *
  * Failure: a file that is not a transcript is EINVAL or the errno of reading it, before anything runs.
  */
-export { type ReplayCommandResult, replayCommand } from './command.js';
+export {
+  type ReplayCommandOptions,
+  type ReplayCommandResult,
+  replayCommand,
+  replayLater,
+} from './command.js';
 export { renderReplay } from './render.js';
 export { type Difference, type ReplayOptions, type ReplayResult, replayFiles } from './replay.js';
 export { SKIP_REASONS, type SkipKind } from './skip.js';

@@ -18,6 +18,7 @@ export function renderReplay(result: ReplayResult): string {
   for (const [kind, count] of Object.entries(result.skippedByReason)) {
     lines.push(`skipped ${count}: ${kind} (${SKIP_REASONS[kind as SkipKind]})`);
   }
+  if (result.interrupted) lines.push(`interrupted after ${result.scenarios} scenarios; of these:`);
   lines.push(`${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped`);
   return lines.join('\n');
 }

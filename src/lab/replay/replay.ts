@@ -27,18 +27,37 @@ export interface ReplayResult {
   differences: Difference[];
   /** Differences in scenarios that crashed the real kernel: expected, not scored. */
   unscored: Difference[];
+  /** Ended by the signal, before all scenarios were run. */
+  interrupted: boolean;
 }
 
 export interface ReplayOptions {
   /** Only scenarios for which this says yes. */
   only?: (scenario: Scenario) => boolean;
+  /** Ends a replay by turns after the scenario it is at: what was found so far is the result. */
+  signal?: AbortSignal;
 }
+
+/** How long a replay works before it gives a turn away, ms. */
+const TURN_MS = 50;
 
 /**
  * Replays the transcripts of some files.
  * @throws ENOENT EACCES EISDIR EINVAL for a file that is not a transcript; differences are results, not errors
  */
 export function replayFiles(paths: readonly string[], options: ReplayOptions = {}): ReplayResult {
+  const turns = replayByTurns(paths, options);
+  for (;;) {
+    const turn = turns.next();
+    if (turn.done) return turn.value;
+  }
+}
+
+/** The same for who has other things to do: gives a turn away now and then (for signals and the like). @throws as replayFiles() */
+export function* replayByTurns(
+  paths: readonly string[],
+  options: ReplayOptions,
+): Generator<void, ReplayResult> {
   const result: ReplayResult = {
     scenarios: 0,
     passed: 0,
@@ -47,12 +66,19 @@ export function replayFiles(paths: readonly string[], options: ReplayOptions = {
     skippedByReason: {},
     differences: [],
     unscored: [],
+    interrupted: false,
   };
   // All files are read first: a bad one is told before anything runs.
   const transcripts = paths.map((file) => ({ file, scenarios: readTranscript(file) }));
+  let turnEnds = performance.now() + TURN_MS;
   for (const { file, scenarios } of transcripts) {
     for (const scenario of scenarios) {
       if (options.only && !options.only(scenario)) continue;
+      if (performance.now() > turnEnds) {
+        yield;
+        if (options.signal?.aborted) return { ...result, interrupted: true };
+        turnEnds = performance.now() + TURN_MS;
+      }
       result.scenarios += 1;
       new ScenarioRun(file, scenario, result).run();
     }

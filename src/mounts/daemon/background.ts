@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import {
   checkArguments,
@@ -9,6 +9,7 @@ import {
   listOf,
   makeOwnFile,
   shown,
+  startProgram,
   text,
 } from '../../libc/index.js';
 
@@ -47,19 +48,16 @@ const LOG_MODE = 0o600;
  * Starts a program as a daemon: its own session, in /, output into a log, where its end is told too. Resolves when it has said that it is ready.
  * @param argv program arguments for this Node; the program calls sayReady() or sayFailed()
  * @returns what it said
- * @throws DaxError what it said it failed with; EIO when it ended without a word (the log is named)
+ * @throws DaxError EMFILE, EAGAIN it cannot be started; what it said it failed with; EIO when it ended without a word (the log is named)
  */
 export async function startDaemon(argv: readonly string[], logPath: string): Promise<Readiness> {
   checkArguments('startDaemon', [argv, logPath], { argv: listOf(text), logPath: text });
   fs.rmSync(logPath, { force: true }); // an earlier daemon that still serves goes on with its own
   const log = makeOwnFile(logPath, LOG_MODE);
-  const child = spawn('/bin/sh', ['-c', WATCH, 'udax', process.execPath, ...argv], {
-    cwd: '/',
-    detached: true,
-    stdio: ['ignore', log, log, 'pipe'],
-    env: { ...process.env, [READY_DESCRIPTOR]: '3' },
+  const child = await startWatched(argv, log).catch((error: unknown) => {
+    fs.rmSync(logPath, { force: true });
+    throw error;
   });
-  fs.closeSync(log);
   const said = await lastWord(child.stdio[3] as NodeJS.ReadableStream);
   if (said === '') {
     await ended(child);
@@ -77,13 +75,26 @@ export async function startDaemon(argv: readonly string[], logPath: string): Pro
   return word.ready;
 }
 
+async function startWatched(argv: readonly string[], log: number): Promise<ChildProcess> {
+  try {
+    return await startProgram('/bin/sh', ['-c', WATCH, 'udax', process.execPath, ...argv], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', log, log, 'pipe'],
+      env: { ...process.env, [READY_DESCRIPTOR]: '3' },
+    });
+  } finally {
+    fs.closeSync(log);
+  }
+}
+
 async function lastWord(stream: NodeJS.ReadableStream): Promise<string> {
   let text = '';
   for await (const piece of stream) text += String(piece);
   return text;
 }
 
-function ended(child: ReturnType<typeof spawn>): Promise<void> {
+function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => child.once('exit', () => resolve()));
 }

@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asDaxError, checkArguments, fail, listOf, text } from '../../libc/index.js';
+import { checkArguments, fail, listOf, startProgram, text } from '../../libc/index.js';
 import { keepDeviceNodes, mountSysfsAt, type SysfsMountOptions, sysfsMountOptions } from './mount.js';
 
 /** Directories of our tree that change while the namespace lives: bound, so that what is there is always what the machine is. */
@@ -71,7 +71,7 @@ export async function runInNamespace(
     // As in /sys, everybody may look; the directory it is mounted in is closed to others.
     const session = await mountSysfsAt(tree, { ...options, allowOther: true });
     try {
-      const child = start(command, tree, directory);
+      const child = await start(command, tree, directory);
       return await finish(child, () => keepDeviceNodes(session, `/proc/${child.pid}/root/dev`));
     } finally {
       await session.unmount();
@@ -81,24 +81,22 @@ export async function runInNamespace(
   }
 }
 
-function start(command: readonly string[], tree: string, work: string): ChildProcess {
+function start(command: readonly string[], tree: string, work: string): Promise<ChildProcess> {
   const shell = ['sh', '-c', SCRIPT, 'sh', tree, work, ...command];
-  return spawn('unshare', ['--mount', '--propagation', 'private', ...shell], {
+  return startProgram('unshare', ['--mount', '--propagation', 'private', ...shell], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'pipe'],
   });
 }
 
 /** Waits for the namespace, prepares it, lets the command go, and waits for its end. */
 async function finish(child: ChildProcess, prepare: () => Promise<void>): Promise<number> {
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', (error) => reject(asDaxError(error, 'unshare(1) cannot be run')));
+  const ended = new Promise<number>((resolve) => {
     child.once('exit', (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
   });
   const ready = new Promise<boolean>((resolve) => {
     const pipe = child.stdio[3] as NodeJS.ReadableStream;
     pipe.once('data', () => resolve(true));
     pipe.once('end', () => resolve(false));
-    child.once('error', () => resolve(false));
   });
   // Ctrl-C is for the command; we end when it does.
   const ignore = () => {};

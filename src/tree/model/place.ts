@@ -7,8 +7,11 @@ import type { DevDax } from '../../dax/index.js';
  */
 export type RegionPlace = (region: DevDax['region']) => string;
 
-/** Where the regions of an ordinary udax machine are. */
-export const udaxPlace: RegionPlace = (region) => `platform/udax.${region.id}`;
+/**
+ * Where the regions of an ordinary udax machine are, in every tree of it: one directory for all of them, which can be bound over
+ * another tree (/sys) as a whole, now and for later ones. daxctl prints it as the path of a region.
+ */
+export const udaxPlace: RegionPlace = (region) => `udax/region${region.id}`;
 
 export const BUS_PATH = 'bus/dax';
 

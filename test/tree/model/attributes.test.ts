@@ -6,8 +6,8 @@ describe('the attribute tree of a bus', () => {
   it('shows devices as links to directories below their region', () => {
     const { tree } = makeBus();
     expect(tree.readdir('bus/dax/devices')).toEqual(['dax0.0', 'dax1.0']);
-    expect(tree.readlink('/bus/dax/devices/dax0.0')).toBe('../../../devices/platform/udax.0/dax0.0');
-    expect(tree.realpath('/sys/bus/dax/devices/dax0.0')).toBe('devices/platform/udax.0/dax0.0');
+    expect(tree.readlink('/bus/dax/devices/dax0.0')).toBe('../../../devices/udax/region0/dax0.0');
+    expect(tree.realpath('/sys/bus/dax/devices/dax0.0')).toBe('devices/udax/region0/dax0.0');
     expect(tree.read('bus/dax/devices/dax0.0/size')).toBe(`${GIB}\n`);
     expect(tree.read('bus/dax/devices/dax0.0/../dax_region/id')).toBe('0\n');
   });
@@ -15,8 +15,8 @@ describe('the attribute tree of a bus', () => {
   it('gives dynamic regions more files than static ones', () => {
     const { tree } = makeBus();
     const dynamic = ['align', 'available_size', 'create', 'delete', 'id', 'seed', 'size'];
-    expect(tree.readdir('devices/platform/udax.0/dax_region')).toEqual(dynamic);
-    expect(tree.readdir('devices/platform/udax.1/dax_region')).toEqual(['align', 'id', 'size']);
+    expect(tree.readdir('devices/udax/region0/dax_region')).toEqual(dynamic);
+    expect(tree.readdir('devices/udax/region1/dax_region')).toEqual(['align', 'id', 'size']);
     expect(tree.lookup('bus/dax/devices/dax0.0/size', { follow: true }).mode).toBe(0o644);
     expect(tree.lookup('bus/dax/devices/dax1.0/size', { follow: true }).mode).toBe(0o444);
     expect(tree.exists('bus/dax/devices/dax1.0/mapping')).toBe(false);
@@ -34,7 +34,7 @@ describe('the attribute tree of a bus', () => {
     expect(tree.exists('bus/dax/devices/dax1.0/driver')).toBe(false);
     loadDrivers(bus);
     expect(tree.realpath('bus/dax/devices/dax1.0/driver')).toBe('bus/dax/drivers/device_dax');
-    expect(tree.realpath('bus/dax/drivers/device_dax/dax1.0')).toBe('devices/platform/udax.1/dax1.0');
+    expect(tree.realpath('bus/dax/drivers/device_dax/dax1.0')).toBe('devices/udax/region1/dax1.0');
     expect(tree.realpath('bus/dax/drivers/device_dax/module')).toBe('module/device_dax');
     expect(tree.read('module/device_dax/initstate')).toBe('live\n');
     expect(tree.read('bus/dax/devices/dax1.0/uevent')).toContain('DRIVER=device_dax\n');

@@ -12,8 +12,8 @@ describe('what a store sees', () => {
 
   it('is not asked about an empty write', () => {
     const { tree } = makeBus({ idle: true });
-    expect(tree.write('devices/platform/udax.0/dax_region/create', '')).toBe(0);
-    expect(tree.read('devices/platform/udax.0/dax_region/create')).toBe('\n');
+    expect(tree.write('devices/udax/region0/dax_region/create', '')).toBe(0);
+    expect(tree.read('devices/udax/region0/dax_region/create')).toBe('\n');
   });
 
   it('passes on the errno of the kernel and changes nothing', () => {
@@ -21,7 +21,7 @@ describe('what a store sees', () => {
     loadDrivers(bus);
     expect(() => tree.write('bus/dax/drivers/fsdev_dax/new_id', 'dax00.0')).toThrowError(thrown('EINVAL'));
     expect(() => tree.write('bus/dax/drivers/fsdev_dax/bind', 'dax9.9')).toThrowError(thrown('ENODEV'));
-    expect(() => tree.write('devices/platform/udax.0/dax_region/delete', 'dax0.0')).toThrowError(
+    expect(() => tree.write('devices/udax/region0/dax_region/delete', 'dax0.0')).toThrowError(
       thrown('EBUSY'),
     );
     expect(() => tree.write('devices/system/memory/auto_online_blocks', 'junk')).toThrowError(

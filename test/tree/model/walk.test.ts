@@ -49,8 +49,8 @@ describe('walking an attribute tree', () => {
   });
 
   it('makes link targets relative to the directory of the link', () => {
-    expect(relativeTarget('dev/char', 'devices/platform/udax.0/dax0.0')).toBe(
-      '../../devices/platform/udax.0/dax0.0',
+    expect(relativeTarget('dev/char', 'devices/udax/region0/dax0.0')).toBe(
+      '../../devices/udax/region0/dax0.0',
     );
     expect(relativeTarget('', 'bus')).toBe('bus');
   });
