@@ -9,7 +9,7 @@ import { rootDirectory } from './root.js';
 import { type Found, walk } from './walk.js';
 
 export interface ModelTreeOptions {
-  /** Which provider directory a region has; default `platform/udax.ID`. */
+  /** Which provider directory a region has; default `udax/regionID`. */
   place?: RegionPlace;
   /** Who asks; default root. */
   caller?: Caller;

@@ -18,7 +18,7 @@ export function accessTo(bus: Bus): BusAccess {
 }
 
 export interface SysfsOptions {
-  /** Which provider directory a region has; default `platform/udax.ID`. */
+  /** Which provider directory a region has; default `udax/regionID`. */
   place?: RegionPlace;
 }
 
