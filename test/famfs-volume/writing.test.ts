@@ -128,6 +128,19 @@ describe('writeFile and createWriteStream', () => {
     expect(() => volume.createWriteStream('/a')).toThrow(coded('EEXIST'));
   });
 
+  it('after close() of the volume a stream stores nothing more, and the next volume is as before', async () => {
+    const other = openVolume(`${directory}/pool`);
+    const stream = volume.createWriteStream('/a');
+    stream.write(pattern(MIB));
+    volume.close();
+    const failed = once(stream, 'error');
+    stream.write(pattern(MIB));
+    expect((await failed)[0]).toEqual(coded('EBADF'));
+    expect(other.readdir('/')).toEqual([]);
+    await other.writeFile('/a', pattern(10));
+    other.close();
+  });
+
   it('takes a pipeline of Node', async () => {
     await pipeline(
       Readable.from([pattern(1000), pattern(24)]),

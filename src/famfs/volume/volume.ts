@@ -225,7 +225,8 @@ export class Volume {
    */
   createWriteStream(path: string, options: WriteOptions = {}): Writable {
     this.#checkChange(path);
-    return openWriteStream(this.#mounted, path, options, () => this.#published(path));
+    const told = { check: () => this.#checkChange(path), published: () => this.#published(path) };
+    return openWriteStream(this.#mounted, path, options, told);
   }
 
   /**

@@ -31,7 +31,7 @@ export function openWriteStream(
   mounted: MountedFamfs,
   path: string,
   options: WriteOptions,
-  onPublished: () => void,
+  { check, published }: { check: () => void; published: () => void },
 ): Writable {
   const { mode = DEFAULT_FILE_MODE } = options;
   const file = new GrowingFile(mounted, path, { mode, ...ownerOf(options) });
@@ -41,18 +41,25 @@ export function openWriteStream(
     highWaterMark: 1,
     ...(options.signal && { signal: options.signal }),
     write(chunk: unknown, _encoding, done) {
-      done(failureOf(() => void file.write(checkedBytes(chunk, path), file.size)));
+      done(
+        failureOf(() => {
+          // Once the volume is closed the space is kept for nobody.
+          check();
+          file.write(checkedBytes(chunk, path), file.size);
+        }),
+      );
     },
     final(done) {
       done(
         failureOf(() => {
+          check();
           file.publish();
-          onPublished();
+          published();
         }),
       );
     },
     destroy(error, done) {
-      file.end();
+      failureOf(() => file.end());
       done(error);
     },
   });
