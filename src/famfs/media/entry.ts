@@ -13,7 +13,7 @@ import {
   logEntryLayout,
   mkdirMetaLayout,
 } from './layout.js';
-import { checkLogPathLength, decodeName, encodeName } from './path.js';
+import { checkLogPathLength, decodeName, NameEncoder } from './path.js';
 import { readStruct, readU64, writeStruct, writeU64 } from './struct.js';
 
 export interface FileEntry {
@@ -58,6 +58,8 @@ const META = logEntryLayout.fields.meta.offset;
 const FILE_FMAP = META + fileMetaLayout.fields.fmap.offset;
 const FILE_PATH = META + fileMetaLayout.fields.path.offset;
 const MKDIR_PATH = META + mkdirMetaLayout.fields.path.offset;
+const ownerFields = ['uid', 'gid', 'mode'] as const;
+const encoder = new NameEncoder();
 
 /**
  * Decodes the entry at `at` of a view; its checks (crc, seqnum) are the log's. `origin` is the device offset of
@@ -156,14 +158,15 @@ function encodePath(bytes: Uint8Array, at: number, path: string): void {
       path,
     });
   }
-  const encoded = encodeName(path);
-  checkLogPathLength(path, encoded.length);
-  bytes.set(encoded, at);
+  encoder.encode(path);
+  checkLogPathLength(path, encoder.length);
+  for (let i = 0; i < encoder.length; i++) bytes[at + i] = encoder.bytes[i]!;
 }
 
 function checkOwner(entry: { path: string; uid: number; gid: number; mode: number }): void {
-  for (const [what, value] of Object.entries({ uid: entry.uid, gid: entry.gid, mode: entry.mode })) {
-    if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
+  for (const what of ownerFields) {
+    const value = entry[what];
+    if (value >>> 0 !== value) {
       fail('EINVAL', `${what} ${value} of '${entry.path}' is not a 32-bit number`, { path: entry.path });
     }
   }

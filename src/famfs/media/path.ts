@@ -9,6 +9,8 @@ const ESCAPED_BYTE = /[\udc80-\udcff]/;
 /** Half a character, and none of the escapes: would turn into another name on media. */
 const HALF_CHARACTER = /[\ud800-\udc7f\udd00-\udfff]/u;
 const NOT_UTF8 = '\ufffd';
+const SLASH = 0x2f;
+const DOT = 0x2e;
 
 /** Bytes of a name or path as text. */
 export function decodeName(bytes: Uint8Array): string {
@@ -89,6 +91,7 @@ export class NameEncoder {
  */
 export function toLogPath(path: string): string {
   if (typeof path !== 'string') fail('EINVAL', `a path is text, not ${typeof path}`);
+  if (isPlain(path)) return path.charCodeAt(0) === SLASH ? path.slice(1) : path;
   if (path.includes('\0')) fail('EINVAL', 'a path cannot hold a NUL character', { path });
   if (HALF_CHARACTER.test(path)) {
     fail('EINVAL', `'${path}' has half a surrogate pair: that is no character`, { path });
@@ -104,6 +107,20 @@ export function toLogPath(path: string): string {
   const logPath = components.join('/');
   checkLogPathLength(logPath, encodeName(logPath).length);
   return logPath;
+}
+
+/** Whether a path is short ASCII with nothing to leave out or to refuse, as most are. */
+function isPlain(path: string): boolean {
+  const { length } = path;
+  if (length >= FAMFS_PATH_FIELD) return false;
+  let before = SLASH;
+  for (let i = path.charCodeAt(0) === SLASH ? 1 : 0; i < length; i++) {
+    const code = path.charCodeAt(i);
+    if (code === 0 || code >= 0x80) return false;
+    if (before === SLASH && (code === SLASH || code === DOT)) return false;
+    before = code;
+  }
+  return before !== SLASH;
 }
 
 /** ENAMETOOLONG when a path does not fit a log entry (79 bytes and a NUL; C cuts it silently). */

@@ -101,7 +101,9 @@ class EntryWindow {
 export class Replay {
   private readonly scan = new PathScan();
   private readonly file = new FileScan();
-  private window = new EntryWindow(0);
+  /** Most replays are of one entry: of who has just appended it, or of who follows somebody that appends. */
+  private readonly single = new EntryWindow(1);
+  private window = this.single;
   /** The entry being applied: its index, and its first byte in the window. */
   private index = 0;
   private base = 0;
@@ -119,7 +121,7 @@ export class Replay {
     if (from >= to) return from;
     const { log, inodes } = this.targets;
     inodes.reserve(to + 1);
-    this.window = new EntryWindow(Math.min(WINDOW_ENTRIES, to - from));
+    this.window = to - from === 1 ? this.single : new EntryWindow(Math.min(WINDOW_ENTRIES, to - from));
     let badRun: { first: number; problems: Problem[]; count: number } | null = null;
     for (let index = from; index < to; index++) {
       const i = (index - from) % this.window.entries;

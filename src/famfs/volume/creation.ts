@@ -57,13 +57,14 @@ function createInOneSession(
   options: CreateOptions,
 ): number {
   return mounted.session(() => {
-    const reservation = take(mounted, path, entry.size, options);
+    const name = newName(mounted.tree, path);
+    const reservation = take(mounted, entry.size, options);
     try {
       if (options.zero ?? true) {
         zeroAll(mounted, path, entry.size, reservation);
         mounted.doubtMemory();
       }
-      return append(mounted, path, entry, reservation);
+      return append(mounted, name.logPath, entry, reservation);
     } finally {
       reservation.end();
     }
@@ -80,7 +81,7 @@ function createInTwoSessions(
   try {
     if (options.fill) fillAll(mounted, path, entry.size, reservation, options.fill);
     else zeroAll(mounted, path, entry.size, reservation);
-    return mounted.session(() => append(mounted, path, entry, reservation));
+    return mounted.session(() => appendUnlessTaken(mounted, path, entry, reservation));
   } finally {
     reservation.end();
   }
@@ -120,7 +121,7 @@ export async function copyFileIn(
     try {
       const unnamed = mounted.newInode(path, size, reservation.fmap);
       await readInto(unnamed.dax, path, source, options, check);
-      await mounted.sessionLater(() => append(mounted, path, entry, reservation), signal);
+      await mounted.sessionLater(() => appendUnlessTaken(mounted, path, entry, reservation), signal);
     } finally {
       reservation.end();
     }
@@ -147,9 +148,8 @@ function existingOfSize(mounted: MountedFamfs, path: string, size: number) {
 
 type Placing = Pick<CreateOptions, 'stripe'>;
 
-/** Name, log and space for a file, all or nothing. Within a session. */
-function take(mounted: MountedFamfs, path: string, size: number, { stripe }: Placing): Reservation {
-  newName(mounted.tree, path);
+/** Log and space for a file, all or nothing. Within a session. */
+function take(mounted: MountedFamfs, size: number, { stripe }: Placing): Reservation {
   mounted.assertLogRoom(1);
   const reservation = mounted.space.take(size, stripe);
   try {
@@ -168,7 +168,8 @@ function takeAndKeep(mounted: MountedFamfs, path: string, size: number, options:
 
 /** Within a session. */
 function kept(mounted: MountedFamfs, path: string, size: number, options: Placing): Reservation {
-  const reservation = take(mounted, path, size, options);
+  newName(mounted.tree, path);
+  const reservation = take(mounted, size, options);
   try {
     reservation.keep();
     return reservation;
@@ -178,9 +179,18 @@ function kept(mounted: MountedFamfs, path: string, size: number, options: Placin
   }
 }
 
-/** The file appears. Within a session; the name may have been taken since it was checked. @returns its inode */
-function append(mounted: MountedFamfs, path: string, entry: FileEntry, reservation: Reservation): number {
-  const { logPath } = newName(mounted.tree, path);
+/** The file appears. Within a session that is not the one in which its name was checked. @returns its inode */
+function appendUnlessTaken(
+  mounted: MountedFamfs,
+  path: string,
+  entry: FileEntry,
+  reservation: Reservation,
+): number {
+  return append(mounted, newName(mounted.tree, path).logPath, entry, reservation);
+}
+
+/** Within a session. @returns its inode */
+function append(mounted: MountedFamfs, logPath: string, entry: FileEntry, reservation: Reservation): number {
   mounted.flushData(reservation.fmap);
   reservation.handOver();
   return mounted.append({ ...entry, path: logPath, fmap: reservation.fmap });

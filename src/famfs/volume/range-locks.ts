@@ -19,6 +19,8 @@ import { backingRanges, type DeviceMedia } from './device-media.js';
 
 /** Names have bytes from here on, each by a hash: two names of one hash exclude each other, once in 2^51. */
 const NAMES_START = 2 ** 52;
+/** All that is locked here lies below. */
+const LOCKS_END = 2 ** 53;
 
 /**
  * Who may write what, between the processes of this host: byte-range locks on the memory itself (the
@@ -36,6 +38,8 @@ export class RangeLocks {
   #fd: number | undefined;
   #patience: LockPatience = {};
   #log = { start: 0, length: 0 };
+  /** Nobody else has any of these locks, and gets none while the log is ours. Asked for once a session. */
+  #isAlone: boolean | undefined;
 
   constructor(media: DeviceMedia) {
     this.#media = media;
@@ -69,6 +73,7 @@ export class RangeLocks {
   takeLog(): void {
     const fd = this.#fd ?? this.#open();
     const { name } = this.#media;
+    this.#isAlone = undefined;
     if (!waitForLock(lockAttempt(fd, 'exclusive', this.#log), `the log of ${name}`, this.#patience)) {
       this.#refuse(fd);
     }
@@ -88,6 +93,7 @@ export class RangeLocks {
         });
       }
       if (!ofdLock(fd, 'exclusive', this.#log)) return false;
+      this.#isAlone = undefined;
       act();
       return true;
     };
@@ -134,6 +140,7 @@ export class RangeLocks {
 
   /** A part of these extents that another process has reserved (device bytes), or null. The caller has the log. */
   conflict(extents: readonly FamfsExtent[]): { offset: number; length: number } | null {
+    if (this.#alone) return null;
     for (const { offset, length } of extents) {
       let deviceOffset = offset;
       for (const piece of backingRanges(this.#media.dax, offset, length)) {
@@ -161,7 +168,12 @@ export class RangeLocks {
 
   /** Whether somebody else of this host has the name. The caller has the log. */
   isNameTaken(logPath: string): boolean {
-    return ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null;
+    return !this.#alone && ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null;
+  }
+
+  get #alone(): boolean {
+    this.#isAlone ??= ofdLockConflict(this.#fd!, { start: 0, length: LOCKS_END }) === null;
+    return this.#isAlone;
   }
 
   close(): void {
