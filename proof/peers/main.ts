@@ -1,0 +1,73 @@
+/** npm run peers: what other file systems are tested with, on our mount (README.md). */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Outcome, suites } from './suites.js';
+
+const HELP = `npm run peers -- [--suites DIR] [--json] [--save] [SUITE ...]
+
+Runs the suites that other file systems are tested with over a FUSE mount of a fresh volume; as root.
+  SUITE         ${suites.map(({ name }) => name).join(', ')}; default: those that are here
+  --suites DIR  where fsx, fsstress and pjdfstest/ are
+  --json        the outcomes as a document
+  --save        and into proof/results/peers.json, for docs/reliability.md
+Exit 1 when something failed that the format does not explain.
+`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean' },
+      suites: { type: 'string' },
+      json: { type: 'boolean' },
+      save: { type: 'boolean' },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    process.stderr.write(`peers: no suite ${unknown.join(', ')}\n${HELP}`);
+    return 2;
+  }
+  const told = (text: string) => process.stderr.write(`${text} ...\n`);
+  const outcomes: Outcome[] = [];
+  for (const suite of suites) {
+    if (positionals.length > 0 && !positionals.includes(suite.name)) continue;
+    const missing = suite.missing(values.suites);
+    if (missing !== null) {
+      process.stderr.write(`skipped: ${suite.name} (${missing})\n`);
+      if (positionals.length > 0) return 2;
+      continue;
+    }
+    told(suite.name);
+    outcomes.push(...(await suite.outcomes(values.suites, told)));
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(outcomes, null, 1)}\n`);
+  else print(outcomes);
+  if (values.save) save(outcomes);
+  return outcomes.some(({ findings }) => findings.length > 0) ? 1 : 0;
+}
+
+function print(outcomes: readonly Outcome[]): void {
+  for (const { what, run, passed, explained, findings } of outcomes) {
+    process.stdout.write(`${what}: ${passed} of ${run} passed\n`);
+    for (const [reason, count] of Object.entries(explained))
+      process.stdout.write(`  ${count} failed: ${reason}\n`);
+    for (const finding of findings) process.stdout.write(`  FOUND ${finding}\n`);
+  }
+}
+
+function save(outcomes: readonly Outcome[]): void {
+  const rows = outcomes.map(({ what, run, passed, explained, findings }) => {
+    const byFormat = Object.values(explained).reduce((sum, count) => sum + count, 0);
+    return { what, figures: { run, passed, 'not in the format': byFormat, failed: findings.length } };
+  });
+  mkdirSync('proof/results', { recursive: true });
+  const command = 'npm run peers -- --suites DIR';
+  writeFileSync('proof/results/peers.json', `${JSON.stringify({ tool: 'peers', command, rows }, null, 1)}\n`);
+}
+
+process.exitCode = await main();
