@@ -72,6 +72,21 @@ export function openOrMakeOwnFile(file: string, mode: number): number {
   }
 }
 
+/**
+ * Removes a file of ours, or what somebody put there under its name (a link, a pipe); nothing to do when nothing is there.
+ * @throws DaxError EISDIR a directory, by name; EACCES, EROFS
+ */
+export function removeOwnFile(file: string): void {
+  try {
+    fs.unlinkSync(file);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    // unlink(2) of a directory: EISDIR on Linux, EPERM says POSIX.
+    if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) refuseKind(file, error);
+    throw asDaxError(error, `${file} cannot be removed`, file);
+  }
+}
+
 function refuseKind(file: string, cause?: unknown): never {
   const stat = fs.lstatSync(file, { throwIfNoEntry: false });
   const [code, kind]: [ErrnoCode, string] = stat?.isSymbolicLink()

@@ -23,6 +23,9 @@ import {
   type UseScope,
 } from './use-lock.js';
 
+/** pid, start time, time of making, count; with a dot while it is in the making. */
+const RECORD_NAME = /^\.?\d+-\d+-[0-9a-z]+-\d+$/;
+
 /** What a holder file says: HolderInfo and whether it wants the device alone. */
 export interface HolderRecord extends HolderInfo {
   exclusive: boolean;
@@ -223,6 +226,7 @@ export class Holders {
   }
 
   #fileFor(record: HolderRecord): { file: string | undefined; fd: number | undefined } {
+    // As RECORD_NAME says.
     const unique = `${record.pid}-${record.startTime}-${process.hrtime.bigint().toString(36)}-${this.#count++}`;
     const file = path.join(this.#directory, unique);
     // Born locked: under a dotted name that nobody reads, then renamed into sight.
@@ -248,6 +252,8 @@ export class Holders {
     const own = new Set([...this.#own].map((holder) => holder.file));
     const records: HolderRecord[] = [];
     for (const name of namesIn(this.#directory)) {
+      // What somebody else left here is his.
+      if (!RECORD_NAME.test(name)) continue;
       const file = path.join(this.#directory, name);
       if (own.has(file)) continue;
       const record = readIfAlive(file);

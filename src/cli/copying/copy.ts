@@ -111,7 +111,8 @@ async function copyFile(job: CopyJob, step: FileStep, onBytes: (bytes: number) =
   // A local copy is its maker's; only files on a volume carry an owner of their own.
   if (from !== null && to === null && step.to === STANDARD_OUTPUT)
     return toStandardOutput(job, from, step.source);
-  if (from !== null && to === null) return from.copyOut(step.source, step.to, options);
+  if (from !== null && to === null)
+    return from.copyOut(step.source, step.to, { ...options, followLinks: step.isNamed });
   if (from === null && to !== null) return to.copyIn(step.source, step.to, { ...options, uid, gid });
   return betweenVolumes(from!, to!, step, { ...options, uid, gid });
 }

@@ -20,6 +20,8 @@ export interface Place {
   name(path: string): string;
   /** Null when nothing is there. */
   stat(path: string): PlaceStat | null;
+  /** The same of a name that nobody typed: a symbolic link is no directory, wherever it leads. */
+  statOfCopy(path: string): PlaceStat | null;
   /** Names in a directory, sorted. */
   list(path: string): string[];
   child(directory: string, name: string): string;
@@ -44,6 +46,11 @@ export const localPlace: Place = {
       return link ? { type: 'other', size: 0, mode: 0, identity: `${link.dev}:${link.ino}` } : null;
     }
   },
+  statOfCopy: (path) => {
+    const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+    const stat = localPlace.stat(path);
+    return isLink && stat ? { ...stat, type: 'other' } : stat;
+  },
   list: (path) => naming(path, 'read the directory', () => readdirSync(path).sort()),
   child: (directory, name) => join(directory, name),
   makeDirectory: (path, { mode }) => naming(path, 'make the directory', () => void mkdirSync(path, { mode })),
@@ -61,14 +68,16 @@ function typeOf(path: string, stat: Stats): PlaceStat['type'] {
 
 /** A mounted volume, shown as the user named its device. */
 export function volumePlace(device: string, volume: Volume): Place {
+  const stat = (path: string): PlaceStat | null => {
+    if (!volume.exists(path)) return null;
+    const { type, size, mode, path: identity } = volume.stat(path);
+    return { type, size, mode: mode & 0o777, identity };
+  };
   return {
     volume,
     name: (path) => `${device}:${path}`,
-    stat: (path) => {
-      if (!volume.exists(path)) return null;
-      const stat = volume.stat(path);
-      return { type: stat.type, size: stat.size, mode: stat.mode & 0o777, identity: stat.path };
-    },
+    stat,
+    statOfCopy: stat,
     list: (path) => volume.readdir(path).sort(),
     child: (directory, name) => (directory.endsWith('/') ? directory + name : `${directory}/${name}`),
     makeDirectory: (path, owner) => volume.mkdir(path, owner),

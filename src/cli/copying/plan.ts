@@ -4,7 +4,16 @@ import type { Place, PlaceStat } from './place.js';
 /** One thing to do, in order. */
 export type Step =
   | { kind: 'directory'; to: string; mode: number }
-  | { kind: 'file'; from: Place; source: string; to: string; mode: number; size: number }
+  | {
+      kind: 'file';
+      from: Place;
+      source: string;
+      to: string;
+      /** The name of the copy was typed; else it is the source's, and whoever made that must not choose what a link there leads to. */
+      isNamed: boolean;
+      mode: number;
+      size: number;
+    }
   | { kind: 'stream'; source: string; to: string; mode: number }
   | { kind: 'skip'; name: string; why: string; code: string };
 
@@ -30,14 +39,15 @@ export function planSource(source: Source, target: Place, destination: string, r
     existing?.type === 'directory' && basename !== '' ? target.child(destination, basename) : destination;
   if (stat.type !== 'directory') {
     mustBeDirectoryIfSlashed(target, destination, existing);
-    return [stat.type === 'stream' ? streamStep(source, to) : fileStep(source, source.path, to, stat)];
+    if (stat.type === 'stream') return [streamStep(source, to)];
+    return [fileStep(source, source.path, { to, isNamed: to === destination }, stat)];
   }
   if (!recursive) {
     return [
       { kind: 'skip', name, why: 'is a directory: say -r to copy it with what is in it', code: 'EISDIR' },
     ];
   }
-  return planTree(source, stat, target, to);
+  return planTree(source, stat, target, { to, isNamed: to === destination });
 }
 
 /** A pipe that was named itself; one that lies in a tree is passed over, since nobody may ever write to it. */
@@ -66,11 +76,15 @@ function basenameOf(text: string): string {
   return name === '.' || name === '..' ? '' : name;
 }
 
-function planTree(source: Source, root: PlaceStat, target: Place, destination: string): Step[] {
+/** Where a copy goes. */
+type Goal = Pick<Step & { kind: 'file' }, 'to' | 'isNamed'>;
+
+function planTree(source: Source, root: PlaceStat, target: Place, destination: Goal): Step[] {
   const steps: Step[] = [];
-  const visit = (path: string, stat: PlaceStat, to: string, above: readonly string[]): void => {
+  const visit = (path: string, stat: PlaceStat, goal: Goal, above: readonly string[]): void => {
+    const { to } = goal;
     if (stat.type !== 'directory') {
-      steps.push(fileStep(source, path, to, stat));
+      steps.push(fileStep(source, path, goal, stat));
       return;
     }
     const name = source.place.name(path);
@@ -78,7 +92,7 @@ function planTree(source: Source, root: PlaceStat, target: Place, destination: s
       steps.push({ kind: 'skip', name, why: 'a link to a directory that contains it', code: 'ELOOP' });
       return;
     }
-    const there = attemptStat(target, to);
+    const there = attemptStat(target, goal);
     if (there instanceof DaxError) {
       steps.push({ kind: 'skip', name, why: there.message, code: there.code });
       return;
@@ -93,7 +107,8 @@ function planTree(source: Source, root: PlaceStat, target: Place, destination: s
       const child = source.place.child(path, entry);
       const childStat = source.place.stat(child);
       // It may have gone since it was listed; that is no reason to stop.
-      if (childStat !== null) visit(child, childStat, target.child(to, entry), [...above, stat.identity]);
+      const inside: Goal = { to: target.child(to, entry), isNamed: false };
+      if (childStat !== null) visit(child, childStat, inside, [...above, stat.identity]);
     }
   };
   visit(source.path, root, destination, []);
@@ -101,19 +116,19 @@ function planTree(source: Source, root: PlaceStat, target: Place, destination: s
 }
 
 /** What is at the place of a directory, or why its name cannot be on that side (too long, say). */
-function attemptStat(target: Place, path: string): PlaceStat | null | DaxError {
+function attemptStat(target: Place, { to, isNamed }: Goal): PlaceStat | null | DaxError {
   try {
-    return target.stat(path);
+    return isNamed ? target.stat(to) : target.statOfCopy(to);
   } catch (error) {
     if (error instanceof DaxError) return error;
     throw error;
   }
 }
 
-function fileStep(source: Source, path: string, to: string, stat: PlaceStat): Step {
+function fileStep(source: Source, path: string, { to, isNamed }: Goal, stat: PlaceStat): Step {
   const name = source.place.name(path);
   if (stat.type === 'other' || stat.type === 'stream') {
     return { kind: 'skip', name, why: 'neither a regular file nor a directory', code: 'EINVAL' };
   }
-  return { kind: 'file', from: source.place, source: path, to, mode: stat.mode, size: stat.size };
+  return { kind: 'file', from: source.place, source: path, to, isNamed, mode: stat.mode, size: stat.size };
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DaxFile } from '../../fsdax/index.js';
-import { asDaxError, DaxError, hasCode, throwIfAborted } from '../../libc/index.js';
+import { asDaxError, DaxError, fail, hasCode, throwIfAborted } from '../../libc/index.js';
 import type { CopySource } from './copy-source.js';
 import type { CopyOptions } from './types.js';
 
@@ -66,7 +66,7 @@ export async function writeOut(
   options: CopyOptions & { mode: number },
   check: () => void,
 ): Promise<void> {
-  const target = openTarget(destination, options.mode);
+  const target = openTarget(destination, options.mode, options.followLinks ?? true);
   try {
     await inPieces(file.size, PIECE_BYTES, path, options, (offset, length) => {
       check();
@@ -97,13 +97,19 @@ interface Target {
   temporary: string | null;
 }
 
-function openTarget(destination: string, mode: number): Target {
+function openTarget(destination: string, mode: number, followLinks: boolean): Target {
   try {
-    const existing = fs.statSync(destination, { throwIfNoEntry: false });
+    const look = followLinks ? fs.statSync : fs.lstatSync;
+    const existing = look(destination, { throwIfNoEntry: false });
     if (existing?.isDirectory()) {
       throw new DaxError('EISDIR', `${destination} is a directory: give the name of the copy`, {
         path: destination,
       });
+    }
+    if (!followLinks) {
+      if (existing && !existing.isFile() && !existing.isSymbolicLink())
+        fail('EEXIST', `${destination} is there and is no regular file: move it away`, { path: destination });
+      return createBeside(destination, mode);
     }
     if (existing && !existing.isFile())
       return { fd: fs.openSync(destination, 'w'), path: destination, temporary: null };

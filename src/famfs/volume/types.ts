@@ -85,6 +85,11 @@ export interface CopyOptions {
   stripe?: Stripe;
   /** Accepted for famfs' `-t`; one thread already saturates memory here. */
   threads?: number;
+  /**
+   * Whether copyOut() writes through a symbolic link, or into a pipe or device, at its destination. Default true. False: a link is replaced, what is
+   * no regular file refused; for names that come from the volume, and not from whom it is copied for.
+   */
+  followLinks?: boolean;
   /** Aborting leaves nothing behind: AbortError, no file, no space lost. */
   signal?: AbortSignal;
   onProgress?: (done: CopyProgress) => void;

@@ -21,6 +21,7 @@ const copyOptions = optional(
     ...owner,
     stripe: optional(stripe),
     threads: optional(number),
+    followLinks: optional(flag),
     signal: optional(abortSignal),
     onProgress: optional(callback),
   }),

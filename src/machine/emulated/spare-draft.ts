@@ -1,5 +1,12 @@
 import fs from 'node:fs';
-import { fallocate, hasCode, makeOwnFile, openOrMakeOwnFile, openOwnFile } from '../../libc/index.js';
+import {
+  fallocate,
+  hasCode,
+  makeOwnFile,
+  openOrMakeOwnFile,
+  openOwnFile,
+  removeOwnFile,
+} from '../../libc/index.js';
 
 /**
  * How a document is written beside the one it replaces. A full disk has no room for another file, and giving up a device or
@@ -23,9 +30,9 @@ export interface Draft {
  */
 export function writeDraft(document: string, text: string, mode: number): Draft {
   const file = `${document}.new`;
+  // What lies there was left by a writer that was killed, or put there by somebody: never written through.
+  removeOwnFile(file);
   try {
-    // What lies there was left by a writer that was killed, or put there by somebody: never written through.
-    fs.rmSync(file, { force: true });
     return { file, fd: written(makeOwnFile(file, mode), text) };
   } catch (error) {
     fs.rmSync(file, { force: true });

@@ -14,6 +14,7 @@ import {
   oneOf,
   openOwnFile,
   optional,
+  removeOwnFile,
   text,
 } from '../../libc/index.js';
 
@@ -87,7 +88,7 @@ export class MountRecords {
     const path = this.#path(record.mountpoint);
     // Under another name first: the file is seen with its lock and its text, or not at all.
     const born = `${path}.${process.pid}`;
-    fs.rmSync(born, { force: true }); // of a process that died here
+    removeOwnFile(born); // of a process that died here
     const fd = makeOwnFile(born, MODE);
     ofdLock(fd, 'exclusive');
     fs.writeSync(fd, `${JSON.stringify(record)}\n`);
