@@ -8,6 +8,7 @@ import {
   type OpenFile,
   type Vma,
 } from '../../src/dax/index.js';
+import { Tally } from '../support/tally.js';
 import { moveTo } from '../tree/support.js';
 import { bareBus, MiB, START } from './support.js';
 
@@ -95,6 +96,7 @@ const command = fc.oneof(
 
 describe('the bus', () => {
   it('keeps I1-I6, I10-I12 whatever happens to it, and can be stored and restored at any moment', () => {
+    const tally = new Tally();
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60, size: 'max' }), (commands) => {
         const world: World = {
@@ -106,7 +108,11 @@ describe('the bus', () => {
         for (const { what, run } of commands) {
           trace.push(what);
           const before = world.bus.snapshot();
+          const { size: mappings } = world.bus.vmas;
           const refused = attempt(run, world);
+          const [verb = ''] = what.split(' ', 1);
+          tally.count(verb, !refused && (verb !== 'mmap' || world.bus.vmas.size > mappings));
+          tally.count('changes the bus', JSON.stringify(world.bus.snapshot()) !== JSON.stringify(before));
           const wrong = checkInvariants(world.bus);
           if (refused) wrong.push(...checkUnchanged(before, world.bus, what));
           if (wrong.length > 0)
@@ -118,6 +124,7 @@ describe('the bus', () => {
       }),
       { numRuns: 1500 },
     );
+    tally.mustReach({});
   });
 });
 
