@@ -16,6 +16,11 @@ export class Tally {
     return isDone;
   }
 
+  /** The same share for all that was counted. */
+  eachMustReach(share: number): void {
+    this.mustReach(Object.fromEntries([...this.#counts.keys()].map((what) => [what, share])));
+  }
+
   /** Of all that was counted, at least its share (above 0, at most 1) was done. Names every one that was not. */
   mustReach(shares: Readonly<Record<string, number>>): void {
     if (process.env.UDAX_TALLY) console.log(this.#counts);
