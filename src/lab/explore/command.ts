@@ -106,7 +106,7 @@ function* exploreMutants(options: ExploreOptions, chosen: readonly Mutant[]): Ex
   if (one === null && (options.trace !== undefined || options.graph !== undefined || options.emitShell))
     fail(
       'EINVAL',
-      `mutant 'all' can only be searched for: a trace, a shell script or a graph is of one mutant`,
+      "mutant 'all' can only be searched for: name one mutant for a trace, a shell script or a graph",
     );
   const outcomes: (MutantOutcome & { depths: SearchProgress[] })[] = [];
   for (const mutant of chosen) {
