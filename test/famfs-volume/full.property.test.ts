@@ -244,7 +244,9 @@ async function check(file: string, model: Model): Promise<void> {
   expect(report.notes).toEqual([]);
 }
 
-it('log and device full at any step: a volume reopened after each operation is what the model says', async () => {
+it('log and device full at any step: a volume reopened after each operation is what the model says', {
+  timeout: 600_000,
+}, async () => {
   const tally = new Tally();
   const room = fc.record({ slots: fc.nat(6), units: fc.nat(MAX_UNITS) });
   await fc.assert(
