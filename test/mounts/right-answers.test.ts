@@ -169,7 +169,9 @@ os.waitpid(child, 0)`,
   it('a daemon that cannot mount passes its hint on to the starter', () => {
     expect(place.udax('create-region', '-s', '32M', '--sparse').status).toBe(0);
     expect(place.udax('reconfigure-device', '-m', 'famfs', 'dax1.0').status).toBe(0);
-    const { status, stderr } = place.udax('mount', 'dax1.0', place.directory);
+    const at = join(place.directory, 'nothing');
+    fs.mkdirSync(at);
+    const { status, stderr } = place.udax('mount', 'dax1.0', at);
     expect(status).toBe(1);
     expect(stderr).toContain(`\nTry: udax --root ${place.root} mkfs dax1.0\n`);
   });
