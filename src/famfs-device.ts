@@ -62,7 +62,7 @@ export interface MkfsOptions extends Omit<FormatOptions, 'systemUuid'> {
 /**
  * Makes a famfs on a device in famfs mode (mirrors mkfs.famfs).
  * @returns the new superblock; null after `{ force: true, kill: true }`
- * @throws EBUSY somebody holds the device; EEXIST there is a file system (force overwrites it); EPERM it belongs to
+ * @throws DaxError EBUSY somebody holds the device; EEXIST there is a file system (force overwrites it); EPERM it belongs to
  *   another host; EINVAL log length or device size; EROFS the memory is read-only
  */
 export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock | null {
@@ -87,7 +87,7 @@ export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock 
  * Makes this host the owner of a famfs that another host made: from then on this one writes, and the other does not.
  * famfs cannot tell whether the old owner still lives. Two that write destroy the file system: name the old owner
  * (`from`), which says that you know it is gone, or force it. A take-over that was cut short is completed by another.
- * @throws EPERM neither named nor forced; EINVAL another owner than named; EBUSY somebody of this host has it open;
+ * @throws DaxError EPERM neither named nor forced; EINVAL another owner than named; EBUSY somebody of this host has it open;
  *   EBADMSG damaged superblock; EROFS the memory is read-only
  */
 export function takeOver(
@@ -125,7 +125,7 @@ export function fsck(device: DeviceLike, options: FsckOptions = {}): FsckReport 
 /**
  * Mounts a famfs: replays its log and hands out its files. Any number of processes may mount one device.
  * The volume's close() also closes a device that was named by its path.
- * @throws EINVAL no famfs; EBADMSG damaged superblock or log; EOPNOTSUPP other version; ENXIO not in famfs mode
+ * @throws DaxError EINVAL no famfs; EBADMSG damaged superblock or log; EOPNOTSUPP other version; ENXIO not in famfs mode
  */
 export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volume {
   checkArguments('mountFamfs', [device, options], { device: deviceLike, options: wanted(mountOptions) });

@@ -65,7 +65,13 @@ export {
   type WriteOptions,
 } from './famfs/index.js';
 export { type DeviceLike, fsck, type MkfsOptions, mkfs, mountFamfs, takeOver } from './famfs-device.js';
-export { DaxError, type DaxErrorDetails, type ErrnoCode, type LockPatience } from './libc/index.js';
+export {
+  DaxError,
+  type DaxErrorDetails,
+  type ErrnoCode,
+  type ErrorHint,
+  type LockPatience,
+} from './libc/index.js';
 export {
   type BackingKind,
   type BorrowedMode,

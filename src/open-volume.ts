@@ -28,7 +28,7 @@ export interface OpenVolumeOptions extends MountOptions {
  * The volume of a state directory, in one call: what is missing is made (the machine, a region of `size`, famfs mode, the file
  * system), what is there is kept. Any number of processes may do this at once: give those that make it some patience (`lockWaitMs`). The volume's close() closes all of it.
  * @param root a directory; default as openMachine()
- * @throws EINVAL there is no volume yet and no size was said; ENODEV no device of that name; ENXIO it is in another
+ * @throws DaxError EINVAL there is no volume yet and no size was said; ENODEV no device of that name; ENXIO it is in another
  *   mode; as openMachine(), Machine.createRegion() (ENOSPC, EACCES), mkfs() and mountFamfs()
  */
 export function openVolume(root: string = defaultRoot(), options: OpenVolumeOptions = {}): Volume {
@@ -72,7 +72,7 @@ function famfsDevice(machine: Machine, size: number | string | undefined): strin
   });
 }
 
-/** Another process may be making the file system just now: it is there in a moment. @throws EBUSY it is not */
+/** Another process may be making the file system just now: it is there in a moment. @throws DaxError EBUSY it is not */
 function whenNoLongerMade<T>(name: string, patience: LockPatience, act: () => T): T {
   let result: { value: T } | undefined;
   let refusal: unknown;

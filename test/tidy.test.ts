@@ -3,12 +3,27 @@ import fs from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { catalog } from '../src/cli/catalog/index.js';
 
 const checkout = path.resolve(import.meta.dirname, '..');
 const MOST_LINES_OF_A_FILE = 400;
 const MOST_LINES_OF_A_FUNCTION = 60;
 /** Started by name: by Node, the package or a worker. */
 const ENTRIES = ['src/index.ts', 'src/mounts/index.ts', 'src/cli/index.ts'];
+
+/** What follows `@throws`. */
+const ERROR_CLASSES = ['DaxError', 'UsageError', 'AbortError', 'Error'];
+/** Where text below src/cli/ may look like a command line, and why. */
+const COMMAND_LINES_OF_OTHERS: readonly [where: string, why: string][] = [
+  ['src/lab/explore/', 'prints traces as command lines and shell scripts: the product of `udax explore`'],
+  ['src/tree/daxctl/', "speaks daxctl's own recorded dialect"],
+  ['src/lab/replay/operations/exec.ts', 'reads the command lines of the transcripts'],
+  ['src/mounts/sysfs/namespace.ts', 'is a shell script that mounts'],
+  ['src/mounts/daemon/background.ts', 'is a shell script that watches a daemon'],
+  ['src/libc/errors.ts', 'ulimit: the limit of the shell that started us; no function of ours raises it'],
+  ['src/libc/child-programs.ts', 'ulimit, too'],
+  ['src/memory/map-count.ts', 'ulimit, too'],
+];
 
 const sources = list('src');
 const users = [...sources, ...list('test'), ...list('bench')];
@@ -91,6 +106,31 @@ function wordsByFile(): Map<string, Set<string>> {
   return new Map(users.map((file) => [file, new Set(textOf(file).match(/[A-Za-z_$][\w$]*/g))]));
 }
 
+/** Text of string literals and templates, but for what an import names. */
+function literalsOf(file: string): { text: string; line: number }[] {
+  const source = parse(file);
+  const found: { text: string; line: number }[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
+    if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node))
+      found.push({ text: node.text, line: linesOf(source, node)[0] });
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+const NAMES = catalog.map(({ name }) => name);
+const COMMAND_LINES = [
+  // The program's name before a command of it, or before an option.
+  new RegExp(`\\budax (?:-\\S+ )*(?:${NAMES.join('|')})\\b`),
+  // Commands that are no word of anything else: a take-over is what happens to a file system.
+  new RegExp(`\\b(?:${NAMES.filter((name) => name.includes('-') && name !== 'take-over').join('|')})\\b`),
+  /\b(?:(?:daxctl|ndctl) [a-z]|findmnt\b|ulimit\b)/,
+  // An option within a sentence. A literal that is one is an argument for another program.
+  /(?<=.)(?<![\w-])--?[a-zA-Z][\w-]*(?=[\s)'",:;]|$)/,
+];
+
 describe('the house is tidy', () => {
   it('no file is longer than 400 lines', () => {
     const long = sources
@@ -135,5 +175,34 @@ describe('the house is tidy', () => {
           .map(({ name, line }) => `${file}:${line}: ${name} is exported for nobody`),
       );
     expect(dead).toEqual([]);
+  });
+
+  // Errors once told the library's users to run `udax mkfs -f` with a longer `--loglen`.
+  it('below src/cli/ no text names a command or an option of a command line', () => {
+    const isAllowed = (file: string) => COMMAND_LINES_OF_OTHERS.some(([where]) => file.startsWith(where));
+    const below = sources.filter((file) => !file.startsWith('src/cli/'));
+    const found = below
+      .filter((file) => !isAllowed(file))
+      .flatMap((file) =>
+        literalsOf(file)
+          .filter(({ text }) => COMMAND_LINES.some((pattern) => pattern.test(text)))
+          .map(({ text, line }) => `${file}:${line}: ${text}`),
+      );
+    expect(found).toEqual([]);
+    const unused = COMMAND_LINES_OF_OTHERS.filter(([where]) => !below.some((file) => file.startsWith(where)));
+    expect(unused).toEqual([]);
+  });
+
+  it('every @throws names the class of the error, then its codes', () => {
+    const found = sources.flatMap((file) =>
+      textOf(file)
+        .split('\n')
+        .flatMap((line, at) =>
+          [...line.matchAll(/@throws\b[ {]*([\w.]*)/g)]
+            .filter(([, name]) => !ERROR_CLASSES.includes(name!))
+            .map(([whole]) => `${file}:${at + 1}: ${whole}`),
+        ),
+    );
+    expect(found).toEqual([]);
   });
 });

@@ -17,6 +17,8 @@ export interface Context {
   readonly root: string;
   /** The kernel's bus instead of an emulated machine: what --kernel, or a root `kernel:`, asks for. */
   readonly kernel: KernelRoot | undefined;
+  /** --root and --kernel as they were given: what we tell people to type names the same machine. */
+  readonly given: GivenMachine;
   /** --set-mode: real devices are in devdax mode for the time of the command. */
   readonly setMode: boolean;
   /** Asked for with --role; else the superblock's owner decides. */
@@ -64,6 +66,9 @@ export function globalWords({ root, kernel, setMode, role }: Context): string[] 
   ];
 }
 
+/** How the command line said which machine it is about. */
+export type GivenMachine = Pick<GlobalOptions, 'root' | 'kernel'>;
+
 /** Options of every command. */
 export interface GlobalOptions {
   root?: string | undefined;
@@ -77,6 +82,7 @@ export function createContext(options: GlobalOptions): Context {
   let interrupt: AbortSignal | undefined;
   return {
     ...chooseRoot(options),
+    given: { root: options.root, kernel: options.kernel },
     setMode: options.setMode ?? false,
     json: options.json ?? false,
     role: options.role,

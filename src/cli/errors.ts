@@ -1,4 +1,6 @@
 import { asDaxError } from '../libc/index.js';
+import type { GivenMachine } from './context.js';
+import { commandFor } from './hints.js';
 import { terminalSafe } from './output/table.js';
 
 /** Exit statuses, the same for every command. */
@@ -34,11 +36,18 @@ export function statusOf(error: unknown): number {
 
 /**
  * What stderr shows of an error: `udax: what failed: why (ECODE)`, then the next step where the message
- * has one on lines of its own. With UDAX_DEBUG set, the stack follows. With --json it is one document instead.
+ * has one on lines of its own, then `Try: ` and the command to type where the error has a hint. With UDAX_DEBUG set, the
+ * stack follows. With --json it is one document instead.
+ * @param given for that command
  */
-export function describeError(error: unknown, command: string, json = false): string {
+export function describeError(
+  error: unknown,
+  command: string,
+  json = false,
+  given: GivenMachine = {},
+): string {
   if (error instanceof AlreadyReported) return '';
-  if (json) return `${terminalSafe(JSON.stringify(errorDocument(error, command)))}\n`;
+  if (json) return `${terminalSafe(JSON.stringify(errorDocument(error, command, given)))}\n`;
   if (error instanceof Error && error.name === 'AbortError') return 'udax: interrupted (EINTR)\n';
   const known = error instanceof UsageError ? error : asDaxError(error, command);
   const message = known instanceof Error ? known.message : String(known);
@@ -46,26 +55,24 @@ export function describeError(error: unknown, command: string, json = false): st
   const code = codeOfError(known);
   const about = error instanceof UsageError && command !== '' ? `${command}: ` : '';
   const lines = [`udax: ${about}${headline}${code === '' ? '' : ` (${code})`}`, ...nextSteps];
+  const step = commandFor(known, command, given);
+  if (step !== undefined) lines.push(`Try: ${step}`);
   if (process.env.UDAX_DEBUG && error instanceof Error && error.stack) lines.push(error.stack);
   return `${terminalSafe(lines.join('\n'))}\n`;
 }
 
-/** `{ "error": { code, message, path?, hint? } }`: the hint is the next step. */
-function errorDocument(error: unknown, command: string) {
+/** `{ "error": { code, message, path?, hint? } }`: the hint is the next step, the command to type where there is one. */
+function errorDocument(error: unknown, command: string, given: GivenMachine) {
   if (error instanceof Error && error.name === 'AbortError') {
     return { error: { code: 'EINTR', message: 'interrupted' } };
   }
   const known = error instanceof UsageError ? error : asDaxError(error, command);
-  const [message = '', ...hint] = (known instanceof Error ? known.message : String(known)).split('\n');
+  const [message = '', ...nextSteps] = (known instanceof Error ? known.message : String(known)).split('\n');
   const path =
     known instanceof Error && 'path' in known && known.path !== undefined ? { path: String(known.path) } : {};
+  const step = commandFor(known, command, given) ?? nextSteps.join('\n');
   return {
-    error: {
-      code: codeOfError(known) || 'EIO',
-      message,
-      ...path,
-      ...(hint.length > 0 && { hint: hint.join('\n') }),
-    },
+    error: { code: codeOfError(known) || 'EIO', message, ...path, ...(step !== '' && { hint: step }) },
   };
 }
 

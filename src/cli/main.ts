@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import { asDaxError, fail } from '../libc/index.js';
 import { catalog, type Invocation } from './catalog/index.js';
-import { createContext, type GlobalOptions } from './context.js';
+import { createContext, type GivenMachine, type GlobalOptions } from './context.js';
 import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
 import { buildProgram, usageMessage } from './program.js';
 
@@ -19,6 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error.code !== 'EPIPE') process.exitCode ||= exitStatus.failed;
   });
   let command = '';
+  let given: GivenMachine = {};
   try {
     let invocation: Invocation | undefined;
     const program = buildProgram(catalog, (asked) => {
@@ -28,9 +29,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     program.parse(argv as string[]);
     if (invocation === undefined) return;
     command = invocation.spec.name;
-    await run(invocation, program.opts());
+    given = program.opts<GlobalOptions>();
+    await run(invocation, given);
   } catch (error) {
-    process.exitCode = report(error, command, wantsJson(argv));
+    process.exitCode = report(error, command, wantsJson(argv), given);
   }
 }
 
@@ -48,9 +50,9 @@ async function run(invocation: Invocation, globals: GlobalOptions): Promise<void
   await body(context, invocation.args, invocation.options as never);
 }
 
-function report(error: unknown, command: string, json: boolean): number {
+function report(error: unknown, command: string, json: boolean, given: GivenMachine): number {
   if (!(error instanceof CommanderError)) {
-    process.stderr.write(describeError(error, command, json));
+    process.stderr.write(describeError(error, command, json, given));
     return statusOf(error);
   }
   // Help and version that were asked for have been printed; help for want of a command went to stderr.

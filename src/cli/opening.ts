@@ -44,7 +44,7 @@ export function withMachineIfAny<T>(context: Context, absent: T, use: (machine: 
   return isMachine(context.root) ? withMachine(context, use) : absent;
 }
 
-/** As withMachine, where there must be one already. @throws ENODEV */
+/** As withMachine, where there must be one already. @throws DaxError ENODEV */
 export function withExistingMachine<T>(context: Context, use: (machine: Machine) => T): T {
   if (!isMachine(context.root)) noMachine(context.root);
   return withMachine(context, use);
@@ -53,7 +53,7 @@ export function withExistingMachine<T>(context: Context, use: (machine: Machine)
 /** What most commands about devices work on. */
 export type EitherMachine = Machine | KernelMachine;
 
-/** Runs `use` with the kernel's bus or the machine that is there, whichever the command line is about. @throws ENODEV */
+/** Runs `use` with the kernel's bus or the machine that is there, whichever the command line is about. @throws DaxError ENODEV */
 export function withEither<T>(context: Context, use: (machine: EitherMachine) => T): T {
   return context.kernel ? withKernel(context, use) : withExistingMachine(context, use);
 }
@@ -72,7 +72,7 @@ function noMachine(root: string): never {
   fail('ENODEV', `there is no machine at ${root}\nMake one: udax create-region -s 1GiB (or say --root DIR)`);
 }
 
-/** Whether a machine was ever made at a root. @throws EACCES where this user may not look */
+/** Whether a machine was ever made at a root. @throws DaxError EACCES where this user may not look */
 export function isMachine(root: string): boolean {
   const path = join(root, 'machine.json');
   try {
@@ -165,7 +165,7 @@ export function openDeviceOf(context: Context, where: string, { writable }: { wr
   return openDevice(where, { ...machineOf(context), ...patienceOf(context), writable });
 }
 
-/** A name is on the kernel's bus, or on a machine that must be there. @throws ENODEV */
+/** A name is on the kernel's bus, or on a machine that must be there. @throws DaxError ENODEV */
 export function requireMachineOf(context: Context, where: string): void {
   if (isDeviceName(where) && !context.kernel && !isMachine(context.root)) noMachine(context.root);
 }

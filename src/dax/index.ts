@@ -13,12 +13,12 @@
  * Quirks (quirks.ts) turn single bugs of real kernels on; without any the model has none of them.
  */
 export * from './bus/bus.js';
+export type { Uevent } from './bus/journal.js';
 export type { MemoryFailureResult } from './bus/memory-failure.js';
 export type { Module } from './bus/modules.js';
-export type { BusOptions } from './bus/options.js';
+export type { BusOptions } from './bus/parts.js';
 export type { BusState, DeviceState, RegionState } from './bus/state.js';
 export { busStores, deviceStores, driverStores, regionStores, type StoreBus } from './bus/stores.js';
-export type { Uevent } from './bus/uevents.js';
 export { DaxDevice, type DaxOwner, holdWhile } from './core/dax-device.js';
 export * from './core/operations.js';
 export type { Incident, Platform, StrandedMemory } from './core/platform.js';

@@ -150,7 +150,7 @@ export function runHelper(args: readonly string[], socket?: number): { ok: boole
 function helperFailure(message: string, mountpoint: string): DaxError {
   let advice = '';
   if (/allow_other/.test(message))
-    advice = ' (put user_allow_other into /etc/fuse.conf, or leave --allow-other out)';
+    advice = ' (put user_allow_other into /etc/fuse.conf, or leave allowOther out)';
   else if (/failed to open \/dev\/fuse: Permission denied/.test(message)) {
     advice = ' (every user of FUSE needs to open it: chmod 666 /dev/fuse, as root)';
   }

@@ -1,4 +1,11 @@
-import { DaxError, type DaxErrorDetails, type ErrnoCode, isError } from '../libc/index.js';
+import {
+  DaxError,
+  type DaxErrorDetails,
+  type ErrnoCode,
+  type ErrorHint,
+  hintOf,
+  isError,
+} from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import type { FuseConnectionOptions } from './session-types.js';
 import type { FuseSettledConnection } from './types.js';
@@ -46,6 +53,8 @@ export interface PlainError {
   readonly code?: string;
   readonly syscall?: string;
   readonly path?: string;
+  readonly hint?: ErrorHint;
+  readonly hintPath?: string;
   readonly stack?: string;
 }
 
@@ -63,12 +72,16 @@ export function toPlainError(error: unknown): PlainError {
     ...text('code'),
     ...text('syscall'),
     ...text('path'),
+    ...hintOf(error),
   };
 }
 
 export function fromPlainError(plain: PlainError): Error {
-  const { message, code, syscall, path, stack } = plain;
-  const details: DaxErrorDetails = {};
+  const { message, code, syscall, path, hint, hintPath, stack } = plain;
+  const details: DaxErrorDetails = {
+    ...(hint !== undefined && { hint }),
+    ...(hintPath !== undefined && { hintPath }),
+  };
   if (syscall !== undefined) details.syscall = syscall;
   if (path !== undefined) details.path = path;
   const error =

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { DaxError, fail, hasCode, isError, startFailure } from '../libc/index.js';
+import { DaxError, hasCode, isError, startFailure } from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
@@ -11,7 +11,7 @@ import { endDevice, onProcessExit, releaseMount } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
 import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
 import type { FuseSettledConnection, NodeId } from './types.js';
-import { clearDeadMount, tryUnmount } from './unmount.js';
+import { busyMount, clearDeadMount, tryUnmount } from './unmount.js';
 import { workerFile } from './worker-file.js';
 
 const INIT_TIMEOUT_MS = 20_000;
@@ -185,10 +185,7 @@ class Session implements FuseSession {
   private async takeDown(options: FuseUnmountOptions): Promise<void> {
     const result = await this.tryUnmount();
     if (result === 'busy' && options.whenBusy === 'fail') {
-      fail('EBUSY', 'somebody has a file or directory of this mount open: close it (see fuser -m)', {
-        path: this.mountpoint,
-        syscall: 'umount2',
-      });
+      throw busyMount(this.mountpoint);
     }
     if (result !== 'done') releaseMount(this.mountpoint, this.connectionId);
     this.unmounted = true;

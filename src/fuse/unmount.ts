@@ -75,17 +75,21 @@ export async function unmountFuse(
   const mount = fuseMountAt(mountpoint);
   const state = await fuseMountState(mountpoint);
   if (mount === null || state === 'none') {
-    fail('EINVAL', `there is no FUSE mount on ${mountpoint} (findmnt -t fuse.udax lists those of udax)`, {
-      path: mountpoint,
-      syscall: 'umount2',
-    });
+    fail(
+      'EINVAL',
+      `there is no FUSE mount on ${mountpoint} (those of udax have type fuse.udax in /proc/mounts)`,
+      {
+        path: mountpoint,
+        syscall: 'umount2',
+      },
+    );
   }
   if (state === 'alive') {
     const result = await tryUnmount(mountpoint);
     if (result === 'done') return state;
-    if (options.whenBusy === 'fail') throw busy(mountpoint);
+    if (options.whenBusy === 'fail') throw busyMount(mountpoint);
   }
-  if (state === 'hung' && options.whenBusy === 'fail') throw busy(mountpoint);
+  if (state === 'hung' && options.whenBusy === 'fail') throw busyMount(mountpoint);
   // In this order: a daemon that sees its connection end cleans up behind itself, and may be faster than we are.
   const control = state === 'dead' ? null : openAbort(mount);
   try {
@@ -97,14 +101,12 @@ export async function unmountFuse(
   return state;
 }
 
-function busy(mountpoint: string): DaxError {
+/** Why a mount that is in use is not taken down. */
+export function busyMount(mountpoint: string): DaxError {
   return new DaxError(
     'EBUSY',
-    `somebody has a file or directory of ${mountpoint} open: close it (fuser -vm shows who has), or force it (udax umount -f)`,
-    {
-      path: mountpoint,
-      syscall: 'umount2',
-    },
+    `somebody has a file or directory of ${mountpoint} open: close it (fuser(1) tells who has), or unmount with { whenBusy: 'abort' }`,
+    { path: mountpoint, syscall: 'umount2', hint: 'umount-force' },
   );
 }
 

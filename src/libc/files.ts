@@ -22,6 +22,7 @@ const F_RDLCK = 0;
 const F_UNLCK = 2;
 const SIGURG = 23;
 const SEEK_END = 2;
+const S_IFCHR = 0o020000;
 
 const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
@@ -29,6 +30,7 @@ const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, in
 const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
 const closeNative = lazy('int close(int fd)');
 let seekNative: NativeFunction | undefined;
+const mknodNative = lazy('int mknod(const char *path, unsigned int mode, uint64_t device)');
 const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
 
 /** A file that no mapping can outlive by shrinking: memory with a descriptor but no name. */
@@ -106,7 +108,7 @@ function allocationFailure(length: number): DaxError {
 /**
  * Makes a directory and its missing parents; those that are there are fine. (Node 20's own recursive mkdir
  * never ends where a parent cannot hold directories, as in /proc.)
- * @throws the mkdir's own error
+ * @throws DaxError the mkdir's own error
  */
 export function makeDirectories(path: string, mode = 0o777): void {
   try {
@@ -239,4 +241,19 @@ export function fileSystemOf(fd: number): { magic: number; blockBytes: number } 
     throw new DaxError(codeOf(lastErrno()), `fstatfs of descriptor ${fd} failed`, { syscall: 'fstatfs' });
   }
   return { magic: Number(buffer.getBigInt64(0, true)), blockBytes: Number(buffer.getBigInt64(8, true)) };
+}
+
+/** mknod(2) of a character device; needs CAP_MKNOD. @throws DaxError EPERM, EEXIST, ENOENT, EROFS */
+export function makeCharacterNode(
+  path: string,
+  mode: number,
+  { major, minor }: { major: number; minor: number },
+): void {
+  const device = (minor & 0xff) + (major & 0xfff) * 2 ** 8 + (minor & 0xfff00) * 2 ** 12;
+  if (mknodNative(path, S_IFCHR | mode, device) !== 0) {
+    throw new DaxError(codeOf(lastErrno()), `making the device node ${path} (${major}:${minor}) failed`, {
+      path,
+      syscall: 'mknod',
+    });
+  }
 }

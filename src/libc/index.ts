@@ -5,11 +5,9 @@
  * Invariants: addresses, offsets and sizes are `number`s; no call here keeps a reference to memory it was given.
  * Failure: ENOSYS when koffi or libc cannot be loaded (probed at the first call), else the call's own errno.
  */
-export * from './abort.js';
 export { addressLedger } from './address-ledger.js';
 export * from './arguments.js';
 export * from './child-programs.js';
-export * from './device-node.js';
 export * from './errors.js';
 export * from './files.js';
 export * from './fuse-device.js';

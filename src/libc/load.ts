@@ -25,7 +25,7 @@ export function native(): { koffi: Koffi; libc: ReturnType<Koffi['load']> } {
   } catch (cause) {
     throw new DaxError(
       'ENOSYS',
-      `koffi, which makes our system calls, did not load (${(cause as Error).message.split('\n')[0]}): reinstall with optional dependencies (npm ci --include=optional)`,
+      `koffi, which makes our system calls, did not load (${(cause as Error).message.split('\n')[0]}): reinstall udax with its optional dependencies`,
       { cause },
     );
   }

@@ -4,8 +4,7 @@
  * event loop. Commands, which have no event loop to keep, ask for more; what can wait without blocking does (waitForLockLater).
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { throwIfAborted } from './abort.js';
-import { hasCode } from './errors.js';
+import { hasCode, throwIfAborted } from './errors.js';
 import { ofdLock } from './files.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 
@@ -63,7 +62,7 @@ export function waitForLock(attempt: () => boolean, what: string, patience: Lock
 /**
  * The same without blocking the event loop.
  * @returns false when the time is over (30 s by default)
- * @throws AbortError
+ * @throws AbortError once the signal is aborted
  */
 export async function waitForLockLater(
   attempt: () => boolean,

@@ -55,7 +55,7 @@ export function openOwnFile(file: string, { writable }: { writable: boolean }): 
   }
 }
 
-/** Opens a file of ours, which is made when it is not there. @throws as the two above */
+/** Opens a file of ours, which is made when it is not there. @throws DaxError as the two above */
 export function openOrMakeOwnFile(file: string, mode: number): number {
   for (;;) {
     try {

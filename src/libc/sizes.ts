@@ -12,7 +12,7 @@ const unitBytes: Record<string, number> = {
 
 /**
  * Bytes of a size people write: `4096`, `0x200000`, `2M`, `512MiB`, `1.5GiB` (units are powers of 1024).
- * @throws EINVAL what it cannot read, fractions of a byte, negative or unsafe numbers; `what` names the value
+ * @throws DaxError EINVAL what it cannot read, fractions of a byte, negative or unsafe numbers; `what` names the value
  */
 export function parseSize(text: number | string, what = 'size'): number {
   checkArguments('parseSize', [text, what], { text: size, what: anyText });

@@ -29,7 +29,7 @@ export function deviceOfNode(sysfs: SysfsFiles, node: string): DevicePlace | nul
 
 /**
  * Nothing, for a file or a device in devdax mode.
- * @throws DaxError ENXIO a dax device in another mode, or disabled: names the commands that change it
+ * @throws DaxError ENXIO a dax device in another mode, or disabled: says what changes it
  */
 export function requireDevdaxMode(node: string, root = '/sys'): void {
   const sysfs = new SysfsFiles(root);
@@ -39,11 +39,15 @@ export function requireDevdaxMode(node: string, root = '/sys'): void {
   const { name } = place;
   const mode = modeOfDriver(driver);
   const state = driver === null ? 'disabled' : mode === 'devdax' ? `bound to ${driver}` : `in ${mode} mode`;
-  const force = mode === 'system-ram' ? '-f ' : '';
-  const command = driver === null ? `enable-device ${name}` : `reconfigure-device ${force}-m devdax ${name}`;
+  const [change, hint] =
+    driver === null
+      ? ([`enable('${name}')`, 'kernel-enable'] as const)
+      : mode === 'system-ram'
+        ? ([`reconfigure('${name}', 'devdax', { force: true })`, 'kernel-devdax-force'] as const)
+        : ([`reconfigure('${name}', 'devdax')`, 'kernel-devdax'] as const);
   fail(
     'ENXIO',
-    `${name} is ${state}, raw access needs devdax mode: udax --kernel ${command} changes that; --set-mode does it for one command and puts it back`,
-    { path: name },
+    `${name} is ${state}, raw access needs devdax mode: openKernel().${change} changes that, borrowMode() does it for a while`,
+    { path: name, hint },
   );
 }

@@ -3,16 +3,18 @@ import path from 'node:path';
 import {
   asDaxError,
   closing,
+  commandOf,
+  type DaxErrorDetails,
   fail,
   hasCode,
   type LockPatience,
   makeOwnFile,
   ofdLock,
   openOwnFile,
+  startTimeOf,
   whenClosed,
   whenCollected,
 } from '../libc/index.js';
-import { commandOf, startTimeOf } from './processes.js';
 import type { HolderInfo, HoldOptions } from './types.js';
 import {
   conflictHolders,
@@ -88,7 +90,7 @@ export class Holders {
 
   /**
    * Registers a use. The caller has checked who of this machine's holders excludes it.
-   * @throws EBUSY somebody has the memory in a way that excludes this use; as opening the memory
+   * @throws DaxError EBUSY somebody has the memory in a way that excludes this use; as opening the memory
    */
   add(device: string, purpose: string, exclusive: boolean): OwnHolder {
     const use = this.#share(device, exclusive);
@@ -142,7 +144,7 @@ export class Holders {
    * Keeps everybody else off a device of this machine until the returned function is called; own uses go on.
    * @param scope memory: off its memory as well, by whatever name or machine
    * @param places of a device that machine.json does not have yet
-   * @throws EBUSY naming who is there
+   * @throws DaxError EBUSY naming who is there
    */
   takeAlone(device: string, scope: UseScope, places?: UsePlace[]): () => void {
     const own = this.#uses.get(device);
@@ -346,4 +348,15 @@ export function isExclusivePurpose(purpose: string, options: HoldOptions | undef
 /** `pid 4711 (node server.js, mount)` for messages. */
 export function describeHolders(records: readonly HolderInfo[]): string {
   return records.map((record) => `pid ${record.pid} (${record.command}: ${record.purpose})`).join(', ');
+}
+
+/** Where a mount that uses a device is: its purpose says so (`mount at /mnt`). */
+export function mountpointOf({ purpose }: Pick<HolderInfo, 'purpose'>): string | undefined {
+  return /^mount at (\/.*)$/s.exec(purpose)?.[1];
+}
+
+/** What ends a use of a device, where a mount is what uses it. */
+export function endOfUse(records: readonly HolderInfo[]): Pick<DaxErrorDetails, 'hint' | 'hintPath'> {
+  const hintPath = records.map(mountpointOf).find((at) => at !== undefined);
+  return hintPath === undefined ? {} : { hint: 'umount', hintPath };
 }

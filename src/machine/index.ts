@@ -23,6 +23,7 @@ export type { BackingKind } from '../memory/index.js';
 export type { NodeStats } from '../mm/index.js';
 export { SysfsFiles } from '../tree/index.js';
 export { Machine } from './emulated/machine.js';
+export { mountpointOf } from './holders.js';
 export {
   type BorrowedMode,
   type HolderSurvey,

@@ -37,7 +37,7 @@ export class MachineLock {
 
   /**
    * Opens the lock file; with `mode` makes it when it is not there.
-   * @throws ENOENT, EACCES, EROFS; ELOOP, EINVAL, EISDIR what is there is no file of ours
+   * @throws DaxError ENOENT, EACCES, EROFS; ELOOP, EINVAL, EISDIR what is there is no file of ours
    */
   static open(
     path: string,
@@ -69,8 +69,8 @@ export class MachineLock {
   }
 
   /**
-   * @throws EBUSY naming who keeps the lock longer than we wait (stopped in a debugger?)
-   * @throws ESTALE when the state directory was removed or replaced under us
+   * @throws DaxError EBUSY naming who keeps the lock longer than we wait (stopped in a debugger?)
+   * @throws DaxError ESTALE when the state directory was removed or replaced under us
    */
   take(): void {
     const attempt = lockAttempt(this.#fd, 'exclusive');

@@ -37,7 +37,7 @@ const deviceOptions = wanted({
  * Opens the machine of a state directory; `{ create: true }` makes it (three modules loaded, no region) where there is none.
  * A directory this user may only read gives a machine that lists and refuses changes.
  * @param root default $UDAX_ROOT, else `${XDG_STATE_HOME:-~/.local/state}/udax`
- * @throws ENOENT no machine there; EACCES EROFS ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP
+ * @throws DaxError ENOENT no machine there; EACCES, EROFS, ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP
  *   written by a newer udax; EINVAL `kernel:`, which is no directory: openKernel()
  */
 export function openMachine(root: string = defaultRoot(), options: OpenMachineOptions = {}): Machine {
@@ -57,7 +57,7 @@ export interface OpenKernelOptions {
 /**
  * Opens the dax bus of the running kernel.
  * @param root `kernel:`, or `kernel:/some/tree` for another sysfs tree than /sys; default $UDAX_ROOT where that is one
- * @throws ENOENT there is no such tree; EINVAL a root that is no `kernel:`
+ * @throws DaxError ENOENT there is no such tree; EINVAL a root that is no `kernel:`
  */
 export function openKernel(
   root: KernelRoot = defaultKernel(),
@@ -81,7 +81,7 @@ function defaultKernel(): KernelRoot {
  * File and node get a private machine in memory, with one static region in famfs mode; an image that is shorter than
  * its superblock says reads zeroes beyond its end. On the kernel's bus (`kernel:`) a name is the node `/dev/dax0.0`.
  * @param options writable: false opens files for reading only; default as this user may. stateDirectory: as openKernel()
- * @throws ENODEV, ENOENT, EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
+ * @throws DaxError ENODEV, ENOENT, EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
  */
 export function openDevice(
   where: string,
@@ -98,7 +98,7 @@ export function openDevice(
   return ImageDevice.open(node, { root: stateDirectory, sysfs, ...access });
 }
 
-/** @throws ENODEV there is no such device on the kernel's bus */
+/** @throws DaxError ENODEV there is no such device on the kernel's bus */
 function nodeOf(name: string, root: KernelRoot, stateDirectory: string): { sysfs: string; node: string } {
   const machine = openKernel(root, { stateDirectory });
   try {

@@ -17,7 +17,7 @@ export function defaultRoot(): string {
   return UDAX_ROOT ? absoluteRoot(UDAX_ROOT) : ownStateDirectory();
 }
 
-/** A root as given, independent of the working directory. @throws EINVAL an empty name is no directory */
+/** A root as given, independent of the working directory. @throws DaxError EINVAL an empty name is no directory */
 export function absoluteRoot(root: string): string {
   if (root === '')
     fail('EINVAL', 'an empty name is no state directory: name one, or leave it out for the default');

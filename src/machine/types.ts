@@ -128,7 +128,7 @@ export interface MachineDevice {
   readonly reservations: string;
   /**
    * Registers this process as a user of the device until release() or its death.
-   * @throws EBUSY naming the holders that exclude it
+   * @throws DaxError EBUSY naming the holders that exclude it
    */
   hold(purpose: string, options?: HoldOptions): Hold;
   /** Ends what was opened for this handle alone: of openDevice() all of it, of a machine's device nothing but a node of the kernel's. Idempotent. */
@@ -144,7 +144,7 @@ export interface OpenDax {
   /**
    * A shared mapping. Offset and length are multiples of the device's align and lie inside the device.
    * The view has length 0 after close(), disable or a kill of the device.
-   * @throws EINVAL (bounds, align), ENXIO (not in devdax mode any more), ERANGE (over 4 GiB)
+   * @throws DaxError EINVAL (bounds, align), ENXIO (not in devdax mode any more), ERANGE (over 4 GiB)
    */
   mmap(options?: { offset?: number; length?: number; writable?: boolean }): Uint8Array;
   close(): void;
@@ -153,7 +153,7 @@ export interface OpenDax {
 
 export interface MemoryNodeHandle {
   readonly id: number;
-  /** Zeroed volatile memory. @throws ENOMEM, EBUSY (another process allocates from this node) */
+  /** Zeroed volatile memory. @throws DaxError ENOMEM, EBUSY (another process allocates from this node) */
   alloc(bytes: number): NodeBuffer;
   stats(): NodeStats;
 }

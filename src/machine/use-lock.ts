@@ -82,7 +82,7 @@ export class MemoryUse {
     this.#locked = locked;
   }
 
-  /** @throws as opening the memory */
+  /** @throws DaxError as opening the memory */
   static open(places: readonly UsePlace[], slot?: LockRange): MemoryUse {
     const locked: Locked[] = [];
     try {
@@ -199,7 +199,7 @@ export function conflictHolders({ fd, range }: UseConflict, patience: LockPatien
 
 /**
  * Somebody has these bytes in a way that excludes `kind`, under whatever name.
- * @throws EBUSY naming the process
+ * @throws DaxError EBUSY naming the process
  */
 export function refuseMemoryInUse(place: UsePlace, kind: UseKind, patience: LockPatience): void {
   const use = MemoryUse.open([place]);

@@ -1,4 +1,14 @@
-import { fail } from '../libc/index.js';
+/** What all backings share: the check of a range, errors that name their file, a mapping for one call. */
+import {
+  asDaxError,
+  DaxError,
+  fail,
+  MAP_SHARED,
+  mmap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+} from '../libc/index.js';
 
 /** A page of the processor: the smallest granule of any mapping. */
 export const PAGE_BYTES = 4096;
@@ -28,4 +38,35 @@ export function checkInside(name: string, size: number, offset: number, length: 
     `${name} ends at byte ${size}, the range ${offset}..${offset + length} is not all there: was it truncated, or is it the copy of a larger device?`,
     { path: name },
   );
+}
+
+/** Says which file a failed system call was about, and what we were doing; errors that name one already stay. */
+export function errorAbout(error: unknown, doing: string, path: string): unknown {
+  if (!(error instanceof DaxError)) return asDaxError(error, doing, path);
+  if (error.path !== undefined) return error;
+  const syscall = error.syscall === undefined ? {} : { syscall: error.syscall };
+  return new DaxError(error.code, `${doing}: ${error.message}`, { ...syscall, path, cause: error });
+}
+
+/** What a range of memory is mapped for, for as long as one call lasts. */
+export interface ShortMapping {
+  fd: number;
+  offset: number;
+  length: number;
+  granule: number;
+  writable: boolean;
+}
+
+/** Maps a range shared, hands its address to `use`, and unmaps. No JavaScript view ever sees it. */
+export function withShortMapping(range: ShortMapping, use: (address: number) => void): void {
+  const { fd, offset, length, granule } = range;
+  const lead = offset % granule;
+  const mapped = Math.ceil((lead + length) / granule) * granule;
+  const prot = range.writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  const base = mmap(0, mapped, prot, MAP_SHARED, fd, offset - lead);
+  try {
+    use(base + lead);
+  } finally {
+    munmap(base, mapped);
+  }
 }

@@ -25,7 +25,7 @@ export interface Backing {
   readonly persistent: boolean;
   /**
    * Proves that a range is wholly there now, so that touching it cannot be SIGBUS.
-   * @throws EIO naming the file, its end and the range
+   * @throws DaxError EIO naming the file, its end and the range
    */
   checkRange(offset: number, length: number): void;
   /** Bytes that are there now. */
@@ -36,7 +36,7 @@ export interface Backing {
   sync(offset: number, length: number): void;
   /**
    * Drops the cached lines of a range of memory that is not coherent, so that loads see what other hosts stored.
-   * @throws EOPNOTSUPP without libpmem
+   * @throws DaxError EOPNOTSUPP without libpmem
    */
   invalidate(offset: number, length: number): void;
   /** Idempotent. Mappings made from it live on. */

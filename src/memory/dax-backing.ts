@@ -15,9 +15,7 @@ import {
   zeroMemory,
 } from '../libc/index.js';
 import type { Backing } from './backing.js';
-import { checkByteRange, checkInside } from './backing-range.js';
-import { errorAbout } from './file-errors.js';
-import { withShortMapping } from './short-mapping.js';
+import { checkByteRange, checkInside, errorAbout, withShortMapping } from './backing-range.js';
 
 /** What sysfs says of a dax character device. */
 export interface DaxNode {

@@ -15,9 +15,7 @@ import {
   zeroRange,
 } from '../libc/index.js';
 import type { Backing, BackingKind } from './backing.js';
-import { checkByteRange, checkInside, PAGE_BYTES } from './backing-range.js';
-import { errorAbout } from './file-errors.js';
-import { withShortMapping } from './short-mapping.js';
+import { checkByteRange, checkInside, errorAbout, PAGE_BYTES, withShortMapping } from './backing-range.js';
 
 /** Freed and allocated again at a time: bounds what another process can snatch from a full tmpfs in between. */
 const REFILL_BYTES = 64 * 2 ** 20;

@@ -14,10 +14,9 @@ import {
   TMPFS_MAGIC,
 } from '../libc/index.js';
 import type { Backing } from './backing.js';
-import { PAGE_BYTES } from './backing-range.js';
+import { errorAbout, PAGE_BYTES } from './backing-range.js';
 import { DaxBacking, readDaxNode } from './dax-backing.js';
 import { allocate, FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
-import { errorAbout } from './file-errors.js';
 
 export interface OpenBackingOptions {
   /** Default true. False: nobody who maps it through this backing can change it. */
@@ -135,7 +134,8 @@ function openDescriptor(path: string, writable: boolean): number {
 function fileFacts(name: string, fd: number, writable: boolean): FileFacts {
   const { dev, ino, size: bigSize } = fs.fstatSync(fd, { bigint: true });
   const size = Number(bigSize);
-  if (size === 0) fail('EINVAL', `${name} is empty: give it a size first (truncate -s SIZE)`, { path: name });
+  if (size === 0)
+    fail('EINVAL', `${name} is empty: give it a size first, with truncate(path, bytes)`, { path: name });
   if (!Number.isSafeInteger(size))
     fail('EFBIG', `${name} claims ${bigSize} bytes, more than can be addressed`, { path: name });
   const { kind, granule } = memoryKindOf(fd);

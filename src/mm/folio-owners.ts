@@ -14,7 +14,7 @@ export class FolioOwners {
   /**
    * First fault of an entry of `order` (0..9) at pfn: the page must be order 0 and unmapped; it becomes (the head of) a
    * folio of that order with this mapping and index. With `shared`, an owned folio is counted instead.
-   * @throws EINVAL misaligned or bad order; EBUSY mapped already (and not shared), or part of another folio
+   * @throws DaxError EINVAL misaligned or bad order; EBUSY mapped already (and not shared), or part of another folio
    */
   associate(pfn: number, order: number, mapping: AddressSpace, index: number, shared = false): void {
     if (order < 0 || order > PMD_ORDER || pfn % pagesOfOrder(order) !== 0)

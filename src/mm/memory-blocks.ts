@@ -168,7 +168,7 @@ export class MemoryBlocks {
 
   /**
    * A store to memoryN/state.
-   * @throws ENOENT no such block; EINVAL it is in that state already; EBUSY pages in use (offline)
+   * @throws DaxError ENOENT no such block; EINVAL it is in that state already; EBUSY pages in use (offline)
    */
   setState(id: number, state: OnlinePolicy): void {
     const range = this.#ranges.find((candidate) => candidate.has(id));

@@ -41,7 +41,7 @@ export class MemoryNode {
   /**
    * Zeroed volatile memory, whole pages, first fit; stitched from several runs when no single one is long enough.
    * @param onEnd called once, when it is free again: by free(), by the end of the memory below, or by the collector
-   * @throws EINVAL bytes not a positive integer; ENOMEM the node's online blocks have not that much free
+   * @throws DaxError EINVAL bytes not a positive integer; ENOMEM the node's online blocks have not that much free
    */
   alloc(bytes: number, onEnd: () => void = nobodyAsks): NodeAllocation {
     if (!Number.isSafeInteger(bytes) || bytes <= 0)

@@ -61,7 +61,7 @@ export function destroyDevice(tree: DaxTree, place: DevicePlace, { force }: { fo
   if (isStatic(tree, place.regionDirectory)) {
     fail(
       'EOPNOTSUPP',
-      `${name} is the one device of a static region, and goes with it (of an NVDIMM: ndctl destroy-namespace)`,
+      `${name} is the one device of a static region, and goes with it (of an NVDIMM: with its namespace)`,
       { path: name },
     );
   }
@@ -111,7 +111,7 @@ function store(
   }
 }
 
-/** @throws ENODEV, EOPNOTSUPP */
+/** @throws DaxError ENODEV, EOPNOTSUPP */
 function dynamicRegion(tree: DaxTree, id: number): string {
   const directories = new Set(
     findDevices(tree)
@@ -123,7 +123,7 @@ function dynamicRegion(tree: DaxTree, id: number): string {
     [...directories].find((directory) => !isStatic(tree, directory)) ??
     fail(
       'EOPNOTSUPP',
-      `region ${id} is static and has exactly one device (of an NVDIMM: ndctl create-namespace -m devdax makes another)`,
+      `region ${id} is static and has exactly one device (of an NVDIMM: a further namespace in devdax mode is another)`,
     )
   );
 }

@@ -2,13 +2,13 @@ import { DaxError, fail, hasCode } from '../libc/index.js';
 
 /** Looking at an attribute tree. Paths are relative to its root (`bus/dax/devices`); every failure is a DaxError. */
 export interface ReadableTree {
-  /** An attribute's text. @throws the errno of open(2), or of the attribute */
+  /** An attribute's text. @throws DaxError the errno of open(2), or of the attribute */
   read(path: string): string;
-  /** Names in a directory, in the tree's own order. @throws ENOENT ENOTDIR */
+  /** Names in a directory, in the tree's own order. @throws DaxError ENOENT, ENOTDIR */
   readdir(path: string): string[];
-  /** @throws ENOENT, EINVAL (not a link) */
+  /** @throws DaxError ENOENT, EINVAL (not a link) */
   readlink(path: string): string;
-  /** Path without links, relative to the root. @throws ENOENT ENOTDIR */
+  /** Path without links, relative to the root. @throws DaxError ENOENT, ENOTDIR */
   realpath(path: string): string;
 }
 
@@ -17,9 +17,9 @@ export interface ReadableTree {
  * host's own /sys (files.ts). So the lines that the explorer and the property tests run are the lines that run as root.
  */
 export interface DaxTree extends ReadableTree {
-  /** One store: one write(2) of the whole text. @throws the errno of open(2), or of the attribute */
+  /** One store: one write(2) of the whole text. @throws DaxError the errno of open(2), or of the attribute */
   write(path: string, text: string): unknown;
-  /** Loads the module of a driver. @throws ENOENT no such module, EPERM, EOPNOTSUPP this kernel has none */
+  /** Loads the module of a driver. @throws DaxError ENOENT no such module, EPERM, EOPNOTSUPP this kernel has none */
   loadDriver(name: string): void;
   /** Where more is said of what was refused (`dmesg`); a model's errors say all themselves. */
   readonly moreIn?: string;
@@ -34,7 +34,7 @@ export function textOf(tree: ReadableTree, path: string): string | null {
 
 /**
  * A number (decimal, or hexadecimal with 0x); null when it is not there or may not be read.
- * @throws EIO the text is no safe integer
+ * @throws DaxError EIO the text is no safe integer
  */
 export function numberOf(tree: ReadableTree, path: string): number | null {
   const text = textOf(tree, path);
@@ -55,7 +55,7 @@ export function linkName(tree: ReadableTree, path: string): string | null {
   return target === null ? null : target.slice(target.lastIndexOf('/') + 1);
 }
 
-/** Path without links; null when it leads nowhere. @throws EIO it leads out of the tree */
+/** Path without links; null when it leads nowhere. @throws DaxError EIO it leads out of the tree */
 export function realPathOf(tree: ReadableTree, path: string): string | null {
   try {
     return tree.realpath(path);

@@ -63,7 +63,7 @@ export function daxctlListOf(tree: ReadableTree, options: ListOptions = {}): str
 /**
  * Runs one command line of daxctl (the words after `daxctl`) as one change of this machine or bus, with
  * daxctl's own output and exit code. Like daxctl it keeps what was done before a failure (a seed device, say).
- * @throws EBUSY from a machine when another process holds a device that would change; nothing is changed then
+ * @throws DaxError EBUSY from a machine when another process holds a device that would change; nothing is changed then
  */
 export function daxctl(
   target: Bus | BusAccess,

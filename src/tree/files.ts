@@ -57,7 +57,7 @@ export class SysfsFiles implements DaxTree {
     });
   }
 
-  /** Names in a directory, in the kernel's own order: what lists as daxctl does needs that. @throws DaxError ENOENT ENOTDIR */
+  /** Names in a directory, in the kernel's own order: what lists as daxctl does needs that. @throws DaxError ENOENT, ENOTDIR */
   readdir(relative: string): string[] {
     const directory = this.absolute(relative);
     return told(directory, 'listed', () => {

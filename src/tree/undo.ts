@@ -16,7 +16,7 @@ export class Undo {
   /**
    * Runs a change whole or not at all.
    * @param describeNow what to say of the state that is left when the way back fails
-   * @throws the error of `change`, its message extended by how the way back went
+   * @throws Error that of `change`, its message extended by how the way back went
    */
   static run<T>(tree: DaxTree, name: string, describeNow: () => string, change: (undo: Undo) => T): T {
     const undo = new Undo();

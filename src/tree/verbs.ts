@@ -27,7 +27,7 @@ import { Undo } from './undo.js';
  * 21). daxctl's order but for one thing: the id is taken from the old driver last, because until then it is the way back.
  */
 
-/** To devdax mode, whatever it was before. Enabled devices stay as they are. @throws ENOENT no such module, the driver's error */
+/** To devdax mode, whatever it was before. Enabled devices stay as they are. @throws DaxError ENOENT no such module, the driver's error */
 export function enable(tree: DaxTree, place: DevicePlace): void {
   if (driverOf(tree, place) === null) ensureDriver(tree, 'device_dax');
   // A driver that was just loaded may have taken it.
@@ -35,7 +35,7 @@ export function enable(tree: DaxTree, place: DevicePlace): void {
   changing(tree, place, (undo) => enter(tree, place, 'device_dax', undo));
 }
 
-/** @throws EBUSY memory online (with force it goes offline first, or refuses to) */
+/** @throws DaxError EBUSY memory online (with force it goes offline first, or refuses to) */
 export function disable(tree: DaxTree, place: DevicePlace, { force }: { force: boolean }): void {
   changing(tree, place, (undo) => leave(tree, place, force, undo).forget());
 }
@@ -47,7 +47,7 @@ export interface ModeOptions {
   online: boolean;
 }
 
-/** @throws EINVAL (a change daxctl refuses), EBUSY, ENOENT, EOPNOTSUPP, or the driver's own error */
+/** @throws DaxError EINVAL (a change daxctl refuses), EBUSY, ENOENT, EOPNOTSUPP, or the driver's own error */
 export function reconfigure(
   tree: DaxTree,
   place: DevicePlace,
@@ -89,14 +89,14 @@ function refuseUnwise(tree: DaxTree, place: DevicePlace, mode: DeviceMode, force
   }
 }
 
-/** @returns how many blocks went online: all that were offline, or none. @throws EINVAL not in system-ram mode */
+/** @returns how many blocks went online: all that were offline, or none. @throws DaxError EINVAL not in system-ram mode */
 export function onlineMemory(tree: DaxTree, place: DevicePlace, { movable }: { movable: boolean }): number {
   const offline = memoryOf(tree, place).filter((block) => !block.online);
   bringOnline(tree, offline, movable);
   return offline.length;
 }
 
-/** @returns how many blocks went offline: all that were online, or none. @throws EINVAL not in system-ram mode; EBUSY in use */
+/** @returns how many blocks went offline: all that were online, or none. @throws DaxError EINVAL not in system-ram mode; EBUSY in use */
 export function offlineMemory(tree: DaxTree, place: DevicePlace): number {
   const online = memoryOf(tree, place).filter((block) => block.online);
   takeOffline(tree, online);
@@ -126,7 +126,7 @@ export function stateOf(tree: DaxTree, place: DevicePlace): BorrowedState {
   return { driver, blocks: driver === 'kmem' ? blocksOf(tree, place) : [] };
 }
 
-/** Puts a device back to a state it had. @throws as the steps; what could be undone of it is */
+/** Puts a device back to a state it had. @throws DaxError as the steps; what could be undone of it is */
 export function restore(tree: DaxTree, place: DevicePlace, { driver, blocks }: BorrowedState): void {
   if (driver !== null) ensureDriver(tree, driver);
   if (driverOf(tree, place) === driver) return;
@@ -154,7 +154,7 @@ export interface LeftDriver {
   forget(): void;
 }
 
-/** Lets the driver go, its memory first. @throws EBUSY memory online without force, or in use */
+/** Lets the driver go, its memory first. @throws DaxError EBUSY memory online without force, or in use */
 export function leave(tree: DaxTree, place: DevicePlace, force: boolean, undo: Undo): LeftDriver {
   const driver = driverOf(tree, place);
   if (driver === null) return { forget: () => {} };

@@ -2,14 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { clone } from '../../src/cli/commands/clone.js';
 import { cp } from '../../src/cli/commands/cp.js';
 import { logplay } from '../../src/cli/commands/logplay.js';
 import { cat, getmap, ls } from '../../src/cli/commands/look.js';
-import { creat, mkdir } from '../../src/cli/commands/make.js';
-import { df, fsckCommand, info, mkfsCommand } from '../../src/cli/commands/media.js';
+import { clone, creat, mkdir } from '../../src/cli/commands/make.js';
+import { df, fsckCommand, info, mkfsCommand, takeOverCommand } from '../../src/cli/commands/media.js';
 import { pcq } from '../../src/cli/commands/pcq.js';
-import { takeOverCommand } from '../../src/cli/commands/take-over.js';
 import { AlreadyReported, UsageError } from '../../src/cli/errors.js';
 import { goldenImage, recordingContext, temporaryDirectory } from './support/udax.js';
 

@@ -4,6 +4,7 @@ import { PatternStream } from '../../src/famfs/index.js';
 import { createQueue, openQueue, queueInfo } from '../../src/famfs/pcq/index.js';
 import { contentOf, MIB, OTHER_HOST, Pool } from '../famfs-volume/support.js';
 import { kitBytes } from '../support/conformance.js';
+import { Tally } from '../support/tally.js';
 
 const golden = (name: string) => kitBytes('famfs/pcq', `${name}.gz`);
 
@@ -77,6 +78,7 @@ describe('a queue on a volume', () => {
   it('keeps messages in order through any mix of puts, gets and reopenings', () => {
     const { volume } = queueOn({ nbuckets: 5, bucketSize: 32 });
     const act = fc.constantFrom('put', 'get', 'reopen');
+    const tally = new Tally();
     const sent: number[] = [];
     let next = 0;
     let queue = openQueue(volume, '/q0', { role: 'both' });
@@ -84,10 +86,11 @@ describe('a queue on a volume', () => {
       fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
         for (const what of acts) {
           if (what === 'put') {
-            const isRoom = sent.length < 4;
+            const isRoom = tally.count('put', sent.length < 4);
             expect(queue.tryPut(Uint8Array.of(next & 0xff))).toBe(isRoom);
             if (isRoom) sent.push(next++ & 0xff);
           } else if (what === 'get') {
+            tally.count('get', sent.length > 0);
             expect(queue.tryGet()?.[0] ?? null).toBe(sent.shift() ?? null);
           } else {
             queue.close();
@@ -98,6 +101,7 @@ describe('a queue on a volume', () => {
       }),
       { numRuns: 50 },
     );
+    tally.mustReach({ put: 0.1, get: 0.1 });
     queue.close();
   });
 

@@ -44,9 +44,12 @@ describe('a volume that lost memory', () => {
     expect(errors.map(({ code }) => code)).toEqual(
       expect.arrayContaining(['metadata-memory', 'entry-memory', 'missing-parent']),
     );
-    expect(errors[0]!.message).toContain('udax cp -r --salvage');
+    expect(errors[0]).toMatchObject({
+      hint: 'salvage',
+      message: expect.stringContaining('{ salvage: true }'),
+    });
     expect(() => pool.mountOn(machine)).toThrow(
-      expect.objectContaining({ code: 'EIO', message: expect.stringContaining('--salvage') }),
+      expect.objectContaining({ code: 'EIO', hint: 'salvage', path: 'dax0.0' }),
     );
     const volume = pool.mountOn(machine, { salvage: true });
     // Entry 7 lies across the end of the page.

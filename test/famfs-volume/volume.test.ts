@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deviceMedia, formatMedia, takeOver, type Volume } from '../../src/famfs/index.js';
 import { contentOf, HPA, MIB, OTHER_HOST, PAGE, Pool, pattern, THIS_HOST, UNIT } from './support.js';
@@ -137,10 +138,25 @@ describe('a volume', () => {
     expect(Buffer.from(machine.memory.bytes(2 ** 40 + first, 100)).equals(bytes.subarray(0, 100))).toBe(true);
   });
 
-  it('flush and publish go through', () => {
-    volume.create('/a', { size: 10 });
-    volume.flush('/a');
-    volume.publish();
+  // "flush and publish go through" once asserted nothing. Right: publish tells the mounts of this host, flush tells nobody, and
+  // neither changes what is there; a volume that may not store tells nobody either.
+  it('publish tells the mounts of this host; flush tells nobody; neither changes anything', () => {
+    const reservations = path.join(pool.directory, 'volumes');
+    const master = pool.mountOn(Object.assign(pool.machine(), { reservations }));
+    master.create('/a', { size: 10 }).write(pattern(10), 0);
+    const before = master.statfs();
+    const untold = master.publications.stamp();
+    master.flush('/a');
+    expect(master.publications.stamp()).toBe(untold);
+    master.publish();
+    const told = master.publications.stamp();
+    expect(told).not.toBe(untold);
+    const reader = pool.mountOn(Object.assign(pool.machine(), { reservations }), { readOnly: true });
+    reader.publish();
+    expect(reader.publications.stamp()).toBe(told);
+    expect(Buffer.compare(contentOf(reader, '/a'), pattern(10))).toBe(0);
+    expect(master.statfs()).toEqual(before);
+    expect(() => master.flush('/b')).toThrow(coded('ENOENT'));
   });
 
   describe('another process', () => {

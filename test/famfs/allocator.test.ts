@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Allocator, dataStart, type Fmap, fmapCapacity, newAllocationMap } from '../../src/famfs/index.js';
+import { Tally } from '../support/tally.js';
 import { DATA, GIB, MIB, makeAllocator, makeVolume, UNIT } from './volume-maker.js';
 
 const offsets = (fmap: Fmap) => fmap.extents.map(({ offset }) => offset);
@@ -171,6 +172,7 @@ describe('I7: units taken are superblock, log and the union of all extents', () 
   );
 
   it('holds for any sequence of allocations, failures and releases', () => {
+    const tally = new Tally();
     const property = fc.property(fc.array(act, { maxLength: 40 }), (acts) => {
       const { superblock } = makeVolume(DEVICE);
       const map = newAllocationMap(superblock);
@@ -181,7 +183,7 @@ describe('I7: units taken are superblock, log and the union of all extents', () 
         if (step.kind === 'session') allocator.beginSession();
         else if (step.kind === 'release') {
           const [fmap] = live.splice(step.which % Math.max(1, live.length), 1);
-          if (fmap === undefined) continue;
+          if (!tally.count('release', fmap !== undefined) || fmap === undefined) continue;
           allocator.release(fmap);
           for (const unit of unitsOf(fmap)) owned.delete(unit);
         } else {
@@ -190,7 +192,7 @@ describe('I7: units taken are superblock, log and the union of all extents', () 
               ? undefined
               : { nstrips: step.nstrips, nbuckets: step.nbuckets, chunkSize: UNIT };
           const fmap = tryAllocate(allocator, step.size, stripe);
-          if (fmap === null) continue;
+          if (!tally.count(step.kind, fmap !== null) || fmap === null) continue;
           expect(fmapCapacity(fmap)).toBeGreaterThanOrEqual(step.size);
           for (const unit of unitsOf(fmap)) {
             expect(owned.has(unit)).toBe(false);
@@ -203,6 +205,7 @@ describe('I7: units taken are superblock, log and the union of all extents', () 
       }
     });
     fc.assert(property, { numRuns: 200 });
+    tally.mustReach({ release: 0.2, plain: 0.2, striped: 0.2 });
   });
 
   /** Null only when the naive model agrees that there is no room for a plain file. */

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatMedia, fsckMedia, type Log, readSuperblock, renderFsckReport } from '../../src/famfs/index.js';
+import { Tally } from '../support/tally.js';
 import { golden, goldenMedia, goldenNames } from './golden.js';
 import {
   DATA,
@@ -220,20 +221,25 @@ describe('fsck finds', () => {
 describe('fsck of any bytes', () => {
   it('ends, and reports, whatever a published entry holds', () => {
     const edit = fc.record({ at: fc.nat(535), byte: fc.nat(255) });
+    const tally = new Tally();
     const property = fc.property(fc.array(edit, { maxLength: 30 }), fc.nat(2), (edits, index) => {
       const made = volumeWith(mkdirEntry('a'), fileEntry('a/f', 0), fileEntry('g', 1));
       tamper(made.log, index, (view) => {
         for (const { at, byte } of edits) view.setUint8(at, byte);
       });
       const report = fsckMedia(made.media);
+      tally.count('finds a fault', !report.ok);
+      tally.count('has nothing to find', report.ok);
       expect(report.ok).toBe(report.errors.length === 0);
       expect(renderFsckReport(report)).toContain('Famfs log:');
     });
     fc.assert(property, { numRuns: 300 });
+    tally.mustReach({ 'finds a fault': 0.2, 'has nothing to find': 0.02 });
   });
 
   it('ends, and reports, whatever superblock and log header hold', () => {
     const edit = fc.record({ at: fc.nat(247), byte: fc.nat(255) });
+    const tally = new Tally();
     const property = fc.property(
       fc.array(edit, { minLength: 1, maxLength: 30 }),
       fc.boolean(),
@@ -249,10 +255,12 @@ describe('fsck of any bytes', () => {
           view.setBigUint64(96, BigInt(crc32(bytes.subarray(0, 96))), true);
         }
         const report = fsckMedia(made.media);
+        tally.count('gets behind the superblock', report.log !== null);
         expect(report.ok).toBe(report.errors.length === 0);
       },
     );
     fc.assert(property, { numRuns: 300 });
+    tally.mustReach({ 'gets behind the superblock': 0.02 });
   });
 
   it('ends for a next_index of 2^64 - 1', () => {

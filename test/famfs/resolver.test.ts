@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Fmap, fmapCapacity, pieces, resolve } from '../../src/famfs/index.js';
+import { Tally } from '../support/tally.js';
 import { MIB, UNIT } from './volume-maker.js';
 
 const extent = (offset: number, length: number, devindex = 0) => ({ devindex, offset, length });
@@ -72,6 +73,7 @@ describe('the resolver', () => {
       from: fc.nat(1000),
       length: fc.nat(1000),
     });
+    const tally = new Tally();
     const property = fc.property(shape, ({ nstrips, stripes, from, length }) => {
       const chunkSize = 64;
       const extents = Array.from({ length: nstrips }, (_, i) =>
@@ -90,8 +92,10 @@ describe('the resolver', () => {
         const strip = extents[chunk % nstrips]!;
         return strip.offset + Math.floor(chunk / nstrips) * chunkSize + (offset % chunkSize);
       });
+      tally.count('leaves a chunk', count > chunkSize);
       expect(got).toEqual(formula);
     });
     fc.assert(property, { numRuns: 200 });
+    tally.mustReach({ 'leaves a chunk': 0.1 });
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressSpaceEntries } from '../../src/fsdax/index.js';
+import { Tally } from '../support/tally.js';
 
 const PMD_PAGES = 512;
 
@@ -38,6 +39,7 @@ describe('address space entries', () => {
   });
 
   it('forEach visits what touches the range, in order, and clear gives each back once', () => {
+    const tally = new Tally();
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(7), fc.boolean(), fc.nat(511)), { maxLength: 20 }),
@@ -49,11 +51,12 @@ describe('address space entries', () => {
           for (const [slot, big, page] of made) {
             const index = slot * PMD_PAGES + (big ? 0 : page);
             if (big) {
-              if (entries.freePmds(slot, 1) === 0) continue;
+              if (!tally.count('a PMD', entries.freePmds(slot, 1) !== 0)) continue;
               entries.setPmds(slot, 1, index);
               expected.set(index, { pfn: index, order: 9 });
             } else {
-              if (entries.pmdAt(slot) >= 0 || entries.freePtes(index, 1) === 0) continue;
+              const isFree = entries.pmdAt(slot) < 0 && entries.freePtes(index, 1) !== 0;
+              if (!tally.count('a PTE', isFree)) continue;
               entries.setPtes(index, 1, index);
               expected.set(index, { pfn: index, order: 0 });
             }
@@ -65,6 +68,7 @@ describe('address space entries', () => {
             .filter(([index, { order }]) => index < end && index + 2 ** order > first)
             .map(([index]) => index)
             .sort((x, y) => x - y);
+          tally.count('a range with entries', seen.length > 0);
           expect(seen).toEqual(touching);
           expect(entries.count).toBe(expected.size);
           const cleared: number[] = [];
@@ -74,5 +78,6 @@ describe('address space entries', () => {
         },
       ),
     );
+    tally.mustReach({ 'a PMD': 0.05, 'a PTE': 0.05, 'a range with entries': 0.05 });
   });
 });

@@ -10,6 +10,7 @@ import {
   negativeEntry,
 } from '../../src/fuse/index.js';
 import { addressOf, fail } from '../../src/libc/index.js';
+import { Tally } from '../support/tally.js';
 import { bytesOf, initRequest, request, Wire } from './support/wire.js';
 
 const entry: FuseEntry = {
@@ -479,20 +480,23 @@ describe('failure', () => {
       readdir: (_node, _handle, offset, answer) => fillDirectory(answer, [], offset),
     };
     const wire = new Wire(reads);
+    const tally = new Tally();
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 60 }), fc.uint8Array({ maxLength: 300 }), (opcode, tail) => {
         const message = new Uint8Array(Buffer.concat([request(opcode, 4n, 1n), tail]));
         message[0] = message.length & 0xff;
         message[1] = message.length >> 8;
         const reply = wire.send(message);
-        if (reply === null) return;
+        if (!tally.count('is answered', reply !== null) || reply === null) return;
         const view = new DataView(reply.buffer);
         expect(view.getUint32(0, true)).toBe(reply.length);
         expect(view.getBigUint64(8, true)).toBe(4n);
+        tally.count('is done', view.getInt32(4, true) === 0);
         expect(view.getInt32(4, true)).toBeLessThanOrEqual(0);
       }),
       { numRuns: 500 },
     );
+    tally.mustReach({ 'is answered': 0.3, 'is done': 0.005 });
   });
 
   it('a message whose length contradicts its header is EINVAL, a shorter one than a header no reply', () => {

@@ -3,8 +3,8 @@ import { type Scope, scopeNamed, search } from '../../src/lab/explore/index.js';
 import { applyEvent, type ExploreEvent } from '../../src/lab/explore/operation.js';
 import { Events, operationsOf } from '../../src/lab/explore/operations/index.js';
 import { checkWorld } from '../../src/lab/explore/oracle.js';
+import { identity, permutationsOf } from '../../src/lab/explore/scope.js';
 import { StateKeys } from '../../src/lab/explore/state-key.js';
-import { identity, permutationsOf } from '../../src/lab/explore/symmetry.js';
 import { World } from '../../src/lab/explore/world.js';
 
 /** Every path of a scope up to a length, no two taken for the same: the search without its shortcut. */

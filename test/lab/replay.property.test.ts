@@ -4,6 +4,7 @@ import { checkInvariants } from '../../src/dax/index.js';
 import { executeStep } from '../../src/lab/replay/replay.js';
 import type { Scenario, Step } from '../../src/lab/replay/transcript.js';
 import { World } from '../../src/lab/replay/world.js';
+import { Tally } from '../support/tally.js';
 
 /** What the quirks of the recorded kernel break, and nothing else may. */
 const QUIRKS_BREAK = [/has a page map without a driver/, /mmap through a node whose driver is gone/];
@@ -204,12 +205,13 @@ const odd = fc
   )
   .map(([op, args]) => ({ ...args, op }));
 
-function run(machine: string, steps: readonly object[]): void {
+function run(machine: string, steps: readonly object[], tally: Tally): void {
   const whole = steps.map((step) => ({ ...step, result: { ok: true } }) as unknown as Step);
   const world = new World({ name: 'random', setup: { machine }, steps: whole } satisfies Scenario);
   try {
     for (const step of whole) {
       const got = executeStep(world, step);
+      tally.count('a step', got.errno === undefined);
       // EFAULT with a stack is how a replay reports a defect of the model.
       expect(got.errno === 'EFAULT' && got.code !== undefined ? got.code : '', JSON.stringify(step)).toBe('');
       const broken = checkInvariants(world.bus).filter(
@@ -224,6 +226,7 @@ function run(machine: string, steps: readonly object[]): void {
 
 describe('random scenarios', () => {
   it('are answered step by step, and the invariants hold after each', () => {
+    const tally = new Tally();
     fc.assert(
       fc.property(
         from(...MACHINES),
@@ -234,19 +237,26 @@ describe('random scenarios', () => {
             { op: 'attach', source },
             { op: 'attach', source: 'pmem' },
           ];
-          run(machine, [...first, ...DRIVERS.map((module) => ({ op: 'insmod', module })), ...steps]);
+          run(machine, [...first, ...DRIVERS.map((module) => ({ op: 'insmod', module })), ...steps], tally);
         },
       ),
       { numRuns: 150 },
     );
+    tally.mustReach({ 'a step': 0.1 });
   }, 60_000);
 
   it('of steps that make no sense are answered too', () => {
+    const tally = new Tally();
     fc.assert(
       fc.property(from(...MACHINES), fc.array(fc.oneof(odd, likely), { maxLength: 25 }), (machine, steps) =>
-        run(machine, [{ op: 'attach', source: 'pmem' }, { op: 'insmod', module: 'device_dax' }, ...steps]),
+        run(
+          machine,
+          [{ op: 'attach', source: 'pmem' }, { op: 'insmod', module: 'device_dax' }, ...steps],
+          tally,
+        ),
       ),
       { numRuns: 300 },
     );
+    tally.mustReach({ 'a step': 0.05 });
   }, 60_000);
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PhysicalMemory, windowsOf } from '../../src/memory/index.js';
+import { Tally } from '../support/tally.js';
 import { closedAfterwards, freshMemfd, HPA, isMapped, mapsOf, PAGE } from './support.js';
 
 const PAGES = 64;
@@ -86,6 +87,7 @@ describe('any list of pieces', () => {
 
   it('killed anywhere ends exactly the mappings that touch the place (I6)', () => {
     const { memory } = filledMemory();
+    const tally = new Tally();
     fc.assert(
       fc.property(
         fc.array(fc.array(piece, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 8 }),
@@ -101,6 +103,8 @@ describe('any list of pieces', () => {
           const touched = (list: (typeof lists)[number]) =>
             list.some(({ first, pages }) => first < hit.first + hit.pages && hit.first < first + pages);
           const killed = memory.kill(HPA + hit.first * PAGE, hit.pages * PAGE);
+          tally.count('ends some', killed > 0);
+          tally.count('leaves some', killed < lists.length);
           expect(killed).toBe(lists.filter(touched).length);
           for (const { list, mapping } of mappings) {
             expect(mapping.alive).toBe(!touched(list));
@@ -112,6 +116,7 @@ describe('any list of pieces', () => {
       ),
       { numRuns: 100 },
     );
+    tally.mustReach({ 'ends some': 0.1, 'leaves some': 0.1 });
   });
 
   it('read through bytes() anywhere is what the backings hold', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AddressSpace, PageTable, PMD_PAGES, pagesOfOrder } from '../../src/mm/index.js';
+import { Tally } from '../support/tally.js';
 
 /** The naive reference: the kernel's way, one object per 4 KiB page. */
 interface Page {
@@ -110,6 +111,7 @@ const step = fc.oneof(
 
 describe('PageTable', () => {
   it('answers as one object per page would, whatever happens (I1, I2, I5)', () => {
+    const tally = new Tally();
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const pages = new PageTable();
@@ -120,6 +122,7 @@ describe('PageTable', () => {
             const { at, order } = move.where;
             const mapping = files[move.file]!;
             const wanted = naive.associate(at, order, mapping, at + 1, move.shared);
+            tally.count('associate', wanted);
             expect(succeeds(() => pages.associate(BASE + at, order, mapping, at + 1, move.shared))).toBe(
               wanted,
             );
@@ -134,7 +137,8 @@ describe('PageTable', () => {
           } else if (move.op === 'put') {
             const where = pinned.pop();
             // A put of what was got: folios may have been dissolved since, never merged under a reference.
-            if (where === undefined || !naive.count(where.at, where.count, -1)) continue;
+            const isThere = where !== undefined && naive.count(where.at, where.count, -1);
+            if (!tally.count('put', isThere) || where === undefined) continue;
             pages.putRange(BASE + where.at, where.count);
           } else {
             naive.clear(move.span.at, move.span.count);
@@ -145,6 +149,7 @@ describe('PageTable', () => {
       }),
       { numRuns: 300 },
     );
+    tally.mustReach({ associate: 0.1, put: 0.1 });
   });
 });
 

@@ -159,6 +159,20 @@ os.waitpid(child, 0)`,
 
   it('EBUSY by a mount names the command that ends it', () => {
     const at = place.mount();
-    expect(place.udax('reconfigure-device', '-m', 'devdax', 'dax0.0').stderr).toContain(`udax umount ${at}`);
+    const { stderr } = place.udax('reconfigure-device', '-m', 'devdax', 'dax0.0');
+    expect(stderr).toContain(`(EBUSY)\nTry: udax --root ${place.root} umount ${at}\n`);
+    expect(place.udax('holders').stdout).toContain(`mount at ${at}, ended by: udax umount ${at}`);
+    const held = JSON.parse(place.udax('--json', 'holders').stdout) as { purpose: string }[];
+    expect(held.map(({ purpose }) => purpose)).toContain(`mount at ${at}`);
+  });
+
+  it('a daemon that cannot mount passes its hint on to the starter', () => {
+    expect(place.udax('create-region', '-s', '32M', '--sparse').status).toBe(0);
+    expect(place.udax('reconfigure-device', '-m', 'famfs', 'dax1.0').status).toBe(0);
+    const at = join(place.directory, 'nothing');
+    fs.mkdirSync(at);
+    const { status, stderr } = place.udax('mount', 'dax1.0', at);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`\nTry: udax --root ${place.root} mkfs dax1.0\n`);
   });
 });

@@ -122,11 +122,11 @@ describe.skipIf(noVms)(`the dax bus of a real kernel: an NVDIMM${because}`, () =
     expect(await megabytes()).toBe(before);
   });
 
-  it('disabled: ENXIO names the command that enables it, and --set-mode', async () => {
+  it('disabled: ENXIO names the function that enables it', async () => {
     await perform('disable', 'dax0.0');
     await expect(vm.call('kernel', 'namesOn', '/dev/dax0.0')).rejects.toMatchObject({
       code: 'ENXIO',
-      message: expect.stringMatching(/dax0\.0 is disabled.*enable-device dax0\.0.*--set-mode/),
+      message: expect.stringMatching(/dax0\.0 is disabled.*enable\('dax0\.0'\)/),
     });
     expect(await perform('enable', 'dax0.0')).toMatchObject({ state: 'enabled', mode: 'devdax' });
   });
@@ -162,7 +162,7 @@ describe.skipIf(noVms)(`the dax bus of a real kernel: an NVDIMM${because}`, () =
     ] as const) {
       await expect(vm.call('kernel', call, ...args)).rejects.toMatchObject({
         code: 'ENXIO',
-        message: expect.stringMatching(/in system-ram mode.*reconfigure-device -f -m devdax.*--set-mode/),
+        message: expect.stringMatching(/in system-ram mode.*reconfigure\('dax0\.0', 'devdax', { force: true }\)/),
       });
     }
     const made = await udax('--kernel', '--set-mode', 'mkfs', '-f', 'dax0.0');

@@ -137,7 +137,7 @@ export const fileCommands: readonly CommandSpec[] = [
       'Appends a file with the extents of another one. Nothing is copied: a store to one shows in the other. famfs has it to test ' +
       'fsck; to have two files use cp.',
     examples: ['udax clone -f dax0.0:/a dax0.0:/also-a'],
-    load: async () => (await import('../commands/clone.js')).clone,
+    load: async () => (await make()).clone,
   },
   {
     name: 'pcq',

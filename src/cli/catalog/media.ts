@@ -102,6 +102,6 @@ export const mediaCommands: readonly CommandSpec[] = [
       'udax take-over --from 11111111-2222-4333-8444-555555555555 /dev/dax0.0',
       'udax take-over -f pool.img',
     ],
-    load: async () => (await import('../commands/take-over.js')).takeOverCommand,
+    load: async () => (await media()).takeOverCommand,
   },
 ];

@@ -70,6 +70,6 @@ export const mountCommands: readonly CommandSpec[] = [
       'nodes, so that unmodified daxctl lists, creates, destroys, enables, disables and reconfigures them. The exit status is the one of the command.',
     notOnKernel: 'daxctl works on the real /sys as it is: run it without udax',
     examples: ['udax shell -- daxctl list -DRM', 'udax shell -- daxctl reconfigure-device -m devdax dax0.0'],
-    load: async () => (await import('../commands/shell.js')).shell,
+    load: async () => (await mounting()).shell,
   },
 ];

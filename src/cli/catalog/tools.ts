@@ -1,6 +1,7 @@
 import type { CommandSpec } from './spec.js';
 
 const group = 'Tools:';
+const lab = () => import('../commands/lab.js');
 
 /** The quickstart and the laboratory. */
 export const toolCommands: readonly CommandSpec[] = [
@@ -34,7 +35,7 @@ export const toolCommands: readonly CommandSpec[] = [
       'Runs the steps recorded from a real kernel on a fresh model with the quirks of that kernel, and prints every answer that differs. ' +
       'Exit 1 when any does; Ctrl-C prints what was found so far and exits 130.',
     examples: ['udax replay', 'udax replay conformance/dax/region.json.gz'],
-    load: async () => (await import('../commands/replay.js')).replay,
+    load: async () => (await lab()).replay,
   },
   {
     name: 'explore',
@@ -61,6 +62,6 @@ export const toolCommands: readonly CommandSpec[] = [
       'udax explore --mutant v9-match',
       'udax explore --mutant v9-match --emit-shell',
     ],
-    load: async () => (await import('../commands/explore.js')).explore,
+    load: async () => (await lab()).explore,
   },
 ];

@@ -34,7 +34,13 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
   const volumes = new OpenVolumes(context, flags.salvage ?? false);
   try {
     const target = volumes.place(destination, destination);
-    const job: CopyJob = { target, options, signal: context.interruptible(), bytes: context.output.bytes };
+    const job: CopyJob = {
+      target,
+      options,
+      signal: context.interruptible(),
+      given: context.given,
+      bytes: context.output.bytes,
+    };
     const steps = planAll(addresses, destination, target, volumes, flags.recursive ?? false);
     const room = roomFor(job, steps);
     mustFit(job, room);

@@ -4,7 +4,17 @@ import { mayAccess } from '../access.js';
 import type { Context } from '../context.js';
 import { withKernel } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
-import type { Finding } from './finding.js';
+
+/** `ok`: works. `limited`: udax works, something is slower or missing. `missing`: udax cannot work. */
+export type Verdict = 'ok' | 'limited' | 'missing';
+
+/** One line of `udax doctor`, and what it means. */
+export interface Finding {
+  subject: string;
+  verdict: Verdict;
+  found: string;
+  meaning: string;
+}
 
 /** What the kernel's dax bus has for udax, and what this user may do with it. */
 export function daxFindings(context: Context): Finding[] {

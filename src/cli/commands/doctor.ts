@@ -17,8 +17,7 @@ import type { Context } from '../context.js';
 import { AlreadyReported } from '../errors.js';
 import { humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
-import { daxFindings } from './doctor-dax.js';
-import type { Finding } from './finding.js';
+import { daxFindings, type Finding } from './doctor-dax.js';
 
 /** `udax doctor` */
 export function doctor(context: Context): void {

@@ -1,8 +1,7 @@
 import type { KernelDeviceInfo, KernelRegionInfo, KernelStatus } from '../../machine/index.js';
 import { count, hex, humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
-import { type DeviceWords, deviceTable } from './device-table.js';
-import { holderTable } from './holder-table.js';
+import { type DeviceWords, deviceTable, holderTable } from './tables.js';
 
 /** The text of `udax --kernel status`. */
 export function describeKernelStatus(status: KernelStatus): string {

@@ -5,9 +5,8 @@ import { UsageError } from '../errors.js';
 import { withExistingMachine, withKernel, withMachineIfAny } from '../opening.js';
 import { count, hex, humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
-import { deviceTable } from './device-table.js';
-import { holderTable } from './holder-table.js';
 import { describeKernelStatus, unseenText } from './kernel-status.js';
+import { deviceTable, holderTable } from './tables.js';
 
 /** `udax status` */
 export async function status(context: Context): Promise<void> {

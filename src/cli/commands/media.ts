@@ -2,13 +2,14 @@ import { constants } from 'node:fs';
 import {
   type FsckReport,
   logSlots,
+  type Problem,
   renderFsckReport,
   type Superblock,
   systemUuidIfAny,
   type Volume,
   type VolumeStatfs,
 } from '../../famfs/index.js';
-import { fsck, mkfs } from '../../index.js';
+import { fsck, mkfs, takeOver } from '../../index.js';
 import { kernelDeviceOf } from '../../machine/index.js';
 import { mayAccess } from '../access.js';
 import { deviceArgument } from '../arguments/address.js';
@@ -16,6 +17,7 @@ import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { AlreadyReported, UsageError } from '../errors.js';
+import { commandOfHint } from '../hints.js';
 import { withDevice, withVolume } from '../opening.js';
 import { count, hex, humanSize, percent } from '../output/human.js';
 import { formatPairs, formatTable } from '../output/table.js';
@@ -59,10 +61,17 @@ export function fsckCommand(context: Context, [text = '']: string[], flags: Fsck
   const options =
     flags.nbuckets === undefined ? {} : { buckets: integerArgument(flags.nbuckets, '-B N', 1, 64) };
   const report = withDevice(context, where, { writable: false }, (device) => fsck(device, options));
-  context.show(report, () => {
+  const stepOf = ({ hint }: Problem) =>
+    hint === undefined ? {} : { hint: commandOfHint(hint, where, 'fsck', context.given) };
+  const withSteps = (problems: readonly Problem[]) =>
+    problems.map((problem) => ({ ...problem, ...stepOf(problem) }));
+  const errors = withSteps(report.errors);
+  const notes = withSteps(report.notes);
+  context.show({ ...report, errors, notes }, () => {
     const verdict = report.ok ? 'clean' : count(report.errors.length, 'error');
     const details = flags.verbose ? `${rawFields(report)}\n\n` : '';
-    return `${details}${renderFsckReport(report).trimEnd()}\n\n${where}: ${verdict}`;
+    const steps = new Set([...errors, ...notes].flatMap(({ hint }) => (hint ? [`\nTry: ${hint}`] : [])));
+    return `${details}${renderFsckReport(report).trimEnd()}\n\n${where}: ${verdict}${[...steps].join('')}`;
   });
   if (!report.ok) throw new AlreadyReported();
 }
@@ -208,4 +217,20 @@ function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
     );
   }
   return warnings;
+}
+
+/** `udax take-over` */
+export function takeOverCommand(
+  context: Context,
+  [text = '']: string[],
+  flags: { from?: string; force?: boolean },
+): void {
+  const where = deviceArgument(text);
+  const options = { force: flags.force ?? false, ...(flags.from !== undefined && { from: flags.from }) };
+  const result = withDevice(context, where, { writable: true }, (device) => takeOver(device, options));
+  context.show(result, () => {
+    if (!result.changed) return `${where}: this host (${result.to}) is the owner already`;
+    const how = result.completed ? ' (a take-over that was cut short is complete now)' : '';
+    return `${where}: taken over from ${result.from}, this host (${result.to}) is the owner now${how}`;
+  });
 }

@@ -16,12 +16,13 @@ import {
   type MountRecord,
   MountRecords,
   mustNotHideState,
+  runInNamespace,
   type Served,
   serve,
   startDaemon,
 } from '../../mounts/serving.js';
 import { type Context, globalWords } from '../context.js';
-import { UsageError } from '../errors.js';
+import { AlreadyReported, UsageError } from '../errors.js';
 import { machineOf, requireMachineOf } from '../opening.js';
 import { keeperPid } from '../set-mode.js';
 
@@ -237,4 +238,15 @@ async function daemonEnd(
     }
     await pause(20);
   }
+}
+
+/** `udax shell` */
+export async function shell(context: Context, command: string[]): Promise<void> {
+  openMachine(context.root).close(); // none, and wrong ones, are told here
+  const words = command.length > 0 ? command : [process.env.SHELL ?? '/bin/sh'];
+  const status = await runInNamespace(words, {
+    root: context.root,
+    onReport: (error) => context.output.note(`udax: ${error.message}`),
+  });
+  if (status !== 0) throw new AlreadyReported(status);
 }

@@ -130,7 +130,7 @@ async function get(context: Context, text: string, flags: PcqFlags): Promise<voi
   });
 }
 
-/** The next message; null when there is none and all that are there were asked for. @throws EAGAIN with --no-wait */
+/** The next message; null when there is none and all that are there were asked for. @throws DaxError EAGAIN with --no-wait */
 async function next(context: Context, queue: Queue, flags: PcqFlags): Promise<Uint8Array | null> {
   if (flags.wait && !flags.all) return queue.get({ signal: context.interruptible() });
   const message = queue.tryGet();

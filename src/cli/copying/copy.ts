@@ -2,7 +2,9 @@ import { createReadStream } from 'node:fs';
 import { addAbortSignal } from 'node:stream';
 import type { CopyOptions, Volume } from '../../famfs/index.js';
 import { hasCode, throwIfAborted } from '../../libc/index.js';
+import type { GivenMachine } from '../context.js';
 import { describeError } from '../errors.js';
+import { commandFor } from '../hints.js';
 import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
 import { type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
@@ -14,6 +16,8 @@ export interface CopyJob {
   bytes(view: Uint8Array): Promise<void>;
   options: CopyOptions & { uid: number; gid: number };
   signal: AbortSignal;
+  /** For the next step of what fails. */
+  given: GivenMachine;
 }
 
 export interface CopyResult {
@@ -64,7 +68,7 @@ export async function copySteps(
           result.files++;
         } catch (error) {
           if (!concernsOneFile(error)) throw error;
-          failed(name, error.code, oneLine(error, name));
+          failed(name, error.code, oneLine(error, name, job.given));
         }
       }
     }
@@ -93,9 +97,11 @@ function concernsOneFile(error: unknown): error is Error & { code: string } {
   );
 }
 
-function oneLine(error: Error, name: string): string {
+function oneLine(error: Error, name: string, given: GivenMachine): string {
   const text = describeError(error, name).split('\n')[0] ?? '';
-  return text.replace(/^udax: /, '').replace(/ \([A-Z0-9]+\)$/, '');
+  const step = commandFor(error, 'cp', given);
+  const what = text.replace(/^udax: /, '').replace(/ \([A-Z0-9]+\)$/, '');
+  return step === undefined ? what : `${what}; try: ${step}`;
 }
 
 async function copyFile(job: CopyJob, step: FileStep, onBytes: (bytes: number) => void): Promise<void> {

@@ -47,7 +47,7 @@ function isThere(target: CopyJob['target'], path: string): boolean {
 
 /**
  * Before the first byte: famfs cannot take half a tree back.
- * @throws ENOSPC what is needed and what there is; nothing was made
+ * @throws DaxError ENOSPC what is needed and what there is; nothing was made
  */
 export function mustFit(job: CopyJob, { bytes, entries }: Room): void {
   const { volume } = job.target;

@@ -6,8 +6,8 @@ import type { DevDax } from '../regions/dev-dax.js';
 import type { Region } from '../regions/region.js';
 import type { DeviceList } from './device-list.js';
 import type { FileTable } from './file-table.js';
+import type { Uevents } from './journal.js';
 import type { Modules } from './modules.js';
-import type { Uevents } from './uevents.js';
 
 /** Brings drivers and devices together and apart. Whether somebody asked rightly is for the Bus to check. */
 export class Binder {

@@ -12,17 +12,14 @@ import { parseDeviceId } from '../regions/parse.js';
 import type { AddRegionOptions, Region, RegionHost } from '../regions/region.js';
 import { Binder } from './binder.js';
 import { DeviceList } from './device-list.js';
-import { FileTable } from './file-table.js';
-import { Journal } from './journal.js';
+import { FileTable, Minors } from './file-table.js';
+import { Journal, type Uevent, Uevents } from './journal.js';
 import { hardOffline, type MemoryFailureResult, memoryFailure, softOffline } from './memory-failure.js';
-import { Minors } from './minors.js';
 import { type Module, Modules } from './modules.js';
-import type { BusOptions } from './options.js';
-import type { BusParts } from './parts.js';
+import type { BusOptions, BusParts } from './parts.js';
 import { RegionList } from './region-list.js';
 import { restore } from './restore.js';
 import { type BusState, snapshot } from './state.js';
-import { type Uevent, Uevents } from './uevents.js';
 
 /** Major number of the device nodes. */
 const DAX_MAJOR = 251;

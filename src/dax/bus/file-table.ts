@@ -4,7 +4,6 @@ import type { FailedUnit, FileHost } from '../files/file-host.js';
 import { OpenFile, type OpenFlags } from '../files/open-file.js';
 import type { Vma } from '../files/vma.js';
 import type { Binding, DevDax } from '../regions/dev-dax.js';
-import type { Minors } from './minors.js';
 import type { Modules } from './modules.js';
 
 /** How mappings report lost pages. */
@@ -69,5 +68,26 @@ export class FileTable {
     this.#files.delete(file);
     if (file.binding !== null) this.modules.release(file.binding.driver);
     if (!file.device.present && !this.isOpen(file.device)) this.minors.free(file.device.minor);
+  }
+}
+
+/** Minor numbers: lowest free. One that an open file still uses is not given out again. */
+export class Minors {
+  readonly #used = new Set<number>();
+
+  allocate(): number {
+    let minor = 0;
+    while (this.#used.has(minor)) minor++;
+    this.#used.add(minor);
+    return minor;
+  }
+
+  /** Takes a stored number (restore). */
+  reserve(minor: number): void {
+    this.#used.add(minor);
+  }
+
+  free(minor: number): void {
+    this.#used.delete(minor);
   }
 }

@@ -1,11 +1,26 @@
-import type { MemoryBlocks, PageTable } from '../../mm/index.js';
+/** What a bus is made with, and what it is made of. */
+import type { PhysicalMemory } from '../../memory/index.js';
+import type { MemoryBlocks, OnlinePolicy, PageTable } from '../../mm/index.js';
 import type { Platform, StrandedMemory } from '../core/platform.js';
 import type { Region, RegionHost } from '../regions/region.js';
 import type { Binder } from './binder.js';
 import type { DeviceList } from './device-list.js';
-import type { Minors } from './minors.js';
+import type { Minors } from './file-table.js';
+import type { Uevents } from './journal.js';
 import type { Modules } from './modules.js';
-import type { Uevents } from './uevents.js';
+
+export interface BusOptions {
+  /** None (explore, unit tests): translations work, loads answer 0, stores go nowhere. */
+  memory?: PhysicalMemory;
+  /** Flags of quirks.ts, or names of sets of them (linux-7.2). */
+  quirks?: Iterable<string>;
+  /** Default 128 MiB. */
+  memoryBlockBytes?: number;
+  /** auto_online_blocks, default 'online'. */
+  autoOnline?: OnlinePolicy;
+  /** The global memmap_on_memory switch, default off. */
+  memmapOnMemory?: boolean;
+}
 
 /** The inside of a bus, for code that rebuilds one from a stored state or undoes what it did. */
 export interface BusParts {

@@ -92,7 +92,7 @@ export class DaxDevice {
   /**
    * Where `pages` pages at `pgoff` are. The answer may be shorter than asked: it never crosses a physical range, the end,
    * or (mode access) a poisoned page.
-   * @throws ENXIO not alive; EOPNOTSUPP no operations (not in famfs mode); EINVAL pages < 0; ERANGE at or past the end;
+   * @throws DaxError ENXIO not alive; EOPNOTSUPP no operations (not in famfs mode); EINVAL pages < 0; ERANGE at or past the end;
    *   EHWPOISON the first page is poisoned
    */
   directAccess(pgoff: number, pages: number, mode: AccessMode = 'access'): DirectAccess {
@@ -122,7 +122,7 @@ export class DaxDevice {
 
   /**
    * Makes `holder` the one file system of this device (fs_dax_get).
-   * @throws ENODEV gone, not alive or no driver; EOPNOTSUPP bound to another driver than fsdev_dax; EBUSY held
+   * @throws DaxError ENODEV gone, not alive or no driver; EOPNOTSUPP bound to another driver than fsdev_dax; EBUSY held
    */
   holderGet(holder: object, ops: HolderOperations): void {
     if (!this.#alive || this.owner.driver === null)

@@ -96,7 +96,7 @@ export class OpenFile implements MappedFile<Vma> {
 
   /**
    * mmap(2). Offset and length are not checked against the size: an access beyond answers SIGBUS.
-   * @throws EINVAL EACCES EOPNOTSUPP (generic), ENODEV (fsdev_dax), ENXIO (not bound any more), EBADF
+   * @throws DaxError EINVAL, EACCES, EOPNOTSUPP (generic), ENODEV (fsdev_dax), ENXIO (not bound any more), EBADF
    */
   mmap(options: MmapOptions): Vma {
     this.#mustBeOpen();
@@ -120,7 +120,7 @@ export class OpenFile implements MappedFile<Vma> {
 
   /**
    * A real mapping into this process (decision 9): bounds checked, all its folios pinned until it is closed or killed.
-   * @throws EINVAL not in bounds or not in units of align; ENXIO, ENODEV as mmap; EACCES; ERANGE, ENOMEM from memory/
+   * @throws DaxError EINVAL not in bounds or not in units of align; ENXIO, ENODEV as mmap; EACCES; ERANGE, ENOMEM from memory/
    */
   map(options: { offset: number; length: number; writable: boolean }): Mapping {
     this.#mustBeOpen();

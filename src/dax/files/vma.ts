@@ -152,7 +152,7 @@ export class Vma implements Zappable {
   /**
    * madvise(2).
    * @returns for hwpoison: what the caller is signalled (BUS_MCEERR_AR)
-   * @throws EINVAL advice that is not for device memory, or that would split a unit; ENOMEM not all mapped; EFAULT populate,
+   * @throws DaxError EINVAL advice that is not for device memory, or that would split a unit; ENOMEM not all mapped; EFAULT populate,
    *   hwpoison: nothing is there; EACCES, ENODEV remove; EIO soft_offline
    */
   madvise(offset: number, length: number, advice: string): FailedUnit<Vma>[] {

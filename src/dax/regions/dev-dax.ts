@@ -146,7 +146,7 @@ export class DevDax {
 
   /**
    * size <-, bytes. Grows over the region's gaps, shrinks from the last range backwards.
-   * @throws EACCES static; EINVAL not a multiple of max(align, 2 MiB); EBUSY bound; ENOSPC more than is available
+   * @throws DaxError EACCES static; EINVAL not a multiple of max(align, 2 MiB); EBUSY bound; ENOSPC more than is available
    */
   resize(size: number): void {
     this.#mustBeDynamic('size');
@@ -167,7 +167,7 @@ export class DevDax {
   /**
    * mapping <- start-end (hpa, inclusive): always a new range at the end of the list. Not refused while bound: the bound
    * driver just does not know of it. A length that is not a multiple of max(align, 2 MiB) is taken and ignored.
-   * @throws EACCES static; ENOMEM outside the region or overlapping; EBUSY length 0 on a device that has ranges
+   * @throws DaxError EACCES static; ENOMEM outside the region or overlapping; EBUSY length 0 on a device that has ranges
    */
   addMapping(start: number, end: number): void {
     this.#mustBeDynamic('mapping');
@@ -191,7 +191,7 @@ export class DevDax {
 
   /**
    * align <-, bytes.
-   * @throws EACCES static; EINVAL not an align, or a range is not a multiple of it; EBUSY bound
+   * @throws DaxError EACCES static; EINVAL not an align, or a range is not a multiple of it; EBUSY bound
    */
   setAlign(align: number): void {
     this.#mustBeDynamic('align');

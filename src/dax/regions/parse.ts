@@ -18,7 +18,7 @@ const U64_MAX = (1n << 64n) - 1n;
  * A number as the kernel reads one: optional `+`, base by prefix (0x, 0 = octal, decimal).
  * Values over 2^53 are larger than anything here: whole pages come back as they are, others as the largest odd number,
  * so that they are a multiple of nothing.
- * @throws EINVAL not a number; ERANGE over 2^64 - 1
+ * @throws DaxError EINVAL not a number; ERANGE over 2^64 - 1
  */
 export function parseNumber(text: string, base: 'any' | 'hex' = 'any'): number {
   const digits = withoutNewline(text).replace(/^\+/, '');

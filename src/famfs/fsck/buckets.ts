@@ -19,7 +19,7 @@ export interface BucketReport {
   buckets: Bucket[];
 }
 
-/** @throws EINVAL unless 1 to 64 buckets */
+/** @throws DaxError EINVAL unless 1 to 64 buckets */
 export function bucketReports(superblock: Superblock, map: AllocationMap, count: number): BucketReport {
   if (!(Number.isInteger(count) && count >= 1 && count <= FAMFS_MAX_BUCKETS)) {
     fail('EINVAL', `buckets are 1 to ${FAMFS_MAX_BUCKETS}, not ${count}`);

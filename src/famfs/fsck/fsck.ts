@@ -86,7 +86,8 @@ export interface FsckReport {
   buckets?: BucketReport;
 }
 
-const HOW_TO_SALVAGE = 'copy out what is left (udax cp -r --salvage DEVICE:/ DIR), udax mkfs -f, copy it in';
+const HOW_TO_SALVAGE =
+  'copy out what is left (mountFamfs(device, { salvage: true })), mkfs(device, { force: true }), copy it in';
 const MAX_LOSSES = 100;
 
 /** Codes of replay's notes that a check must call errors. */
@@ -130,6 +131,7 @@ function checkTheSuperblock(
       code: 'superblock-memory',
       message: `the superblock cannot be read: ${loss.why}; ${HOW_TO_SALVAGE}`,
       offset: loss.offset,
+      hint: 'salvage',
     });
     return null;
   }
@@ -174,8 +176,8 @@ function checkFormatVersion({ omfMajor, omfMinor }: Superblock, report: FsckRepo
 function noteTakeOver(media: Media, report: FsckReport): void {
   const torn = interruptedTakeOver(media);
   if (torn === null) return;
-  const message = `host ${torn.to} died while taking over from ${torn.from}: udax take-over --force completes it`;
-  report.notes.push({ code: 'torn-take-over', message });
+  const message = `host ${torn.to} died while taking over from ${torn.from}: takeOver(device, { force: true }) completes it`;
+  report.notes.push({ code: 'torn-take-over', message, hint: 'take-over-force' });
 }
 
 function checkTheLog(
@@ -218,7 +220,7 @@ function reportLostMetadata(superblock: Superblock, report: FsckReport, lost: re
     const bytes = Math.min(length, end - offset);
     const what = offset < superblock.logOffset ? 'superblock area' : 'log';
     const message = `${bytes} bytes of the ${what} at byte ${offset} cannot be read: ${why}; ${HOW_TO_SALVAGE}`;
-    report.errors.push({ code: 'metadata-memory', message, offset });
+    report.errors.push({ code: 'metadata-memory', message, offset, hint: 'salvage' });
   }
 }
 

@@ -18,7 +18,7 @@ export class AllocationMap {
   /** By block: 1 when all its words are known to be full. Made when a range first spans whole blocks. */
   private fullBlocks: Uint8Array | undefined;
 
-  /** @throws EFBIG beyond 2^31 units */
+  /** @throws DaxError EFBIG beyond 2^31 units */
   constructor(readonly units: number) {
     if (!(Number.isInteger(units) && units >= 0 && units <= MAX_UNITS)) {
       fail('EFBIG', `an allocation map of ${units} units is more than udax can hold (${MAX_UNITS})`);

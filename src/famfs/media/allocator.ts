@@ -72,7 +72,7 @@ export class Allocator {
   /**
    * Takes space for a file of `size` bytes.
    * @param bucketOrder test seam: the buckets in the order to try, instead of a random one
-   * @throws EINVAL bad size or stripe; ENOSPC no room, naming what is free
+   * @throws DaxError EINVAL bad size or stripe; ENOSPC no room, naming what is free
    */
   allocate(size: number, stripe?: Stripe, bucketOrder?: readonly number[]): Fmap {
     if (!(Number.isSafeInteger(size) && size > 0)) {
@@ -176,10 +176,12 @@ export class Allocator {
   }
 
   private failNoSpace(size: number, how: string): never {
+    const path = this.options.name ?? this.superblock.deviceName;
     return fail(
       'ENOSPC',
-      `${this.options.name ?? this.superblock.deviceName}: no room for ${size} bytes ${how} (free: ${this.freeBytes} bytes, ` +
-        `longest run ${this.largestFreeBytes}); famfs never frees space: copy files out, mkfs -f, copy in`,
+      `${path}: no room for ${size} bytes ${how} (free: ${this.freeBytes} bytes, ` +
+        `longest run ${this.largestFreeBytes}); famfs never frees space: copy the files out, mkfs(device, { force: true }), copy them in`,
+      { path, hint: 'mkfs-anew' },
     );
   }
 }

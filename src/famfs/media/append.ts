@@ -40,8 +40,8 @@ export class LogAppender {
       fail(
         'ENOSPC',
         `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed; famfs never ` +
-          'frees them: copy the files out, run udax mkfs -f with a longer --loglen, copy them in again',
-        { path: media.name },
+          'frees them: copy the files out, mkfs(device, { force: true, logLength }) with a longer log, copy them in again',
+        { path: media.name, hint: 'mkfs-longer-log' },
       );
     }
   }
@@ -50,7 +50,7 @@ export class LogAppender {
    * Undoes what a writer killed between the two index stores left: next_seqnum one ahead of next_index.
    * Run under the lock, before a session appends.
    * @returns true when there was something to repair
-   * @throws EBADMSG when the indices disagree in any other way
+   * @throws DaxError EBADMSG when the indices disagree in any other way
    */
   repair(): boolean {
     this.log.assertThere();
@@ -64,8 +64,8 @@ export class LogAppender {
       fail(
         'EBADMSG',
         `${this.log.media.name}: log indices disagree (next_seqnum ${seqnum} at byte ${this.log.offset + nextSeqnum.offset}, ` +
-          `next_index ${index} at byte ${this.log.offset + nextIndex.offset}): not written; udax fsck tells more`,
-        { path: this.log.media.name },
+          `next_index ${index} at byte ${this.log.offset + nextIndex.offset}): not written; fsck() tells more`,
+        { path: this.log.media.name, hint: 'fsck' },
       );
     }
     this.storeIndex(nextSeqnum.offset, index);
@@ -76,7 +76,7 @@ export class LogAppender {
   /**
    * Publishes one entry.
    * @returns its index (the inode it makes: inodeOfEntry())
-   * @throws ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold; EIO the memory of the log was cut: then
+   * @throws DaxError ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold; EIO the memory of the log was cut: then
    * nothing was written
    */
   append(entry: NewLogEntry): number {

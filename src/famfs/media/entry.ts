@@ -64,7 +64,7 @@ const encoder = new NameEncoder();
 /**
  * Decodes the entry at `at` of a view; its checks (crc, seqnum) are the log's. `origin` is the device offset of
  * the view's byte 0.
- * @throws EBADMSG naming field and byte where it cannot be decoded
+ * @throws DaxError EBADMSG naming field and byte where it cannot be decoded
  */
 export function decodeEntry(view: DataView, at: number, index: number, origin = 0): LogEntry {
   const what = `log entry ${index}`;
@@ -110,7 +110,7 @@ function decodePath(view: DataView, at: number): string {
 
 /**
  * Encodes an entry over one slot's worth of private bytes, crc included.
- * @throws ENAMETOOLONG for a path over 79 bytes, EINVAL for other values a slot cannot hold
+ * @throws DaxError ENAMETOOLONG for a path over 79 bytes, EINVAL for other values a slot cannot hold
  */
 export function encodeEntry(bytes: Uint8Array, view: DataView, entry: NewLogEntry, seqnum: number): void {
   bytes.fill(0);

@@ -37,7 +37,7 @@ const { nstrips, chunkSize, strips } = interleavedLayout.fields;
 
 /**
  * Decodes an fmap at `at`; `origin` is the device offset of the view's byte 0, `what` names the file.
- * @throws EBADMSG naming field and byte: unknown type, counts out of bounds, unsafe integers
+ * @throws DaxError EBADMSG naming field and byte: unknown type, counts out of bounds, unsafe integers
  */
 export function decodeFmap(view: DataView, at: number, what: string, origin = 0): Fmap {
   const kind = view.getUint32(at + extType.offset, true);
@@ -128,7 +128,7 @@ export function fmapCapacity(fmap: Fmap): number {
 
 /**
  * Where the byte at `offset` of a file lies; `length` is what follows it contiguously.
- * @throws ERANGE past the extents
+ * @throws DaxError ERANGE past the extents
  */
 export function resolve(fmap: Fmap, offset: number): FilePiece {
   if (!(offset >= 0)) fail('ERANGE', `file offset ${offset} is negative`);
@@ -174,7 +174,7 @@ function resolveInterleaved(fmap: Extract<Fmap, { type: 'interleaved' }>, offset
 /**
  * The device ranges behind `length` bytes at `offset` of a file, in file order; neighbours on the device are
  * merged into one.
- * @throws ERANGE when the range leaves the extents
+ * @throws DaxError ERANGE when the range leaves the extents
  */
 export function* pieces(fmap: Fmap, offset: number, length: number): Generator<FamfsExtent> {
   let pending: FamfsExtent | null = null;
@@ -201,7 +201,7 @@ export function* pieces(fmap: Fmap, offset: number, length: number): Generator<F
 /**
  * The device ranges behind `length` bytes at `offset` of a file: at most one an extent or strip, in their order, not the
  * file's. What has no order (locks, flushes) needs no more, however small the chunks and however big the file.
- * @throws ERANGE when the range leaves the extents
+ * @throws DaxError ERANGE when the range leaves the extents
  */
 export function extentRanges(fmap: Fmap, offset: number, length: number): FamfsExtent[] {
   if (length <= 0) return [];

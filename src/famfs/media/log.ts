@@ -114,8 +114,9 @@ export class Log {
     const problem = checkLogHeader(header, log.offset) ?? logHeaderNumberFaults(header, log.offset)[0];
     const fault = problem ?? logHeaderFaults(decodeLogHeader(header, log.offset), superblock)[0];
     if (fault !== undefined) {
-      fail('EBADMSG', `${media.name}: ${fault.message}; the log is damaged, udax fsck tells more`, {
+      fail('EBADMSG', `${media.name}: ${fault.message}; the log is damaged, fsck() tells more`, {
         path: media.name,
+        hint: 'fsck',
       });
     }
     return log;
@@ -232,12 +233,12 @@ export class Log {
     return this.checkCopy(index, this.scratch);
   }
 
-  /** Slot i as data. @throws EBADMSG when it fails its checks or cannot be decoded */
+  /** Slot i as data. @throws DaxError EBADMSG when it fails its checks or cannot be decoded */
   entry(index: number): LogEntry {
     return decodeEntry(viewOf(this.entryBytes(index)), 0, index, this.entryOffset(index));
   }
 
-  /** A private copy of slot i. @throws EBADMSG when it fails its checks */
+  /** A private copy of slot i. @throws DaxError EBADMSG when it fails its checks */
   entryBytes(index: number): Uint8Array {
     const copy = new Uint8Array(ENTRY_SIZE);
     const [problem] = this.checkCopy(index, copy);

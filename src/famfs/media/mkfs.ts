@@ -63,7 +63,7 @@ export function mediaState(media: Media): MediaState {
 /**
  * Makes a file system, or kills one.
  * @returns the new superblock, null after a kill
- * @throws EINVAL bad log length, device too small, kill without force; EPERM owned by another host; EEXIST there is
+ * @throws DaxError EINVAL bad log length, device too small, kill without force; EPERM owned by another host; EEXIST there is
  * one already. Nothing is written then.
  */
 export function formatMedia(media: Media, options: FormatOptions): Superblock | null {
@@ -99,9 +99,14 @@ function checkLogLength(logLength: number): void {
 /** `-k` alone formats in C; here it asks for the force that killing needs. */
 function kill(media: Media, force: boolean): null {
   if (!force) {
-    fail('EINVAL', `${media.name}: killing a superblock destroys the file system: give force (-f) as well`, {
-      path: media.name,
-    });
+    fail(
+      'EINVAL',
+      `${media.name}: killing a superblock destroys the file system: give { force: true } as well`,
+      {
+        path: media.name,
+        hint: 'mkfs-kill',
+      },
+    );
   }
   removeMagic(media);
   return null;
@@ -123,9 +128,12 @@ function refuseExisting(media: Media, systemUuid: string): void {
   const what = {
     valid: 'already has a famfs superblock',
     'other-version': 'already has a famfs superblock of another version',
-    damaged: 'has a damaged famfs superblock (udax fsck tells more)',
+    damaged: 'has a damaged famfs superblock (fsck() tells more)',
   }[state];
-  fail('EEXIST', `${media.name} ${what}; force (-f) overwrites it and all its files`, { path: media.name });
+  fail('EEXIST', `${media.name} ${what}; { force: true } overwrites it and all its files`, {
+    path: media.name,
+    hint: 'mkfs-force',
+  });
 }
 
 function checkDevice(media: Media, logLength: number): void {

@@ -87,7 +87,7 @@ export class NameEncoder {
 
 /**
  * The logged form of a path people give: relative to the root, `/a//b/` is `a/b`; the root itself is ''.
- * @throws EINVAL for NUL, `.` and `..`, what is no text; ENAMETOOLONG when it does not fit the 79 bytes of a log entry
+ * @throws DaxError EINVAL for NUL, `.` and `..`, what is no text; ENAMETOOLONG when it does not fit the 79 bytes of a log entry
  */
 export function toLogPath(path: string): string {
   if (typeof path !== 'string') fail('EINVAL', `a path is text, not ${typeof path}`);

@@ -1,3 +1,5 @@
+import type { ErrorHint } from '../../libc/index.js';
+
 /**
  * One thing wrong (or worth saying) about a medium. `entry` is the log slot it is about, `offset` the
  * device byte where the offending field lies.
@@ -8,6 +10,8 @@ export interface Problem {
   message: string;
   entry?: number;
   offset?: number;
+  /** What helps against it, as of a DaxError about this device. */
+  hint?: ErrorHint;
 }
 
 /** A list that a hostile log cannot make endless: the first ones are kept, the rest counted. */

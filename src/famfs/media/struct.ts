@@ -54,13 +54,15 @@ const SAFE_HIGH_BITS = 21;
 /**
  * A u64 as a number.
  * @param what names the field in the error, `origin` is the device offset of the view's byte 0
- * @throws EBADMSG when it is not a safe integer (decision 1)
+ * @throws DaxError EBADMSG when it is not a safe integer (decision 1)
  */
 export function readU64(view: DataView, at: number, what: string, origin = 0): number {
   const high = view.getUint32(at + 4, true);
   const low = view.getUint32(at, true);
   if (high >>> SAFE_HIGH_BITS !== 0) {
-    fail('EBADMSG', `${unsafeText(view, at, what, origin)}: the medium is damaged, run udax fsck`);
+    fail('EBADMSG', `${unsafeText(view, at, what, origin)}: the medium is damaged, fsck() tells more`, {
+      hint: 'fsck',
+    });
   }
   return high * HIGH_WORD + low;
 }

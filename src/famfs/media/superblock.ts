@@ -1,6 +1,6 @@
 /** The superblock: reading, checking (famfs-format.md 3), and what udax additionally asks of its numbers. */
 import { crc32 } from 'node:zlib';
-import { type ErrnoCode, fail } from '../../libc/index.js';
+import { type ErrnoCode, type ErrorHint, fail } from '../../libc/index.js';
 import {
   FAMFS_ALLOC_UNIT,
   FAMFS_ALLOC_UNIT_SMALL,
@@ -30,12 +30,20 @@ const errnoOfProblem: Record<string, ErrnoCode> = {
   'superblock-memory': 'EIO',
 };
 
-const nextSteps: Partial<Record<ErrnoCode, string>> = {
-  EINVAL: 'if it should become one, run udax mkfs',
-  EFBIG: 'read it with the software that made it',
-  EIO: 'udax fsck tells what is left; copy that out (udax cp -r --salvage), then udax mkfs -f',
-  EOPNOTSUPP: 'read it with the version that made it, or make a new one over it with udax mkfs -f',
+const nextSteps: Partial<Record<ErrnoCode, { step: string; hint?: ErrorHint }>> = {
+  EINVAL: { step: 'if it should become one, mkfs() makes it', hint: 'mkfs' },
+  EFBIG: { step: 'read it with the software that made it' },
+  EIO: {
+    step: 'fsck() tells what is left; copy that out of mountFamfs(device, { salvage: true }), then mkfs(device, { force: true })',
+    hint: 'salvage',
+  },
+  EOPNOTSUPP: {
+    step: 'read it with the version that made it, or make a new one over it with mkfs(device, { force: true })',
+    hint: 'mkfs-force',
+  },
 };
+
+const damagedSuperblock = { step: 'the superblock is damaged: fsck() tells more', hint: 'fsck' } as const;
 
 /** Decodes the 200 bytes whatever they are. EBADMSG when a number is beyond 2^53. */
 export function decodeSuperblock(bytes: Uint8Array): Superblock {
@@ -122,7 +130,7 @@ export function superblockFaults(superblock: Superblock, mediaSize: number): Pro
 
 /**
  * Reads and checks the superblock of a medium.
- * @throws EINVAL not a famfs, EOPNOTSUPP another version, EBADMSG damaged or not fitting the device
+ * @throws DaxError EINVAL not a famfs, EOPNOTSUPP another version, EBADMSG damaged or not fitting the device
  */
 export function readSuperblock(media: Media): Superblock {
   const bytes = superblockBytes(media);
@@ -152,9 +160,10 @@ export function superblockBytes(media: Media): Uint8Array | null {
 
 function refuse(media: Media, problem: Problem): never {
   const errno = errnoOfProblem[problem.code] ?? 'EBADMSG';
-  const next = nextSteps[errno] ?? 'the superblock is damaged: udax fsck tells more';
-  return fail(errno, `${media.name}: ${problem.message}; ${next}`, {
+  const { step, hint } = nextSteps[errno] ?? damagedSuperblock;
+  return fail(errno, `${media.name}: ${problem.message}; ${step}`, {
     path: media.name,
+    ...(hint && { hint }),
   });
 }
 

@@ -18,7 +18,7 @@ export interface SystemUuidOptions {
 
 /**
  * `$UDAX_SYSTEM_UUID`, else the host's file, else one made (once) in `stateDirectory`. Lower case.
- * @throws EINVAL when the one that is there is no uuid (it is left alone), or the error of reading or making it
+ * @throws DaxError EINVAL when the one that is there is no uuid (it is left alone), or the error of reading or making it
  */
 export function systemUuid(stateDirectory: string, options: SystemUuidOptions = {}): string {
   const fromEnvironment = (options.environment ?? process.env)[ENVIRONMENT];

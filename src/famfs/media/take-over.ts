@@ -54,7 +54,10 @@ export interface TakeOverResult {
 export function takeOver(media: Media, options: TakeOverOptions): TakeOverResult {
   const to = options.systemUuid.toLowerCase();
   if (options.from !== undefined && !isUuid(options.from)) {
-    fail('EINVAL', `'${options.from}' is no uuid: give the owner's as udax info shows it`);
+    fail('EINVAL', `'${options.from}' is no uuid: give the owner's, the systemUuid of the superblock`, {
+      path: media.name,
+      hint: 'owner',
+    });
   }
   const torn = interruptedTakeOver(media);
   const superblock = torn === null ? readSuperblock(media) : decodeSuperblock(superblockBytes(media)!);
@@ -101,8 +104,8 @@ function checkConsent(media: Media, owner: string, { from, force = false }: Take
     fail(
       'EPERM',
       `${media.name} is owned by host ${owner}; two owners that write would destroy it: make sure that host is gone ` +
-        'for good, then name it (--from UUID), or force it',
-      { path: media.name },
+        'for good, then name it as { from }, or force it',
+      { path: media.name, hint: 'take-over' },
     );
   }
 }

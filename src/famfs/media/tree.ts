@@ -109,7 +109,7 @@ export class FileTree {
    * Applies what was published since the last call; cheap when there is nothing. Stops before an entry that
    * fails its checks (see {@link stopped}) and tries it again at the next call.
    * @returns how many entries were applied
-   * @throws ESTALE when the log is shorter than what was replayed: somebody made a new file system
+   * @throws DaxError ESTALE when the log is shorter than what was replayed: somebody made a new file system
    */
   replay(options: { pastBadEntries?: boolean } = {}): number {
     const published = options.pastBadEntries ? this.log.readableEnd() : this.log.nextIndex();
@@ -201,7 +201,7 @@ export class FileTree {
 
   /**
    * Where a file's bytes lie, decoded from its log entry now (the tree does not keep extents).
-   * @throws EISDIR for a directory, EBADMSG when the entry no longer passes its checks, EIO when it names what no entry may
+   * @throws DaxError EISDIR for a directory, EBADMSG when the entry no longer passes its checks, EIO when it names what no entry may
    */
   fmap(ino: number): Fmap {
     const slot = this.slotOf(ino);
@@ -213,7 +213,10 @@ export class FileTree {
     const fault = this.fileFault(bytes);
     if (fault !== null) {
       const message = `${this.log.media.name}: log entry ${index} changed since it was replayed, ${fault}`;
-      fail('EIO', `${message}: who writes there? udax fsck tells more`, { path: this.log.media.name });
+      fail('EIO', `${message}: who writes there? fsck() tells more`, {
+        path: this.log.media.name,
+        hint: 'fsck',
+      });
     }
     const entry = decodeEntry(viewOf(bytes), 0, index, this.log.entryOffset(index));
     if (entry.kind !== 'file' || entry.size !== this.inodes.fileSize[slot]) {

@@ -100,8 +100,9 @@ export function decodeConsumerHeader(
 }
 
 function refuse(path: string, why: string): never {
-  fail('EINVAL', `${path} is no queue: it ${why}; make one with udax pcq create, or wait until it is made`, {
+  fail('EINVAL', `${path} is no queue: it ${why}; make one with createQueue(), or wait until it is made`, {
     path,
+    hint: 'make-queue',
   });
 }
 

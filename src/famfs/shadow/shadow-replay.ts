@@ -42,8 +42,9 @@ export function readableLog(media: Media): Log {
   const log = Log.at(media, readSuperblock(media));
   const problem = checkLogHeader(log.headerBytes(), log.offset);
   if (problem === null) return log;
-  return fail('EBADMSG', `${media.name}: ${problem.message}; the log is damaged, udax fsck tells more`, {
+  return fail('EBADMSG', `${media.name}: ${problem.message}; the log is damaged, fsck() tells more`, {
     path: media.name,
+    hint: 'fsck',
   });
 }
 

@@ -49,7 +49,7 @@ export function openSource(path: string): CopySource {
   }
   const stat = fs.fstatSync(fd);
   const problem = stat.isDirectory()
-    ? 'is a directory: copy its files one by one (udax cp -r)'
+    ? 'is a directory: copy its files one by one'
     : !stat.isFile()
       ? 'is not a regular file: only those can be copied in'
       : stat.size === 0
@@ -57,7 +57,8 @@ export function openSource(path: string): CopySource {
         : undefined;
   if (problem === undefined) return hostSource({ fd, path, size: stat.size }, stat.mode & 0o777);
   fs.closeSync(fd);
-  return fail(stat.isDirectory() ? 'EISDIR' : 'EINVAL', `${path} ${problem}`, { path });
+  if (stat.isDirectory()) fail('EISDIR', `${path} ${problem}`, { path, hint: 'copy-tree' });
+  return fail('EINVAL', `${path} ${problem}`, { path });
 }
 
 function hostSource(file: HostFile, mode: number): CopySource {

@@ -8,8 +8,7 @@ import { readInto } from './copy.js';
 import type { CopySource } from './copy-source.js';
 import type { MountedFamfs } from './mounted.js';
 import { find, isThere, missingDirectories } from './names.js';
-import { newName } from './new-name.js';
-import { ownerOf, permissions } from './ownership.js';
+import { newName, ownerOf, permissions } from './new-name.js';
 import type { Reservation } from './space.js';
 import type { CopyOptions, CreateOptions, MkdirOptions } from './types.js';
 
@@ -215,4 +214,20 @@ function fillAll(
   dax.ensureMemory();
   dax.fill(0, size, fill);
   mounted.assertSameFileSystem();
+}
+
+/** See Volume.clone. */
+export function cloneFile(mounted: MountedFamfs, source: string, destination: string): void {
+  mounted.session(() => {
+    const { tree } = mounted;
+    const { ino, logPath } = find(tree, source);
+    if (tree.isDirectory(ino)) {
+      fail('EISDIR', `/${logPath} is a directory: only files are cloned`, { path: source });
+    }
+    const { size, mode, uid, gid } = tree.stat(ino);
+    const fmap = tree.fmap(ino);
+    const { logPath: path } = newName(tree, destination);
+    mounted.assertLogRoom(1);
+    mounted.append({ kind: 'file', path, size, mode, uid, gid, fmap });
+  });
 }

@@ -67,8 +67,10 @@ export class FileSpans {
       return resolve(this.#fmap, offset);
     } catch (cause) {
       if (!hasCode(cause, 'ERANGE')) throw cause;
-      return fail('EIO', `the extents of ${this.#name} end before byte ${offset}: run udax fsck`, {
+      return fail('EIO', `the extents of ${this.#name} end before byte ${offset}: fsck() tells more`, {
         path: this.#name,
+        hint: 'fsck',
+        hintPath: this.#mounted.device.name,
         cause,
       });
     }

@@ -19,10 +19,8 @@ import { report } from './events.js';
 import type { FileLock } from './file-lock.js';
 import type { Inode } from './inode.js';
 import type { OpenFileHost } from './open-file-host.js';
-import { ViewPin } from './pin.js';
 import type { MapOptions, ViewConstructor } from './types.js';
-import { arrayView, viewConstructor } from './view-arguments.js';
-import type { ReadonlyUint8Array, ReadonlyView } from './views.js';
+import { arrayView, type ReadonlyUint8Array, type ReadonlyView, ViewPin, viewConstructor } from './views.js';
 
 export interface WindowOptions {
   /** Bytes of each but the last, default 1 GiB. */

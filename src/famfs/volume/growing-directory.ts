@@ -5,8 +5,8 @@ import {
   type KeptName,
   keepName,
   type NewPlace,
+  permissions,
 } from './new-name.js';
-import { permissions } from './ownership.js';
 
 /**
  * A directory whose name is kept, and which is logged later, with the mode and owner it has then. What is to be in it can be made

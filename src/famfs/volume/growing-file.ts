@@ -4,8 +4,7 @@ import type { FamfsExtent, Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
-import { type GrowingOptions, type KeptName, keepName, type NewPlace } from './new-name.js';
-import { permissions } from './ownership.js';
+import { type GrowingOptions, type KeptName, keepName, type NewPlace, permissions } from './new-name.js';
 import type { Reservation } from './space.js';
 
 /**

@@ -25,7 +25,6 @@ export type { GrowingDirectory } from './growing-directory.js';
 export type { GrowingFile } from './growing-file.js';
 export { mountFamfsOn } from './mount.js';
 export type { ComingDirectory, GrowingOptions, NameInDirectory, NewPlace } from './new-name.js';
-export type { ViewPin } from './pin.js';
 export type { Publications } from './publications.js';
 export type {
   CopyOptions,
@@ -42,7 +41,7 @@ export type {
   VolumeStatfs,
   WriteOptions,
 } from './types.js';
-export type { ReadonlyUint8Array, ReadonlyView } from './views.js';
+export type { ReadonlyUint8Array, ReadonlyView, ViewPin } from './views.js';
 export { Volume } from './volume.js';
 export type { VolumeInodes } from './volume-inodes.js';
 export { VolumeWatcher, type WatchEvent, type WatchOptions } from './watch.js';

@@ -6,6 +6,8 @@ import { type Fmap, resolve } from '../media/fmap.js';
 export interface InodeOptions {
   /** From the volume's root, with a leading slash. */
   path: string;
+  /** For errors: the device as whoever mounted it names it. */
+  deviceName: string;
   size: number;
   /** Or how to get it: most files that are made are closed again before anybody asks where they are. */
   fmap: Fmap | (() => Fmap);
@@ -90,8 +92,8 @@ export class Inode implements IomapProvider {
       fail(
         'EIO',
         `bytes from ${offset} of ${this.name} lie at device offset ${piece.offset}..${piece.offset + bytes}, past the ` +
-          `device's end at ${this.#device.size}: the volume is damaged (udax fsck) or was made for a bigger device`,
-        { path: this.path },
+          `device's end at ${this.#device.size}: the volume is damaged (fsck() tells) or was made for a bigger device`,
+        { path: this.path, ...this.#askFsck() },
       );
     }
     const shared = this.#options.shared === true;
@@ -104,9 +106,13 @@ export class Inode implements IomapProvider {
     } catch (cause) {
       return fail(
         'EIO',
-        `${this.name} has ${this.size} bytes, but its extents end before byte ${offset}: run udax fsck`,
-        { path: this.path, cause },
+        `${this.name} has ${this.size} bytes, but its extents end before byte ${offset}: fsck() tells more`,
+        { path: this.path, ...this.#askFsck(), cause },
       );
     }
+  }
+
+  #askFsck() {
+    return { hint: 'fsck', hintPath: this.#options.deviceName } as const;
   }
 }

@@ -146,10 +146,8 @@ export class MountedFamfs implements HolderOperations {
     if (this.#isDead || this.device.dax !== this.dax || !this.dax.alive) {
       fail(
         'ENXIO',
-        `${this.device.name} was disabled under its volume: put it into famfs mode again (udax reconfigure-device -m famfs ${this.device.name}), then mount it`,
-        {
-          path: this.device.name,
-        },
+        `${this.device.name} was disabled under its volume: put it into famfs mode again, then mount it`,
+        { path: this.device.name, hint: 'reconfigure-famfs' },
       );
     }
     if (this.#stale) throw this.#stale;
@@ -209,8 +207,8 @@ export class MountedFamfs implements HolderOperations {
       fail(
         'EIO',
         `memory of the superblock or log of ${this.device.name} has failed (page at physical address ${pfn * PAGE_SIZE}): ` +
-          `copy out what can be read (udax cp -r --salvage ${this.device.name}:/ DIR), udax mkfs -f ${this.device.name}, copy it in`,
-        { path: this.device.name },
+          'copy out what can be read (mountFamfs(device, { salvage: true })), mkfs(device, { force: true }), copy it in',
+        { path: this.device.name, hint: 'salvage' },
       );
     }
   }
@@ -244,7 +242,8 @@ export class MountedFamfs implements HolderOperations {
 
   /**
    * The same for long work: the log is waited for without blocking the event loop.
-   * @throws as session(); the signal's reason once it is aborted
+   * @throws DaxError as session()
+   * @throws AbortError once the signal is aborted
    */
   async sessionLater<T>(act: () => T, signal: AbortSignal | undefined): Promise<T> {
     this.check();
@@ -266,8 +265,8 @@ export class MountedFamfs implements HolderOperations {
         fail(
           'EBADMSG',
           `${this.device.name}: ${stopped.message}; nothing can be added behind a damaged entry: copy the files out, ` +
-            'udax mkfs -f, copy them in',
-          { path: this.device.name },
+            'mkfs(device, { force: true }), copy them in',
+          { path: this.device.name, hint: 'mkfs-anew' },
         );
       }
       this.space.beginSession();
@@ -357,6 +356,7 @@ export class MountedFamfs implements HolderOperations {
   newInode(path: string, size: number, fmap: Fmap | (() => Fmap), onUsed?: (isUsed: boolean) => void): Inode {
     return new Inode(this.dax, {
       path,
+      deviceName: this.device.name,
       size,
       fmap,
       shared: (this.tree.usage?.collisions ?? 0) > 0,

@@ -4,6 +4,8 @@ import { type FileTree, ROOT_INO } from '../media/tree.js';
 import type { MountedFamfs } from './mounted.js';
 import { failMissing, NOBODY } from './names.js';
 
+const ALL_BITS = 0o7777;
+
 /** A directory that the log does not name yet, but will before what is in it. */
 export interface ComingDirectory {
   readonly logPath: string;
@@ -131,4 +133,17 @@ export function keepName(mounted: MountedFamfs, place: NewPlace, entriesBefore =
     mounted.assertLogRoom(1 + entriesBefore);
     return { name, release: mounted.reserveName(name.logPath) };
   });
+}
+
+/** Checks permission bits. @throws DaxError EINVAL beyond 0o7777 */
+export function permissions(mode: number, path: string): number {
+  if (!Number.isInteger(mode) || mode < 0 || mode > ALL_BITS) {
+    fail('EINVAL', `mode ${mode} of ${path} is not a set of permission bits (0 to 0o7777)`, { path });
+  }
+  return mode;
+}
+
+/** Who owns something new: as given, else the caller. */
+export function ownerOf({ uid, gid }: { uid?: number; gid?: number }): { uid: number; gid: number } {
+  return { uid: uid ?? process.getuid?.() ?? 0, gid: gid ?? process.getgid?.() ?? 0 };
 }

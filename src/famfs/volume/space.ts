@@ -1,8 +1,11 @@
 import { DaxError } from '../../libc/index.js';
 import type { Allocator } from '../media/allocator.js';
 import type { FamfsExtent, Fmap } from '../media/fmap.js';
+import type { Superblock } from '../media/layout.js';
 import type { Stripe } from '../media/stripe.js';
+import type { FileTree } from '../media/tree.js';
 import type { RangeLocks } from './range-locks.js';
+import type { VolumeStatfs } from './types.js';
 
 /**
  * Space of the device for files to be: from the log what is used, from the range locks what other
@@ -60,7 +63,10 @@ export class Space {
     } catch (error) {
       if (!(error instanceof DaxError) || error.code !== 'ENOSPC' || theirs.length === 0) throw error;
       const who = this.#locks.holdersText(theirs);
-      throw new DaxError('ENOSPC', `${error.message}; free space is reserved by ${who}`, { cause: error });
+      throw new DaxError('ENOSPC', `${error.message}; free space is reserved by ${who}`, {
+        ...(error.path !== undefined && { path: error.path }),
+        cause: error,
+      });
     }
   }
 }
@@ -99,4 +105,30 @@ export class Reservation {
     if (this.#isKept) this.#locks.release(this.fmap.extents);
     this.#isKept = false;
   }
+}
+
+/** See Volume.statfs. */
+export function statfsOf({
+  superblock,
+  tree,
+  space,
+}: {
+  superblock: Superblock;
+  tree: FileTree;
+  space: Space;
+}): VolumeStatfs {
+  const { deviceSize, allocUnit } = superblock;
+  const { slots } = tree.log;
+  const used = deviceSize - (deviceSize % allocUnit) - space.freeBytes;
+  return {
+    size: deviceSize,
+    used,
+    free: space.freeBytes,
+    allocUnit,
+    files: tree.counts.files,
+    directories: tree.counts.directories,
+    logSlots: slots,
+    logUsed: Math.min(tree.nextIndex, slots),
+    logFree: Math.max(0, slots - tree.nextIndex),
+  };
 }

@@ -161,3 +161,9 @@ export type ViewConstructor<T> = {
   new (buffer: ArrayBuffer, byteOffset: number, length: number): T;
   readonly BYTES_PER_ELEMENT?: number;
 };
+
+/** Why a volume refuses changes of its metadata, and stores into its files; null where it does not. */
+export interface Refusals {
+  readonly readOnly: string | null;
+  readonly noStores: string | null;
+}

@@ -7,10 +7,9 @@ import type { Superblock } from '../media/layout.js';
 import type { Problem } from '../media/problem.js';
 import type { Role } from '../media/role.js';
 import { type VolumeFs, volumeFs } from '../volume-fs/index.js';
-import { cloneFile } from './clone.js';
 import { writeOut } from './copy.js';
 import { type CopySource, openSource, volumeSource } from './copy-source.js';
-import { copyFileIn, createFile, makeDirectories } from './creation.js';
+import { cloneFile, copyFileIn, createFile, makeDirectories } from './creation.js';
 import { report } from './events.js';
 import { VolumeFile } from './file.js';
 import type { Inode } from './inode.js';
@@ -18,8 +17,7 @@ import type { MountedFamfs } from './mounted.js';
 import { entriesIn, find, isThere, namesIn, statOf, walkTree } from './names.js';
 import { memoryOfFiles, type OpenFileHost } from './open-file-host.js';
 import { Publications } from './publications.js';
-import type { Refusals } from './refusals.js';
-import { statfsOf } from './statfs.js';
+import { statfsOf } from './space.js';
 import type {
   CopyOptions,
   CreateOptions,
@@ -27,6 +25,7 @@ import type {
   FileStat,
   MkdirOptions,
   OpenOptions,
+  Refusals,
   VolumeStatfs,
   WriteOptions,
 } from './types.js';

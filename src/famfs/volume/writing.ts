@@ -5,7 +5,7 @@ import { fail, isBytes } from '../../libc/index.js';
 import type { CopySource } from './copy-source.js';
 import { GrowingFile } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
-import { ownerOf } from './ownership.js';
+import { ownerOf } from './new-name.js';
 import type { WriteOptions } from './types.js';
 
 const DEFAULT_FILE_MODE = 0o644;

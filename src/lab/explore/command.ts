@@ -58,7 +58,7 @@ export interface ExploreCommandResult {
 
 /**
  * Searches the bus model for broken invariants, or runs one trace.
- * @throws EINVAL for an unknown scope, mutant, driver or event, numbers out of range, options that exclude each other
+ * @throws DaxError EINVAL for an unknown scope, mutant, driver or event, numbers out of range, options that exclude each other
  */
 export function exploreCommand(options: ExploreOptions = {}): ExploreCommandResult {
   const steps = exploring(options);
@@ -106,7 +106,7 @@ function* exploreMutants(options: ExploreOptions, chosen: readonly Mutant[]): Ex
   if (one === null && (options.trace !== undefined || options.graph !== undefined || options.emitShell))
     fail(
       'EINVAL',
-      '--mutant all can only be searched for: name one mutant with --trace, --emit-shell or a graph',
+      "mutant 'all' can only be searched for: name one mutant for a trace, a shell script or a graph",
     );
   const outcomes: (MutantOutcome & { depths: SearchProgress[] })[] = [];
   for (const mutant of chosen) {

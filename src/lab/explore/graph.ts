@@ -13,7 +13,7 @@ interface Arrow {
   readonly events: readonly string[];
 }
 
-/** @throws EINVAL too many states */
+/** @throws DaxError EINVAL too many states */
 export function drawGraph(result: SearchResult, format: GraphFormat): string {
   const { labels } = result;
   if (labels.length > MOST_GRAPH_STATES)

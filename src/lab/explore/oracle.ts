@@ -1,7 +1,10 @@
-/** What must hold in every state: the bus's own invariants, and what only the world around it can know. */
+/**
+ * What must hold in every state: the bus's own invariants, and what only the world around it can know. And what answers must
+ * be, worked out the plain way from what a device shows of itself (mappingN).
+ */
 
-import { checkInvariants, type ForeignPin } from '../../dax/index.js';
-import type { Violation } from '../../mm/index.js';
+import { checkInvariants, type DaxRange, type ForeignPin } from '../../dax/index.js';
+import { PAGE_SIZE, type Violation } from '../../mm/index.js';
 import type { World } from './world.js';
 
 /** Violations in this state; empty when all is well. */
@@ -24,4 +27,16 @@ export function checkWorld(world: World): Violation[] {
 /** Mappings of files: I5 counts them. */
 function pinsOf(world: World): ForeignPin[] {
   return world.fileSystems.flatMap(({ entries }) => [...entries.values()]);
+}
+
+/** Where page `pgoff` of a device is, and how many pages from it on lie in the same range. null: beyond the end. */
+export function pageAt(ranges: readonly DaxRange[], pgoff: number): { pfn: number; left: number } | null {
+  let before = 0;
+  for (const { start, end } of ranges) {
+    const pages = (end + 1 - start) / PAGE_SIZE;
+    if (pgoff < before + pages)
+      return { pfn: start / PAGE_SIZE + pgoff - before, left: before + pages - pgoff };
+    before += pages;
+  }
+  return null;
 }

@@ -161,7 +161,7 @@ export const SCOPES: readonly Scope[] = [
   },
 ];
 
-/** @throws EINVAL */
+/** @throws DaxError EINVAL */
 export function scopeNamed(name: string): Scope {
   const scope = SCOPES.find((candidate) => candidate.name === name);
   return (
@@ -199,4 +199,24 @@ function regionsOf({ regions }: Scope, count: number): ScopeRegion[] {
     const pageMap = late === undefined ? {} : { pageMapStart: late + start - shape.start };
     return { ...shape, ...pageMap, id, start, targetNode: 1 + id };
   });
+}
+
+/**
+ * Ways to renumber the regions of a scope. Regions that are alike: swapping them everywhere gives a state that behaves
+ * the same, swapped. The identity first; more only where the scope says they are twins.
+ */
+export function permutationsOf(scope: Scope): number[][] {
+  const ids = identity(scope.regions.length);
+  return scope.twins ? permute(ids) : [ids];
+}
+
+export function identity(count: number): number[] {
+  return Array.from({ length: count }, (_, id) => id);
+}
+
+function permute(ids: readonly number[]): number[][] {
+  if (ids.length < 2) return [[...ids]];
+  return ids.flatMap((first, at) =>
+    permute([...ids.slice(0, at), ...ids.slice(at + 1)]).map((rest) => [first, ...rest]),
+  );
 }

@@ -8,15 +8,13 @@
 
 import { fail } from '../../libc/index.js';
 import type { Violation } from '../../mm/index.js';
-import { describe } from './describe.js';
 import { applyEvent, type ExploreEvent } from './operation.js';
 import { Events, operationsOf } from './operations/index.js';
 import { checkWorld } from './oracle.js';
-import type { Scope } from './scope.js';
+import { permutationsOf, type Scope } from './scope.js';
 import { type StateKey, StateKeys } from './state-key.js';
-import { permutationsOf } from './symmetry.js';
 import { failedButChanged, unseen } from './trace.js';
-import { World } from './world.js';
+import { describe, World } from './world.js';
 
 export interface SearchOptions {
   /** Quirk flags (src/dax/quirks.ts): none searches the model as it is. */

@@ -5,9 +5,8 @@ import type { Violation } from '../../mm/index.js';
 import { applyEvent } from './operation.js';
 import { Events } from './operations/index.js';
 import { checkWorld } from './oracle.js';
-import type { Scope } from './scope.js';
+import { identity, type Scope } from './scope.js';
 import { StateKeys } from './state-key.js';
-import { identity } from './symmetry.js';
 import { World } from './world.js';
 
 export interface TraceStep {
@@ -33,7 +32,7 @@ export function parseTrace(text: string): string[] {
 
 /**
  * Runs events in a scope, the scope's setup first, and checks every invariant after each.
- * @throws EINVAL an event that is not one; otherwise failures are answers
+ * @throws DaxError EINVAL an event that is not one; otherwise failures are answers
  */
 export function runTrace(scope: Scope, quirks: readonly string[], events: readonly string[]): TraceStep[] {
   const all = new Events();

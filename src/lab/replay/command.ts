@@ -20,7 +20,7 @@ export interface ReplayCommandOptions {
 
 /**
  * @param files transcripts; none: the conformance kit of this repository
- * @throws ENOENT EACCES EISDIR EINVAL for files that are not transcripts
+ * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL for files that are not transcripts
  */
 export function replayCommand(
   files: readonly string[],

@@ -5,7 +5,7 @@ import { DaxError } from '../../libc/index.js';
 
 /**
  * The transcripts of the conformance kit: those that are scored, then the hazards.
- * @throws ENOENT where udax was installed as a package: the kit is in its repository only
+ * @throws DaxError ENOENT where udax was installed as a package: the kit is in its repository only
  */
 export function kitTranscripts(): string[] {
   // As far up from src/lab/replay as from dist/lab/replay.

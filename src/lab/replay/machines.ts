@@ -103,7 +103,7 @@ const MACHINES: Record<string, MachineShape> = {
   nonuma: { ...pmemMachine(ALIGN_2M, -1), hmem: [hmem(0, 0x1_0000_0000, GIB, 0)] },
 };
 
-/** @throws EINVAL for a machine the schema does not have; `what` names who asked */
+/** @throws DaxError EINVAL for a machine the schema does not have; `what` names who asked */
 export function machineShape(name: string, what = 'setup'): MachineShape {
   const shape = Object.hasOwn(MACHINES, name) ? MACHINES[name] : undefined;
   return (

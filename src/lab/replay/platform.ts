@@ -55,7 +55,7 @@ export class Platform {
     return memory;
   }
 
-  /** Loads a region provider. @throws EEXIST, EINVAL */
+  /** Loads a region provider. @throws DaxError EEXIST, EINVAL */
   attach(source: string): void {
     const provider = providerOf(source);
     if (this.#attached.has(provider.regions)) fail('EEXIST', `${source} is attached already`);
@@ -87,7 +87,7 @@ export class Platform {
     return region;
   }
 
-  /** Unloads a region provider: its youngest region goes first. @throws ENOENT */
+  /** Unloads a region provider: its youngest region goes first. @throws DaxError ENOENT */
   detach(source: string): void {
     const provider = providerOf(source);
     const attached = this.#attached.get(provider.regions);

@@ -43,7 +43,7 @@ const TURN_MS = 50;
 
 /**
  * Replays the transcripts of some files.
- * @throws ENOENT EACCES EISDIR EINVAL for a file that is not a transcript; differences are results, not errors
+ * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL for a file that is not a transcript; differences are results, not errors
  */
 export function replayFiles(paths: readonly string[], options: ReplayOptions = {}): ReplayResult {
   const turns = replayByTurns(paths, options);
@@ -53,7 +53,7 @@ export function replayFiles(paths: readonly string[], options: ReplayOptions = {
   }
 }
 
-/** The same for who has other things to do: gives a turn away now and then (for signals and the like). @throws as replayFiles() */
+/** The same for who has other things to do: gives a turn away now and then (for signals and the like). @throws DaxError as replayFiles() */
 export function* replayByTurns(
   paths: readonly string[],
   options: ReplayOptions,

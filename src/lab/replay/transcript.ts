@@ -42,7 +42,7 @@ export interface Scenario {
 
 /**
  * Reads the scenarios of a file: JSON, or gzip of it.
- * @throws ENOENT EACCES EISDIR, EINVAL when it is not a transcript (names the first scenario that is not)
+ * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL when it is not a transcript (names the first scenario that is not)
  */
 export function readTranscript(path: string): Scenario[] {
   let parsed: unknown;

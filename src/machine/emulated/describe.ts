@@ -7,12 +7,12 @@ import type { RegionBacking } from './region-backing.js';
 
 /** Devices and regions of the model by name, and plain objects for callers: copies, so that nobody holds on to the model. */
 
-/** @throws ENODEV */
+/** @throws DaxError ENODEV */
 export function deviceNamed(bus: Bus, name: string): DevDax {
   return bus.device(name) ?? fail('ENODEV', `${name}: no such device on this machine`, { path: name });
 }
 
-/** @throws ENODEV */
+/** @throws DaxError ENODEV */
 export function regionNumbered(bus: Bus, id: number): Region {
   return bus.region(id) ?? fail('ENODEV', `region ${id}: no such region on this machine`);
 }

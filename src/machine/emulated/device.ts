@@ -14,7 +14,7 @@ export class NamedDevice implements MachineDevice {
     private readonly uuid: () => string,
   ) {}
 
-  /** Asked at every read and write: nobody changes a device under those who hold it. @throws ENODEV gone, ENXIO not in famfs mode */
+  /** Asked at every read and write: nobody changes a device under those who hold it. @throws DaxError ENODEV gone, ENXIO not in famfs mode */
   get dax(): DaxDevice {
     return famfsDevice(this.shared.lately, this.name);
   }
@@ -54,10 +54,8 @@ function famfsDevice(bus: Bus, name: string): DaxDevice {
     const state = device.driver === null ? 'disabled' : `in ${modeOfDriver(device.driver)} mode`;
     fail(
       'ENXIO',
-      `${name} is ${state}, a file system needs famfs mode: udax reconfigure-device -m famfs ${name}`,
-      {
-        path: name,
-      },
+      `${name} is ${state}, a file system needs famfs mode: machine.reconfigure('${name}', 'famfs')`,
+      { path: name, hint: 'reconfigure-famfs' },
     );
   }
   return device.dax;

@@ -104,7 +104,7 @@ const documentShape: Fields = {
 
 /**
  * Reads machine.json.
- * @throws EIO naming the file and the place in it when it is damaged, EOPNOTSUPP when a newer udax wrote it
+ * @throws DaxError EIO naming the file and the place in it when it is damaged, EOPNOTSUPP when a newer udax wrote it
  */
 export function parseDocument(text: string, file: string): MachineDocument {
   let value: unknown;

@@ -1,6 +1,6 @@
 import type { BusState, DeviceState } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
-import { describeHolders, type Holders } from '../holders.js';
+import { describeHolders, endOfUse, type Holders } from '../holders.js';
 import type { UsePlace, UseScope } from '../use-lock.js';
 import type { MachineDocument } from './document.js';
 
@@ -11,7 +11,7 @@ import type { MachineDocument } from './document.js';
  * nobody may have it under any name.
  * @param placesIn where the memory of a device lies, before or after
  * @returns lets go again: until then nobody else can begin to use what changed
- * @throws EBUSY naming the holders
+ * @throws DaxError EBUSY naming the holders
  */
 export function takeChangedAlone(
   { before, after, blockBytes }: { before: MachineDocument; after: MachineDocument; blockBytes: number },
@@ -72,16 +72,14 @@ export function newSystemRam(before: BusState, after: BusState): string[] {
     .map(({ name }) => name);
 }
 
-/** @throws EBUSY naming the holders of a device in other processes */
+/** @throws DaxError EBUSY naming the holders of a device in other processes */
 export function refuseIfHeldByOthers(name: string, holders: Holders): void {
   const records = holders.others(name);
   if (records.length > 0) {
     fail(
       'EBUSY',
       `${name} is in use by ${describeHolders(records)}: end that use first; nothing was changed`,
-      {
-        path: name,
-      },
+      { path: name, ...endOfUse(records) },
     );
   }
 }

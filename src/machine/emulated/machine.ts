@@ -66,7 +66,7 @@ export class Machine implements DaxMachine {
   /**
    * Changes the model under the machine's lock, then writes and publishes it; when `apply` throws, all is as before.
    * For the layers above (the sysfs tree); a change of a device that others hold is refused whatever made it.
-   * @throws EBUSY naming holders, EACCES, ENOSPC (machine.json cannot be written), and whatever `apply` throws
+   * @throws DaxError EBUSY naming holders, EACCES, ENOSPC (machine.json cannot be written), and whatever `apply` throws
    */
   change<T>(apply: (bus: Bus) => T): T {
     return this.shared.change(apply);
@@ -76,7 +76,7 @@ export class Machine implements DaxMachine {
 
   /**
    * Adds memory to the machine, with device `.0` over all of it, bound by the usual matching.
-   * @throws EINVAL (size, align, backing too small), EBUSY (bytes in use by another region), ENOSPC, ENOENT, EACCES
+   * @throws DaxError EINVAL (size, align, backing too small), EBUSY (bytes in use by another region), ENOSPC, ENOENT, EACCES
    */
   createRegion(options: CreateRegionOptions): RegionInfo {
     // Described afterwards: only then has its memory its name.
@@ -86,7 +86,7 @@ export class Machine implements DaxMachine {
   /**
    * Takes a region and its devices off the machine; a default backing file is removed, a user's own never.
    * @param options force: also when this process has a device of it open (its views become length 0), or memory of it is online
-   * @throws ENODEV, EBUSY naming holders
+   * @throws DaxError ENODEV, EBUSY naming holders
    */
   destroyRegion(id: number, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;
@@ -105,7 +105,7 @@ export class Machine implements DaxMachine {
     return bus.regions.map((region) => this.describeRegion(bus, region.id));
   }
 
-  /** @throws ENODEV */
+  /** @throws DaxError ENODEV */
   region(id: number): RegionInfo {
     return this.describeRegion(this.shared.current, id);
   }
@@ -116,7 +116,7 @@ export class Machine implements DaxMachine {
     return this.shared.current.devices().map(describeDevice);
   }
 
-  /** @throws ENODEV */
+  /** @throws DaxError ENODEV */
   deviceInfo(name: string): DeviceInfo {
     return describeDevice(deviceNamed(this.shared.current, name));
   }
@@ -124,7 +124,7 @@ export class Machine implements DaxMachine {
   /**
    * A new device of a dynamic region, in devdax mode.
    * @param options size: default all that is free
-   * @throws ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region)
+   * @throws DaxError ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region)
    */
   createDevice(
     region: number,
@@ -138,7 +138,7 @@ export class Machine implements DaxMachine {
     });
   }
 
-  /** Instance 0 stays, at size 0. @throws ENODEV, EBUSY enabled (disable it first, or force) */
+  /** Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;
     this.shared.change((bus) => {
@@ -156,7 +156,7 @@ export class Machine implements DaxMachine {
   /**
    * disable-device. Without force it is refused when anybody has the device open; with force what this process has open
    * dies (views become length 0), online memory goes offline first, and other processes still refuse.
-   * @throws ENODEV, EBUSY naming holders
+   * @throws DaxError ENODEV, EBUSY naming holders
    */
   disable(name: string, options: { force?: boolean } = {}): DeviceInfo {
     const force = options.force ?? false;
@@ -169,7 +169,7 @@ export class Machine implements DaxMachine {
   /**
    * reconfigure-device, with daxctl's rules (kernel-dax.md 11). What this process has open on the device dies, as unbind does it.
    * @param options online: bring system-ram online (default); force: take memory offline first, ignore auto-online policy
-   * @throws ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), the driver's probe error
+   * @throws DaxError ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), the driver's probe error
    */
   reconfigure(
     name: string,
@@ -183,7 +183,7 @@ export class Machine implements DaxMachine {
     });
   }
 
-  /** Returns how many memory blocks went online. @throws ENODEV, EINVAL not in system-ram mode */
+  /** Returns how many memory blocks went online. @throws DaxError ENODEV, EINVAL not in system-ram mode */
   onlineMemory(name: string, options: { movable?: boolean } = {}): number {
     return this.shared.change((bus) => {
       const tree = new ModelTree(bus);
@@ -191,7 +191,7 @@ export class Machine implements DaxMachine {
     });
   }
 
-  /** Returns how many memory blocks went offline. @throws ENODEV, EINVAL, EBUSY buffers in use */
+  /** Returns how many memory blocks went offline. @throws DaxError ENODEV, EINVAL, EBUSY buffers in use */
   offlineMemory(name: string): number {
     return this.shared.change((bus) => {
       this.requireNoOthers(deviceNamed(bus, name));
@@ -202,13 +202,13 @@ export class Machine implements DaxMachine {
 
   // Use
 
-  /** A device by name, for mkfs, mounting and fsck. Looked up at each use. @throws ENODEV */
+  /** A device by name, for mkfs, mounting and fsck. Looked up at each use. @throws DaxError ENODEV */
   device(name: string): MachineDevice {
     deviceNamed(this.shared.current, name);
     return new NamedDevice(name, this.shared, () => this.systemUuid());
   }
 
-  /** Opens a device in devdax mode for raw shared mappings. @throws ENODEV, ENXIO, EBUSY, EACCES */
+  /** Opens a device in devdax mode for raw shared mappings. @throws DaxError ENODEV, ENXIO, EBUSY, EACCES */
   openDax(name: string, options: { writable?: boolean } = {}): OpenDax {
     const opened = RawDevice.open(this.shared, name, options, (closed) => this.rawDevices.delete(closed));
     this.rawDevices.add(opened);
@@ -230,7 +230,7 @@ export class Machine implements DaxMachine {
    * Reports or injects a memory failure: the pages are poisoned, their owners told, mappings over them detached; in other
    * processes at their next call.
    * @param at offset and length in bytes (default one page), widened to whole pages
-   * @throws ENODEV, EINVAL outside the device
+   * @throws DaxError ENODEV, EINVAL outside the device
    */
   memoryFailure(at: { device: string; offset: number; length?: number }): void {
     this.shared.change((bus) => {

@@ -60,7 +60,7 @@ export class NodeMemory implements MemoryNodeHandle {
   }
 }
 
-/** @throws ENODEV */
+/** @throws DaxError ENODEV */
 function nodeOf(bus: Bus, id: number): MemoryNode {
   return (
     bus.node(id) ?? fail('ENODEV', `node ${id} has no memory: reconfigure a device of it to system-ram first`)

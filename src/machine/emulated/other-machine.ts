@@ -17,7 +17,7 @@ interface OtherUse {
 
 /**
  * @param ownRoot the machine that asks: of its own memory it knows itself
- * @throws EBUSY the machine that owns the file has these bytes in one of the modes
+ * @throws DaxError EBUSY the machine that owns the file has these bytes in one of the modes
  */
 export function refuseOtherMachinesModes(
   file: string,
@@ -33,8 +33,8 @@ export function refuseOtherMachinesModes(
   fail(
     'EBUSY',
     `${file} is memory of the machine at ${found.root}, where ${found.device} is in ${mode} mode: ` +
-      `udax --root ${found.root} disable-device ${found.device} first, or use other memory`,
-    { path: file },
+      `disable ${found.device} there first, or use other memory`,
+    { path: file, hint: 'disable-there', hintPath: found.root },
   );
 }
 

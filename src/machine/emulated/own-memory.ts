@@ -104,7 +104,7 @@ function mayGo(file: string, inUse: readonly fs.Stats[]): boolean {
   }
 }
 
-/** @throws EEXIST a file is where the memory of a new region goes, and no region is on it */
+/** @throws DaxError EEXIST a file is where the memory of a new region goes, and no region is on it */
 export function refuseStranger(root: string, name: string): void {
   const file = path.join(root, name);
   if (!fs.existsSync(file)) return;

@@ -22,7 +22,7 @@ export class RawDevice implements OpenDax {
     private readonly onClose: (device: RawDevice) => void,
   ) {}
 
-  /** @throws ENODEV, ENXIO not in devdax mode, EBUSY somebody has it alone */
+  /** @throws DaxError ENODEV, ENXIO not in devdax mode, EBUSY somebody has it alone */
   static open(
     shared: SharedBus,
     name: string,
@@ -35,10 +35,8 @@ export class RawDevice implements OpenDax {
       const state = device.driver === null ? 'disabled' : `in ${modeOfDriver(device.driver)} mode`;
       fail(
         'ENXIO',
-        `${name} is ${state}, raw access needs devdax mode: udax reconfigure-device -m devdax ${name}`,
-        {
-          path: name,
-        },
+        `${name} is ${state}, raw access needs devdax mode: machine.reconfigure('${name}', 'devdax')`,
+        { path: name, hint: 'reconfigure-devdax' },
       );
     });
     const hold = { release: () => shared.holders.remove(holder) };

@@ -152,7 +152,7 @@ function openForBoth(file: string, coherent: boolean): Backing {
 
 /**
  * Makes the memory of region R with all its space, so that a full disk is met now. It has its name when machine.json has.
- * @throws ENOSPC, nothing is left; EEXIST a file of that name that no region is on
+ * @throws DaxError ENOSPC, nothing is left; EEXIST a file of that name that no region is on
  */
 export function makeOwnBacking(
   root: string,
@@ -167,7 +167,7 @@ export function makeOwnBacking(
 
 /**
  * Takes a user's file or dax device as backing.
- * @throws EINVAL too small or misaligned for its huge pages, ENOENT, EACCES, ENOSPC (holes cannot be filled);
+ * @throws DaxError EINVAL too small or misaligned for its huge pages, ENOENT, EACCES, ENOSPC (holes cannot be filled);
  *   ENXIO a dax device that is not in devdax mode
  */
 export function takeUserBacking(
@@ -183,7 +183,7 @@ export function takeUserBacking(
     if (offset + length > backing.size) {
       fail(
         'EINVAL',
-        `${absolute} has ${sizeText(backing.size)}, too small for ${sizeText(length)} at offset ${offset}: enlarge it (truncate -s) or take a smaller size`,
+        `${absolute} has ${sizeText(backing.size)}, too small for ${sizeText(length)} at offset ${offset}: enlarge it or take a smaller size`,
         { path: absolute },
       );
     }
@@ -212,9 +212,9 @@ function takeSpace(backing: Backing, offset: number, length: number): void {
     if (blocks * 512 >= size) return;
     fail(
       'EOPNOTSUPP',
-      `${backing.name}: its file system cannot reserve space for it: write the file full first (dd if=/dev/zero), or take it with its holes ` +
-        '(--sparse) and keep enough space free there: a store that finds none ends the process',
-      { path: backing.name, cause: error },
+      `${backing.name}: its file system cannot reserve space for it: write the file full first, or take it with its holes ` +
+        '({ sparse: true }) and keep enough space free there: a store that finds none ends the process',
+      { path: backing.name, hint: 'sparse', cause: error },
     );
   }
 }

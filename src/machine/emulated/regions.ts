@@ -22,7 +22,7 @@ interface RegionPlan {
   targetNode: number | undefined;
 }
 
-/** @throws EINVAL naming the option */
+/** @throws DaxError EINVAL naming the option */
 function planOf(options: CreateRegionOptions): RegionPlan {
   const size = parseSize(options.size, 'region size');
   const align = parseSize(options.align ?? PMD_SIZE, 'align');
@@ -55,7 +55,7 @@ function planOf(options: CreateRegionOptions): RegionPlan {
   return { size, align, offset, type, isStatic, sparse, coherent, backing, targetNode };
 }
 
-/** Makes a region inside a change; returns its id. @throws EINVAL EBUSY ENOSPC ENOENT EACCES */
+/** Makes a region inside a change; returns its id. @throws DaxError EINVAL, EBUSY, ENOSPC, ENOENT, EACCES */
 export function createRegion(shared: SharedBus, bus: Bus, options: CreateRegionOptions): number {
   const plan = planOf(options);
   const id = lowestFreeId(bus);
@@ -112,7 +112,7 @@ function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): 
   }
 }
 
-/** Two regions over the same bytes would be one memory under two addresses. @throws EBUSY naming the region */
+/** Two regions over the same bytes would be one memory under two addresses. @throws DaxError EBUSY naming the region */
 function refuseSharedBytes(shared: SharedBus, bus: Bus, file: string, offset: number, length: number): void {
   const identity = memoryIdentity(file);
   if (identity === undefined) return;

@@ -2,7 +2,7 @@ import { Bus } from '../../dax/index.js';
 import { afterCommit, asDaxError, DaxError, fail, isError, type LockPatience } from '../../libc/index.js';
 import { PhysicalMemory } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
-import { describeHolders, type HolderRecord, Holders, type OwnHolder } from '../holders.js';
+import { describeHolders, endOfUse, type HolderRecord, Holders, type OwnHolder } from '../holders.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
 import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
@@ -134,7 +134,7 @@ export class SharedBus {
   /**
    * Registers this process as a user of a device.
    * @param check refuses (throws) when the device is not in a state to be used; runs on today's state
-   * @throws EBUSY naming who excludes us; as opening the memory
+   * @throws DaxError EBUSY naming who excludes us; as opening the memory
    */
   hold(device: string, purpose: string, exclusive: boolean, check: (bus: Bus) => void): OwnHolder {
     const add = (): OwnHolder => {
@@ -143,6 +143,7 @@ export class SharedBus {
       if (conflicts.length > 0) {
         fail('EBUSY', `${device} is in use by ${describeHolders(conflicts)}: let them close it first`, {
           path: device,
+          ...endOfUse(conflicts),
         });
       }
       return this.holders.add(device, purpose, exclusive);

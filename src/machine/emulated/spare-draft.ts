@@ -26,7 +26,7 @@ export interface Draft {
 
 /**
  * Writes `text` to the disk, beside `document`, for the caller to rename and close.
- * @throws ENOSPC ... then nothing is left
+ * @throws DaxError ENOSPC ... then nothing is left
  */
 export function writeDraft(document: string, text: string, mode: number): Draft {
   const file = `${document}.new`;

@@ -66,7 +66,7 @@ export class StateDirectory {
   /**
    * Opens a state directory.
    * @param options create: make it when there is none; firstDocument: text of machine.json for a new machine, generation 1
-   * @throws ENOENT there is none and it is not to be made; EACCES, EROFS ... naming the directory when it cannot be made or read
+   * @throws DaxError ENOENT there is none and it is not to be made; EACCES, EROFS ... naming the directory when it cannot be made or read
    */
   static open(
     root: string,
@@ -81,15 +81,15 @@ export class StateDirectory {
     } catch (error) {
       throw asDaxError(
         error,
-        `state directory ${root} cannot be opened (choose another with --root or UDAX_ROOT)`,
+        `state directory ${root} cannot be opened (choose another root)`,
+        undefined,
+        'other-root',
       );
     }
     return fail(
       'ENOENT',
-      `there is no machine at ${root}: make one with openMachine(DIR, { create: true }), openVolume(DIR, { size }) or udax create-region, or check the path`,
-      {
-        path: root,
-      },
+      `there is no machine at ${root}: make one with openMachine(DIR, { create: true }) or openVolume(DIR, { size }), or check the path`,
+      { path: root, hint: 'make-machine' },
     );
   }
 
@@ -164,7 +164,7 @@ export class StateDirectory {
     return privateMode(this.directoryMode);
   }
 
-  /** Runs `work` under the lock. Not recursive. @throws EACCES for a change of a directory we may only read */
+  /** Runs `work` under the lock. Not recursive. @throws DaxError EACCES for a change of a directory we may only read */
   underLock<T>(work: () => T): T {
     const { lock } = this;
     if (!lock) return refuseChange(this.root);
@@ -178,7 +178,7 @@ export class StateDirectory {
 
   /**
    * The text of machine.json as it is now; needs no lock, since it is replaced as a whole.
-   * @throws ESTALE the directory was removed or replaced
+   * @throws DaxError ESTALE the directory was removed or replaced
    */
   read(): string {
     for (;;) {

@@ -64,7 +64,7 @@ export class ImageDevice implements MachineDevice {
   /**
    * @param writable default: when this user may write the file
    * @param sysfs root of the tree a device node belongs to, default /sys
-   * @throws ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory); ENXIO a dax device that is not in devdax mode
+   * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory); ENXIO a dax device that is not in devdax mode
    */
   static open(where: string, { root, writable, sysfs = '/sys', ...patience }: ImageOptions): ImageDevice {
     requireDevdaxMode(where, sysfs);
@@ -168,7 +168,7 @@ function mayWrite(where: string): boolean {
 function deviceBytes(where: string, backing: Backing): number {
   if (backing.kind === 'devdax') return backing.size;
   if (backing.size === 0)
-    fail('EINVAL', `${where} is empty: give it its size first (truncate -s 1G ${where})`, { path: where });
+    fail('EINVAL', `${where} is empty: give it its size first, with truncate(path, bytes)`, { path: where });
   const unit = backing.size >= PMD_SIZE ? PMD_SIZE : PAGE_SIZE;
   const whole = Math.max(unit, Math.floor(backing.size / unit) * unit);
   return Math.max(whole, claimedBytes(backing));

@@ -1,6 +1,5 @@
 import fs from 'node:fs';
-import { hasCode } from '../../libc/index.js';
-import { commandOf, startTimeOf } from '../processes.js';
+import { commandOf, hasCode, startTimeOf } from '../../libc/index.js';
 import type { HolderInfo } from '../types.js';
 import type { HolderSurvey } from './types.js';
 

@@ -28,7 +28,7 @@ import {
   textOf,
   verbs,
 } from '../../tree/index.js';
-import { describeHolders } from '../holders.js';
+import { describeHolders, endOfUse } from '../holders.js';
 import { MachineLock } from '../lock.js';
 import type { DaxMachine, DeviceMode, HolderInfo, OpenDax } from '../types.js';
 import { describeDevice, findRegions } from './describe.js';
@@ -83,7 +83,7 @@ export class KernelMachine implements DaxMachine {
     return findRegions(this.sysfs);
   }
 
-  /** @throws ENODEV */
+  /** @throws DaxError ENODEV */
   region(id: number): KernelRegionInfo {
     return (
       this.regions().find((region) => region.id === id) ??
@@ -95,7 +95,7 @@ export class KernelMachine implements DaxMachine {
     return findDevices(this.sysfs).map((place) => describeDevice(this.sysfs, place));
   }
 
-  /** @throws ENODEV */
+  /** @throws DaxError ENODEV */
   deviceInfo(name: string): KernelDeviceInfo {
     return describeDevice(this.sysfs, deviceAt(this.sysfs, name));
   }
@@ -114,7 +114,7 @@ export class KernelMachine implements DaxMachine {
     };
   }
 
-  /** Who has devices open, in every process this one may look into. @throws ENODEV */
+  /** Who has devices open, in every process this one may look into. @throws DaxError ENODEV */
   holders(device?: string): HolderInfo[] {
     return this.survey(device).holders;
   }
@@ -132,7 +132,7 @@ export class KernelMachine implements DaxMachine {
 
   /**
    * A new device of a dynamic region, in devdax mode.
-   * @throws ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region), EACCES
+   * @throws DaxError ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region), EACCES
    */
   createDevice(
     region: number,
@@ -145,14 +145,14 @@ export class KernelMachine implements DaxMachine {
     );
   }
 
-  /** Instance 0 stays, at size 0. @throws ENODEV, EBUSY enabled (disable it first, or force) or in use */
+  /** Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) or in use */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     this.#locked(() => {
       carving.destroyDevice(this.sysfs, this.#unused(name), { force: options.force ?? false });
     });
   }
 
-  /** enable-device: to devdax mode. Enabled devices stay as they are. @throws ENODEV, EACCES, the driver's error */
+  /** enable-device: to devdax mode. Enabled devices stay as they are. @throws DaxError ENODEV, EACCES, the driver's error */
   enable(name: string): KernelDeviceInfo {
     return this.#change(
       name,
@@ -164,7 +164,7 @@ export class KernelMachine implements DaxMachine {
   /**
    * disable-device. With force online memory goes offline first; a device that somebody has open is refused either way: the
    * kernel would unbind it and take the memory from under its users.
-   * @throws ENODEV, EBUSY naming holders or memory online, EACCES
+   * @throws DaxError ENODEV, EBUSY naming holders or memory online, EACCES
    */
   disable(name: string, options: { force?: boolean } = {}): KernelDeviceInfo {
     return this.#change(
@@ -177,7 +177,7 @@ export class KernelMachine implements DaxMachine {
   /**
    * reconfigure-device, with daxctl's rules (kernel-dax.md 11). When any step fails, driver and memory are as before, and the
    * error says so; when that failed as well, it says what is left.
-   * @throws ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), ENOENT no such module, EOPNOTSUPP famfs mode
+   * @throws DaxError ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), ENOENT no such module, EOPNOTSUPP famfs mode
    *   before Linux 7.0, EACCES naming the file, the driver's own error
    */
   reconfigure(
@@ -193,21 +193,21 @@ export class KernelMachine implements DaxMachine {
     );
   }
 
-  /** Returns how many memory blocks went online: all that were offline, or none. @throws ENODEV, EINVAL, EACCES */
+  /** Returns how many memory blocks went online: all that were offline, or none. @throws DaxError ENODEV, EINVAL, EACCES */
   onlineMemory(name: string, options: { movable?: boolean } = {}): number {
     return this.#locked(() =>
       verbs.onlineMemory(this.sysfs, deviceAt(this.sysfs, name), { movable: options.movable ?? true }),
     );
   }
 
-  /** Returns how many memory blocks went offline: all that were online, or none. @throws ENODEV, EINVAL, EBUSY in use */
+  /** Returns how many memory blocks went offline: all that were online, or none. @throws DaxError ENODEV, EINVAL, EBUSY in use */
   offlineMemory(name: string): number {
     return this.#locked(() => verbs.offlineMemory(this.sysfs, deviceAt(this.sysfs, name)));
   }
 
   /**
    * Puts a device into a mode for a while. Memory of a system-ram device goes offline first.
-   * @throws as reconfigure() with force
+   * @throws DaxError as reconfigure() with force
    */
   borrowMode(name: string, mode: DeviceMode): BorrowedMode {
     const place = deviceAt(this.sysfs, name);
@@ -231,7 +231,7 @@ export class KernelMachine implements DaxMachine {
 
   // Use
 
-  /** A device by name, over its node, for mkfs, mounting and fsck. @throws ENODEV; at its first use ENXIO, EACCES */
+  /** A device by name, over its node, for mkfs, mounting and fsck. @throws DaxError ENODEV; at its first use ENXIO, EACCES */
   device(name: string): KernelDevice {
     deviceAt(this.sysfs, name);
     const options = { root: this.#stateDirectory, sysfs: this.sysfs.root };
@@ -240,7 +240,7 @@ export class KernelMachine implements DaxMachine {
     return device;
   }
 
-  /** Opens a device for raw shared mappings. @throws ENODEV, ENXIO (not in devdax mode), EACCES */
+  /** Opens a device for raw shared mappings. @throws DaxError ENODEV, ENXIO (not in devdax mode), EACCES */
   openDax(name: string, options: { writable?: boolean } = {}): OpenDax {
     deviceAt(this.sysfs, name);
     const where = { sysfs: this.sysfs.root, ...options };
@@ -284,7 +284,7 @@ export class KernelMachine implements DaxMachine {
   /**
    * The device, when nobody has it open. Unbinding takes the memory from its users (SIGBUS), and a kernel that binds it again
    * under an open descriptor corrupts itself (kernel-dax.md 12.1): force does not help here.
-   * @throws EBUSY naming the holders
+   * @throws DaxError EBUSY naming the holders
    */
   #unused(name: string): DevicePlace {
     const place = deviceAt(this.sysfs, name);
@@ -293,7 +293,7 @@ export class KernelMachine implements DaxMachine {
       fail(
         'EBUSY',
         `${name} is in use by ${describeHolders(holders)}: end that use first; nothing was changed`,
-        { path: name },
+        { path: name, ...endOfUse(holders) },
       );
     }
     return place;
@@ -309,8 +309,9 @@ export class KernelMachine implements DaxMachine {
     } catch (error) {
       throw asDaxError(
         error,
-        `state directory ${this.#stateDirectory} cannot be used (choose another with --root)`,
+        `state directory ${this.#stateDirectory} cannot be used (choose another stateDirectory)`,
         file,
+        'other-root',
       );
     }
     try {

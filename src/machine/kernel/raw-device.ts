@@ -17,7 +17,7 @@ export class KernelRawDevice implements OpenDax {
   readonly #onClose: (device: KernelRawDevice) => void;
   #closed = false;
 
-  /** @throws ENXIO not in devdax mode; ENOENT, EACCES; EBUSY somebody has it alone; ENODEV the node is no dax device of this tree */
+  /** @throws DaxError ENXIO not in devdax mode; ENOENT, EACCES; EBUSY somebody has it alone; ENODEV the node is no dax device of this tree */
   constructor(
     readonly name: string,
     node: string,

@@ -4,7 +4,9 @@ import {
   checkArguments,
   DaxError,
   type ErrnoCode,
+  type ErrorHint,
   fail,
+  hintOf,
   isError,
   listOf,
   makeOwnFile,
@@ -25,7 +27,15 @@ export interface Readiness {
 /** What a daemon says, once. */
 type Word =
   | { readonly ready: Readiness }
-  | { readonly error: { readonly code: string; readonly message: string } };
+  | {
+      readonly error: {
+        readonly code: string;
+        readonly message: string;
+        readonly path?: string;
+        readonly hint?: ErrorHint;
+        readonly hintPath?: string;
+      };
+    };
 
 /**
  * The parent of a daemon: a shell (under 1 MiB) that outlives it, because who is ended by SIGBUS or SIGKILL cannot say so himself.
@@ -69,7 +79,8 @@ export async function startDaemon(argv: readonly string[], logPath: string): Pro
   const word = JSON.parse(said) as Word;
   if ('error' in word) {
     fs.rmSync(logPath, { force: true }); // what there was to say is in the error
-    throw new DaxError(word.error.code as ErrnoCode, word.error.message);
+    const { code, message, ...details } = word.error;
+    throw new DaxError(code as ErrnoCode, message, details);
   }
   child.unref();
   return word.ready;
@@ -124,6 +135,8 @@ export function sayFailed(error: unknown): boolean {
     error: {
       code,
       message: isError(error) ? error.message : typeof error === 'string' ? error : shown(error),
+      ...(isError(error) && 'path' in error && typeof error.path === 'string' && { path: error.path }),
+      ...hintOf(error),
     },
   });
 }

@@ -11,7 +11,7 @@ export interface Served {
 
 /**
  * Mounts, registers, tells the starter if there is one, and stays until the mount is gone or `signal` asks to end it.
- * @throws what `mount` threw, unless a starter was told; the error of a session whose worker died
+ * @throws Error what `mount` threw, unless a starter was told; the error of a session whose worker died
  */
 export async function serve(
   records: MountRecords,

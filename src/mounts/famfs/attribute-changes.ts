@@ -55,8 +55,8 @@ function changeLogged(
     fail(
       'EPERM',
       `${path} keeps its mode and owner: the log of a famfs says them once, when a file is published ` +
-        '(until it was closed and unchanged for a while they can be changed: udax mount --settle)',
-      { path },
+        '(until it was closed and unchanged for settleMilliseconds they can be changed)',
+      { path, hint: 'settle' },
     );
   }
   applyChange(overrides, times);

@@ -22,7 +22,7 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
   });
   try {
     const at = host.mountpoint;
-    const purpose = `mount at ${at}, ended by: udax umount ${at}`;
+    const purpose = `mount at ${at}`;
     const volume = mountFamfsOn(opened, {
       readOnly,
       clientWrites,

@@ -103,7 +103,7 @@ export function failToGrow(path: string, what: string): never {
 
 /** Who decides what becomes of files in the making. */
 export interface FileMaker {
-  /** A descriptor that was opened for writing is closed. @throws what is wrong with the file, to whoever closes the last one */
+  /** A descriptor that was opened for writing is closed. @throws DaxError what is wrong with the file, to whoever closes the last one */
   closing(file: NewFile, pid: number): void;
   /** A handle goes: the file is published, kept, or not to be. */
   releasing(file: NewFile, writable: boolean): void;

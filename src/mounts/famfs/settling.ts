@@ -58,7 +58,7 @@ export class Settling {
     }
   }
 
-  /** Publishes one thing now, after the directories it is in. @throws what publishing throws */
+  /** Publishes one thing now, after the directories it is in. @throws DaxError what publishing throws */
   publish(made: NewNode): void {
     const parent = this.#files.parentOf(made);
     if (parent) this.publish(parent);

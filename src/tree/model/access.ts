@@ -14,7 +14,7 @@ export type AccessMode = 'read' | 'write';
 
 /**
  * open(2) of an attribute. Root passes the mode bits but not a missing method.
- * @throws EISDIR, ELOOP (a link), EACCES
+ * @throws DaxError EISDIR, ELOOP (a link), EACCES
  */
 export function openAttribute(
   node: SysfsNode,

@@ -74,7 +74,7 @@ export class ModelTree implements DaxTree {
     return this.#bus.quirks;
   }
 
-  /** lstat, or stat with `follow`. @throws ENOENT ENOTDIR ELOOP */
+  /** lstat, or stat with `follow`. @throws DaxError ENOENT, ENOTDIR, ELOOP */
   lookup(path: string, { follow = false }: { follow?: boolean } = {}): NodeInfo {
     const { node, physical } = this.#find(path, follow);
     return { type: node.type, mode: modeOf(node), uid: 0, gid: 0, size: sizeOf(node), physical };
@@ -105,14 +105,14 @@ export class ModelTree implements DaxTree {
     return node.target;
   }
 
-  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws ENOENT */
+  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws DaxError ENOENT */
   deviceNode(name: string): DeviceNodeInfo {
     const device = this.#bus.device(name) ?? fail('ENOENT', `there is no /dev/${name}`, { path: name });
     const { major, minor } = device;
     return { type: 'char', mode: 0o600, uid: 0, gid: 0, size: 0, major, minor };
   }
 
-  /** The checks of open(2). @throws ENOENT EACCES EISDIR */
+  /** The checks of open(2). @throws DaxError ENOENT, EACCES, EISDIR */
   checkOpen(path: string, access: AccessMode): void {
     openAttribute(this.#find(path, true).node, access, this.#caller, path);
   }

@@ -35,7 +35,7 @@ export class Sysfs implements ReadableTree {
     this.place = options.place ?? udaxPlace;
   }
 
-  /** lstat, or stat with `follow`. @throws ENOENT ENOTDIR ELOOP */
+  /** lstat, or stat with `follow`. @throws DaxError ENOENT, ENOTDIR, ELOOP */
   lookup(path: string, options: { follow?: boolean } = {}): NodeInfo {
     return this.#view((tree) => tree.lookup(path, options));
   }
@@ -45,32 +45,32 @@ export class Sysfs implements ReadableTree {
     return this.#view((tree) => tree.exists(path));
   }
 
-  /** Names in a directory, sorted. @throws ENOENT ENOTDIR */
+  /** Names in a directory, sorted. @throws DaxError ENOENT, ENOTDIR */
   readdir(path: string): string[] {
     return this.#view((tree) => tree.readdir(path));
   }
 
-  /** Path without links, as realpath(3), relative to /sys. @throws ENOENT ENOTDIR ELOOP */
+  /** Path without links, as realpath(3), relative to /sys. @throws DaxError ENOENT, ENOTDIR, ELOOP */
   realpath(path: string): string {
     return this.#view((tree) => tree.realpath(path));
   }
 
-  /** @throws ENOENT, EINVAL (not a link) */
+  /** @throws DaxError ENOENT, EINVAL (not a link) */
   readlink(path: string): string {
     return this.#view((tree) => tree.readlink(path));
   }
 
-  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws ENOENT */
+  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws DaxError ENOENT */
   deviceNode(name: string): DeviceNodeInfo {
     return this.#view((tree) => tree.deviceNode(name));
   }
 
-  /** The checks of open(2). @throws ENOENT EACCES EISDIR */
+  /** The checks of open(2). @throws DaxError ENOENT, EACCES, EISDIR */
   checkOpen(path: string, access: AccessMode, caller: Caller = ROOT): void {
     this.#view((tree) => tree.checkOpen(path, access), caller);
   }
 
-  /** open, read everything, close. @throws as checkOpen, or what the attribute's show fails with */
+  /** open, read everything, close. @throws DaxError as checkOpen, or what the attribute's show fails with */
   read(path: string, caller: Caller = ROOT): string {
     return this.#view((tree) => tree.read(path), caller);
   }
@@ -79,7 +79,7 @@ export class Sysfs implements ReadableTree {
    * open(O_WRONLY), one write(2), close. The attribute sees the text up to the first NUL; an empty
    * write never reaches it.
    * @returns bytes accepted: all of them
-   * @throws as checkOpen, or what the attribute's store fails with
+   * @throws DaxError as checkOpen, or what the attribute's store fails with
    */
   write(path: string, data: string, caller: Caller = ROOT): number {
     const { place } = this;

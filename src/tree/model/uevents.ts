@@ -17,7 +17,7 @@ const ARGUMENT = /^([A-Za-z0-9]+)=([A-Za-z0-9]+)$/;
 
 /**
  * What a store to an `uevent` attribute means: `ACTION [UUID [KEY=VALUE ...]]`, letters and digits only.
- * @throws EINVAL
+ * @throws DaxError EINVAL
  */
 export function parseSyntheticUevent(text: string): SyntheticUevent {
   const [action, uuid, ...others] = text.replace(/\n$/, '').split(' ');

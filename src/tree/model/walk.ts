@@ -19,7 +19,7 @@ interface Step {
 /**
  * Finds a path below `root`. A leading slash, `.` and `..` are taken as usual; `..` above the root stays there.
  * @param followLast whether a link in the last place is followed (stat) or not (lstat, readlink)
- * @throws ENOENT, ENOTDIR, ELOOP
+ * @throws DaxError ENOENT, ENOTDIR, ELOOP
  */
 export function walk(root: DirectoryNode, path: string, followLast: boolean): Found {
   const stack: Step[] = [];

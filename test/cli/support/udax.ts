@@ -58,6 +58,7 @@ export function recordingContext(
     root,
     role: undefined,
     kernel: undefined,
+    given: {},
     setMode: false,
     json,
     output,

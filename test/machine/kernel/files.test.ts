@@ -175,12 +175,21 @@ describe('a node of a device that is not in devdax mode', () => {
   };
 
   it.each([
-    ['kmem', /in system-ram mode.*udax --kernel reconfigure-device -f -m devdax dax0\.0.*--set-mode/],
-    ['fsdev_dax', /in famfs mode.*udax --kernel reconfigure-device -m devdax dax0\.0.*--set-mode/],
-    [undefined, /disabled.*udax --kernel enable-device dax0\.0.*--set-mode/],
-    ['new_driver', /bound to new_driver/],
-  ])('bound to %s: ENXIO says so, and which commands change it', (driver, message) => {
-    expect(opened(driver)).toMatchObject({ code: 'ENXIO', message: expect.stringMatching(message) });
+    [
+      'kmem',
+      /in system-ram mode.*reconfigure\('dax0\.0', 'devdax', { force: true }\)/,
+      'kernel-devdax-force',
+    ],
+    ['fsdev_dax', /in famfs mode.*openKernel\(\)\.reconfigure\('dax0\.0', 'devdax'\)/, 'kernel-devdax'],
+    [undefined, /disabled.*enable\('dax0\.0'\).*borrowMode/, 'kernel-enable'],
+    ['new_driver', /bound to new_driver/, 'kernel-devdax'],
+  ])('bound to %s: ENXIO says so, and what changes it', (driver, message, hint) => {
+    expect(opened(driver)).toMatchObject({
+      code: 'ENXIO',
+      message: expect.stringMatching(message),
+      path: 'dax0.0',
+      hint,
+    });
   });
 
   it('in devdax mode it opens, with the size and align that sysfs tells', () => {

@@ -3,7 +3,7 @@ import { fail } from '../../../libc/index.js';
 import { PAGE_SIZE, PMD_PAGES } from '../../../mm/index.js';
 import type { FileSystem, ToldFailure } from '../actors/file-system.js';
 import { type Operation, pairs } from '../operation.js';
-import { pageAt } from '../reference.js';
+import { pageAt } from '../oracle.js';
 import type { World } from '../world.js';
 
 /** Memory fails; memory blocks go on- and offline. */

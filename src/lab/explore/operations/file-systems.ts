@@ -1,7 +1,7 @@
 import type { DevDax, DirectAccess } from '../../../dax/index.js';
 import { PAGE_SIZE, PMD_PAGES, PMD_SIZE } from '../../../mm/index.js';
 import type { Operation } from '../operation.js';
-import { pageAt } from '../reference.js';
+import { pageAt } from '../oracle.js';
 import type { World } from '../world.js';
 
 /** File systems mount, fault pages of a file in and out, zero pages. */

@@ -27,7 +27,7 @@ export class Events {
 
   constructor(private readonly operations: readonly Operation[] = OPERATIONS) {}
 
-  /** @throws EINVAL no such operation, or not its words */
+  /** @throws DaxError EINVAL no such operation, or not its words */
   parse(text: string): ExploreEvent {
     const known = this.#byText.get(text);
     if (known !== undefined) return known;

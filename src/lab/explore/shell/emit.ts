@@ -12,7 +12,7 @@ export interface ShellOptions {
 
 /**
  * @param trace events, without the scope's setup (which comes first in the script)
- * @throws EINVAL an event that is not one
+ * @throws DaxError EINVAL an event that is not one
  */
 export function emitShell(scope: Scope, trace: readonly string[], { about }: ShellOptions): string {
   const events = new Events();

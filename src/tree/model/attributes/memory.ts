@@ -16,7 +16,7 @@ import { relativeTarget } from '../walk.js';
 
 const POLICIES: readonly OnlinePolicy[] = ['offline', 'online', 'online_kernel', 'online_movable'];
 
-/** @throws EINVAL */
+/** @throws DaxError EINVAL */
 function parsePolicy(text: string): OnlinePolicy {
   const word = text.replace(/\n$/, '');
   return (

@@ -1,4 +1,5 @@
 import { type ExploreOptions, exploreLater } from '../../lab/explore/index.js';
+import { replayLater } from '../../lab/replay/index.js';
 import { hasCode } from '../../libc/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import type { Context } from '../context.js';
@@ -60,4 +61,12 @@ function progressTo(context: Context): Pick<ExploreOptions, 'onProgress'> {
     onProgress: ({ depth, states, milliseconds }) =>
       context.output.note(`depth ${depth}: ${states} states, ${(milliseconds / 1000).toFixed(1)} s`),
   };
+}
+
+/** `udax replay`: Ctrl-C ends it and prints what it has found so far. */
+export async function replay(context: Context, args: string[]): Promise<void> {
+  const signal = context.interruptible();
+  const { exitCode, output } = await replayLater(args, { json: context.json, signal });
+  context.output.print(output);
+  if (exitCode !== 0) throw new AlreadyReported(exitCode);
 }

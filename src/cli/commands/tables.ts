@@ -1,4 +1,4 @@
-import type { DeviceInfo, HolderInfo } from '../../machine/index.js';
+import { type DeviceInfo, type HolderInfo, mountpointOf } from '../../machine/index.js';
 import { humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
 
@@ -30,4 +30,17 @@ export function deviceTable<D extends DeviceInfo>(
       return [shown, mode, state, driver ?? '-', humanSize(size), humanSize(align), held];
     }),
   );
+}
+
+/** Who has what open, for people: of a mount also what ends it. */
+export function holderTable(holders: readonly HolderInfo[]): string {
+  return formatTable(
+    [{ heading: 'PID', right: true }, { heading: 'DEVICE' }, { heading: 'PURPOSE' }, { heading: 'COMMAND' }],
+    holders.map((holder) => [holder.pid, holder.device, purposeOf(holder), holder.command]),
+  );
+}
+
+function purposeOf(holder: HolderInfo): string {
+  const at = mountpointOf(holder);
+  return at === undefined ? holder.purpose : `${holder.purpose}, ended by: udax umount ${at}`;
 }
