@@ -162,7 +162,9 @@ describe.skipIf(noVms)(`the dax bus of a real kernel: an NVDIMM${because}`, () =
     ] as const) {
       await expect(vm.call('kernel', call, ...args)).rejects.toMatchObject({
         code: 'ENXIO',
-        message: expect.stringMatching(/in system-ram mode.*reconfigure\('dax0\.0', 'devdax', { force: true }\)/),
+        message: expect.stringMatching(
+          /in system-ram mode.*reconfigure\('dax0\.0', 'devdax', { force: true }\)/,
+        ),
       });
     }
     const made = await udax('--kernel', '--set-mode', 'mkfs', '-f', 'dax0.0');
