@@ -8,7 +8,8 @@
  * Invariants:
  * - No ArrayBuffer outlives its memory (I6): it is detached, and proven detached, before munmap. If the engine will not
  *   let go, the memory stays mapped and that is reported.
- * - One ArrayBuffer per span and access in an isolate; handles count its users.
+ * - One ArrayBuffer per span and access in an isolate (and file: spans of two owners are never one). The mapping table alone shares
+ *   spans and counts their uses; who maps keeps what it was given, and is told when a span of his ended.
  * - Two physical ranges never overlap. No descriptor survives exec (all are O_CLOEXEC).
  * - Nothing is mapped for a user that the backing does not have at that moment, and no load or store of ours goes where the file
  *   was not just asked how long it is (bytes(), dataBytes(), assertThere()): others may cut it, and the access would be SIGBUS. A
@@ -25,7 +26,7 @@
  */
 export type { Backing, BackingKind } from './backing.js';
 export { deviceNumbers } from './dax-backing.js';
-export type { Access, MapOptions, Mapping, PhysicalRange } from './mapping.js';
+export type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 export { createBacking, memfdBacking, type OpenBackingOptions, openBacking } from './open-backing.js';
 export { type BackingPiece, PhysicalMemory } from './physical-memory.js';
 export type { BackedRange } from './range-table.js';

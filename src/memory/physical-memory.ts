@@ -2,7 +2,7 @@ import { DaxError, fail, hasCode, MADV_POPULATE_READ, MAX_VIEW_BYTES, madvise } 
 import type { Backing } from './backing.js';
 import { checkByteRange, PAGE_BYTES } from './backing-range.js';
 import { openOwnView, windowIndex, windowStart } from './kernel-windows.js';
-import type { Access, MapOptions, Mapping, PhysicalRange } from './mapping.js';
+import type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 import { MappingTable } from './mapping-table.js';
 import { appendPiece, checkPieces, checkWritable, type Piece } from './pieces.js';
 import { place } from './placement.js';
@@ -159,15 +159,25 @@ export class PhysicalMemory {
     const access = grantedAccess(options.access, pieces);
     if (access === 'shared') checkWritable(pieces, label);
     checkPieces(pieces);
-    const key = keyOf(whole, access);
+    const { who: owner, name } = options.owner ?? { who: nobody, name: keyOf(whole, access) };
     const handle =
-      this.#mappings.share(key) ??
+      this.#mappings.share(owner, name) ??
       this.#mappings.open(
-        { key, ranges: whole, length, access, label },
+        { owner, name, ranges: whole, length, access, label },
         place(pieces, access, label, () => mappingRegistry.endDropped()),
       );
     if (populate) populateOrClose(handle, label);
     return handle;
+  }
+
+  /** One more mapping of what map() made for an owner under this name; undefined when that has ended, or was moved away. */
+  again(owner: SpanOwner, name: string): Mapping | undefined {
+    return this.#mappings.share(owner, name);
+  }
+
+  /** Closes every mapping that an owner has, whoever they were given to. */
+  endAll(owner: SpanOwner): void {
+    this.#mappings.endAll(owner);
   }
 
   /**
@@ -239,6 +249,9 @@ export class PhysicalMemory {
     return pieces;
   }
 }
+
+/** Of spans that are shared by what they show. */
+const nobody: SpanOwner = { ended() {} };
 
 /** Ranges that continue each other are one. @throws DaxError EINVAL none, or a senseless one */
 function joined(ranges: readonly PhysicalRange[], label: string): PhysicalRange[] {

@@ -13,7 +13,7 @@ import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './device-media.js';
-import { Inode } from './inode.js';
+import { Inode, type InodeOptions } from './inode.js';
 import { LogMemory } from './log-memory.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
@@ -42,6 +42,7 @@ export class MountedFamfs implements HolderOperations {
   readonly #identity: Uint32Array;
   /** Where superblock and log lie. */
   readonly #metadata: readonly PhysicalRange[];
+  /** Those whose pages are in use. */
   readonly #inodes = new Map<number, Inode>();
   readonly #locks: RangeLocks;
   #users = 0;
@@ -340,21 +341,28 @@ export class MountedFamfs implements HolderOperations {
     return inodeOfEntry(index);
   }
 
-  /** The inode of a file: the one that is open, else one that is remembered once it is opened. */
+  /** The inode of a file: the one whose pages are in use, else a new one, that is remembered once they are. */
   inode(ino: number): Inode {
     const known = this.#inodes.get(ino);
     if (known) return known;
     const { size } = this.tree.stat(ino);
-    const fmap = () => this.tree.fmap(ino);
-    const inode: Inode = this.newInode(`/${this.tree.pathOf(ino)}`, size, fmap, (isUsed) => {
-      if (isUsed) this.#inodes.set(ino, inode);
-      else this.#inodes.delete(ino);
+    return this.newInode(`/${this.tree.pathOf(ino)}`, size, () => this.tree.fmap(ino), {
+      first: (inode) => {
+        const first = this.#inodes.get(ino) ?? inode;
+        this.#inodes.set(ino, first);
+        return first;
+      },
+      unused: () => this.#inodes.delete(ino),
     });
-    return inode;
   }
 
   /** An inode that the tree does not have (yet): a file in the making. */
-  newInode(path: string, size: number, fmap: Fmap | (() => Fmap), onUsed?: (isUsed: boolean) => void): Inode {
+  newInode(
+    path: string,
+    size: number,
+    fmap: Fmap | (() => Fmap),
+    uses: Pick<InodeOptions, 'first' | 'unused'> = {},
+  ): Inode {
     return new Inode(this.dax, {
       path,
       size,
@@ -362,7 +370,7 @@ export class MountedFamfs implements HolderOperations {
       shared: (this.tree.usage?.collisions ?? 0) > 0,
       foreignDevice: (devindex) => this.#describeDevice(devindex),
       loss: () => this.#stale,
-      ...(onUsed && { onUsed }),
+      ...uses,
     });
   }
 
