@@ -1,16 +1,13 @@
 import fs from 'node:fs';
 import type { DaxDevice } from '../dax/index.js';
 import { DaxError, fail } from '../libc/index.js';
-import type { Mapping, PhysicalRange, SpanOwner } from '../memory/index.js';
+import type { Mapping, MemoryBehind, PhysicalRange, SpanOwner } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
-import { ensureMemory } from './backing.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
-import { fillByWrite } from './new-data.js';
 import { FilePages } from './pages.js';
-import { pagesThere } from './pages-there.js';
-import { FilePieces, type MemoryBehind } from './pieces.js';
+import { FilePieces } from './pieces.js';
 
 /** From here on, zeroing by giving pages back beats storing zeroes. */
 const DISCARD_BYTES = 2 ** 18;
@@ -116,7 +113,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
         const repaired = new Uint8Array(bytes);
         source(repaired, offset);
         this.#pieces.recover(deviceOffset, repaired, offset);
-      } else if (!fillByWrite(this.#device.memory, hpa, bytes, offset, source)) {
+      } else if (!this.#device.memory.fill(hpa, bytes, offset, source)) {
         // A full file system under a sparse backing must be an error, where the store would be a fatal signal.
         this.#pieces.ensureThere(offset, bytes, true);
         source(this.#pieces.bytes(hpa, bytes), offset);
@@ -136,7 +133,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
   /** Makes sure that every store to a range of the file finds memory. @throws DaxError ENOSPC a sparse backing cannot grow */
   ensureMemory(offset = 0, length = this.size - offset): void {
     this.#pieces.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
-      ensureMemory(this.#device.memory, hpa, bytes);
+      this.#device.memory.ensure(hpa, bytes);
     });
   }
 
@@ -168,12 +165,9 @@ export class DaxFile implements AddressSpace, SpanOwner {
     this.#zeroEdge(lastPage, end - lastPage);
   }
 
-  /** Zeroes pages without touching them, where the backing can: fresh pages are zero. */
+  /** Zeroes pages without touching them, where the backing can. */
   #discard(hpa: number, bytes: number): void {
-    pagesThere(this.#device).forget();
-    for (const { backing, offset, length } of this.#device.memory.locate(hpa, bytes)) {
-      backing.zero(offset, length);
-    }
+    this.#device.memory.zero(hpa, bytes);
     this.#device.pages.unpoison(hpa / PAGE_SIZE, bytes / PAGE_SIZE);
   }
 

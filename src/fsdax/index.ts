@@ -11,10 +11,8 @@
  * Failure: EIO poisoned memory (only a write of whole pages repairs it) and data past the end of an image;
  * ENOSPC past the end of a file; ENXIO a device that was disabled; EINVAL, ERANGE, ENOMEM from mapping.
  */
-export { ensureMemory } from './backing.js';
 export { AddressSpaceEntries, type Entry } from './entries.js';
 export { failMappings } from './failure.js';
 export { DaxFile } from './file.js';
 export type { Iomap, IomapProvider } from './iomap.js';
 export { DaxMapping } from './mapping.js';
-export { MemoryBehind } from './pieces.js';

@@ -1,4 +1,4 @@
-import { mkdirSync, openSync, statSync } from 'node:fs';
+import { mkdirSync, openSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
 import { lastErrno, lazy, type NativeFunction, native } from './load.js';
@@ -53,9 +53,26 @@ export function sealShrink(fd: number): void {
   }
 }
 
+/** Allocated at a time, at most and at least: a signal makes tmpfs undo a whole call, and small ones get through between two. */
+const PIECE_BYTES = 2 ** 26;
+const SMALLEST_PIECE_BYTES = 2 ** 21;
+
 /** Allocates file space so that no later store can meet a full disk. ENOSPC when there is not enough. */
 export function fallocate(fd: number, offset: number, length: number): void {
-  if (fallocateNative(fd, 0, offset, length) !== 0) throw allocationFailure(length);
+  let piece = PIECE_BYTES;
+  for (let done = 0; done < length; ) {
+    const bytes = Math.min(piece, length - done);
+    if (fallocateNative(fd, 0, offset + done, bytes) === 0) done += bytes;
+    else if (codeOf(lastErrno()) === 'EINTR') piece = Math.max(SMALLEST_PIECE_BYTES, piece / 2);
+    else throw allocationFailure(length);
+  }
+}
+
+/** write(2) of all the bytes: at `position`, or where the descriptor is. @throws the write's own error */
+export function writeFully(fd: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);
+  }
 }
 
 /**

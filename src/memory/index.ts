@@ -2,7 +2,7 @@
  * memory/: backings, the physical address map, mappings into this process.
  *
  * Purpose: turn files, memory file systems and dax devices (backings) into memory at physical addresses, and that into
- * ArrayBuffers: windows for the layers above (the kernel's direct map) and mappings for users, stitched into one
+ * ArrayBuffers (what backings can do about their space, all ask them here: ensure, zero, fill, sizes): windows for the layers above (the kernel's direct map) and mappings for users, stitched into one
  * contiguous span however many pieces they have (decision 8).
  *
  * Invariants:
@@ -24,10 +24,16 @@
  * ENOMEM too many pieces (vm.max_map_count), ENOSPC no room for a new backing, ERANGE beyond 4 GiB. A call that fails
  * leaves nothing mapped, opened or made.
  */
-export type { Backing, BackingKind } from './backing.js';
+export { type Backing, type BackingKind, type BackingPiece, MemoryBehind } from './backing.js';
 export { deviceNumbers } from './dax-backing.js';
 export type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
-export { createBacking, memfdBacking, type OpenBackingOptions, openBacking } from './open-backing.js';
-export { type BackingPiece, PhysicalMemory } from './physical-memory.js';
+export {
+  createBacking,
+  memfdBacking,
+  memoryIdentity,
+  type OpenBackingOptions,
+  openBacking,
+} from './open-backing.js';
+export { PhysicalMemory } from './physical-memory.js';
 export type { BackedRange } from './range-table.js';
 export { type ViewWindow, windowsOf } from './view-windows.js';

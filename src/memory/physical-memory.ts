@@ -1,20 +1,15 @@
 import { DaxError, fail, hasCode, MADV_POPULATE_READ, MAX_VIEW_BYTES, madvise } from '../libc/index.js';
-import type { Backing } from './backing.js';
+import type { BackingPiece } from './backing.js';
 import { checkByteRange, PAGE_BYTES } from './backing-range.js';
+import { fillByWrite } from './fill-by-write.js';
 import { openOwnView, windowIndex, windowStart } from './kernel-windows.js';
 import type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 import { MappingTable } from './mapping-table.js';
+import { PagesThere } from './pages-there.js';
 import { appendPiece, checkPieces, checkWritable, type Piece } from './pieces.js';
 import { place } from './placement.js';
 import { type BackedRange, type InsertedRange, RangeTable } from './range-table.js';
 import { mappingRegistry, type Span } from './registry.js';
-
-/** Bytes of a backing that physical addresses mean. */
-export interface BackingPiece {
-  backing: Backing;
-  offset: number;
-  length: number;
-}
 
 /** Our own view of a request no window holds. */
 interface StraddlingView extends PhysicalRange {
@@ -31,6 +26,7 @@ export class PhysicalMemory {
   readonly #ranges = new RangeTable();
   readonly #mappings = new MappingTable();
   readonly #straddling = new Map<string, StraddlingView>();
+  readonly #there = new PagesThere();
   /** The range of the last request: most requests stay in it. */
   #recent: InsertedRange | undefined;
 
@@ -49,6 +45,7 @@ export class PhysicalMemory {
    */
   remove(start: number): void {
     const range = this.#ranges.take(start);
+    this.#there.forget();
     if (this.#recent === range) this.#recent = undefined;
     range.windows.end();
     for (const [key, view] of this.#straddling) {
@@ -104,6 +101,49 @@ export class PhysicalMemory {
     if (range !== undefined && length > 0 && start >= range.start && start + length <= range.end) {
       range.assertThere(start - range.start, start + length - range.start);
     } else this.#ranges.walk(start, length, (each, from, to) => each.assertThere(from, to));
+  }
+
+  /** Whether any of it is a file with holes. One question to the kernel a range. */
+  isSparse(start: number, length: number): boolean {
+    return this.locate(start, length).some(({ backing }) => backing.isSparse);
+  }
+
+  /**
+   * Makes sure that stores to these bytes find memory, wherever they lie.
+   * @throws DaxError ENOSPC the file system under a backing is full, EIO a backing ends before the bytes
+   */
+  ensure(start: number, length: number): void {
+    for (const { backing, offset, length: bytes } of this.locate(start, length))
+      backing.ensure(offset, bytes);
+  }
+
+  /** The same for who asks again and again, for loads or stores: pages that were there once are not asked for again. */
+  ensureThere(start: number, length: number, stores: boolean): void {
+    if (this.#there.has(start, length, stores)) return;
+    for (const { backing, offset, length: bytes } of this.locate(start, length)) {
+      // The space of a device is its own; asking it costs a file of sysfs.
+      if (backing.kind !== 'devdax') backing.ensure(offset, bytes, stores ? 'store' : 'load');
+    }
+    this.#there.add(start, length, stores);
+  }
+
+  /** Makes bytes read as zeroes without touching them, where the backings can: fresh pages are zero. */
+  zero(start: number, length: number): void {
+    this.#there.forget();
+    for (const { backing, offset, length: bytes } of this.locate(start, length)) backing.zero(offset, bytes);
+  }
+
+  /**
+   * Lets `source` fill the bytes (the first is at its `position`) by write(2), where all of them are files on a disk.
+   * @returns false where they are not: nothing was done
+   */
+  fill(
+    start: number,
+    length: number,
+    position: number,
+    source: (into: Uint8Array, position: number) => void,
+  ): boolean {
+    return fillByWrite(this.locate(start, length), position, source);
   }
 
   /** Where the range of an address stops having a backing, and reads as zero: its end, but for images shorter than their device. */
@@ -187,6 +227,7 @@ export class PhysicalMemory {
    */
   kill(start: number, length: number): number {
     checkByteRange('physical memory', start, length);
+    this.#there.forget();
     return this.#mappings.kill(start, length);
   }
 

@@ -1,5 +1,4 @@
 import { crc32 } from 'node:zlib';
-import { MemoryBehind } from '../../fsdax/index.js';
 import {
   abortSignal,
   bytes,
@@ -11,6 +10,7 @@ import {
   options,
   throwIfAborted,
 } from '../../libc/index.js';
+import { MemoryBehind } from '../../memory/index.js';
 import { GIB } from '../media/layout.js';
 import { isU64, viewOf } from '../media/superblock.js';
 import type { FileLock, VolumeFile } from '../volume/index.js';

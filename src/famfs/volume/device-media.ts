@@ -1,5 +1,4 @@
 import type { DaxDevice } from '../../dax/index.js';
-import { ensureMemory } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
 import type { Backing, Mapping, PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
@@ -60,8 +59,7 @@ class MemoryMedia implements DeviceMedia {
     const first = dax.directAccess(0, 1, 'recovery');
     this.backing = dax.memory.locate(first.hpa, PAGE_SIZE)[0]!.backing;
     // Even looking at a superblock that is a hole needs a page on tmpfs: a full disk must be an error, not a SIGBUS.
-    if (this.backing.writable && this.backing.endNow() >= PAGE_SIZE)
-      ensureMemory(dax.memory, first.hpa, PAGE_SIZE);
+    if (this.backing.writable && this.backing.endNow() >= PAGE_SIZE) dax.memory.ensure(first.hpa, PAGE_SIZE);
     const { persistent, kind, coherent } = this.backing;
     const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
     this.flushes = !coherent || (persistent && durability === 'power');
@@ -156,7 +154,7 @@ class MemoryMedia implements DeviceMedia {
 
   zero(offset: number, length: number): void {
     for (const range of physicalRanges(this.dax, offset, length)) {
-      ensureMemory(this.dax.memory, range.start, range.length);
+      this.dax.memory.ensure(range.start, range.length);
     }
     const pages = offset % PAGE_SIZE === 0 && length % PAGE_SIZE === 0;
     if (pages) this.dax.zeroPageRange(offset / PAGE_SIZE, length / PAGE_SIZE);

@@ -1,4 +1,4 @@
-import type { DaxMapping, MemoryBehind } from '../../fsdax/index.js';
+import type { DaxMapping } from '../../fsdax/index.js';
 import {
   callback,
   checkMethods,
@@ -12,6 +12,7 @@ import {
   options,
   shown,
 } from '../../libc/index.js';
+import type { MemoryBehind } from '../../memory/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { FileLock } from './file-lock.js';
 import { FileViews } from './file-views.js';

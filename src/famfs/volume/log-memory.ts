@@ -1,5 +1,4 @@
 import type { DaxDevice } from '../../dax/index.js';
-import { ensureMemory } from '../../fsdax/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { slotOffset } from '../media/layout.js';
 import type { Log } from '../media/log.js';
@@ -28,7 +27,7 @@ export class LogMemory {
     const to = Math.min(length, Math.ceil(end / STEP_BYTES) * STEP_BYTES);
     const header = physicalRanges(this.#dax, offset, PAGE_SIZE);
     for (const range of [...header, ...physicalRanges(this.#dax, offset + from, to - from)]) {
-      ensureMemory(this.#dax.memory, range.start, range.length);
+      this.#dax.memory.ensure(range.start, range.length);
     }
     this.#end = to;
   }

@@ -1,5 +1,5 @@
 import type { DaxDevice } from '../../dax/index.js';
-import type { Backing } from '../../memory/index.js';
+import type { BackingPiece } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import type { LostRange } from '../media/media.js';
 
@@ -54,12 +54,8 @@ function addFailed(lost: LostRange[], dax: DaxDevice, offset: number, hpa: numbe
   }
 }
 
-function addCut(
-  lost: LostRange[],
-  deviceOffset: number,
-  { backing, offset, length }: { backing: Backing; offset: number; length: number },
-): void {
-  if (backing.kind === 'devdax' || backing.kind === 'memfd') return;
+function addCut(lost: LostRange[], deviceOffset: number, { backing, offset, length }: BackingPiece): void {
+  if (!backing.canShrink) return;
   const end = backing.endNow();
   if (offset + length <= end) return;
   const there = Math.max(0, end - offset);

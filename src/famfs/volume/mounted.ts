@@ -294,8 +294,8 @@ export class MountedFamfs implements HolderOperations {
     for (const { devindex, offset, length } of extents) {
       if (devindex !== 0) continue;
       for (const piece of backingRanges(this.dax, offset, length)) {
-        // Asking a device costs a file of sysfs, and it does not shrink.
-        if (piece.backing.kind !== 'devdax') piece.backing.checkRange(piece.offset, piece.length);
+        // Asking a device costs a file of sysfs.
+        if (piece.backing.canShrink) piece.backing.checkRange(piece.offset, piece.length);
       }
     }
   }

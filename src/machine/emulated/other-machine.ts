@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fail } from '../../libc/index.js';
+import { memoryIdentity } from '../../memory/index.js';
 import { parseDocument, type RegionDocument } from './document.js';
-import { memoryIdentity } from './region-backing.js';
 
 /**
  * What a memory file is to the machine in whose `regions/` it lies. That machine may have it in a mode nobody is running

@@ -1,5 +1,12 @@
 import fs from 'node:fs';
-import { fallocate, hasCode, makeOwnFile, openOrMakeOwnFile, openOwnFile } from '../../libc/index.js';
+import {
+  fallocate,
+  hasCode,
+  makeOwnFile,
+  openOrMakeOwnFile,
+  openOwnFile,
+  writeFully,
+} from '../../libc/index.js';
 
 /**
  * How a document is written beside the one it replaces. A full disk has no room for another file, and giving up a device or
@@ -47,8 +54,7 @@ function writeIntoSpare(document: string, text: string, noSpace: unknown): Draft
 function written(fd: number, text: string): number {
   try {
     const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length; )
-      done += fs.writeSync(fd, bytes, done, bytes.length - done, done);
+    writeFully(fd, bytes, 0);
     fs.ftruncateSync(fd, bytes.length);
     fs.fsyncSync(fd);
     return fd;
