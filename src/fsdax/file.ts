@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import type { DaxDevice } from '../dax/index.js';
-import { DaxError, fail } from '../libc/index.js';
+import { appendJoined, DaxError, fail, startsWhereEnds } from '../libc/index.js';
 import type { Mapping, MemoryBehind, PhysicalRange, SpanOwner } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
 import type { Entry } from './entries.js';
@@ -308,26 +308,18 @@ export class DaxFile implements AddressSpace, SpanOwner {
   /** Before any entry is made: a file of more pieces than a process can map may have millions. @throws DaxError ENOMEM */
   #rangesOf(start: number, end: number): PhysicalRange[] {
     const ranges: PhysicalRange[] = [];
-    let last: PhysicalRange | undefined;
     let most = MANY_PIECES;
     this.#pieces.walk(start, end - start, 'access', (offset, hpa, bytes) => {
-      if (last && last.start + last.length === hpa) {
-        last.length += bytes;
+      if (appendJoined(ranges, { start: hpa, length: bytes }, startsWhereEnds) || ranges.length <= most)
         return;
-      }
-      if (ranges.length === most) {
-        most = mappableRanges();
-        if (ranges.length >= most) {
-          fail(
-            'ENOMEM',
-            `${this.name}: ${end - start} bytes at ${start} are more than ${most} pieces (those up to byte ${offset} alone), ` +
-              'more than a process can map: raise sysctl vm.max_map_count, map a smaller part, or read()',
-            { path: this.name },
-          );
-        }
-      }
-      last = { start: hpa, length: bytes };
-      ranges.push(last);
+      most = mappableRanges();
+      if (ranges.length <= most) return;
+      fail(
+        'ENOMEM',
+        `${this.name}: ${end - start} bytes at ${start} are more than ${most} pieces (those up to byte ${offset} alone), ` +
+          'more than a process can map: raise sysctl vm.max_map_count, map a smaller part, or read()',
+        { path: this.name },
+      );
     });
     return ranges;
   }

@@ -106,9 +106,11 @@ export class FilePieces {
    * @throws DaxError ENOSPC
    */
   ensureThere(offset: number, length: number, stores: boolean): void {
-    this.#isDense ??= !isSparseDevice(this.#device);
+    const { memory, size } = this.#device;
+    this.#isDense ??= !this.#device
+      .physicalRanges(0, size)
+      .some((range) => memory.isSparse(range.start, range.length));
     if (this.#isDense) return;
-    const { memory } = this.#device;
     this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => memory.ensureThere(hpa, bytes, stores));
   }
 
@@ -120,14 +122,4 @@ export class FilePieces {
     });
     return behind;
   }
-}
-
-/** Whether any memory of a device is a file with holes: one question a range, whatever the device's size. */
-function isSparseDevice(device: DaxDevice): boolean {
-  for (let page = 0; page * PAGE_SIZE < device.size; ) {
-    const { hpa, pages } = device.directAccess(page, device.size / PAGE_SIZE - page, 'recovery');
-    if (device.memory.isSparse(hpa, pages * PAGE_SIZE)) return true;
-    page += pages;
-  }
-  return false;
 }

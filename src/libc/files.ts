@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
 import { lastErrno, lazy, type NativeFunction, native } from './load.js';
 import { addressOf } from './memory.js';
+import { loadU64, storeU64 } from './u64.js';
 
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
-const F_OFD_SETLKW = 38;
 const lockTypes = { shared: 0, exclusive: 1, unlock: 2 } as const;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
@@ -160,10 +160,8 @@ class FlockArgument {
   set(type: number, start: number, length: number): number {
     const { words } = this;
     words[0] = type;
-    words[2] = start % 2 ** 32;
-    words[3] = Math.floor(start / 2 ** 32);
-    words[4] = length % 2 ** 32;
-    words[5] = Math.floor(length / 2 ** 32);
+    storeU64(words, 2, start);
+    storeU64(words, 4, length);
     words[6] = 0;
     return this.address;
   }
@@ -173,12 +171,12 @@ class FlockArgument {
   }
 
   get start(): number {
-    return this.words[3]! * 2 ** 32 + this.words[2]!;
+    return loadU64(this.words, 2);
   }
 
   /** 0 means to the end. */
   get length(): number {
-    return this.words[5]! * 2 ** 32 + this.words[4]!;
+    return loadU64(this.words, 4);
   }
 }
 
@@ -188,20 +186,21 @@ let flockArgument: FlockArgument | undefined;
  * Takes or releases an open-file-description lock on `length` bytes at `start` (0, 0 = whole file).
  * Such a lock belongs to the descriptor, is dropped by the kernel with its last copy (so it survives
  * nothing: a killed process holds no lock), and excludes two descriptors of one process as well.
- * @returns false when `wait` is false and somebody else holds a conflicting lock
+ * Never waits: that is waitForLock()'s.
+ * @returns false when somebody else holds a conflicting lock
  */
 export function ofdLock(
   fd: number,
   kind: keyof typeof lockTypes,
-  { wait = false, start = 0, length = 0 }: { wait?: boolean; start?: number; length?: number } = {},
+  { start = 0, length = 0 }: { start?: number; length?: number } = {},
 ): boolean {
   flockArgument ??= new FlockArgument();
   const address = flockArgument.set(lockTypes[kind], start, length);
   for (;;) {
-    if (fcntlAddress(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, address) === 0) return true;
+    if (fcntlAddress(fd, F_OFD_SETLK, address) === 0) return true;
     const code = codeOf(lastErrno());
     if (code === 'EINTR') continue;
-    if (!wait && (code === 'EAGAIN' || code === 'EACCES')) return false;
+    if (code === 'EAGAIN' || code === 'EACCES') return false;
     throw new DaxError(code, `locking descriptor ${fd} (${kind}) failed`, { syscall: 'fcntl' });
   }
 }

@@ -6,9 +6,8 @@ import {
   fail,
   hasCode,
   type LockPatience,
-  makeOwnFile,
-  ofdLock,
-  openOwnFile,
+  makeRecordFile,
+  readRecordFile,
   whenClosed,
   whenCollected,
 } from '../libc/index.js';
@@ -225,20 +224,9 @@ export class Holders {
   #fileFor(record: HolderRecord): { file: string | undefined; fd: number | undefined } {
     const unique = `${record.pid}-${record.startTime}-${process.hrtime.bigint().toString(36)}-${this.#count++}`;
     const file = path.join(this.#directory, unique);
-    // Born locked: under a dotted name that nobody reads, then renamed into sight.
-    const born = path.join(this.#directory, `.${unique}`);
-    let fd: number | undefined;
     try {
-      fd = makeOwnFile(born, this.#fileMode);
-      ofdLock(fd, 'exclusive');
-      fs.writeSync(fd, `${JSON.stringify(record)}\n`);
-      fs.renameSync(born, file);
-      return { file, fd };
+      return { file, fd: makeRecordFile(file, this.#fileMode, record) };
     } catch (error) {
-      if (fd !== undefined) {
-        fs.closeSync(fd);
-        fs.rmSync(born, { force: true });
-      }
       if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;
       return { file: undefined, fd: undefined };
     }
@@ -280,20 +268,15 @@ function namesIn(directory: string): string[] {
 
 /** The record of a file that somebody locks; removes a file that nobody locks. */
 function readIfAlive(file: string): HolderRecord | undefined {
-  let fd: number;
   try {
-    fd = openOwnFile(file, { writable: false });
-  } catch (error) {
-    // Gone; something else that lies here (a pipe, a link): nobody's holder file; or closed to us: its lock is still seen.
-    if (hasCode(error, 'ENOENT', 'ELOOP', 'EISDIR', 'EINVAL', 'EACCES')) return undefined;
-    throw error;
-  }
-  try {
-    if (!ofdLock(fd, 'shared')) return parse(fs.readFileSync(fd, 'utf8'));
-    removeDead(file);
+    const found = readRecordFile(file);
+    if (found?.isAlive) return parse(found.text);
+    if (found) removeDead(file);
     return undefined;
-  } finally {
-    fs.closeSync(fd);
+  } catch (error) {
+    // Closed to us: its lock is still seen.
+    if (hasCode(error, 'EACCES')) return undefined;
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   closing,
   fail,
   hasCode,
+  isSameFile,
   type LockPatience,
   lockAttempt,
   lockHoldersText,
@@ -103,8 +104,6 @@ export class MachineLock {
 
   #isStale(): boolean {
     const named = fs.lstatSync(this.path, { throwIfNoEntry: false });
-    if (!named) return true;
-    const ours = fs.fstatSync(this.#fd);
-    return named.ino !== ours.ino || named.dev !== ours.dev;
+    return named === undefined || !isSameFile(named, fs.fstatSync(this.#fd));
   }
 }

@@ -1,4 +1,13 @@
-import { DaxError, fail, hasCode, MADV_POPULATE_READ, MAX_VIEW_BYTES, madvise } from '../libc/index.js';
+import {
+  appendJoined,
+  DaxError,
+  fail,
+  hasCode,
+  MADV_POPULATE_READ,
+  MAX_VIEW_BYTES,
+  madvise,
+  startsWhereEnds,
+} from '../libc/index.js';
 import type { BackingPiece } from './backing.js';
 import { checkByteRange, PAGE_BYTES } from './backing-range.js';
 import { fillByWrite } from './fill-by-write.js';
@@ -300,9 +309,7 @@ function joined(ranges: readonly PhysicalRange[], label: string): PhysicalRange[
   const whole: PhysicalRange[] = [];
   for (const { start, length } of ranges) {
     checkByteRange(label, start, length);
-    const last = whole.at(-1);
-    if (last && last.start + last.length === start) last.length += length;
-    else whole.push({ start, length });
+    appendJoined(whole, { start, length }, startsWhereEnds);
   }
   return whole;
 }

@@ -12,7 +12,7 @@ import { Log } from '../media/log.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
-import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './device-media.js';
+import { backingRanges, type DeviceMedia, deviceMedia } from './device-media.js';
 import { Inode, type InodeOptions } from './inode.js';
 import { LogMemory } from './log-memory.js';
 import { RangeLocks } from './range-locks.js';
@@ -98,7 +98,7 @@ export class MountedFamfs implements HolderOperations {
     try {
       this.media = deviceMedia(device);
       this.superblock = isSalvage ? salvagedSuperblock(this.media) : readSuperblock(this.media);
-      this.#metadata = physicalRanges(this.dax, 0, dataStart(this.superblock));
+      this.#metadata = this.dax.physicalRanges(0, dataStart(this.superblock));
       if (!isSalvage) this.#assertMetadataIsHealthy();
       const log = isSalvage
         ? Log.at(this.media, this.superblock, { pastLosses: true })
