@@ -1,7 +1,13 @@
-import fs from 'node:fs';
 import type { DaxDevice } from '../dax/index.js';
 import { appendJoined, DaxError, fail, startsWhereEnds } from '../libc/index.js';
-import type { Mapping, MemoryBehind, PhysicalRange, SpanOwner } from '../memory/index.js';
+import {
+  fillByWrite,
+  type Mapping,
+  type MemoryBehind,
+  mapLimit,
+  type PhysicalRange,
+  type SpanOwner,
+} from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
@@ -113,7 +119,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
         const repaired = new Uint8Array(bytes);
         source(repaired, offset);
         this.#pieces.recover(deviceOffset, repaired, offset);
-      } else if (!this.#device.memory.fill(hpa, bytes, offset, source)) {
+      } else if (!fillByWrite(this.#device.memory.locate(hpa, bytes), offset, source)) {
         // A full file system under a sparse backing must be an error, where the store would be a fatal signal.
         this.#pieces.ensureThere(offset, bytes, true);
         source(this.#pieces.bytes(hpa, bytes), offset);
@@ -137,12 +143,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     });
   }
 
-  /** Proves that a range has its memory now. @throws DaxError EIO naming the file behind it, its end and the range */
-  checkMemory(offset: number, length: number): void {
-    this.#pieces.memoryOf(offset, length).check();
-  }
-
-  /** What checkMemory() asks, made ready for asking often. */
+  /** The memory behind a range: its check() proves that all of it is there. */
   memoryOf(offset: number, length: number): MemoryBehind {
     return this.#pieces.memoryOf(offset, length);
   }
@@ -151,7 +152,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
   zero(offset: number, length: number): void {
     checkPosition(this.name, offset);
     if (length === 0) return;
-    this.checkMemory(offset, length);
+    this.memoryOf(offset, length).check();
     const end = offset + length;
     const firstPage = Math.min(roundUp(offset, PAGE_SIZE), end);
     const lastPage = Math.max(firstPage, end - (end % PAGE_SIZE));
@@ -196,10 +197,8 @@ export class DaxFile implements AddressSpace, SpanOwner {
     const access = writable ? 'shared' : 'private';
     const name = `${start}..${end} ${access}`;
     const memory = this.#device.memory.again(this, name) ?? this.#mapSpan(start, end, name, access);
-    return new DaxMapping(memory, offset - start, length, {
-      again: () => this.map(offset, length, { writable }),
-      reason: () => this.#lossOf(memory.ranges),
-    });
+    const again = () => this.map(offset, length, { writable });
+    return new DaxMapping(memory, offset - start, length, again, () => this.#lossOf(memory.ranges));
   }
 
   /** The folios are pinned before anybody can be told an address, until ended(). */
@@ -312,7 +311,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     this.#pieces.walk(start, end - start, 'access', (offset, hpa, bytes) => {
       if (appendJoined(ranges, { start: hpa, length: bytes }, startsWhereEnds) || ranges.length <= most)
         return;
-      most = mappableRanges();
+      most = mapLimit();
       if (ranges.length <= most) return;
       fail(
         'ENOMEM',
@@ -323,10 +322,6 @@ export class DaxFile implements AddressSpace, SpanOwner {
     });
     return ranges;
   }
-}
-
-function mappableRanges(): number {
-  return Number(fs.readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
 }
 
 function checkPosition(name: string, position: number): void {

@@ -1,14 +1,6 @@
 import type { DaxError } from '../libc/index.js';
 import type { Mapping } from '../memory/index.js';
 
-/** What a mapping asks of the file that made it. */
-export interface MappingOwner {
-  /** One more mapping of the same bytes. */
-  again(): DaxMapping;
-  /** Why the memory layer took it away. */
-  reason(): DaxError;
-}
-
 /**
  * A mapping of bytes of a file in this process' addresses. Made by DaxFile.map(): all who ask for the same span share its
  * memory, and the last of them that closes ends it. Its folios are pinned from before the first access until after the last.
@@ -18,14 +10,23 @@ export class DaxMapping {
   readonly #memory: Mapping;
   readonly #start: number;
   readonly #length: number;
-  readonly #owner: MappingOwner;
+  readonly #reason: () => DaxError;
+  /** One more mapping of the same bytes, to be closed by itself. */
+  readonly again: () => DaxMapping;
 
-  /** @param start where in the memory mapping the bytes asked for begin */
-  constructor(memory: Mapping, start: number, length: number, owner: MappingOwner) {
+  /** @param start where in the memory mapping the bytes asked for begin; `reason`: why the memory layer took it away */
+  constructor(
+    memory: Mapping,
+    start: number,
+    length: number,
+    again: () => DaxMapping,
+    reason: () => DaxError,
+  ) {
     this.#memory = memory;
     this.#start = start;
     this.#length = length;
-    this.#owner = owner;
+    this.again = again;
+    this.#reason = reason;
   }
 
   /** Exactly the bytes asked for; the same view for all, as long as somebody has it. Length 0 once it ended or was moved away. */
@@ -53,14 +54,9 @@ export class DaxMapping {
     return this.#memory.isMoved;
   }
 
-  /** One more mapping of the same bytes, to be closed by itself. */
-  again(): DaxMapping {
-    return this.#owner.again();
-  }
-
   /** Calls `listener` if the mapping is taken away (poison, device disabled), not when it is closed. */
   onLost(listener: (error: DaxError) => void): void {
-    this.#memory.onKill(() => listener(this.#owner.reason()));
+    this.#memory.onKill(() => listener(this.#reason()));
   }
 
   /** Calls `listener` when the collector ended it: no view of it was left. */

@@ -6,7 +6,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { throwIfAborted } from './abort.js';
 import { hasCode } from './errors.js';
-import { ofdLock } from './files.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 
 export interface LockPatience {
@@ -114,9 +113,4 @@ export function lockHoldersText(
 /** How long a search for who has a lock may take. */
 export function searchMs({ lockWaitMs = 0 }: LockPatience): number {
   return lockWaitMs > DEFAULT_LOCK_WAIT_MS ? PATIENT_SEARCH_MS : SEARCH_MS;
-}
-
-/** As ofdLock() without `wait`, in the shape waitForLock() takes. */
-export function lockAttempt(fd: number, kind: 'shared' | 'exclusive', range?: LockRange): () => boolean {
-  return () => ofdLock(fd, kind, range);
 }

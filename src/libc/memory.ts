@@ -113,6 +113,12 @@ export function madvise(address: number, length: number, advice: number): void {
     throw failed('madvise', `of ${length} bytes (advice ${advice})`);
 }
 
+/** Brings all pages of a range in, wherever it begins. @throws DaxError EFAULT one has no memory behind it; EINVAL before Linux 5.14 */
+export function populatePages(address: number, length: number): void {
+  const lead = address % 4096;
+  madvise(address - lead, lead + length, MADV_POPULATE_READ);
+}
+
 /** msync(2) with MS_SYNC. */
 export function msync(address: number, length: number): void {
   if (msyncNative(address, length, MS_SYNC) !== 0) throw failed('msync', `of ${length} bytes`);

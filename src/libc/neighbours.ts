@@ -17,10 +17,6 @@ export function appendJoined<R extends { length: number }>(
   return true;
 }
 
+type Addresses = { start: number; length: number };
 /** For ranges of addresses. */
-export function startsWhereEnds(
-  last: { start: number; length: number },
-  next: { start: number; length: number },
-): boolean {
-  return last.start + last.length === next.start;
-}
+export const startsWhereEnds = (last: Addresses, next: Addresses) => last.start + last.length === next.start;

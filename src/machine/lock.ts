@@ -6,7 +6,6 @@ import {
   hasCode,
   isSameFile,
   type LockPatience,
-  lockAttempt,
   lockHoldersText,
   ofdLock,
   openOrMakeOwnFile,
@@ -74,7 +73,7 @@ export class MachineLock {
    * @throws ESTALE when the state directory was removed or replaced under us
    */
   take(): void {
-    const attempt = lockAttempt(this.#fd, 'exclusive');
+    const attempt = () => ofdLock(this.#fd, 'exclusive');
     if (!waitForLock(attempt, `the lock of ${dirname(this.path)}`, this.#patience)) {
       const who = lockHoldersText(this.#fd, 'exclusive', WHOLE_FILE, this.#patience);
       fail(

@@ -7,10 +7,9 @@ import {
   fallocate,
   fileSize,
   hasCode,
-  MADV_POPULATE_READ,
-  madvise,
   msync,
   persistMemory,
+  populatePages,
   punchHole,
   whenClosed,
   whenCollected,
@@ -109,10 +108,7 @@ export class FileBacking implements Backing {
   /** Takes the pages of holes in a file that may not be written, as loads would. */
   #lookAt(offset: number, length: number): void {
     try {
-      this.#withLines(offset, length, (address) => {
-        const lead = address % PAGE_BYTES;
-        madvise(address - lead, lead + length, MADV_POPULATE_READ);
-      });
+      this.#withLines(offset, length, (address) => populatePages(address, length));
     } catch (error) {
       if (!hasCode(error, 'EFAULT', 'ENOMEM')) throw error;
       throw new DaxError('ENOSPC', 'its holes find none: free some space there', { cause: error });

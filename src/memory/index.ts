@@ -26,6 +26,8 @@
  */
 export { type Backing, type BackingKind, type BackingPiece, MemoryBehind } from './backing.js';
 export { deviceNumbers } from './dax-backing.js';
+export { fillByWrite } from './fill-by-write.js';
+export { mapLimit } from './map-count.js';
 export type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 export {
   createBacking,

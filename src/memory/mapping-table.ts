@@ -80,7 +80,7 @@ export class MappingTable {
       const handles = shared.takeHandles();
       if (handles.length > 0) reportLeak(label);
       this.#forget(shared);
-      tell(handles.flatMap((handle) => handle.endByCollector()));
+      tell(handles.flatMap((handle) => handle.endAs('collected')));
     };
     const { span } = mappingRegistry.open('user', placement, length, label, collected);
     const shared = new SharedSpan(request, span);
@@ -102,7 +102,7 @@ export class MappingTable {
   /** Ends every span of an owner, as if all who have mappings of it had closed them. */
   endAll(owner: SpanOwner): void {
     for (const shared of [...(this.#owned.get(owner)?.used ?? [])]) {
-      for (const handle of shared.takeHandles()) handle.endByOwner();
+      for (const handle of shared.takeHandles()) handle.endAs('closed');
       this.#finish(shared, 'closed');
     }
   }
@@ -123,7 +123,7 @@ export class MappingTable {
       this.#moved.delete(shared);
       mappingRegistry.revokeKept(shared.span);
     }
-    tell(ended.flatMap((handle) => handle.endByKill()));
+    tell(ended.flatMap((handle) => handle.endAs('killed')));
     return ended.length;
   }
 
@@ -222,7 +222,7 @@ class Handle implements Mapping {
 
   close(): void {
     if (this.#state !== 'open') return;
-    this.#endAs('closed');
+    this.endAs('closed');
     this.#table.release(this, this.#shared);
   }
 
@@ -230,28 +230,13 @@ class Handle implements Mapping {
     this.close();
   }
 
-  endByOwner(): void {
-    this.#endAs('closed');
-  }
-
-  /** Returns who is to be told, once all that dies together is dead. */
-  endByKill(): (() => void)[] {
-    const listeners = this.#listeners;
-    this.#endAs('killed');
-    return listeners;
-  }
-
-  /** As endByKill(). */
-  endByCollector(): (() => void)[] {
-    const listeners = this.#collectedListeners;
-    this.#endAs('collected');
-    return listeners;
-  }
-
-  #endAs(state: 'closed' | 'killed' | 'collected'): void {
+  /** @returns who is to be told, once all that ends together has ended */
+  endAs(state: 'closed' | 'killed' | 'collected'): (() => void)[] {
+    const told = { closed: [], killed: this.#listeners, collected: this.#collectedListeners }[state];
     this.#state = state;
     this.#listeners = [];
     this.#collectedListeners = [];
+    return told;
   }
 }
 

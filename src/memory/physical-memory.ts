@@ -3,14 +3,12 @@ import {
   DaxError,
   fail,
   hasCode,
-  MADV_POPULATE_READ,
   MAX_VIEW_BYTES,
-  madvise,
+  populatePages,
   startsWhereEnds,
 } from '../libc/index.js';
 import type { BackingPiece } from './backing.js';
-import { checkByteRange, PAGE_BYTES } from './backing-range.js';
-import { fillByWrite } from './fill-by-write.js';
+import { checkByteRange } from './backing-range.js';
 import { openOwnView, windowIndex, windowStart } from './kernel-windows.js';
 import type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 import { MappingTable } from './mapping-table.js';
@@ -140,19 +138,6 @@ export class PhysicalMemory {
   zero(start: number, length: number): void {
     this.#there.forget();
     for (const { backing, offset, length: bytes } of this.locate(start, length)) backing.zero(offset, bytes);
-  }
-
-  /**
-   * Lets `source` fill the bytes (the first is at its `position`) by write(2), where all of them are files on a disk.
-   * @returns false where they are not: nothing was done
-   */
-  fill(
-    start: number,
-    length: number,
-    position: number,
-    source: (into: Uint8Array, position: number) => void,
-  ): boolean {
-    return fillByWrite(this.locate(start, length), position, source);
   }
 
   /** Where the range of an address stops having a backing, and reads as zero: its end, but for images shorter than their device. */
@@ -344,9 +329,8 @@ function populateOrClose(mapping: Mapping, label: string): void {
 }
 
 function populate(address: number, length: number, label: string): void {
-  const lead = address % PAGE_BYTES;
   try {
-    madvise(address - lead, lead + length, MADV_POPULATE_READ);
+    populatePages(address, length);
   } catch (error) {
     if (hasCode(error, 'EINVAL')) return; // Linux before 5.14 cannot: pages come one by one
     if (!hasCode(error, 'EFAULT')) throw error;

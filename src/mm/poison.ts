@@ -8,7 +8,7 @@ export interface PoisonRange {
 
 /** Poisoned pages: poison is rare, so a list of ranges is the whole index. */
 export class PoisonList {
-  readonly #pages = new RangeSet();
+  #pages = new RangeSet();
   #changes = 0;
 
   get empty(): boolean {
@@ -42,7 +42,7 @@ export class PoisonList {
   /** In any order, also overlapping. */
   replace(ranges: readonly PoisonRange[]): void {
     this.#changes++;
-    this.#pages.clear();
+    this.#pages = new RangeSet();
     for (const { pfn, pages } of ranges) this.#pages.add(pfn, pages);
   }
 }

@@ -6,7 +6,7 @@ export interface RangeOf {
 
 /** A set of bytes or pages as sorted ranges that neither overlap nor touch: what a node has free or gave out, what is poisoned. */
 export class RangeSet {
-  #ranges: RangeOf[] = [];
+  readonly #ranges: RangeOf[] = [];
 
   get isEmpty(): boolean {
     return this.#ranges.length === 0;
@@ -68,10 +68,6 @@ export class RangeSet {
       sum += Math.min(end, range.start + range.length) - Math.max(start, range.start);
     }
     return sum;
-  }
-
-  clear(): void {
-    this.#ranges = [];
   }
 
   /** Index of the first range that ends above a place. */

@@ -9,17 +9,13 @@ import type { LostRange } from '../media/media.js';
  */
 export function lostRanges(dax: DaxDevice, offset: number, length: number): LostRange[] {
   const lost: LostRange[] = [];
-  const end = offset + length;
-  for (let at = offset; at < end; ) {
-    const inPage = at % PAGE_SIZE;
-    const wanted = Math.ceil((inPage + end - at) / PAGE_SIZE);
-    const { hpa, pages } = dax.directAccess((at - inPage) / PAGE_SIZE, wanted, 'recovery');
-    const bytes = Math.min(end - at, pages * PAGE_SIZE - inPage);
-    addFailed(lost, dax, at, hpa + inPage, bytes);
+  let at = offset;
+  for (const { start, length: bytes } of dax.physicalRanges(offset, length)) {
+    addFailed(lost, dax, at, start, bytes);
     // What an image never had is no loss: who copied only the head of a device knows that.
-    const backed = Math.min(bytes, dax.memory.backedEnd(hpa) - (hpa + inPage));
+    const backed = Math.min(bytes, dax.memory.backedEnd(start) - start);
     let deviceOffset = at;
-    for (const piece of backed > 0 ? dax.memory.locate(hpa + inPage, backed) : []) {
+    for (const piece of backed > 0 ? dax.memory.locate(start, backed) : []) {
       addCut(lost, deviceOffset, piece);
       deviceOffset += piece.length;
     }
