@@ -11,7 +11,7 @@ export const MAP_PRIVATE = 0x02;
 export const MAP_FIXED = 0x10;
 export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
-export const MADV_POPULATE_READ = 22;
+const MADV_POPULATE_READ = 22;
 export const MS_SYNC = 4;
 
 /** V8 aborts the process on a larger external buffer; a mapping is never handed out beyond it. */

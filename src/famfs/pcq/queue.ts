@@ -45,9 +45,8 @@ export class Queue {
   readonly role: QueueRole;
   readonly nbuckets: number;
   readonly bucketSize: number;
-  /** Bytes of every bucket's payload. */
   readonly payloadSize: number;
-  /** Bytes a message may have: payloadSize, or less by what a frame takes. */
+  /** Bytes a message may have: payloadSize (of a bucket), or less by what a frame takes. */
   readonly maxMessageSize: number;
   /** Messages keep their length: see QueueOptions. */
   readonly framed: boolean;
