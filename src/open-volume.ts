@@ -76,6 +76,7 @@ function famfsDevice(machine: Machine, size: number | string | undefined): strin
 function whenNoLongerMade<T>(name: string, patience: LockPatience, act: () => T): T {
   let result: { value: T } | undefined;
   let refusal: unknown;
+  const since = performance.now();
   const attempt = (): boolean => {
     try {
       result = { value: act() };
@@ -86,7 +87,7 @@ function whenNoLongerMade<T>(name: string, patience: LockPatience, act: () => T)
       return false;
     }
   };
-  waitForLock(attempt, `the file system of ${name}`, patience);
+  waitForLock(attempt, `the file system of ${name}`, patience, since);
   if (result) return result.value;
   throw refusal;
 }

@@ -33,5 +33,5 @@ export { checkInvariants, checkUnchanged, type ForeignPin, INVARIANTS } from './
 export { expandQuirks, QUIRK_SETS, QUIRKS, type Quirk } from './quirks.js';
 export { type Binding, DevDax, type DeviceRegion, type RegionType } from './regions/dev-dax.js';
 export * from './regions/parse.js';
-export { type DaxRange, lengthOf, type Span } from './regions/ranges.js';
+export { type DaxRange, gapsOf, lengthOf, type Span } from './regions/ranges.js';
 export { type AddRegionOptions, Region } from './regions/region.js';

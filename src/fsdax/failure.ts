@@ -7,13 +7,8 @@ import { PAGE_SIZE } from '../mm/index.js';
  * @returns how many mappings ended
  */
 export function failMappings(device: DaxDevice, offset: number, length: number): number {
-  let ended = 0;
+  const start = offset - (offset % PAGE_SIZE);
   const end = Math.min(device.size, Math.ceil((offset + length) / PAGE_SIZE) * PAGE_SIZE);
-  for (let at = offset - (offset % PAGE_SIZE); at < end; ) {
-    // Recovery access: the pages may be marked as poisoned already.
-    const { hpa, pages } = device.directAccess(at / PAGE_SIZE, (end - at) / PAGE_SIZE, 'recovery');
-    ended += device.memory.kill(hpa, pages * PAGE_SIZE);
-    at += pages * PAGE_SIZE;
-  }
-  return ended;
+  const ranges = device.physicalRanges(start, Math.max(0, end - start));
+  return ranges.reduce((ended, range) => ended + device.memory.kill(range.start, range.length), 0);
 }

@@ -1,16 +1,19 @@
-import fs from 'node:fs';
 import type { DaxDevice } from '../dax/index.js';
-import { DaxError, fail } from '../libc/index.js';
-import type { MapOptions, Mapping, PhysicalRange } from '../memory/index.js';
+import { appendJoined, DaxError, fail, startsWhereEnds } from '../libc/index.js';
+import {
+  fillByWrite,
+  type Mapping,
+  type MemoryBehind,
+  mapLimit,
+  type PhysicalRange,
+  type SpanOwner,
+} from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
-import { ensureMemory } from './backing.js';
 import type { Entry } from './entries.js';
 import type { IomapProvider } from './iomap.js';
 import { DaxMapping } from './mapping.js';
-import { fillByWrite } from './new-data.js';
 import { FilePages } from './pages.js';
-import { pagesThere } from './pages-there.js';
-import { FilePieces, type MemoryBehind } from './pieces.js';
+import { FilePieces } from './pieces.js';
 
 /** From here on, zeroing by giving pages back beats storing zeroes. */
 const DISCARD_BYTES = 2 ** 18;
@@ -18,21 +21,19 @@ const DISCARD_BYTES = 2 ** 18;
 /** From here on, whether a process can map so many is asked. */
 const MANY_PIECES = 1024;
 
-type Access = MapOptions['access'];
+type Access = Mapping['access'];
 
 /**
  * A file on dax memory: what fs/dax.c does for an inode. Reads and writes copy straight from and to the
  * device's memory; map() faults pages in, pins them and gives their addresses.
  * One DaxFile per inode: it is the address space its folios point to.
  */
-export class DaxFile implements AddressSpace {
+export class DaxFile implements AddressSpace, SpanOwner {
   readonly #device: DaxDevice;
   readonly #provider: IomapProvider;
-  readonly #mappings = new Map<string, DaxMapping>();
-  /** Their memory is shown by ArrayBuffers we do not know. */
-  readonly #moved = new Set<DaxMapping>();
   readonly #pieces: FilePieces;
   readonly #pages: FilePages;
+  #granuleBytes: number | undefined;
 
   constructor(device: DaxDevice, provider: IomapProvider) {
     this.#device = device;
@@ -50,9 +51,9 @@ export class DaxFile implements AddressSpace {
     return this.#provider.size;
   }
 
-  /** Live mappings of this process. */
-  get mappings(): number {
-    return this.#mappings.size + this.#moved.size;
+  /** Spans of it that are mapped, and pin its pages. */
+  get pins(): number {
+    return this.#pages.pins;
   }
 
   /** Times that a store went over failed memory: whoever shares the machine is to be told that pages are good again. */
@@ -118,7 +119,7 @@ export class DaxFile implements AddressSpace {
         const repaired = new Uint8Array(bytes);
         source(repaired, offset);
         this.#pieces.recover(deviceOffset, repaired, offset);
-      } else if (!fillByWrite(this.#device.memory, hpa, bytes, offset, source)) {
+      } else if (!fillByWrite(this.#device.memory.locate(hpa, bytes), offset, source)) {
         // A full file system under a sparse backing must be an error, where the store would be a fatal signal.
         this.#pieces.ensureThere(offset, bytes, true);
         source(this.#pieces.bytes(hpa, bytes), offset);
@@ -138,16 +139,11 @@ export class DaxFile implements AddressSpace {
   /** Makes sure that every store to a range of the file finds memory. @throws DaxError ENOSPC a sparse backing cannot grow */
   ensureMemory(offset = 0, length = this.size - offset): void {
     this.#pieces.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
-      ensureMemory(this.#device.memory, hpa, bytes);
+      this.#device.memory.ensure(hpa, bytes);
     });
   }
 
-  /** Proves that a range has its memory now. @throws DaxError EIO naming the file behind it, its end and the range */
-  checkMemory(offset: number, length: number): void {
-    this.#pieces.memoryOf(offset, length).check();
-  }
-
-  /** What checkMemory() asks, made ready for asking often. */
+  /** The memory behind a range: its check() proves that all of it is there. */
   memoryOf(offset: number, length: number): MemoryBehind {
     return this.#pieces.memoryOf(offset, length);
   }
@@ -156,7 +152,7 @@ export class DaxFile implements AddressSpace {
   zero(offset: number, length: number): void {
     checkPosition(this.name, offset);
     if (length === 0) return;
-    this.checkMemory(offset, length);
+    this.memoryOf(offset, length).check();
     const end = offset + length;
     const firstPage = Math.min(roundUp(offset, PAGE_SIZE), end);
     const lastPage = Math.max(firstPage, end - (end % PAGE_SIZE));
@@ -170,12 +166,9 @@ export class DaxFile implements AddressSpace {
     this.#zeroEdge(lastPage, end - lastPage);
   }
 
-  /** Zeroes pages without touching them, where the backing can: fresh pages are zero. */
+  /** Zeroes pages without touching them, where the backing can. */
   #discard(hpa: number, bytes: number): void {
-    pagesThere(this.#device).forget();
-    for (const { backing, offset, length } of this.#device.memory.locate(hpa, bytes)) {
-      backing.zero(offset, length);
-    }
+    this.#device.memory.zero(hpa, bytes);
     this.#device.pages.unpoison(hpa / PAGE_SIZE, bytes / PAGE_SIZE);
   }
 
@@ -190,59 +183,52 @@ export class DaxFile implements AddressSpace {
   }
 
   /**
-   * The bytes [offset, offset + length) at addresses of this process, without a copy. The same span and
-   * access gives the same mapping.
+   * The bytes [offset, offset + length) at addresses of this process, without a copy. Mappings of the same pages and
+   * access share their memory.
    * @throws DaxError EINVAL outside the file, ERANGE over 4 GiB, EIO poison in the range or no memory
    *   behind it, ENOSPC a sparse backing cannot grow, ENXIO device gone, ENOMEM too many pieces
    */
   map(offset: number, length: number, { writable = false }: { writable?: boolean } = {}): DaxMapping {
     this.#checkSpan(offset, length);
-    // Decision 14: what is not written is private.
-    const access = writable ? 'shared' : 'private';
-    const key = `${offset}+${length} ${access}`;
-    const known = this.#mappings.get(key);
-    // One whose views were moved away stays its users', until they close it; who asks now gets bytes.
-    if (known && !known.isMoved) return known.share();
-
-    const granule = this.#granule();
+    const granule = this.#granule;
     const start = offset - (offset % granule);
     const end = roundUp(offset + length, granule);
+    // Decision 14: what is not written is private.
+    const access = writable ? 'shared' : 'private';
+    const name = `${start}..${end} ${access}`;
+    const memory = this.#device.memory.again(this, name) ?? this.#mapSpan(start, end, name, access);
+    const again = () => this.map(offset, length, { writable });
+    return new DaxMapping(memory, offset - start, length, again, () => this.#lossOf(memory.ranges));
+  }
+
+  /** The folios are pinned before anybody can be told an address, until ended(). */
+  #mapSpan(start: number, end: number, name: string, access: Access): Mapping {
     try {
       const ranges = this.#fault(start, end);
-      this.#pieces.ensureThere(offset, length, writable);
-      const memory = this.#pinAndMap(ranges, access);
-      const mapping: DaxMapping = new DaxMapping(memory, offset - start, length, {
-        unpin: () => {
-          if (this.#mappings.get(key) === mapping) this.#mappings.delete(key);
-          this.#moved.delete(mapping);
-          this.#pages.unpin(ranges);
-        },
-        reason: () => this.#lossOf(ranges),
-      });
-      if (known) this.#moved.add(known);
-      this.#mappings.set(key, mapping);
-      return mapping;
+      this.#pieces.ensureThere(start, Math.min(end, this.size) - start, access === 'shared');
+      this.#pages.pin(ranges);
+      try {
+        const owner = { who: this, name };
+        return this.#device.memory.map(ranges, { access, label: this.name, owner });
+      } catch (error) {
+        this.#pages.unpin(ranges);
+        throw error;
+      }
     } catch (error) {
-      if (this.mappings === 0) this.#pages.drop();
+      if (this.#pages.pins === 0) this.#pages.drop();
       throw error;
     }
   }
 
-  #pinAndMap(ranges: PhysicalRange[], access: Access): Mapping {
-    this.#pages.pin(ranges);
-    try {
-      return this.#device.memory.map(ranges, { access, label: this.name });
-    } catch (error) {
-      this.#pages.unpin(ranges);
-      throw error;
-    }
+  /** The memory layer: a span of this file has no mapping any more. */
+  ended(ranges: readonly PhysicalRange[]): void {
+    this.#pages.unpin(ranges);
   }
 
-  #lossOf(ranges: PhysicalRange[]): DaxError {
+  #lossOf(ranges: readonly PhysicalRange[]): DaxError {
     const ended = this.#provider.loss?.();
     if (ended) return ended;
-    const failed = ranges.some(({ start, length }) => this.#pieces.isPoisoned(start, length));
-    return failed
+    return ranges.some(({ start, length }) => this.#pieces.isPoisoned(start, length))
       ? new DaxError(
           'EIO',
           `memory of ${this.name} has failed: its views are gone, read() gives what is left`,
@@ -263,7 +249,7 @@ export class DaxFile implements AddressSpace {
     const first = Math.floor(offset / PAGE_SIZE);
     const end = Math.ceil((offset + length) / PAGE_SIZE);
     // All of them: a view cannot lose a part of itself.
-    for (const mapping of [...this.#mappings.values(), ...this.#moved]) mapping.detach();
+    this.#device.memory.endAll(this);
     return this.#pages.firstBusy(first, end);
   }
 
@@ -284,7 +270,7 @@ export class DaxFile implements AddressSpace {
 
   /** Ends every mapping and forgets every entry, whoever else may use the pages: the device goes. */
   forget(): void {
-    for (const mapping of [...this.#mappings.values(), ...this.#moved]) mapping.detach();
+    this.#device.memory.endAll(this);
     this.#pages.drop();
   }
 
@@ -300,9 +286,13 @@ export class DaxFile implements AddressSpace {
   }
 
   /** What mappings of this memory are multiples of: a page, or a huge one. */
-  #granule(): number {
-    const { hpa } = this.#device.directAccess(0, 1, 'recovery');
-    return Math.max(PAGE_SIZE, this.#device.memory.locate(hpa, PAGE_SIZE)[0]!.backing.granule);
+  get #granule(): number {
+    if (this.#granuleBytes === undefined) {
+      const { hpa } = this.#device.directAccess(0, 1, 'recovery');
+      const [piece] = this.#device.memory.locate(hpa, PAGE_SIZE);
+      this.#granuleBytes = Math.max(PAGE_SIZE, piece!.backing.granule);
+    }
+    return this.#granuleBytes;
   }
 
   /** Makes entries for whole pages of [start, end) and returns where they lie, adjacent pieces as one. */
@@ -317,33 +307,21 @@ export class DaxFile implements AddressSpace {
   /** Before any entry is made: a file of more pieces than a process can map may have millions. @throws DaxError ENOMEM */
   #rangesOf(start: number, end: number): PhysicalRange[] {
     const ranges: PhysicalRange[] = [];
-    let last: PhysicalRange | undefined;
     let most = MANY_PIECES;
     this.#pieces.walk(start, end - start, 'access', (offset, hpa, bytes) => {
-      if (last && last.start + last.length === hpa) {
-        last.length += bytes;
+      if (appendJoined(ranges, { start: hpa, length: bytes }, startsWhereEnds) || ranges.length <= most)
         return;
-      }
-      if (ranges.length === most) {
-        most = mappableRanges();
-        if (ranges.length >= most) {
-          fail(
-            'ENOMEM',
-            `${this.name}: ${end - start} bytes at ${start} are more than ${most} pieces (those up to byte ${offset} alone), ` +
-              'more than a process can map: raise sysctl vm.max_map_count, map a smaller part, or read()',
-            { path: this.name },
-          );
-        }
-      }
-      last = { start: hpa, length: bytes };
-      ranges.push(last);
+      most = mapLimit();
+      if (ranges.length <= most) return;
+      fail(
+        'ENOMEM',
+        `${this.name}: ${end - start} bytes at ${start} are more than ${most} pieces (those up to byte ${offset} alone), ` +
+          'more than a process can map: raise sysctl vm.max_map_count, map a smaller part, or read()',
+        { path: this.name },
+      );
     });
     return ranges;
   }
-}
-
-function mappableRanges(): number {
-  return Number(fs.readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
 }
 
 function checkPosition(name: string, position: number): void {

@@ -8,6 +8,7 @@ export class FilePages {
   readonly #owner: AddressSpace;
   /** Made by the first fault: most files are never mapped. */
   #entries: AddressSpaceEntries | undefined;
+  #pins = 0;
 
   constructor(table: PageTable, owner: AddressSpace) {
     this.#table = table;
@@ -43,12 +44,19 @@ export class FilePages {
     }
   }
 
+  /** Spans that are pinned. */
+  get pins(): number {
+    return this.#pins;
+  }
+
   /** One reference on each folio of these ranges, which have entries. */
   pin(ranges: readonly PhysicalRange[]): void {
+    this.#pins++;
     for (const { start, length } of ranges) this.#table.getRange(start / PAGE_SIZE, length / PAGE_SIZE);
   }
 
   unpin(ranges: readonly PhysicalRange[]): void {
+    this.#pins--;
     for (const { start, length } of ranges) this.#table.putRange(start / PAGE_SIZE, length / PAGE_SIZE);
   }
 

@@ -1,10 +1,8 @@
 import type { DaxDevice, DirectAccess } from '../dax/index.js';
 import { fail, hasCode } from '../libc/index.js';
-import type { Backing, BackingPiece } from '../memory/index.js';
+import { MemoryBehind } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
-import { ensureThere, isSparse } from './backing.js';
 import type { IomapProvider } from './iomap.js';
-import { type PagesThere, pagesThere } from './pages-there.js';
 
 /** 'access' refuses poisoned pages (EIO), 'recovery' goes over them, to write. */
 export type AccessMode = 'access' | 'recovery';
@@ -24,7 +22,6 @@ export class FilePieces {
   readonly #provider: IomapProvider;
   /** The device's memory has no holes: asked once, since nobody makes holes under a file that is there. */
   #isDense: boolean | undefined;
-  #there: PagesThere | undefined;
   /** Times that recover() wrote. */
   recoveries = 0;
 
@@ -109,15 +106,12 @@ export class FilePieces {
    * @throws DaxError ENOSPC
    */
   ensureThere(offset: number, length: number, stores: boolean): void {
-    this.#isDense ??= !isSparseDevice(this.#device);
+    const { memory, size } = this.#device;
+    this.#isDense ??= !this.#device
+      .physicalRanges(0, size)
+      .some((range) => memory.isSparse(range.start, range.length));
     if (this.#isDense) return;
-    this.#there ??= pagesThere(this.#device);
-    const there = this.#there;
-    this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {
-      if (there.has(hpa, bytes, stores)) return;
-      ensureThere(this.#device.memory, hpa, bytes, stores);
-      there.add(hpa, bytes, stores);
-    });
+    this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => memory.ensureThere(hpa, bytes, stores));
   }
 
   /** The backings behind a range, each asked once, however many pieces there are. */
@@ -128,48 +122,4 @@ export class FilePieces {
     });
     return behind;
   }
-}
-
-/** The parts of backings that something lies in: from its first byte there to its last. */
-export class MemoryBehind {
-  readonly #used = new Map<Backing, { start: number; end: number }>();
-
-  add({ backing, offset, length }: BackingPiece): void {
-    const known = this.#used.get(backing);
-    if (!known) this.#used.set(backing, { start: offset, end: offset + length });
-    else {
-      known.start = Math.min(known.start, offset);
-      known.end = Math.max(known.end, offset + length);
-    }
-  }
-
-  /** What something else lies in, too. */
-  join(other: MemoryBehind): this {
-    for (const [backing, { start, end }] of other.#used)
-      this.add({ backing, offset: start, length: end - start });
-    return this;
-  }
-
-  /** Proves that all of it is there now. One question a backing. @throws DaxError EIO naming the file, its end and the range */
-  check(): void {
-    for (const [backing, { start, end }] of this.#used) {
-      // Devices and sealed memory do not shrink; asking a device costs a file of sysfs.
-      if (backing.kind !== 'devdax' && backing.kind !== 'memfd') backing.checkRange(start, end - start);
-    }
-  }
-}
-
-/** Whether any memory of a device is a file with holes: one question a backing, whatever the device's size. */
-function isSparseDevice(device: DaxDevice): boolean {
-  const asked = new Set<Backing>();
-  for (let page = 0; page * PAGE_SIZE < device.size; ) {
-    const { hpa, pages } = device.directAccess(page, device.size / PAGE_SIZE - page, 'recovery');
-    for (const { backing } of device.memory.locate(hpa, pages * PAGE_SIZE)) {
-      if (asked.has(backing)) continue;
-      if (isSparse(backing)) return true;
-      asked.add(backing);
-    }
-    page += pages;
-  }
-  return false;
 }

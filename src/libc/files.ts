@@ -1,12 +1,12 @@
-import { mkdirSync, openSync, statSync } from 'node:fs';
+import { mkdirSync, openSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
 import { lastErrno, lazy, type NativeFunction, native } from './load.js';
 import { addressOf } from './memory.js';
+import { loadU64, storeU64 } from './u64.js';
 
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
-const F_OFD_SETLKW = 38;
 const lockTypes = { shared: 0, exclusive: 1, unlock: 2 } as const;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
@@ -55,9 +55,26 @@ export function sealShrink(fd: number): void {
   }
 }
 
+/** Allocated at a time, at most and at least: a signal makes tmpfs undo a whole call, and small ones get through between two. */
+const PIECE_BYTES = 2 ** 26;
+const SMALLEST_PIECE_BYTES = 2 ** 21;
+
 /** Allocates file space so that no later store can meet a full disk. ENOSPC when there is not enough. */
 export function fallocate(fd: number, offset: number, length: number): void {
-  if (fallocateNative(fd, 0, offset, length) !== 0) throw allocationFailure(length);
+  let piece = PIECE_BYTES;
+  for (let done = 0; done < length; ) {
+    const bytes = Math.min(piece, length - done);
+    if (fallocateNative(fd, 0, offset + done, bytes) === 0) done += bytes;
+    else if (codeOf(lastErrno()) === 'EINTR') piece = Math.max(SMALLEST_PIECE_BYTES, piece / 2);
+    else throw allocationFailure(length);
+  }
+}
+
+/** write(2) of all the bytes: at `position`, or where the descriptor is. @throws the write's own error */
+export function writeFully(fd: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);
+  }
 }
 
 /**
@@ -145,10 +162,8 @@ class FlockArgument {
   set(type: number, start: number, length: number): number {
     const { words } = this;
     words[0] = type;
-    words[2] = start % 2 ** 32;
-    words[3] = Math.floor(start / 2 ** 32);
-    words[4] = length % 2 ** 32;
-    words[5] = Math.floor(length / 2 ** 32);
+    storeU64(words, 2, start);
+    storeU64(words, 4, length);
     words[6] = 0;
     return this.address;
   }
@@ -158,12 +173,12 @@ class FlockArgument {
   }
 
   get start(): number {
-    return this.words[3]! * 2 ** 32 + this.words[2]!;
+    return loadU64(this.words, 2);
   }
 
   /** 0 means to the end. */
   get length(): number {
-    return this.words[5]! * 2 ** 32 + this.words[4]!;
+    return loadU64(this.words, 4);
   }
 }
 
@@ -173,20 +188,21 @@ let flockArgument: FlockArgument | undefined;
  * Takes or releases an open-file-description lock on `length` bytes at `start` (0, 0 = whole file).
  * Such a lock belongs to the descriptor, is dropped by the kernel with its last copy (so it survives
  * nothing: a killed process holds no lock), and excludes two descriptors of one process as well.
- * @returns false when `wait` is false and somebody else holds a conflicting lock
+ * Never waits: that is waitForLock()'s.
+ * @returns false when somebody else holds a conflicting lock
  */
 export function ofdLock(
   fd: number,
   kind: keyof typeof lockTypes,
-  { wait = false, start = 0, length = 0 }: { wait?: boolean; start?: number; length?: number } = {},
+  { start = 0, length = 0 }: { start?: number; length?: number } = {},
 ): boolean {
   flockArgument ??= new FlockArgument();
   const address = flockArgument.set(lockTypes[kind], start, length);
   for (;;) {
-    if (fcntlAddress(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, address) === 0) return true;
+    if (fcntlAddress(fd, F_OFD_SETLK, address) === 0) return true;
     const code = codeOf(lastErrno());
     if (code === 'EINTR') continue;
-    if (!wait && (code === 'EAGAIN' || code === 'EACCES')) return false;
+    if (code === 'EAGAIN' || code === 'EACCES') return false;
     throw new DaxError(code, `locking descriptor ${fd} (${kind}) failed`, { syscall: 'fcntl' });
   }
 }

@@ -1,6 +1,7 @@
 import { codeOf, DaxError, type ErrnoCode } from './errors.js';
 import { lastErrno, lazy, type NativeFunction, native } from './load.js';
 import { addressOf } from './memory.js';
+import { readU64, writeU64 } from './u64.js';
 
 /** System calls that a FUSE session makes: its device, its mount. */
 
@@ -118,14 +119,13 @@ export function receiveDescriptor(socket: number): number | null {
   const memory = new ArrayBuffer(256);
   const view = new DataView(memory);
   const base = addressOf(memory);
-  const put = (at: number, value: number) => view.setBigUint64(at, BigInt(value), true);
   // struct iovec @0 of one byte @16; control buffer @32, 64 bytes; struct msghdr @128.
-  put(0, base + 16);
-  put(8, 1);
-  put(128 + 16, base);
-  put(128 + 24, 1);
-  put(128 + 32, base + 32);
-  put(128 + 40, 64);
+  writeU64(view, 0, base + 16);
+  writeU64(view, 8, 1);
+  writeU64(view, 128 + 16, base);
+  writeU64(view, 128 + 24, 1);
+  writeU64(view, 128 + 32, base + 32);
+  writeU64(view, 128 + 40, 64);
   for (;;) {
     const received = recvmsgNative(socket, new Uint8Array(memory, 128, 56), MSG_CMSG_CLOEXEC);
     if (received < 0) {
@@ -133,7 +133,7 @@ export function receiveDescriptor(socket: number): number | null {
       throw failed('recvmsg', 'receiving a descriptor');
     }
     // struct cmsghdr: length u64, level i32, type i32, then the descriptor.
-    const arrived = view.getBigUint64(128 + 40, true) >= 20n;
+    const arrived = readU64(view, 128 + 40) >= 20;
     if (!arrived || view.getInt32(40, true) !== SOL_SOCKET || view.getInt32(44, true) !== SCM_RIGHTS)
       return null;
     return view.getInt32(48, true);

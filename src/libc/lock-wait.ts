@@ -5,7 +5,6 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasCode, throwIfAborted } from './errors.js';
-import { ofdLock } from './files.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 
 export interface LockPatience {
@@ -38,14 +37,20 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 /**
  * Calls `attempt` until it says true. Blocks this thread with short sleeps, so that signals and the deadline keep working.
  * @param what is waited for, as in "the log of dax0.0"
+ * @param since when the waiting began, of an attempt that may itself wait: all of it counts
  * @returns false when the time is over
  */
-export function waitForLock(attempt: () => boolean, what: string, patience: LockPatience = {}): boolean {
+export function waitForLock(
+  attempt: () => boolean,
+  what: string,
+  patience: LockPatience = {},
+  since?: number,
+): boolean {
   if (attempt()) return true;
   const { lockWaitMs = DEFAULT_LOCK_WAIT_MS, onLockWait } = patience;
-  const started = performance.now();
+  const started = since ?? performance.now();
   let isTold = false;
-  for (let pauseMs = FIRST_PAUSE_MS; !attempt(); ) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; ) {
     const waited = performance.now() - started;
     const longest = waited < PATIENT_AFTER_MS ? LONGEST_PAUSE_MS : LONGEST_PATIENT_PAUSE_MS;
     pauseMs = Math.min(pauseMs * 1.5, longest);
@@ -55,8 +60,8 @@ export function waitForLock(attempt: () => boolean, what: string, patience: Lock
       onLockWait?.(what);
     }
     Atomics.wait(sleeper, 0, 0, pauseMs);
+    if (attempt()) return true;
   }
-  return true;
 }
 
 /**
@@ -107,9 +112,4 @@ export function lockHoldersText(
 /** How long a search for who has a lock may take. */
 export function searchMs({ lockWaitMs = 0 }: LockPatience): number {
   return lockWaitMs > DEFAULT_LOCK_WAIT_MS ? PATIENT_SEARCH_MS : SEARCH_MS;
-}
-
-/** As ofdLock() without `wait`, in the shape waitForLock() takes. */
-export function lockAttempt(fd: number, kind: 'shared' | 'exclusive', range?: LockRange): () => boolean {
-  return () => ofdLock(fd, kind, range);
 }

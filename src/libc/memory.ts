@@ -11,7 +11,7 @@ export const MAP_PRIVATE = 0x02;
 export const MAP_FIXED = 0x10;
 export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
-export const MADV_POPULATE_READ = 22;
+const MADV_POPULATE_READ = 22;
 export const MS_SYNC = 4;
 
 /** V8 aborts the process on a larger external buffer; a mapping is never handed out beyond it. */
@@ -111,6 +111,12 @@ export function munmap(address: number, length: number): void {
 export function madvise(address: number, length: number, advice: number): void {
   if (madviseNative(address, length, advice) !== 0)
     throw failed('madvise', `of ${length} bytes (advice ${advice})`);
+}
+
+/** Brings all pages of a range in, wherever it begins. @throws DaxError EFAULT one has no memory behind it; EINVAL before Linux 5.14 */
+export function populatePages(address: number, length: number): void {
+  const lead = address % 4096;
+  madvise(address - lead, lead + length, MADV_POPULATE_READ);
 }
 
 /** msync(2) with MS_SYNC. */

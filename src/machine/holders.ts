@@ -8,9 +8,8 @@ import {
   fail,
   hasCode,
   type LockPatience,
-  makeOwnFile,
-  ofdLock,
-  openOwnFile,
+  makeRecordFile,
+  readRecordFile,
   startTimeOf,
   whenClosed,
   whenCollected,
@@ -25,8 +24,8 @@ import {
   type UseScope,
 } from './use-lock.js';
 
-/** pid, start time, time of making, count; with a dot while it is in the making. */
-const RECORD_NAME = /^\.?\d+-\d+-[0-9a-z]+-\d+$/;
+/** pid, start time, time of making, count; in the making with a dot before, and the pid behind. */
+const RECORD_NAME = /^(?:\d+-\d+-[0-9a-z]+-\d+|\.\d+-\d+-[0-9a-z]+-\d+(?:\.\d+)?)$/;
 
 /** What a holder file says: HolderInfo and whether it wants the device alone. */
 export interface HolderRecord extends HolderInfo {
@@ -231,20 +230,9 @@ export class Holders {
     // As RECORD_NAME says.
     const unique = `${record.pid}-${record.startTime}-${process.hrtime.bigint().toString(36)}-${this.#count++}`;
     const file = path.join(this.#directory, unique);
-    // Born locked: under a dotted name that nobody reads, then renamed into sight.
-    const born = path.join(this.#directory, `.${unique}`);
-    let fd: number | undefined;
     try {
-      fd = makeOwnFile(born, this.#fileMode);
-      ofdLock(fd, 'exclusive');
-      fs.writeSync(fd, `${JSON.stringify(record)}\n`);
-      fs.renameSync(born, file);
-      return { file, fd };
+      return { file, fd: makeRecordFile(file, this.#fileMode, record) };
     } catch (error) {
-      if (fd !== undefined) {
-        fs.closeSync(fd);
-        fs.rmSync(born, { force: true });
-      }
       if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;
       return { file: undefined, fd: undefined };
     }
@@ -288,20 +276,15 @@ function namesIn(directory: string): string[] {
 
 /** The record of a file that somebody locks; removes a file that nobody locks. */
 function readIfAlive(file: string): HolderRecord | undefined {
-  let fd: number;
   try {
-    fd = openOwnFile(file, { writable: false });
-  } catch (error) {
-    // Gone; something else that lies here (a pipe, a link): nobody's holder file; or closed to us: its lock is still seen.
-    if (hasCode(error, 'ENOENT', 'ELOOP', 'EISDIR', 'EINVAL', 'EACCES')) return undefined;
-    throw error;
-  }
-  try {
-    if (!ofdLock(fd, 'shared')) return parse(fs.readFileSync(fd, 'utf8'));
-    removeDead(file);
+    const found = readRecordFile(file);
+    if (found?.isAlive) return parse(found.text);
+    if (found) removeDead(file);
     return undefined;
-  } finally {
-    fs.closeSync(fd);
+  } catch (error) {
+    // Closed to us: its lock is still seen.
+    if (hasCode(error, 'EACCES')) return undefined;
+    throw error;
   }
 }
 

@@ -4,8 +4,8 @@ import {
   closing,
   fail,
   hasCode,
+  isSameFile,
   type LockPatience,
-  lockAttempt,
   lockHoldersText,
   ofdLock,
   openOrMakeOwnFile,
@@ -73,7 +73,7 @@ export class MachineLock {
    * @throws DaxError ESTALE when the state directory was removed or replaced under us
    */
   take(): void {
-    const attempt = lockAttempt(this.#fd, 'exclusive');
+    const attempt = () => ofdLock(this.#fd, 'exclusive');
     if (!waitForLock(attempt, `the lock of ${dirname(this.path)}`, this.#patience)) {
       const who = lockHoldersText(this.#fd, 'exclusive', WHOLE_FILE, this.#patience);
       fail(
@@ -103,8 +103,6 @@ export class MachineLock {
 
   #isStale(): boolean {
     const named = fs.lstatSync(this.path, { throwIfNoEntry: false });
-    if (!named) return true;
-    const ours = fs.fstatSync(this.#fd);
-    return named.ino !== ours.ino || named.dev !== ours.dev;
+    return named === undefined || !isSameFile(named, fs.fstatSync(this.#fd));
   }
 }

@@ -23,6 +23,10 @@ export interface Backing {
   readonly coherent: boolean;
   /** Survives power loss: pmem or a disk file. */
   readonly persistent: boolean;
+  /** Others may cut it at any time, so each access asks first; devices and sealed memory do not shrink. */
+  readonly canShrink: boolean;
+  /** Parts of it have no space yet, by its maker's choice. One question to the kernel. */
+  readonly isSparse: boolean;
   /**
    * Proves that a range is wholly there now, so that touching it cannot be SIGBUS.
    * @throws DaxError EIO naming the file, its end and the range
@@ -30,6 +34,14 @@ export interface Backing {
   checkRange(offset: number, length: number): void;
   /** Bytes that are there now. */
   endNow(): number;
+  /**
+   * Makes sure that stores to a range (or loads alone) find memory: takes space for holes, of these bytes and no others. Where
+   * there is none, the access would be a fatal SIGBUS. Memory without a disk behind it takes a page even for a hole that
+   * is only looked at. Cheap where all is there.
+   * @returns false where its file system cannot say so beforehand
+   * @throws ENOSPC the file system is full, EIO it ends before the bytes
+   */
+  ensure(offset: number, length: number, access?: 'store' | 'load'): boolean;
   /** Makes a range read as zeroes: by a hole punch where the file system has it, else by storing zeroes. */
   zero(offset: number, length: number): void;
   /** Makes a range durable where the backing is persistent; else nothing. */
@@ -41,4 +53,40 @@ export interface Backing {
   invalidate(offset: number, length: number): void;
   /** Idempotent. Mappings made from it live on. */
   close(): void;
+}
+
+/** Bytes of a backing that physical addresses mean. */
+export interface BackingPiece {
+  backing: Backing;
+  offset: number;
+  length: number;
+}
+
+/** The parts of backings that something lies in: from its first byte there to its last. */
+export class MemoryBehind {
+  readonly #used = new Map<Backing, { start: number; end: number }>();
+
+  add({ backing, offset, length }: BackingPiece): void {
+    const known = this.#used.get(backing);
+    if (!known) this.#used.set(backing, { start: offset, end: offset + length });
+    else {
+      known.start = Math.min(known.start, offset);
+      known.end = Math.max(known.end, offset + length);
+    }
+  }
+
+  /** What something else lies in, too. */
+  join(other: MemoryBehind): this {
+    for (const [backing, { start, end }] of other.#used)
+      this.add({ backing, offset: start, length: end - start });
+    return this;
+  }
+
+  /** Proves that all of it is there now. One question a backing. @throws DaxError EIO naming the file, its end and the range */
+  check(): void {
+    for (const [backing, { start, end }] of this.#used) {
+      // Asking a device costs a file of sysfs.
+      if (backing.canShrink) backing.checkRange(start, end - start);
+    }
+  }
 }

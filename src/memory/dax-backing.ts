@@ -99,6 +99,8 @@ export class DaxBacking implements Backing {
   readonly granule: number;
   readonly writable: boolean;
   readonly sharedOnly = true;
+  readonly canShrink = false;
+  readonly isSparse = false;
   readonly coherent: boolean;
   readonly persistent: boolean;
   readonly #rdev: number;
@@ -142,6 +144,11 @@ export class DaxBacking implements Backing {
     } catch {
       return readDaxNode(this.name, this.#rdev, this.#sysfs).size;
     }
+  }
+
+  ensure(offset: number, length: number): boolean {
+    this.checkRange(offset, length);
+    return true;
   }
 
   zero(offset: number, length: number): void {

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import {
   closing,
+  DaxError,
   dropCacheLines,
   fail,
   fallocate,
@@ -8,9 +9,11 @@ import {
   hasCode,
   msync,
   persistMemory,
+  populatePages,
   punchHole,
   whenClosed,
   whenCollected,
+  writeFully,
   zeroMemory,
   zeroRange,
 } from '../libc/index.js';
@@ -21,7 +24,6 @@ import { checkByteRange, checkInside, errorAbout, PAGE_BYTES, withShortMapping }
 const REFILL_BYTES = 64 * 2 ** 20;
 const BLOCK_BYTES = 512;
 const ZEROES_BYTES = 2 ** 20;
-const ALLOCATION_RETRIES = 16;
 
 export interface FileFacts {
   kind: Exclude<BackingKind, 'devdax'>;
@@ -47,6 +49,7 @@ export class FileBacking implements Backing {
   /** By default the page cache of one kernel: all its users see the same lines. */
   readonly coherent: boolean;
   readonly persistent: boolean;
+  readonly canShrink: boolean;
   #fd: number;
 
   /** Takes over the descriptor. */
@@ -59,6 +62,7 @@ export class FileBacking implements Backing {
     this.writable = facts.writable;
     this.coherent = facts.coherent ?? true;
     this.persistent = facts.kind === 'file';
+    this.canShrink = facts.kind !== 'memfd';
     this.#fd = facts.fd;
     whenCollected(this, facts.name, closing(facts.fd));
   }
@@ -77,6 +81,38 @@ export class FileBacking implements Backing {
     return fileSize(this.fd);
   }
 
+  get isSparse(): boolean {
+    const { blocks, size } = fs.fstatSync(this.fd);
+    return blocks * BLOCK_BYTES < size;
+  }
+
+  ensure(offset: number, length: number, access: 'store' | 'load' = 'store'): boolean {
+    // A disk has zeroes for holes that are only looked at.
+    if (access === 'load' && this.kind === 'file') return true;
+    // First, because taking space past the end of a file would make it longer.
+    this.checkRange(offset, length);
+    try {
+      if (this.writable) fallocate(this.fd, offset, length);
+      else this.#lookAt(offset, length);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) return false;
+      if (!(error instanceof DaxError)) throw error;
+      const message = `${this.name}: no memory for the bytes at ${offset}: ${error.message}`;
+      throw new DaxError(error.code, message, { path: this.name, cause: error });
+    }
+  }
+
+  /** Takes the pages of holes in a file that may not be written, as loads would. */
+  #lookAt(offset: number, length: number): void {
+    try {
+      this.#withLines(offset, length, (address) => populatePages(address, length));
+    } catch (error) {
+      if (!hasCode(error, 'EFAULT', 'ENOMEM')) throw error;
+      throw new DaxError('ENOSPC', 'its holes find none: free some space there', { cause: error });
+    }
+  }
+
   zero(offset: number, length: number): void {
     if (!this.writable)
       fail('EACCES', `${this.name} is open for reading: open it writable to zero it`, { path: this.name });
@@ -91,7 +127,7 @@ export class FileBacking implements Backing {
   #zeroSomehow(offset: number, length: number): void {
     try {
       if (this.kind === 'hugetlbfs') this.#clear(offset, length);
-      else if (this.#isSparse()) punchHole(this.fd, offset, length);
+      else if (this.isSparse) punchHole(this.fd, offset, length);
       else if (!zeroRange(this.fd, offset, length)) this.#refill(offset, length);
     } catch (error) {
       if (!hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) throw error;
@@ -135,18 +171,12 @@ export class FileBacking implements Backing {
     this.#fd = -1;
   }
 
-  /** Whether parts of the file have no space yet, by its maker's choice. */
-  #isSparse(): boolean {
-    const { blocks, size } = fs.fstatSync(this.fd);
-    return blocks * BLOCK_BYTES < size;
-  }
-
   /** Fresh pages are zero, and getting them is faster than writing to old ones (tmpfs: 0.14 against 0.4 s/GiB). */
   #refill(offset: number, length: number): void {
     for (let at = offset; at < offset + length; at += REFILL_BYTES) {
       const bytes = Math.min(REFILL_BYTES, offset + length - at);
       punchHole(this.fd, at, bytes);
-      allocate(this.fd, at, bytes);
+      fallocate(this.fd, at, bytes);
     }
   }
 
@@ -157,22 +187,12 @@ export class FileBacking implements Backing {
   }
 }
 
-/** fallocate(2), again when a signal came in between (tmpfs undoes all it did then). */
-export function allocate(fd: number, offset: number, length: number): void {
-  for (let tries = 1; ; tries++) {
-    try {
-      fallocate(fd, offset, length);
-      return;
-    } catch (error) {
-      if (!hasCode(error, 'EINTR') || tries === ALLOCATION_RETRIES) throw error;
-    }
-  }
-}
-
 /** Space for new bytes of a file where the file system cannot allocate (ext3, NFS, 9p): written, it is there. */
 export function writeZeroes(fd: number, offset: number, length: number): void {
   const zeroes = new Uint8Array(Math.min(length, ZEROES_BYTES));
   for (let done = 0; done < length; ) {
-    done += fs.writeSync(fd, zeroes, 0, Math.min(zeroes.length, length - done), offset + done);
+    const bytes = zeroes.subarray(0, Math.min(zeroes.length, length - done));
+    writeFully(fd, bytes, offset + done);
+    done += bytes.length;
   }
 }

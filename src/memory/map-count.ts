@@ -46,12 +46,17 @@ function fits(pieces: number): boolean {
 
 function look(): Looked {
   const ours = addressLedger.pieces;
-  const limit = Number(readText('/proc/sys/vm/max_map_count') || Number.POSITIVE_INFINITY);
+  const limit = mapLimit();
   const used = readText('/proc/self/maps').split('\n').length - 1;
   const left = limit - spare(limit) - used;
   // Half the way: others map, too.
   looked = { limit, used, ours, again: ours + Math.max(1, Math.floor(left / 2)) };
   return looked;
+}
+
+/** How many mappings the kernel lets a process have; as many as it likes where it does not say. */
+export function mapLimit(): number {
+  return Number(readText('/proc/sys/vm/max_map_count') || Number.POSITIVE_INFINITY);
 }
 
 /** Where the limit was set low, a part of it. */

@@ -1,66 +1,110 @@
-import type { Access, Mapping, PhysicalRange } from './mapping.js';
+import type { Access, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 import type { Placement } from './placement.js';
 import { mappingRegistry, reportLeak, type Span, type SpanEnd } from './registry.js';
 
-/** A span with what it is for, and its handles. None of them holds the buffer: the registry does, until nobody has a view. */
-interface SharedSpan {
-  readonly key: string;
-  readonly span: Span;
-  readonly ranges: readonly PhysicalRange[];
-  readonly length: number;
-  readonly access: Access;
-  /** Not closed yet. */
-  readonly handles: Set<Handle>;
-}
-
 export interface SpanRequest {
-  key: string;
+  owner: SpanOwner;
+  /** Of its owner. */
+  name: string;
   ranges: readonly PhysicalRange[];
   length: number;
   access: Access;
   label: string;
 }
 
+/** A span with what it is for, and its mappings. None of them holds the buffer: the registry does, until nobody has a view. */
+class SharedSpan {
+  /** Not closed yet. */
+  readonly handles = new Set<Handle>();
+  readonly #views = new Map<string, WeakRef<Uint8Array>>();
+
+  constructor(
+    readonly request: SpanRequest,
+    readonly span: Span,
+  ) {}
+
+  view(start: number, length: number): Uint8Array {
+    const key = `${start}+${length}`;
+    const known = this.#views.get(key)?.deref();
+    if (known !== undefined) return known;
+    const { buffer } = this.span;
+    if (buffer === undefined || buffer.byteLength === 0) return new Uint8Array(0);
+    const view = mappingRegistry.give(this.span, new Uint8Array(buffer, start, length));
+    this.#views.set(key, new WeakRef(view));
+    return view;
+  }
+
+  /** Takes all its mappings. */
+  takeHandles(): Handle[] {
+    const handles = [...this.handles];
+    this.handles.clear();
+    return handles;
+  }
+}
+
+/** The spans of one owner: of each name the one that a new mapping shares, and all that have mappings. */
+interface OwnedSpans {
+  readonly named: Map<string, SharedSpan>;
+  readonly used: Set<SharedSpan>;
+}
+
 /**
- * The user mappings of one PhysicalMemory: one span, one ArrayBuffer per key; handles count its users.
+ * The user mappings of one PhysicalMemory, and the one place that shares spans and counts their uses: one span, one
+ * ArrayBuffer per owner and name. Whoever mapped keeps what it was given, and no count of it.
  *
  * Lifetime: a span holds its handles, and they their listeners, until it ends. Who drops all views without close() has
  * them ended by the registry, which asks the collector.
  */
 export class MappingTable {
-  readonly #spans = new Map<string, SharedSpan>();
+  readonly #owned = new Map<SpanOwner, OwnedSpans>();
   /** Still mapped for somebody who moved their buffer away: zeroes take the place of their memory when it goes. */
   readonly #moved = new Set<SharedSpan>();
 
   /** One more handle on a span that is there, or undefined. */
-  share(key: string): Handle | undefined {
-    const shared = this.#spans.get(key);
-    if (shared === undefined) return undefined;
+  share(owner: SpanOwner, name: string): Handle | undefined {
+    const named = this.#owned.get(owner)?.named;
+    const shared = named?.get(name);
+    if (named === undefined || shared === undefined) return undefined;
     if (!shared.span.isMoved) return this.#handle(shared);
-    this.#finish(shared, 'closed'); // its view is dead: who asks gets a new one
+    // Its view is dead: who asks gets a new one. Those who have it keep it until they close it.
+    named.delete(name);
+    this.#end(shared, 'closed');
     return undefined;
   }
 
   /** The first handle on memory just placed. */
-  open({ key, ranges, length, access, label }: SpanRequest, placement: Placement): Handle {
+  open(request: SpanRequest, placement: Placement): Handle {
+    const { owner, name, length, label } = request;
     const collected = () => {
       if (shared.span.isKept) this.#moved.add(shared);
-      if (this.#spans.get(key) === shared) this.#spans.delete(key);
-      if (shared.handles.size > 0) reportLeak(label);
-      const handles = [...shared.handles];
-      shared.handles.clear();
-      tell(handles.flatMap((handle) => handle.endByCollector()));
+      const handles = shared.takeHandles();
+      if (handles.length > 0) reportLeak(label);
+      this.#forget(shared);
+      tell(handles.flatMap((handle) => handle.endAs('collected')));
     };
     const { span } = mappingRegistry.open('user', placement, length, label, collected);
-    const shared: SharedSpan = { key, span, ranges, length, access, handles: new Set() };
-    this.#spans.set(key, shared);
+    const shared = new SharedSpan(request, span);
+    let owned = this.#owned.get(owner);
+    if (owned === undefined) {
+      owned = { named: new Map(), used: new Set() };
+      this.#owned.set(owner, owned);
+    }
+    owned.named.set(name, shared);
+    owned.used.add(shared);
     return this.#handle(shared);
   }
 
   /** The last close ends the span. */
   release(handle: Handle, shared: SharedSpan): void {
-    if (!shared.handles.delete(handle) || shared.handles.size > 0) return;
-    this.#finish(shared, 'closed');
+    if (shared.handles.delete(handle) && shared.handles.size === 0) this.#finish(shared, 'closed');
+  }
+
+  /** Ends every span of an owner, as if all who have mappings of it had closed them. */
+  endAll(owner: SpanOwner): void {
+    for (const shared of [...(this.#owned.get(owner)?.used ?? [])]) {
+      for (const handle of shared.takeHandles()) handle.endAs('closed');
+      this.#finish(shared, 'closed');
+    }
   }
 
   /**
@@ -68,32 +112,34 @@ export class MappingTable {
    * @returns how many open handles that ended
    */
   kill(start: number, length: number): number {
+    const touches = ({ request }: SharedSpan): boolean =>
+      request.ranges.some((range) => range.start < start + length && start < range.start + range.length);
     const ended: Handle[] = [];
-    for (const shared of [...this.#spans.values()]) {
-      if (!touches(shared.ranges, start, length)) continue;
-      ended.push(...shared.handles);
-      shared.handles.clear();
+    for (const shared of [...this.#used()].filter(touches)) {
+      ended.push(...shared.takeHandles());
       this.#finish(shared, 'revoked');
     }
-    for (const shared of this.#moved) {
-      if (!touches(shared.ranges, start, length)) continue;
-      ended.push(...shared.handles);
-      shared.handles.clear();
+    for (const shared of [...this.#moved].filter(touches)) {
       this.#moved.delete(shared);
       mappingRegistry.revokeKept(shared.span);
     }
-    tell(ended.flatMap((handle) => handle.endByKill()));
+    tell(ended.flatMap((handle) => handle.endAs('killed')));
     return ended.length;
   }
 
   stats(): { mappings: number; mappedBytes: number } {
     let mappings = 0;
     let mappedBytes = 0;
-    for (const { handles, length } of this.#spans.values()) {
+    for (const { span, handles, request } of this.#used()) {
+      if (span.isKept) continue;
       mappings += handles.size;
-      mappedBytes += length;
+      mappedBytes += request.length;
     }
     return { mappings, mappedBytes };
+  }
+
+  *#used(): Iterable<SharedSpan> {
+    for (const { used } of this.#owned.values()) yield* used;
   }
 
   #handle(shared: SharedSpan): Handle {
@@ -103,9 +149,22 @@ export class MappingTable {
   }
 
   #finish(shared: SharedSpan, how: SpanEnd): void {
-    if (this.#spans.get(shared.key) === shared) this.#spans.delete(shared.key);
+    this.#end(shared, how);
+    this.#forget(shared);
+  }
+
+  #end(shared: SharedSpan, how: SpanEnd): void {
     mappingRegistry.end(shared.span, how);
     if (shared.span.isKept && how === 'closed') this.#moved.add(shared);
+  }
+
+  #forget(shared: SharedSpan): void {
+    const { owner, name, ranges } = shared.request;
+    const owned = this.#owned.get(owner);
+    if (owned === undefined || !owned.used.delete(shared)) return;
+    if (owned.named.get(name) === shared) owned.named.delete(name);
+    if (owned.used.size === 0) this.#owned.delete(owner);
+    owner.ended(ranges);
   }
 }
 
@@ -117,17 +176,23 @@ class Handle implements Mapping {
   #listeners: (() => void)[] = [];
   #collectedListeners: (() => void)[] = [];
 
-  constructor(
-    private readonly table: MappingTable,
-    private readonly shared: SharedSpan,
-  ) {
-    this.length = shared.length;
+  readonly #table: MappingTable;
+  readonly #shared: SharedSpan;
+
+  constructor(table: MappingTable, shared: SharedSpan) {
+    this.#table = table;
+    this.#shared = shared;
+    this.length = shared.request.length;
     this.address = shared.span.placement.address;
-    this.access = shared.access;
+    this.access = shared.request.access;
   }
 
   get buffer(): ArrayBuffer {
-    return this.shared.span.buffer ?? new ArrayBuffer(0);
+    return this.#shared.span.buffer ?? new ArrayBuffer(0);
+  }
+
+  get ranges(): readonly PhysicalRange[] {
+    return this.#shared.request.ranges;
   }
 
   get alive(): boolean {
@@ -135,11 +200,15 @@ class Handle implements Mapping {
   }
 
   get isMoved(): boolean {
-    return this.shared.span.isMoved || this.shared.span.isKept;
+    return this.#shared.span.isMoved || this.#shared.span.isKept;
   }
 
   give<T extends object>(view: T): T {
-    return mappingRegistry.give(this.shared.span, view);
+    return mappingRegistry.give(this.#shared.span, view);
+  }
+
+  view(start: number, length: number): Uint8Array {
+    return this.alive ? this.#shared.view(start, length) : new Uint8Array(0);
   }
 
   onCollected(listener: () => void): void {
@@ -153,32 +222,21 @@ class Handle implements Mapping {
 
   close(): void {
     if (this.#state !== 'open') return;
-    this.#state = 'closed';
-    this.#listeners = [];
-    this.#collectedListeners = [];
-    this.table.release(this, this.shared);
+    this.endAs('closed');
+    this.#table.release(this, this.#shared);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Returns who is to be told, once all that dies together is dead. */
-  endByKill(): (() => void)[] {
-    const listeners = this.#listeners;
-    this.#state = 'killed';
+  /** @returns who is to be told, once all that ends together has ended */
+  endAs(state: 'closed' | 'killed' | 'collected'): (() => void)[] {
+    const told = { closed: [], killed: this.#listeners, collected: this.#collectedListeners }[state];
+    this.#state = state;
     this.#listeners = [];
     this.#collectedListeners = [];
-    return listeners;
-  }
-
-  /** As endByKill(). */
-  endByCollector(): (() => void)[] {
-    const listeners = this.#collectedListeners;
-    this.#state = 'collected';
-    this.#listeners = [];
-    this.#collectedListeners = [];
-    return listeners;
+    return told;
   }
 }
 
@@ -195,8 +253,4 @@ function tell(listeners: readonly (() => void)[]): void {
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1)
     throw new AggregateError(errors, `${errors.length} listeners of ended mappings failed`);
-}
-
-function touches(ranges: readonly PhysicalRange[], start: number, length: number): boolean {
-  return ranges.some((range) => range.start < start + length && start < range.start + range.length);
 }

@@ -13,8 +13,19 @@ export interface PhysicalRange {
  */
 export type Access = 'shared' | 'private' | 'protected';
 
+/** Who maps for others, file by file. Spans of two owners are never one; without an owner those of equal bytes and access are. */
+export interface SpanOwner {
+  /**
+   * A span has no mapping any more: the last was closed, it was taken away, or collected. Its views have length 0.
+   * Before anybody is told of it.
+   */
+  ended(ranges: readonly PhysicalRange[]): void;
+}
+
 export interface MapOptions {
   access: Access;
+  /** Whose span it becomes, under which name again() finds it. */
+  owner?: { readonly who: SpanOwner; readonly name: string };
   /** Whose mapping, for status and errors: `/a on dax0.0`. */
   label?: string;
   /** Fault all pages in now, so that no first load waits. EIO when one of them has no memory. */
@@ -32,6 +43,8 @@ export interface Mapping {
   readonly length: number;
   /** Where it is in this process; only meaningful while alive. */
   readonly address: number;
+  /** Where its memory lies, in order. */
+  readonly ranges: readonly PhysicalRange[];
   /** As granted: `private` over memory that refuses it is `protected`. */
   readonly access: Access;
   /** False after close() of this handle and after a kill. */
@@ -44,6 +57,8 @@ export interface Mapping {
   onCollected(listener: () => void): void;
   /** Notes a view of the buffer that a user gets: as long as it lives, the collector is not asked about the others. */
   give<T extends object>(view: T): T;
+  /** Bytes of the buffer, given: the same view as long as somebody has it. Length 0 after close(), a kill or a move. */
+  view(start: number, length: number): Uint8Array;
   /** Idempotent; the last open handle detaches the buffer, then unmaps. */
   close(): void;
   [Symbol.dispose](): void;

@@ -4,6 +4,7 @@ import {
   asDaxError,
   canPersistMemory,
   fail,
+  fallocate,
   fileSystemOf,
   HUGETLBFS_MAGIC,
   hasCode,
@@ -15,12 +16,12 @@ import {
 } from '../libc/index.js';
 import type { Backing } from './backing.js';
 import { errorAbout, PAGE_BYTES } from './backing-range.js';
-import { DaxBacking, readDaxNode } from './dax-backing.js';
-import { allocate, FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
+import { DaxBacking, deviceNumbers, readDaxNode } from './dax-backing.js';
+import { FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
 
 export interface OpenBackingOptions {
   /** Default true. False: nobody who maps it through this backing can change it. */
-  writable?: boolean;
+  writable?: boolean | 'if-allowed';
   /**
    * Default true. False: memory shared with hosts whose caches do not see ours; it is flushed and invalidated
    * through libpmem (EOPNOTSUPP where that is not installed).
@@ -37,9 +38,9 @@ export interface OpenBackingOptions {
  * devices, other devices); EINVAL for an empty file or one that is no multiple of its huge pages
  */
 export function openBacking(path: string, options: OpenBackingOptions = {}): Backing {
-  const { writable = true } = options;
+  const { writable: wanted = true } = options;
   refuseOtherKinds(path, statOf(path));
-  const fd = openDescriptor(path, writable);
+  const { fd, writable } = openDescriptor(path, wanted);
   try {
     // Judged again by what was really opened: the name may mean another file by now.
     const stat = fs.fstatSync(fd);
@@ -96,6 +97,18 @@ export function memfdBacking(name: string, size: number): Backing {
   }
 }
 
+/** Equal for two names of the same memory, without opening it; undefined when there is nothing of that name. */
+export function memoryIdentity(path: string): string | undefined {
+  const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat && identityOf(stat);
+}
+
+function identityOf(stat: fs.BigIntStats): string {
+  if (!stat.isCharacterDevice()) return `${stat.dev}:${stat.ino}`;
+  const { major, minor } = deviceNumbers(Number(stat.rdev));
+  return `rdev:${major}:${minor}`;
+}
+
 function assertCacheCalls(path: string): void {
   if (canPersistMemory()) return;
   fail(
@@ -122,27 +135,30 @@ function refuseOtherKinds(path: string, stat: fs.Stats): void {
   fail('ENODEV', `${path} is ${kind}, not memory: ${wanted}`, { path });
 }
 
-function openDescriptor(path: string, writable: boolean): number {
+function openDescriptor(path: string, writable: boolean | 'if-allowed'): { fd: number; writable: boolean } {
   const access = writable ? fs.constants.O_RDWR : fs.constants.O_RDONLY;
   try {
-    return fs.openSync(path, access | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY);
+    const fd = fs.openSync(path, access | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY);
+    return { fd, writable: writable !== false };
   } catch (error) {
+    if (writable === 'if-allowed' && hasCode(error, 'EACCES', 'EROFS', 'EPERM'))
+      return openDescriptor(path, false);
     throw asDaxError(error, `${path} cannot be opened ${writable ? 'for writing' : 'for reading'}`, path);
   }
 }
 
 function fileFacts(name: string, fd: number, writable: boolean): FileFacts {
-  const { dev, ino, size: bigSize } = fs.fstatSync(fd, { bigint: true });
-  const size = Number(bigSize);
+  const stat = fs.fstatSync(fd, { bigint: true });
+  const size = Number(stat.size);
   if (size === 0)
     fail('EINVAL', `${name} is empty: give it a size first, with truncate(path, bytes)`, { path: name });
   if (!Number.isSafeInteger(size))
-    fail('EFBIG', `${name} claims ${bigSize} bytes, more than can be addressed`, { path: name });
+    fail('EFBIG', `${name} claims ${stat.size} bytes, more than can be addressed`, { path: name });
   const { kind, granule } = memoryKindOf(fd);
   if (size % granule !== 0 && kind === 'hugetlbfs') {
     fail('EINVAL', `${name} has ${size} bytes, no multiple of its huge pages of ${granule}`, { path: name });
   }
-  return { kind, name, identity: `${dev}:${ino}`, fd, size, granule, writable };
+  return { kind, name, identity: identityOf(stat), fd, size, granule, writable };
 }
 
 function memoryKindOf(fd: number): { kind: FileFacts['kind']; granule: number } {
@@ -170,7 +186,7 @@ function fillNewFile(path: string, fd: number, size: number, sparse: boolean): v
     fail('ENOSPC', `the host has only ${os.freemem()} bytes of memory free: choose a smaller size`, { path });
   }
   try {
-    allocate(fd, 0, size);
+    fallocate(fd, 0, size);
   } catch (error) {
     if (hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) {
       writeZeroes(fd, 0, size);

@@ -1,20 +1,22 @@
-import { DaxError, fail, hasCode, MADV_POPULATE_READ, MAX_VIEW_BYTES, madvise } from '../libc/index.js';
-import type { Backing } from './backing.js';
-import { checkByteRange, PAGE_BYTES } from './backing-range.js';
+import {
+  appendJoined,
+  DaxError,
+  fail,
+  hasCode,
+  MAX_VIEW_BYTES,
+  populatePages,
+  startsWhereEnds,
+} from '../libc/index.js';
+import type { BackingPiece } from './backing.js';
+import { checkByteRange } from './backing-range.js';
 import { openOwnView, windowIndex, windowStart } from './kernel-windows.js';
-import type { Access, MapOptions, Mapping, PhysicalRange } from './mapping.js';
+import type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 import { MappingTable } from './mapping-table.js';
+import { PagesThere } from './pages-there.js';
 import { appendPiece, checkPieces, checkWritable, type Piece } from './pieces.js';
 import { place } from './placement.js';
 import { type BackedRange, type InsertedRange, RangeTable } from './range-table.js';
 import { mappingRegistry, type Span } from './registry.js';
-
-/** Bytes of a backing that physical addresses mean. */
-export interface BackingPiece {
-  backing: Backing;
-  offset: number;
-  length: number;
-}
 
 /** Our own view of a request no window holds. */
 interface StraddlingView extends PhysicalRange {
@@ -31,6 +33,7 @@ export class PhysicalMemory {
   readonly #ranges = new RangeTable();
   readonly #mappings = new MappingTable();
   readonly #straddling = new Map<string, StraddlingView>();
+  readonly #there = new PagesThere();
   /** The range of the last request: most requests stay in it. */
   #recent: InsertedRange | undefined;
 
@@ -49,6 +52,7 @@ export class PhysicalMemory {
    */
   remove(start: number): void {
     const range = this.#ranges.take(start);
+    this.#there.forget();
     if (this.#recent === range) this.#recent = undefined;
     range.windows.end();
     for (const [key, view] of this.#straddling) {
@@ -106,6 +110,36 @@ export class PhysicalMemory {
     } else this.#ranges.walk(start, length, (each, from, to) => each.assertThere(from, to));
   }
 
+  /** Whether any of it is a file with holes. One question to the kernel a range. */
+  isSparse(start: number, length: number): boolean {
+    return this.locate(start, length).some(({ backing }) => backing.isSparse);
+  }
+
+  /**
+   * Makes sure that stores to these bytes find memory, wherever they lie.
+   * @throws DaxError ENOSPC the file system under a backing is full, EIO a backing ends before the bytes
+   */
+  ensure(start: number, length: number): void {
+    for (const { backing, offset, length: bytes } of this.locate(start, length))
+      backing.ensure(offset, bytes);
+  }
+
+  /** The same for who asks again and again, for loads or stores: pages that were there once are not asked for again. */
+  ensureThere(start: number, length: number, stores: boolean): void {
+    if (this.#there.has(start, length, stores)) return;
+    for (const { backing, offset, length: bytes } of this.locate(start, length)) {
+      // The space of a device is its own; asking it costs a file of sysfs.
+      if (backing.kind !== 'devdax') backing.ensure(offset, bytes, stores ? 'store' : 'load');
+    }
+    this.#there.add(start, length, stores);
+  }
+
+  /** Makes bytes read as zeroes without touching them, where the backings can: fresh pages are zero. */
+  zero(start: number, length: number): void {
+    this.#there.forget();
+    for (const { backing, offset, length: bytes } of this.locate(start, length)) backing.zero(offset, bytes);
+  }
+
   /** Where the range of an address stops having a backing, and reads as zero: its end, but for images shorter than their device. */
   backedEnd(start: number): number {
     return (
@@ -159,15 +193,25 @@ export class PhysicalMemory {
     const access = grantedAccess(options.access, pieces);
     if (access === 'shared') checkWritable(pieces, label);
     checkPieces(pieces);
-    const key = keyOf(whole, access);
+    const { who: owner, name } = options.owner ?? { who: nobody, name: keyOf(whole, access) };
     const handle =
-      this.#mappings.share(key) ??
+      this.#mappings.share(owner, name) ??
       this.#mappings.open(
-        { key, ranges: whole, length, access, label },
+        { owner, name, ranges: whole, length, access, label },
         place(pieces, access, label, () => mappingRegistry.endDropped()),
       );
     if (populate) populateOrClose(handle, label);
     return handle;
+  }
+
+  /** One more mapping of what map() made for an owner under this name; undefined when that has ended, or was moved away. */
+  again(owner: SpanOwner, name: string): Mapping | undefined {
+    return this.#mappings.share(owner, name);
+  }
+
+  /** Closes every mapping that an owner has, whoever they were given to. */
+  endAll(owner: SpanOwner): void {
+    this.#mappings.endAll(owner);
   }
 
   /**
@@ -177,6 +221,7 @@ export class PhysicalMemory {
    */
   kill(start: number, length: number): number {
     checkByteRange('physical memory', start, length);
+    this.#there.forget();
     return this.#mappings.kill(start, length);
   }
 
@@ -240,15 +285,16 @@ export class PhysicalMemory {
   }
 }
 
+/** Of spans that are shared by what they show. */
+const nobody: SpanOwner = { ended() {} };
+
 /** Ranges that continue each other are one. @throws DaxError EINVAL none, or a senseless one */
 function joined(ranges: readonly PhysicalRange[], label: string): PhysicalRange[] {
   if (ranges.length === 0) fail('EINVAL', `${label}: nothing to map, give at least one range`);
   const whole: PhysicalRange[] = [];
   for (const { start, length } of ranges) {
     checkByteRange(label, start, length);
-    const last = whole.at(-1);
-    if (last && last.start + last.length === start) last.length += length;
-    else whole.push({ start, length });
+    appendJoined(whole, { start, length }, startsWhereEnds);
   }
   return whole;
 }
@@ -283,9 +329,8 @@ function populateOrClose(mapping: Mapping, label: string): void {
 }
 
 function populate(address: number, length: number, label: string): void {
-  const lead = address % PAGE_BYTES;
   try {
-    madvise(address - lead, lead + length, MADV_POPULATE_READ);
+    populatePages(address, length);
   } catch (error) {
     if (hasCode(error, 'EINVAL')) return; // Linux before 5.14 cannot: pages come one by one
     if (!hasCode(error, 'EFAULT')) throw error;

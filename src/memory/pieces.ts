@@ -1,4 +1,4 @@
-import { fail } from '../libc/index.js';
+import { appendJoined, fail } from '../libc/index.js';
 import type { Backing } from './backing.js';
 
 /** A part of a span of addresses: bytes of a backing, or of nothing (read as zero). */
@@ -14,18 +14,12 @@ export interface Piece {
 
 /** Appends a piece; one that continues the last one on the backing becomes part of it, so they share an mmap. */
 export function appendPiece(pieces: Piece[], piece: Piece): void {
-  const last = pieces.at(-1);
-  const continues =
-    last !== undefined &&
-    last.backing === piece.backing &&
-    last.backed === last.length &&
-    (piece.backing === null || last.offset + last.length === piece.offset);
-  if (!continues) {
-    pieces.push({ ...piece });
-    return;
-  }
-  last.backed += piece.backed;
-  last.length += piece.length;
+  if (appendJoined(pieces, piece, continues)) pieces.at(-1)!.backed += piece.backed;
+}
+
+function continues(last: Piece, next: Piece): boolean {
+  if (last.backing !== next.backing || last.backed !== last.length) return false;
+  return next.backing === null || last.offset + last.length === next.offset;
 }
 
 /**

@@ -1,5 +1,5 @@
-import fs from 'node:fs';
 import { coverWithZeroes } from '../libc/index.js';
+import { mapLimit } from './map-count.js';
 import { type Placement, unplace } from './placement.js';
 
 /** How long addresses are kept, at least, unless one of the bounds is reached. */
@@ -75,14 +75,6 @@ class Quarantine {
   #mostSpans(): number {
     this.#most ??= Math.max(FEWEST_SPANS, Math.floor(mapLimit() / 4));
     return this.#most;
-  }
-}
-
-function mapLimit(): number {
-  try {
-    return Number(fs.readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
-  } catch {
-    return 0;
   }
 }
 

@@ -35,7 +35,7 @@ export class InsertedRange {
     this.backing = backing;
     this.offset = offset;
     this.#backed = zeroExtend ? Math.max(0, Math.min(length, backing.size - offset)) : length;
-    this.#canShrink = backing.kind === 'file' || backing.kind === 'tmpfs' || backing.kind === 'hugetlbfs';
+    this.#canShrink = backing.canShrink;
     this.windows = new RangeWindows(this);
   }
 

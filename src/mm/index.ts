@@ -16,7 +16,7 @@ export * from './memory-node.js';
 export * from './page-map.js';
 export { type FolioDescription, PageTable } from './page-table.js';
 export * from './pages.js';
-export type { PoisonRange } from './poison.js';
+export { type PoisonRange, poisonWithout } from './poison.js';
 export * from './resource.js';
 export type { AddressSpace } from './section.js';
 export { type Violation, violation } from './violation.js';

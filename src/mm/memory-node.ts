@@ -2,6 +2,7 @@ import { fail } from '../libc/index.js';
 import type { Mapping, PhysicalMemory } from '../memory/index.js';
 import { PageRuns } from './page-runs.js';
 import { PAGE_SIZE } from './pages.js';
+import { RangeSet } from './range-set.js';
 
 /** Zeroed volatile memory of a node. */
 export interface NodeAllocation {
@@ -30,7 +31,7 @@ export class MemoryNode {
   /** Blocks that make it up, online or not. Kept by MemoryBlocks. */
   blockCount = 0;
   readonly #free = new PageRuns();
-  readonly #used = new PageRuns();
+  readonly #used = new RangeSet();
   #allocations = 0;
 
   constructor(
@@ -97,7 +98,7 @@ export class MemoryNode {
   }
 
   usedBytesIn(start: number, length: number): number {
-    return this.#used.bytesIn(start, length);
+    return this.#used.overlap(start, length);
   }
 
   #allocation(
@@ -136,7 +137,7 @@ export class MemoryNode {
 
   /** The backing's mapping unit: a huge page backing hands out huge pages. */
   #granule(memory: PhysicalMemory): number {
-    const start = this.#free.first;
+    const start = this.#free.list()[0]?.start;
     if (start === undefined) return PAGE_SIZE;
     return Math.max(PAGE_SIZE, memory.locate(start, PAGE_SIZE)[0]?.backing.granule ?? PAGE_SIZE);
   }

@@ -1,15 +1,18 @@
-/** Poisoned pages as sorted, merged ranges that do not touch: poison is rare, so a list is the whole index. */
+import { RangeSet } from './range-set.js';
+
+/** A run of poisoned pages. */
 export interface PoisonRange {
   pfn: number;
   pages: number;
 }
 
+/** Poisoned pages: poison is rare, so a list of ranges is the whole index. */
 export class PoisonList {
-  #ranges: PoisonRange[] = [];
+  #pages = new RangeSet();
   #changes = 0;
 
   get empty(): boolean {
-    return this.#ranges.length === 0;
+    return this.#pages.isEmpty;
   }
 
   /** Grows with every change. */
@@ -20,68 +23,34 @@ export class PoisonList {
   add(pfn: number, pages: number): void {
     if (pages <= 0) return;
     this.#changes++;
-    let start = pfn;
-    let end = pfn + pages;
-    // Those that overlap or touch become one with it.
-    const from = this.#firstEndingAfter(start - 1);
-    let to = from;
-    for (; to < this.#ranges.length && this.#ranges[to]!.pfn <= end; to++) {
-      const range = this.#ranges[to]!;
-      start = Math.min(start, range.pfn);
-      end = Math.max(end, range.pfn + range.pages);
-    }
-    this.#ranges.splice(from, to - from, { pfn: start, pages: end - start });
+    this.#pages.add(pfn, pages);
   }
 
   remove(pfn: number, pages: number): void {
-    if (this.empty || pages <= 0) return;
-    const end = pfn + pages;
-    const from = this.#firstEndingAfter(pfn);
-    const left: PoisonRange[] = [];
-    let to = from;
-    for (; to < this.#ranges.length && this.#ranges[to]!.pfn < end; to++) {
-      const range = this.#ranges[to]!;
-      const rangeEnd = range.pfn + range.pages;
-      if (range.pfn < pfn) left.push({ pfn: range.pfn, pages: pfn - range.pfn });
-      if (rangeEnd > end) left.push({ pfn: end, pages: rangeEnd - end });
-    }
-    if (to === from) return;
-    this.#changes++;
-    this.#ranges.splice(from, to - from, ...left);
+    if (!this.empty && pages > 0 && this.#pages.remove(pfn, pages)) this.#changes++;
   }
 
   /** First poisoned page of [pfn, pfn + pages), or -1. */
   first(pfn: number, pages: number): number {
-    const range = this.#ranges[this.#firstEndingAfter(pfn)];
-    return range !== undefined && range.pfn < pfn + pages ? Math.max(range.pfn, pfn) : -1;
+    return this.#pages.first(pfn, pages);
   }
 
   list(): PoisonRange[] {
-    return this.#ranges.map((range) => ({ ...range }));
+    return this.#pages.list().map(({ start, length }) => ({ pfn: start, pages: length }));
   }
 
   /** In any order, also overlapping. */
   replace(ranges: readonly PoisonRange[]): void {
     this.#changes++;
-    this.#ranges = [];
-    for (const { pfn, pages } of [...ranges].sort((a, b) => a.pfn - b.pfn)) {
-      const last = this.#ranges.at(-1);
-      if (pages <= 0) continue;
-      if (last === undefined || last.pfn + last.pages < pfn) this.#ranges.push({ pfn, pages });
-      else last.pages = Math.max(last.pages, pfn + pages - last.pfn);
-    }
+    this.#pages = new RangeSet();
+    for (const { pfn, pages } of ranges) this.#pages.add(pfn, pages);
   }
+}
 
-  /** Index of the first range that ends above a page. */
-  #firstEndingAfter(pfn: number): number {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const range = this.#ranges[middle]!;
-      if (range.pfn + range.pages > pfn) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
+/** The pages of `ranges` that no range of `others` covers, as runs by address. Ranges of one list may overlap. */
+export function poisonWithout(ranges: readonly PoisonRange[], others: readonly PoisonRange[]): PoisonRange[] {
+  const left = new PoisonList();
+  left.replace(ranges);
+  for (const { pfn, pages } of others) left.remove(pfn, pages);
+  return left.list();
 }

@@ -10,9 +10,9 @@ import {
   type Fmap,
   Log,
   LogAppender,
-  pieces,
   readSuperblock,
 } from '../../src/famfs/index.js';
+import { devicePieces } from '../famfs/volume-maker.js';
 import { MIB, machineOver, Pool, THIS_HOST } from './support.js';
 
 const TIB = 2 ** 40;
@@ -105,7 +105,9 @@ describe('an image with a file of 2^27 chunks', () => {
       [8191, 8194],
       [29 * 4096 + 7, 100],
     ] as const) {
-      expect(covered(extentRanges(fmap, offset, length))).toEqual(covered(pieces(fmap, offset, length)));
+      expect(covered(extentRanges(fmap, offset, length))).toEqual(
+        covered(devicePieces(fmap, offset, length)),
+      );
       const sum = (list: Iterable<{ length: number }>) =>
         [...list].reduce((total, each) => total + each.length, 0);
       expect(sum(extentRanges(fmap, offset, length))).toBe(length);

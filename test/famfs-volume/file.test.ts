@@ -129,6 +129,31 @@ describe('an open file', () => {
     expect(machine.memory.stats().mappings).toBe(0);
   });
 
+  // What went wrong: a use that the volume had given up was given up again by the file, and another volume's view ended with it.
+  it('a file that is closed after its volume leaves the views of others alone', () => {
+    volume.create('/a', { size: 10 }).close();
+    const other = pool.mountOn(machine);
+    const [file, view] = [volume.open('/a'), other.open('/a').map()];
+    file.map();
+    volume.close();
+    file.close();
+    expect(view.length).toBe(10);
+    other.close();
+    expect(view.length).toBe(0);
+  });
+
+  // What went wrong: of two views of one span, unmap() ended the use of one, and neither got length 0.
+  it('unmap ends all views of the span that this handle gave out', () => {
+    const file = volume.create('/a', { size: 3 * PAGE });
+    const views = [
+      file.map({ length: 10 }),
+      file.map({ length: 20 }),
+      file.map({ offset: PAGE, length: 20 }),
+    ];
+    file.unmap(views[0]!);
+    expect(views.map(({ length }) => length)).toEqual([0, 0, 20]);
+  });
+
   it('disabling the device ends all views and tells them; later calls are ENXIO; the process lives', () => {
     const file = volume.create('/a', { size: UNIT });
     const views = [file.map(), file.map({ writable: true })];

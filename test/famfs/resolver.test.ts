@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Fmap, fmapCapacity, pieces, resolve } from '../../src/famfs/index.js';
+import { type Fmap, fmapCapacity, resolve } from '../../src/famfs/index.js';
 import { Tally } from '../support/tally.js';
-import { MIB, UNIT } from './volume-maker.js';
+import { devicePieces, MIB, UNIT } from './volume-maker.js';
 
 const extent = (offset: number, length: number, devindex = 0) => ({ devindex, offset, length });
 
@@ -43,29 +43,6 @@ describe('the resolver', () => {
     }
   });
 
-  it('merges pieces that are neighbours on the device', () => {
-    const neighbours: Fmap = {
-      type: 'simple',
-      extents: [extent(0, UNIT), extent(UNIT, UNIT), extent(9 * UNIT, UNIT)],
-    };
-    expect([...pieces(neighbours, 5, 3 * UNIT - 5)]).toEqual([
-      extent(5, 2 * UNIT - 5),
-      extent(9 * UNIT, UNIT),
-    ]);
-    const oneStrip: Fmap = {
-      type: 'interleaved',
-      nstrips: 1,
-      chunkSize: UNIT,
-      extents: [extent(UNIT, 5 * UNIT)],
-    };
-    expect([...pieces(oneStrip, 0, 5 * UNIT)]).toEqual([extent(UNIT, 5 * UNIT)]);
-  });
-
-  it('does not merge across devices', () => {
-    const fmap: Fmap = { type: 'simple', extents: [extent(0, UNIT), extent(UNIT, UNIT, 1)] };
-    expect([...pieces(fmap, 0, 2 * UNIT)].length).toBe(2);
-  });
-
   it('gives every byte of any range the device byte of the formula', () => {
     const shape = fc.record({
       nstrips: fc.integer({ min: 1, max: 5 }),
@@ -83,7 +60,7 @@ describe('the resolver', () => {
       const capacity = fmapCapacity(fmap);
       const start = from % capacity;
       const count = Math.min(length, capacity - start);
-      const got = [...pieces(fmap, start, count)].flatMap((piece) =>
+      const got = devicePieces(fmap, start, count).flatMap((piece) =>
         Array.from({ length: piece.length }, (_, i) => piece.offset + i),
       );
       const formula = Array.from({ length: count }, (_, i) => {

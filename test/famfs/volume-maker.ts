@@ -4,12 +4,14 @@ import {
   type AllocatorOptions,
   bufferMedia,
   FileTree,
+  type Fmap,
   formatMedia,
   Log,
   LogAppender,
   type Media,
   newAllocationMap,
   readSuperblock,
+  resolve,
   type Superblock,
 } from '../../src/famfs/index.js';
 
@@ -67,4 +69,18 @@ export function fileEntry(path: string, unit: number, size = 5) {
 
 export function mkdirEntry(path: string) {
   return { kind: 'mkdir' as const, path, uid: 0, gid: 0, mode: 0o755 };
+}
+
+/** Where the bytes of a range of a file lie, piece by piece, as the resolver says. */
+export function devicePieces(
+  fmap: Fmap,
+  offset: number,
+  length: number,
+): { offset: number; length: number }[] {
+  const found: { offset: number; length: number }[] = [];
+  for (let at = offset; at < offset + length; at += found.at(-1)!.length) {
+    const piece = resolve(fmap, at);
+    found.push({ offset: piece.offset, length: Math.min(piece.length, offset + length - at) });
+  }
+  return found;
 }

@@ -1,6 +1,6 @@
-import { fail } from '../../libc/index.js';
-import type { PhysicalMemory } from '../../memory/index.js';
-import type { PageTable } from '../../mm/index.js';
+import { appendJoined, fail, startsWhereEnds } from '../../libc/index.js';
+import type { PhysicalMemory, PhysicalRange } from '../../memory/index.js';
+import { PAGE_SIZE, type PageTable } from '../../mm/index.js';
 import {
   type AccessMode,
   type DaxOperations,
@@ -105,6 +105,21 @@ export class DaxDevice {
         path: this.name,
       });
     return answer;
+  }
+
+  /** Where bytes of the device lie in physical memory, in order; neighbours are one range. Poisoned pages are included. @throws as directAccess() */
+  physicalRanges(offset: number, length: number): PhysicalRange[] {
+    const ranges: PhysicalRange[] = [];
+    const end = offset + length;
+    for (let at = offset; at < end; ) {
+      const inPage = at % PAGE_SIZE;
+      const wanted = Math.ceil((inPage + end - at) / PAGE_SIZE);
+      const { hpa, pages } = this.directAccess((at - inPage) / PAGE_SIZE, wanted, 'recovery');
+      const bytes = Math.min(end - at, pages * PAGE_SIZE - inPage);
+      appendJoined(ranges, { start: hpa + inPage, length: bytes }, startsWhereEnds);
+      at += bytes;
+    }
+    return ranges;
   }
 
   /** Zeroes whole pages, any count; clears their poison. ENXIO, EOPNOTSUPP, ERANGE (then nothing is written). */

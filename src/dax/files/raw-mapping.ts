@@ -42,6 +42,10 @@ export class RawMapping implements Mapping, Zappable {
     return this.#mapping.access;
   }
 
+  get ranges(): readonly PhysicalRange[] {
+    return this.pieces;
+  }
+
   get alive(): boolean {
     return this.#mapping.alive;
   }
@@ -52,6 +56,10 @@ export class RawMapping implements Mapping, Zappable {
 
   give<T extends object>(view: T): T {
     return this.#mapping.give(view);
+  }
+
+  view(start: number, length: number): Uint8Array {
+    return this.#mapping.view(start, length);
   }
 
   /** Pins on the folios, for the checker: none after close or kill. */

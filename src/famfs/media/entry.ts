@@ -1,6 +1,6 @@
 /** Log entries as data: decoding and encoding one 544-byte slot (famfs-format.md 2.3). */
 import { crc32 } from 'node:zlib';
-import { fail } from '../../libc/index.js';
+import { fail, writeU64 } from '../../libc/index.js';
 import { decodeFmap, encodeFmap, type Fmap } from './fmap.js';
 import {
   addDaxdevLayout,
@@ -14,7 +14,7 @@ import {
   mkdirMetaLayout,
 } from './layout.js';
 import { checkLogPathLength, decodeName, NameEncoder } from './path.js';
-import { readStruct, readU64, writeStruct, writeU64 } from './struct.js';
+import { checkedU64, readStruct, writeStruct } from './struct.js';
 
 export interface FileEntry {
   kind: 'file';
@@ -72,9 +72,9 @@ export function decodeEntry(view: DataView, at: number, index: number, origin = 
   const entryType = view.getUint32(at + type.offset, true);
   return {
     index,
-    seqnum: readU64(view, at + seqnum.offset, `${what}: seqnum`, origin),
+    seqnum: checkedU64(view, at + seqnum.offset, `${what}: seqnum`, origin),
     type: entryType,
-    crc: readU64(view, at + crc.offset, `${what}: crc`, origin),
+    crc: checkedU64(view, at + crc.offset, `${what}: crc`, origin),
     ...decodeBody(view, at, entryType, what, origin),
   };
 }

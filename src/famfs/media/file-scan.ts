@@ -3,6 +3,7 @@
  * Reused from entry to entry; reads 4-byte words (cheap before V8 has optimized anything: a mount is often the
  * first thing a process does) and allocates only when something is wrong.
  */
+import { loadU64 } from '../../libc/index.js';
 import {
   extentLayout,
   FAMFS_EXT_INTERLEAVED,
@@ -40,7 +41,6 @@ const EXTENT_WORDS = extentLayout.size / 4;
 const DEVINDEX_AT = extentLayout.fields.devindex.offset;
 const OFFSET_AT = extentLayout.fields.offset.offset;
 const LENGTH_AT = extentLayout.fields.length.offset;
-const HIGH_WORD = 2 ** 32;
 const PAGE = 4096;
 
 export class FileScan {
@@ -59,15 +59,15 @@ export class FileScan {
 
   /** Reads the FILE entry at byte `base` of the memory behind `words`. */
   read(words: Uint32Array, base: number): void {
-    this.size = looseU64(words, base + SIZE_AT);
+    this.size = loadU64(words, (base + SIZE_AT) >>> 2);
     this.type = words[(base + EXT_TYPE_AT) >>> 2]!;
     this.statedCount = words[(base + NEXTENTS_AT) >>> 2]!;
     this.count = 0;
     if (this.type === FAMFS_EXT_SIMPLE) {
       if (this.statedCount <= FAMFS_MAX_EXTENTS) this.readExtents(words, base + EXTENTS_AT, this.statedCount);
     } else if (this.type === FAMFS_EXT_INTERLEAVED) {
-      this.nstrips = looseU64(words, base + NSTRIPS_AT);
-      this.chunkSize = looseU64(words, base + CHUNK_SIZE_AT);
+      this.nstrips = loadU64(words, (base + NSTRIPS_AT) >>> 2);
+      this.chunkSize = loadU64(words, (base + CHUNK_SIZE_AT) >>> 2);
       const isCounted = this.statedCount === 1 && this.nstrips <= FAMFS_MAX_STRIPS;
       if (isCounted) this.readExtents(words, base + STRIPS_AT, this.nstrips);
     }
@@ -76,9 +76,9 @@ export class FileScan {
   private readExtents(words: Uint32Array, at: number, count: number): void {
     let word = at >>> 2;
     for (let i = 0; i < count; i++, word += EXTENT_WORDS) {
-      this.devindex[i] = words[word]! + words[word + 1]! * HIGH_WORD;
-      this.offset[i] = words[word + OFFSET_AT / 4]! + words[word + OFFSET_AT / 4 + 1]! * HIGH_WORD;
-      this.length[i] = words[word + LENGTH_AT / 4]! + words[word + LENGTH_AT / 4 + 1]! * HIGH_WORD;
+      this.devindex[i] = loadU64(words, word);
+      this.offset[i] = loadU64(words, word + OFFSET_AT / 4);
+      this.length[i] = loadU64(words, word + LENGTH_AT / 4);
     }
     this.count = count;
   }
@@ -187,9 +187,4 @@ export class FileScan {
     }
     return true;
   }
-}
-
-/** A u64 as a float; never throws, whatever lies there. */
-export function looseU64(words: Uint32Array, at: number): number {
-  return words[at >>> 2]! + words[(at >>> 2) + 1]! * HIGH_WORD;
 }

@@ -2,7 +2,7 @@
  * File maps: where the bytes of a file lie. Decoding, encoding, and the resolver from file offset to device
  * offset (famfs-format.md 2.4).
  */
-import { fail } from '../../libc/index.js';
+import { fail, writeU64 } from '../../libc/index.js';
 import {
   extentLayout,
   FAMFS_EXT_INTERLEAVED,
@@ -12,7 +12,7 @@ import {
   fmapLayout,
   interleavedLayout,
 } from './layout.js';
-import { readU64, writeU64 } from './struct.js';
+import { checkedU64 } from './struct.js';
 
 /** A run of bytes on device `devindex` (0 is the device that holds the superblock). */
 export interface FamfsExtent {
@@ -51,12 +51,12 @@ export function decodeFmap(view: DataView, at: number, what: string, origin = 0)
   }
   checkCount(`${what}: niext`, count, 1, origin + at + nextents.offset);
   const base = at + interleaved.offset;
-  const stripCount = readU64(view, base + nstrips.offset, `${what}: nstrips`, origin);
+  const stripCount = checkedU64(view, base + nstrips.offset, `${what}: nstrips`, origin);
   checkCount(`${what}: nstrips`, stripCount, FAMFS_MAX_STRIPS, origin + base + nstrips.offset);
   return {
     type: 'interleaved',
     nstrips: stripCount,
-    chunkSize: readU64(view, base + chunkSize.offset, `${what}: chunk_size`, origin),
+    chunkSize: checkedU64(view, base + chunkSize.offset, `${what}: chunk_size`, origin),
     extents: decodeExtents(view, base + strips.offset, stripCount, what, origin),
   };
 }
@@ -78,9 +78,9 @@ function decodeExtents(
   return Array.from({ length: count }, (_, i) => {
     const base = at + i * extentLayout.size;
     return {
-      devindex: readU64(view, base + devindex.offset, `${what}: extent ${i} devindex`, origin),
-      offset: readU64(view, base + offset.offset, `${what}: extent ${i} offset`, origin),
-      length: readU64(view, base + length.offset, `${what}: extent ${i} len`, origin),
+      devindex: checkedU64(view, base + devindex.offset, `${what}: extent ${i} devindex`, origin),
+      offset: checkedU64(view, base + offset.offset, `${what}: extent ${i} offset`, origin),
+      length: checkedU64(view, base + length.offset, `${what}: extent ${i} len`, origin),
     };
   });
 }
@@ -171,31 +171,9 @@ function resolveInterleaved(fmap: Extract<Fmap, { type: 'interleaved' }>, offset
   };
 }
 
-/**
- * The device ranges behind `length` bytes at `offset` of a file, in file order; neighbours on the device are
- * merged into one.
- * @throws DaxError ERANGE when the range leaves the extents
- */
-export function* pieces(fmap: Fmap, offset: number, length: number): Generator<FamfsExtent> {
-  let pending: FamfsExtent | null = null;
-  let position = offset;
-  const end = offset + length;
-  while (position < end) {
-    const piece = resolve(fmap, position);
-    const bytes = Math.min(piece.length, end - position);
-    position += bytes;
-    if (
-      pending !== null &&
-      pending.devindex === piece.devindex &&
-      pending.offset + pending.length === piece.offset
-    ) {
-      pending.length += bytes;
-      continue;
-    }
-    if (pending !== null) yield pending;
-    pending = { devindex: piece.devindex, offset: piece.offset, length: bytes };
-  }
-  if (pending !== null) yield pending;
+/** Whether an extent goes on where another ends. */
+export function continuesExtent(last: FamfsExtent, next: FamfsExtent): boolean {
+  return last.devindex === next.devindex && last.offset + last.length === next.offset;
 }
 
 /**

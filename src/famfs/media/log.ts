@@ -3,7 +3,7 @@
  * what lies in a slot is copied to private memory before it is checked and decoded, because others may write.
  */
 import { crc32 } from 'node:zlib';
-import { fail } from '../../libc/index.js';
+import { fail, isU64, loadU64 } from '../../libc/index.js';
 import { decodeEntry, ENTRY_CRC_OFFSET, ENTRY_SIZE, type LogEntry } from './entry.js';
 import {
   FAMFS_LOG_MAGIC,
@@ -17,14 +17,13 @@ import {
 import type { LostRange, Media } from './media.js';
 import type { Problem } from './problem.js';
 import { readStruct, unsafeNumbers } from './struct.js';
-import { isU64, viewOf } from './superblock.js';
+import { viewOf } from './superblock.js';
 
 const { magic, length, lastIndex, crc, nextSeqnum, nextIndex } = logHeaderLayout.fields;
 const HEADER_SIZE = logHeaderLayout.size;
 const NEXT_SEQNUM_WORD = nextSeqnum.offset / 4;
 const NEXT_INDEX_WORD = nextIndex.offset / 4;
 const SEQNUM = logEntryLayout.fields.seqnum.offset;
-const HIGH_WORD = 2 ** 32;
 
 /** Decodes the 48 header bytes; `origin` is their device offset. EBADMSG beyond 2^53. */
 export function decodeLogHeader(bytes: Uint8Array, origin: number): LogHeader {
@@ -172,9 +171,7 @@ export class Log {
   }
 
   private loadIndex(word: number): number {
-    const low = Atomics.load(this.words, word);
-    const high = this.words[word + 1]!;
-    return high * HIGH_WORD + low;
+    return loadU64(this.words, word, Atomics.load(this.words, word));
   }
 
   /**

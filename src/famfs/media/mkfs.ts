@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { fail } from '../../libc/index.js';
+import { fail, writeU64 } from '../../libc/index.js';
 import {
   FAMFS_ALLOC_UNIT,
   FAMFS_LOG_MAGIC,
@@ -23,7 +23,7 @@ import {
   UDAX_MIN_DEVICE_SIZE,
 } from './layout.js';
 import type { Media } from './media.js';
-import { writeStruct, writeU64 } from './struct.js';
+import { writeStruct } from './struct.js';
 import {
   checkSuperblock,
   decodeSuperblock,

@@ -2,10 +2,12 @@
  * Replay: log entries, in order, into an inode table and a map of used space. Each entry is copied out of the
  * shared memory, checked (crc, seqnum), then applied; what breaks a rule is reported and skipped (famfs-format.md 7, 17).
  */
+
 import { crc32 } from 'node:zlib';
+import { loadU64 } from '../../libc/index.js';
 import type { DaxdevTable } from './daxdev-table.js';
 import { decodeEntry, ENTRY_CRC_OFFSET, ENTRY_SIZE } from './entry.js';
-import { type ExtentLimits, FileScan, looseU64 } from './file-scan.js';
+import { type ExtentLimits, FileScan } from './file-scan.js';
 import { DIRECTORY, FILE, type InodeTable, NOTHING } from './inode-table.js';
 import {
   addDaxdevLayout,
@@ -88,8 +90,8 @@ class EntryWindow {
   isGood(i: number, index: number): boolean {
     const base = i * ENTRY_SIZE;
     return (
-      looseU64(this.words, base + SEQNUM) === index &&
-      looseU64(this.words, base + ENTRY_CRC_OFFSET) === crc32(this.covered[i]!)
+      loadU64(this.words, (base + SEQNUM) >>> 2) === index &&
+      loadU64(this.words, (base + ENTRY_CRC_OFFSET) >>> 2) === crc32(this.covered[i]!)
     );
   }
 
@@ -228,7 +230,7 @@ export class Replay {
 
   private applyAddDaxdev(): void {
     const { window, base, index } = this;
-    const size = looseU64(window.words, base + META);
+    const size = loadU64(window.words, (base + META) >>> 2);
     if (size > Number.MAX_SAFE_INTEGER) {
       this.reportField('daxdev-size', META, `the device size ${size} is beyond 2^53`);
       return;

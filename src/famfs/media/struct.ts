@@ -1,8 +1,8 @@
 /**
  * Structs on media as tables: name -> (offset, type). Everything that reads or writes media takes its offsets
- * from such a table; all numbers are little-endian.
+ * from such a table; all numbers are little-endian. (The FUSE wire has tables of another kind: see fuse/protocol/struct.ts.)
  */
-import { fail } from '../../libc/index.js';
+import { fail, readU64, writeU64 } from '../../libc/index.js';
 import type { Problem } from './problem.js';
 import { formatUuid, parseUuid } from './uuid.js';
 
@@ -48,23 +48,19 @@ export type Values<S> =
       }
     : never;
 
-const HIGH_WORD = 2 ** 32;
-const SAFE_HIGH_BITS = 21;
-
 /**
  * A u64 as a number.
  * @param what names the field in the error, `origin` is the device offset of the view's byte 0
  * @throws DaxError EBADMSG when it is not a safe integer (decision 1)
  */
-export function readU64(view: DataView, at: number, what: string, origin = 0): number {
-  const high = view.getUint32(at + 4, true);
-  const low = view.getUint32(at, true);
-  if (high >>> SAFE_HIGH_BITS !== 0) {
+export function checkedU64(view: DataView, at: number, what: string, origin = 0): number {
+  const value = readU64(view, at);
+  if (Number.isNaN(value)) {
     fail('EBADMSG', `${unsafeText(view, at, what, origin)}: the medium is damaged, fsck() tells more`, {
       hint: 'fsck',
     });
   }
-  return high * HIGH_WORD + low;
+  return value;
 }
 
 function unsafeText(view: DataView, at: number, what: string, origin: number): string {
@@ -81,17 +77,11 @@ export function unsafeNumbers<F extends Fields>(
 ): Problem[] {
   const problems: Problem[] = [];
   for (const [name, { offset, type }] of Object.entries(layout.fields)) {
-    if (type !== 'u64' || view.getUint32(offset + 4, true) >>> SAFE_HIGH_BITS === 0) continue;
+    if (type !== 'u64' || !Number.isNaN(readU64(view, offset))) continue;
     const message = unsafeText(view, offset, `${layout.name}.${name}`, origin);
     problems.push({ code, message, offset: origin + offset });
   }
   return problems;
-}
-
-/** Writes a safe integer as u64. */
-export function writeU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % HIGH_WORD, true);
-  view.setUint32(at + 4, Math.floor(value / HIGH_WORD), true);
 }
 
 /** Decodes every plain field of a struct at `at`. */
@@ -117,7 +107,7 @@ function readField(
   origin: number,
 ): number | string | undefined {
   if (field.type === 'u32') return view.getUint32(at, true);
-  if (field.type === 'u64') return readU64(view, at, what, origin);
+  if (field.type === 'u64') return checkedU64(view, at, what, origin);
   if (field.type === 'struct') return undefined;
   const bytes = new Uint8Array(view.buffer, view.byteOffset + at, field.size);
   if (field.type === 'uuid') return formatUuid(bytes);

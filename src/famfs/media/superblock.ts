@@ -1,6 +1,6 @@
 /** The superblock: reading, checking (famfs-format.md 3), and what udax additionally asks of its numbers. */
 import { crc32 } from 'node:zlib';
-import { type ErrnoCode, type ErrorHint, fail } from '../../libc/index.js';
+import { type ErrnoCode, type ErrorHint, fail, isU64 } from '../../libc/index.js';
 import {
   FAMFS_ALLOC_UNIT,
   FAMFS_ALLOC_UNIT_SMALL,
@@ -169,14 +169,6 @@ function refuse(media: Media, problem: Problem): never {
 
 export function isPowerOfTwo(value: number): boolean {
   return value > 0 && 2 ** Math.round(Math.log2(value)) === value;
-}
-
-/** Compares a u64 without ever making it a number: garbage there must not stop a check. */
-export function isU64(view: DataView, at: number, value: number): boolean {
-  return (
-    view.getUint32(at, true) === value % 2 ** 32 &&
-    view.getUint32(at + 4, true) === Math.floor(value / 2 ** 32)
-  );
 }
 
 export function viewOf(bytes: Uint8Array): DataView {

@@ -6,11 +6,11 @@
  * in between leaves a superblock whose crc does not match: no host writes then, and running this again completes it.
  */
 import { crc32 } from 'node:zlib';
-import { fail } from '../../libc/index.js';
+import { fail, isU64, writeU64 } from '../../libc/index.js';
 import { KIB, type Superblock, superblockLayout } from './layout.js';
 import type { Media } from './media.js';
-import { readStruct, struct, u64, uuid, writeStruct, writeU64 } from './struct.js';
-import { decodeSuperblock, isU64, readSuperblock, superblockBytes, viewOf } from './superblock.js';
+import { readStruct, struct, u64, uuid, writeStruct } from './struct.js';
+import { decodeSuperblock, readSuperblock, superblockBytes, viewOf } from './superblock.js';
 import { isUuid, parseUuid } from './uuid.js';
 
 const { crc: CRC, systemUuid: OWNER } = superblockLayout.fields;

@@ -1,5 +1,4 @@
 import { crc32 } from 'node:zlib';
-import { MemoryBehind } from '../../fsdax/index.js';
 import {
   abortSignal,
   bytes,
@@ -7,18 +6,23 @@ import {
   fail,
   hasCode,
   isBytes,
+  isU64,
+  loadU64,
   optional,
   options,
+  storeU64,
   throwIfAborted,
+  writeU64,
 } from '../../libc/index.js';
+import { MemoryBehind } from '../../memory/index.js';
 import { GIB } from '../media/layout.js';
-import { isU64, viewOf } from '../media/superblock.js';
+import { viewOf } from '../media/superblock.js';
 import type { FileLock, VolumeFile } from '../volume/index.js';
 import { consumerLayout, PCQ_CRC_BYTES, PCQ_TRAILER_BYTES, producerLayout } from './layout.js';
 import { checkMessage } from './message.js';
 import type { QueueInfo, QueueParts, QueueRole, WaitOptions } from './types.js';
 import { waitUntil } from './wait.js';
-import { loadU64, mapBuckets, setU64, storeU64, wordsOf } from './words.js';
+import { mapBuckets, wordsOf } from './words.js';
 
 const PRODUCER_INDEX = producerLayout.fields.producerIndex;
 const CONSUMER_INDEX = consumerLayout.fields.consumerIndex;
@@ -41,9 +45,8 @@ export class Queue {
   readonly role: QueueRole;
   readonly nbuckets: number;
   readonly bucketSize: number;
-  /** Bytes of every bucket's payload. */
   readonly payloadSize: number;
-  /** Bytes a message may have: payloadSize, or less by what a frame takes. */
+  /** Bytes a message may have: payloadSize (of a bucket), or less by what a frame takes. */
   readonly maxMessageSize: number;
   /** Messages keep their length: see QueueOptions. */
   readonly framed: boolean;
@@ -277,8 +280,8 @@ export class Queue {
     if (this.framed) this.#scratchView.setUint32(0, message.length, true);
     this.#scratch.set(message, start);
     this.#scratch.fill(0, start + message.length, payloadSize);
-    setU64(this.#scratchView, payloadSize, this.#nextPutSeq);
-    setU64(this.#scratchView, this.bucketSize - PCQ_CRC_BYTES, crc32(this.#scratchCovered));
+    writeU64(this.#scratchView, payloadSize, this.#nextPutSeq);
+    writeU64(this.#scratchView, this.bucketSize - PCQ_CRC_BYTES, crc32(this.#scratchCovered));
     this.#bucket(index).set(this.#scratch);
     if (this.#needsWriteBack) {
       this.#producerFile.writeBack(this.#bucketArrayOffset + index * this.bucketSize, this.bucketSize);

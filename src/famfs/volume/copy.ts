@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DaxFile } from '../../fsdax/index.js';
-import { asDaxError, DaxError, fail, hasCode, throwIfAborted } from '../../libc/index.js';
+import { asDaxError, DaxError, fail, hasCode, throwIfAborted, writeFully } from '../../libc/index.js';
 import type { CopySource } from './copy-source.js';
 import type { CopyOptions } from './types.js';
 
@@ -133,8 +133,4 @@ function createBeside(destination: string, mode: number): Target {
       if (!hasCode(error, 'EEXIST')) throw error;
     }
   }
-}
-
-function writeFully(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done);
 }

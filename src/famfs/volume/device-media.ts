@@ -1,5 +1,4 @@
 import type { DaxDevice } from '../../dax/index.js';
-import { ensureMemory } from '../../fsdax/index.js';
 import { fail } from '../../libc/index.js';
 import type { Backing, Mapping, PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
@@ -60,8 +59,7 @@ class MemoryMedia implements DeviceMedia {
     const first = dax.directAccess(0, 1, 'recovery');
     this.backing = dax.memory.locate(first.hpa, PAGE_SIZE)[0]!.backing;
     // Even looking at a superblock that is a hole needs a page on tmpfs: a full disk must be an error, not a SIGBUS.
-    if (this.backing.writable && this.backing.endNow() >= PAGE_SIZE)
-      ensureMemory(dax.memory, first.hpa, PAGE_SIZE);
+    if (this.backing.writable && this.backing.endNow() >= PAGE_SIZE) dax.memory.ensure(first.hpa, PAGE_SIZE);
     const { persistent, kind, coherent } = this.backing;
     const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
     this.flushes = !coherent || (persistent && durability === 'power');
@@ -83,7 +81,7 @@ class MemoryMedia implements DeviceMedia {
   }
 
   view(offset: number, length: number): Uint8Array {
-    const ranges = physicalRanges(this.dax, offset, length);
+    const ranges = this.dax.physicalRanges(offset, length);
     if (ranges.length === 1) return this.dax.memory.view(ranges[0]!.start, length);
     return this.#stitch(offset, length);
   }
@@ -115,12 +113,12 @@ class MemoryMedia implements DeviceMedia {
     return lostRanges(this.dax, offset, length);
   }
 
-  /** As physicalRanges(), without asking the device each time: where it lies does not change while it is there. */
+  /** As DaxDevice.physicalRanges(), without asking the device each time: where it lies does not change while it is there. */
   #physical(offset: number, length: number): readonly PhysicalRange[] {
-    this.#ranges ??= physicalRanges(this.dax, 0, this.size);
+    this.#ranges ??= this.dax.physicalRanges(0, this.size);
     const whole = this.#ranges;
     const only = whole[0]!;
-    if (whole.length > 1 || offset + length > only.length) return physicalRanges(this.dax, offset, length);
+    if (whole.length > 1 || offset + length > only.length) return this.dax.physicalRanges(offset, length);
     const range = this.#range;
     range.start = only.start + offset;
     range.length = length;
@@ -135,7 +133,7 @@ class MemoryMedia implements DeviceMedia {
     const key = `${start}-${end}`;
     let known = this.#stitched.get(key);
     if (!known?.mapping.alive) {
-      const mapping = this.dax.memory.map(physicalRanges(this.dax, start, end - start), {
+      const mapping = this.dax.memory.map(this.dax.physicalRanges(start, end - start), {
         access: writable ? 'shared' : 'protected',
         label: `metadata of ${this.name}`,
       });
@@ -155,8 +153,8 @@ class MemoryMedia implements DeviceMedia {
   }
 
   zero(offset: number, length: number): void {
-    for (const range of physicalRanges(this.dax, offset, length)) {
-      ensureMemory(this.dax.memory, range.start, range.length);
+    for (const range of this.dax.physicalRanges(offset, length)) {
+      this.dax.memory.ensure(range.start, range.length);
     }
     const pages = offset % PAGE_SIZE === 0 && length % PAGE_SIZE === 0;
     if (pages) this.dax.zeroPageRange(offset / PAGE_SIZE, length / PAGE_SIZE);
@@ -183,28 +181,11 @@ class MemoryMedia implements DeviceMedia {
   }
 }
 
-/** Where device bytes lie in physical memory; neighbours are one range. Poisoned pages are included. */
-export function physicalRanges(dax: DaxDevice, offset: number, length: number): PhysicalRange[] {
-  const ranges: PhysicalRange[] = [];
-  const end = offset + length;
-  for (let at = offset; at < end; ) {
-    const inPage = at % PAGE_SIZE;
-    const wanted = Math.ceil((inPage + end - at) / PAGE_SIZE);
-    const { hpa, pages } = dax.directAccess((at - inPage) / PAGE_SIZE, wanted, 'recovery');
-    const bytes = Math.min(end - at, pages * PAGE_SIZE - inPage);
-    const last = ranges.at(-1);
-    if (last && last.start + last.length === hpa + inPage) last.length += bytes;
-    else ranges.push({ start: hpa + inPage, length: bytes });
-    at += bytes;
-  }
-  return ranges;
-}
-
 /** Where device bytes lie in the files or devices that are the memory. */
 export function backingRanges(
   dax: DaxDevice,
   offset: number,
   length: number,
 ): ReturnType<DaxDevice['memory']['locate']> {
-  return physicalRanges(dax, offset, length).flatMap((range) => dax.memory.locate(range.start, range.length));
+  return dax.physicalRanges(offset, length).flatMap((range) => dax.memory.locate(range.start, range.length));
 }

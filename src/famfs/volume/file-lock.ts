@@ -19,7 +19,7 @@ export function lockFileRange(
   offset: number,
   length: number,
 ): FileLock | null {
-  const fd = openAgain(media);
+  const fd = openForLocks(media);
   let isHeld = false;
   try {
     isHeld = extentRanges(fmap, offset, length)
@@ -38,8 +38,8 @@ export function lockFileRange(
   };
 }
 
-/** Such locks belong to a descriptor: each lock has its own. */
-function openAgain({ backing, name }: DeviceMedia): number {
+/** The memory once more: such locks belong to a descriptor, and this one is the caller's alone. */
+export function openForLocks({ backing, name }: DeviceMedia): number {
   try {
     return fs.openSync(`/proc/self/fd/${backing.fd}`, 'r+');
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { DaxMapping, MemoryBehind } from '../../fsdax/index.js';
+import type { DaxMapping } from '../../fsdax/index.js';
 import {
   callback,
   checkMethods,
@@ -11,16 +11,21 @@ import {
   optional,
   options,
   shown,
-  whenClosed,
-  whenCollected,
 } from '../../libc/index.js';
+import type { MemoryBehind } from '../../memory/index.js';
 import type { Fmap } from '../media/fmap.js';
-import { report } from './events.js';
 import type { FileLock } from './file-lock.js';
+import { FileViews } from './file-views.js';
 import type { Inode } from './inode.js';
 import type { OpenFileHost } from './open-file-host.js';
 import type { MapOptions, ViewConstructor } from './types.js';
-import { arrayView, type ReadonlyUint8Array, type ReadonlyView, ViewPin, viewConstructor } from './views.js';
+import {
+  arrayView,
+  type ReadonlyUint8Array,
+  type ReadonlyView,
+  type ViewPin,
+  viewConstructor,
+} from './views.js';
 
 export interface WindowOptions {
   /** Bytes of each but the last, default 1 GiB. */
@@ -47,9 +52,8 @@ export class VolumeFile {
   readonly #inode: Inode;
   readonly #host: OpenFileHost;
   readonly #readOnly: boolean;
-  readonly #mappings = new Map<string, DaxMapping>();
-  #lost: ((error: DaxError) => void)[] = [];
-  #lostController: AbortController | undefined;
+  /** Made when it is first mapped, or asked about losses. */
+  #views: FileViews | undefined;
   #closed = false;
   #behind: MemoryBehind | undefined;
 
@@ -64,8 +68,6 @@ export class VolumeFile {
     this.#readOnly = readOnly;
     this.path = inode.path;
     this.size = inode.size;
-    inode.open();
-    whenCollected(this, inode.name, closingInode(inode));
   }
 
   /**
@@ -89,8 +91,8 @@ export class VolumeFile {
    * @throws DaxError EINVAL no live view of this file
    */
   unmap(view: ArrayBufferView): void {
-    const found = this.#spanOf(view, 'unmap');
-    for (const [key, mapping] of this.#mappings) if (mapping === found) this.#drop(key, mapping);
+    if (this.#views?.unmap(view)) return;
+    this.#refuseView('unmap');
   }
 
   /**
@@ -108,7 +110,7 @@ export class VolumeFile {
    */
   pin(view: ArrayBufferView): ViewPin {
     this.check();
-    return this.#pin(this.#spanOf(view, 'pin'));
+    return this.#views?.pin(view) ?? this.#refuseView('pin');
   }
 
   /**
@@ -237,13 +239,12 @@ export class VolumeFile {
 
   /** Tells when memory under this handle's views fails or their device goes; the views have length 0 then. */
   onLost(listener: (error: DaxError) => void): void {
-    this.#lost.push(listener);
+    this.#ownViews.onLost(listener);
   }
 
   /** The same as a signal, for what takes one: aborted, with the DaxError as its reason, when memory under a view of this handle is lost. */
   get lost(): AbortSignal {
-    this.#lostController ??= new AbortController();
-    return this.#lostController.signal;
+    return this.#ownViews.lost;
   }
 
   /**
@@ -253,13 +254,7 @@ export class VolumeFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    whenClosed(this);
-    for (const mapping of this.#mappings.values()) {
-      this.#host.unmapped(mapping);
-      mapping.close();
-    }
-    this.#mappings.clear();
-    this.#inode.close();
+    this.#views?.close();
   }
 
   [Symbol.dispose](): void {
@@ -276,35 +271,15 @@ export class VolumeFile {
         { path: this.path },
       );
     }
-    const key = `${offset}+${length}${writable ? 'w' : ''}`;
-    const known = this.#mappings.get(key);
-    if (known?.alive && !known.isMoved) return known;
-    const mapping = this.#inode.dax.map(offset, length, { writable });
-    if (known?.alive) this.#drop(key, known);
-    this.#mappings.set(key, mapping);
-    this.#host.mapped(mapping);
-    report('map', () => ({ path: this.path, offset, length, writable }));
-    mapping.onLost((error) => {
-      this.#host.unmapped(mapping);
-      this.#tellLost(error);
-    });
-    mapping.onCollected(() => this.#forget(key, mapping));
-    return mapping;
+    return this.#ownViews.map(offset, length, writable);
   }
 
-  /** A handle that meets no loss costs no controller; one that asks for the signal later still learns of it. */
-  #tellLost(error: DaxError): void {
-    this.#lostController ??= new AbortController();
-    this.#lostController.abort(error);
-    report('lost', () => ({ path: this.path, error }));
-    for (const listener of this.#lost) listener(error);
+  get #ownViews(): FileViews {
+    this.#views ??= new FileViews(this.#inode, this.#host);
+    return this.#views;
   }
 
-  /** @throws DaxError EINVAL */
-  #spanOf(view: ArrayBufferView, act: string): DaxMapping {
-    for (const mapping of this.#mappings.values()) {
-      if (ArrayBuffer.isView(view) && view.byteLength > 0 && mapping.shows(view)) return mapping;
-    }
+  #refuseView(act: string): never {
     return fail(
       'EINVAL',
       `that is no live view of ${this.path}: ${act} what map(), mapAs() or windows() gave`,
@@ -312,21 +287,6 @@ export class VolumeFile {
         path: this.path,
       },
     );
-  }
-
-  /** Its views were moved away: their memory stays mapped for whoever has it, and is no use of this file any more. */
-  #drop(key: string, mapping: DaxMapping): void {
-    this.#forget(key, mapping);
-    mapping.close();
-  }
-
-  #forget(key: string, mapping: DaxMapping): void {
-    if (this.#mappings.get(key) === mapping) this.#mappings.delete(key);
-    this.#host.unmapped(mapping);
-  }
-
-  #pin(mapping: DaxMapping): ViewPin {
-    return new ViewPin(`pin on ${this.path}`, pinning(mapping, this.#inode, this.#host.keepMounted()));
   }
 
   /** For those who use views of it: throws what read() would. @throws DaxError EBADF closed, ENXIO, ESTALE */
@@ -358,22 +318,6 @@ export class VolumeFile {
       fail('EBADF', `${this.path} was opened with writable: false: open it for writing`, { path: this.path });
     }
   }
-}
-
-/** What a handle that was dropped keeps of its inode; not reached from the handle. */
-function closingInode(inode: Inode): () => void {
-  return () => inode.close();
-}
-
-/** One more use of span and inode (the caller has one of the mount), that no close() of file or volume ends. @returns what does */
-function pinning(mapping: DaxMapping, inode: Inode, leave: () => void): () => void {
-  mapping.share();
-  inode.open();
-  return () => {
-    mapping.close();
-    inode.close();
-    leave();
-  };
 }
 
 const mapOptions = optional(

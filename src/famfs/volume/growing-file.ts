@@ -1,6 +1,6 @@
-import { fail, hasCode } from '../../libc/index.js';
+import { appendJoined, fail, hasCode } from '../../libc/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
-import type { FamfsExtent, Fmap } from '../media/fmap.js';
+import { continuesExtent, type FamfsExtent, type Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
@@ -226,10 +226,6 @@ function lengthOf(extents: readonly FamfsExtent[]): number {
 /** Both lists in order; a neighbour continues the extent before it. */
 function joined(first: readonly FamfsExtent[], more: readonly FamfsExtent[]): FamfsExtent[] {
   const list = first.map((extent) => ({ ...extent }));
-  for (const extent of more) {
-    const last = list.at(-1);
-    if (last && last.offset + last.length === extent.offset) last.length += extent.length;
-    else list.push({ ...extent });
-  }
+  for (const extent of more) appendJoined(list, { ...extent }, continuesExtent);
   return list;
 }

@@ -9,8 +9,9 @@
  * an entry is told the inode that it made.
  * Locks (range-locks.ts): the log header's bytes for one append (microseconds), a new file's extents while it is
  * filled; always in that order. In one process nothing else is needed: between two awaits all is synchronous.
- * Lifetime: device > MountedFamfs (the dax device's holder; shared by the volumes of this process) > Volume > VolumeFile >
- * mapping. Closed in reverse; closing an outer one closes what is inside. When the device is disabled the mounted famfs is
+ * Lifetime: device > MountedFamfs (the dax device's holder; shared by the volumes of this process) > Volume > what a VolumeFile gave
+ * out (FileViews) > mapping. Closed in reverse; closing an outer one closes what is inside. A VolumeFile has nothing to end until it is
+ * mapped; its views keep what it gave out, not the file itself. When the device is disabled the mounted famfs is
  * dead: views are gone before their memory is, calls answer ENXIO.
  * Failure: EROFS, EBADF (closed), ENXIO (device gone), ESTALE (formatted anew underneath), EIO (failed memory), EBUSY (log
  * kept locked), ENOSPC (device or log full), and the names' ENOENT, EEXIST, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG. A failed

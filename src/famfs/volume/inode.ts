@@ -13,8 +13,10 @@ export interface InodeOptions {
   fmap: Fmap | (() => Fmap);
   /** Another file names the same space (clone). */
   shared?: boolean;
-  /** Called when the first handle opens (true) and when the last has closed (false). */
-  onUsed?: (isUsed: boolean) => void;
+  /** Asked before the first use of its pages: the inode whose pages are used, if there is one; else this one is from now on. */
+  first?: (inode: Inode) => Inode;
+  /** Nobody uses its pages any more. */
+  unused?: () => void;
   /** For errors: who device `devindex` is, as far as the log says. */
   foreignDevice: (devindex: number) => string;
   /** Why mappings ended, when it is the file system that ended. */
@@ -22,14 +24,14 @@ export interface InodeOptions {
 }
 
 /**
- * One file of a mounted famfs, and the answer to "where is this byte" that fs-dax asks. There is one for
- * each file that is open, whoever opened it: its DaxFile is what the folios of the file point to.
+ * One file of a mounted famfs, and the answer to "where is this byte" that fs-dax asks. Each open file may have one of its own, until
+ * it is mapped: all who map a file have the same one, and its DaxFile is what the folios of the file point to.
  */
 export class Inode implements IomapProvider {
   readonly path: string;
   readonly size: number;
-  readonly dax: DaxFile;
-  #opens = 0;
+  #dax: DaxFile | undefined;
+  #uses = 0;
   #fmap: Fmap | undefined;
   readonly #device: DaxDevice;
   readonly #options: InodeOptions;
@@ -39,7 +41,12 @@ export class Inode implements IomapProvider {
     this.size = options.size;
     this.#device = device;
     this.#options = options;
-    this.dax = new DaxFile(device, this);
+  }
+
+  /** Most files that are made or looked at are closed again before anybody reads them. */
+  get dax(): DaxFile {
+    this.#dax ??= new DaxFile(this.#device, this);
+    return this.#dax;
   }
 
   get fmap(): Fmap {
@@ -70,18 +77,20 @@ export class Inode implements IomapProvider {
     );
   }
 
-  /** One more handle. */
-  open(): void {
-    if (this.#opens++ === 0) this.#options.onUsed?.(true);
+  /** One more use of the file's pages, to be ended by release(). @returns the inode that all who use them share */
+  use(): Inode {
+    const shared = this.#options.first?.(this) ?? this;
+    shared.#uses++;
+    return shared;
   }
 
-  /** One handle less; the pages are forgotten with the last. */
-  close(): void {
-    if (--this.#opens > 0) return;
+  /** One use less; the pages are forgotten with the last. */
+  release(): void {
+    if (--this.#uses > 0) return;
     // A page that somebody else pins keeps its entry, and the file its inode, until unmount.
     if (this.dax.layoutBusyPage() >= 0) return;
     this.dax.breakLayout();
-    this.#options.onUsed?.(false);
+    this.#options.unused?.();
   }
 
   iomap(offset: number, length: number): Iomap {

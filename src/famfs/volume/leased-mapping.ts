@@ -3,13 +3,12 @@ import {
   endReadLease,
   hasCode,
   hasReadLease,
-  MADV_POPULATE_READ,
   MAP_SHARED,
-  madvise,
   memcpy,
   mmap,
   munmap,
   PROT_READ,
+  populatePages,
   takeReadLease,
 } from '../../libc/index.js';
 
@@ -57,9 +56,8 @@ export class LeasedMapping {
   /** Brings the pages in; what the disk cannot give is an error here, where touching it would be SIGBUS. */
   #populate(position: number, length: number): boolean {
     if (position + length > this.size) return false;
-    const start = this.address + position - (position % 4096);
     try {
-      madvise(start, this.address + position + length - start, MADV_POPULATE_READ);
+      populatePages(this.address + position, length);
       return true;
     } catch (error) {
       if (hasCode(error, 'EFAULT', 'EIO', 'EINVAL', 'ENOMEM')) return false;

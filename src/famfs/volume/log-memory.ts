@@ -1,9 +1,7 @@
 import type { DaxDevice } from '../../dax/index.js';
-import { ensureMemory } from '../../fsdax/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { slotOffset } from '../media/layout.js';
 import type { Log } from '../media/log.js';
-import { physicalRanges } from './device-media.js';
 
 const STEP_BYTES = 2 ** 20;
 
@@ -26,9 +24,9 @@ export class LogMemory {
     if (end <= this.#end) return;
     const from = slotOffset(index) - (slotOffset(index) % STEP_BYTES);
     const to = Math.min(length, Math.ceil(end / STEP_BYTES) * STEP_BYTES);
-    const header = physicalRanges(this.#dax, offset, PAGE_SIZE);
-    for (const range of [...header, ...physicalRanges(this.#dax, offset + from, to - from)]) {
-      ensureMemory(this.#dax.memory, range.start, range.length);
+    const header = this.#dax.physicalRanges(offset, PAGE_SIZE);
+    for (const range of [...header, ...this.#dax.physicalRanges(offset + from, to - from)]) {
+      this.#dax.memory.ensure(range.start, range.length);
     }
     this.#end = to;
   }

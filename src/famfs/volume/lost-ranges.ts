@@ -1,5 +1,5 @@
 import type { DaxDevice } from '../../dax/index.js';
-import type { Backing } from '../../memory/index.js';
+import type { BackingPiece } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import type { LostRange } from '../media/media.js';
 
@@ -9,17 +9,13 @@ import type { LostRange } from '../media/media.js';
  */
 export function lostRanges(dax: DaxDevice, offset: number, length: number): LostRange[] {
   const lost: LostRange[] = [];
-  const end = offset + length;
-  for (let at = offset; at < end; ) {
-    const inPage = at % PAGE_SIZE;
-    const wanted = Math.ceil((inPage + end - at) / PAGE_SIZE);
-    const { hpa, pages } = dax.directAccess((at - inPage) / PAGE_SIZE, wanted, 'recovery');
-    const bytes = Math.min(end - at, pages * PAGE_SIZE - inPage);
-    addFailed(lost, dax, at, hpa + inPage, bytes);
+  let at = offset;
+  for (const { start, length: bytes } of dax.physicalRanges(offset, length)) {
+    addFailed(lost, dax, at, start, bytes);
     // What an image never had is no loss: who copied only the head of a device knows that.
-    const backed = Math.min(bytes, dax.memory.backedEnd(hpa) - (hpa + inPage));
+    const backed = Math.min(bytes, dax.memory.backedEnd(start) - start);
     let deviceOffset = at;
-    for (const piece of backed > 0 ? dax.memory.locate(hpa + inPage, backed) : []) {
+    for (const piece of backed > 0 ? dax.memory.locate(start, backed) : []) {
       addCut(lost, deviceOffset, piece);
       deviceOffset += piece.length;
     }
@@ -54,12 +50,8 @@ function addFailed(lost: LostRange[], dax: DaxDevice, offset: number, hpa: numbe
   }
 }
 
-function addCut(
-  lost: LostRange[],
-  deviceOffset: number,
-  { backing, offset, length }: { backing: Backing; offset: number; length: number },
-): void {
-  if (backing.kind === 'devdax' || backing.kind === 'memfd') return;
+function addCut(lost: LostRange[], deviceOffset: number, { backing, offset, length }: BackingPiece): void {
+  if (!backing.canShrink) return;
   const end = backing.endNow();
   if (offset + length <= end) return;
   const there = Math.max(0, end - offset);

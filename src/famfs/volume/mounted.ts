@@ -12,8 +12,8 @@ import { Log } from '../media/log.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
-import { backingRanges, type DeviceMedia, deviceMedia, physicalRanges } from './device-media.js';
-import { Inode } from './inode.js';
+import { backingRanges, type DeviceMedia, deviceMedia } from './device-media.js';
+import { Inode, type InodeOptions } from './inode.js';
 import { LogMemory } from './log-memory.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
@@ -42,6 +42,7 @@ export class MountedFamfs implements HolderOperations {
   readonly #identity: Uint32Array;
   /** Where superblock and log lie. */
   readonly #metadata: readonly PhysicalRange[];
+  /** Those whose pages are in use. */
   readonly #inodes = new Map<number, Inode>();
   readonly #locks: RangeLocks;
   #users = 0;
@@ -97,7 +98,7 @@ export class MountedFamfs implements HolderOperations {
     try {
       this.media = deviceMedia(device);
       this.superblock = isSalvage ? salvagedSuperblock(this.media) : readSuperblock(this.media);
-      this.#metadata = physicalRanges(this.dax, 0, dataStart(this.superblock));
+      this.#metadata = this.dax.physicalRanges(0, dataStart(this.superblock));
       if (!isSalvage) this.#assertMetadataIsHealthy();
       const log = isSalvage
         ? Log.at(this.media, this.superblock, { pastLosses: true })
@@ -292,8 +293,8 @@ export class MountedFamfs implements HolderOperations {
     for (const { devindex, offset, length } of extents) {
       if (devindex !== 0) continue;
       for (const piece of backingRanges(this.dax, offset, length)) {
-        // Asking a device costs a file of sysfs, and it does not shrink.
-        if (piece.backing.kind !== 'devdax') piece.backing.checkRange(piece.offset, piece.length);
+        // Asking a device costs a file of sysfs.
+        if (piece.backing.canShrink) piece.backing.checkRange(piece.offset, piece.length);
       }
     }
   }
@@ -339,21 +340,28 @@ export class MountedFamfs implements HolderOperations {
     return inodeOfEntry(index);
   }
 
-  /** The inode of a file: the one that is open, else one that is remembered once it is opened. */
+  /** The inode of a file: the one whose pages are in use, else a new one, that is remembered once they are. */
   inode(ino: number): Inode {
     const known = this.#inodes.get(ino);
     if (known) return known;
     const { size } = this.tree.stat(ino);
-    const fmap = () => this.tree.fmap(ino);
-    const inode: Inode = this.newInode(`/${this.tree.pathOf(ino)}`, size, fmap, (isUsed) => {
-      if (isUsed) this.#inodes.set(ino, inode);
-      else this.#inodes.delete(ino);
+    return this.newInode(`/${this.tree.pathOf(ino)}`, size, () => this.tree.fmap(ino), {
+      first: (inode) => {
+        const first = this.#inodes.get(ino) ?? inode;
+        this.#inodes.set(ino, first);
+        return first;
+      },
+      unused: () => this.#inodes.delete(ino),
     });
-    return inode;
   }
 
   /** An inode that the tree does not have (yet): a file in the making. */
-  newInode(path: string, size: number, fmap: Fmap | (() => Fmap), onUsed?: (isUsed: boolean) => void): Inode {
+  newInode(
+    path: string,
+    size: number,
+    fmap: Fmap | (() => Fmap),
+    uses: Pick<InodeOptions, 'first' | 'unused'> = {},
+  ): Inode {
     return new Inode(this.dax, {
       path,
       deviceName: this.device.name,
@@ -362,7 +370,7 @@ export class MountedFamfs implements HolderOperations {
       shared: (this.tree.usage?.collisions ?? 0) > 0,
       foreignDevice: (devindex) => this.#describeDevice(devindex),
       loss: () => this.#stale,
-      ...(onUsed && { onUsed }),
+      ...uses,
     });
   }
 

@@ -1,4 +1,3 @@
-import type { DaxMapping } from '../../fsdax/index.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
 import type { DeviceMedia } from './device-media.js';
 import { type FileLock, lockFileRange } from './file-lock.js';
@@ -11,9 +10,8 @@ export interface OpenFileHost {
   checkChange(path: string | (() => string)): void;
   /** EROFS with the reason when this volume takes no stores into its files. */
   checkStores(path: string): void;
-  /** The volume closes the mappings of handles that nobody closed. */
-  mapped(mapping: DaxMapping): void;
-  unmapped(mapping: DaxMapping): void;
+  /** A file has views (true), or has none any more: the volume closes those that nobody closed. */
+  viewed(views: { close(): void }, hasViews: boolean): void;
   /** Keeps the volume mounted, closed or not, until the function it gives is called. */
   keepMounted(): () => void;
   /** Whether bytes stored through views need writeBack(), and the act of it. */

@@ -1,10 +1,8 @@
 import fs from 'node:fs';
 import {
-  asDaxError,
   closing,
   fail,
   type LockPatience,
-  lockAttempt,
   lockHoldersText,
   ofdLock,
   ofdLockConflict,
@@ -16,6 +14,7 @@ import {
 import type { FamfsExtent } from '../media/fmap.js';
 import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
+import { openForLocks } from './file-lock.js';
 
 /** Names have bytes from here on, each by a hash: two names of one hash exclude each other, once in 2^51. */
 const NAMES_START = 2 ** 52;
@@ -45,15 +44,9 @@ export class RangeLocks {
     this.#media = media;
   }
 
-  /** Opens the memory once more: such locks belong to a descriptor, and this one is ours alone. */
   #open(): number {
-    const { backing, dax, name } = this.#media;
-    let fd: number;
-    try {
-      fd = fs.openSync(`/proc/self/fd/${backing.fd}`, 'r+');
-    } catch (error) {
-      throw asDaxError(error, `cannot lock ${backing.name} for writing to ${name}`, name);
-    }
+    const { backing, dax } = this.#media;
+    const fd = openForLocks(this.#media);
     const [header] = backingRanges(dax, FAMFS_LOG_OFFSET, logHeaderLayout.size);
     this.#log = { start: header!.offset, length: header!.length };
     this.#fd = fd;
@@ -74,7 +67,7 @@ export class RangeLocks {
     const fd = this.#fd ?? this.#open();
     const { name } = this.#media;
     this.#isAlone = undefined;
-    if (!waitForLock(lockAttempt(fd, 'exclusive', this.#log), `the log of ${name}`, this.#patience)) {
+    if (!waitForLock(() => ofdLock(fd, 'exclusive', this.#log), `the log of ${name}`, this.#patience)) {
       this.#refuse(fd);
     }
   }

@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream';
-import type { DaxMapping } from '../../fsdax/index.js';
 import { checkMethods, fail, isBytes, whenClosed, whenCollected } from '../../libc/index.js';
 import type { Daxdev } from '../media/daxdev-table.js';
 import type { Fmap } from '../media/fmap.js';
@@ -59,8 +58,8 @@ export class Volume {
   readonly #whyReadOnly: string | null;
   readonly #whyNoStores: string | null;
   readonly #host: OpenFileHost;
-  /** Uses of mappings by this volume's files. */
-  readonly #mappings = new Map<DaxMapping, number>();
+  /** What its open files gave out. Not the files: those that are dropped are collected. */
+  readonly #viewed = new Set<{ close(): void }>();
   #seen: number;
   #fs: VolumeFs | undefined;
   #inodes: VolumeInodes | undefined;
@@ -89,8 +88,7 @@ export class Volume {
       check: () => this.#check(),
       checkChange: (path) => this.#checkChange(path),
       checkStores: (path) => this.#checkStores(path),
-      mapped: (mapping) => this.#mappings.set(mapping, (this.#mappings.get(mapping) ?? 0) + 1),
-      unmapped: (mapping) => this.#unmapped(mapping),
+      viewed: (views, hasViews) => void (hasViews ? this.#viewed.add(views) : this.#viewed.delete(views)),
       keepMounted: () => mounted.retain(),
       ...memoryOfFiles(mounted.media),
     };
@@ -324,8 +322,7 @@ export class Volume {
     this.#isClosed = true;
     whenClosed(this);
     report('unmount', () => ({ device: this.device, uuid: this.superblock.uuid }));
-    for (const [mapping, uses] of this.#mappings) for (let i = 0; i < uses; i++) mapping.close();
-    this.#mappings.clear();
+    for (const views of [...this.#viewed]) views.close();
     this.#mounted.leave();
   }
 
@@ -355,12 +352,6 @@ export class Volume {
     const { ino, logPath } = find(tree, path);
     if (tree.isDirectory(ino)) fail('EISDIR', `/${logPath} is a directory, not a file`, { path });
     return ino;
-  }
-
-  #unmapped(mapping: DaxMapping): void {
-    const uses = this.#mappings.get(mapping) ?? 0;
-    if (uses > 1 && mapping.alive) this.#mappings.set(mapping, uses - 1);
-    else this.#mappings.delete(mapping);
   }
 
   /** What we published ourselves is no news to refresh(). */

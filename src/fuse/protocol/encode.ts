@@ -1,6 +1,6 @@
+import { writeU64 } from '../../libc/index.js';
 import type { FuseAttributes, FuseEntry, FuseOpenAnswer, FuseStatfs } from '../types.js';
 import { openedFlags } from './flags.js';
-import { writeU64 } from './struct.js';
 import { Attr, AttrOut, EntryOut, OpenOut, StatfsOut } from './structs.js';
 
 /** What the kernel is told for "until invalidated": 68 years. */

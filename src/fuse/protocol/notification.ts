@@ -1,4 +1,5 @@
-import { type StructTable, writeU64 } from './struct.js';
+import { writeU64 } from '../../libc/index.js';
+import type { StructTable } from './struct.js';
 import { NotifyDelete, NotifyInvalEntry, NotifyInvalInode, OutHeader } from './structs.js';
 
 const INVAL_INODE = 2;

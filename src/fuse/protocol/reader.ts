@@ -1,5 +1,5 @@
-import { fail } from '../../libc/index.js';
-import { readU64, type Struct } from './struct.js';
+import { fail, readU64 } from '../../libc/index.js';
+import type { Struct } from './struct.js';
 import { InHeader } from './structs.js';
 
 /**

@@ -1,5 +1,4 @@
-import { addressOf } from '../../libc/index.js';
-import { writeU64 } from './struct.js';
+import { addressOf, storeU64, writeU64 } from '../../libc/index.js';
 import { OutHeader } from './structs.js';
 
 const IOVEC_BYTES = 16;
@@ -123,10 +122,7 @@ export class Reply {
 
   private setIovec(index: number, address: number, length: number): void {
     const { iovecs } = this;
-    const word = index * 4;
-    iovecs[word] = address; // modulo 2^32, as stores into a Uint32Array are
-    iovecs[word + 1] = address / 2 ** 32;
-    iovecs[word + 2] = length;
-    iovecs[word + 3] = length / 2 ** 32;
+    storeU64(iovecs, index * 4, address);
+    storeU64(iovecs, index * 4 + 2, length);
   }
 }

@@ -3,6 +3,8 @@ import type { FlagTable } from './flags.js';
 /**
  * Structs of the wire as tables. All integers are little-endian: FUSE uses the host's order, and udax runs on
  * little-endian hosts only. Fields lie at natural alignment without gaps (a gap is a named padding field).
+ * Another kind of table than that of structs on media (famfs/media/struct.ts): there the offsets are the format, given one by one, and
+ * whole structs are decoded and checked; here they follow from the order, and code on the hot path takes single fields by them.
  */
 export type Scalar = 'u16' | 'u32' | 'i32' | 'u64' | 'i64';
 
@@ -55,23 +57,4 @@ export function struct<const Fields extends Record<string, FieldType>>(
 function bytesOf(type: FieldType): number {
   if (typeof type === 'string') return scalarBytes[type];
   return 'fields' in type ? type.bytes : scalarBytes[type.scalar];
-}
-
-/** A 64-bit field as a number; NaN when it is above 2^53 - 1 (then callers say what that means for them). */
-export function readU64(view: DataView, offset: number): number {
-  const high = view.getUint32(offset + 4, true);
-  if (high === 0) return view.getUint32(offset, true);
-  return high < 0x200000 ? high * 2 ** 32 + view.getUint32(offset, true) : Number.NaN;
-}
-
-/** A 64-bit signed field as a number, rounded beyond 2^53 (timestamps never are). */
-export function readI64(view: DataView, offset: number): number {
-  return view.getInt32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
-}
-
-/** Writes a whole number, negative ones in two's complement. */
-export function writeU64(view: DataView, offset: number, value: number): void {
-  view.setUint32(offset, value, true);
-  const fitsLowWord = value >= 0 && value < 2 ** 32; // most do, and a division costs
-  view.setUint32(offset + 4, fitsLowWord ? 0 : Math.floor(value / 2 ** 32), true);
 }

@@ -1,5 +1,5 @@
+import { readI64 } from '../../libc/index.js';
 import { encodeAttributeAnswer, setattrValid, structs } from '../protocol/index.js';
-import { readI64 } from '../protocol/struct.js';
 import type { FileHandle, FuseAttributeAnswer, FuseAttributeChange, Timestamp } from '../types.js';
 import { EFBIG, ENOSYS, EPERM, ERANGE, type Handler, type Serving } from './serving.js';
 

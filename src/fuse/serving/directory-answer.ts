@@ -1,4 +1,5 @@
-import { encodeEntry, encodeNoEntry, type Reply, structs, writeU64 } from '../protocol/index.js';
+import { writeU64 } from '../../libc/index.js';
+import { encodeEntry, encodeNoEntry, type Reply, structs } from '../protocol/index.js';
 import type { FuseDirectoryAnswer, FuseEntry } from '../types.js';
 
 const { Dirent, EntryOut } = structs;

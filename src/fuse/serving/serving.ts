@@ -1,6 +1,6 @@
-import { errnoOf } from '../../libc/index.js';
+import { errnoOf, readU64 } from '../../libc/index.js';
 import type { FuseFileSystem } from '../file-system.js';
-import { type MessageReader, type Reply, readU64, structs } from '../protocol/index.js';
+import { type MessageReader, type Reply, structs } from '../protocol/index.js';
 import type { FuseConnectionOptions } from '../session-types.js';
 import type { FuseRequestContext, FuseSettledConnection, NodeId } from '../types.js';
 import { DirectoryAnswer } from './directory-answer.js';

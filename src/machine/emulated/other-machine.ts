@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fail } from '../../libc/index.js';
+import { fail, isSameFile } from '../../libc/index.js';
+import { memoryIdentity } from '../../memory/index.js';
 import { parseDocument, type RegionDocument } from './document.js';
-import { memoryIdentity } from './region-backing.js';
 
 /**
  * What a memory file is to the machine in whose `regions/` it lies. That machine may have it in a mode nobody is running
@@ -44,7 +44,8 @@ function usesOf(file: string, start: number, length: number, ownRoot: string | u
   try {
     const regions = path.dirname(fs.realpathSync(file));
     root = path.dirname(regions);
-    if (path.basename(regions) !== 'regions' || isSameDirectory(root, ownRoot)) return [];
+    const isOwn = ownRoot !== undefined && isSameFile(fs.statSync(root), fs.statSync(ownRoot));
+    if (path.basename(regions) !== 'regions' || isOwn) return [];
     document = path.join(root, 'machine.json');
     const own = memoryIdentity(file);
     return parseDocument(fs.readFileSync(document, 'utf8'), document)
@@ -68,10 +69,4 @@ function devicesOver(region: RegionDocument, start: number, length: number, root
       ranges.some((range) => at(range.start) < start + length && start <= at(range.end)),
     )
     .map(({ name, driver }) => ({ root, device: name, driver }));
-}
-
-function isSameDirectory(one: string, other: string | undefined): boolean {
-  if (other === undefined) return false;
-  const [a, b] = [fs.statSync(one), fs.statSync(other)];
-  return a.dev === b.dev && a.ino === b.ino;
 }

@@ -1,3 +1,4 @@
+import { gapsOf } from '../../dax/index.js';
 import type { LockRange } from '../../libc/index.js';
 import { placeIn, type UsePlace } from '../use-lock.js';
 import type { MachineDocument, RegionDocument } from './document.js';
@@ -32,21 +33,16 @@ function placeSeen(backing: RegionBacking, ranges: readonly LockRange[]): UsePla
 
 /** Physical addresses, `end` inclusive; undefined when the name has nothing to do with the region. */
 function rangesOf(region: RegionDocument, name: string): { start: number; end: number }[] | undefined {
-  if (name === restOfRegion(region.id)) return gapsOf(region);
+  if (name === restOfRegion(region.id)) {
+    const whole = { start: region.start, end: region.start + region.size - 1 };
+    return gapsOf(
+      whole,
+      region.devices.flatMap(({ ranges }) => ranges),
+    );
+  }
   const devices = region.devices.filter(
     (device) =>
       device.name === name || (device.driver === 'kmem' && nodeHolderName(region.targetNode) === name),
   );
   return devices.length === 0 ? undefined : devices.flatMap(({ ranges }) => ranges);
-}
-
-function gapsOf({ start, size, devices }: RegionDocument): { start: number; end: number }[] {
-  const taken = devices.flatMap(({ ranges }) => ranges).sort((a, b) => a.start - b.start);
-  const gaps: { start: number; end: number }[] = [];
-  let at = start;
-  for (const range of [...taken, { start: start + size, end: start + size }]) {
-    if (range.start > at) gaps.push({ start: at, end: range.start - 1 });
-    at = Math.max(at, range.end + 1);
-  }
-  return gaps;
 }

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, DaxError, fail, fallocate, hasCode, sizeText } from '../../libc/index.js';
+import { asDaxError, fail, hasCode, sizeText } from '../../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../../memory/index.js';
 import { requireDevdaxMode } from '../devdax-mode.js';
 import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
@@ -77,12 +77,21 @@ export class RegionBacking implements Backing {
   get persistent(): boolean {
     return this.real.persistent;
   }
+  get canShrink(): boolean {
+    return this.record.kind !== 'devdax';
+  }
+  get isSparse(): boolean {
+    return this.real.isSparse;
+  }
 
   checkRange(offset: number, length: number): void {
     this.real.checkRange(offset, length);
   }
   endNow(): number {
     return this.real.endNow();
+  }
+  ensure(offset: number, length: number, access?: 'store' | 'load'): boolean {
+    return this.real.ensure(offset, length, access);
   }
   zero(offset: number, length: number): void {
     this.real.zero(offset, length);
@@ -117,7 +126,8 @@ export class RegionBacking implements Backing {
 
   private open(): Backing {
     try {
-      return openForBoth(this.path, this.record.coherent);
+      requireDevdaxMode(this.path);
+      return openBacking(this.path, { writable: 'if-allowed', coherent: this.record.coherent });
     } catch (error) {
       const { path: file, problem } = this;
       // An empty file is no wrong argument here: it had the region's memory once.
@@ -131,22 +141,6 @@ export class RegionBacking implements Backing {
         },
       );
     }
-  }
-}
-
-/** Opens for writing, or only for reading where that is all we may. */
-function openForBoth(file: string, coherent: boolean): Backing {
-  requireDevdaxMode(file);
-  try {
-    return openBacking(file, { writable: true, coherent });
-  } catch (error) {
-    if (
-      error instanceof DaxError &&
-      (error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'EPERM')
-    ) {
-      return openBacking(file, { writable: false, coherent });
-    }
-    throw error;
   }
 }
 
@@ -204,19 +198,13 @@ export function takeUserBacking(
 
 /** Every byte of a user's file has its space. Where that cannot be reserved, the user writes it: the file may be in use. */
 function takeSpace(backing: Backing, offset: number, length: number): void {
-  try {
-    fallocate(backing.fd, offset, length);
-  } catch (error) {
-    if (!hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) throw error;
-    const { blocks, size } = fs.fstatSync(backing.fd);
-    if (blocks * 512 >= size) return;
-    fail(
-      'EOPNOTSUPP',
-      `${backing.name}: its file system cannot reserve space for it: write the file full first, or take it with its holes ` +
-        '({ sparse: true }) and keep enough space free there: a store that finds none ends the process',
-      { path: backing.name, hint: 'sparse', cause: error },
-    );
-  }
+  if (backing.ensure(offset, length) || !backing.isSparse) return;
+  fail(
+    'EOPNOTSUPP',
+    `${backing.name}: its file system cannot reserve space for it: write the file full first, or take it with its holes ` +
+      '({ sparse: true }) and keep enough space free there: a store that finds none ends the process',
+    { path: backing.name, hint: 'sparse' },
+  );
 }
 
 function recordOf(
@@ -235,11 +223,4 @@ function recordOf(
     coherent: backing.coherent,
     owned,
   };
-}
-
-/** Equal for two names of the same memory; undefined when there is nothing of that name. */
-export function memoryIdentity(file: string): string | undefined {
-  const stat = fs.statSync(file, { throwIfNoEntry: false });
-  if (!stat) return undefined;
-  return stat.isCharacterDevice() ? `device:${stat.rdev}` : `${stat.dev}:${stat.ino}`;
 }

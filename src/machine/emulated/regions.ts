@@ -1,12 +1,13 @@
 import path from 'node:path';
 import type { Bus } from '../../dax/index.js';
 import { fail, parseSize, sizeText } from '../../libc/index.js';
+import { memoryIdentity } from '../../memory/index.js';
 import { PAGE_SIZE, PMD_SIZE, PUD_SIZE } from '../../mm/index.js';
 import type { CreateRegionOptions } from '../types.js';
 import { placeIn, refuseMemoryInUse } from '../use-lock.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
 import { highestHostNode, placeRegion } from './placement.js';
-import { makeOwnBacking, memoryIdentity, type RegionBacking, takeUserBacking } from './region-backing.js';
+import { makeOwnBacking, type RegionBacking, takeUserBacking } from './region-backing.js';
 import type { SharedBus } from './shared-bus.js';
 
 /** CreateRegionOptions with everything said and checked. */

@@ -1,13 +1,12 @@
 import { Bus } from '../../dax/index.js';
 import { afterCommit, asDaxError, DaxError, fail, isError, type LockPatience } from '../../libc/index.js';
 import { PhysicalMemory } from '../../memory/index.js';
-import { PAGE_SIZE } from '../../mm/index.js';
+import { PAGE_SIZE, type PoisonRange, poisonWithout } from '../../mm/index.js';
 import { describeHolders, endOfUse, type HolderRecord, Holders, type OwnHolder } from '../holders.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
 import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
 import { retire, settle, sweepMarked, takeBack } from './own-memory.js';
-import { type PageRange, subtractRanges } from './page-ranges.js';
 import { placesIn } from './places.js';
 import { RegionBacking } from './region-backing.js';
 import { StateDirectory } from './state-directory.js';
@@ -223,7 +222,7 @@ export class SharedBus {
   private applyDocument(document: MachineDocument): void {
     this.dropRegionsNotIn(document);
     const known = [...this.document.poison, ...this.model.pages.poisonedRanges()];
-    const newPoison = subtractRanges(document.poison, known);
+    const newPoison = poisonWithout(document.poison, known);
     try {
       this.placeRegionsOf(document);
       const problems = this.model.restore(document);
@@ -343,9 +342,9 @@ export class SharedBus {
   }
 
   /** Poison of the document that a recovery write of this process has cleared since. */
-  private clearedPoison(): PageRange[] {
+  private clearedPoison(): PoisonRange[] {
     const { poison } = this.document;
-    return poison.length === 0 ? [] : subtractRanges(poison, this.model.pages.poisonedRanges());
+    return poison.length === 0 ? [] : poisonWithout(poison, this.model.pages.poisonedRanges());
   }
 
   private shareClearedPoison(): void {

@@ -6,6 +6,7 @@ import {
   openOrMakeOwnFile,
   openOwnFile,
   removeOwnFile,
+  writeFully,
 } from '../../libc/index.js';
 
 /**
@@ -54,8 +55,7 @@ function writeIntoSpare(document: string, text: string, noSpace: unknown): Draft
 function written(fd: number, text: string): number {
   try {
     const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length; )
-      done += fs.writeSync(fd, bytes, done, bytes.length - done, done);
+    writeFully(fd, bytes, 0);
     fs.ftruncateSync(fd, bytes.length);
     fs.fsyncSync(fd);
     return fd;

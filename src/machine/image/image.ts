@@ -145,19 +145,9 @@ export class ImageDevice implements MachineDevice {
 
 function openImage(where: string, writable: boolean | undefined, sysfs: string): Backing {
   try {
-    return openBacking(where, { writable: writable ?? mayWrite(where), sysfs });
+    return openBacking(where, { writable: writable ?? 'if-allowed', sysfs });
   } catch (error) {
     throw where.startsWith('/dev/') ? explainRefusal(error, where, 'opened') : error;
-  }
-}
-
-/** False too where it is not there: opening it for reading tells. */
-function mayWrite(where: string): boolean {
-  try {
-    fs.accessSync(where, fs.constants.W_OK);
-    return true;
-  } catch {
-    return false;
   }
 }
 

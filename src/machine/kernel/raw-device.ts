@@ -1,5 +1,5 @@
 import { fail, sizeText } from '../../libc/index.js';
-import { type Backing, type Mapping, openBacking, PhysicalMemory } from '../../memory/index.js';
+import { type Backing, openBacking, PhysicalMemory, type SpanOwner } from '../../memory/index.js';
 import { explainRefusal } from '../../tree/index.js';
 import { requireDevdaxMode } from '../devdax-mode.js';
 import type { OpenDax } from '../types.js';
@@ -11,7 +11,7 @@ const HPA = 2 ** 40;
 /** open(2) of a real `/dev/daxX.Y`; its mappings are the kernel's own, in pieces of the device's align. */
 export class KernelRawDevice implements OpenDax {
   readonly #memory = new PhysicalMemory();
-  readonly #mappings = new Set<Mapping>();
+  readonly #spans: SpanOwner = { ended() {} };
   readonly #backing: Backing;
   readonly #use: MemoryUse;
   readonly #onClose: (device: KernelRawDevice) => void;
@@ -44,20 +44,16 @@ export class KernelRawDevice implements OpenDax {
     const { offset = 0, writable = this.#backing.writable } = options;
     const length = options.length ?? this.size - offset;
     this.#check(offset, length);
-    const mapping = this.#memory.map([{ start: HPA + offset, length }], {
-      access: writable ? 'shared' : 'protected',
-      label: this.name,
-    });
-    this.#mappings.add(mapping);
-    mapping.onCollected(() => this.#mappings.delete(mapping));
+    const access = writable ? 'shared' : 'protected';
+    const owner = { who: this.#spans, name: `${offset}+${length} ${access}` };
+    const mapping = this.#memory.map([{ start: HPA + offset, length }], { access, label: this.name, owner });
     return mapping.give(new Uint8Array(mapping.buffer));
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const mapping of this.#mappings) mapping.close();
-    this.#mappings.clear();
+    this.#memory.endAll(this.#spans);
     this.#memory.close();
     this.#use.close();
     this.#backing.close();

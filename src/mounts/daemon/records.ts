@@ -9,12 +9,11 @@ import {
   integer,
   isSameFile,
   makeDirectories,
-  makeOwnFile,
-  ofdLock,
+  makeRecordFile,
   oneOf,
   openOwnFile,
   optional,
-  removeOwnFile,
+  readRecordFile,
   text,
 } from '../../libc/index.js';
 
@@ -86,14 +85,7 @@ export class MountRecords {
       ...(keeper !== undefined && { keeper }),
     };
     const path = this.#path(record.mountpoint);
-    // Under another name first: the file is seen with its lock and its text, or not at all.
-    const born = `${path}.${process.pid}`;
-    removeOwnFile(born); // of a process that died here
-    const fd = makeOwnFile(born, MODE);
-    ofdLock(fd, 'exclusive');
-    fs.writeSync(fd, `${JSON.stringify(record)}\n`);
-    this.#setAside(path);
-    fs.renameSync(born, path);
+    const fd = makeRecordFile(path, MODE, record, () => this.#setAside(path));
     let isThere = true;
     return {
       remove: ({ keepLog = false } = {}) => {
@@ -197,20 +189,9 @@ function logOf(path: string): string {
 
 /** Undefined: there is none, or it is none of ours. */
 function read(path: string): { record: MountRecord; isAlive: boolean } | undefined {
-  let fd: number;
-  try {
-    fd = openOwnFile(path, { writable: false });
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ELOOP', 'EINVAL', 'EISDIR')) return undefined;
-    throw error;
-  }
-  try {
-    const isAlive = !ofdLock(fd, 'shared');
-    const record = parse(fs.readFileSync(fd, 'utf8'));
-    return record === null ? undefined : { record, isAlive };
-  } finally {
-    fs.closeSync(fd);
-  }
+  const found = readRecordFile(path);
+  const record = found && parse(found.text);
+  return found && record ? { record, isAlive: found.isAlive } : undefined;
 }
 
 function parse(text: string): MountRecord | null {

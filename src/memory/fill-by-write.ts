@@ -1,6 +1,5 @@
-import fs from 'node:fs';
-import { asDaxError } from '../libc/index.js';
-import type { PhysicalMemory } from '../memory/index.js';
+import { asDaxError, writeFully } from '../libc/index.js';
+import type { BackingPiece } from './backing.js';
 
 /** Stays in the second-level cache between the two copies. */
 const SCRATCH_BYTES = 2 ** 20;
@@ -13,23 +12,20 @@ const SCRATCH_BYTES = 2 ** 20;
  * @throws DaxError ENOSPC the disk is full
  */
 export function fillByWrite(
-  memory: PhysicalMemory,
-  hpa: number,
-  length: number,
+  parts: readonly BackingPiece[],
   position: number,
   source: (into: Uint8Array, position: number) => void,
 ): boolean {
-  const parts = memory.locate(hpa, length);
   if (!parts.every(({ backing }) => backing.kind === 'file' && backing.writable)) return false;
   // write(2) past the end of a file that was cut would make it longer, with zeroes where the others' data was.
   for (const part of parts) part.backing.checkRange(part.offset, part.length);
-  const scratch = new Uint8Array(Math.min(length, SCRATCH_BYTES));
+  const scratch = new Uint8Array(Math.min(SCRATCH_BYTES, Math.max(...parts.map(({ length }) => length))));
   let at = position;
   for (const part of parts) {
     for (let done = 0; done < part.length; ) {
       const bytes = scratch.subarray(0, Math.min(scratch.length, part.length - done));
       source(bytes, at);
-      writeFully(part.backing, bytes, part.offset + done);
+      writeInto(part.backing, bytes, part.offset + done);
       done += bytes.length;
       at += bytes.length;
     }
@@ -37,11 +33,9 @@ export function fillByWrite(
   return true;
 }
 
-function writeFully({ fd, name }: { fd: number; name: string }, bytes: Uint8Array, offset: number): void {
+function writeInto({ fd, name }: { fd: number; name: string }, bytes: Uint8Array, offset: number): void {
   try {
-    for (let done = 0; done < bytes.length; ) {
-      done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done);
-    }
+    writeFully(fd, bytes, offset);
   } catch (error) {
     throw asDaxError(error, `writing ${bytes.length} bytes at ${offset} of ${name}`, name);
   }

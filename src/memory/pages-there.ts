@@ -1,6 +1,5 @@
-import type { DaxDevice } from '../dax/index.js';
+import { PAGE_BYTES } from './backing-range.js';
 
-const PAGE_BYTES = 4096;
 /** Pages remembered in one array: those of 2 MiB. */
 const GROUP_PAGES = 512;
 
@@ -13,7 +12,7 @@ const ALL_FOR_LOADS = new Uint8Array(GROUP_PAGES).fill(FOR_LOADS);
 const ALL_FOR_BOTH = new Uint8Array(GROUP_PAGES).fill(FOR_BOTH);
 
 /**
- * Pages of a device over a sparse backing that were seen to be there: space once taken is not given back while a file has it.
+ * Pages over sparse backings that were seen to be there: space once taken is not given back while a file has it.
  * By groups of 2 MiB of physical memory; bit 0 of a page: for loads, bit 1: for stores as well.
  */
 export class PagesThere {
@@ -66,16 +65,4 @@ export class PagesThere {
 
 function newGroup(from: Uint8Array | undefined): Uint8Array {
   return from === undefined ? new Uint8Array(GROUP_PAGES) : new Uint8Array(from);
-}
-
-/** A note on the device, gone with it: files are opened again and again. */
-const known = new WeakMap<DaxDevice, PagesThere>();
-
-export function pagesThere(device: DaxDevice): PagesThere {
-  let pages = known.get(device);
-  if (pages === undefined) {
-    pages = new PagesThere();
-    known.set(device, pages);
-  }
-  return pages;
 }
