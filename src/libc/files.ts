@@ -70,7 +70,7 @@ export function fallocate(fd: number, offset: number, length: number): void {
   }
 }
 
-/** write(2) of all the bytes: at `position`, or where the descriptor is. @throws the write's own error */
+/** write(2) of all the bytes: at `position`, or where the descriptor is. @throws Error the write's own */
 export function writeFully(fd: number, bytes: Uint8Array, position?: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);

@@ -10,7 +10,7 @@ import { makeOwnFile, openOwnFile, removeOwnFile } from './own-files.js';
  * nobody ever sees one without its lock or its text.
  * @param beforeSeen done last, before the name is taken
  * @returns the descriptor, whose close ends the lock
- * @throws as makeOwnFile(); ENOSPC; then nothing is left
+ * @throws DaxError as makeOwnFile(); ENOSPC; then nothing is left
  */
 export function makeRecordFile(file: string, mode: number, record: object, beforeSeen = () => {}): number {
   const born = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}`);

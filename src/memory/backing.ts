@@ -39,7 +39,7 @@ export interface Backing {
    * there is none, the access would be a fatal SIGBUS. Memory without a disk behind it takes a page even for a hole that
    * is only looked at. Cheap where all is there.
    * @returns false where its file system cannot say so beforehand
-   * @throws ENOSPC the file system is full, EIO it ends before the bytes
+   * @throws DaxError ENOSPC the file system is full, EIO it ends before the bytes
    */
   ensure(offset: number, length: number, access?: 'store' | 'load'): boolean;
   /** Makes a range read as zeroes: by a hole punch where the file system has it, else by storing zeroes. */

@@ -107,7 +107,7 @@ export class DaxDevice {
     return answer;
   }
 
-  /** Where bytes of the device lie in physical memory, in order; neighbours are one range. Poisoned pages are included. @throws as directAccess() */
+  /** Where bytes of the device lie in physical memory, in order; neighbours are one range. Poisoned pages are included. @throws DaxError as directAccess() */
   physicalRanges(offset: number, length: number): PhysicalRange[] {
     const ranges: PhysicalRange[] = [];
     const end = offset + length;
