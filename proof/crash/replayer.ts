@@ -1,0 +1,40 @@
+import { punchHole } from '../../src/libc/index.js';
+import { asHost, deviceOver, type ProofDevice } from '../media/device.js';
+import { LINE_BYTES } from '../media/lines.js';
+import { type MemoryKind, TracedBacking } from '../media/traced-backing.js';
+import { OTHER_HOST, THIS_HOST } from './hosts.js';
+import type { ImageLines } from './image.js';
+import type { Bench } from './scope.js';
+
+const PAGE_BYTES = 4096;
+
+/** A machine that is started again and again, each time with another memory. */
+export class Replayer {
+  readonly #backing: TracedBacking;
+  readonly #device: ProofDevice;
+  readonly #pages: [number, Uint8Array][] = [];
+  readonly bench: Bench;
+
+  constructor(base: Uint8Array, memory: MemoryKind) {
+    this.#backing = new TracedBacking('replay', base.length, memory);
+    this.#device = deviceOver(this.#backing, THIS_HOST);
+    this.bench = { device: this.#device, other: asHost(this.#device, OTHER_HOST), mark() {} };
+    const zeroes = new Uint8Array(PAGE_BYTES);
+    for (let at = 0; at < base.length; at += PAGE_BYTES) {
+      const page = base.subarray(at, at + PAGE_BYTES);
+      if (Buffer.compare(page, zeroes) !== 0) this.#pages.push([at, page.slice()]);
+    }
+  }
+
+  /** All that earlier runs stored is gone: the pages themselves are. */
+  load(lines: ImageLines): void {
+    punchHole(this.#backing.fd, 0, this.#backing.size);
+    const { view } = this.#device;
+    for (const [at, page] of this.#pages) view.set(page, at);
+    for (const [line, bytes] of lines) view.set(bytes, line * LINE_BYTES);
+  }
+
+  close(): void {
+    this.#device.close();
+  }
+}
