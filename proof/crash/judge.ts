@@ -109,7 +109,10 @@ export class Judge {
 
   #complaint(verdict: Verdict, returned: number): string | null {
     if ('said' in verdict) return verdict.said;
-    if ('isAllowed' in verdict || verdict.state >= returned) return null;
+    if ('isAllowed' in verdict) {
+      return returned < this.#states.length - 1 ? null : 'half done, and the operation had returned';
+    }
+    if (verdict.state >= returned) return null;
     return `lost: the operation had returned, and what is there is what was there ${verdict.state === 0 ? 'before it' : `after ${verdict.state} of ${returned}`}`;
   }
 

@@ -12,7 +12,7 @@ for (const scope of scopes) {
     console.log(
       scope.name,
       memory,
-      JSON.stringify({ ...r, findings: r.findings.slice(0, 2) }),
+      JSON.stringify({ ...r, states: r.states.length, findings: r.findings.slice(0, 2) }),
       Date.now() - t,
       'ms',
     );

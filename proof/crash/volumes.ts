@@ -5,7 +5,11 @@ import {
   type FamfsDevice,
   formatMedia,
   fsckMedia,
+  Log,
+  LogAppender,
+  logHeaderLayout,
   mountFamfsOn,
+  readSuperblock,
   type Volume,
 } from '../../src/famfs/index.js';
 import { uuids } from './hosts.js';
@@ -50,6 +54,19 @@ export function oldVolume(device: FamfsDevice & { view: Uint8Array }): void {
     file.write(pattern(200, 1), 0);
     file.close();
   });
+  leaveGhost(device);
+}
+
+/** A writer died before it published: its entry is whole, and the next writer's lines will lie among its own. */
+function leaveGhost(device: FamfsDevice): void {
+  const media = deviceMedia(device);
+  const log = Log.open(media, readSuperblock(media));
+  const published = log.nextIndex();
+  const path = 'a-ghost-with-a-name-that-is-long-enough-to-fill-its-field';
+  new LogAppender(log).append({ kind: 'mkdir', path, mode: 0o711, uid: 7, gid: 8 });
+  const { nextSeqnum, nextIndex } = logHeaderLayout.fields;
+  for (const { offset } of [nextSeqnum, nextIndex]) log.bytes[offset] = published;
+  media.close();
 }
 
 /** Everything that a mount shows, and that fsck finds nothing which is not documented. */
