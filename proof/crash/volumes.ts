@@ -17,7 +17,7 @@ import { uuids } from './hosts.js';
 const MIB = 2 ** 20;
 export const owner = { uid: 0x1234_5678, gid: 0x1f2e_3d4c };
 /** What a crash may leave, and the next writer repairs: famfs-format.md and the notes of fsck say so. */
-const documentedNotes = new Set(['unpublished-entry', 'torn-append']);
+export const documentedNotes = new Set(['unpublished-entry', 'torn-append']);
 
 export function pattern(length: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(length);

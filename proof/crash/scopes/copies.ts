@@ -8,6 +8,7 @@ import { both, drop, either, flushesBy, moveBefore, moveBehind, storesBy, within
 import type { Bench, Mutant, Scope } from '../scope.js';
 import {
   checkMedia,
+  documentedNotes,
   oldVolume,
   owner,
   pattern,
@@ -122,7 +123,7 @@ const WORD = 8;
 
 /** The text of a volume; of the file that is overwritten: old, new or a mixture of their words. */
 function readOverwritten({ device }: Bench): string {
-  checkMedia(device, new Set());
+  checkMedia(device, documentedNotes);
   return withVolume(device, (volume) => {
     const bytes = new Uint8Array(200);
     const file = volume.open('/old/file');
