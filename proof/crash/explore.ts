@@ -4,12 +4,18 @@ import type { Trace, TraceEvent } from '../media/tracer.js';
 import { Judge } from './judge.js';
 import { exploreKills } from './kills.js';
 import { explorePowerCuts } from './power-cuts.js';
-import type { Finding, Scope } from './scope.js';
+import type { FailureModel, Finding, Scope } from './scope.js';
 
 export interface ExploreOptions {
   seed: number;
-  /** Random memories where there are too many lines for all of them. */
+  /** Dirty lines up to which every combination is tried. */
+  lines: number;
+  /** Random memories where there are more. */
   samples: number;
+  /** Of the places where a store may tear, every so many-th is tried. */
+  everyTear: number;
+  /** One failure model alone. */
+  model?: FailureModel;
   /** Findings after which to stop; 0 never. */
   enough: number;
   /** Only the image of this name. */
@@ -40,9 +46,10 @@ export function explore(scope: Scope, memory: MemoryKind, trace: Trace, options:
   const { events } = trace;
   const count = (kind: TraceEvent['kind']) => events.filter((event) => event.kind === kind).length;
   try {
-    exploreKills(trace, judge);
+    if (options.model !== 'power') exploreKills(trace, judge, options);
     // Memory without power has nothing: there only kills are crashes.
-    const sampled = memory === 'shared' ? 0 : explorePowerCuts(trace, judge, options);
+    const sampled =
+      memory === 'shared' || options.model === 'kill' ? 0 : explorePowerCuts(trace, judge, options);
     return {
       points: events.length + 1,
       stores: count('store'),

@@ -5,11 +5,12 @@
 import { withWords, wordsIn } from '../media/lines.js';
 import type { StoreEvent, Trace } from '../media/tracer.js';
 import { Cache, tearsOf } from './cache.js';
-import { nameOfAct } from './explore.js';
+import { type ExploreOptions, nameOfAct } from './explore.js';
 import { ImageBuilder } from './image.js';
 import type { Judge } from './judge.js';
 
-export function exploreKills(trace: Trace, judge: Judge): void {
+export function exploreKills(trace: Trace, judge: Judge, { everyTear }: ExploreOptions): void {
+  let tears = 0;
   const cache = new Cache(trace.base);
   const image = new ImageBuilder();
   const { events } = trace;
@@ -25,9 +26,10 @@ export function exploreKills(trace: Trace, judge: Judge): void {
     if (judge.isEnough) return;
     if (event.kind === 'mark') returned++;
     if (event.kind !== 'store') continue;
-    tear(cache, image, event, (words) =>
-      judge.judge(image, { ...moment(at - 1, ''), where: `in ${nameOfAct(event)}`, lines: () => words }),
-    );
+    tear(cache, image, event, (words) => {
+      if (tears++ % everyTear !== 0) return;
+      judge.judge(image, { ...moment(at - 1, ''), where: `in ${nameOfAct(event)}`, lines: () => words });
+    });
     cache.store(event);
     for (const { line } of event.changes) image.put(line, cache.pending.get(line)!.whole.at(-1)!);
     judge.judge(image, moment(at, 'all stores so far'));

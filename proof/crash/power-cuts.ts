@@ -9,9 +9,6 @@ import { ImageBuilder } from './image.js';
 import type { Judge, Moment } from './judge.js';
 import { randomFrom } from './random.js';
 
-/** Twelve lines, each old or new. */
-const MOST_COMBINATIONS = 2 ** 12;
-
 /** @returns how many places had more combinations than are tried */
 export function explorePowerCuts(trace: Trace, judge: Judge, options: ExploreOptions): number {
   const cache = new Cache(trace.base);
@@ -23,7 +20,7 @@ export function explorePowerCuts(trace: Trace, judge: Judge, options: ExploreOpt
   const cut = (at: number) => {
     const from = since < 0 ? 'the start' : nameOfAct(events[since]);
     const where = `from ${from} to ${nameOfAct(events[at])}`;
-    if (cutPower(cache, judge, { model: 'power', where, returned }, random, options.samples)) sampled++;
+    if (cutPower(cache, judge, { model: 'power', where, returned }, random, options)) sampled++;
   };
   for (const [at, event] of events.entries()) {
     if (judge.isEnough) return sampled;
@@ -49,7 +46,7 @@ function cutPower(
   judge: Judge,
   moment: Omit<Moment, 'lines'>,
   random: () => number,
-  samples: number,
+  { lines: mostLines, samples, everyTear }: ExploreOptions,
 ): boolean {
   const lines = [...cache.pending.values()].sort((a, b) => a.line - b.line);
   const make = (choices: readonly Version[]) => {
@@ -59,10 +56,10 @@ function cutPower(
     judge.judge(image, { ...moment, lines: () => reached(lines, choices) });
   };
   const combinations = lines.reduce((product, { whole }) => product * whole.length, 1);
-  const isWhole = combinations <= MOST_COMBINATIONS;
+  const isWhole = combinations <= 2 ** mostLines;
   if (isWhole) everyCombination(lines, make);
   else someCombinations(lines, make, random, samples);
-  tornLines(lines, make, random);
+  tornLines(lines, make, random, everyTear);
   return !isWhole;
 }
 
@@ -102,9 +99,12 @@ function tornLines(
   lines: readonly PendingLine[],
   make: (choices: Version[]) => void,
   random: () => number,
+  everyTear: number,
 ): void {
+  let tears = 0;
   for (const [i, { torn }] of lines.entries()) {
     for (const { version } of torn) {
+      if (tears++ % everyTear !== 0) continue;
       make(lines.map(({ whole }, at) => (at === i ? version : whole[0]!)));
       make(lines.map(({ whole }, at) => (at === i ? version : whole.at(-1)!)));
       for (let n = 0; n < 2; n++)

@@ -18,13 +18,19 @@ export class Replayer {
   readonly #device: ProofDevice;
   readonly #base: Uint8Array;
   readonly #pages: [number, Uint8Array][] = [];
-  readonly bench: Bench;
+  readonly bench: { -readonly [K in keyof Bench]: Bench[K] };
 
   constructor(base: Uint8Array, memory: MemoryKind) {
     this.#base = base;
     this.#backing = new TracedBacking('replay', base.length, memory);
     this.#device = deviceOver(this.#backing, THIS_HOST);
-    this.bench = { device: this.#device, other: asHost(this.#device, OTHER_HOST), mark() {} };
+    this.bench = {
+      device: this.#device,
+      other: asHost(this.#device, OTHER_HOST),
+      variant: 0,
+      turn: 0,
+      mark() {},
+    };
     const zeroes = new Uint8Array(PAGE_BYTES);
     for (let at = 0; at < base.length; at += PAGE_BYTES) {
       const page = base.subarray(at, at + PAGE_BYTES);
@@ -35,6 +41,7 @@ export class Replayer {
   /** All that earlier runs stored is gone. */
   load(lines: ImageLines): void {
     const { view } = this.#device;
+    this.bench.turn++;
     this.#reset(view);
     for (const [line, bytes] of lines) view.set(bytes, line * LINE_BYTES);
   }

@@ -7,6 +7,10 @@ export interface Bench {
   readonly device: ProofDevice;
   /** The same device, seen by the other host. */
   readonly other: ProofDevice;
+  /** Which of the volumes to begin with. */
+  readonly variant: number;
+  /** How many memories were replayed before this one. */
+  readonly turn: number;
   /** Tells that what was asked for is done: from here on a crash may not lose it. */
   mark(): void;
 }

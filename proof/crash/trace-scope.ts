@@ -9,12 +9,12 @@ import type { Scope } from './scope.js';
 const DEVICE_BYTES = 24 * 2 ** 20;
 
 /** Runs an operation once, on real memory of one kind, and tells everything that it did to it. */
-export async function traceScope(scope: Scope, memory: MemoryKind): Promise<Trace> {
+export async function traceScope(scope: Scope, memory: MemoryKind, variant = 0): Promise<Trace> {
   const backing = new TracedBacking(scope.name, DEVICE_BYTES, memory);
   const device = deviceOver(backing, THIS_HOST);
   try {
     const tracer = new Tracer(device.view);
-    const bench = { device, other: asHost(device, OTHER_HOST), mark: () => tracer.mark() };
+    const bench = { device, variant, turn: 0, other: asHost(device, OTHER_HOST), mark: () => tracer.mark() };
     await scope.prepare(bench);
     backing.tracer = tracer;
     tracer.begin();

@@ -13,6 +13,7 @@ import {
   type Volume,
 } from '../../src/famfs/index.js';
 import { uuids } from './hosts.js';
+import type { Bench } from './scope.js';
 
 const MIB = 2 ** 20;
 export const owner = { uid: 0x1234_5678, gid: 0x1f2e_3d4c };
@@ -43,8 +44,8 @@ export function format(device: FamfsDevice, which: keyof typeof uuids, force = f
   }
 }
 
-/** An old volume whose free space is full of what was there once. */
-export function oldVolume(device: FamfsDevice & { view: Uint8Array }): void {
+/** An old volume whose free space is full of what was there once. A variant has other entries, so that lines fall elsewhere. */
+export function oldVolume({ device, variant }: Bench): void {
   for (let at = 10 * MIB; at < device.view.length; at += 2 * MIB)
     device.view.set(pattern(1000, at / MIB), at);
   format(device, 'old');
@@ -53,6 +54,7 @@ export function oldVolume(device: FamfsDevice & { view: Uint8Array }): void {
     const file = volume.create('/old/file', { size: 200, mode: 0o644, ...owner });
     file.write(pattern(200, 1), 0);
     file.close();
+    for (let i = 0; i < variant; i++) volume.mkdir(`/old/${i}`, owner);
   });
   leaveGhost(device);
 }
@@ -95,7 +97,23 @@ function digest(volume: Volume, path: string, size: number): string {
   } finally {
     file.close();
   }
-  return createHash('sha1').update(bytes).digest('hex').slice(0, 8);
+  return createHash('sha1')
+    .update(bytes.subarray(0, endOf(bytes)))
+    .digest('hex')
+    .slice(0, 8);
+}
+
+const zeroes = new Uint8Array(2 ** 16);
+
+/** Where the zeroes begin that a file ends with, about: they are most of a big one. */
+function endOf(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (end > 0) {
+    const start = Math.max(0, end - zeroes.length);
+    if (Buffer.compare(bytes.subarray(start, end), zeroes.subarray(0, end - start)) !== 0) return end;
+    end = start;
+  }
+  return 0;
 }
 
 /** @throws what fsck says */

@@ -53,7 +53,7 @@ const mutants: readonly Mutant[] = [
 
 const base = {
   memories: memoryKinds,
-  prepare: ({ device }: Bench) => oldVolume(device),
+  prepare: oldVolume,
   read: ({ device }: Bench) => readVolume(device),
   goOn: ({ device }: Bench, text: string) => writeMore(device, text),
 };

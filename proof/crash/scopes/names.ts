@@ -65,7 +65,7 @@ export const appendMutants: readonly Mutant[] = [
 
 const base = {
   memories: memoryKinds,
-  prepare: ({ device }: Bench) => oldVolume(device),
+  prepare: oldVolume,
   read: ({ device }: Bench) => readVolume(device),
   goOn: ({ device }: Bench, text: string) => writeMore(device, text),
 };

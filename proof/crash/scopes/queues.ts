@@ -20,9 +20,9 @@ function withQueue<T>({ device }: Bench, use: (queue: Queue, volume: Volume) => 
   });
 }
 
-function prepareQueue({ device }: Bench): void {
-  oldVolume(device);
-  withVolume(device, (volume) => createQueue(volume, '/q', geometry));
+function prepareQueue(bench: Bench): void {
+  oldVolume(bench);
+  withVolume(bench.device, (volume) => createQueue(volume, '/q', geometry));
 }
 
 /** Takes all that is in it. */
@@ -58,7 +58,7 @@ export const queueCreate: Scope = {
   about:
     'createQueue: two files (the consumer half may be there alone: the next createQueue goes on with it)',
   memories: memoryKinds,
-  prepare: ({ device }) => oldVolume(device),
+  prepare: oldVolume,
   act({ device, mark }) {
     withVolume(device, (volume) => createQueue(volume, '/q', geometry));
     mark();

@@ -64,7 +64,7 @@ export const takeOver: Scope = {
   name: 'take-over',
   about: 'another host becomes the owner',
   memories: memoryKinds,
-  prepare: ({ device }) => oldVolume(device),
+  prepare: oldVolume,
   act({ device, mark }) {
     take(device, OTHER_HOST);
     mark();
@@ -98,8 +98,9 @@ export const takeOverAgain: Scope = {
   name: 'take-over-again',
   about: 'a third host takes over from one that died while taking over',
   memories: memoryKinds,
-  prepare({ device }) {
-    oldVolume(device);
+  prepare(bench) {
+    oldVolume(bench);
+    const { device } = bench;
     const media = deviceMedia(device);
     // Dies after the second fence: the new owner is stored, its crc is not.
     let fences = 0;
