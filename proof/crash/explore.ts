@@ -40,9 +40,15 @@ export interface Explored {
   states: readonly string[];
 }
 
-/** Plays every crash of a trace. */
-export function explore(scope: Scope, memory: MemoryKind, trace: Trace, options: ExploreOptions): Explored {
-  const judge = new Judge(scope, memory, trace, options);
+/** Plays every crash of a trace. @param states of the right order, where the trace is a wrong one */
+export function explore(
+  scope: Scope,
+  memory: MemoryKind,
+  trace: Trace,
+  options: ExploreOptions,
+  states?: readonly string[],
+): Explored {
+  const judge = new Judge(scope, memory, trace, options, states);
   const { events } = trace;
   const count = (kind: TraceEvent['kind']) => events.filter((event) => event.kind === kind).length;
   try {

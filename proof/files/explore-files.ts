@@ -7,7 +7,7 @@ import { randomFrom } from '../crash/random.js';
 import type { Finding } from '../crash/scope.js';
 import { placeOf } from '../media/caller.js';
 import { Disk, type DiskImage, keyOfImage } from './disk.js';
-import type { FileEvent, FileTrace } from './events.js';
+import type { FileEvent, FileTrace, NameEvent, SyncEvent } from './events.js';
 import { FileTracer } from './trace-files.js';
 
 /** An operation on a state directory whose crashes are explored. */
@@ -149,17 +149,9 @@ function materialized<T>(image: DiskImage, use: (top: string) => T): T {
 }
 
 function play(disk: Disk, event: FileEvent): void {
-  switch (event.kind) {
-    case 'write':
-      return disk.write(event);
-    case 'sync':
-    case 'sync-directory':
-      return disk.sync(event);
-    case 'mark':
-      return;
-    default:
-      return disk.changeName(event);
-  }
+  if (event.kind === 'write') disk.write(event);
+  else if (event.kind === 'sync' || event.kind === 'sync-directory') disk.sync(event as SyncEvent);
+  else if (event.kind !== 'mark') disk.changeName(event as NameEvent);
 }
 
 export function exploreFiles(
