@@ -131,6 +131,8 @@ function makeFile<F extends Fields>(
     into.fill(0);
     if (position < header.length) into.set(header.subarray(position, position + into.length));
   };
-  volume.create(path, { ...options, fill }).close();
-  volume.flush(path);
+  const file = volume.create(path, { ...options, fill });
+  file.close();
+  // Memory that is flushed at all was flushed before the file appeared.
+  if (!file.needsWriteBack) volume.flush(path);
 }
