@@ -1,7 +1,7 @@
 import { nameOf, placeOf } from '../media/caller.js';
 import type { MemoryKind } from '../media/traced-backing.js';
 import type { Trace, TraceEvent } from '../media/tracer.js';
-import { Judge } from './judge.js';
+import { Judge, type Known } from './judge.js';
 import { exploreKills } from './kills.js';
 import { explorePowerCuts } from './power-cuts.js';
 import type { FailureModel, Finding, Scope } from './scope.js';
@@ -36,19 +36,17 @@ export interface Explored {
   sampled: number;
   lost: number;
   findings: Finding[];
-  /** Before, and after each operation. */
-  states: readonly string[];
 }
 
-/** Plays every crash of a trace. @param states of the right order, where the trace is a wrong one */
+/** Plays every crash of a trace. @param known from the right order, where the trace is a wrong one */
 export function explore(
   scope: Scope,
   memory: MemoryKind,
   trace: Trace,
   options: ExploreOptions,
-  states?: readonly string[],
-): Explored {
-  const judge = new Judge(scope, memory, trace, options, states);
+  known?: Known,
+): Explored & { known: Known } {
+  const judge = new Judge(scope, memory, trace, options, known);
   const { events } = trace;
   const count = (kind: TraceEvent['kind']) => events.filter((event) => event.kind === kind).length;
   try {
@@ -66,7 +64,7 @@ export function explore(
       sampled,
       lost: judge.lost,
       findings: judge.findings,
-      states: judge.states,
+      known: judge.known,
     };
   } finally {
     judge.close();

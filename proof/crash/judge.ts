@@ -10,6 +10,13 @@ import type { FailureModel, Finding, Scope } from './scope.js';
 /** What an image turned out to be: the state of that number, one that is documented, or wrong. */
 type Verdict = { state: number } | { isAllowed: true } | { said: string };
 
+/** What the right order has shown, for its mutants: they begin with the same memory, so equal images are equal. */
+export interface Known {
+  /** Before, and after each operation. */
+  states: readonly string[];
+  verdicts: Map<number, Verdict>;
+}
+
 /** When an image could have come about, for findings. */
 export interface Moment {
   model: FailureModel;
@@ -31,21 +38,17 @@ export class Judge {
   readonly #scope: Scope;
   readonly #replayer: Replayer;
   readonly #options: ExploreOptions;
-  readonly #verdicts = new Map<number, Verdict>();
+  readonly #verdicts: Map<number, Verdict>;
+  readonly #seen = new Set<number>();
   /** As read() tells them: before, and after each operation that returned. */
   readonly #states: string[] = [];
 
-  constructor(
-    scope: Scope,
-    memory: MemoryKind,
-    trace: Trace,
-    options: ExploreOptions,
-    states?: readonly string[],
-  ) {
+  constructor(scope: Scope, memory: MemoryKind, trace: Trace, options: ExploreOptions, known?: Known) {
     this.#scope = scope;
     this.#options = options;
     this.#replayer = new Replayer(trace.base, memory);
-    if (states) this.#states.push(...states);
+    this.#verdicts = known?.verdicts ?? new Map();
+    if (known) this.#states.push(...known.states);
     else this.#readStates(trace);
   }
 
@@ -70,13 +73,12 @@ export class Judge {
     }
   }
 
-  /** Of the right order: a mutant is measured by them. */
-  get states(): readonly string[] {
-    return this.#states;
+  get known(): Known {
+    return { states: this.#states, verdicts: this.#verdicts };
   }
 
   get images(): number {
-    return this.#verdicts.size;
+    return this.#seen.size;
   }
 
   get isEnough(): boolean {
@@ -88,6 +90,7 @@ export class Judge {
     this.asked++;
     const { key } = image;
     if (this.#options.state !== undefined && nameOfKey(key) !== this.#options.state) return;
+    this.#seen.add(key);
     let verdict = this.#verdicts.get(key);
     if (verdict === undefined) {
       verdict = this.#replay(image);

@@ -28,21 +28,30 @@ interface Words {
   names: string[];
   json: boolean;
   list: boolean;
+  isShort: boolean;
   options: RunOptions;
 }
 
 class Usage extends Error {}
 
 function parse(words: readonly string[]): Words {
-  const result: Words = { names: [], json: false, list: false, options: { seed: 1, ...longRun } };
+  const result: Words = {
+    names: [],
+    json: false,
+    list: false,
+    isShort: false,
+    options: { seed: 1, ...longRun },
+  };
   const rest = [...words];
   const value = (option: string): string => rest.shift() ?? usage(`${option} needs a value`);
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const { options } = result;
     if (word === '--json') result.json = true;
     else if (word === '--list') result.list = true;
-    else if (word === '--short') Object.assign(options, shortRun);
-    else if (word === '--seed') options.seed = Number(value(word));
+    else if (word === '--short') {
+      result.isShort = true;
+      Object.assign(options, shortRun);
+    } else if (word === '--seed') options.seed = Number(value(word));
     else if (word === '--under')
       options.under = oneOf(word, value(word), ['shared', 'pmem', 'hosts', 'files']) as Under;
     else if (word === '--model') options.model = oneOf(word, value(word), ['kill', 'power']) as FailureModel;
@@ -107,7 +116,7 @@ async function main(words: readonly string[]): Promise<number> {
   console.log(wanted.json ? JSON.stringify(resultHead) : tableHead);
   for await (const row of rows(wanted)) {
     done.push(row);
-    console.log(wanted.json ? jsonOf(row) : tableRow(row));
+    console.log(wanted.json ? jsonOf(row, wanted.isShort ? 'short' : 'long') : tableRow(row));
     for (const remark of remarks(row, wanted.options.mutant))
       (wanted.json ? console.error : console.log)(remark);
   }

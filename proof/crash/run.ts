@@ -20,7 +20,7 @@ export interface RunOptions extends Omit<ExploreOptions, 'enough'> {
 }
 
 export const longRun = { lines: 12, samples: 300, everyTear: 1, variants: 2 };
-export const shortRun = { lines: 5, samples: 8, everyTear: 6, variants: 1 };
+export const shortRun = { lines: 4, samples: 4, everyTear: 12, variants: 1 };
 
 export interface MutantRow {
   name: string;
@@ -67,7 +67,7 @@ function onMemory(scope: Scope): Operation {
       const memory = under as MemoryKind;
       const seed = seedOf(options.seed, `${scope.name} ${under}`);
       if (options.mutant !== undefined) return oneMutant(scope, memory, { ...options, seed });
-      const parts: Explored[] = [];
+      const parts: ReturnType<typeof explore>[] = [];
       let first: Trace | undefined;
       for (let variant = 0; variant < options.variants; variant++) {
         const trace = await traceScope(scope, memory, variant);
@@ -78,7 +78,7 @@ function onMemory(scope: Scope): Operation {
         .filter((mutant) => mutant.memory === memory && options.state === undefined)
         .map((mutant) => {
           const changed = { base: first!.base, events: mutant.change(first!.events) };
-          const found = explore(scope, memory, changed, { ...options, seed, enough: 1 }, parts[0]!.states);
+          const found = explore(scope, memory, changed, { ...options, seed, enough: 1 }, parts[0]!.known);
           return mutantRow(mutant, found);
         });
       return rowOf(scope, under, parts, mutants, redundantFlushes(first!));
@@ -100,7 +100,7 @@ async function oneMutant(scope: Scope, memory: MemoryKind, options: RunOptions):
   return rowOf(
     scope,
     memory,
-    [explore(scope, memory, changed, { ...options, enough: 0 }, right.states)],
+    [explore(scope, memory, changed, { ...options, enough: 0 }, right.known)],
     [],
     [],
   );
@@ -121,7 +121,7 @@ function onFiles(scope: FileScope): Operation {
           scope,
           { ...trace, events: mutant.change(trace.events) },
           { ...options, seed, enough },
-          found.states,
+          found.known,
         );
       if (options.mutant !== undefined) {
         const mutant = scope.mutants.find(({ name }) => name === options.mutant)!;

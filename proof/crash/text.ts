@@ -14,6 +14,7 @@ export const resultHead = {
   columns: {
     operation: 'operation',
     under: 'under it',
+    run: 'run',
     points: 'crash points',
     states: 'states explored',
     lost: 'lost',
@@ -23,11 +24,12 @@ export const resultHead = {
   },
 };
 
-export function jsonOf(row: Row): string {
+export function jsonOf(row: Row, run: 'long' | 'short'): string {
   const { operation, under, points, states, lost } = row;
   return JSON.stringify({
     operation,
     under,
+    run,
     points,
     states,
     lost,

@@ -49,20 +49,28 @@ export function traceFiles(scope: FileScope): FileTrace {
 
 type Verdict = { state: number } | { isAllowed: true } | { said: string };
 
+/** What the right order has shown, for its mutants. */
+interface KnownDisks {
+  states: readonly string[];
+  verdicts: Map<string, Verdict>;
+}
+
 /** Says of each disk whether it may be: see Judge, which does the same for memory. */
 class FileJudge {
   readonly findings: Finding[] = [];
   readonly states: string[] = [];
+  readonly #seen = new Set<string>();
   lost = 0;
   asked = 0;
   readonly #scope: FileScope;
   readonly #options: ExploreOptions;
-  readonly #verdicts = new Map<string, Verdict>();
+  readonly #verdicts: Map<string, Verdict>;
 
-  constructor(scope: FileScope, trace: FileTrace, options: ExploreOptions, states?: readonly string[]) {
+  constructor(scope: FileScope, trace: FileTrace, options: ExploreOptions, known?: KnownDisks) {
     this.#scope = scope;
     this.#options = options;
-    if (states) this.states.push(...states);
+    this.#verdicts = known?.verdicts ?? new Map();
+    if (known) this.states.push(...known.states);
     else this.#readStates(trace);
   }
 
@@ -78,8 +86,12 @@ class FileJudge {
     }
   }
 
+  get known(): KnownDisks {
+    return { states: this.states, verdicts: this.#verdicts };
+  }
+
   get images(): number {
-    return this.#verdicts.size;
+    return this.#seen.size;
   }
 
   get isEnough(): boolean {
@@ -94,6 +106,7 @@ class FileJudge {
     this.asked++;
     const state = createHash('sha1').update(keyOfImage(image)).digest('hex').slice(0, 13);
     if (this.#options.state !== undefined && state !== this.#options.state) return;
+    this.#seen.add(state);
     let verdict = this.#verdicts.get(state);
     if (verdict === undefined) {
       verdict = this.#replay(image);
@@ -158,9 +171,9 @@ export function exploreFiles(
   scope: FileScope,
   trace: FileTrace,
   options: ExploreOptions,
-  states?: readonly string[],
-): Explored {
-  const judge = new FileJudge(scope, trace, options, states);
+  known?: KnownDisks,
+): Explored & { known: KnownDisks } {
+  const judge = new FileJudge(scope, trace, options, known);
   const disk = new Disk(trace);
   const random = randomFrom(options.seed);
   let returned = 0;
@@ -199,7 +212,7 @@ export function exploreFiles(
     sampled,
     lost,
     findings,
-    states: judge.states,
+    known: judge.known,
   };
 }
 

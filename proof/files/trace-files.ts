@@ -10,12 +10,12 @@ import { callerNow } from '../media/caller.js';
 import type { Content, FileEvent, FileTrace } from './events.js';
 
 const HEAD_BYTES = 2 ** 16;
-type AnyCall = (...words: never[]) => unknown;
+type Call = (...words: unknown[]) => unknown;
 const real = { ...fs };
 // Node's rmSync keeps the calls that are there when it is first used: those shall be the real ones.
 fs.rmSync('/nonexistent/udax', { force: true });
 
-export function contentOf(file: string): Content {
+function contentOf(file: string): Content {
   const fd = real.openSync(file, 'r');
   try {
     const { size, mode } = real.fstatSync(fd);
@@ -89,71 +89,62 @@ export class FileTracer {
   }
 
   #wrapAll(): () => void {
-    const patched = fs as unknown as Record<string, AnyCall>;
-    const wrap = (
-      name: string,
-      make: (original: (...words: unknown[]) => unknown) => (...words: unknown[]) => unknown,
-    ) => {
-      patched[name] = make(
-        (real as unknown as Record<string, (...words: unknown[]) => unknown>)[name]!,
-      ) as AnyCall;
-    };
-    wrap(
-      'openSync',
-      (original) =>
-        (name, ...more) =>
-          this.#opened(name, () => original(name, ...more) as number),
-    );
-    wrap('closeSync', (original) => (fd) => {
-      this.#open.delete(fd as number);
-      return original(fd);
-    });
-    wrap('fsyncSync', (original) => (fd) => {
-      this.#synced(fd as number);
-      return original(fd);
-    });
-    wrap('mkdirSync', (original) => (name, ...more) => {
-      this.#look();
-      const result = original(name, ...more);
-      const relative = this.#relative(name);
-      if (relative !== null && !this.#names.has(relative)) {
-        this.#names.set(relative, null);
-        this.#events.push({ kind: 'make-directory', path: relative, caller: callerNow() });
-      }
-      return result;
-    });
-    wrap('renameSync', (original) => (from, to) => {
-      this.#look();
-      const result = original(from, to);
-      this.#renamed(this.#relative(from), this.#relative(to));
-      return result;
-    });
-    for (const name of ['rmSync', 'unlinkSync']) {
-      wrap(name, (original) => (file, ...more) => {
-        this.#look();
-        const result = original(file, ...more);
-        const relative = this.#relative(file);
-        if (relative !== null && this.#names.delete(relative)) {
-          this.#events.push({ kind: 'remove', path: relative, caller: callerNow() });
-        }
-        return result;
-      });
-    }
+    const patched = fs as unknown as Record<string, Call>;
+    const calls = this.#wrappedCalls(real as unknown as Record<string, Call>);
+    Object.assign(patched, calls);
     syncBuiltinESMExports();
     return () => {
-      for (const name of [
-        'openSync',
-        'closeSync',
-        'fsyncSync',
-        'mkdirSync',
-        'renameSync',
-        'rmSync',
-        'unlinkSync',
-      ]) {
-        patched[name] = (real as unknown as Record<string, AnyCall>)[name]!;
-      }
+      for (const name of Object.keys(calls)) patched[name] = (real as unknown as Record<string, Call>)[name]!;
       syncBuiltinESMExports();
     };
+  }
+
+  #wrappedCalls(original: Record<string, Call>): Record<string, Call> {
+    const remove =
+      (call: Call) =>
+      (name: unknown, ...more: unknown[]) =>
+        this.#removed(name, () => call(name, ...more));
+    return {
+      openSync: (name, ...more) => this.#opened(name, () => original.openSync!(name, ...more) as number),
+      closeSync: (fd) => {
+        this.#open.delete(fd as number);
+        return original.closeSync!(fd);
+      },
+      fsyncSync: (fd) => {
+        this.#synced(fd as number);
+        return original.fsyncSync!(fd);
+      },
+      mkdirSync: (name, ...more) => this.#madeDirectory(name, () => original.mkdirSync!(name, ...more)),
+      renameSync: (from, to) => {
+        this.#look();
+        const result = original.renameSync!(from, to);
+        this.#renamed(this.#relative(from), this.#relative(to));
+        return result;
+      },
+      rmSync: remove(original.rmSync!),
+      unlinkSync: remove(original.unlinkSync!),
+    };
+  }
+
+  #madeDirectory(name: unknown, make: () => unknown): unknown {
+    this.#look();
+    const result = make();
+    const relative = this.#relative(name);
+    if (relative !== null && !this.#names.has(relative)) {
+      this.#names.set(relative, null);
+      this.#events.push({ kind: 'make-directory', path: relative, caller: callerNow() });
+    }
+    return result;
+  }
+
+  #removed(name: unknown, remove: () => unknown): unknown {
+    this.#look();
+    const result = remove();
+    const relative = this.#relative(name);
+    if (relative !== null && this.#names.delete(relative)) {
+      this.#events.push({ kind: 'remove', path: relative, caller: callerNow() });
+    }
+    return result;
   }
 
   #opened(name: unknown, open: () => number): number {

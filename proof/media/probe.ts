@@ -110,10 +110,16 @@ function wrapBulk(map: MemoryMap, listener: StoreListener, owner: Methods, name:
 
 /** The bytes of the view that a call stores to; all of it where that is not worth knowing. */
 function rangeOf(name: string, target: Uint8Array, words: unknown[]): [number, number] {
-  if (name !== 'set') return [0, target.byteLength];
   const size = target.BYTES_PER_ELEMENT;
-  const [source, offset = 0] = words as [ArrayLike<number>, number?];
-  return [offset * size, source.length * size];
+  if (name === 'set') {
+    const [source, offset = 0] = words as [ArrayLike<number>, number?];
+    return [offset * size, source.length * size];
+  }
+  const [, from = 0, to = target.length] = words;
+  if (name !== 'fill' || typeof from !== 'number' || typeof to !== 'number' || from < 0 || to < from) {
+    return [0, target.byteLength];
+  }
+  return [from * size, (Math.min(to, target.length) - from) * size];
 }
 
 function wrapAtomic(map: MemoryMap, listener: StoreListener, name: string): () => void {

@@ -15,7 +15,7 @@ describe('the reliability page', () => {
   it('has a row for every operation on everything that may be under it, and nothing lost', () => {
     for (const { name, under } of operations) {
       for (const each of under)
-        expect(page).toMatch(new RegExp(`\\| ${name} \\| ${each} \\| \\d+ \\| \\d+ \\| 0 \\|`));
+        expect(page).toMatch(new RegExp(`\\| ${name} \\| ${each} \\| \\w+ \\| \\d+ \\| \\d+ \\| 0 \\|`));
     }
   });
 

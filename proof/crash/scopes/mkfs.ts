@@ -41,11 +41,11 @@ function read({ device }: Bench): string {
   return readVolume(device);
 }
 
-/** Making one clears 10 MiB: of the many memories without a file system only one in eight is formatted. */
+/** Making one clears 10 MiB: of the many memories without a file system only one in 32 is formatted. */
 function goOn(bench: Bench, text: string): void {
   const { device, turn } = bench;
   if (text !== 'none') writeMore(device, text);
-  else if (turn % 8 === 0) {
+  else if (turn % 32 === 3) {
     format(device, 'next');
     writeMore(device, read(bench));
   }

@@ -26,7 +26,7 @@ const entryFlush = both(flushesBy(APPEND), ENTRIES);
 const headerFlush = both(flushesBy(APPEND), HEADER);
 
 /** The orders that any append must keep. */
-export const appendMutants: readonly Mutant[] = [
+const appendMutants: readonly Mutant[] = [
   {
     name: 'upstream-order',
     about:
