@@ -30,7 +30,7 @@ export interface FileMutant {
 }
 
 /** On a file system in memory where there is one: what is real here are the calls, not the disk. */
-export function withDirectory<T>(use: (top: string) => T): T {
+function withDirectory<T>(use: (top: string) => T): T {
   const base = fs.existsSync('/dev/shm') ? '/dev/shm' : '/tmp';
   const top = fs.mkdtempSync(path.join(base, 'udax-proof-'));
   try {

@@ -1,7 +1,7 @@
 /** Cache lines and the 8-byte words in them: what reaches memory as one, and what a store may tear into. */
 
 export const LINE_BYTES = 64;
-export const WORD_BYTES = 8;
+const WORD_BYTES = 8;
 const WORDS_OF_A_LINE = LINE_BYTES / WORD_BYTES;
 
 /** What a store changed in one line. */
