@@ -13,7 +13,7 @@ function filesBelow(folder: string): string[] {
   });
 }
 
-const code = ['src', 'test', 'bench', 'examples']
+const code = ['src', 'test', 'bench', 'proof', 'examples']
   .flatMap(filesBelow)
   .filter((file) => /\.(ts|mjs|js)$/.test(file));
 const pages = [
@@ -23,6 +23,7 @@ const pages = [
   'CHANGELOG.md',
   'conformance/README.md',
   'test/vm/README.md',
+  'proof/README.md',
 ];
 
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8');

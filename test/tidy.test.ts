@@ -9,7 +9,14 @@ const checkout = path.resolve(import.meta.dirname, '..');
 const MOST_LINES_OF_A_FILE = 400;
 const MOST_LINES_OF_A_FUNCTION = 60;
 /** Started by name: by Node, the package or a worker. */
-const ENTRIES = ['src/index.ts', 'src/mounts/index.ts', 'src/cli/index.ts'];
+const ENTRIES = [
+  'src/index.ts',
+  'src/mounts/index.ts',
+  'src/cli/index.ts',
+  'proof/crash/main.ts',
+  'proof/peers/main.ts',
+  'proof/report.ts',
+];
 
 /** What follows `@throws`. */
 const ERROR_CLASSES = ['DaxError', 'UsageError', 'AbortError', 'Error'];
@@ -25,7 +32,7 @@ const COMMAND_LINES_OF_OTHERS: readonly [where: string, why: string][] = [
   ['src/memory/map-count.ts', 'ulimit, too'],
 ];
 
-const sources = list('src');
+const sources = [...list('src'), ...list('proof')];
 const users = [...sources, ...list('test'), ...list('bench')];
 
 function list(folder: string): string[] {

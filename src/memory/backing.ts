@@ -51,6 +51,8 @@ export interface Backing {
    * @throws DaxError EOPNOTSUPP without libpmem
    */
   invalidate(offset: number, length: number): void;
+  /** Told of each fence that orders stores to it. Only memory that records what is done to it has this. */
+  fenced?(): void;
   /** Idempotent. Mappings made from it live on. */
   close(): void;
 }

@@ -221,6 +221,10 @@ describe('a queue on a volume', () => {
     refuses(1, 64, '/new', 'EINVAL');
     refuses(2.5, 64, '/new', 'EINVAL');
     refuses(8, 64, '/q0', 'EEXIST');
+    // Somebody's file of that name is no half of a queue.
+    volume.create('/taken.consumer', { size: 2 * 2 ** 20 }).close();
+    refuses(8, 64, '/taken', 'EEXIST');
+    expect(volume.exists('/taken')).toBe(false);
     refuses(1024, 2 ** 20, '/new', 'ENOSPC');
     expect(volume.exists('/new')).toBe(false);
     expect(volume.exists('/new.consumer')).toBe(false);

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   bufferMedia,
@@ -9,7 +8,6 @@ import {
   readSuperblock,
   takeOver,
 } from '../../src/famfs/index.js';
-import { CrashMedia } from './crash-media.js';
 
 const MIB = 2 ** 20;
 const DEVICE = 64 * MIB;
@@ -62,67 +60,6 @@ describe('taking a file system over', () => {
     bytes[60]! ^= 1;
     expect(() => takeOver(media(bytes), { systemUuid: NEW, force: true })).toThrow(code('EBADMSG'));
     expect(interruptedTakeOver(media(bytes))).toBeNull();
-  });
-
-  /** Every crash leaves the old owner, the new one, or a state that running it again completes. */
-  function checkCrash(crashed: Media): void {
-    const torn = interruptedTakeOver(crashed);
-    if (torn === null) expect([OLD, NEW]).toContain(readSuperblock(crashed).systemUuid);
-    else {
-      expect(torn).toEqual({ from: OLD, to: NEW });
-      const report = fsckMedia(crashed);
-      expect(report.ok).toBe(false);
-      expect(report.notes).toEqual([expect.objectContaining({ code: 'torn-take-over' })]);
-    }
-    const again = takeOver(crashed, { systemUuid: NEW, force: true });
-    expect(again.superblock).toMatchObject({
-      ...readSuperblock(media()),
-      systemUuid: NEW,
-      crc: again.superblock.crc,
-    });
-    expect(interruptedTakeOver(crashed)).toBeNull();
-  }
-
-  it('is completed by running it again, killed at any store and any word of it', () => {
-    const crash = new CrashMedia(fresh.slice(), DEVICE);
-    takeOver(crash, { systemUuid: NEW, from: OLD });
-    let states = 0;
-    crash.eachKill(
-      (words) => Array.from({ length: words }, (_, i) => i),
-      (crashed) => {
-        states++;
-        checkCrash(crashed);
-      },
-    );
-    expect(states).toBeGreaterThan(10);
-  });
-
-  it('survives the loss of power at any point', () => {
-    const crash = new CrashMedia(fresh.slice(), DEVICE);
-    takeOver(crash, { systemUuid: NEW, from: OLD });
-    const random = fc.sample(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), 400);
-    let at = 0;
-    for (let run = 0; run < 8; run++) crash.eachPowerCut(() => random[at++ % random.length]!, checkCrash);
-  });
-
-  it('can be finished by a third host, which dies in the middle as well', () => {
-    const first = new CrashMedia(fresh.slice(), DEVICE);
-    takeOver(first, { systemUuid: NEW, from: OLD });
-    first.eachKill(
-      () => [1],
-      (crashed) => {
-        if (interruptedTakeOver(crashed) === null) return;
-        const second = new CrashMedia(crashed.bytes(0, IMAGE).slice(), DEVICE);
-        takeOver(second, { systemUuid: THIRD, force: true });
-        second.eachKill(
-          (words) => Array.from({ length: words }, (_, i) => i),
-          (twice) => {
-            takeOver(twice, { systemUuid: THIRD, force: true });
-            expect(readSuperblock(twice).systemUuid).toBe(THIRD);
-          },
-        );
-      },
-    );
   });
 });
 

@@ -87,7 +87,6 @@ export class LogAppender {
     encodeEntry(this.entry, this.entryView, entry, index);
     const at = slotOffset(index);
     this.log.bytes.set(this.entry, at);
-    this.log.media.recordStore?.(this.log.offset + at, ENTRY_SIZE);
     this.flush(at, ENTRY_SIZE);
     this.storeIndex(nextSeqnum.offset, index + 1);
     this.storeIndex(nextIndex.offset, index + 1);
@@ -101,7 +100,6 @@ export class LogAppender {
    */
   private storeIndex(at: number, value: number): void {
     Atomics.store(this.words, at / 4, value);
-    this.log.media.recordStore?.(this.log.offset + at, 4);
   }
 
   private flush(at: number, length: number): void {

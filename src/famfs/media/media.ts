@@ -40,8 +40,6 @@ export interface Media {
   zero(offset: number, length: number): void;
   /** Drops the cached lines of a range, so that the next load sees what another host wrote. */
   invalidate(offset: number, length: number): void;
-  /** Test seam: told after each ordered store, so that a crash can be played between any two. */
-  recordStore?(offset: number, length: number): void;
 }
 
 /** Media in plain memory: tests, and images read whole. Bytes behind `contents` read as zero. */

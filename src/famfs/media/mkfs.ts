@@ -206,7 +206,6 @@ function writeSuperblock(media: Media, superblock: Uint8Array): void {
 
 function store(media: Media, offset: number, bytes: Uint8Array): void {
   media.bytes(offset, bytes.length).set(bytes);
-  media.recordStore?.(offset, bytes.length);
   media.flush(offset, bytes.length);
   media.fence();
 }

@@ -144,7 +144,6 @@ function eraseIntent(media: Media): void {
 
 function store(media: Media, offset: number, bytes: Uint8Array): void {
   media.bytes(offset, bytes.length).set(bytes);
-  media.recordStore?.(offset, bytes.length);
   media.flush(offset, bytes.length);
   media.fence();
 }

@@ -1,4 +1,7 @@
-/** Making a queue: both files, each with its header, the magic last: whoever opens it sees it whole or not at all. */
+/**
+ * Making a queue: the consumer's file, then the producer's, each with its header in it when it appears. Whoever dies in between leaves an
+ * unused consumer's file, with which the next createQueue() of the same owner and mode goes on: famfs cannot delete it.
+ */
 import {
   checkArguments,
   fail,
@@ -8,9 +11,10 @@ import {
   u32,
   options as wantedOptions,
 } from '../../libc/index.js';
-import { type Fields, type Struct, type Values, writeStruct } from '../media/struct.js';
+import { type Fields, readStruct, type Struct, type Values, writeStruct } from '../media/struct.js';
 import { viewOf } from '../media/superblock.js';
 import type { Volume } from '../volume/index.js';
+import { ownerOf } from '../volume/new-name.js';
 import {
   checkGeometry,
   consumerLayout,
@@ -43,7 +47,7 @@ export interface CreateQueueOptions {
 
 /**
  * Makes a queue of two files, `path` and `path.consumer` (mirrors `pcq create`). Nothing is made when either
- * exists or when there is no room for both names.
+ * exists or when there is no room for both names; the unused consumer's file of a createQueue() that was cut short is taken as it is.
  * @throws DaxError EINVAL geometry, EEXIST, ENOSPC, EROFS; the consumer file stays when the second one fails for
  * lack of space
  */
@@ -56,21 +60,18 @@ export function createQueue(volume: Volume, path: string, options: CreateQueueOp
   const { nbuckets, bucketSize, mode = 0o644 } = options;
   checkGeometry(nbuckets, bucketSize);
   const consumer = consumerPath(path);
-  for (const name of [path, consumer]) {
-    if (volume.exists(name))
-      fail('EEXIST', `${name} exists already: choose another queue name`, { path: name });
-  }
+  const owner = { mode, ...ownerOf(options) };
+  if (volume.exists(path)) refuseName(path);
+  const goesOn = volume.exists(consumer);
+  if (goesOn && !isUnusedConsumer(volume, consumer, owner)) refuseName(consumer);
   const producerBytes = PCQ_HEADER_AREA + nbuckets * bucketSize;
   assertRoom(volume, path, producerBytes);
-  const owner = {
-    mode,
-    ...(options.uid !== undefined && { uid: options.uid }),
-    ...(options.gid !== undefined && { gid: options.gid }),
-  };
-  makeFile(volume, consumer, { ...owner, size: PCQ_HEADER_AREA }, consumerLayout, {
-    magic: PCQ_CONSUMER_MAGIC,
-    fileSize: PCQ_HEADER_AREA,
-  });
+  if (!goesOn) {
+    makeFile(volume, consumer, { ...owner, size: PCQ_HEADER_AREA }, consumerLayout, {
+      magic: PCQ_CONSUMER_MAGIC,
+      fileSize: PCQ_HEADER_AREA,
+    });
+  }
   makeFile(volume, path, { ...owner, size: producerBytes }, producerLayout, {
     magic: PCQ_PRODUCER_MAGIC,
     nbuckets,
@@ -78,6 +79,29 @@ export function createQueue(volume: Volume, path: string, options: CreateQueueOp
     bucketArrayOffset: PCQ_HEADER_AREA,
     fileSize: producerBytes,
   });
+}
+
+function refuseName(path: string): never {
+  fail('EEXIST', `${path} exists already: choose another queue name`, { path });
+}
+
+/** What a createQueue() that was cut short leaves: a consumer's file that nobody has taken anything through, as this one would make it. */
+function isUnusedConsumer(
+  volume: Volume,
+  path: string,
+  owner: { mode: number; uid: number; gid: number },
+): boolean {
+  const { mode, uid, gid, size } = volume.stat(path);
+  if (size !== PCQ_HEADER_AREA || mode !== owner.mode || uid !== owner.uid || gid !== owner.gid) return false;
+  const bytes = new Uint8Array(consumerLayout.size);
+  const file = volume.open(path);
+  try {
+    file.read(bytes, 0);
+  } finally {
+    file.close();
+  }
+  const { magic, consumerIndex, nextSeq, fileSize } = readStruct(consumerLayout, viewOf(bytes), 0);
+  return magic === PCQ_CONSUMER_MAGIC && consumerIndex === 0 && nextSeq === 0 && fileSize === size;
 }
 
 /** famfs cannot delete: half a queue would stay for good. */
@@ -93,22 +117,22 @@ function assertRoom(volume: Volume, path: string, producerBytes: number): void {
   }
 }
 
+/** The file appears with its header in it. */
 function makeFile<F extends Fields>(
   volume: Volume,
   path: string,
-  options: { size: number; mode: number; uid?: number; gid?: number },
+  options: { size: number; mode: number; uid: number; gid: number },
   layout: Struct<F>,
   values: Partial<Values<Struct<F>>>,
 ): void {
   const header = new Uint8Array(layout.size);
   writeStruct(layout, viewOf(header), 0, values);
-  const magicBytes = layout.fields.magic!.size;
-  const file = volume.create(path, options);
-  try {
-    file.write(header.subarray(magicBytes), magicBytes);
-    file.write(header.subarray(0, magicBytes), 0);
-  } finally {
-    file.close();
-  }
-  volume.flush(path);
+  const fill = (into: Uint8Array, position: number) => {
+    into.fill(0);
+    if (position < header.length) into.set(header.subarray(position, position + into.length));
+  };
+  const file = volume.create(path, { ...options, fill });
+  file.close();
+  // Memory that is flushed at all was flushed before the file appeared.
+  if (!file.needsWriteBack) volume.flush(path);
 }

@@ -63,7 +63,8 @@ function createInOneSession(
         zeroAll(mounted, path, entry.size, reservation);
         mounted.doubtMemory();
       }
-      return append(mounted, name.logPath, entry, reservation);
+      const stored = (options.zero ?? true) ? wholeUnits(mounted, entry.size) : entry.size;
+      return append(mounted, name.logPath, entry, reservation, stored);
     } finally {
       reservation.end();
     }
@@ -80,7 +81,8 @@ function createInTwoSessions(
   try {
     if (options.fill) fillAll(mounted, path, entry.size, reservation, options.fill);
     else zeroAll(mounted, path, entry.size, reservation);
-    return mounted.session(() => appendUnlessTaken(mounted, path, entry, reservation));
+    const stored = options.fill ? entry.size : wholeUnits(mounted, entry.size);
+    return mounted.session(() => appendUnlessTaken(mounted, path, entry, reservation, stored));
   } finally {
     reservation.end();
   }
@@ -109,10 +111,11 @@ export async function copyFileIn(
     const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
     mounted.refresh();
     if (isThere(mounted.tree, path)) {
-      const { dax } = existingOfSize(mounted, path, size);
+      const { dax, fmap } = existingOfSize(mounted, path, size);
       // A full disk under a sparse backing must be an error now, not a signal at the first store.
       dax.ensureMemory();
       await readInto(dax, path, source, options, check);
+      mounted.flushData(fmap, size);
       return;
     }
     const { signal } = options;
@@ -120,7 +123,7 @@ export async function copyFileIn(
     try {
       const unnamed = mounted.newInode(path, size, reservation.fmap);
       await readInto(unnamed.dax, path, source, options, check);
-      await mounted.sessionLater(() => appendUnlessTaken(mounted, path, entry, reservation), signal);
+      await mounted.sessionLater(() => appendUnlessTaken(mounted, path, entry, reservation, size), signal);
     } finally {
       reservation.end();
     }
@@ -184,22 +187,37 @@ function appendUnlessTaken(
   path: string,
   entry: FileEntry,
   reservation: Reservation,
+  stored: number,
 ): number {
-  return append(mounted, newName(mounted.tree, path).logPath, entry, reservation);
+  return append(mounted, newName(mounted.tree, path).logPath, entry, reservation, stored);
 }
 
-/** Within a session. @returns its inode */
-function append(mounted: MountedFamfs, logPath: string, entry: FileEntry, reservation: Reservation): number {
-  mounted.flushData(reservation.fmap);
+/**
+ * Within a session.
+ * @param stored bytes from its start that were stored
+ * @returns its inode
+ */
+function append(
+  mounted: MountedFamfs,
+  logPath: string,
+  entry: FileEntry,
+  reservation: Reservation,
+  stored: number,
+): number {
+  mounted.flushData(reservation.fmap, stored);
   reservation.handOver();
   return mounted.append({ ...entry, path: logPath, fmap: reservation.fmap });
 }
 
 function zeroAll(mounted: MountedFamfs, path: string, size: number, { fmap }: Reservation): void {
   const unnamed = mounted.newInode(path, size, fmap);
-  unnamed.dax.zero(0, Math.ceil(size / mounted.superblock.allocUnit) * mounted.superblock.allocUnit);
+  unnamed.dax.zero(0, wholeUnits(mounted, size));
   // Zeroing may have punched holes, and the file's users will store into them.
   unnamed.dax.ensureMemory();
+}
+
+function wholeUnits({ superblock: { allocUnit } }: MountedFamfs, size: number): number {
+  return Math.ceil(size / allocUnit) * allocUnit;
 }
 
 function fillAll(

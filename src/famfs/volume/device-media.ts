@@ -150,6 +150,7 @@ class MemoryMedia implements DeviceMedia {
   fence(): void {
     // A sequentially consistent store is a full fence on the machines Node runs on.
     Atomics.store(this.#fenceWord, 0, 0);
+    this.backing.fenced?.();
   }
 
   zero(offset: number, length: number): void {

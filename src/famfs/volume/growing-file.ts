@@ -99,7 +99,7 @@ export class GrowingFile {
       const { name } = this.#kept;
       name.assertFree(mounted.tree);
       mounted.assertLogRoom(1);
-      mounted.flushData(fmap);
+      mounted.flushData(fmap, pageEnd);
       for (const reservation of this.#reservations) reservation.handOver();
       const { mode, uid, gid } = this;
       return mounted.append({ kind: 'file', path: name.logPath, size, mode, uid, gid, fmap });

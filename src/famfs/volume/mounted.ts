@@ -6,7 +6,7 @@ import { PAGE_SIZE } from '../../mm/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
-import type { Fmap } from '../media/fmap.js';
+import { extentRanges, type Fmap } from '../media/fmap.js';
 import { type Superblock, superblockLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
 import { salvagedSuperblock } from '../media/salvage.js';
@@ -299,9 +299,13 @@ export class MountedFamfs implements HolderOperations {
     }
   }
 
-  /** Makes data that was stored ready to be named by an entry: nothing of it is in a cache that others do not see. */
-  flushData({ extents }: Fmap): void {
-    for (const { offset, length } of extents) this.media.flush(offset, length);
+  /**
+   * Makes data that was stored ready to be named by an entry: nothing of it is in a cache that others do not see.
+   * @param bytes what was stored, from the file's start: a flush of lines that nobody stored to costs as much as any
+   */
+  flushData(fmap: Fmap, bytes: number): void {
+    if (!this.media.flushes) return;
+    for (const { offset, length } of extentRanges(fmap, 0, bytes)) this.media.flush(offset, length);
     this.media.fence();
   }
 

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fail, hasCode, isSameFile, ofdLockConflict, openOwnFile } from '../../libc/index.js';
+import { fail, hasCode, isSameFile, ofdLockConflict, openOwnFile, syncDirectory } from '../../libc/index.js';
 
 /**
  * The memory files that a state directory makes for itself. machine.json names them relatively (`regions/0.mem`), so that the directory
@@ -42,9 +42,10 @@ export function settle(root: string, name: string): void {
   if (fs.existsSync(file + NEW)) fs.renameSync(file + NEW, file);
 }
 
-/** Marks memory that machine.json is about to name no more. */
-export function retire(root: string, name: string): void {
-  moveAway(path.join(root, name), OLD);
+/** Marks memory that machine.json is about to name no more: on the disk too, or after a power cut a file would lie there that nobody owns. */
+export function retire(root: string, names: readonly string[]): void {
+  for (const name of names) moveAway(path.join(root, name), OLD);
+  if (names.length > 0) syncDirectory(path.join(root, FOLDER));
 }
 
 /** machine.json names it still. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, fail, hasCode, sizeText } from '../../libc/index.js';
+import { asDaxError, DaxError, fail, hasCode, sizeText, syncDirectory } from '../../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../../memory/index.js';
 import { requireDevdaxMode } from '../devdax-mode.js';
 import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
@@ -155,7 +155,17 @@ export function makeOwnBacking(
 ): RegionBacking {
   const name = ownMemoryName(region);
   refuseStranger(root, name);
-  const backing = createBacking(draftOf(root, name), size, { sparse, mode });
+  const file = draftOf(root, name);
+  const backing = createBacking(file, size, { sparse, mode });
+  // On the disk, with its name, before machine.json says that it is there.
+  try {
+    fs.fsyncSync(backing.fd);
+    syncDirectory(path.dirname(file));
+  } catch (error) {
+    backing.close();
+    fs.rmSync(file, { force: true });
+    throw asDaxError(error, `${file} cannot be made durable`, file);
+  }
   return new RegionBacking(recordOf(backing, name, 0, sparse, true), size, root, backing);
 }
 

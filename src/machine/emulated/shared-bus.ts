@@ -285,7 +285,7 @@ export class SharedBus {
     const gone = ownNames(before).filter((name) => !ownNames(document).includes(name));
     const text = documentText(document);
     try {
-      for (const name of gone) retire(this.root, name);
+      retire(this.root, gone);
       this.directory.publish(text);
     } catch (error) {
       for (const name of gone) takeBack(this.root, name);

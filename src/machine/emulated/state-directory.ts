@@ -113,6 +113,7 @@ export class StateDirectory {
 
   /** Makes what is missing. Several processes may be here at once: the lock file decides who is first. */
   private static make(root: string, firstDocument: () => string, patience: LockPatience): StateDirectory {
+    const above = nearestDirectory(root);
     makeDirectories(root, 0o700);
     const mode = fs.statSync(root).mode & 0o7777;
     const lock = MachineLock.open(path.join(root, 'machine.lock'), { mode: privateMode(mode), patience });
@@ -122,7 +123,11 @@ export class StateDirectory {
         for (const name of SUBDIRECTORIES) makeDirectories(path.join(root, name), mode);
         const directory = new StateDirectory(root, mode, lock);
         // Somebody else may have made it just now.
-        if (!fs.existsSync(directory.documentPath)) directory.publish(firstDocument());
+        if (!fs.existsSync(directory.documentPath)) {
+          // Where there is a document, power loss included, all is there that it relies on, and the way to it.
+          syncUpTo(root, above);
+          directory.publish(firstDocument());
+        }
         return directory;
       } finally {
         lock.release();
@@ -264,6 +269,25 @@ function refuseChange(root: string): never {
       fail('EROFS', `${root} is on a read-only file system: nothing was changed`, { path: root });
   }
   return fail('EACCES', `${root} may only be read by this user: nothing was changed`, { path: root });
+}
+
+/** The directory that is there already, of a path and those above it. */
+function nearestDirectory(place: string): string {
+  const above = path.dirname(path.resolve(place));
+  return fs.existsSync(above) || above === path.dirname(above) ? above : nearestDirectory(above);
+}
+
+/** Makes the names in a directory durable, and its own, and those on the way to it that are new. */
+function syncUpTo(root: string, above: string): void {
+  for (let at = path.resolve(root); ; at = path.dirname(at)) {
+    try {
+      syncDirectory(at);
+    } catch (error) {
+      // A directory that may be written and not read; a file system that syncs no directories.
+      if (!hasCode(error, 'EACCES', 'EINVAL', 'EPERM')) throw error;
+    }
+    if (at === above || at === path.dirname(at)) return;
+  }
 }
 
 function isMachine(root: string): boolean {

@@ -1,0 +1,56 @@
+/**
+ * kill: the process dies between any two stores, or in the middle of one. Caches stay, so whoever comes next sees all that was
+ * stored before, and of the last store any number of its words (those of a store that nobody told of: in any order).
+ */
+import { withWords, wordsIn } from '../media/lines.js';
+import type { StoreEvent, Trace } from '../media/tracer.js';
+import { Cache, tearsOf } from './cache.js';
+import { type ExploreOptions, nameOfAct } from './explore.js';
+import { ImageBuilder } from './image.js';
+import type { Judge } from './judge.js';
+
+export function exploreKills(trace: Trace, judge: Judge, { everyTear }: ExploreOptions): void {
+  let tears = 0;
+  const cache = new Cache(trace.base);
+  const image = new ImageBuilder();
+  const { events } = trace;
+  let returned = 0;
+  const moment = (at: number, lines: string) => ({
+    model: 'kill' as const,
+    where: `between ${at < 0 ? 'the start' : nameOfAct(events[at])} and ${nameOfAct(events[at + 1])}`,
+    returned,
+    lines: () => lines,
+  });
+  judge.judge(image, moment(-1, 'nothing was stored'));
+  for (const [at, event] of events.entries()) {
+    if (judge.isEnough) return;
+    if (event.kind === 'mark') returned++;
+    if (event.kind !== 'store') continue;
+    tear(cache, image, event, (words) => {
+      if (tears++ % everyTear !== 0) return;
+      judge.judge(image, { ...moment(at - 1, ''), where: `in ${nameOfAct(event)}`, lines: () => words });
+    });
+    cache.store(event);
+    for (const { line } of event.changes) image.put(line, cache.pending.get(line)!.whole.at(-1)!);
+    judge.judge(image, moment(at, 'all stores so far'));
+  }
+  judge.judge(image, moment(events.length - 1, 'all stores'));
+}
+
+/** Every part of a store, word by word; afterwards the image is as it was. */
+function tear(cache: Cache, image: ImageBuilder, event: StoreEvent, check: (words: string) => void): void {
+  let done = 0;
+  for (const change of event.changes) {
+    const { line } = change;
+    const before = cache.pending.get(line)?.whole.at(-1) ?? cache.durable.get(line) ?? cache.ofBase(line);
+    for (const mask of tearsOf(change.words, event.isOrdered)) {
+      image.put(line, cache.version(line, withWords(before.bytes, change, mask)));
+      check(`${done + wordsIn(mask).length} words of that store`);
+    }
+    done += wordsIn(change.words).length;
+    image.put(line, cache.version(line, withWords(before.bytes, change)));
+    check(`${done} words of that store`);
+    // In any order: one line of an untold store says nothing about the others.
+    if (!event.isOrdered) image.put(line, before);
+  }
+}

@@ -1,0 +1,24 @@
+import type { Scope } from '../scope.js';
+import { copyIn, overwrite, stream, writeFile } from './copies.js';
+import { mkfs, mkfsForce } from './mkfs.js';
+import { append, create, mkdir } from './names.js';
+import { queueCreate, queueGet, queuePut } from './queues.js';
+import { takeOver, takeOverAgain } from './take-over.js';
+
+/** Every operation on memory whose crashes are explored. */
+export const scopes: readonly Scope[] = [
+  append,
+  mkdir,
+  create,
+  mkfs,
+  mkfsForce,
+  takeOver,
+  takeOverAgain,
+  copyIn,
+  overwrite,
+  writeFile,
+  stream,
+  queueCreate,
+  queuePut,
+  queueGet,
+];

@@ -1,0 +1,147 @@
+/** What scopes over a volume share: what is there before, what is there now, and who goes on. */
+import { createHash } from 'node:crypto';
+import {
+  deviceMedia,
+  type FamfsDevice,
+  formatMedia,
+  fsckMedia,
+  Log,
+  LogAppender,
+  logHeaderLayout,
+  mountFamfsOn,
+  readSuperblock,
+  type Volume,
+} from '../../src/famfs/index.js';
+import { uuids } from './hosts.js';
+import type { Bench } from './scope.js';
+
+const MIB = 2 ** 20;
+export const owner = { uid: 0x1234_5678, gid: 0x1f2e_3d4c };
+/** What a crash may leave, and the next writer repairs: famfs-format.md and the notes of fsck say so. */
+export const documentedNotes = new Set(['unpublished-entry', 'torn-append']);
+
+export function pattern(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = 1 + ((i * 31 + (i >> 8) * 7 + seed * 13) % 255);
+  return bytes;
+}
+
+export function withVolume<T>(device: FamfsDevice, use: (volume: Volume) => T): T {
+  const volume = mountFamfsOn(device);
+  try {
+    return use(volume);
+  } finally {
+    volume.close();
+  }
+}
+
+export function format(device: FamfsDevice, which: keyof typeof uuids, force = false): void {
+  const media = deviceMedia(device);
+  try {
+    formatMedia(media, { systemUuid: device.systemUuid, uuids: uuids[which], deviceName: 'dax0.0', force });
+  } finally {
+    media.close();
+  }
+}
+
+/** An old volume whose free space is full of what was there once. A variant has other entries, so that lines fall elsewhere. */
+export function oldVolume({ device, variant }: Bench): void {
+  for (let at = 10 * MIB; at < device.view.length; at += 2 * MIB)
+    device.view.set(pattern(1000, at / MIB), at);
+  format(device, 'old');
+  withVolume(device, (volume) => {
+    volume.mkdir('/old', { mode: 0o755, ...owner });
+    const file = volume.create('/old/file', { size: 200, mode: 0o644, ...owner });
+    file.write(pattern(200, 1), 0);
+    file.close();
+    for (let i = 0; i < variant; i++) volume.mkdir(`/old/${i}`, owner);
+  });
+  leaveGhost(device);
+}
+
+/** A writer died before it published: its entry is whole, and the next writer's lines will lie among its own. */
+function leaveGhost(device: FamfsDevice): void {
+  const media = deviceMedia(device);
+  const log = Log.open(media, readSuperblock(media));
+  const published = log.nextIndex();
+  const path = 'a-ghost-with-a-name-that-is-long-enough-to-fill-its-field';
+  new LogAppender(log).append({ kind: 'mkdir', path, mode: 0o711, uid: 7, gid: 8 });
+  const { nextSeqnum, nextIndex } = logHeaderLayout.fields;
+  for (const { offset } of [nextSeqnum, nextIndex]) log.bytes[offset] = published;
+  media.close();
+}
+
+/** Everything that a mount shows, and that fsck finds nothing which is not documented. */
+export function readVolume(device: FamfsDevice): string {
+  checkMedia(device, documentedNotes);
+  return withVolume(device, textOf);
+}
+
+export function textOf(volume: Volume): string {
+  const { uuid, systemUuid } = volume.superblock;
+  const rows = [`volume ${uuid.slice(0, 8)} of ${systemUuid.slice(0, 8)}`];
+  for (const { path, type, size, mode, uid, gid } of volume.walk('/')) {
+    if (path === '/') continue;
+    rows.push(
+      `${path} ${type} ${size} ${mode.toString(8)} ${uid}:${gid}${type === 'file' ? ` ${digest(volume, path, size)}` : ''}`,
+    );
+  }
+  return rows.join('; ');
+}
+
+function digest(volume: Volume, path: string, size: number): string {
+  const bytes = new Uint8Array(size);
+  const file = volume.open(path);
+  try {
+    file.read(bytes, 0);
+  } finally {
+    file.close();
+  }
+  return createHash('sha1')
+    .update(bytes.subarray(0, endOf(bytes)))
+    .digest('hex')
+    .slice(0, 8);
+}
+
+const zeroes = new Uint8Array(2 ** 16);
+
+/** Where the zeroes begin that a file ends with, about: they are most of a big one. */
+function endOf(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (end > 0) {
+    const start = Math.max(0, end - zeroes.length);
+    if (Buffer.compare(bytes.subarray(start, end), zeroes.subarray(0, end - start)) !== 0) return end;
+    end = start;
+  }
+  return 0;
+}
+
+/** @throws what fsck says */
+export function checkMedia(device: FamfsDevice, allowedNotes: ReadonlySet<string> = new Set()): void {
+  const media = deviceMedia(device);
+  try {
+    const { errors, notes } = fsckMedia(media);
+    const [said] = [...errors, ...notes.filter(({ code }) => !allowedNotes.has(code))];
+    if (said !== undefined) throw new Error(`fsck: ${said.code}: ${said.message}`);
+  } finally {
+    media.close();
+  }
+}
+
+/** A writer that comes after the crash makes a directory and a file, as if nothing had happened. */
+export function writeMore(device: FamfsDevice, before: string): void {
+  const after = withVolume(device, (volume) => {
+    volume.mkdir('/next', owner);
+    const file = volume.create('/next/file', { size: 100, ...owner });
+    const bytes = new Uint8Array(100);
+    file.read(bytes, 0);
+    file.close();
+    if (bytes.some((byte) => byte !== 0))
+      throw new Error('a file that was made after the crash does not read as zeroes');
+    return textOf(volume);
+  });
+  checkMedia(device);
+  const rows = new Set(after.split('; '));
+  const gone = before.split('; ').find((row) => !rows.has(row));
+  if (gone !== undefined) throw new Error(`the next writer lost '${gone}'`);
+}
