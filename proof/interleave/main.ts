@@ -1,6 +1,6 @@
 /** npm run interleave: see README.md. */
 import { removeDirectories } from '../steps/world.js';
-import { finish, randomFrom, type Row, toolArguments } from '../steps/tool.js';
+import { finish, progress, randomFrom, type Row, toolArguments } from '../steps/tool.js';
 import { type Mutant, mutants } from './mutants.js';
 import { protocolNamed, protocols } from './protocols/index.js';
 import { type Chooser, Enumeration, following, type Letter, randomly, switchesWithin } from './schedules.js';
@@ -164,7 +164,10 @@ const rows: Row[] = [];
 try {
   if (given.schedule !== undefined) await replay(names[0]!, given.schedule);
   else {
-    for (const name of names) rows.push(await proven(protocolNamed(name)));
+    for (const name of names) {
+      rows.push(await proven(protocolNamed(name)));
+      progress(`${name}: ${rows.at(-1)!.figures.interleavings} interleavings, ${findings.length} findings`);
+    }
     const tried = mutants.filter(({ protocol }) => names.includes(protocol));
     if (!given['no-mutants']) for (const mutant of tried) rows.push(await caught(mutant));
   }

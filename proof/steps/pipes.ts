@@ -125,12 +125,14 @@ export class Child {
 
   /** Undefined when nothing came in time. @throws ChildDied nothing will */
   hearLine(timeoutMs: number): string | undefined {
-    for (let waited = 0; ; waited += TICK_MS) {
+    for (let left = timeoutMs; ; left -= TICK_MS) {
       const line = this.#lines.take();
       if (line !== undefined) return line;
-      if (this.#hasMore(Math.min(TICK_MS, timeoutMs))) this.#lines.read();
-      else if (!this.isAlive) throw new ChildDied(`${this.name} (pid ${this.pid}) died`);
-      else if (waited >= timeoutMs) return undefined;
+      // Asked before the look: what it said before it died is there then.
+      const { isAlive } = this;
+      if (this.#hasMore(Math.max(0, Math.min(TICK_MS, left)))) this.#lines.read();
+      else if (!isAlive) throw new ChildDied(`${this.name} (pid ${this.pid}) died`);
+      else if (left <= TICK_MS) return undefined;
     }
   }
 

@@ -48,6 +48,11 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
+/** For who waits: on stderr, and not when a program reads. */
+export function progress(line: string): void {
+  if (!process.argv.includes('--json')) process.stderr.write(`${line}\n`);
+}
+
 /** Tells rows and findings, as asked; exit code 1 with a finding. */
 export function finish(
   tool: string,

@@ -78,7 +78,10 @@ const holders: Protocol = {
       .filter((holder) => holder !== 'true mount' && holder !== 'true use')
       .map((holder) => `a holder was listed as '${holder}'`),
     ...withMachine(world, (machine) =>
-      machine.holders('dax0.0').map(({ purpose }) => `a holder (${purpose}) is left of those who closed`),
+      machine
+        .holders('dax0.0')
+        .filter(({ pid }) => pid !== process.pid)
+        .map(({ purpose }) => `a holder (${purpose}) is left of those who closed`),
     ),
   ],
 };
