@@ -1,19 +1,15 @@
 /** One of the two processes: runs its actor, stopped before each step until the schedule says go on. */
 import { isError } from '../../src/libc/index.js';
-import { CacheLines, type CacheFiles } from '../steps/cache-lines.js';
+import { CacheLines } from '../steps/cache-lines.js';
 import { clock, installClock } from '../steps/clock.js';
 import { ParentPipe } from '../steps/pipes.js';
 import { seams, type StepKind } from '../steps/seams.js';
 import { applyMutant } from './mutants.js';
 import { protocolNamed } from './protocols/index.js';
-import type { Told, World } from './types.js';
+import type { Actor, Told, World } from './types.js';
 
 export interface ChildConfig {
-  protocol: string;
   me: 0 | 1;
-  world: World;
-  /** On a host whose caches are its own. */
-  lines?: CacheFiles;
   mutant?: string;
 }
 
@@ -25,17 +21,28 @@ export interface Stopped {
   isRetry: boolean;
 }
 
-export type Word = { do: 'open' } | { do: 'run'; run: number } | { do: 'after'; run: number } | { do: 'close' };
+export type Word =
+  | { do: 'open'; protocol: string; world: World }
+  | { do: 'run'; run: number } | { do: 'after'; run: number } | { do: 'close' };
 export type Go = { go: 'on' | 'write-back' | 'fetch' };
 
 const config = JSON.parse(process.argv[3]!) as ChildConfig;
 const pipe = new ParentPipe(process.argv[2]!);
-const lines = config.lines && new CacheLines(config.lines);
-if (lines) seams.lines = lines;
+const { me } = config;
+/** Of the host that this process is on now, when it has caches of its own. */
+let lines: CacheLines | undefined;
+seams.lines = {
+  mapped: (...about) => lines?.mapped(...about),
+  unmapped: (address) => lines?.unmapped(address),
+  persist: (address, length) => lines!.persist(address, length),
+  flush: (address, length) => lines!.flush(address, length),
+};
 installClock();
 if (config.mutant) applyMutant(config.mutant);
 
-const actor = protocolNamed(config.protocol).actors[config.me];
+// biome-ignore lint/suspicious/noExplicitAny: each actor knows its own state, nobody else looks at it
+let actor: Actor<any>;
+let world: World;
 let state: unknown;
 let isRunning = false;
 let isInside = false;
@@ -65,7 +72,7 @@ async function run(number: number): Promise<Told> {
   clock.waited = 0;
   isRunning = true;
   try {
-    const value = await actor.run(state, number, config.world);
+    const value = await actor.run(state, number, world);
     return { ...(value !== undefined && { value }), waited: clock.waited };
   } catch (error) {
     if (!isError(error)) throw error;
@@ -77,11 +84,26 @@ async function run(number: number): Promise<Told> {
   }
 }
 
+function open(protocol: string, where: World): void {
+  world = where;
+  const { caches, uuids, roots } = world;
+  lines = caches && new CacheLines(caches[me]);
+  process.env.UDAX_SYSTEM_UUID = uuids[roots[0] === roots[1] ? 0 : me];
+  actor = protocolNamed(protocol).actors[me];
+  state = actor.open(world, me);
+}
+
+function close(): void {
+  actor.close(state);
+  lines?.close();
+  lines = undefined;
+}
+
 async function answer(word: Word): Promise<unknown> {
   if (word.do === 'run') return { told: await run(word.run) };
-  if (word.do === 'open') state = actor.open(config.world, config.me);
+  if (word.do === 'open') open(word.protocol, word.world);
   if (word.do === 'after') return { after: actor.after?.(state, word.run) };
-  if (word.do === 'close') actor.close(state);
+  if (word.do === 'close') close();
   return { done: true };
 }
 

@@ -4,7 +4,7 @@ import { finish, progress, randomFrom, type Row, toolArguments } from '../steps/
 import { type Mutant, mutants } from './mutants.js';
 import { protocolNamed, protocols } from './protocols/index.js';
 import { type Chooser, Enumeration, following, type Letter, randomly, switchesWithin } from './schedules.js';
-import { type RunResult, Stage } from './stage.js';
+import { Players, type RunResult, Stage } from './stage.js';
 import type { Protocol } from './types.js';
 
 const HELP = `Two processes stopped at every step of every protocol of shared memory (proof/interleave/README.md)
@@ -13,8 +13,8 @@ const HELP = `Two processes stopped at every step of every protocol of shared me
   --schedule LETTERS   with --only NAME: this schedule alone, every step told
   --mutant NAME        with --schedule: on a mutant
   --short              a few seconds a protocol
-  --exhaustive N       schedules tried in order, a protocol at most (default 3000; short 40)
-  --random N           random schedules a protocol (default 1000; short 15)
+  --exhaustive N       schedules tried in order, a protocol at most (default 3000; short 2)
+  --random N           random schedules a protocol (default 1000; short 6)
   --no-mutants         leaves the mutants out
   --seed N             of the random schedules (default 1)
   --json  --save       results as JSON; into proof/results/interleave.json`;
@@ -30,31 +30,49 @@ const given = toolArguments(HELP, {
 });
 const seed = Number(given.seed ?? 1);
 const limits = {
-  exhaustive: Number(given.exhaustive ?? (given.short ? 40 : 3000)),
-  random: Number(given.random ?? (given.short ? 15 : 1000)),
+  exhaustive: Number(given.exhaustive ?? (given.short ? 2 : 3000)),
+  random: Number(given.random ?? (given.short ? 6 : 1000)),
 };
+/** A mutant is looked for until it is found. */
+const mutantLimits = { exhaustive: Math.max(300, limits.exhaustive), random: Math.max(300, limits.random) };
 const findings: string[] = [];
+
+/** The two processes that are there now: the same ones as long as nothing goes wrong and no other mutant is asked for. */
+class Troupe {
+  #players: Players | undefined;
+
+  players(mutant?: string): Players {
+    this.#players ??= new Players(mutant);
+    return this.#players;
+  }
+
+  async end(): Promise<void> {
+    await this.#players?.end();
+    this.#players = undefined;
+  }
+}
 
 /** Runs schedules of one protocol, each world for as many as it is good for. */
 class Explorer {
   readonly #protocol: Protocol;
   readonly #mutant: string | undefined;
+  readonly #troupe: Troupe;
   #stage: Stage | undefined;
   /** The first that went wrong. */
   finding: string | undefined;
   runs = 0;
   mostSteps = 0;
 
-  constructor(protocol: Protocol, mutant?: string) {
+  constructor(protocol: Protocol, troupe: Troupe, mutant?: string) {
     this.#protocol = protocol;
+    this.#troupe = troupe;
     this.#mutant = mutant;
   }
 
   async run(choose: Chooser): Promise<RunResult> {
     if (!this.#stage?.isFresh) {
-      await this.end();
-      this.#stage = new Stage(this.#protocol, this.#mutant);
-      this.#stage.open();
+      this.end();
+      this.#stage = new Stage(this.#protocol, this.#troupe.players(this.#mutant));
     }
     const result = this.#stage!.run(choose);
     this.runs++;
@@ -62,8 +80,12 @@ class Explorer {
     if (result.problems.length > 0) {
       this.finding ??= this.#describe(result);
       // What is left of a world in which something went wrong says nothing more.
-      await this.end();
+      this.#stage!.end(true);
+      this.#stage = undefined;
+      await this.#troupe.end();
     }
+    // Other things of this process have their turn.
+    await new Promise((resolve) => setImmediate(resolve));
     return result;
   }
 
@@ -74,8 +96,8 @@ class Explorer {
     return `${this.#protocol.name}: ${problems.join('; ')}\n  again: ${again}`;
   }
 
-  async end(): Promise<void> {
-    await this.#stage?.end();
+  end(): void {
+    this.#stage?.end(false);
     this.#stage = undefined;
   }
 }
@@ -86,35 +108,35 @@ interface Explored {
   random: number;
 }
 
-/** @param isEnough asked after each run */
+/** Until something is found, or all that was asked for was tried. */
 async function explore(
   explorer: Explorer,
   protocol: Protocol,
-  isEnough: () => boolean,
+  { exhaustive, random: mostRandom }: typeof limits,
 ): Promise<Explored> {
   const straight = await explorer.run(following([]));
-  const switches = switchesWithin(limits.exhaustive, ...straight.steps);
+  const switches = switchesWithin(exhaustive, ...straight.steps);
   const enumeration = new Enumeration(switches);
   let inOrder = 0;
   // Where nothing but a prefix is given, it may be longer than expected: twice the limit is the end.
-  while (enumeration.next && inOrder < 2 * limits.exhaustive && !isEnough()) {
+  while (enumeration.next && inOrder < 2 * exhaustive && !explorer.finding) {
     enumeration.ran((await explorer.run(following(enumeration.next))).decisions);
     inOrder++;
   }
   const isWhole = enumeration.next === undefined;
   let random = 0;
   const next = randomFrom(seed);
-  for (; random < limits.random && !isEnough(); random++) {
+  for (; random < mostRandom && !explorer.finding; random++) {
     if (switches === Number.POSITIVE_INFINITY && isWhole && protocol.hosts === 1) break;
     await explorer.run(randomly(next, protocol.hosts === 2));
   }
   return { switches: isWhole ? switches : switches - 1, inOrder, random };
 }
 
-async function proven(protocol: Protocol): Promise<Row> {
-  const explorer = new Explorer(protocol);
+async function proven(protocol: Protocol, troupe: Troupe): Promise<Row> {
+  const explorer = new Explorer(protocol, troupe);
   try {
-    const found = await explore(explorer, protocol, () => explorer.finding !== undefined);
+    const found = await explore(explorer, protocol, limits);
     if (explorer.finding) findings.push(explorer.finding);
     return {
       what: protocol.name,
@@ -129,15 +151,16 @@ async function proven(protocol: Protocol): Promise<Row> {
       },
     };
   } finally {
-    await explorer.end();
+    explorer.end();
   }
 }
 
 async function caught(mutant: Mutant): Promise<Row> {
   const protocol = protocolNamed(mutant.protocol);
-  const explorer = new Explorer(protocol, mutant.name);
+  const troupe = new Troupe();
+  const explorer = new Explorer(protocol, troupe, mutant.name);
   try {
-    await explore(explorer, protocol, () => explorer.finding !== undefined);
+    await explore(explorer, protocol, mutantLimits);
     if (!explorer.finding) findings.push(`the mutant ${mutant.name} (${mutant.about}) was not found`);
     const figures = {
       about: mutant.about,
@@ -146,32 +169,35 @@ async function caught(mutant: Mutant): Promise<Row> {
     };
     return { what: `mutant ${mutant.name}`, figures };
   } finally {
-    await explorer.end();
+    explorer.end();
+    await troupe.end();
   }
 }
 
 /** One schedule, as a finding names it. */
-async function replay(name: string, schedule: string): Promise<void> {
-  const explorer = new Explorer(protocolNamed(name), given.mutant);
+async function replay(name: string, schedule: string, troupe: Troupe): Promise<void> {
+  const explorer = new Explorer(protocolNamed(name), troupe, given.mutant);
   const { trace } = await explorer.run(following([...schedule] as Letter[]));
   process.stdout.write(`${trace.join('\n')}\n`);
   if (explorer.finding) findings.push(explorer.finding);
-  await explorer.end();
+  explorer.end();
 }
 
 const names = given.only?.split(',') ?? protocols.map(({ name }) => name);
 const rows: Row[] = [];
+const troupe = new Troupe();
 try {
-  if (given.schedule !== undefined) await replay(names[0]!, given.schedule);
+  if (given.schedule !== undefined) await replay(names[0]!, given.schedule, troupe);
   else {
     for (const name of names) {
-      rows.push(await proven(protocolNamed(name)));
+      rows.push(await proven(protocolNamed(name), troupe));
       progress(`${name}: ${rows.at(-1)!.figures.interleavings} interleavings, ${findings.length} findings`);
     }
     const tried = mutants.filter(({ protocol }) => names.includes(protocol));
     if (!given['no-mutants']) for (const mutant of tried) rows.push(await caught(mutant));
   }
 } finally {
+  await troupe.end();
   removeDirectories();
 }
 finish('interleave', { rows, findings, json: given.json ?? false, save: given.save ?? false });

@@ -33,38 +33,40 @@ type Answer = Stopped | { told: Told };
 const isStopped = (answer: Answer): answer is Stopped => 'step' in answer;
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
+/** The two processes; they play one protocol after another. */
+export class Players {
+  readonly #directory = memoryDirectory('players');
+  readonly children: [Child, Child];
+
+  constructor(mutant?: string) {
+    const start = (me: 0 | 1): Child =>
+      new Child({
+        directory: this.#directory,
+        name: me === 0 ? 'A' : 'B',
+        script: file('./child.js'),
+        config: { me, ...(mutant !== undefined && { mutant }) } satisfies ChildConfig,
+        preload: [file('../steps/seams.js')],
+      });
+    this.children = [start(0), start(1)];
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.children.map((child) => child.end()));
+    fs.rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
 export class Stage {
   readonly #protocol: Protocol;
   readonly #world: World;
   readonly #children: [Child, Child];
   #runs = 0;
 
-  constructor(protocol: Protocol, mutant?: string) {
+  constructor(protocol: Protocol, { children }: Players) {
     this.#protocol = protocol;
     this.#world = makeWorld(protocol);
-    const start = (me: 0 | 1): Child => {
-      const lines = this.#world.caches?.[me];
-      const config: ChildConfig = {
-        protocol: protocol.name,
-        me,
-        world: this.#world,
-        ...(lines && { lines }),
-        ...(mutant !== undefined && { mutant }),
-      };
-      return new Child({
-        directory: this.#world.directory,
-        name: `child${me}`,
-        script: file('./child.js'),
-        config,
-        preload: [file('../steps/seams.js')],
-        env: { UDAX_SYSTEM_UUID: UUIDS[protocol.hosts === 2 ? me : 0] },
-      });
-    };
-    this.#children = [start(0), start(1)];
-  }
-
-  open(): void {
-    for (const child of this.#children) this.#ask(child, { do: 'open' });
+    this.#children = children;
+    for (const child of children) this.#ask(child, { do: 'open', protocol: protocol.name, world: this.#world });
   }
 
   /** Whether names and space for more runs are left. */
@@ -159,8 +161,9 @@ export class Stage {
     return problems;
   }
 
-  async end(): Promise<void> {
-    await Promise.all(this.#children.map((child) => child.end()));
+  /** @param isBroken something went wrong: the processes are not asked any more */
+  end(isBroken: boolean): void {
+    if (!isBroken) for (const child of this.#children) this.#ask(child, { do: 'close' });
     fs.rmSync(this.#world.directory, { recursive: true, force: true });
   }
 }

@@ -8,8 +8,8 @@ const HELP = `Processes killed and stopped at every step and at random (proof/ki
 
   --only KIND:STEP:SIGNAL   one operation (${operationKinds.join(', ')}), ended at one step
   --short                   a few dozen
-  --every N                 every N-th step of each operation (default 1; short 6)
-  --rounds N                rounds of four processes (default 1000; short 6)
+  --every N                 every N-th step of each operation (default 1; short 12)
+  --rounds N                rounds of four processes (default 1000; short 4)
   --minutes N               rounds until then, at most
   --from N                  the first of them (default 0)
   --seed N                  of the rounds (default 1)
@@ -24,8 +24,8 @@ const given = toolArguments(HELP, {
   from: { type: 'string' },
 });
 const seed = Number(given.seed ?? 1);
-const every = Number(given.every ?? (given.short ? 6 : 1));
-const rounds = Number(given.rounds ?? (given.short ? 6 : 1000));
+const every = Number(given.every ?? (given.short ? 12 : 1));
+const rounds = Number(given.rounds ?? (given.short ? 4 : 1000));
 const deadline = performance.now() + Number(given.minutes ?? 600) * 60_000;
 const from = Number(given.from ?? 0);
 /** No operation has more. */

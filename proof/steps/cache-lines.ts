@@ -43,6 +43,10 @@ export class CacheLines implements LineCalls {
     this.#inode = fs.fstatSync(this.#cache).ino;
   }
 
+  close(): void {
+    for (const fd of [this.#cache, this.#base, this.#memory]) fs.closeSync(fd);
+  }
+
   mapped(address: number, length: number, fd: number, offset: number): void {
     if (fd >= 0 && fs.fstatSync(fd).ino === this.#inode) this.#mappings.set(address, { length, offset });
   }

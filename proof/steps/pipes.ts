@@ -80,6 +80,12 @@ export interface ChildOptions {
   nodeFlags?: string[];
 }
 
+const living = new Set<ChildProcess>();
+// Whatever ends this process ends them: also those that are stopped, which would never notice.
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 /** A process that this one has started, and speaks to. */
 export class Child {
   readonly process: ChildProcess;
@@ -106,7 +112,13 @@ export class Child {
       [...(options.nodeFlags ?? []), ...preload, options.script, prefix, JSON.stringify(options.config)],
       { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...options.env } },
     );
-    this.exited = new Promise((resolve) => this.process.once('exit', () => resolve()));
+    living.add(this.process);
+    this.exited = new Promise((resolve) => {
+      this.process.once('exit', () => {
+        living.delete(this.process);
+        resolve();
+      });
+    });
   }
 
   get pid(): number {
