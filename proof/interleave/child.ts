@@ -3,7 +3,7 @@ import { isError } from '../../src/libc/index.js';
 import { CacheLines } from '../steps/cache-lines.js';
 import { clock, installClock } from '../steps/clock.js';
 import { ParentPipe } from '../steps/pipes.js';
-import { seams, type StepKind } from '../steps/seams.js';
+import { type StepKind, seams } from '../steps/seams.js';
 import { applyMutant } from './mutants.js';
 import { protocolNamed } from './protocols/index.js';
 import type { Actor, Told, World } from './types.js';
@@ -23,7 +23,9 @@ export interface Stopped {
 
 export type Word =
   | { do: 'open'; protocol: string; world: World }
-  | { do: 'run'; run: number } | { do: 'after'; run: number } | { do: 'close' };
+  | { do: 'run'; run: number }
+  | { do: 'after'; run: number }
+  | { do: 'close' };
 export type Go = { go: 'on' | 'write-back' | 'fetch' };
 
 const config = JSON.parse(process.argv[3]!) as ChildConfig;

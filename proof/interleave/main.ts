@@ -1,9 +1,18 @@
 /** npm run interleave: see README.md. */
+
+import { finish, progress, type Row, randomFrom, toolArguments } from '../steps/tool.js';
 import { removeDirectories } from '../steps/world.js';
-import { finish, progress, randomFrom, type Row, toolArguments } from '../steps/tool.js';
 import { type Mutant, mutants } from './mutants.js';
 import { protocolNamed, protocols } from './protocols/index.js';
-import { type Chooser, Enumeration, following, type Letter, randomly, switchesWithin } from './schedules.js';
+import {
+  type Chooser,
+  Enumeration,
+  following,
+  type Letter,
+  randomly,
+  starving,
+  switchesWithin,
+} from './schedules.js';
 import { Players, type RunResult, Stage } from './stage.js';
 import type { Protocol } from './types.js';
 
@@ -69,12 +78,12 @@ class Explorer {
     this.#mutant = mutant;
   }
 
-  async run(choose: Chooser): Promise<RunResult> {
+  async run(choose: Chooser, isStarved = false): Promise<RunResult> {
     if (!this.#stage?.isFresh) {
       this.end();
       this.#stage = new Stage(this.#protocol, this.#troupe.players(this.#mutant));
     }
-    const result = this.#stage!.run(choose);
+    const result = this.#stage!.run(choose, isStarved);
     this.runs++;
     this.mostSteps = Math.max(this.mostSteps, result.decisions.length);
     if (result.problems.length > 0) {
@@ -106,6 +115,7 @@ interface Explored {
   switches: number;
   inOrder: number;
   random: number;
+  stepsOfA: number;
 }
 
 /** Until something is found, or all that was asked for was tried. */
@@ -130,13 +140,25 @@ async function explore(
     if (switches === Number.POSITIVE_INFINITY && isWhole && protocol.hosts === 1) break;
     await explorer.run(randomly(next, protocol.hosts === 2));
   }
-  return { switches: isWhole ? switches : switches - 1, inOrder, random };
+  return { switches: isWhole ? switches : switches - 1, inOrder, random, stepsOfA: straight.steps[0] };
+}
+
+/** A is stopped at each of its steps, and B goes on: it is done, or refused in time by name. */
+async function starve(explorer: Explorer, stepsOfA: number): Promise<{ starved: number; refused: number }> {
+  let starved = 0;
+  let refused = 0;
+  const stride = given.short ? Math.max(1, Math.floor(stepsOfA / 3)) : 1;
+  for (let steps = stride; steps < stepsOfA && !explorer.finding; steps += stride, starved++) {
+    if ((await explorer.run(starving(steps), true)).isRefused) refused++;
+  }
+  return { starved, refused };
 }
 
 async function proven(protocol: Protocol, troupe: Troupe): Promise<Row> {
   const explorer = new Explorer(protocol, troupe);
   try {
     const found = await explore(explorer, protocol, limits);
+    const beside = protocol.hosts === 1 ? await starve(explorer, found.stepsOfA) : { starved: 0, refused: 0 };
     if (explorer.finding) findings.push(explorer.finding);
     return {
       what: protocol.name,
@@ -146,6 +168,8 @@ async function proven(protocol: Protocol, troupe: Troupe): Promise<Row> {
         'all with switches up to': found.switches === Number.POSITIVE_INFINITY ? 'any' : found.switches,
         'of these in order': found.inOrder,
         random: found.random,
+        'A stopped for good': beside.starved,
+        'B refused then': beside.refused,
         'most steps': explorer.mostSteps,
         findings: explorer.finding ? 1 : 0,
       },
@@ -177,7 +201,7 @@ async function caught(mutant: Mutant): Promise<Row> {
 /** One schedule, as a finding names it. */
 async function replay(name: string, schedule: string, troupe: Troupe): Promise<void> {
   const explorer = new Explorer(protocolNamed(name), troupe, given.mutant);
-  const { trace } = await explorer.run(following([...schedule] as Letter[]));
+  const { trace } = await explorer.run(following([...schedule] as Letter[]), schedule.includes('S'));
   process.stdout.write(`${trace.join('\n')}\n`);
   if (explorer.finding) findings.push(explorer.finding);
   explorer.end();

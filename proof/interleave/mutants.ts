@@ -1,13 +1,14 @@
 /** Our own orders, each broken once: what the explorer must find. Applied in the processes under test, by name. */
-import { SharedBus } from '../../src/machine/emulated/shared-bus.js';
-import { FileTree } from '../../src/famfs/media/tree.js';
+
 import { LogAppender } from '../../src/famfs/media/append.js';
 import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from '../../src/famfs/media/entry.js';
-import type { Log } from '../../src/famfs/media/log.js';
 import { slotOffset } from '../../src/famfs/media/layout.js';
-import { viewOf } from '../../src/famfs/media/superblock.js';
+import type { Log } from '../../src/famfs/media/log.js';
 import { Replay } from '../../src/famfs/media/replay.js';
+import { viewOf } from '../../src/famfs/media/superblock.js';
+import { FileTree } from '../../src/famfs/media/tree.js';
 import { ofdLock } from '../../src/libc/index.js';
+import { SharedBus } from '../../src/machine/emulated/shared-bus.js';
 import { seams } from '../steps/seams.js';
 
 export interface Mutant {

@@ -1,7 +1,7 @@
 /** Which schedules are tried: all of a short protocol, all with few switches of a longer one, and random ones. */
 
-/** A and B go on; a, b: the cache of its host writes back; c, d: it also fetches. */
-export type Letter = 'A' | 'B' | 'a' | 'b' | 'c' | 'd';
+/** A and B go on; S: B does, though it waits; a, b: the cache of its host writes back; c, d: it also fetches. */
+export type Letter = 'A' | 'B' | 'S' | 'a' | 'b' | 'c' | 'd';
 
 /** One decision of a schedule: who could go on, and who did. */
 export interface Decision {
@@ -18,6 +18,11 @@ export type Chooser = (choices: readonly ('A' | 'B')[], at: number) => Letter;
 /** Follows a schedule; behind its end whoever went on before goes on. */
 export function following(schedule: readonly Letter[]): Chooser {
   return (choices, at) => schedule[at] ?? choices[0]!;
+}
+
+/** A stops after some steps, and stays so until B is done, however it ends. */
+export function starving(stepsOfA: number): Chooser {
+  return (_choices, at) => (at < stepsOfA ? 'A' : 'S');
 }
 
 const CACHE_ACTS: readonly Letter[] = ['a', 'b', 'c', 'd'];

@@ -3,7 +3,14 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fsck, type Machine, mountFamfs, openMachine } from '../../src/index.js';
+import {
+  type FsckReport,
+  fsck,
+  type Machine,
+  mountFamfs,
+  openMachine,
+  type Volume,
+} from '../../src/index.js';
 import { isError } from '../../src/libc/index.js';
 import type { CacheFiles } from '../steps/cache-lines.js';
 import { Child, ChildDied, ChildHangs } from '../steps/pipes.js';
@@ -13,7 +20,12 @@ import type { Chooser, Decision, Letter } from './schedules.js';
 import type { Protocol, Told, World } from './types.js';
 
 const MIB = 2 ** 20;
-const UUIDS: [string, string] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'];
+const UUIDS: [string, string] = [
+  '11111111-1111-4111-8111-111111111111',
+  '22222222-2222-4222-8222-222222222222',
+];
+/** What a call that blocks may wait for others, all in all. */
+const BOUND_MS = 100;
 /** No schedule is longer: then somebody goes round in circles. */
 const MOST_STEPS = 5000;
 
@@ -24,6 +36,8 @@ export interface RunResult {
   /** Steps of A, of B. */
   steps: [number, number];
   problems: string[];
+  /** B was refused what A has. */
+  isRefused?: true;
   /** Every step as `A lock log`, for who asked. */
   trace: string[];
 }
@@ -66,7 +80,8 @@ export class Stage {
     this.#protocol = protocol;
     this.#world = makeWorld(protocol);
     this.#children = children;
-    for (const child of children) this.#ask(child, { do: 'open', protocol: protocol.name, world: this.#world });
+    for (const child of children)
+      this.#ask(child, { do: 'open', protocol: protocol.name, world: this.#world });
   }
 
   /** Whether names and space for more runs are left. */
@@ -81,7 +96,8 @@ export class Stage {
     return answer;
   }
 
-  run(choose: Chooser): RunResult {
+  /** @param isStarved B may be refused what A has: within the bound, and told who has it */
+  run(choose: Chooser, isStarved = false): RunResult {
     const run = ++this.#runs;
     this.#protocol.prepare?.(this.#world, run);
     const result: RunResult = { decisions: [], steps: [0, 0], problems: [], trace: [] };
@@ -90,7 +106,10 @@ export class Stage {
       for (const me of [0, 1] as const) {
         told[me].after = this.#ask(this.#children[me], { do: 'after', run }).after;
       }
-      result.problems.push(...this.#judge(run, told));
+      if (isStarved && told[1].error?.code === 'EBUSY') {
+        result.isRefused = true;
+        result.problems.push(...this.#judgeRefusal(told[1]), ...this.#judgeMedia(() => []));
+      } else result.problems.push(...this.#judge(run, told));
     } catch (error) {
       if (!isError(error)) throw error;
       const isEnd = error instanceof ChildDied || error instanceof ChildHangs;
@@ -120,8 +139,12 @@ export class Stage {
         chosen,
         isPreemption: result.trace.length > 0 && choices.length > 1 && able.includes(last),
       });
-      const [me, go] = meaningOf(chosen);
-      if (!isStopped(answers[me]!)) continue;
+      let [me, go] = meaningOf(chosen);
+      if (!isStopped(answers[me]!)) {
+        // Done already: a schedule that says so means the other.
+        if (chosen !== 'S') continue;
+        me = 0;
+      }
       const { step, kind } = answers[me] as Stopped;
       result.trace.push(`${chosen} ${step}`);
       this.#children[me]!.say({ go } satisfies Go);
@@ -136,6 +159,15 @@ export class Stage {
     return answers.map((answer) => (answer as { told: Told }).told) as [Told, Told];
   }
 
+  #judgeRefusal({ error, waited }: Told): string[] {
+    const { message } = error!;
+    const late = waited > BOUND_MS ? [`B was refused after ${waited} ms: ${message}`] : [];
+    const isNamed = message.includes(`pid ${this.#children[0].pid} (`);
+    return isNamed
+      ? late
+      : [...late, `B was refused, and not told by whom (pid ${this.#children[0].pid}): ${message}`];
+  }
+
   #judge(run: number, told: [Told, Told]): string[] {
     const problems: string[] = [];
     for (const [me, { error, waited }] of told.entries()) {
@@ -144,21 +176,28 @@ export class Stage {
         problems.push(`${name} was told ${error.code} after ${Math.round(waited)} ms: ${error.message}`);
       }
     }
+    const about = { world: this.#world, run, told };
+    problems.push(
+      ...this.#judgeMedia((volume, report) => this.#protocol.judge({ ...about, volume, fsck: report })),
+    );
+    return problems;
+  }
+
+  /** What a third process says of the file system. */
+  #judgeMedia(more: (volume: Volume, report: FsckReport) => string[]): string[] {
     const machine: Machine = openMachine(this.#world.judgeRoot);
     try {
       const volume = mountFamfs(machine.device('dax0.0'), { readOnly: true });
       try {
         const report = fsck(machine.device('dax0.0'));
         const found = [...volume.problems, ...report.errors, ...report.notes];
-        problems.push(...found.map(({ message }) => `after it: ${message}`));
-        problems.push(...this.#protocol.judge({ world: this.#world, run, told, volume, fsck: report }));
+        return [...found.map(({ message }) => `after it: ${message}`), ...more(volume, report)];
       } finally {
         volume.close();
       }
     } finally {
       machine.close();
     }
-    return problems;
   }
 
   /** @param isBroken something went wrong: the processes are not asked any more */
@@ -170,7 +209,7 @@ export class Stage {
 
 function meaningOf(letter: Letter): [0 | 1, Go['go']] {
   const me = 'Aac'.includes(letter) ? 0 : 1;
-  if (letter === 'A' || letter === 'B') return [me, 'on'];
+  if (letter === 'A' || letter === 'B' || letter === 'S') return [me, 'on'];
   return [me, letter === 'a' || letter === 'b' ? 'write-back' : 'fetch'];
 }
 
@@ -188,7 +227,9 @@ function makeWorld(protocol: Protocol): World {
   }
   const world: World = { directory, roots: [judgeRoot, judgeRoot], uuids: UUIDS, judgeRoot };
   if (protocol.hosts === 1) return world;
-  const [memory] = fs.readdirSync(path.join(judgeRoot, 'regions')).map((name) => path.join(judgeRoot, 'regions', name));
+  const [memory] = fs
+    .readdirSync(path.join(judgeRoot, 'regions'))
+    .map((name) => path.join(judgeRoot, 'regions', name));
   world.caches = [cachesOf(directory, memory!, 0), cachesOf(directory, memory!, 1)];
   world.roots = [path.join(directory, 'host0'), path.join(directory, 'host1')];
   return world;

@@ -1,6 +1,7 @@
 /** One of those who work, and are killed or stopped. */
-import path from 'node:path';
+
 import fs from 'node:fs';
+import path from 'node:path';
 import {
   type DeviceMode,
   type Machine,

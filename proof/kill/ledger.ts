@@ -1,7 +1,15 @@
 /** What was told, what was begun, and whether the file system agrees. */
 import fs from 'node:fs';
-import { fsck, type Machine, mkfs, mountFamfs, openMachine, openQueue, type Volume } from '../../src/index.js';
 import { MountedFamfs } from '../../src/famfs/volume/mounted.js';
+import {
+  fsck,
+  type Machine,
+  mkfs,
+  mountFamfs,
+  openMachine,
+  openQueue,
+  type Volume,
+} from '../../src/index.js';
 import { ofdLockConflict } from '../../src/libc/index.js';
 import { contentOf, type Line, type Operation, QUEUE, SCRATCH_DEVICE } from './work.js';
 
@@ -66,7 +74,11 @@ export class Ledger {
       const device = machine.device('dax0.0');
       const report = fsck(device);
       problems.push(...report.errors.map(({ message }) => `fsck: ${message}`));
-      problems.push(...report.notes.filter(({ message }) => !FAIR_NOTE.test(message)).map(({ message }) => `fsck notes: ${message}`));
+      problems.push(
+        ...report.notes
+          .filter(({ message }) => !FAIR_NOTE.test(message))
+          .map(({ message }) => `fsck notes: ${message}`),
+      );
       const volume = mountFamfs(device, LOCK_PATIENCE);
       try {
         problems.push(...volume.problems.map(({ message }) => message), ...this.readable(volume));
@@ -74,7 +86,12 @@ export class Ledger {
       } finally {
         volume.close();
       }
-      problems.push(...machine.holders().filter(({ pid }) => !fs.existsSync(`/proc/${pid}`)).map(({ pid }) => `holder file of the dead ${pid}`));
+      problems.push(
+        ...machine
+          .holders()
+          .filter(({ pid }) => !fs.existsSync(`/proc/${pid}`))
+          .map(({ pid }) => `holder file of the dead ${pid}`),
+      );
       return problems;
     } finally {
       machine.close();
@@ -97,7 +114,8 @@ export class Ledger {
       this.#maybe.delete(name);
     }
     for (const { path } of volume.walk('/')) {
-      const isKnown = this.#files.has(path) || this.#maybe.has(path) || path === '/' || path.startsWith(QUEUE);
+      const isKnown =
+        this.#files.has(path) || this.#maybe.has(path) || path === '/' || path.startsWith(QUEUE);
       if (!isKnown) problems.push(`${path} is there, and nobody began it`);
     }
     return problems;
@@ -120,7 +138,9 @@ export class Ledger {
     if (new Set(got).size !== got.length) problems.push(`messages came twice: ${got.join(' ')}`);
     const missing = this.#put.filter((message) => !got.includes(message));
     if (missing.length > this.#maybeGot) problems.push(`messages were lost: ${missing.join(' ')}`);
-    const unknown = got.filter((message) => !this.#put.includes(message) && !this.#maybePut.includes(message));
+    const unknown = got.filter(
+      (message) => !this.#put.includes(message) && !this.#maybePut.includes(message),
+    );
     if (unknown.length > 0) problems.push(`messages that nobody put: ${unknown.join(' ')}`);
     const order = got.filter((message) => this.#put.includes(message));
     const expected = this.#put.filter((message) => got.includes(message));

@@ -1,6 +1,7 @@
 /** npm run kill: see README.md. */
+
+import { finish, progress, type Row, randomFrom, toolArguments } from '../steps/tool.js';
 import { removeDirectories } from '../steps/world.js';
-import { finish, progress, randomFrom, type Row, toolArguments } from '../steps/tool.js';
 import { Crew, type Job } from './crew.js';
 import { type Operation, type OperationKind, operationKinds, type Signal } from './work.js';
 
@@ -9,7 +10,7 @@ const HELP = `Processes killed and stopped at every step and at random (proof/ki
   --only KIND:STEP:SIGNAL   one operation (${operationKinds.join(', ')}), ended at one step
   --short                   a few dozen
   --every N                 every N-th step of each operation (default 1; short 12)
-  --rounds N                rounds of four processes (default 1000; short 4)
+  --rounds N                rounds of four processes (default 1000; short 3)
   --minutes N               rounds until then, at most
   --from N                  the first of them (default 0)
   --seed N                  of the rounds (default 1)
@@ -25,14 +26,21 @@ const given = toolArguments(HELP, {
 });
 const seed = Number(given.seed ?? 1);
 const every = Number(given.every ?? (given.short ? 12 : 1));
-const rounds = Number(given.rounds ?? (given.short ? 4 : 1000));
+const rounds = Number(given.rounds ?? (given.short ? 3 : 1000));
 const deadline = performance.now() + Number(given.minutes ?? 600) * 60_000;
 const from = Number(given.from ?? 0);
 /** No operation has more. */
 const MOST_STEPS = 300;
 const PROCESSES = 4;
+/** One of each way to change something. */
+const SHORT_KINDS: readonly OperationKind[] = ['mkdir', 'copyIn', 'put', 'mode', 'mkfs'];
 
 const findings: string[] = [];
+function found(finding: string): void {
+  findings.push(finding);
+  progress(`FINDING ${finding}`);
+}
+
 const rows: Row[] = [];
 let names = 0;
 
@@ -65,7 +73,9 @@ async function everyStep(crew: Crew, kind: OperationKind, signal: Signal): Promi
     if (isOver) return tried;
     tried++;
     for (const problem of problems) {
-      findings.push(`${kind} at step ${step}, ${signal}: ${problem}\n  again: npm run kill -- --only ${kind}:${step}:${signal}`);
+      found(
+        `${kind} at step ${step}, ${signal}: ${problem}\n  again: npm run kill -- --only ${kind}:${step}:${signal}`,
+      );
     }
   }
   return tried;
@@ -73,9 +83,10 @@ async function everyStep(crew: Crew, kind: OperationKind, signal: Signal): Promi
 
 async function steps(): Promise<void> {
   const crew = new Crew(1);
-  for (const kind of operationKinds) {
+  for (const kind of given.short ? SHORT_KINDS : operationKinds) {
     const figures: Row['figures'] = {};
-    for (const signal of ['SIGKILL', 'SIGSTOP'] as const) figures[signal] = await everyStep(crew, kind, signal);
+    for (const signal of ['SIGKILL', 'SIGSTOP'] as const)
+      figures[signal] = await everyStep(crew, kind, signal);
     rows.push({ what: `${kind}, at its steps`, figures });
     progress(`${kind}: ${findings.length} findings`);
   }
@@ -110,11 +121,14 @@ async function manyRounds(): Promise<void> {
     lost += problems.length;
     if (round % 50 === 49) progress(`round ${round}: ${findings.length} findings`);
     for (const problem of problems) {
-      findings.push(`round ${round}: ${problem}\n  again: npm run kill -- --seed ${seed} --from ${round} --rounds 1`);
+      found(`round ${round}: ${problem}\n  again: npm run kill -- --seed ${seed} --from ${round} --rounds 1`);
     }
     if (findings.length > 20) break;
   }
-  rows.push({ what: `rounds of ${PROCESSES} processes`, figures: { rounds: round - from, ...crew.figures, lost } });
+  rows.push({
+    what: `rounds of ${PROCESSES} processes`,
+    figures: { rounds: round - from, ...crew.figures, lost },
+  });
   findings.push(...(await crew.end()));
 }
 

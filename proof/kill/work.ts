@@ -1,7 +1,17 @@
 /** What the processes do, and what they say of it. Parent and children share this. */
 import { randomFrom } from '../steps/tool.js';
 
-export const operationKinds = ['mkdir', 'create', 'copyIn', 'writeFile', 'stream', 'put', 'get', 'mode', 'mkfs'] as const;
+export const operationKinds = [
+  'mkdir',
+  'create',
+  'copyIn',
+  'writeFile',
+  'stream',
+  'put',
+  'get',
+  'mode',
+  'mkfs',
+] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 export interface Operation {

@@ -11,7 +11,10 @@ const kept: unknown[] = [];
 function leaking(leak: Role): Role {
   return async (place) => {
     const session = await leak(place);
-    return { step: () => new Promise((resolve) => setTimeout(() => resolve(true), 20)), close: () => session.close() };
+    return {
+      step: () => new Promise((resolve) => setTimeout(() => resolve(true), 20)),
+      close: () => session.close(),
+    };
   };
 }
 

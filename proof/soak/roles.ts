@@ -96,7 +96,9 @@ const reader: Role = (place) => {
   return {
     step() {
       volume.refresh();
-      const files = [...volume.walk('/')].filter(({ path: name, type }) => type === 'file' && !name.startsWith(QUEUE));
+      const files = [...volume.walk('/')].filter(
+        ({ path: name, type }) => type === 'file' && !name.startsWith(QUEUE),
+      );
       const chosen = files[Math.floor(place.random() * files.length)];
       if (!chosen) return true;
       const file = volume.open(chosen.path);
@@ -182,7 +184,10 @@ const consumer: Role = (place) => {
 const server: Role = async (place) => {
   const mountpoint = path.join(place.directory, 'mount');
   fs.mkdirSync(mountpoint, { recursive: true });
-  const mount: FamfsMount = await mountFamfsAt('dax0.0', mountpoint, { root: place.root, settleMilliseconds: 50 });
+  const mount: FamfsMount = await mountFamfsAt('dax0.0', mountpoint, {
+    root: place.root,
+    settleMilliseconds: 50,
+  });
   const { volume, close } = opened(place);
   return {
     async step() {

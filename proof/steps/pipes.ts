@@ -158,9 +158,21 @@ export class Child {
     throw new ChildHangs(`${this.name} (pid ${this.pid}) does not come back`);
   }
 
-  /** Without the event loop, which learns of a death later: nobody has waited for it then, and it is a zombie. */
+  /**
+   * Without the event loop, which learns of a death later: nobody has waited for it then, and it is a zombie. It has its files (and locks)
+   * until its last thread is gone.
+   */
   get isAlive(): boolean {
-    return this.process.exitCode === null && this.process.signalCode === null && !/^[ZX]/.test(this.state);
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return false;
+    return !/^[ZX]/.test(this.state) || this.#threads > 1;
+  }
+
+  get #threads(): number {
+    try {
+      return fs.readdirSync(`/proc/${this.pid}/task`).length;
+    } catch {
+      return 0;
+    }
   }
 
   /** R, S, T (stopped), Z (dead), as /proc says. */

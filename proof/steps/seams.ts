@@ -163,7 +163,11 @@ function around(name: string, told: (args: unknown[]) => [StepKind, string] | un
   }) as AnyFunction;
 }
 
-const nameIn = (path: unknown): string => String(path).split('/').at(-1)!.replace(/[\d-]{4,}.*/, '#');
+const nameIn = (path: unknown): string =>
+  String(path)
+    .split('/')
+    .at(-1)!
+    .replace(/[\d-]{4,}.*/, '#');
 around('openSync', ([path, flags]) =>
   opensToWrite(flags) && !String(path).startsWith('/proc/') ? ['file', `open ${nameIn(path)}`] : undefined,
 );

@@ -21,7 +21,9 @@ export function privateTmpfs(directory: string, megabytes: number): string | und
   const place = path.join(directory, 'tmpfs');
   fs.mkdirSync(place);
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'udax-proof', place], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'udax-proof', place], {
+      stdio: 'ignore',
+    });
   } catch {
     return undefined;
   }

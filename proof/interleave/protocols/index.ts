@@ -7,6 +7,7 @@ export const protocols: readonly Protocol[] = [...logProtocols, ...queueProtocol
 
 export function protocolNamed(name: string): Protocol {
   const found = protocols.find((protocol) => protocol.name === name);
-  if (!found) throw new Error(`no protocol is called ${name}: ${protocols.map((one) => one.name).join(', ')}`);
+  if (!found)
+    throw new Error(`no protocol is called ${name}: ${protocols.map((one) => one.name).join(', ')}`);
   return found;
 }

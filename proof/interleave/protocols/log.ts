@@ -48,8 +48,7 @@ const createCreate: Protocol = {
     onVolume((volume, run) => create(volume, `/a${run}`)),
     onVolume((volume, run) => create(volume, `/b${run}`)),
   ],
-  judge: ({ volume, run }) =>
-    [`/a${run}`, `/b${run}`].flatMap((path) => wrongContent(volume, path, path)),
+  judge: ({ volume, run }) => [`/a${run}`, `/b${run}`].flatMap((path) => wrongContent(volume, path, path)),
 };
 
 /** What a reader found: the names, and whether what they name could be read. */
@@ -128,7 +127,9 @@ const growing: Protocol = {
   actors: [
     onVolume(async (volume, run) => {
       const stream = volume.createWriteStream(`/g${run}`);
-      const finished = new Promise<void>((resolve, reject) => stream.once('finish', resolve).once('error', reject));
+      const finished = new Promise<void>((resolve, reject) =>
+        stream.once('finish', resolve).once('error', reject),
+      );
       stream.end(Buffer.from(`grown ${run}`));
       await finished;
     }),

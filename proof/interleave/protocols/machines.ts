@@ -153,16 +153,21 @@ const takeOverTwice: Protocol = {
 };
 
 const modeMount: Protocol = {
-  ...alone('mode-mount', 'one mounts and appends, one puts the device into another mode and back', (machine) => {
-    machine.reconfigure('dax0.0', 'devdax');
-    machine.reconfigure('dax0.0', 'famfs');
-  }),
+  ...alone(
+    'mode-mount',
+    'one mounts and appends, one puts the device into another mode and back',
+    (machine) => {
+      machine.reconfigure('dax0.0', 'devdax');
+      machine.reconfigure('dax0.0', 'famfs');
+    },
+  ),
 };
 
 /** The master sleeps at any step of an append while another host takes over: the next append says so. */
 const hostsTakeOver: Protocol = {
   name: 'hosts-takeover',
-  about: 'two hosts without common caches: the master appends, the other takes over; then the master appends again',
+  about:
+    'two hosts without common caches: the master appends, the other takes over; then the master appends again',
   hosts: 2,
   runsInWorld: 1,
   allowed: ['EROFS', 'EBADMSG'],

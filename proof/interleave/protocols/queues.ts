@@ -60,7 +60,8 @@ function endOf(run: (end: End, run: number) => unknown, after?: (end: End) => un
 function rest(end: End): string[] {
   const queue = reopened(end, 'consumer');
   const got: string[] = [];
-  for (let message = queue.tryGet(); message; message = queue.tryGet()) got.push(Buffer.from(message).toString());
+  for (let message = queue.tryGet(); message; message = queue.tryGet())
+    got.push(Buffer.from(message).toString());
   return got;
 }
 
@@ -85,4 +86,3 @@ export const queueProtocols: Protocol[] = ([1, 2] as const).map((hosts) => ({
   setUp: makeQueue,
   judge,
 }));
-
