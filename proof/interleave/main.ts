@@ -159,20 +159,22 @@ async function proven(protocol: Protocol, troupe: Troupe): Promise<Row> {
   try {
     const found = await explore(explorer, protocol, limits);
     const beside = protocol.hosts === 1 ? await starve(explorer, found.stepsOfA) : { starved: 0, refused: 0 };
-    if (explorer.finding) findings.push(explorer.finding);
+    if (explorer.finding) {
+      findings.push(explorer.finding);
+      progress(`FINDING ${explorer.finding}`);
+    }
     return {
       what: protocol.name,
       figures: {
-        about: protocol.about,
         interleavings: explorer.runs,
         'all with switches up to': found.switches === Number.POSITIVE_INFINITY ? 'any' : found.switches,
-        'of these in order': found.inOrder,
-        random: found.random,
-        'A stopped for good': beside.starved,
-        'B refused then': beside.refused,
+        'at random': found.random,
+        'one stopped for good': beside.starved,
+        'the other refused in time': beside.refused,
         'most steps': explorer.mostSteps,
         findings: explorer.finding ? 1 : 0,
       },
+      detail: protocol.about,
     };
   } finally {
     explorer.end();
@@ -186,12 +188,11 @@ async function caught(mutant: Mutant): Promise<Row> {
   try {
     await explore(explorer, protocol, mutantLimits);
     if (!explorer.finding) findings.push(`the mutant ${mutant.name} (${mutant.about}) was not found`);
-    const figures = {
-      about: mutant.about,
-      'found after': explorer.finding ? explorer.runs : 'never',
-      by: explorer.finding ?? 'nothing',
+    return {
+      what: `mutant ${mutant.name}`,
+      figures: { interleavings: explorer.runs, 'mutants found': explorer.finding ? '1 of 1' : '0 of 1' },
+      detail: `${mutant.about}; found: ${explorer.finding ?? 'never'}`,
     };
-    return { what: `mutant ${mutant.name}`, figures };
   } finally {
     explorer.end();
     await troupe.end();

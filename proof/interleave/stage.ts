@@ -216,7 +216,7 @@ function meaningOf(letter: Letter): [0 | 1, Go['go']] {
 function makeWorld(protocol: Protocol): World {
   const directory = memoryDirectory('interleave');
   const judgeRoot = path.join(directory, 'machine');
-  const sizes = [48 * MIB + (protocol.hosts === 2 ? 0 : 80 * MIB), 2 * MIB, 2 * MIB];
+  const sizes = [(protocol.hosts === 2 ? 128 : 512) * MIB, 2 * MIB, 2 * MIB];
   makeMachine({ root: judgeRoot, sizes });
   if (protocol.setUp) {
     const machine = openMachine(judgeRoot);

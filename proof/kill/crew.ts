@@ -40,7 +40,9 @@ interface Worker {
 
 export class Crew {
   readonly ledger = new Ledger();
-  readonly figures = { kills: 0, stops: 0, refusals: 0, told: 0, longestRefusalMs: 0 };
+  readonly figures = { kills: 0, stops: 0, told: 0, refusals: 0 };
+  /** Of those refusals, by the clock. */
+  longestRefusalMs = 0;
   readonly #directory = memoryDirectory('kill');
   readonly #place: string;
   readonly #isPrivate: boolean;
@@ -87,6 +89,13 @@ export class Crew {
     });
     child.say({ do: 'open' } satisfies Word);
     return { child, job: { operations: [] }, current: undefined, state: 'working', steps: 0 };
+  }
+
+  /** What happened since the last time this was asked, as a line of the result. */
+  takeFigures(): { kills: number; stops: number; told: number; 'refused by name': number } {
+    const { kills, stops, told, refusals } = this.figures;
+    Object.assign(this.figures, { kills: 0, stops: 0, told: 0, refusals: 0 });
+    return { kills, stops, told, 'refused by name': refusals };
   }
 
   /** All alive and idle; a new world when the old one is nearly full. */
@@ -237,7 +246,7 @@ export class Crew {
         const ms = performance.now() - started;
         const { message } = error as Error;
         this.figures.refusals++;
-        this.figures.longestRefusalMs = Math.max(this.figures.longestRefusalMs, Math.round(ms));
+        this.longestRefusalMs = Math.max(this.longestRefusalMs, Math.round(ms));
         if (ms > BOUND_MS) this.#problems.push(`refused after ${Math.round(ms)} ms: ${message}`);
         if (message.includes(`pid ${stopped.child.pid} (`)) return false;
         if (attempt === PATIENCE.length - 1)

@@ -84,13 +84,13 @@ async function everyStep(crew: Crew, kind: OperationKind, signal: Signal): Promi
 async function steps(): Promise<void> {
   const crew = new Crew(1);
   for (const kind of given.short ? SHORT_KINDS : operationKinds) {
-    const figures: Row['figures'] = {};
-    for (const signal of ['SIGKILL', 'SIGSTOP'] as const)
-      figures[signal] = await everyStep(crew, kind, signal);
-    rows.push({ what: `${kind}, at its steps`, figures });
+    const before = findings.length;
+    let tried = 0;
+    for (const signal of ['SIGKILL', 'SIGSTOP'] as const) tried += await everyStep(crew, kind, signal);
+    const lost = findings.length - before;
+    rows.push({ what: `${kind}, at its steps`, figures: { rounds: tried, ...crew.takeFigures(), lost } });
     progress(`${kind}: ${findings.length} findings`);
   }
-  rows.push({ what: 'all of these', figures: { ...crew.figures, lost: findings.length } });
   findings.push(...(await crew.end()));
 }
 
@@ -139,7 +139,7 @@ async function one(what: string): Promise<void> {
   crew.round([{ operations: before(kind) }], 'SIGCONT', false);
   const job: Job = { operations: [victimOf(kind)], at: { step: Number(step), signal } };
   findings.push(...crew.round([job]).problems);
-  rows.push({ what, figures: crew.figures });
+  rows.push({ what, figures: crew.takeFigures() });
   findings.push(...(await crew.end()));
 }
 

@@ -46,7 +46,7 @@ const each: Record<string, Control> = {
     figures: ['mappings'],
     role: leaking(() => {
       // Of two kinds in turn: the kernel would make neighbours of one kind one.
-      for (let i = 0; i < 30; i++) {
+      for (let i = 0; i < 80; i++) {
         mmap(0, 4096, i % 2 === 0 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       }
       return nothing;

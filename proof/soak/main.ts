@@ -133,7 +133,9 @@ function judgeControl({ name, epochs }: Process): Row {
   }
   return {
     what: `control ${name}`,
-    figures: { 'leaks flagged': controls[name]!.figures.length - missed.length },
+    figures: {
+      'leaks flagged': `${controls[name]!.figures.length - missed.length} of ${controls[name]!.figures.length}`,
+    },
   };
 }
 

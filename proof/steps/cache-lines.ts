@@ -32,7 +32,7 @@ export class CacheLines implements LineCalls {
   readonly #areas: [number, number][] = [
     [0, 128 * KIB],
     [2 * MIB, 64 * KIB],
-    ...Array.from({ length: 16 }, (_, i): [number, number] => [(10 + 2 * i) * MIB, 4 * KIB]),
+    ...Array.from({ length: 56 }, (_, i): [number, number] => [(10 + 2 * i) * MIB, 4 * KIB]),
   ];
   readonly #mappings = new Map<number, Mapped>();
 

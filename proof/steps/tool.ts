@@ -4,9 +4,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+/** A line of a result: the same figures in all lines of a tool, as far as it has them. Numbers, and texts like `2 of 3`. */
 export interface Row {
   what: string;
   figures: Record<string, number | string>;
+  /** More about it, for who reads the line alone. */
+  detail?: string;
 }
 
 const shared = {
@@ -61,9 +64,9 @@ export function finish(
   const command = `npm run ${tool}`;
   if (json) process.stdout.write(`${JSON.stringify({ tool, command, rows, findings })}\n`);
   else {
-    for (const { what, figures } of rows) {
+    for (const { what, figures, detail } of rows) {
       const text = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
-      process.stdout.write(`${what}: ${text.join(', ')}\n`);
+      process.stdout.write(`${what}: ${text.join(', ')}${detail === undefined ? '' : ` (${detail})`}\n`);
     }
     for (const finding of findings) process.stdout.write(`FINDING ${finding}\n`);
     process.stdout.write(`${findings.length} findings\n`);

@@ -16,13 +16,15 @@ describe('interleavings', () => {
     for (const { figures } of protocols) expect(figures.interleavings).toBeGreaterThanOrEqual(8);
     // Somebody was stopped with the log, and somebody with the machine.
     for (const name of ['append-append', 'state-modes']) {
-      expect(protocols.find(({ what }) => what === name)!.figures['B refused then']).toBeGreaterThan(0);
+      expect(
+        protocols.find(({ what }) => what === name)!.figures['the other refused in time'],
+      ).toBeGreaterThan(0);
     }
     const mutants = report.rows.filter(({ what }) => what.startsWith('mutant'));
     expect(mutants.length).toBeGreaterThanOrEqual(7);
-    for (const { figures } of mutants) expect(figures['found after']).toBeGreaterThan(0);
-    const { by } = mutants.find(({ what }) => what === 'mutant no-log-lock')!.figures;
-    await isFoundAgain(/--schedule (\w+)/.exec(String(by))![1]!);
+    for (const { figures } of mutants) expect(figures['mutants found']).toBe('1 of 1');
+    const { detail } = mutants.find(({ what }) => what === 'mutant no-log-lock')!;
+    await isFoundAgain(/--schedule (\w+)/.exec(detail!)![1]!);
   });
 
   /** A schedule is the whole of a finding. */

@@ -9,7 +9,7 @@ const checkout = path.resolve(import.meta.dirname, '../..');
 
 interface Report {
   tool: string;
-  rows: { what: string; figures: Record<string, number | string> }[];
+  rows: { what: string; figures: Record<string, number | string>; detail?: string }[];
   findings: string[];
 }
 

@@ -170,7 +170,7 @@ const hostsTakeOver: Protocol = {
     'two hosts without common caches: the master appends, the other takes over; then the master appends again',
   hosts: 2,
   runsInWorld: 1,
-  allowed: ['EROFS', 'EBADMSG'],
+  allowed: ['EROFS'],
   actors: [
     onVolume((volume, run) => {
       const made: string[] = [];
@@ -192,6 +192,7 @@ const hostsTakeOver: Protocol = {
     const { systemUuid } = volume.superblock;
     return [
       ...problems.map((path) => `${path} was lost`),
+      ...((told[1].value ?? []) as string[]).map((message) => `the new owner's fsck: ${message}`),
       ...(told[1].error || systemUuid === world.uuids[1] ? [] : [`the owner is ${systemUuid}`]),
     ];
   },
