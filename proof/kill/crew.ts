@@ -50,6 +50,8 @@ export class Crew {
   readonly #workers: Worker[] = [];
   readonly #problems: string[] = [];
   #world = 0;
+  /** Names made beside one that was stopped. */
+  #beside = 0;
   #spawned = 0;
 
   constructor(readonly count: number) {
@@ -220,7 +222,7 @@ export class Crew {
     } finally {
       machine.close();
     }
-    const name = `/beside${this.figures.stops}-${this.#world}`;
+    const name = `/beside${this.#beside++}`;
     const isMade = this.#refused(stopped, (one) => {
       const volume = mountFamfs(one.device('dax0.0'));
       try {

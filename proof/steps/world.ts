@@ -11,7 +11,7 @@ const mounted = new Set<string>();
 /** A new directory in memory; removed by removeDirectories(), also when the tool is interrupted. */
 export function memoryDirectory(tool: string): string {
   const parent = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
-  const directory = fs.mkdtempSync(path.join(parent, `udax-${tool}-`));
+  const directory = fs.mkdtempSync(path.join(parent, `udax-${tool}-${process.pid}-`));
   made.add(directory);
   return directory;
 }

@@ -2,13 +2,15 @@
 // what it must find (an order of ours, broken) it finds; a schedule says all that is needed to run it again.
 import { describe, expect, it } from 'vitest';
 import { type Decision, Enumeration, following, switchesWithin } from '../../proof/interleave/schedules.js';
-import { builtTool } from './support.js';
+import { builtTool, leftovers } from './support.js';
 
 const interleave = builtTool('interleave');
 
 describe('interleavings', () => {
   it('of every protocol hold, every mutant is found, and what was found is found again', async () => {
-    const { report, code, stderr } = await interleave('--short');
+    const run = await interleave('--short');
+    const { report, code, stderr } = run;
+    expect([...leftovers('interleave', run), ...leftovers('players', run)]).toEqual([]);
     expect(report.findings, stderr).toEqual([]);
     expect(code).toBe(0);
     const protocols = report.rows.filter(({ what }) => !what.startsWith('mutant'));

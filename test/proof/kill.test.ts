@@ -7,7 +7,8 @@ const kill = builtTool('kill');
 
 describe('kill -9 and SIGSTOP', () => {
   it('lose nothing that was told, keep no lock and no space, and are named to who waits', async () => {
-    const { report, code, stderr } = await kill('--short');
+    const run = await kill('--short');
+    const { report, code, stderr } = run;
     expect(report.findings, stderr).toEqual([]);
     expect(code).toBe(0);
     const sum = (figure: string) =>
@@ -17,6 +18,6 @@ describe('kill -9 and SIGSTOP', () => {
     expect(sum('lost')).toBe(0);
     // With the log locked by who was stopped, somebody was refused.
     expect(sum('refused by name')).toBeGreaterThan(0);
-    expect(leftovers('kill')).toEqual([]);
+    expect(leftovers('kill', run)).toEqual([]);
   });
 });

@@ -7,14 +7,15 @@ const soak = builtTool('soak');
 
 describe('a soak', () => {
   it('ends with nothing left, and flags who leaks on purpose, for each thing', async () => {
-    const { report, code, stderr } = await soak('--short');
+    const run = await soak('--short');
+    const { report, code, stderr } = run;
     expect(report.findings, stderr).toEqual([]);
     expect(code).toBe(0);
     for (const { what, figures } of report.rows) {
       if (what.startsWith('control')) expect(figures['leaks flagged']).toBe('6 of 6');
       else if (what !== 'all') expect(figures.operations, what).toBeGreaterThan(0);
     }
-    expect(leftovers('soak')).toEqual([]);
+    expect(leftovers('soak', run)).toEqual([]);
   });
 });
 

@@ -18,6 +18,7 @@ export interface ToolRun {
   stdout: string;
   stderr: string;
   report: Report;
+  pid: number;
 }
 
 /** Builds `src` and `proof` for one test file. @returns runs a tool */
@@ -72,13 +73,29 @@ export function builtTool(tool: string): (...words: string[]) => Promise<ToolRun
     started.delete(child);
     const last = output.stdout.trimEnd().split('\n').at(-1)!;
     if (!last.startsWith('{')) throw new Error(`${tool} said no result: ${output.stdout}${output.stderr}`);
-    return { code, ...output, report: JSON.parse(last) as Report };
+    return { code, pid: child.pid!, ...output, report: JSON.parse(last) as Report };
   };
 }
 
-/** Directories, mounts and processes of a tool that are still there. */
-export function leftovers(tool: string): string[] {
-  const names = fs.readdirSync('/dev/shm').filter((name) => name.startsWith(`udax-${tool}-`));
-  const mounts = fs.readFileSync('/proc/self/mounts', 'utf8').split('\n');
-  return [...names, ...mounts.filter((line) => line.includes(`/udax-${tool}-`))];
+/** Directories, mounts and processes of a tool that was run and are still there. */
+export function leftovers(tool: string, { pid }: ToolRun): string[] {
+  const mark = `udax-${tool}-${pid}-`;
+  const names = fs.readdirSync('/dev/shm').filter((name) => name.startsWith(mark));
+  const mounts = fs
+    .readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(mark));
+  const processes = fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && commandOf(name).includes(mark))
+    .map((name) => `pid ${name}`);
+  return [...names, ...mounts, ...processes];
+}
+
+function commandOf(pid: string): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }

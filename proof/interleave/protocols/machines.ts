@@ -1,5 +1,6 @@
 /** The state directory: its document, its lock, who holds what; and what needs a device alone (mkfs, take-over, another mode). */
 import { fsck, type Machine, mkfs, mountFamfs, openMachine, takeOver } from '../../../src/index.js';
+import { hasCode } from '../../../src/libc/index.js';
 import type { Look, Protocol, World } from '../types.js';
 import { codeOf, onMachine, onVolume, succeeded } from './opening.js';
 
@@ -152,15 +153,24 @@ const takeOverTwice: Protocol = {
   },
 };
 
+/** Away and back: what comes between the two keeps the device where it is then. */
+function awayAndBack(machine: Machine): string {
+  machine.reconfigure('dax0.0', 'devdax');
+  return back(machine);
+}
+
+function back(machine: Machine): string {
+  try {
+    return machine.reconfigure('dax0.0', 'famfs').mode;
+  } catch (error) {
+    if (!hasCode(error, 'EBUSY')) throw error;
+    return 'devdax';
+  }
+}
+
 const modeMount: Protocol = {
-  ...alone(
-    'mode-mount',
-    'one mounts and appends, one puts the device into another mode and back',
-    (machine) => {
-      machine.reconfigure('dax0.0', 'devdax');
-      machine.reconfigure('dax0.0', 'famfs');
-    },
-  ),
+  ...alone('mode-mount', 'one mounts and appends, one puts the device into another mode and back', () => {}),
+  actors: [onMachine(mountAndMake), onMachine(awayAndBack, back)],
 };
 
 /** The master sleeps at any step of an append while another host takes over: the next append says so. */
