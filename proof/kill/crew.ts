@@ -201,7 +201,7 @@ export class Crew {
     }
     worker.current = undefined;
     const operation = worker.job.operations[line.ended]!;
-    this.ledger.ended(operation, line);
+    this.ledger.ended(operation, line, this.#workers.indexOf(worker));
     this.figures.told++;
     if (line.error && !isFair(operation, line.error.code)) {
       this.#problems.push(
@@ -251,7 +251,7 @@ export class Crew {
         this.longestRefusalMs = Math.max(this.longestRefusalMs, Math.round(ms));
         if (ms > BOUND_MS) this.#problems.push(`refused after ${Math.round(ms)} ms: ${message}`);
         if (message.includes(`pid ${stopped.child.pid} (`)) return false;
-        if (attempt === PATIENCE.length - 1)
+        if (attempt === PATIENCE.length - 1 && hasLockFor(stopped.child.pid, message))
           this.#problems.push(`refused without its name (pid ${stopped.child.pid}): ${message}`);
       } finally {
         machine.close();
@@ -269,4 +269,22 @@ export class Crew {
     removeDirectories();
     return left === 0 ? [] : [`${left} bytes of the host's memory did not come back`];
   }
+}
+
+/**
+ * Whether a process has the lock that a refusal is about. Where it has not, others who work at the same time were in the way, for a moment that was
+ * over when they were looked for.
+ */
+function hasLockFor(pid: number, refusal: string): boolean {
+  const start = refusal.startsWith('the log of')
+    ? '2097152'
+    : refusal.includes('being changed by')
+      ? '0'
+      : undefined;
+  const directory = `/proc/${pid}/fdinfo`;
+  return fs.readdirSync(directory).some((fd) => {
+    const info = fs.readFileSync(path.join(directory, fd), 'latin1');
+    const locks = [...info.matchAll(/^lock:.* WRITE .* (\d+) (\d+|EOF)$/gm)];
+    return locks.some(([, first]) => (start === undefined ? Number(first) >= 2 ** 61 : first === start));
+  });
 }

@@ -126,8 +126,9 @@ async function manyRounds(): Promise<void> {
     if (findings.length > 20) break;
   }
   rows.push({
-    what: `rounds of ${PROCESSES} processes`,
-    figures: { rounds: round - from, ...crew.figures, lost },
+    what: `${PROCESSES} processes, at random`,
+    figures: { rounds: round - from, ...crew.takeFigures(), lost },
+    detail: `the longest refusal took ${crew.longestRefusalMs} ms by the clock`,
   });
   findings.push(...(await crew.end()));
 }
