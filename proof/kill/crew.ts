@@ -133,7 +133,7 @@ export class Crew {
     this.#problems.length = 0;
     for (const [index, job] of jobs.entries()) {
       const worker = this.#workers[index]!;
-      Object.assign(worker, { job, state: 'working', current: undefined });
+      Object.assign(worker, { job, state: 'working', current: undefined, steps: 0 });
       const { operations, at } = job;
       worker.child.say({ do: 'work', operations, ...(at && { at }) } satisfies Word);
     }

@@ -10,6 +10,7 @@ const HELP = `Processes killed and stopped at every step and at random (proof/ki
   --only KIND:STEP:SIGNAL   one operation (${operationKinds.join(', ')}), ended at one step
   --short                   a few dozen
   --every N                 every N-th step of each operation (default 1; short 12)
+  --kinds KIND,...          at steps of these alone
   --rounds N                rounds of four processes (default 1000; short 3)
   --minutes N               rounds until then, at most
   --from N                  the first of them (default 0)
@@ -21,6 +22,7 @@ const given = toolArguments(HELP, {
   short: { type: 'boolean' },
   every: { type: 'string' },
   rounds: { type: 'string' },
+  kinds: { type: 'string' },
   minutes: { type: 'string' },
   from: { type: 'string' },
 });
@@ -83,7 +85,8 @@ async function everyStep(crew: Crew, kind: OperationKind, signal: Signal): Promi
 
 async function steps(): Promise<void> {
   const crew = new Crew(1);
-  for (const kind of given.short ? SHORT_KINDS : operationKinds) {
+  const all = given.short ? SHORT_KINDS : operationKinds;
+  for (const kind of (given.kinds?.split(',') as OperationKind[] | undefined) ?? all) {
     const before = findings.length;
     let tried = 0;
     for (const signal of ['SIGKILL', 'SIGSTOP'] as const) tried += await everyStep(crew, kind, signal);
