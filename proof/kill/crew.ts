@@ -223,8 +223,8 @@ export class Crew {
       machine.close();
     }
     const name = `/beside${this.#beside++}`;
-    const isMade = this.#refused(stopped, (one) => {
-      const volume = mountFamfs(one.device('dax0.0'));
+    const isMade = this.#refused(stopped, (one, patience) => {
+      const volume = mountFamfs(one.device('dax0.0'), patience);
       try {
         volume.mkdir(name);
       } finally {
@@ -236,12 +236,12 @@ export class Crew {
   }
 
   /** @returns true when it was done; refused, it must be within the bound, and name who is in the way */
-  #refused(stopped: Worker, act: (machine: Machine) => void): boolean {
+  #refused(stopped: Worker, act: (machine: Machine, patience: { lockWaitMs?: number }) => void): boolean {
     for (const [attempt, patience] of PATIENCE.entries()) {
       const machine = openMachine(this.#root, patience);
       const started = performance.now();
       try {
-        act(machine);
+        act(machine, patience);
         return true;
       } catch (error) {
         if (!hasCode(error, 'EBUSY')) throw error;

@@ -10,7 +10,7 @@ import { makeMachine, memoryDirectory, privateTmpfs, removeDirectories, usedByte
 import type { Answer, ChildConfig, Word } from './child.js';
 import { type Figure, type Figures, risingFigures, slopeOf } from './figures.js';
 import { controls } from './leaks.js';
-import { roles } from './roles.js';
+import { knownSlopes, roles } from './roles.js';
 
 const HELP = `Everything at once, then nothing may be left (proof/soak/README.md)
 
@@ -108,7 +108,7 @@ function rowOf({ name, epochs, operations }: Process): Row {
 
 /** What this process has more than after the first epochs, or has at all when it should have nothing. */
 function judge({ name, epochs }: Process): string[] {
-  const rising = risingFigures(epochs).map(
+  const rising = risingFigures(epochs, knownSlopes[name]).map(
     ({ figure, slope }) =>
       `${figure} rises by ${Math.round(slope)} an epoch: ${epochs.map((one) => one[figure]).join(' ')}`,
   );
