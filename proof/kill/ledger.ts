@@ -26,6 +26,8 @@ export class Ledger {
   /** Messages told to be put, and by whom: the order of two producers is not known to their parent. */
   readonly #put: string[] = [];
   readonly #producers = new Map<string, number>();
+  /** By whom they were got: the same holds of two consumers. */
+  readonly #consumers = new Map<string, number>();
   #maybePut: string[] = [];
   readonly #got: string[] = [];
   /** Gets that took a message and were not told it: so many may be missing from what was got. */
@@ -41,8 +43,10 @@ export class Ledger {
     if (operation.kind === 'put' && value) {
       this.#put.push(value);
       this.#producers.set(value, who);
-    } else if (operation.kind === 'get' && value) this.#got.push(value);
-    else if (operation.kind === 'mkdir') this.#files.set(operation.name, 'directory');
+    } else if (operation.kind === 'get' && value) {
+      this.#got.push(value);
+      this.#consumers.set(value, who);
+    } else if (operation.kind === 'mkdir') this.#files.set(operation.name, 'directory');
     else if (operation.name.startsWith('/')) this.#files.set(operation.name, 'file');
   }
 
@@ -57,6 +61,7 @@ export class Ledger {
     this.#maybe.clear();
     this.#put.length = 0;
     this.#producers.clear();
+    this.#consumers.clear();
     this.#got.length = 0;
     this.#maybePut = [];
     this.#maybeGot = 0;
@@ -147,13 +152,16 @@ export class Ledger {
       (message) => !this.#put.includes(message) && !this.#maybePut.includes(message),
     );
     if (unknown.length > 0) problems.push(`messages that nobody put: ${unknown.join(' ')}`);
-    for (const producer of new Set(this.#producers.values())) {
-      const isTheirs = (message: string) => this.#producers.get(message) === producer;
-      const order = got.filter(isTheirs);
-      const expected = this.#put.filter((message) => isTheirs(message) && got.includes(message));
+    // The last consumer is this process, which took the rest.
+    const pairOf = (message: string) => `${this.#producers.get(message)} ${this.#consumers.get(message)}`;
+    for (const pair of new Set(this.#put.map(pairOf))) {
+      const isOfPair = (message: string) => this.#put.includes(message) && pairOf(message) === pair;
+      const order = got.filter(isOfPair);
+      const expected = this.#put.filter((message) => isOfPair(message) && got.includes(message));
       if (order.join() !== expected.join())
         problems.push(`put ${expected.join(' ')}, got ${order.join(' ')}`);
     }
+    this.#consumers.clear();
     this.#producers.clear();
     this.#put.length = 0;
     this.#got.length = 0;
