@@ -146,13 +146,19 @@ describe('a place for something new', () => {
   it('is kept for its maker among all of this host until it is published or given back', () => {
     const other = pool.mount();
     const made = volume.inodes.growDirectory({ directory: directory(), name: 'new' }, OWN);
+    // Who has it is named: it may be a process that was stopped.
     for (const make of [
       () => other.mkdir('/d/new'),
       () => other.create('/d/new', { size: 1 }),
       () => other.inodes.grow({ directory: directory(), name: 'new' }, OWN),
       () => other.inodes.growDirectory('/d/new', OWN),
     ])
-      expect(make).toThrow(expect.objectContaining({ code: 'EBUSY' }));
+      expect(make).toThrow(
+        expect.objectContaining({
+          code: 'EBUSY',
+          message: expect.stringMatching(new RegExp(`^/d/new is being made by pid ${process.pid} [(]`)),
+        }),
+      );
     made.end();
     made.end();
     other.mkdir('/d/new');

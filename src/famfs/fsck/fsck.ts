@@ -89,6 +89,7 @@ export interface FsckReport {
 const HOW_TO_SALVAGE =
   'copy out what is left (mountFamfs(device, { salvage: true })), mkfs(device, { force: true }), copy it in';
 const MAX_LOSSES = 100;
+const MOST_LOOKS = 1000;
 
 /** Codes of replay's notes that a check must call errors. */
 const NOTES_THAT_ARE_ERRORS = new Set(['unknown-type']);
@@ -237,10 +238,18 @@ function checkHeader(log: Log, superblock: Superblock, report: FsckReport): void
   checkIndices(log, report);
 }
 
+/** Both numbers as of one moment: others may append while we look. A log that never rests is looked at as it is. */
+function indicesNow(log: Log): { index: number; seqnum: number } {
+  for (let looks = 1; ; looks++) {
+    const index = log.nextIndex();
+    const seqnum = log.nextSeqnum();
+    if (looks === MOST_LOOKS || log.nextIndex() === index) return { index, seqnum };
+  }
+}
+
 /** next_index against the slots, and against next_seqnum: one ahead is what a killed writer leaves. */
 function checkIndices(log: Log, report: FsckReport): void {
-  const index = log.nextIndex();
-  const seqnum = log.nextSeqnum();
+  const { index, seqnum } = indicesNow(log);
   const { nextIndex, nextSeqnum } = logHeaderLayout.fields;
   if (index > log.slots) {
     const offset = log.offset + nextIndex.offset;

@@ -326,7 +326,7 @@ export class MountedFamfs implements HolderOperations {
   #refuseName(logPath: string): never {
     return fail(
       'EBUSY',
-      `/${logPath} is being made through a mount of this host (it appears when it was closed there): choose another name, or wait`,
+      `/${logPath} is being made by ${this.#locks.nameHolderText(logPath)} (it appears when it is whole): choose another name, or wait`,
       { path: `/${logPath}` },
     );
   }

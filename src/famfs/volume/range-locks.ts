@@ -164,6 +164,11 @@ export class RangeLocks {
     return !this.#alone && ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null;
   }
 
+  /** Who has a name, for messages. */
+  nameHolderText(logPath: string): string {
+    return lockHoldersText(this.#fd!, 'exclusive', rangeOfName(logPath), this.#patience);
+  }
+
   get #alone(): boolean {
     this.#isAlone ??= ofdLockConflict(this.#fd!, { start: 0, length: LOCKS_END }) === null;
     return this.#isAlone;

@@ -1,0 +1,136 @@
+/** Our own orders, each broken once: what the explorer must find. Applied in the processes under test, by name. */
+
+import { LogAppender } from '../../src/famfs/media/append.js';
+import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from '../../src/famfs/media/entry.js';
+import { slotOffset } from '../../src/famfs/media/layout.js';
+import type { Log } from '../../src/famfs/media/log.js';
+import { Replay } from '../../src/famfs/media/replay.js';
+import { viewOf } from '../../src/famfs/media/superblock.js';
+import { FileTree } from '../../src/famfs/media/tree.js';
+import { ofdLock } from '../../src/libc/index.js';
+import { SharedBus } from '../../src/machine/emulated/shared-bus.js';
+import { seams } from '../steps/seams.js';
+
+export interface Mutant {
+  readonly name: string;
+  /** What is broken. */
+  readonly about: string;
+  /** Where it shows. */
+  readonly protocol: string;
+  apply(): void;
+}
+
+const LOG_OFFSET = 2 ** 21;
+const LOG_HEADER = 48;
+
+/** What an appender has, for mutants that append in another order. */
+interface Insides {
+  readonly log: Log;
+  storeIndex(at: number, value: number): void;
+  flush(at: number, length: number): void;
+}
+
+function appendAs(order: (appender: Insides, entry: Uint8Array, index: number) => void): void {
+  LogAppender.prototype.append = function (this: LogAppender, entry: NewLogEntry): number {
+    const { index } = this.log.loadIndices();
+    const bytes = new Uint8Array(ENTRY_SIZE);
+    encodeEntry(bytes, viewOf(bytes), entry, index);
+    order(this as unknown as Insides, bytes, index);
+    return index;
+  };
+}
+
+const NEXT_SEQNUM = 32;
+const NEXT_INDEX = 40;
+
+let logLock: number | undefined;
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'no-log-lock',
+    about: 'the log is not locked',
+    protocol: 'append-append',
+    apply() {
+      seams.isLockGranted = ({ start, length }) => start === LOG_OFFSET && length === LOG_HEADER;
+    },
+  },
+  {
+    name: 'trusting-refresh',
+    about: 'entries are believed without looking at their crc and number',
+    protocol: 'hosts-refresh',
+    apply() {
+      const trusting = Replay.prototype as unknown as { isGoodNow(): boolean };
+      trusting.isGoodNow = () => true;
+    },
+  },
+  {
+    name: 'index-early',
+    about: 'next_index is stored before the entry',
+    protocol: 'append-refresh',
+    apply() {
+      appendAs((appender, entry, index) => {
+        appender.storeIndex(NEXT_SEQNUM, index + 1);
+        appender.storeIndex(NEXT_INDEX, index + 1);
+        appender.flush(0, LOG_HEADER);
+        appender.log.bytes.set(entry, slotOffset(index));
+        appender.flush(slotOffset(index), entry.length);
+      });
+    },
+  },
+  {
+    name: 'lock-early',
+    about: 'the log is given back before the index is stored',
+    protocol: 'append-append',
+    apply() {
+      seams.isLockGranted = (lock) => {
+        if (lock.start === LOG_OFFSET && lock.length === LOG_HEADER) logLock = lock.fd;
+        return false;
+      };
+      appendAs((appender, entry, index) => {
+        appender.log.bytes.set(entry, slotOffset(index));
+        appender.flush(slotOffset(index), entry.length);
+        ofdLock(logLock!, 'unlock', { start: LOG_OFFSET, length: LOG_HEADER });
+        appender.storeIndex(NEXT_SEQNUM, index + 1);
+        appender.storeIndex(NEXT_INDEX, index + 1);
+        appender.flush(0, LOG_HEADER);
+      });
+    },
+  },
+  {
+    name: 'no-replay',
+    about: 'a writer does not take in what others appended before it looks for a name and for space',
+    protocol: 'create-same-name',
+    apply() {
+      const { replay } = FileTree.prototype;
+      let isMounting = true;
+      FileTree.prototype.replay = function (this: FileTree, options) {
+        if (!isMounting) return 0;
+        isMounting = false;
+        return replay.call(this, options);
+      };
+    },
+  },
+  {
+    name: 'no-reload',
+    about: 'a change of the machine is written over what others changed meanwhile',
+    protocol: 'state-modes',
+    apply() {
+      const shared = SharedBus.prototype as unknown as { reloadIfMoved(): void };
+      shared.reloadIfMoved = () => {};
+    },
+  },
+  {
+    name: 'no-machine-lock',
+    about: 'machine.lock is not taken',
+    protocol: 'state-modes',
+    apply() {
+      seams.isLockGranted = ({ start, length }) => start === 0 && length === 0;
+    },
+  },
+];
+
+export function applyMutant(name: string): void {
+  const mutant = mutants.find((one) => one.name === name);
+  if (!mutant) throw new Error(`no mutant is called ${name}`);
+  mutant.apply();
+}

@@ -1,0 +1,13 @@
+import type { Protocol } from '../types.js';
+import { logProtocols } from './log.js';
+import { machineProtocols } from './machines.js';
+import { queueProtocols } from './queues.js';
+
+export const protocols: readonly Protocol[] = [...logProtocols, ...queueProtocols, ...machineProtocols];
+
+export function protocolNamed(name: string): Protocol {
+  const found = protocols.find((protocol) => protocol.name === name);
+  if (!found)
+    throw new Error(`no protocol is called ${name}: ${protocols.map((one) => one.name).join(', ')}`);
+  return found;
+}

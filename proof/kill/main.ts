@@ -1,0 +1,159 @@
+/** npm run kill: see README.md. */
+
+import { finish, progress, type Row, randomFrom, toolArguments } from '../steps/tool.js';
+import { removeDirectories } from '../steps/world.js';
+import { Crew, type Job } from './crew.js';
+import { type Operation, type OperationKind, operationKinds, type Signal } from './work.js';
+
+const HELP = `Processes killed and stopped at every step and at random (proof/kill/README.md)
+
+  --only KIND:STEP:SIGNAL   one operation (${operationKinds.join(', ')}), ended at one step
+  --short                   a few dozen
+  --every N                 every N-th step of each operation (default 1; short 12)
+  --kinds KIND,...          at steps of these alone
+  --rounds N                rounds of four processes (default 1000; short 3)
+  --minutes N               rounds until then, at most
+  --from N                  the first of them (default 0)
+  --seed N                  of the rounds (default 1)
+  --json  --save            results as JSON; into proof/results/kill.json`;
+
+const given = toolArguments(HELP, {
+  only: { type: 'string' },
+  short: { type: 'boolean' },
+  every: { type: 'string' },
+  rounds: { type: 'string' },
+  kinds: { type: 'string' },
+  minutes: { type: 'string' },
+  from: { type: 'string' },
+});
+const seed = Number(given.seed ?? 1);
+const every = Number(given.every ?? (given.short ? 12 : 1));
+const rounds = Number(given.rounds ?? (given.short ? 3 : 1000));
+const deadline = performance.now() + Number(given.minutes ?? 600) * 60_000;
+const from = Number(given.from ?? 0);
+/** No operation has more. */
+const MOST_STEPS = 300;
+const PROCESSES = 4;
+/** One of each way to change something. */
+const SHORT_KINDS: readonly OperationKind[] = ['mkdir', 'copyIn', 'put', 'mode', 'mkfs'];
+
+const findings: string[] = [];
+function found(finding: string): void {
+  findings.push(finding);
+  progress(`FINDING ${finding}`);
+}
+
+const rows: Row[] = [];
+let names = 0;
+
+const MODES = ['devdax', 'famfs', 'system-ram'];
+
+function operation(kind: OperationKind, random: () => number): Operation {
+  const number = names++;
+  if (kind === 'mode') return { kind, name: MODES[Math.floor(random() * MODES.length)]! };
+  if (kind === 'put' || kind === 'get' || kind === 'mkfs') return { kind, name: `${kind}${number}` };
+  return { kind, name: `/${kind}${number}` };
+}
+
+/** A get needs something to get, and a change of the mode another mode. */
+function before(kind: OperationKind): Operation[] {
+  if (kind === 'get') return [operation('put', () => 0)];
+  return kind === 'mode' ? [{ kind, name: 'devdax' }] : [];
+}
+
+const victimOf = (kind: OperationKind): Operation =>
+  kind === 'mode' ? { kind, name: 'famfs' } : operation(kind, () => 0);
+
+/** Every step of one operation, each in a process of its own. */
+async function everyStep(crew: Crew, kind: OperationKind, signal: Signal): Promise<number> {
+  let tried = 0;
+  for (let step = 1; step < MOST_STEPS; step += every) {
+    await crew.ready(4);
+    crew.round([{ operations: before(kind) }], 'SIGCONT', false);
+    const { problems, steps } = crew.round([{ operations: [victimOf(kind)], at: { step, signal } }]);
+    const isOver = steps > 0 && steps < step;
+    if (isOver) return tried;
+    tried++;
+    for (const problem of problems) {
+      found(
+        `${kind} at step ${step}, ${signal}: ${problem}\n  again: npm run kill -- --only ${kind}:${step}:${signal}`,
+      );
+    }
+  }
+  return tried;
+}
+
+async function steps(): Promise<void> {
+  const crew = new Crew(1);
+  const all = given.short ? SHORT_KINDS : operationKinds;
+  for (const kind of (given.kinds?.split(',') as OperationKind[] | undefined) ?? all) {
+    const before = findings.length;
+    let tried = 0;
+    for (const signal of ['SIGKILL', 'SIGSTOP'] as const) tried += await everyStep(crew, kind, signal);
+    const lost = findings.length - before;
+    rows.push({ what: `${kind}, at its steps`, figures: { rounds: tried, ...crew.takeFigures(), lost } });
+    progress(`${kind}: ${findings.length} findings`);
+  }
+  findings.push(...(await crew.end()));
+}
+
+function jobs(random: () => number): Job[] {
+  const victim = Math.floor(random() * PROCESSES);
+  const how = random();
+  return Array.from({ length: PROCESSES }, (_, index): Job => {
+    const operations = Array.from({ length: 3 }, () =>
+      operation(operationKinds[Math.floor(random() * operationKinds.length)]!, random),
+    );
+    const step = 1 + Math.floor(random() * 50);
+    const killAtOperation = Math.floor(random() * 3);
+    if (index !== victim) return { operations };
+    if (how < 0.4) return { operations, at: { step, signal: 'SIGKILL' } };
+    return how < 0.7 ? { operations, killAtOperation } : { operations, at: { step, signal: 'SIGSTOP' } };
+  });
+}
+
+async function manyRounds(): Promise<void> {
+  const crew = new Crew(PROCESSES);
+  let lost = 0;
+  let round = from;
+  for (; round < from + rounds && performance.now() < deadline; round++) {
+    names = round * 1000;
+    const random = randomFrom(seed * 1_000_003 + round);
+    await crew.ready(3 * PROCESSES + 2);
+    const { problems } = crew.round(jobs(random), random() < 0.3 ? 'SIGKILL' : 'SIGCONT');
+    lost += problems.length;
+    if (round % 50 === 49) progress(`round ${round}: ${findings.length} findings`);
+    for (const problem of problems) {
+      found(`round ${round}: ${problem}\n  again: npm run kill -- --seed ${seed} --from ${round} --rounds 1`);
+    }
+    if (findings.length > 20) break;
+  }
+  rows.push({
+    what: `${PROCESSES} processes, at random`,
+    figures: { rounds: round - from, ...crew.takeFigures(), lost },
+    detail: `the longest refusal took ${crew.longestRefusalMs} ms by the clock`,
+  });
+  findings.push(...(await crew.end()));
+}
+
+async function one(what: string): Promise<void> {
+  const [kind, step, signal] = what.split(':') as [OperationKind, string, Signal];
+  const crew = new Crew(1);
+  await crew.ready(4);
+  crew.round([{ operations: before(kind) }], 'SIGCONT', false);
+  const job: Job = { operations: [victimOf(kind)], at: { step: Number(step), signal } };
+  findings.push(...crew.round([job]).problems);
+  rows.push({ what, figures: crew.takeFigures() });
+  findings.push(...(await crew.end()));
+}
+
+try {
+  if (given.only !== undefined) await one(given.only);
+  else {
+    if (given.from === undefined) await steps();
+    await manyRounds();
+  }
+} finally {
+  removeDirectories();
+}
+finish('kill', { rows, findings, json: given.json ?? false, save: given.save ?? false });

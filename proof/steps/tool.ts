@@ -1,0 +1,87 @@
+/** What all tools here share: their arguments, a seeded source of numbers, their result files. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+/** A line of a result: the same figures in all lines of a tool, as far as it has them. Numbers, and texts like `2 of 3`. */
+export interface Row {
+  what: string;
+  figures: Record<string, number | string>;
+  /** More about it, for who reads the line alone. */
+  detail?: string;
+}
+
+const shared = {
+  help: { type: 'boolean' },
+  json: { type: 'boolean' },
+  save: { type: 'boolean' },
+  seed: { type: 'string' },
+} as const;
+
+type Given<T extends Record<string, { type: 'string' | 'boolean' }>> = {
+  [K in keyof T]?: T[K]['type'] extends 'boolean' ? boolean : string;
+};
+
+/** --help, --seed, --json, --save and the tool's own. Prints the help and ends when asked to, or asked wrongly. */
+export function toolArguments<T extends Record<string, { type: 'string' | 'boolean' }>>(
+  help: string,
+  own: T,
+): Given<T & typeof shared> {
+  try {
+    const { values } = parseArgs({ options: { ...shared, ...own }, strict: true });
+    if (!('help' in values)) return values as Given<T & typeof shared>;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${help}\n`);
+    process.exit(2);
+  }
+  process.stdout.write(`${help}\n`);
+  process.exit(0);
+}
+
+/** Numbers from 0 to below 1, the same for the same seed (a 32-bit counter, mixed). */
+export function randomFrom(seed: number): () => number {
+  let counter = seed >>> 0;
+  return () => {
+    counter = (counter + 0x9e3779b9) >>> 0;
+    let mixed = counter;
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** For who waits: on stderr, and not when a program reads. */
+export function progress(line: string): void {
+  if (!process.argv.includes('--json')) process.stderr.write(`${line}\n`);
+}
+
+/** Tells rows and findings, as asked; exit code 1 with a finding. */
+export function finish(
+  tool: string,
+  { rows, findings, json, save }: { rows: Row[]; findings: string[]; json: boolean; save: boolean },
+): void {
+  const command = `npm run ${tool}`;
+  if (json) process.stdout.write(`${JSON.stringify({ tool, command, rows, findings })}\n`);
+  else {
+    for (const { what, figures, detail } of rows) {
+      const text = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
+      process.stdout.write(`${what}: ${text.join(', ')}${detail === undefined ? '' : ` (${detail})`}\n`);
+    }
+    for (const finding of findings) process.stdout.write(`FINDING ${finding}\n`);
+    process.stdout.write(`${findings.length} findings\n`);
+  }
+  if (save) {
+    const file = path.join(resultsDirectory(), `${tool}.json`);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, `${JSON.stringify({ tool, command, rows }, null, 2)}\n`);
+  }
+  process.exitCode = findings.length > 0 ? 1 : 0;
+}
+
+/** proof/results of the checkout: this file runs from build/proof/steps. */
+function resultsDirectory(): string {
+  let directory = path.dirname(fileURLToPath(import.meta.url));
+  while (!fs.existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory);
+  return path.join(directory, 'proof', 'results');
+}
