@@ -116,7 +116,7 @@ function endOf(bytes: Uint8Array): number {
   return 0;
 }
 
-/** @throws what fsck says */
+/** @throws Error what fsck says */
 export function checkMedia(device: FamfsDevice, allowedNotes: ReadonlySet<string> = new Set()): void {
   const media = deviceMedia(device);
   try {

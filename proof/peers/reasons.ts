@@ -12,7 +12,7 @@ export const reasons: readonly { readonly why: string; readonly fits: RegExp }[]
 ];
 
 /** What follows in the same script from what was missing there. */
-export const FOLLOWS = 'follows from the one above';
+const FOLLOWS = 'follows from the one above';
 export const UNEXPLAINED = 'no reason known';
 
 /** The reasons of a script's failures, one a failure. */

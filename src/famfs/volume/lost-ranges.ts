@@ -1,5 +1,6 @@
 import type { DaxDevice } from '../../dax/index.js';
-import type { BackingPiece } from '../../memory/index.js';
+import { fail } from '../../libc/index.js';
+import type { BackingPiece, PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import type { LostRange } from '../media/media.js';
 
@@ -57,4 +58,25 @@ function addCut(lost: LostRange[], deviceOffset: number, { backing, offset, leng
   const there = Math.max(0, end - offset);
   const why = `${backing.name} ends at byte ${end}`;
   lost.push({ offset: deviceOffset + there, length: length - there, kind: 'cut', why });
+}
+
+/**
+ * Files are read from what was replayed; nothing is believed or written where the memory of superblock or log has failed.
+ * @throws DaxError EIO
+ */
+export function assertMetadataIsHealthy(
+  name: string,
+  dax: DaxDevice,
+  metadata: readonly PhysicalRange[],
+): void {
+  for (const { start, length } of metadata) {
+    const pfn = dax.pages.firstPoisoned(start / PAGE_SIZE, Math.ceil(length / PAGE_SIZE));
+    if (pfn < 0) continue;
+    fail(
+      'EIO',
+      `memory of the superblock or log of ${name} has failed (page at physical address ${pfn * PAGE_SIZE}): ` +
+        'copy out what can be read (mountFamfs(device, { salvage: true })), mkfs(device, { force: true }), copy it in',
+      { path: name, hint: 'salvage' },
+    );
+  }
 }

@@ -99,7 +99,7 @@ export class MountedFamfs implements HolderOperations {
       this.media = deviceMedia(device);
       this.superblock = isSalvage ? salvagedSuperblock(this.media) : readSuperblock(this.media);
       this.#metadata = this.dax.physicalRanges(0, dataStart(this.superblock));
-      if (!isSalvage) this.#assertMetadataIsHealthy();
+      if (!isSalvage) assertMetadataIsHealthy(this.device.name, this.dax, this.#metadata);
       const log = isSalvage
         ? Log.at(this.media, this.superblock, { pastLosses: true })
         : Log.open(this.media, this.superblock);
@@ -194,24 +194,10 @@ export class MountedFamfs implements HolderOperations {
   refresh(): number {
     this.check();
     if (this.isSalvage) return 0;
-    this.#assertMetadataIsHealthy();
+    assertMetadataIsHealthy(this.device.name, this.dax, this.#metadata);
     this.assertSameFileSystem();
     const { log, nextIndex } = this.tree;
     return log.loadIndices().index === nextIndex ? 0 : this.tree.replay();
-  }
-
-  /** Files are read from what was replayed; nothing is believed or written where the log's memory has failed. */
-  #assertMetadataIsHealthy(): void {
-    for (const { start, length } of this.#metadata) {
-      const pfn = this.dax.pages.firstPoisoned(start / PAGE_SIZE, Math.ceil(length / PAGE_SIZE));
-      if (pfn < 0) continue;
-      fail(
-        'EIO',
-        `memory of the superblock or log of ${this.device.name} has failed (page at physical address ${pfn * PAGE_SIZE}): ` +
-          'copy out what can be read (mountFamfs(device, { salvage: true })), mkfs(device, { force: true }), copy it in',
-        { path: this.device.name, hint: 'salvage' },
-      );
-    }
   }
 
   #isAsMounted({ offset, size }: { offset: number; size: number }): boolean {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError, DaxError, fail, hasCode, sizeText, syncDirectory } from '../../libc/index.js';
+import { asDaxError, fail, hasCode, sizeText, syncDirectory } from '../../libc/index.js';
 import { type Backing, type BackingKind, createBacking, openBacking } from '../../memory/index.js';
 import { requireDevdaxMode } from '../devdax-mode.js';
 import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
