@@ -22,7 +22,7 @@ const ENTRIES = [
 ];
 
 /** What follows `@throws`. */
-const ERROR_CLASSES = ['DaxError', 'UsageError', 'AbortError', 'Error'];
+const ERROR_CLASSES = ['DaxError', 'UsageError', 'AbortError', 'ChildDied', 'Error'];
 /** Where text below src/cli/ may look like a command line, and why. */
 const COMMAND_LINES_OF_OTHERS: readonly [where: string, why: string][] = [
   ['src/lab/explore/', 'prints traces as command lines and shell scripts: the product of `udax explore`'],

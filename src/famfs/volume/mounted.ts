@@ -2,7 +2,6 @@ import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../
 import { failMappings } from '../../fsdax/index.js';
 import { DaxError, fail, type LockPatience } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
-import { PAGE_SIZE } from '../../mm/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
@@ -15,6 +14,7 @@ import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { backingRanges, type DeviceMedia, deviceMedia } from './device-media.js';
 import { Inode, type InodeOptions } from './inode.js';
 import { LogMemory } from './log-memory.js';
+import { assertMetadataIsHealthy } from './lost-ranges.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
 import type { FamfsDevice, MountOptions } from './types.js';
