@@ -11,7 +11,7 @@ const MOST_LINES_OF_A_FUNCTION = 60;
 const ENTRIES = ['src/index.ts', 'src/mounts/index.ts', 'src/cli/index.ts'];
 
 const sources = list('src');
-const users = [...sources, ...list('test'), ...list('bench')];
+const users = [...sources, ...list('test'), ...list('bench'), ...list('proof')];
 
 function list(folder: string): string[] {
   return fs

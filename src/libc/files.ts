@@ -1,7 +1,7 @@
 import { mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
-import { lastErrno, lazy, type NativeFunction, native } from './load.js';
+import { bindCall, lastErrno, lazy, type NativeFunction } from './load.js';
 import { addressOf } from './memory.js';
 
 const F_OFD_GETLK = 36;
@@ -64,7 +64,7 @@ export function fallocate(fd: number, offset: number, length: number): void {
  */
 export function fileSize(fd: number): number {
   // Bound by itself: lazy() would double the cost.
-  seekNative ??= native().libc.func('intptr_t lseek(int fd, intptr_t offset, int whence)') as NativeFunction;
+  seekNative ??= bindCall('intptr_t lseek(int fd, intptr_t offset, int whence)');
   const size = seekNative(fd, 0, SEEK_END);
   if (size < 0)
     throw new DaxError(codeOf(lastErrno()), `the size of descriptor ${fd} is not known`, {
