@@ -47,7 +47,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
   child.stderr.on('data', (data: Buffer) => {
     errors = (errors + String(data)).slice(-4000);
   });
-  let last: [number, number] = [asked.from, asked.choice];
+  let last: [number, number] | null = null;
   let hasHung = false;
   let watchdog = setTimeout(() => {}, 0);
   const wait = () => {
@@ -77,7 +77,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
   const [code, signal] = await closed;
   clearTimeout(watchdog);
   if (code === 0) return null;
-  const [step, choice] = last;
+  const [step, choice] = last ?? [0, 0];
   const what = hasHung
     ? `it hangs (${HANG_MILLISECONDS / 1000} s)`
     : `the process ended: ${signal ?? `exit ${code}`}`;
@@ -89,7 +89,8 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
     what: `${what}\n${errors}`,
     stack: '',
   });
-  return asked.isOnly ? null : { ...asked, from: step, choice: choice + 1 };
+  // It ends before the first fault: the operation itself does not work.
+  return asked.isOnly || last === null ? null : { ...asked, from: step, choice: choice + 1 };
 }
 
 async function rowOf(operation: Operation, asked: Omit<Asked, 'operation'>, isTold: boolean): Promise<Row> {

@@ -108,3 +108,12 @@ export function asDaxError(error: unknown, doing: string, path?: string): unknow
   const next = code === 'EMFILE' ? ' (raise the limit: ulimit -n)' : '';
   return new DaxError(code as ErrnoCode, `${doing}: ${what}${reason}${next}`, details);
 }
+
+/** Runs what the public face offers: what leaves it with an errno is a DaxError that says what was asked for. */
+export function withDaxErrors<T>(doing: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw asDaxError(error, `${doing} failed`);
+  }
+}

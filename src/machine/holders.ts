@@ -88,8 +88,8 @@ export class Holders {
    * @throws EBUSY somebody has the memory in a way that excludes this use; as opening the memory
    */
   add(device: string, purpose: string, exclusive: boolean): OwnHolder {
-    const use = this.#share(device, exclusive);
     this.#identity ??= { pid: process.pid, startTime: startTimeOf('self'), command: commandOf('self') };
+    const use = this.#share(device, exclusive);
     const record: HolderRecord = { ...this.#identity, device, purpose, exclusive };
     try {
       const holder: OwnHolder = { record, ...this.#fileFor(record) };

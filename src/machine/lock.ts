@@ -82,14 +82,18 @@ export class MachineLock {
         { path: this.path },
       );
     }
-    if (this.#isStale()) {
+    try {
+      if (!this.#isStale()) return;
+    } catch (error) {
       this.release();
-      fail(
-        'ESTALE',
-        `the state directory of ${this.path} was removed or replaced while it was open: open the machine again`,
-        { path: this.path },
-      );
+      throw error;
     }
+    this.release();
+    fail(
+      'ESTALE',
+      `the state directory of ${this.path} was removed or replaced while it was open: open the machine again`,
+      { path: this.path },
+    );
   }
 
   release(): void {

@@ -152,13 +152,20 @@ export class MemoryUse {
 
   #set(kind: UseKind | 'unlock', scope: UseScope): UseConflict | undefined {
     const done: UseConflict[] = [];
-    for (const lock of this.#all(scope)) {
-      if (ofdLock(lock.fd, kind, lock.range)) {
-        done.push(lock);
-        continue;
-      }
+    const goBack = (): void => {
       for (const { fd, range } of done) ofdLock(fd, this.#kind ?? 'unlock', range);
-      return lock;
+    };
+    try {
+      for (const lock of this.#all(scope)) {
+        if (!ofdLock(lock.fd, kind, lock.range)) {
+          goBack();
+          return lock;
+        }
+        done.push(lock);
+      }
+    } catch (error) {
+      goBack();
+      throw error;
     }
     return undefined;
   }
