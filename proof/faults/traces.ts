@@ -13,11 +13,11 @@ export interface Traces {
 
 /** As seen from `directory` (a world's): what names it is shown relative to it, and of mappings only those of files count. */
 export function tracesOf(directory: string): Traces {
-  const relative = (text: string) => text.replaceAll(directory, 'WORLD');
+  const relative = (text: string) => nameless(text.replaceAll(directory, 'WORLD'));
   return {
     descriptors: descriptors().map(relative).sort(),
     mappings: fileMappings().map(relative).sort(),
-    locks: locksOn(directory).sort(),
+    locks: locksOn(directory).map(relative).sort(),
     children: children(),
     mounts: fs
       .readFileSync('/proc/self/mountinfo', 'utf8')
@@ -26,6 +26,14 @@ export function tracesOf(directory: string): Traces {
       .map((line) => relative(line.split(' ')[4]!)),
     files: filesIn(directory),
   };
+}
+
+/** Names that differ from run to run: of holder files, of what a uuid names, of the slots that devices lock. */
+function nameless(text: string): string {
+  return text
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'UUID')
+    .replace(/holders\/[^ ]+/, 'holders/HOLDER')
+    .replace(/ 46\d{17}\.\.46\d{17}/, ' SLOT');
 }
 
 function descriptors(): string[] {
@@ -89,7 +97,7 @@ function filesIn(directory: string): string[] {
     });
   return fs.existsSync(directory)
     ? list('')
-        .map((name) => name.replace(/[0-9a-f-]{36}/, 'UUID'))
+        .map((name) => nameless(name))
         .sort()
     : [];
 }

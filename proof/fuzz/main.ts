@@ -99,7 +99,7 @@ async function runChild(target: Target, from: number, to: number, run: Run, row:
   const [code, signal] = await closed;
   clearTimeout(watchdog);
   const note = path.join(directory, 'case');
-  const at = fs.existsSync(note) && fs.statSync(note).size >= 8 ? fs.readFileSync(note).readDoubleBE(0) : from;
+  const at = fs.existsSync(note) && fs.statSync(note).size >= 8 ? fs.readFileSync(note).readDoubleLE(0) : from;
   fs.rmSync(directory, { recursive: true, force: true });
   if (code === 0) return to;
   const what = hasHung ? `it hangs (${HANG_MILLISECONDS / 1000} s)` : `the process ended: ${signal ?? `exit ${code}`}`;
