@@ -1,7 +1,7 @@
 /** Which step fails, and how. One injector a thread; patches.ts puts it into the way of the calls. */
 
 /** Calls that give something back: what double mode lets fail after the first failure. */
-const CLEANING = new Set([
+export const CLEANING = new Set([
   'closeSync',
   'close',
   'rmSync',

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import {
+import { removeLeftover, closeDescriptor,
   asDaxError,
   closing,
   fail,
@@ -107,8 +107,9 @@ export class Holders {
   remove(holder: OwnHolder): void {
     if (!this.#own.delete(holder)) return;
     whenClosed(holder);
-    if (holder.file !== undefined) fs.rmSync(holder.file, { force: true });
-    if (holder.fd !== undefined) fs.closeSync(holder.fd);
+    // One that stays is of nobody once its lock is gone: whoever looks next removes it.
+    if (holder.file !== undefined) removeLeftover(holder.file);
+    if (holder.fd !== undefined) closeDescriptor(holder.fd);
     drop(this.#uses.get(holder.record.device)!);
   }
 
@@ -145,10 +146,10 @@ export class Holders {
     const own = this.#uses.get(device);
     const memory = own?.users ? own.memory : this.#openUse(device, places);
     if (!memory) return () => {};
-    const taken = memory.takeAlone(scope);
     const close = (): void => {
       if (memory !== own?.memory) memory.close();
     };
+    const taken = closingOnFailure(close, () => memory.takeAlone(scope));
     if (typeof taken === 'function') {
       return () => {
         taken();
@@ -231,13 +232,13 @@ export class Holders {
     try {
       fd = makeOwnFile(born, this.#fileMode);
       ofdLock(fd, 'exclusive');
-      fs.writeSync(fd, `${JSON.stringify(record)}\n`);
+      fs.writeFileSync(fd, `${JSON.stringify(record)}\n`);
       fs.renameSync(born, file);
       return { file, fd };
     } catch (error) {
       if (fd !== undefined) {
-        fs.closeSync(fd);
-        fs.rmSync(born, { force: true });
+        closeDescriptor(fd);
+        removeLeftover(born);
       }
       if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;
       return { file: undefined, fd: undefined };
@@ -254,6 +255,15 @@ export class Holders {
       if (record && !name.startsWith('.')) records.push(record);
     }
     return records;
+  }
+}
+
+function closingOnFailure<T>(close: () => void, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    close();
+    throw error;
   }
 }
 
@@ -293,7 +303,7 @@ function readIfAlive(file: string): HolderRecord | undefined {
     removeDead(file);
     return undefined;
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }
 

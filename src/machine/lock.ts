@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
-import {
+import { closeDescriptor,
   closing,
   fail,
   hasCode,
@@ -102,7 +102,7 @@ export class MachineLock {
 
   close(): void {
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    closeDescriptor(this.#fd);
   }
 
   #isStale(): boolean {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import {
+import { closeDescriptor,
   asDaxError,
   closing,
   fail,
@@ -91,7 +91,7 @@ export class MemoryUse {
         locked.push({ fd: place.open(), ranges });
       }
     } catch (error) {
-      for (const { fd } of locked) fs.closeSync(fd);
+      for (const { fd } of locked) closeDescriptor(fd);
       throw error;
     }
     const use = new MemoryUse(slot, locked);
@@ -137,7 +137,7 @@ export class MemoryUse {
     if (this.#isClosed) return;
     this.#isClosed = true;
     whenClosed(this);
-    for (const { fd } of this.#locked) fs.closeSync(fd);
+    for (const { fd } of this.#locked) closeDescriptor(fd);
   }
 
   /** Through a descriptor for reading nothing can be kept exclusively: then only asking is left. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import {
+import { closeDescriptor,
   closing,
   DaxError,
   dropCacheLines,
@@ -167,7 +167,7 @@ export class DaxBacking implements Backing {
   close(): void {
     if (this.#fd < 0) return;
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    closeDescriptor(this.#fd);
     this.#fd = -1;
     unmapLines(this.#lines, this.size);
   }

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import {
+import { closeDescriptor,
   closing,
   dropCacheLines,
   fail,
@@ -133,8 +133,9 @@ export class FileBacking implements Backing {
   close(): void {
     if (this.#fd < 0) return;
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    const fd = this.#fd;
     this.#fd = -1;
+    closeDescriptor(fd);
   }
 
   /** Whether parts of the file have no space yet, by its maker's choice. */

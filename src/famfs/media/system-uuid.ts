@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asDaxError, fail, hasCode, makeDirectories } from '../../libc/index.js';
+import { removeLeftover, asDaxError, fail, hasCode, makeDirectories } from '../../libc/index.js';
 import { isUuid } from './uuid.js';
 
 /** Where C famfs keeps it, shared by all programs of a host. */
@@ -54,11 +54,11 @@ function makeUuidFile(directory: string, file: string): string {
   const draft = `${file}.${process.pid}.${randomUUID()}`;
   try {
     makeDirectories(directory);
-    writeFileSync(draft, `${randomUUID()}\0`, { mode: 0o444, flag: 'wx' });
     try {
+      writeFileSync(draft, `${randomUUID()}\0`, { mode: 0o444, flag: 'wx' });
       linkDraft(draft, file);
     } finally {
-      rmSync(draft, { force: true });
+      removeLeftover(draft);
     }
   } catch (error) {
     throw asDaxError(error, `making a system uuid in ${directory}`, file);

@@ -8,7 +8,7 @@ import {
   u32,
   options as wantedOptions,
 } from '../../libc/index.js';
-import { type Fields, type Struct, type Values, writeStruct } from '../media/struct.js';
+import { type Fields, type Struct, type Values, readStruct, writeStruct } from '../media/struct.js';
 import { viewOf } from '../media/superblock.js';
 import type { Volume } from '../volume/index.js';
 import {
@@ -56,8 +56,10 @@ export function createQueue(volume: Volume, path: string, options: CreateQueueOp
   const { nbuckets, bucketSize, mode = 0o644 } = options;
   checkGeometry(nbuckets, bucketSize);
   const consumer = consumerPath(path);
+  // An earlier try may have come to half of it: famfs cannot delete, so that half is used.
+  const isHalfMade = !volume.exists(path) && isUnusedConsumer(volume, consumer);
   for (const name of [path, consumer]) {
-    if (volume.exists(name))
+    if (volume.exists(name) && !isHalfMade)
       fail('EEXIST', `${name} exists already: choose another queue name`, { path: name });
   }
   const producerBytes = PCQ_HEADER_AREA + nbuckets * bucketSize;
@@ -67,10 +69,12 @@ export function createQueue(volume: Volume, path: string, options: CreateQueueOp
     ...(options.uid !== undefined && { uid: options.uid }),
     ...(options.gid !== undefined && { gid: options.gid }),
   };
-  makeFile(volume, consumer, { ...owner, size: PCQ_HEADER_AREA }, consumerLayout, {
-    magic: PCQ_CONSUMER_MAGIC,
-    fileSize: PCQ_HEADER_AREA,
-  });
+  if (!isHalfMade) {
+    makeFile(volume, consumer, { ...owner, size: PCQ_HEADER_AREA }, consumerLayout, {
+      magic: PCQ_CONSUMER_MAGIC,
+      fileSize: PCQ_HEADER_AREA,
+    });
+  }
   makeFile(volume, path, { ...owner, size: producerBytes }, producerLayout, {
     magic: PCQ_PRODUCER_MAGIC,
     nbuckets,
@@ -78,6 +82,22 @@ export function createQueue(volume: Volume, path: string, options: CreateQueueOp
     bucketArrayOffset: PCQ_HEADER_AREA,
     fileSize: producerBytes,
   });
+}
+
+/** The consumer's file of a queue whose other file was never made. */
+function isUnusedConsumer(volume: Volume, consumer: string): boolean {
+  if (!volume.exists(consumer)) return false;
+  const { size, type } = volume.stat(consumer);
+  if (type !== 'file' || size !== PCQ_HEADER_AREA) return false;
+  const file = volume.open(consumer);
+  try {
+    const head = new Uint8Array(consumerLayout.size);
+    file.read(head, 0);
+    const { magic, consumerIndex, nextSeq } = readStruct(consumerLayout, viewOf(head), 0);
+    return magic === PCQ_CONSUMER_MAGIC && consumerIndex === 0 && nextSeq === 0;
+  } finally {
+    file.close();
+  }
 }
 
 /** famfs cannot delete: half a queue would stay for good. */
@@ -102,13 +122,11 @@ function makeFile<F extends Fields>(
 ): void {
   const header = new Uint8Array(layout.size);
   writeStruct(layout, viewOf(header), 0, values);
-  const magicBytes = layout.fields.magic!.size;
-  const file = volume.create(path, options);
-  try {
-    file.write(header.subarray(magicBytes), magicBytes);
-    file.write(header.subarray(0, magicBytes), 0);
-  } finally {
-    file.close();
-  }
+  // With its header in it when it appears: what fails before leaves no file at all.
+  const fill = (into: Uint8Array, position: number): void => {
+    into.fill(0);
+    if (position < header.length) into.set(header.subarray(position, position + into.length));
+  };
+  volume.create(path, { ...options, fill }).close();
   volume.flush(path);
 }

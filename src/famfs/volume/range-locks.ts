@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import {
+import { closeDescriptor,
   asDaxError,
   closing,
   fail,
@@ -179,7 +179,7 @@ export class RangeLocks {
   close(): void {
     if (this.#fd === undefined) return;
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    closeDescriptor(this.#fd);
     this.#fd = undefined;
   }
 

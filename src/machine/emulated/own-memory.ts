@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fail, hasCode, isSameFile, ofdLockConflict, openOwnFile } from '../../libc/index.js';
+import { closeDescriptor, fail, hasCode, isSameFile, ofdLockConflict, openOwnFile } from '../../libc/index.js';
 
 /**
  * The memory files that a state directory makes for itself. machine.json names them relatively (`regions/0.mem`), so that the directory
@@ -100,7 +100,7 @@ function mayGo(file: string, inUse: readonly fs.Stats[]): boolean {
     if (inUse.some((used) => isSameFile(used, stat))) return false;
     return ofdLockConflict(fd, { start: 0, length: 0 }) === null;
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }
 

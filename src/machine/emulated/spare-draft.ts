@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { fallocate, hasCode, makeOwnFile, openOrMakeOwnFile, openOwnFile } from '../../libc/index.js';
+import { removeLeftover, closeDescriptor, fallocate, hasCode, makeOwnFile, openOrMakeOwnFile, openOwnFile } from '../../libc/index.js';
 
 /**
  * How a document is written beside the one it replaces. A full disk has no room for another file, and giving up a device or
@@ -28,7 +28,7 @@ export function writeDraft(document: string, text: string, mode: number): Draft 
     fs.rmSync(file, { force: true });
     return { file, fd: written(makeOwnFile(file, mode), text) };
   } catch (error) {
-    fs.rmSync(file, { force: true });
+    removeLeftover(file);
     if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
     return writeIntoSpare(document, text, error);
   }
@@ -53,9 +53,15 @@ function written(fd: number, text: string): number {
     fs.fsyncSync(fd);
     return fd;
   } catch (error) {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
     throw error;
   }
+}
+
+/** A draft that does not become the document. The spare keeps its space for the next. */
+export function dropDraft(document: string, { file, fd }: Draft): void {
+  closeDescriptor(fd);
+  if (file !== spareOf(document)) removeLeftover(file);
 }
 
 /** Makes the spare large enough for the document that comes after one of `length` bytes; where that cannot be, there is none. */
@@ -71,7 +77,7 @@ export function keepSpareDraft(document: string, length: number, mode: number): 
       const isRoomy = attempted(() => fallocate(fd, 0, 2 * wanted));
       if (!isRoomy) fallocate(fd, 0, wanted);
     } finally {
-      fs.closeSync(fd);
+      closeDescriptor(fd);
     }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { resolveMountpoint } from '../../fuse/index.js';
-import {
+import { closeDescriptor,
   asDaxError,
   checkMethods,
   hasCode,
@@ -99,7 +99,7 @@ export class MountRecords {
         if (!isThere) return;
         isThere = false;
         this.#removeOwn(path, fd, keepLog);
-        fs.closeSync(fd);
+        closeDescriptor(fd);
       },
     };
   }
@@ -208,7 +208,7 @@ function read(path: string): { record: MountRecord; isAlive: boolean } | undefin
     const record = parse(fs.readFileSync(fd, 'utf8'));
     return record === null ? undefined : { record, isAlive };
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }
 
@@ -260,6 +260,6 @@ function linesOf(log: string): string[] | null {
   try {
     return fs.readFileSync(fd, 'utf8').trim().split('\n');
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }
