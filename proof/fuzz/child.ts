@@ -88,7 +88,8 @@ for (let batch = asked.from; batch < asked.to; batch += BATCH) {
         globalThis.gc?.();
         await new Promise((resolve) => setImmediate(resolve));
         globalThis.gc?.();
-        if (taken() - before > CASE_BYTES) say({ index, recipe, found: `16 cases kept ${Math.round((taken() - before) / 2 ** 20)} MiB` });
+        if (taken() - before > CASE_BYTES)
+          say({ index, recipe, found: `16 cases kept ${Math.round((taken() - before) / 2 ** 20)} MiB` });
         before = taken();
       }
     }

@@ -13,7 +13,10 @@ export function corpusOf(target: string): Recipe[] {
 
 export function saveCorpus(target: string, recipes: readonly Recipe[]): void {
   fs.mkdirSync(FOLDER, { recursive: true });
-  fs.writeFileSync(path.join(FOLDER, `${target}.json`), `[\n${recipes.map((recipe) => `  ${JSON.stringify(recipe)}`).join(',\n')}\n]\n`);
+  fs.writeFileSync(
+    path.join(FOLDER, `${target}.json`),
+    `[\n${recipes.map((recipe) => `  ${JSON.stringify(recipe)}`).join(',\n')}\n]\n`,
+  );
 }
 
 /** Case `index` of a run: the corpus itself first, then one of it (or nothing) changed once more. */

@@ -64,7 +64,10 @@ const FMAP = META + fileMetaLayout.fields.fmap.offset;
 function bases(): Head[] {
   const heads: Head[] = [];
   const folder = path.resolve('conformance/famfs');
-  for (const name of fs.readdirSync(folder).filter((file) => file.endsWith('.img.gz')).sort()) {
+  for (const name of fs
+    .readdirSync(folder)
+    .filter((file) => file.endsWith('.img.gz'))
+    .sort()) {
     heads.push(headOf(gunzipSync(fs.readFileSync(path.join(folder, name)))));
   }
   for (let seed = 0; seed < 12; seed++) heads.push(ownImage(seed));
@@ -97,7 +100,10 @@ function ownImage(seed: number): Head {
   const media = bufferMedia(bytes, { name: 'image', size: DEVICE_BYTES });
   formatMedia(media, {
     systemUuid: HOST,
-    uuids: { fileSystem: '11111111-1111-4111-8111-111111111111', device: '22222222-2222-4222-8222-222222222222' },
+    uuids: {
+      fileSystem: '11111111-1111-4111-8111-111111111111',
+      device: '22222222-2222-4222-8222-222222222222',
+    },
   });
   const appender = new LogAppender(Log.open(media, readSuperblock(media)));
   let unit = 0;
@@ -151,7 +157,8 @@ function changeField(view: DataView, at: number, { fields }: Fields, random: Ran
   const { offset, type, size } = fields[random.pick(names)]!;
   const place = at + offset;
   if (type === 'u64') view.setBigUint64(place, nasty(random, view.getBigUint64(place, true)), true);
-  else if (type === 'u32') view.setUint32(place, Number(nasty(random, BigInt(view.getUint32(place, true))) & 0xffffffffn), true);
+  else if (type === 'u32')
+    view.setUint32(place, Number(nasty(random, BigInt(view.getUint32(place, true))) & 0xffffffffn), true);
   else if (type === 'text') setText(view, place, size, random);
   else view.setUint8(place + random.below(size), random.u32());
 }

@@ -63,8 +63,17 @@ async function runTarget(target: Target, from: number, to: number, run: Run): Pr
 }
 
 async function runChild(target: Target, from: number, to: number, run: Run, row: Row): Promise<number> {
-  const directory = fs.mkdtempSync(path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'udax-fuzz-'));
-  const asked: Asked = { target: target.name, from, to, seed: run.seed, isLearning: run.isLearning, directory };
+  const directory = fs.mkdtempSync(
+    path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'udax-fuzz-'),
+  );
+  const asked: Asked = {
+    target: target.name,
+    from,
+    to,
+    seed: run.seed,
+    isLearning: run.isLearning,
+    directory,
+  };
   const child = spawn(process.execPath, ['--expose-gc', path.join(here, 'child.js'), JSON.stringify(asked)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, UDAX_ROOT: path.join(directory, 'none') },
@@ -92,17 +101,21 @@ async function runChild(target: Target, from: number, to: number, run: Run, row:
     if (!text.startsWith('{')) continue;
     wait();
     const { index, recipe, found, done, blocks } = JSON.parse(text) as Line;
-    if (found !== undefined) row.found.push({ target: target.name, index: index!, recipe: recipe!, what: found });
+    if (found !== undefined)
+      row.found.push({ target: target.name, index: index!, recipe: recipe!, what: found });
     if (blocks !== undefined) row.blocks = blocks;
     if (done !== undefined) run.onDone(target.name, done, (done - from) / ((Date.now() - started) / 1000));
   }
   const [code, signal] = await closed;
   clearTimeout(watchdog);
   const note = path.join(directory, 'case');
-  const at = fs.existsSync(note) && fs.statSync(note).size >= 8 ? fs.readFileSync(note).readDoubleLE(0) : from;
+  const at =
+    fs.existsSync(note) && fs.statSync(note).size >= 8 ? fs.readFileSync(note).readDoubleLE(0) : from;
   fs.rmSync(directory, { recursive: true, force: true });
   if (code === 0) return to;
-  const what = hasHung ? `it hangs (${HANG_MILLISECONDS / 1000} s)` : `the process ended: ${signal ?? `exit ${code}`}`;
+  const what = hasHung
+    ? `it hangs (${HANG_MILLISECONDS / 1000} s)`
+    : `the process ended: ${signal ?? `exit ${code}`}`;
   row.found.push({ target: target.name, index: at, recipe: [], what: `${what}\n${errors}` });
   return at + 1;
 }
@@ -111,7 +124,13 @@ async function runChild(target: Target, from: number, to: number, run: Run, row:
 function distinct(found: readonly Found[]): Found[] {
   const seen = new Map<string, Found>();
   for (const one of found) {
-    const key = one.what.replace(/\d+/g, 'N').split('\n').filter((line, at) => at === 0 || line.includes('/src/')).slice(0, 3).join('\n').replace(/^.*?: /, '');
+    const key = one.what
+      .replace(/\d+/g, 'N')
+      .split('\n')
+      .filter((line, at) => at === 0 || line.includes('/src/'))
+      .slice(0, 3)
+      .join('\n')
+      .replace(/^.*?: /, '');
     if (!seen.has(key)) seen.set(key, one);
   }
   return [...seen.values()];
@@ -134,10 +153,21 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return void process.stdout.write(`${HELP}\n`);
-  const chosen = (values.controls ? controls : targets).filter(({ name }) => values.target?.includes(name) ?? true);
-  if (chosen.length === 0) throw new Error(`no target '${values.target}': ${targets.map(({ name }) => name).join(', ')}`);
-  const isLong = !values.short && values.cases === undefined && values.case === undefined && !values.controls && !values.learn;
-  const places: Record<string, number> = isLong && !values.again && fs.existsSync(PLACE_FILE) ? JSON.parse(fs.readFileSync(PLACE_FILE, 'utf8')) : {};
+  const chosen = (values.controls ? controls : targets).filter(
+    ({ name }) => values.target?.includes(name) ?? true,
+  );
+  if (chosen.length === 0)
+    throw new Error(`no target '${values.target}': ${targets.map(({ name }) => name).join(', ')}`);
+  const isLong =
+    !values.short &&
+    values.cases === undefined &&
+    values.case === undefined &&
+    !values.controls &&
+    !values.learn;
+  const places: Record<string, number> =
+    isLong && !values.again && fs.existsSync(PLACE_FILE)
+      ? JSON.parse(fs.readFileSync(PLACE_FILE, 'utf8'))
+      : {};
   const images = targets.find(({ name }) => name === 'media')!;
   const casesOf = (target: Target): number => {
     if (values.cases !== undefined) return Number(values.cases);
@@ -171,24 +201,44 @@ async function main(): Promise<void> {
 
 function tell({ target, cases, seconds, blocks, found }: Row, seed: string): void {
   const reached = blocks === undefined ? '' : `, ${blocks} blocks of code reached`;
-  process.stdout.write(`${target}: ${cases} cases in ${seconds.toFixed(1)} s (${Math.round(cases / seconds)} a second), ${found.length} found${reached}\n`);
+  process.stdout.write(
+    `${target}: ${cases} cases in ${seconds.toFixed(1)} s (${Math.round(cases / seconds)} a second), ${found.length} found${reached}\n`,
+  );
   for (const { index, recipe, what } of distinct(found)) {
-    process.stdout.write(`\nFOUND in ${target}, case ${index}, recipe ${JSON.stringify(recipe)}: ${what}\n  again: npm run fuzz -- --target '${target}' --case ${index}${seed === '0' ? '' : ` --seed ${seed}`}\n`);
+    process.stdout.write(
+      `\nFOUND in ${target}, case ${index}, recipe ${JSON.stringify(recipe)}: ${what}\n  again: npm run fuzz -- --target '${target}' --case ${index}${seed === '0' ? '' : ` --seed ${seed}`}\n`,
+    );
   }
 }
 
-function report(rows: Row[], { json, save, short: isShort, controls: isControl }: { json: boolean; save: boolean; short: boolean; controls: boolean }): void {
+function report(
+  rows: Row[],
+  {
+    json,
+    save,
+    short: isShort,
+    controls: isControl,
+  }: { json: boolean; save: boolean; short: boolean; controls: boolean },
+): void {
   const result = {
     tool: 'fuzz',
     command: `npm run fuzz${isShort ? ' -- --short' : ''}`,
-    rows: rows.map(({ target, cases, found }) => ({ what: target, figures: { fuzzed: cases, crashed: distinct(found).length } })),
+    rows: rows.map(({ target, cases, found }) => ({
+      what: target,
+      figures: { fuzzed: cases, crashed: distinct(found).length },
+    })),
   };
-  if (json) process.stdout.write(`${JSON.stringify({ ...result, found: rows.flatMap(({ found }) => distinct(found)) })}\n`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ ...result, found: rows.flatMap(({ found }) => distinct(found)) })}\n`,
+    );
   if (save) {
     fs.mkdirSync('proof/results', { recursive: true });
     fs.writeFileSync('proof/results/fuzz.json', `${JSON.stringify(result, null, 2)}\n`);
   }
-  const isWrong = isControl ? rows.some(({ found }) => found.length === 0) : rows.some(({ found }) => found.length > 0);
+  const isWrong = isControl
+    ? rows.some(({ found }) => found.length === 0)
+    : rows.some(({ found }) => found.length > 0);
   if (isWrong) process.exitCode = 1;
 }
 

@@ -35,8 +35,45 @@ export class Random {
 }
 
 const U64 = 2n ** 64n;
-const EDGES = [0n, 1n, 2n, 7n, 8n, 15n, 16n, 17n, 63n, 64n, 79n, 80n, 4095n, 4096n, 4097n, 2n ** 16n, 2n ** 21n - 1n, 2n ** 21n, 2n ** 21n + 1n,
-  10n * 2n ** 20n, 2n ** 25n, 2n ** 26n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 33n, 2n ** 40n, 2n ** 52n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 63n, U64 - 1n, U64 - 4096n, U64 - 2n ** 21n];
+const EDGES = [
+  0n,
+  1n,
+  2n,
+  7n,
+  8n,
+  15n,
+  16n,
+  17n,
+  63n,
+  64n,
+  79n,
+  80n,
+  4095n,
+  4096n,
+  4097n,
+  2n ** 16n,
+  2n ** 21n - 1n,
+  2n ** 21n,
+  2n ** 21n + 1n,
+  10n * 2n ** 20n,
+  2n ** 25n,
+  2n ** 26n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 33n,
+  2n ** 40n,
+  2n ** 52n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  2n ** 62n,
+  2n ** 63n - 1n,
+  2n ** 63n,
+  U64 - 1n,
+  U64 - 4096n,
+  U64 - 2n ** 21n,
+];
 
 /** A number that is likely to hurt, near what was there or near an edge. */
 export function nasty(random: Random, now: bigint): bigint {
@@ -59,9 +96,51 @@ export function nasty(random: Random, now: bigint): bigint {
 }
 
 const NAMES = [
-  '', '.', '..', '/', '//', '/etc/passwd', '../../../../tmp/udax-escaped', 'a/../../b', 'd/./a', 'd//a', 'd/', 'a\0b', '\0', 'a\nb', '\x1b[31mred', '\u202egnp.exe', '-rf', '~', '$(id)',
-  '%s%n', 'con', 'a'.repeat(79), 'a'.repeat(80), 'a/'.repeat(39), '\xff\xfe', '\ud800', 'd/a/b', 'a/b/c/d/e/f/g', '.meta/.log', '.udax', '__proto__', 'constructor', 'toString', 'd/__proto__/x', 'hasOwnProperty',
-  'e\u0301', '\u00e9', ' ', ' a', 'a ', '*', '?', '\\', '\\..\\x', 'nul\tl',
+  '',
+  '.',
+  '..',
+  '/',
+  '//',
+  '/etc/passwd',
+  '../../../../tmp/udax-escaped',
+  'a/../../b',
+  'd/./a',
+  'd//a',
+  'd/',
+  'a\0b',
+  '\0',
+  'a\nb',
+  '\x1b[31mred',
+  '\u202egnp.exe',
+  '-rf',
+  '~',
+  '$(id)',
+  '%s%n',
+  'con',
+  'a'.repeat(79),
+  'a'.repeat(80),
+  'a/'.repeat(39),
+  '\xff\xfe',
+  '\ud800',
+  'd/a/b',
+  'a/b/c/d/e/f/g',
+  '.meta/.log',
+  '.udax',
+  '__proto__',
+  'constructor',
+  'toString',
+  'd/__proto__/x',
+  'hasOwnProperty',
+  'e\u0301',
+  '\u00e9',
+  ' ',
+  ' a',
+  'a ',
+  '*',
+  '?',
+  '\\',
+  '\\..\\x',
+  'nul\tl',
 ];
 
 export function nastyName(random: Random): Buffer {
@@ -88,12 +167,43 @@ export function nastyText(random: Random, text: string): string {
     case 3:
       return text.slice(0, at) + nastyName(random).toString('latin1') + text.slice(to);
     case 4:
-      return text.replace(/\d+/g, (digits) => (random.once(4) ? String(nasty(random, BigInt(digits.slice(0, 19)))) : digits));
+      return text.replace(/\d+/g, (digits) =>
+        random.once(4) ? String(nasty(random, BigInt(digits.slice(0, 19)))) : digits,
+      );
     case 5:
-      return text.slice(0, at) + String.fromCharCode(random.once(2) ? random.below(128) : random.below(65536)) + text.slice(at);
+      return (
+        text.slice(0, at) +
+        String.fromCharCode(random.once(2) ? random.below(128) : random.below(65536)) +
+        text.slice(at)
+      );
     case 6:
       return text.slice(0, at) + text.slice(at, to).repeat(1 + random.below(40)) + text.slice(to);
     default:
-      return text.slice(0, at) + random.pick(['-1', '1e308', '0x10', 'null', 'true', '[]', '{}', '""', '- ', ': ', '\t', '\n', '&a', '*a', '!!x', '|', '>', '#', '%', "'"]) + text.slice(to);
+      return (
+        text.slice(0, at) +
+        random.pick([
+          '-1',
+          '1e308',
+          '0x10',
+          'null',
+          'true',
+          '[]',
+          '{}',
+          '""',
+          '- ',
+          ': ',
+          '\t',
+          '\n',
+          '&a',
+          '*a',
+          '!!x',
+          '|',
+          '>',
+          '#',
+          '%',
+          "'",
+        ]) +
+        text.slice(to)
+      );
   }
 }

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { removeLeftover, closeDescriptor,
+import {
   asDaxError,
+  closeDescriptor,
   closing,
   fail,
   hasCode,
@@ -9,6 +10,7 @@ import { removeLeftover, closeDescriptor,
   makeOwnFile,
   ofdLock,
   openOwnFile,
+  removeLeftover,
   whenClosed,
   whenCollected,
 } from '../libc/index.js';

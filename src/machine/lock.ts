@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
-import { closeDescriptor,
+import {
+  closeDescriptor,
   closing,
   fail,
   hasCode,

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import { closeDescriptor,
+import {
   asDaxError,
+  closeDescriptor,
   closing,
   fail,
   type LockHolder,

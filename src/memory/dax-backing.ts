@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { closeDescriptor,
+import {
+  closeDescriptor,
   closing,
   DaxError,
   dropCacheLines,

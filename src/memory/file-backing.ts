@@ -1,5 +1,6 @@
 import fs from 'node:fs';
-import { closeDescriptor,
+import {
+  closeDescriptor,
   closing,
   dropCacheLines,
   fail,

@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import os from 'node:os';
-import { closeDescriptor,
+import {
   asDaxError,
   canPersistMemory,
+  closeDescriptor,
   fail,
   fileSystemOf,
   HUGETLBFS_MAGIC,

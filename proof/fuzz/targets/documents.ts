@@ -14,8 +14,30 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** One value somewhere in it is another. */
 function changeValue(random: Random, value: Json): Json {
-  if (random.once(12)) return random.pick<Json>([null, true, -1, 0.5, 2 ** 53, 1e300, '', 'dax0.0', [], {}, [[]], '../../../etc/passwd', 'regions/9.mem', '/etc/passwd', 'famfs', 'kmem', 'fsdev_dax']);
-  if (typeof value === 'number') return random.once(2) ? Number(nasty(random, BigInt(Math.trunc(value)))) : value + (random.below(3) - 1) * 4096;
+  if (random.once(12))
+    return random.pick<Json>([
+      null,
+      true,
+      -1,
+      0.5,
+      2 ** 53,
+      1e300,
+      '',
+      'dax0.0',
+      [],
+      {},
+      [[]],
+      '../../../etc/passwd',
+      'regions/9.mem',
+      '/etc/passwd',
+      'famfs',
+      'kmem',
+      'fsdev_dax',
+    ]);
+  if (typeof value === 'number')
+    return random.once(2)
+      ? Number(nasty(random, BigInt(Math.trunc(value))))
+      : value + (random.below(3) - 1) * 4096;
   if (typeof value === 'string') return nastyText(random, value);
   if (Array.isArray(value)) {
     if (value.length === 0 || random.once(6)) return random.once(2) ? [...value, ...value] : value.slice(1);
@@ -49,7 +71,14 @@ class DocumentsTarget implements Target {
     machine.close();
     this.#document = fs.readFileSync(path.join(this.#root, 'machine.json'), 'utf8');
     fs.mkdirSync(path.join(this.#root, 'mounts'), { recursive: true });
-    const holder = { pid: process.pid, startTime: 5, command: 'node', device: 'dax0.0', purpose: 'mount', exclusive: false };
+    const holder = {
+      pid: process.pid,
+      startTime: 5,
+      command: 'node',
+      device: 'dax0.0',
+      purpose: 'mount',
+      exclusive: false,
+    };
     this.#texts.set(path.join('holders', '77-5-x-0'), `${JSON.stringify(holder)}\n`);
     this.#texts.set('system_uuid', '11111111-2222-4333-8444-555555555555\0');
     const mount = { pid: 4_000_000, kind: 'famfs', what: 'dax0.0', mountpoint: '/nowhere' };
@@ -69,7 +98,8 @@ class DocumentsTarget implements Target {
   #openMachine(text: string, random: Random): void {
     const root = this.#root;
     fs.writeFileSync(path.join(root, 'machine.json'), random.once(3) ? this.#document : text);
-    for (const [name, good] of this.#texts) fs.writeFileSync(path.join(root, name), random.once(2) ? nastyText(random, good) : good);
+    for (const [name, good] of this.#texts)
+      fs.writeFileSync(path.join(root, name), random.once(2) ? nastyText(random, good) : good);
     const machine = answered(() => openMachine(root, { lockWaitMs: 0 }));
     answered(() => new MountRecords(root).list());
     if (machine === undefined) return;
@@ -89,7 +119,10 @@ class DocumentsTarget implements Target {
     // What a document names outside is nobody's to remove.
     assert(fs.existsSync('/etc/passwd'), '/etc/passwd is gone');
     fs.rmSync(path.join(root, 'system_uuid'), { force: true });
-    for (const [name, size] of [['0.mem', 2 ** 25], ['1.mem', 2 ** 28]] as const) {
+    for (const [name, size] of [
+      ['0.mem', 2 ** 25],
+      ['1.mem', 2 ** 28],
+    ] as const) {
       const file = path.join(root, 'regions', name);
       if (!fs.existsSync(file)) fs.writeFileSync(file, '');
       fs.truncateSync(file, size);

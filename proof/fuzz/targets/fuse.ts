@@ -1,7 +1,7 @@
 /** Requests of a kernel that lies, to a famfs without a mount. */
 import { deviceMedia, formatMedia, mountFamfsOn, type Volume } from '../../../src/famfs/index.js';
-import type { FuseHost } from '../../../src/fuse/index.js';
 import { Dispatcher } from '../../../src/fuse/dispatcher.js';
+import type { FuseHost } from '../../../src/fuse/index.js';
 import { operations } from '../../../src/fuse/protocol/index.js';
 import { FamfsFileSystem } from '../../../src/mounts/famfs/file-system.js';
 import { type Head, HOST, headAt } from '../images.js';
@@ -56,7 +56,11 @@ class FuseTarget implements Target {
       report: (error) => broken.push(error),
     };
     const times = { seconds: 1, nanoseconds: 0 };
-    const fileSystem = new FamfsFileSystem(volume, host, () => {}, { times, settleMilliseconds: 0, xattrs: true });
+    const fileSystem = new FamfsFileSystem(volume, host, () => {}, {
+      times,
+      settleMilliseconds: 0,
+      xattrs: true,
+    });
     const dispatcher = new Dispatcher(fileSystem, {
       onReport: (error) => broken.push(error),
       ...(recipe.length % 2 === 0 && { onWire: () => {} }),
@@ -82,7 +86,8 @@ class FuseTarget implements Target {
     }
     dispatcher.destroy();
     const bug = broken.find(isBug);
-    if (bug !== undefined) throw new Finding(`a handler broke: ${(((bug as Error).cause ?? bug) as Error).stack}`);
+    if (bug !== undefined)
+      throw new Finding(`a handler broke: ${(((bug as Error).cause ?? bug) as Error).stack}`);
   }
 
   close(): void {
@@ -112,7 +117,9 @@ function initMessage(): Uint8Array {
 
 function messageOf(random: Random, known: readonly bigint[]): Uint8Array {
   const words = random.pick(WORDS);
-  const name = random.once(3) ? Buffer.from(random.pick(['d\0', 'b\0', 'd\0x\0', 'new\0', 'a\0', 'b\0user.famfs.map\0'])) : nastyName(random);
+  const name = random.once(3)
+    ? Buffer.from(random.pick(['d\0', 'b\0', 'd\0x\0', 'new\0', 'a\0', 'b\0user.famfs.map\0']))
+    : nastyName(random);
   const message = new Uint8Array(HEADER_BYTES + words * 4 + name.length + (random.once(2) ? 1 : 0));
   const view = new DataView(message.buffer);
   view.setUint32(0, random.once(12) ? Number(nasty(random, 40n) & 0xffffffffn) : message.length, true);
@@ -125,7 +132,8 @@ function messageOf(random: Random, known: readonly bigint[]): Uint8Array {
   for (let i = 0; i + 1 < words; i += 2) {
     const value = random.once(2) ? random.pick(known) : nasty(random, 4096n);
     view.setBigUint64(HEADER_BYTES + i * 4, value, true);
-    if (random.once(3)) view.setUint32(HEADER_BYTES + i * 4, random.pick([0, 1, 2, 0o100644, 0o644, 4096, 0x8000]), true);
+    if (random.once(3))
+      view.setUint32(HEADER_BYTES + i * 4, random.pick([0, 1, 2, 0o100644, 0o644, 4096, 0x8000]), true);
   }
   message.set(name, HEADER_BYTES + words * 4);
   return message;

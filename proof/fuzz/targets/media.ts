@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import {
   bufferMedia,
-  type FsckReport,
   FileTree,
+  type FsckReport,
   fsckMedia,
   interruptedTakeOver,
   Log,
@@ -17,7 +17,7 @@ import {
   type Superblock,
 } from '../../../src/famfs/index.js';
 import { salvagedSuperblock } from '../../../src/famfs/media/salvage.js';
-import { DEVICE_BYTES, imageOf, makeBases, METADATA_BYTES, piecesOf } from '../images.js';
+import { DEVICE_BYTES, imageOf, METADATA_BYTES, makeBases, piecesOf } from '../images.js';
 import { Random } from '../random.js';
 import { answered, assert, type Target } from '../target.js';
 
@@ -40,7 +40,16 @@ class MediaTarget implements Target {
     const random = new Random((recipe.at(-1) ?? 0) + 77);
     // What lies in between stays zero: nobody writes a medium that is only read.
     for (const [at, piece] of piecesOf(head)) this.#bytes.set(piece, at);
-    const size = random.pick([DEVICE_BYTES, DEVICE_BYTES, 2 ** 33, METADATA_BYTES, 16 * 2 ** 20, 4096, 100, 2 ** 52]);
+    const size = random.pick([
+      DEVICE_BYTES,
+      DEVICE_BYTES,
+      2 ** 33,
+      METADATA_BYTES,
+      16 * 2 ** 20,
+      4096,
+      100,
+      2 ** 52,
+    ]);
     const media = bufferMedia(this.#bytes, { name: 'image', size });
     answered(() => mediaState(media));
     answered(() => interruptedTakeOver(media));
@@ -54,7 +63,10 @@ class MediaTarget implements Target {
     if (report?.ok) this.#agrees(report, tree);
     if (random.once(SHADOW_EVERY)) this.#shadow(media);
     for (const [at, piece] of piecesOf(head))
-      assert(Buffer.compare(this.#bytes.subarray(at, at + piece.length), piece) === 0, 'a medium that was only read was written');
+      assert(
+        Buffer.compare(this.#bytes.subarray(at, at + piece.length), piece) === 0,
+        'a medium that was only read was written',
+      );
   }
 
   close(): void {}
@@ -63,7 +75,10 @@ class MediaTarget implements Target {
   #agrees(report: FsckReport, tree: FileTree | undefined): void {
     assert(tree !== undefined, 'fsck finds nothing, and the log cannot be replayed');
     assert(tree.stopped === null, `fsck finds nothing, and replay stops: ${tree.stopped?.message}`);
-    assert(report.files === tree.counts.files, `fsck counts ${report.files} files, replay ${tree.counts.files}`);
+    assert(
+      report.files === tree.counts.files,
+      `fsck counts ${report.files} files, replay ${tree.counts.files}`,
+    );
   }
 
   #shadow(media: ReturnType<typeof bufferMedia>): void {
@@ -74,7 +89,10 @@ class MediaTarget implements Target {
     fs.writeFileSync(path.join(outside, 'canary'), 'here');
     const log = answered(() => readableLog(media));
     if (log) answered(() => replayToShadow(log, inside));
-    assert(fs.readdirSync(outside).sort().join() === 'canary,shadow', `something lies outside: ${fs.readdirSync(outside).join()}`);
+    assert(
+      fs.readdirSync(outside).sort().join() === 'canary,shadow',
+      `something lies outside: ${fs.readdirSync(outside).join()}`,
+    );
     assert(fs.readFileSync(path.join(outside, 'canary'), 'utf8') === 'here', 'a file outside was written');
     assert(!fs.existsSync('/tmp/udax-escaped'), 'a name led out to /tmp/udax-escaped');
   }
@@ -88,7 +106,9 @@ function treeOf(media: ReturnType<typeof bufferMedia>, superblock: Superblock): 
 }
 
 function salvage(media: ReturnType<typeof bufferMedia>, superblock: Superblock): void {
-  const tree = new FileTree(superblock, Log.at(media, superblock, { pastLosses: true }), { adoptsOrphans: true });
+  const tree = new FileTree(superblock, Log.at(media, superblock, { pastLosses: true }), {
+    adoptsOrphans: true,
+  });
   tree.replay({ pastBadEntries: true });
   walkWhole(tree);
 }
@@ -102,7 +122,10 @@ function walkWhole(tree: FileTree): void {
     seen.add(ino);
     for (const child of tree.children(ino)) {
       const name = tree.nameOf(child);
-      assert(name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name), `a name leads out: ${JSON.stringify(name)}`);
+      assert(
+        name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name),
+        `a name leads out: ${JSON.stringify(name)}`,
+      );
       const wanted = ino === 1 ? name : `${tree.pathOf(ino)}/${name}`;
       assert(tree.pathOf(child) === wanted, `${tree.pathOf(child)} is below ${tree.pathOf(ino)}`);
       assert(tree.lookup(tree.pathOf(child)) === child, `${tree.pathOf(child)} leads to another inode`);

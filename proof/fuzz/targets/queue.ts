@@ -1,6 +1,14 @@
 /** Files of a queue whose headers and buckets lie. */
 import fs from 'node:fs';
-import { createQueue, deviceMedia, formatMedia, mountFamfsOn, openQueue, queueInfo, type Volume } from '../../../src/famfs/index.js';
+import {
+  createQueue,
+  deviceMedia,
+  formatMedia,
+  mountFamfsOn,
+  openQueue,
+  queueInfo,
+  type Volume,
+} from '../../../src/famfs/index.js';
 import { consumerLayout, PCQ_HEADER_AREA, producerLayout } from '../../../src/famfs/pcq/index.js';
 import { HOST } from '../images.js';
 import { nasty, Random } from '../random.js';
@@ -16,7 +24,12 @@ class QueueTarget implements Target {
   #mapped: MappedDevice | undefined;
   #volume: Volume | undefined;
   /** Where the two files begin on the device, and how they were. */
-  #files: { at: number; layout: { fields: Record<string, { offset: number; size: number }> }; head: Uint8Array; buckets: Uint8Array }[] = [];
+  #files: {
+    at: number;
+    layout: { fields: Record<string, { offset: number; size: number }> };
+    head: Uint8Array;
+    buckets: Uint8Array;
+  }[] = [];
 
   open(directory: string): void {
     const mapped = new MappedDevice(directory);
@@ -32,23 +45,22 @@ class QueueTarget implements Target {
     for (let i = 0; i < 5; i++) queue.tryPut(new Uint8Array(BUCKET_BYTES - 16).fill(i));
     queue.tryGet();
     queue.close();
-    this.#files = [
-      ['/q', producerLayout] as const,
-      ['/q.consumer', consumerLayout] as const,
-    ].map(([name, layout]) => {
-      const at = volume.getmap(name).extents[0]!.offset;
-      const read = (from: number, length: number) => {
-        const bytes = new Uint8Array(length);
-        fs.readSync(mapped.writableFd, bytes, 0, length, from);
-        return bytes;
-      };
-      return {
-        at,
-        layout: layout as never,
-        head: read(at, layout.size),
-        buckets: name === '/q' ? read(at + PCQ_HEADER_AREA, BUCKETS * BUCKET_BYTES) : new Uint8Array(0),
-      };
-    });
+    this.#files = [['/q', producerLayout] as const, ['/q.consumer', consumerLayout] as const].map(
+      ([name, layout]) => {
+        const at = volume.getmap(name).extents[0]!.offset;
+        const read = (from: number, length: number) => {
+          const bytes = new Uint8Array(length);
+          fs.readSync(mapped.writableFd, bytes, 0, length, from);
+          return bytes;
+        };
+        return {
+          at,
+          layout: layout as never,
+          head: read(at, layout.size),
+          buckets: name === '/q' ? read(at + PCQ_HEADER_AREA, BUCKETS * BUCKET_BYTES) : new Uint8Array(0),
+        };
+      },
+    );
   }
 
   run(recipe: readonly number[]): void {
@@ -60,7 +72,12 @@ class QueueTarget implements Target {
     const volume = this.#volume!;
     const random = new Random((recipe.at(-1) ?? 0) + 3);
     answered(() => queueInfo(volume, '/q'));
-    const queue = answered(() => openQueue(volume, '/q', { role: random.pick(['both', 'producer', 'consumer']), framed: random.once(3) }));
+    const queue = answered(() =>
+      openQueue(volume, '/q', {
+        role: random.pick(['both', 'producer', 'consumer']),
+        framed: random.once(3),
+      }),
+    );
     if (queue === undefined) return;
     try {
       for (let i = 0; i < 12; i++) {
@@ -68,7 +85,11 @@ class QueueTarget implements Target {
         if (random.once(6)) this.#change(random);
         answered(() => queue.tryPut(new Uint8Array(random.below(BUCKET_BYTES))));
         const got = answered(() => queue.tryGet());
-        if (got) assert(got.length <= BUCKET_BYTES, `a message of ${got.length} bytes came out of a bucket of ${BUCKET_BYTES}`);
+        if (got)
+          assert(
+            got.length <= BUCKET_BYTES,
+            `a message of ${got.length} bytes came out of a bucket of ${BUCKET_BYTES}`,
+          );
         const length = answered(() => queue.length);
         assert(length === undefined || (length >= 0 && length < 2 ** 32), `the queue holds ${length}`);
       }

@@ -6,16 +6,102 @@ import { answered, assert, type Target } from '../target.js';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-const TEXTS = ['dax0.0', 'dax0.1', 'dax1.0', 'dax0.0\n\0', '1', '0', '2097152', '0x200000', '0x40000000', '-1', '18446744073709551615', 'online', 'offline', 'online_movable', 'online_kernel', '1\n', '', '\0', '\n',
-  '0x100000000-0x1001fffff', '100000000-1001fffff', 'kmem', 'device_dax', ' ', 'dax0.0 1', 'dax0.00', 'dax-1.0', 'dax0.4294967296', '1G', '2M', '4096'];
-const WORDS = ['list', '-DRMiu', '-D', '-R', '-r', '0', '-d', 'dax0.0', 'dax0.1', 'dax1.0', 'create-device', 'destroy-device', 'enable-device', 'disable-device', 'reconfigure-device', 'online-memory', 'offline-memory', '-f', '-m', 'devdax', 'famfs',
-  'system-ram', '-N', '--no-movable', '-s', '2M', '1G', '-a', '4096', '--', '-u', 'all', '--help', '-x', '', '--mode=devdax', '--size', '18446744073709551616', '-1', '--region', 'version'];
+const TEXTS = [
+  'dax0.0',
+  'dax0.1',
+  'dax1.0',
+  'dax0.0\n\0',
+  '1',
+  '0',
+  '2097152',
+  '0x200000',
+  '0x40000000',
+  '-1',
+  '18446744073709551615',
+  'online',
+  'offline',
+  'online_movable',
+  'online_kernel',
+  '1\n',
+  '',
+  '\0',
+  '\n',
+  '0x100000000-0x1001fffff',
+  '100000000-1001fffff',
+  'kmem',
+  'device_dax',
+  ' ',
+  'dax0.0 1',
+  'dax0.00',
+  'dax-1.0',
+  'dax0.4294967296',
+  '1G',
+  '2M',
+  '4096',
+];
+const WORDS = [
+  'list',
+  '-DRMiu',
+  '-D',
+  '-R',
+  '-r',
+  '0',
+  '-d',
+  'dax0.0',
+  'dax0.1',
+  'dax1.0',
+  'create-device',
+  'destroy-device',
+  'enable-device',
+  'disable-device',
+  'reconfigure-device',
+  'online-memory',
+  'offline-memory',
+  '-f',
+  '-m',
+  'devdax',
+  'famfs',
+  'system-ram',
+  '-N',
+  '--no-movable',
+  '-s',
+  '2M',
+  '1G',
+  '-a',
+  '4096',
+  '--',
+  '-u',
+  'all',
+  '--help',
+  '-x',
+  '',
+  '--mode=devdax',
+  '--size',
+  '18446744073709551616',
+  '-1',
+  '--region',
+  'version',
+];
 
 function makeBus(random: Random): Bus {
   const bus = new Bus({ autoOnline: random.once(3) ? 'online_movable' : 'offline' });
   const type = random.once(3) ? 'kmem' : 'device';
-  bus.addRegion({ type, start: 4 * GIB, size: GIB, align: random.pick([4096, 2 * MIB]), targetNode: 1, idle: random.once(4) });
-  bus.addRegion({ type: 'device', static: true, start: 6 * GIB, size: 512 * MIB, align: 2 * MIB, targetNode: 0 });
+  bus.addRegion({
+    type,
+    start: 4 * GIB,
+    size: GIB,
+    align: random.pick([4096, 2 * MIB]),
+    targetNode: 1,
+    idle: random.once(4),
+  });
+  bus.addRegion({
+    type: 'device',
+    static: true,
+    start: 6 * GIB,
+    size: 512 * MIB,
+    align: 2 * MIB,
+    targetNode: 0,
+  });
   for (const name of ['device_dax', 'fsdev_dax', 'kmem']) if (!random.once(5)) bus.insmod(name);
   return bus;
 }
@@ -29,7 +115,10 @@ function textOf(random: Random): string {
 
 /** Every attribute there is now. */
 function attributesOf(tree: Sysfs): string[] {
-  return tree.tree('/', 9).filter(({ type }) => type === 'file').map(({ path }) => path);
+  return tree
+    .tree('/', 9)
+    .filter(({ type }) => type === 'file')
+    .map(({ path }) => path);
 }
 
 export const sysfsTarget: Target = {
@@ -44,7 +133,9 @@ export const sysfsTarget: Target = {
       const paths = attributesOf(tree);
       for (let acts = 1 + random.below(5); acts > 0; acts--) {
         if (random.once(4)) {
-          const words = Array.from({ length: 1 + random.below(6) }, () => (random.once(12) ? textOf(random) : random.pick(WORDS)));
+          const words = Array.from({ length: 1 + random.below(6) }, () =>
+            random.once(12) ? textOf(random) : random.pick(WORDS),
+          );
           answered(() => runDaxctl(daxctlHost(bus), words));
         } else {
           const path = random.once(12) ? nastyName(random).toString('latin1') : random.pick(paths);

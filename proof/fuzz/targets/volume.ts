@@ -12,9 +12,18 @@ import {
   queueInfo,
   type Volume,
 } from '../../../src/famfs/index.js';
-import { openBacking, PhysicalMemory } from '../../../src/memory/index.js';
 import { punchHole } from '../../../src/libc/index.js';
-import { DEVICE_BYTES, type Head, HOST, imageOf, makeBases, METADATA_BYTES, OTHER_HOST, piecesOf } from '../images.js';
+import { openBacking, PhysicalMemory } from '../../../src/memory/index.js';
+import {
+  DEVICE_BYTES,
+  type Head,
+  HOST,
+  imageOf,
+  METADATA_BYTES,
+  makeBases,
+  OTHER_HOST,
+  piecesOf,
+} from '../images.js';
 import { Random } from '../random.js';
 import { answered, answeredLater, assert, type Target } from '../target.js';
 
@@ -40,7 +49,14 @@ export class MappedDevice {
     this.#memory.insert({ start: HPA, length: DEVICE_BYTES, backing: this.#backing, offset: 0 });
     this.#bus = new Bus({ memory: this.#memory });
     this.#bus.insmod('fsdev_dax');
-    this.#bus.addRegion({ type: 'device', static: true, start: HPA, size: DEVICE_BYTES, align: UNIT, targetNode: 0 });
+    this.#bus.addRegion({
+      type: 'device',
+      static: true,
+      start: HPA,
+      size: DEVICE_BYTES,
+      align: UNIT,
+      targetNode: 0,
+    });
     this.#bus.newId('fsdev_dax', 'dax0.0');
   }
 
@@ -136,7 +152,10 @@ class VolumeTarget implements Target {
     const names: string[] = [];
     for (const stat of volume.walk()) {
       names.push(stat.path);
-      assert(/^\/(?!.*\/\/)/.test(stat.path) && !stat.path.split('/').includes('..') && !stat.path.includes('\0'), `a name leads out: ${JSON.stringify(stat.path)}`);
+      assert(
+        /^\/(?!.*\/\/)/.test(stat.path) && !stat.path.split('/').includes('..') && !stat.path.includes('\0'),
+        `a name leads out: ${JSON.stringify(stat.path)}`,
+      );
       if (stat.type === 'directory') continue;
       answered(() => volume.getmap(stat.path));
       const file = answered(() => volume.open(stat.path));

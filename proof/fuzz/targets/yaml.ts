@@ -6,7 +6,11 @@ import { answered, assert, type Target } from '../target.js';
 
 function document(random: Random): string {
   const strips = 1 + random.below(4);
-  const extents = Array.from({ length: strips }, (_, i) => ({ devindex: 0, offset: (5 + i) * 2 ** 21, length: 2 ** 21 }));
+  const extents = Array.from({ length: strips }, (_, i) => ({
+    devindex: 0,
+    offset: (5 + i) * 2 ** 21,
+    length: 2 ** 21,
+  }));
   return fileYaml({
     kind: 'file',
     path: random.once(2) ? nastyName(random).toString().replaceAll('\0', '') : 'd/file',
@@ -15,7 +19,9 @@ function document(random: Random): string {
     uid: random.u32(),
     gid: random.below(70000),
     mode: random.below(0o10000),
-    fmap: random.once(2) ? { type: 'simple', extents } : { type: 'interleaved', nstrips: strips, chunkSize: 2 ** 21, extents },
+    fmap: random.once(2)
+      ? { type: 'simple', extents }
+      : { type: 'interleaved', nstrips: strips, chunkSize: 2 ** 21, extents },
   });
 }
 
@@ -33,7 +39,10 @@ export const yamlTarget: Target = {
     if (file === undefined) return;
     // What is read is written so that it is read the same.
     const again = answered(() => parseFileYaml(fileYaml(file), 'fuzz.yaml'));
-    assert(JSON.stringify(again) === JSON.stringify(file), `read, written and read again it is another: ${JSON.stringify(file)}`);
+    assert(
+      JSON.stringify(again) === JSON.stringify(file),
+      `read, written and read again it is another: ${JSON.stringify(file)}`,
+    );
   },
   close() {},
 };

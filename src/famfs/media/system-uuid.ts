@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeLeftover, asDaxError, fail, hasCode, makeDirectories } from '../../libc/index.js';
+import { asDaxError, fail, hasCode, makeDirectories, removeLeftover } from '../../libc/index.js';
 import { isUuid } from './uuid.js';
 
 /** Where C famfs keeps it, shared by all programs of a host. */

@@ -8,7 +8,7 @@ import {
   u32,
   options as wantedOptions,
 } from '../../libc/index.js';
-import { type Fields, type Struct, type Values, readStruct, writeStruct } from '../media/struct.js';
+import { type Fields, readStruct, type Struct, type Values, writeStruct } from '../media/struct.js';
 import { viewOf } from '../media/superblock.js';
 import type { Volume } from '../volume/index.js';
 import {

@@ -1,6 +1,6 @@
 /** What a copy onto a volume reads from: a host file, or a file of a volume. */
 import fs from 'node:fs';
-import { closeDescriptor, asDaxError, DaxError, fail, hasCode } from '../../libc/index.js';
+import { asDaxError, closeDescriptor, DaxError, fail, hasCode } from '../../libc/index.js';
 import type { VolumeFile } from './file.js';
 import { LeasedMapping, MAPPED_PIECE_BYTES } from './leased-mapping.js';
 

@@ -3,7 +3,14 @@ import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DaxFile } from '../../fsdax/index.js';
-import { removeLeftover, closeDescriptor, asDaxError, DaxError, hasCode, throwIfAborted } from '../../libc/index.js';
+import {
+  asDaxError,
+  closeDescriptor,
+  DaxError,
+  hasCode,
+  removeLeftover,
+  throwIfAborted,
+} from '../../libc/index.js';
 import type { CopySource } from './copy-source.js';
 import type { CopyOptions } from './types.js';
 

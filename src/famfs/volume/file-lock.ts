@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { closeDescriptor, asDaxError, ofdLock } from '../../libc/index.js';
+import { asDaxError, closeDescriptor, ofdLock } from '../../libc/index.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
 

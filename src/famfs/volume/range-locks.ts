@@ -1,6 +1,7 @@
 import fs from 'node:fs';
-import { closeDescriptor,
+import {
   asDaxError,
+  closeDescriptor,
   closing,
   fail,
   type LockPatience,

@@ -1,6 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { closeDescriptor, fail, hasCode, isSameFile, ofdLockConflict, openOwnFile } from '../../libc/index.js';
+import {
+  closeDescriptor,
+  fail,
+  hasCode,
+  isSameFile,
+  ofdLockConflict,
+  openOwnFile,
+} from '../../libc/index.js';
 
 /**
  * The memory files that a state directory makes for itself. machine.json names them relatively (`regions/0.mem`), so that the directory

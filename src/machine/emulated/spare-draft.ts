@@ -1,5 +1,13 @@
 import fs from 'node:fs';
-import { removeLeftover, closeDescriptor, fallocate, hasCode, makeOwnFile, openOrMakeOwnFile, openOwnFile } from '../../libc/index.js';
+import {
+  closeDescriptor,
+  fallocate,
+  hasCode,
+  makeOwnFile,
+  openOrMakeOwnFile,
+  openOwnFile,
+  removeLeftover,
+} from '../../libc/index.js';
 
 /**
  * How a document is written beside the one it replaces. A full disk has no room for another file, and giving up a device or

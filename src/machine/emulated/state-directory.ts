@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { closeDescriptor,
+import {
   afterCommit,
   asDaxError,
+  closeDescriptor,
   closing,
   FileWitness,
   fail,

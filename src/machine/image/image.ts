@@ -16,8 +16,7 @@ import { requireDevdaxMode } from '../devdax-mode.js';
 import { refuseOtherMachinesModes } from '../emulated/other-machine.js';
 import { isExclusivePurpose } from '../holders.js';
 import type { Hold, HoldOptions, MachineDevice } from '../types.js';
-import { conflictText, MemoryUse, placeIn, type UseConflict,
-  type UseKind, } from '../use-lock.js';
+import { conflictText, MemoryUse, placeIn, type UseConflict, type UseKind } from '../use-lock.js';
 
 /** Where the private machine of an image has its memory: as an emulated machine's first region. */
 const IMAGE_HPA = 2 ** 40;

@@ -2,9 +2,10 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { resolveMountpoint } from '../../fuse/index.js';
-import { closeDescriptor,
+import {
   asDaxError,
   checkMethods,
+  closeDescriptor,
   hasCode,
   integer,
   isSameFile,
