@@ -239,19 +239,23 @@ function changeFmap(view: DataView, at: number, random: Random): void {
   const strips = pieces + interleavedLayout.fields.strips.offset;
   switch (random.below(5)) {
     case 0:
-      return changeField(view, at, fmapLayout as Fields, random);
+      changeField(view, at, fmapLayout as Fields, random);
+      return;
     case 1:
-      return changeField(view, pieces, interleavedLayout as Fields, random);
+      changeField(view, pieces, interleavedLayout as Fields, random);
+      return;
     case 2:
-      return changeField(view, strips + random.below(16) * extentLayout.size, extentLayout as Fields, random);
+      changeField(view, strips + random.below(16) * extentLayout.size, extentLayout as Fields, random);
+      return;
     case 3: {
       // Two extents that overlap, both of them with a place.
       const from = pieces + random.below(2) * extentLayout.size;
       for (let i = 0; i < extentLayout.size; i += 8)
         view.setBigUint64(pieces + extentLayout.size + i, view.getBigUint64(from + i, true), true);
-      return view.setUint32(at + fmapLayout.fields.nextents.offset, 2, true);
+      view.setUint32(at + fmapLayout.fields.nextents.offset, 2, true);
+      return;
     }
     default:
-      return changeField(view, pieces + random.below(16) * extentLayout.size, extentLayout as Fields, random);
+      changeField(view, pieces + random.below(16) * extentLayout.size, extentLayout as Fields, random);
   }
 }

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import {
+  asDaxError,
   DaxError,
   fail,
   fallocate,
@@ -31,10 +32,14 @@ export function ensureMemory(memory: PhysicalMemory, hpa: number, bytes: number)
 }
 
 /** Whether parts of a backing have no space yet, by its maker's choice. One fstat. */
-export function isSparse({ fd, kind }: Backing): boolean {
+export function isSparse({ fd, kind, name }: Backing): boolean {
   if (kind === 'devdax') return false;
-  const { blocks, size } = fs.fstatSync(fd);
-  return blocks * BLOCK_BYTES < size;
+  try {
+    const { blocks, size } = fs.fstatSync(fd);
+    return blocks * BLOCK_BYTES < size;
+  } catch (error) {
+    throw asDaxError(error, `whether ${name} has holes is not known`, name);
+  }
 }
 
 /**

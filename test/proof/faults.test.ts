@@ -1,5 +1,5 @@
 // The n-th system call of an operation failed, and something stayed: the machine's lock when its file could not be looked at, a draft of machine.json when it could not be renamed, a
-// descriptor when a lock was refused, a device's hold when its document could not be seen, half a queue for good. Now every step gives back what was taken, and the next try succeeds.
+// descriptor when a lock was refused, a device's hold when its document could not be seen. Now every step gives back what was taken, and the next try succeeds.
 // A short deterministic form of proof/faults (its README has the failure model): some operations, every step once, with one errno each.
 import { describe, expect, it } from 'vitest';
 import { patchAll } from '../../proof/faults/patches.js';
@@ -11,14 +11,11 @@ const { expectedOf, tryFault } = await import('../../proof/faults/trying.js');
 
 const SHORT = [
   'create a region',
-  'destroy a region',
   'reconfigure to famfs',
   'mkfs',
   'mount and unmount (library)',
   'mkdir',
-  'create',
   'copyIn',
-  'make a queue',
 ];
 
 type Operation = (typeof operations)[number];

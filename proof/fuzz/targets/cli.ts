@@ -126,7 +126,9 @@ class CliTarget implements Target {
     } catch (error) {
       if (!(error instanceof CommanderError)) throw new Finding(`${line}: ${(error as Error).stack}`);
       assert(
-        !/[\x00-\x08\x1b]/.test(describeError(new Error(usageMessage(error, catalog, '')), '')),
+        ![...describeError(new Error(usageMessage(error, catalog, '')), '')].some(
+          (letter) => letter < '\t' || letter === '\u001b',
+        ),
         `${line}: control characters reach the terminal`,
       );
       return;

@@ -63,7 +63,11 @@ function makeUuidFile(directory: string, file: string): string {
   } catch (error) {
     throw asDaxError(error, `making a system uuid in ${directory}`, file);
   }
-  return readUuidFile(file) ?? fail('EIO', `${file} was just made but cannot be read`, { path: file });
+  const made = readUuidFile(file);
+  if (made !== null) return made;
+  return fail('EACCES', `${file} was just made, but this user cannot read it: correct its mode`, {
+    path: file,
+  });
 }
 
 function linkDraft(draft: string, file: string): void {

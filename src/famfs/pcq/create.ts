@@ -1,5 +1,6 @@
 /** Making a queue: both files, each with its header, the magic last: whoever opens it sees it whole or not at all. */
 import {
+  afterCommit,
   checkArguments,
   fail,
   number,
@@ -128,5 +129,5 @@ function makeFile<F extends Fields>(
     if (position < header.length) into.set(header.subarray(position, position + into.length));
   };
   volume.create(path, { ...options, fill }).close();
-  volume.flush(path);
+  afterCommit(`making ${path} durable`, () => volume.flush(path));
 }

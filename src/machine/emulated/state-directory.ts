@@ -245,6 +245,7 @@ export class StateDirectory {
       witness = new FileWitness(fd);
     } catch (error) {
       closeDescriptor(fd);
+      this.#keep(undefined);
       throw error;
     }
     this.#keep({ fd, witness });
