@@ -16,6 +16,7 @@ import {
   type Volume,
 } from './famfs/index.js';
 import {
+  asDaxError,
   callback,
   checkArguments,
   either,
@@ -27,6 +28,7 @@ import {
   patienceIn,
   text,
   options as wanted,
+  withDaxErrors,
 } from './libc/index.js';
 import { type MachineDevice, openDevice } from './machine/index.js';
 
@@ -129,13 +131,15 @@ export function fsck(device: DeviceLike, options: FsckOptions = {}): FsckReport 
  */
 export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volume {
   checkArguments('mountFamfs', [device, options], { device: deviceLike, options: wanted(mountOptions) });
-  if (typeof device !== 'string') return mountFamfsOn(device, options);
+  if (typeof device !== 'string') {
+    return withDaxErrors(`mounting ${device.name}`, () => mountFamfsOn(device, options));
+  }
   const opened = openDevice(device, { ...(options.readOnly && { writable: false }), ...patienceIn(options) });
   try {
     return mountFamfsOn(closedWithItsHold(opened), options);
   } catch (error) {
     opened.close();
-    throw error;
+    throw asDaxError(error, `mounting ${device} failed`);
   }
 }
 
@@ -180,10 +184,12 @@ function withHeldDevice<T>(
       opened.close();
     }
   }
-  const hold = device.hold(purpose, { exclusive });
-  try {
-    return use(device);
-  } finally {
-    hold.release();
-  }
+  return withDaxErrors(`${purpose} of ${device.name}`, () => {
+    const hold = device.hold(purpose, { exclusive });
+    try {
+      return use(device);
+    } finally {
+      hold.release();
+    }
+  });
 }

@@ -2,6 +2,7 @@
 import { deviceMedia, type MountOptions, mediaState, mountFamfsOn, type Volume } from './famfs/index.js';
 import { closedWithItsHold, mkfs, mountOptions } from './famfs-device.js';
 import {
+  asDaxError,
   checkArguments,
   fail,
   hasCode,
@@ -47,7 +48,7 @@ export function openVolume(root: string = defaultRoot(), options: OpenVolumeOpti
     });
   } catch (error) {
     machine.close();
-    throw error;
+    throw asDaxError(error, `opening the volume at ${root} failed`);
   }
 }
 

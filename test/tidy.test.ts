@@ -14,6 +14,8 @@ const ENTRIES = [
   'src/mounts/index.ts',
   'src/cli/index.ts',
   'proof/crash/main.ts',
+  'proof/faults/main.ts',
+  'proof/fuzz/main.ts',
   'proof/soak/main.ts',
   'proof/kill/main.ts',
   'proof/interleave/main.ts',

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { asDaxError } from '../libc/index.js';
 
 /** As many symbolic links in a row as the kernel follows. */
 const MAX_LINKS = 40;
@@ -21,9 +22,13 @@ export interface FuseMount {
 
 /** All FUSE mounts, in mount order (of several on one directory, the last is the one that is seen). */
 export function listFuseMounts(mountInfoPath = '/proc/self/mountinfo'): FuseMount[] {
-  return parseMountInfo(fs.readFileSync(mountInfoPath, 'utf8')).filter((mount) =>
-    /^fuse(\.|$)/.test(mount.type),
-  );
+  let text: string;
+  try {
+    text = fs.readFileSync(mountInfoPath, 'utf8');
+  } catch (error) {
+    throw asDaxError(error, 'looking at what is mounted', mountInfoPath);
+  }
+  return parseMountInfo(text).filter((mount) => /^fuse(\.|$)/.test(mount.type));
 }
 
 /** The FUSE mount that sits on a directory, or null. Does not touch the mount itself, so it cannot hang on it. */

@@ -18,8 +18,8 @@ export function endDevice(deviceFd: number): void {
 
 /** Detaches a mount if it is still ours (this connection's): somebody else's on the same directory stays. */
 export function releaseMount(mountpoint: string, connectionId: number): void {
-  if (fuseMountAt(mountpoint)?.connectionId !== connectionId) return;
   try {
+    if (fuseMountAt(mountpoint)?.connectionId !== connectionId) return;
     detachMount(mountpoint);
   } catch (error) {
     if (!(error instanceof DaxError)) throw error;

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { DaxError, hasCode, isError, startFailure } from '../libc/index.js';
+import { closeDescriptor, DaxError, hasCode, isError, startFailure } from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
@@ -11,7 +11,7 @@ import { endDevice, onProcessExit, releaseMount } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
 import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
 import type { FuseSettledConnection, NodeId } from './types.js';
-import { busyMount, clearDeadMount, tryUnmount } from './unmount.js';
+import { busyMount, clearDeadMount, detachMount, tryUnmount } from './unmount.js';
 import { workerFile } from './worker-file.js';
 
 const INIT_TIMEOUT_MS = 20_000;
@@ -111,8 +111,15 @@ class Session implements FuseSession {
 
   mount(): void {
     const { deviceFd } = mountFuse(this.mountpoint, this.options.mount ?? {});
+    try {
+      this.connectionId = fuseMountAt(this.mountpoint)?.connectionId ?? 0;
+    } catch (error) {
+      // Nobody serves it yet, and it could not be told from another's later: it goes at once.
+      detachMount(this.mountpoint);
+      closeDescriptor(deviceFd);
+      throw error;
+    }
     this.deviceFd = deviceFd;
-    this.connectionId = fuseMountAt(this.mountpoint)?.connectionId ?? 0;
     const { onWire } = this.options;
     this.notifier = new Notifier(deviceFd, onWire ? (message) => onWire(printReply(message)) : null);
     this.removeExitHook = onProcessExit(() => {
@@ -194,7 +201,11 @@ class Session implements FuseSession {
 
   private async tryUnmount(): Promise<'done' | 'busy' | 'timeout'> {
     // What lies there may be another's by now: ours was unmounted by somebody, or is below.
-    if (fuseMountAt(this.mountpoint)?.connectionId !== this.connectionId) return 'done';
+    try {
+      if (fuseMountAt(this.mountpoint)?.connectionId !== this.connectionId) return 'done';
+    } catch {
+      return 'timeout'; // what lies there is not known: our connection is ended by its number
+    }
     try {
       return await tryUnmount(this.mountpoint);
     } catch (error) {
@@ -294,7 +305,7 @@ class Session implements FuseSession {
       this.unmounted = true;
       endDevice(this.deviceFd); // ends what notifications still wait for
       await this.notifier?.close();
-      fs.closeSync(this.deviceFd);
+      closeDescriptor(this.deviceFd);
     }
     this.removeExitHook();
     this.end.resolve(this.reasonOf(failure));

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { fail } from './errors.js';
+import { asDaxError, fail } from './errors.js';
 
 /**
  * What public functions take. One mechanism for all of them: a table says, argument by argument, what is wanted; the
@@ -136,7 +136,7 @@ function checkEach(name: string, given: readonly unknown[], wanted: readonly [st
   }
 }
 
-/** Puts the check before methods of a class. A promise's function rejects. */
+/** Puts the check before methods of a class, and sees to it that system errors leave them as DaxErrors. A promise's function rejects. */
 export function checkMethods<T extends object>(
   type: { readonly name: string; readonly prototype: T },
   table: { readonly [K in keyof T]?: WantedArguments },
@@ -160,11 +160,19 @@ function checked(
   if (types.isAsyncFunction(real)) {
     return async function (this: unknown, ...given: unknown[]) {
       checkEach(name, given, wanted);
-      return await real.apply(this, given);
+      try {
+        return await real.apply(this, given);
+      } catch (error) {
+        throw asDaxError(error, `${name}() failed`);
+      }
     };
   }
   return function (this: unknown, ...given: unknown[]) {
     checkEach(name, given, wanted);
-    return real.apply(this, given);
+    try {
+      return real.apply(this, given);
+    } catch (error) {
+      throw asDaxError(error, `${name}() failed`);
+    }
   };
 }

@@ -194,3 +194,12 @@ export function abortError(signal: AbortSignal): Error {
     code: 'ABORT_ERR',
   });
 }
+
+/** Runs what the public face offers: what leaves it with an errno is a DaxError that says what was asked for. */
+export function withDaxErrors<T>(doing: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw asDaxError(error, `${doing} failed`);
+  }
+}

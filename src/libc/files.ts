@@ -1,7 +1,7 @@
 import { mkdirSync, openSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
-import { lastErrno, lazy, type NativeFunction, native } from './load.js';
+import { bindCall, lastErrno, lazy, type NativeFunction } from './load.js';
 import { addressOf } from './memory.js';
 import { loadU64, storeU64 } from './u64.js';
 
@@ -83,7 +83,7 @@ export function writeFully(fd: number, bytes: Uint8Array, position?: number): vo
  */
 export function fileSize(fd: number): number {
   // Bound by itself: lazy() would double the cost.
-  seekNative ??= native().libc.func('intptr_t lseek(int fd, intptr_t offset, int whence)') as NativeFunction;
+  seekNative ??= bindCall('intptr_t lseek(int fd, intptr_t offset, int whence)');
   const size = seekNative(fd, 0, SEEK_END);
   if (size < 0)
     throw new DaxError(codeOf(lastErrno()), `the size of descriptor ${fd} is not known`, {

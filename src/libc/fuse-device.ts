@@ -1,5 +1,5 @@
 import { codeOf, DaxError, type ErrnoCode } from './errors.js';
-import { lastErrno, lazy, type NativeFunction, native } from './load.js';
+import { bindCall, lastErrno, lazy, native } from './load.js';
 import { addressOf } from './memory.js';
 import { readU64, writeU64 } from './u64.js';
 
@@ -47,11 +47,11 @@ export interface DeviceCalls {
 }
 
 export function bindDeviceCalls(): DeviceCalls {
-  const { libc, koffi } = native();
+  const { koffi } = native();
   return {
-    read: libc.func('int read(int fd, intptr_t address, size_t bytes)') as NativeFunction,
-    writev: libc.func('int writev(int fd, intptr_t iovecs, int count)') as NativeFunction,
-    write: libc.func('int write(int fd, intptr_t address, size_t bytes)') as NativeFunction,
+    read: bindCall('int read(int fd, intptr_t address, size_t bytes)'),
+    writev: bindCall('int writev(int fd, intptr_t iovecs, int count)'),
+    write: bindCall('int write(int fd, intptr_t address, size_t bytes)'),
     errno: () => koffi.errno(),
   };
 }

@@ -57,11 +57,27 @@ function loadLibc(loader: Koffi): ReturnType<Koffi['load']> {
   );
 }
 
+let interposer: ((prototype: string, call: NativeFunction) => NativeFunction) | undefined;
+
+/**
+ * Stands between this process and the C library: is given each function when it is bound, and gives what is called in its place.
+ * For proof/faults, which lets calls fail; set before the first call. Without one nothing is in between.
+ */
+export function interposeCalls(by: typeof interposer): void {
+  interposer = by;
+}
+
+/** Declares a C function. */
+export function bindCall(prototype: string): NativeFunction {
+  const call = native().libc.func(prototype) as NativeFunction;
+  return interposer === undefined ? call : interposer(prototype, call);
+}
+
 /** Declares a C function the first time it is called; the call costs about 200 ns, mostly the kernel's. */
 export function lazy(prototype: string): NativeFunction {
   let bound: NativeFunction | undefined;
   return (...args) => {
-    bound ??= native().libc.func(prototype) as NativeFunction;
+    bound ??= bindCall(prototype);
     return bound(...args);
   };
 }

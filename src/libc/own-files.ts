@@ -27,8 +27,8 @@ export function makeOwnFile(file: string, mode: number): number {
     fs.fchmodSync(fd, mode);
     return fd;
   } catch (error) {
-    fs.closeSync(fd);
-    fs.rmSync(file, { force: true });
+    closeDescriptor(fd);
+    removeLeftover(file);
     throw asDaxError(error, `${file} cannot be made`, file);
   }
 }
@@ -50,7 +50,7 @@ export function openOwnFile(file: string, { writable }: { writable: boolean }): 
     if (!fs.fstatSync(fd).isFile()) refuseKind(file);
     return fd;
   } catch (error) {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
     throw error;
   }
 }
@@ -97,13 +97,36 @@ function refuseKind(file: string, cause?: unknown): never {
   fail(code, `${file} is ${kind}, where udax keeps a file of its own: move it away`, { path: file, cause });
 }
 
+/**
+ * Gives a descriptor back. Linux closes also where close(2) reports an error: what was opened for locks or for reading is gone then as well,
+ * and who is on the way back must go on. So that is a warning, and no failure of what was being done.
+ * @throws Error EBADF it was closed before: a fault of ours
+ */
+export function closeDescriptor(fd: number): void {
+  try {
+    fs.closeSync(fd);
+  } catch (error) {
+    if (hasCode(error, 'EBADF')) throw error;
+    process.emitWarning(`closing descriptor ${fd}: ${(error as Error).message}`, { code: 'UDAX_CLOSE' });
+  }
+}
+
+/** Removes a file of ours on the way out. One that cannot be removed lies there, and is a warning: what was being done goes on. */
+export function removeLeftover(file: string): void {
+  try {
+    fs.rmSync(file, { force: true });
+  } catch (error) {
+    process.emitWarning(`${file} is left: ${(error as Error).message}`, { code: 'UDAX_LEFTOVER' });
+  }
+}
+
 /** Makes the names in a directory durable. */
 export function syncDirectory(directory: string): void {
   const fd = fs.openSync(directory, O_RDONLY);
   try {
     fs.fsyncSync(fd);
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }
 
@@ -159,19 +182,18 @@ export class FileWitness {
 
   constructor(fd: number) {
     this.#fd = fd;
-    this.#look();
+    if (!this.#look()) fail(codeOf(lastErrno()), 'statx of an open file failed', { syscall: 'statx' });
     this.#then.set(this.#now);
   }
 
-  /** @throws DaxError the errno of statx(2) */
+  /** Where the kernel does not say, it is taken for changed: who reads it anew then hears why. */
   get isAsBefore(): boolean {
-    this.#look();
+    if (!this.#look()) return false;
     for (const word of WATCHED_WORDS) if (this.#now[word] !== this.#then[word]) return false;
     return true;
   }
 
-  #look(): void {
-    if (statx(this.#fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, this.#address) === 0) return;
-    fail(codeOf(lastErrno()), 'statx of an open file failed', { syscall: 'statx' });
+  #look(): boolean {
+    return statx(this.#fd, '', AT_EMPTY_PATH, STATX_BASIC_STATS, this.#address) === 0;
   }
 }

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { hasCode } from './errors.js';
 import { ofdLock, writeFully } from './files.js';
-import { makeOwnFile, openOwnFile, removeOwnFile } from './own-files.js';
+import { closeDescriptor, makeOwnFile, openOwnFile, removeLeftover, removeOwnFile } from './own-files.js';
 
 /**
  * Files that say what a live process does (has a device open, serves a mount): one line of JSON, locked for as long as it is true. What
@@ -23,8 +23,8 @@ export function makeRecordFile(file: string, mode: number, record: object, befor
     fs.renameSync(born, file);
     return fd;
   } catch (error) {
-    fs.closeSync(fd);
-    fs.rmSync(born, { force: true });
+    closeDescriptor(fd);
+    removeLeftover(born);
     throw error;
   }
 }
@@ -42,6 +42,6 @@ export function readRecordFile(file: string): { text: string; isAlive: boolean }
     const isAlive = !ofdLock(fd, 'shared');
     return { text: fs.readFileSync(fd, 'utf8'), isAlive };
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import {
   asDaxError,
+  closeDescriptor,
   closing,
   commandOf,
   type DaxErrorDetails,
@@ -10,6 +11,7 @@ import {
   type LockPatience,
   makeRecordFile,
   readRecordFile,
+  removeLeftover,
   startTimeOf,
   whenClosed,
   whenCollected,
@@ -92,8 +94,8 @@ export class Holders {
    * @throws DaxError EBUSY somebody has the memory in a way that excludes this use; as opening the memory
    */
   add(device: string, purpose: string, exclusive: boolean): OwnHolder {
-    const use = this.#share(device, exclusive);
     this.#identity ??= { pid: process.pid, startTime: startTimeOf('self'), command: commandOf('self') };
+    const use = this.#share(device, exclusive);
     const record: HolderRecord = { ...this.#identity, device, purpose, exclusive };
     try {
       const holder: OwnHolder = { record, ...this.#fileFor(record) };
@@ -111,8 +113,9 @@ export class Holders {
   remove(holder: OwnHolder): void {
     if (!this.#own.delete(holder)) return;
     whenClosed(holder);
-    if (holder.file !== undefined) fs.rmSync(holder.file, { force: true });
-    if (holder.fd !== undefined) fs.closeSync(holder.fd);
+    // One that stays is of nobody once its lock is gone: whoever looks next removes it.
+    if (holder.file !== undefined) removeLeftover(holder.file);
+    if (holder.fd !== undefined) closeDescriptor(holder.fd);
     drop(this.#uses.get(holder.record.device)!);
   }
 
@@ -149,10 +152,10 @@ export class Holders {
     const own = this.#uses.get(device);
     const memory = own?.users ? own.memory : this.#openUse(device, places);
     if (!memory) return () => {};
-    const taken = memory.takeAlone(scope);
     const close = (): void => {
       if (memory !== own?.memory) memory.close();
     };
+    const taken = closingOnFailure(close, () => memory.takeAlone(scope));
     if (typeof taken === 'function') {
       return () => {
         taken();
@@ -250,6 +253,15 @@ export class Holders {
       if (record && !name.startsWith('.')) records.push(record);
     }
     return records;
+  }
+}
+
+function closingOnFailure<T>(close: () => void, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    close();
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import {
+  closeDescriptor,
   closing,
   fail,
   hasCode,
@@ -82,14 +83,18 @@ export class MachineLock {
         { path: this.path },
       );
     }
-    if (this.#isStale()) {
+    try {
+      if (!this.#isStale()) return;
+    } catch (error) {
       this.release();
-      fail(
-        'ESTALE',
-        `the state directory of ${this.path} was removed or replaced while it was open: open the machine again`,
-        { path: this.path },
-      );
+      throw error;
     }
+    this.release();
+    fail(
+      'ESTALE',
+      `the state directory of ${this.path} was removed or replaced while it was open: open the machine again`,
+      { path: this.path },
+    );
   }
 
   release(): void {
@@ -98,7 +103,7 @@ export class MachineLock {
 
   close(): void {
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    closeDescriptor(this.#fd);
   }
 
   #isStale(): boolean {

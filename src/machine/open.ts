@@ -9,6 +9,7 @@ import {
   patienceIn,
   text,
   options as wanted,
+  withDaxErrors,
 } from '../libc/index.js';
 import { Machine } from './emulated/machine.js';
 import { ImageDevice } from './image/image.js';
@@ -46,7 +47,7 @@ export function openMachine(root: string = defaultRoot(), options: OpenMachineOp
     fail('EINVAL', `${root} is the bus of a kernel and no state directory: openKernel() opens it`, {
       path: root,
     });
-  return new Machine(absoluteRoot(root), options);
+  return withDaxErrors(`opening the machine at ${root}`, () => new Machine(absoluteRoot(root), options));
 }
 
 export interface OpenKernelOptions {
@@ -92,10 +93,12 @@ export function openDevice(
   const stateDirectory = options.stateDirectory ?? stateDirectoryOf(root);
   const { writable } = options;
   const access = { ...(writable !== undefined && { writable }), ...patienceIn(options) };
-  if (!isDeviceName(where)) return ImageDevice.open(where, { root: stateDirectory, ...access });
-  if (!isKernelRoot(root)) return openNamed(where, root, options);
-  const { sysfs, node } = nodeOf(where, root, stateDirectory);
-  return ImageDevice.open(node, { root: stateDirectory, sysfs, ...access });
+  return withDaxErrors(`opening ${where}`, () => {
+    if (!isDeviceName(where)) return ImageDevice.open(where, { root: stateDirectory, ...access });
+    if (!isKernelRoot(root)) return openNamed(where, root, options);
+    const { sysfs, node } = nodeOf(where, root, stateDirectory);
+    return ImageDevice.open(node, { root: stateDirectory, sysfs, ...access });
+  });
 }
 
 /** @throws DaxError ENODEV there is no such device on the kernel's bus */

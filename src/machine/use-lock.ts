@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import {
   asDaxError,
+  closeDescriptor,
   closing,
   fail,
   type LockHolder,
@@ -91,7 +92,7 @@ export class MemoryUse {
         locked.push({ fd: place.open(), ranges });
       }
     } catch (error) {
-      for (const { fd } of locked) fs.closeSync(fd);
+      for (const { fd } of locked) closeDescriptor(fd);
       throw error;
     }
     const use = new MemoryUse(slot, locked);
@@ -137,7 +138,7 @@ export class MemoryUse {
     if (this.#isClosed) return;
     this.#isClosed = true;
     whenClosed(this);
-    for (const { fd } of this.#locked) fs.closeSync(fd);
+    for (const { fd } of this.#locked) closeDescriptor(fd);
   }
 
   /** Through a descriptor for reading nothing can be kept exclusively: then only asking is left. */
@@ -152,13 +153,20 @@ export class MemoryUse {
 
   #set(kind: UseKind | 'unlock', scope: UseScope): UseConflict | undefined {
     const done: UseConflict[] = [];
-    for (const lock of this.#all(scope)) {
-      if (ofdLock(lock.fd, kind, lock.range)) {
-        done.push(lock);
-        continue;
-      }
+    const goBack = (): void => {
       for (const { fd, range } of done) ofdLock(fd, this.#kind ?? 'unlock', range);
-      return lock;
+    };
+    try {
+      for (const lock of this.#all(scope)) {
+        if (!ofdLock(lock.fd, kind, lock.range)) {
+          goBack();
+          return lock;
+        }
+        done.push(lock);
+      }
+    } catch (error) {
+      goBack();
+      throw error;
     }
     return undefined;
   }

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import {
+  closeDescriptor,
   closing,
   DaxError,
   dropCacheLines,
@@ -172,7 +173,7 @@ export class DaxBacking implements Backing {
   close(): void {
     if (this.#fd < 0) return;
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    closeDescriptor(this.#fd);
     this.#fd = -1;
     unmapLines(this.#lines, this.size);
   }

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import {
+  closeDescriptor,
   closing,
   DaxError,
   dropCacheLines,
@@ -82,8 +83,12 @@ export class FileBacking implements Backing {
   }
 
   get isSparse(): boolean {
-    const { blocks, size } = fs.fstatSync(this.fd);
-    return blocks * BLOCK_BYTES < size;
+    try {
+      const { blocks, size } = fs.fstatSync(this.fd);
+      return blocks * BLOCK_BYTES < size;
+    } catch (error) {
+      throw errorAbout(error, `whether ${this.name} has holes`, this.name);
+    }
   }
 
   ensure(offset: number, length: number, access: 'store' | 'load' = 'store'): boolean {
@@ -167,8 +172,9 @@ export class FileBacking implements Backing {
   close(): void {
     if (this.#fd < 0) return;
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    const fd = this.#fd;
     this.#fd = -1;
+    closeDescriptor(fd);
   }
 
   /** Fresh pages are zero, and getting them is faster than writing to old ones (tmpfs: 0.14 against 0.4 s/GiB). */

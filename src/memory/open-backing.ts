@@ -3,6 +3,7 @@ import os from 'node:os';
 import {
   asDaxError,
   canPersistMemory,
+  closeDescriptor,
   fail,
   fallocate,
   fileSystemOf,
@@ -51,7 +52,7 @@ export function openBacking(path: string, options: OpenBackingOptions = {}): Bac
     const node = readDaxNode(path, stat.rdev, sysfs);
     return new DaxBacking({ name: path, fd, rdev: stat.rdev, node, writable, coherent, sysfs });
   } catch (error) {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
     throw error;
   }
 }
@@ -73,7 +74,7 @@ export function createBacking(
     fillNewFile(path, fd, size, options.sparse ?? false);
     return new FileBacking(fileFacts(path, fd, true));
   } catch (error) {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
     fs.unlinkSync(path);
     throw errorAbout(error, `${path} cannot have ${size} bytes`, path);
   }
@@ -92,7 +93,7 @@ export function memfdBacking(name: string, size: number): Backing {
     sealShrink(fd);
     return new FileBacking({ ...fileFacts(title, fd, true), kind: 'memfd' });
   } catch (error) {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
     throw errorAbout(error, `${title} cannot have ${size} bytes`, title);
   }
 }

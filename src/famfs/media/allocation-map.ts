@@ -105,6 +105,7 @@ export class AllocationMap {
 
   /** The first free unit in from..end, or `end` when there is none. */
   nextFree(from: number, end = this.units): number {
+    if (from >= end) return end;
     const first = from >>> 5;
     let index = Math.max(first, this.firstMaybeFreeWord);
     // Below the hint all is taken: nothing of a partial first word is lost by starting at its boundary.
@@ -117,6 +118,7 @@ export class AllocationMap {
 
   /** The first taken unit in from..end, or `end` when there is none. */
   nextSet(from: number, end = this.units): number {
+    if (from >= end) return end;
     let index = from >>> 5;
     let word = (this.words[index] ?? 0) & ~lowMask(from & 31);
     const last = (end - 1) >>> 5;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asDaxError, fail, hasCode, makeDirectories } from '../../libc/index.js';
+import { asDaxError, fail, hasCode, makeDirectories, removeLeftover } from '../../libc/index.js';
 import { isUuid } from './uuid.js';
 
 /** Where C famfs keeps it, shared by all programs of a host. */
@@ -54,16 +54,20 @@ function makeUuidFile(directory: string, file: string): string {
   const draft = `${file}.${process.pid}.${randomUUID()}`;
   try {
     makeDirectories(directory);
-    writeFileSync(draft, `${randomUUID()}\0`, { mode: 0o444, flag: 'wx' });
     try {
+      writeFileSync(draft, `${randomUUID()}\0`, { mode: 0o444, flag: 'wx' });
       linkDraft(draft, file);
     } finally {
-      rmSync(draft, { force: true });
+      removeLeftover(draft);
     }
   } catch (error) {
     throw asDaxError(error, `making a system uuid in ${directory}`, file);
   }
-  return readUuidFile(file) ?? fail('EIO', `${file} was just made but cannot be read`, { path: file });
+  const made = readUuidFile(file);
+  if (made !== null) return made;
+  return fail('EACCES', `${file} was just made, but this user cannot read it: correct its mode`, {
+    path: file,
+  });
 }
 
 function linkDraft(draft: string, file: string): void {

@@ -3,6 +3,7 @@
  * unused consumer's file, with which the next createQueue() of the same owner and mode goes on: famfs cannot delete it.
  */
 import {
+  afterCommit,
   checkArguments,
   fail,
   number,
@@ -134,5 +135,5 @@ function makeFile<F extends Fields>(
   const file = volume.create(path, { ...options, fill });
   file.close();
   // Memory that is flushed at all was flushed before the file appeared.
-  if (!file.needsWriteBack) volume.flush(path);
+  if (!file.needsWriteBack) afterCommit(`making ${path} durable`, () => volume.flush(path));
 }

@@ -1,6 +1,6 @@
 /** What a copy onto a volume reads from: a host file, or a file of a volume. */
 import fs from 'node:fs';
-import { asDaxError, DaxError, fail, hasCode } from '../../libc/index.js';
+import { asDaxError, closeDescriptor, DaxError, fail, hasCode } from '../../libc/index.js';
 import type { VolumeFile } from './file.js';
 import { LeasedMapping, MAPPED_PIECE_BYTES } from './leased-mapping.js';
 
@@ -47,7 +47,13 @@ export function openSource(path: string): CopySource {
   } catch (error) {
     throw asDaxError(error, `cannot read ${path}`, path);
   }
-  const stat = fs.fstatSync(fd);
+  let stat: fs.Stats;
+  try {
+    stat = fs.fstatSync(fd);
+  } catch (error) {
+    closeDescriptor(fd);
+    throw asDaxError(error, `cannot read ${path}`, path);
+  }
   const problem = stat.isDirectory()
     ? 'is a directory: copy its files one by one'
     : !stat.isFile()
@@ -56,7 +62,7 @@ export function openSource(path: string): CopySource {
         ? 'is empty: a famfs file holds at least one byte'
         : undefined;
   if (problem === undefined) return hostSource({ fd, path, size: stat.size }, stat.mode & 0o777);
-  fs.closeSync(fd);
+  closeDescriptor(fd);
   if (stat.isDirectory()) fail('EISDIR', `${path} ${problem}`, { path, hint: 'copy-tree' });
   return fail('EINVAL', `${path} ${problem}`, { path });
 }
@@ -74,7 +80,7 @@ function hostSource(file: HostFile, mode: number): CopySource {
     },
     close() {
       mapped?.end();
-      fs.closeSync(fd);
+      closeDescriptor(fd);
     },
   };
 }

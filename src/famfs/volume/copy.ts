@@ -3,7 +3,16 @@ import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DaxFile } from '../../fsdax/index.js';
-import { asDaxError, DaxError, fail, hasCode, throwIfAborted, writeFully } from '../../libc/index.js';
+import {
+  asDaxError,
+  closeDescriptor,
+  DaxError,
+  fail,
+  hasCode,
+  removeLeftover,
+  throwIfAborted,
+  writeFully,
+} from '../../libc/index.js';
 import type { CopySource } from './copy-source.js';
 import type { CopyOptions } from './types.js';
 
@@ -76,16 +85,16 @@ export async function writeOut(
       fs.fchownSync(target.fd, options.uid ?? -1, options.gid ?? -1);
     }
   } catch (error) {
-    fs.closeSync(target.fd);
-    if (target.temporary) fs.rmSync(target.temporary, { force: true });
+    closeDescriptor(target.fd);
+    if (target.temporary) removeLeftover(target.temporary);
     throw asDaxError(error, `copying ${path} to ${destination}`, destination);
   }
-  fs.closeSync(target.fd);
-  if (!target.temporary) return;
   try {
-    fs.renameSync(target.temporary, target.path);
+    // What was stored may be refused only now (NFS, a quota).
+    fs.closeSync(target.fd);
+    if (target.temporary) fs.renameSync(target.temporary, target.path);
   } catch (error) {
-    fs.rmSync(target.temporary, { force: true });
+    if (target.temporary) removeLeftover(target.temporary);
     throw asDaxError(error, `copying ${path} to ${destination}`, destination);
   }
 }

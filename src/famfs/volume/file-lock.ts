@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { asDaxError, ofdLock } from '../../libc/index.js';
+import { asDaxError, closeDescriptor, ofdLock } from '../../libc/index.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
 
@@ -26,14 +26,14 @@ export function lockFileRange(
       .flatMap((extent) => backingRanges(media.dax, extent.offset, extent.length))
       .every((range) => ofdLock(fd, 'exclusive', { start: range.offset, length: range.length }));
   } finally {
-    if (!isHeld) fs.closeSync(fd);
+    if (!isHeld) closeDescriptor(fd);
   }
   if (!isHeld) return null;
   return {
     release() {
       if (!isHeld) return;
       isHeld = false;
-      fs.closeSync(fd);
+      closeDescriptor(fd);
     },
   };
 }

@@ -1,5 +1,5 @@
-import fs from 'node:fs';
 import {
+  closeDescriptor,
   closing,
   fail,
   type LockPatience,
@@ -177,7 +177,7 @@ export class RangeLocks {
   close(): void {
     if (this.#fd === undefined) return;
     whenClosed(this);
-    fs.closeSync(this.#fd);
+    closeDescriptor(this.#fd);
     this.#fd = undefined;
   }
 

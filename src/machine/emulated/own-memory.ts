@@ -1,6 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fail, hasCode, isSameFile, ofdLockConflict, openOwnFile, syncDirectory } from '../../libc/index.js';
+import {
+  closeDescriptor,
+  fail,
+  hasCode,
+  isSameFile,
+  ofdLockConflict,
+  openOwnFile,
+  syncDirectory,
+} from '../../libc/index.js';
 
 /**
  * The memory files that a state directory makes for itself. machine.json names them relatively (`regions/0.mem`), so that the directory
@@ -101,7 +109,7 @@ function mayGo(file: string, inUse: readonly fs.Stats[]): boolean {
     if (inUse.some((used) => isSameFile(used, stat))) return false;
     return ofdLockConflict(fd, { start: 0, length: 0 }) === null;
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }
 

@@ -40,7 +40,12 @@ export class RegionBacking implements Backing {
 
   /** Why the memory cannot be used, for those who only look; null when it is there. */
   get problem(): string | null {
-    const stat = fs.statSync(this.path, { throwIfNoEntry: false });
+    let stat: fs.Stats | undefined;
+    try {
+      stat = fs.statSync(this.path, { throwIfNoEntry: false });
+    } catch (error) {
+      return `its file cannot be looked at (${(error as Error).message})`;
+    }
     if (!stat) return 'its file is not there';
     if (!stat.isFile()) return stat.isCharacterDevice() ? null : 'it is no file';
     const needed = this.record.offset + this.lengthBytes;

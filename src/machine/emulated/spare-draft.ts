@@ -1,10 +1,12 @@
 import fs from 'node:fs';
 import {
+  closeDescriptor,
   fallocate,
   hasCode,
   makeOwnFile,
   openOrMakeOwnFile,
   openOwnFile,
+  removeLeftover,
   removeOwnFile,
   writeFully,
 } from '../../libc/index.js';
@@ -36,7 +38,7 @@ export function writeDraft(document: string, text: string, mode: number): Draft 
   try {
     return { file, fd: written(makeOwnFile(file, mode), text) };
   } catch (error) {
-    fs.rmSync(file, { force: true });
+    removeLeftover(file);
     if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
     return writeIntoSpare(document, text, error);
   }
@@ -60,9 +62,15 @@ function written(fd: number, text: string): number {
     fs.fsyncSync(fd);
     return fd;
   } catch (error) {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
     throw error;
   }
+}
+
+/** A draft that does not become the document. The spare keeps its space for the next. */
+export function dropDraft(document: string, { file, fd }: Draft): void {
+  closeDescriptor(fd);
+  if (file !== spareOf(document)) removeLeftover(file);
 }
 
 /** Makes the spare large enough for the document that comes after one of `length` bytes; where that cannot be, there is none. */
@@ -78,7 +86,7 @@ export function keepSpareDraft(document: string, length: number, mode: number): 
       const isRoomy = attempted(() => fallocate(fd, 0, 2 * wanted));
       if (!isRoomy) fallocate(fd, 0, wanted);
     } finally {
-      fs.closeSync(fd);
+      closeDescriptor(fd);
     }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;

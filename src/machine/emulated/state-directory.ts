@@ -3,6 +3,7 @@ import path from 'node:path';
 import {
   afterCommit,
   asDaxError,
+  closeDescriptor,
   closing,
   FileWitness,
   fail,
@@ -16,7 +17,7 @@ import {
   whenCollected,
 } from '../../libc/index.js';
 import { MachineLock } from '../lock.js';
-import { keepSpareDraft, writeDraft } from './spare-draft.js';
+import { type Draft, dropDraft, keepSpareDraft, writeDraft } from './spare-draft.js';
 
 const SUBDIRECTORIES = ['regions', 'holders', 'volumes'];
 
@@ -198,10 +199,10 @@ export class StateDirectory {
           return text;
         }
       } catch (error) {
-        fs.closeSync(fd);
+        closeDescriptor(fd);
         throw error;
       }
-      fs.closeSync(fd);
+      closeDescriptor(fd);
     }
   }
 
@@ -223,13 +224,12 @@ export class StateDirectory {
    * moment from which the change is made: what fails after it is a warning.
    */
   publish(text: string): void {
-    let fd: number | undefined;
+    let draft: Draft | undefined;
     try {
-      const draft = writeDraft(this.documentPath, text, this.fileMode);
-      fd = draft.fd;
+      draft = writeDraft(this.documentPath, text, this.fileMode);
       fs.renameSync(draft.file, this.documentPath);
     } catch (error) {
-      if (fd !== undefined) fs.closeSync(fd);
+      if (draft !== undefined) dropDraft(this.documentPath, draft);
       throw asDaxError(
         error,
         `writing ${this.documentPath} failed, the machine stays as it was`,
@@ -237,12 +237,23 @@ export class StateDirectory {
       );
     }
     documentsWritten++;
-    const written = fd;
-    afterCommit(`watching ${this.documentPath}`, () =>
-      this.#keep({ fd: written, witness: new FileWitness(written) }),
-    );
+    const { fd } = draft;
+    afterCommit(`watching ${this.documentPath}`, () => this.#watch(fd));
     afterCommit(`making ${this.documentPath} durable`, () => syncDirectory(this.root));
     keepSpareDraft(this.documentPath, text.length, this.fileMode);
+  }
+
+  /** Without a witness of it, what was read before counts as moved, and is read again. */
+  #watch(fd: number): void {
+    let witness: FileWitness;
+    try {
+      witness = new FileWitness(fd);
+    } catch (error) {
+      closeDescriptor(fd);
+      this.#keep(undefined);
+      throw error;
+    }
+    this.#keep({ fd, witness });
   }
 
   close(): void {
@@ -251,11 +262,12 @@ export class StateDirectory {
   }
 
   #keep(document: { fd: number; witness: FileWitness } | undefined): void {
-    if (this.#document) {
-      whenClosed(this.#document);
-      fs.closeSync(this.#document.fd);
-    }
+    const before = this.#document;
     this.#document = document;
+    if (before) {
+      whenClosed(before);
+      closeDescriptor(before.fd);
+    }
     if (document) whenCollected(document, this.documentPath, closing(document.fd));
   }
 }

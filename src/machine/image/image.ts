@@ -16,7 +16,7 @@ import { requireDevdaxMode } from '../devdax-mode.js';
 import { refuseOtherMachinesModes } from '../emulated/other-machine.js';
 import { isExclusivePurpose } from '../holders.js';
 import type { Hold, HoldOptions, MachineDevice } from '../types.js';
-import { conflictText, MemoryUse, placeIn, type UseKind } from '../use-lock.js';
+import { conflictText, MemoryUse, placeIn, type UseConflict, type UseKind } from '../use-lock.js';
 
 /** Where the private machine of an image has its memory: as an emulated machine's first region. */
 const IMAGE_HPA = 2 ** 40;
@@ -132,7 +132,13 @@ export class ImageDevice implements MachineDevice {
     const bytes = { start: 0, length: this.dax.size };
     refuseOtherMachinesModes(this.backing.name, bytes, ['kmem']);
     const use = MemoryUse.open([placeIn(this.backing, [bytes])]);
-    const conflict = use.take(kind, this.name);
+    let conflict: UseConflict | undefined;
+    try {
+      conflict = use.take(kind, this.name);
+    } catch (error) {
+      use.close();
+      throw error;
+    }
     if (!conflict) {
       this.use = use;
       return;

@@ -5,6 +5,7 @@ import { resolveMountpoint } from '../../fuse/index.js';
 import {
   asDaxError,
   checkMethods,
+  closeDescriptor,
   hasCode,
   integer,
   isSameFile,
@@ -92,7 +93,7 @@ export class MountRecords {
         if (!isThere) return;
         isThere = false;
         this.#removeOwn(path, fd, keepLog);
-        fs.closeSync(fd);
+        closeDescriptor(fd);
       },
     };
   }
@@ -242,6 +243,6 @@ function linesOf(log: string): string[] | null {
   try {
     return fs.readFileSync(fd, 'utf8').trim().split('\n');
   } finally {
-    fs.closeSync(fd);
+    closeDescriptor(fd);
   }
 }

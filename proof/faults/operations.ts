@@ -1,0 +1,365 @@
+/** What is done while a step fails. */
+import fs from 'node:fs';
+import {
+  createQueue,
+  fsck,
+  mkfs,
+  mountFamfs,
+  openDevice,
+  openMachine,
+  openQueue,
+  openVolume,
+  queueInfo,
+  takeOver,
+} from '../../src/index.js';
+import { mountFamfsAt } from '../../src/mounts/index.js';
+import { MKFS, REGION_BYTES, type World } from './world.js';
+
+export interface Operation {
+  readonly name: string;
+  /** Done before, without failures. */
+  prepare(world: World): void | Promise<void>;
+  /** Done while a step fails. */
+  act(world: World): unknown;
+  /** What else may be seen after a failure than before or after. */
+  mayBecome?(look: unknown): boolean;
+  /** Needs a true mount. */
+  readonly mounts?: boolean;
+  /** The thread that serves a mount is the one whose step fails. */
+  readonly worker?: boolean;
+  /** More than a second: not in the short form. */
+  readonly isLong?: boolean;
+}
+
+const KIB = 1024;
+const OTHER = '99999999-9999-4999-8999-999999999999';
+
+const none = () => {};
+const hostFile = (world: World, name: string, bytes = 300 * KIB) =>
+  fs.writeFileSync(world.file(name), new Uint8Array(bytes).fill(5));
+
+const machines: Operation[] = [
+  {
+    name: 'open a new machine',
+    prepare: none,
+    act: (world) => void world.give(openMachine(world.root, { create: true })),
+    // Making it and opening it are two steps; the first is whole when the second fails.
+    mayBecome: () => true,
+  },
+  {
+    name: 'open a machine',
+    prepare: (world) => void world.withRegion(),
+    act: (world) => void world.give(openMachine(world.root)).devices(),
+  },
+  {
+    name: 'create a region',
+    prepare: (world) => void world.machine.devices(),
+    act: (world) => world.machine.createRegion({ size: REGION_BYTES }),
+  },
+  {
+    name: 'create a region over a file',
+    prepare: (world) => {
+      void world.machine.devices();
+      fs.writeFileSync(world.file('memory'), '');
+      fs.truncateSync(world.file('memory'), REGION_BYTES);
+    },
+    act: (world) => world.machine.createRegion({ size: REGION_BYTES, backing: world.file('memory') }),
+  },
+  {
+    name: 'destroy a region',
+    prepare: (world) => void world.withRegion().machine.disable('dax0.0'),
+    act: (world) => world.machine.destroyRegion(0),
+  },
+  {
+    name: 'reconfigure to famfs',
+    prepare: (world) => void world.withRegion(),
+    act: (world) => world.machine.reconfigure('dax0.0', 'famfs'),
+  },
+  {
+    name: 'reconfigure to system-ram',
+    prepare: (world) => void world.machine.createRegion({ size: 256 * 2 ** 20, sparse: true }),
+    act: (world) => world.machine.reconfigure('dax0.0', 'system-ram', { force: true }),
+  },
+  {
+    name: 'take memory of a node',
+    prepare: (world) => {
+      world.machine.createRegion({ size: 256 * 2 ** 20, sparse: true });
+      world.machine.reconfigure('dax0.0', 'system-ram', { force: true });
+    },
+    act: (world) => {
+      const [node] = world.machine.status().nodes;
+      world.machine
+        .node(node!.id)
+        .alloc(64 * KIB)
+        .free();
+    },
+  },
+  {
+    name: 'disable',
+    prepare: (world) => void world.withRegion(),
+    act: (world) => world.machine.disable('dax0.0'),
+  },
+  {
+    name: 'enable',
+    prepare: (world) => void world.withRegion().machine.disable('dax0.0'),
+    act: (world) => world.machine.enable('dax0.0'),
+  },
+  {
+    name: 'destroy a device',
+    prepare: (world) => void world.withRegion().machine.disable('dax0.0'),
+    act: (world) => world.machine.destroyDevice('dax0.0'),
+  },
+  {
+    name: 'create a device',
+    prepare: (world) => {
+      world.withRegion().machine.disable('dax0.0');
+      world.machine.destroyDevice('dax0.0');
+    },
+    act: (world) => world.machine.createDevice(0, { size: REGION_BYTES / 2 }),
+  },
+  {
+    name: 'report failed memory',
+    prepare: (world) => void world.withFamfs(),
+    act: (world) => world.machine.memoryFailure({ device: 'dax0.0', offset: 20 * 2 ** 20 }),
+  },
+  {
+    name: 'map a raw device',
+    prepare: (world) => void world.withRegion(),
+    act: (world) => {
+      const dax = world.give(world.machine.openDax('dax0.0', { writable: true }));
+      dax.mmap({ writable: true, length: 2 ** 21 })[5] = 1;
+    },
+  },
+];
+
+const media: Operation[] = [
+  {
+    name: 'mkfs',
+    prepare: (world) => void world.withRegion().machine.reconfigure('dax0.0', 'famfs'),
+    act: (world) => mkfs(world.machine.device('dax0.0'), MKFS),
+  },
+  {
+    name: 'mkfs over another',
+    prepare: (world) => {
+      world.withFamfs();
+      const volume = mountFamfs(world.machine.device('dax0.0'));
+      volume.mkdir('/old');
+      volume.close();
+    },
+    act: (world) => mkfs(world.machine.device('dax0.0'), { ...MKFS, force: true }),
+    mayBecome: (look) => JSON.stringify(look).includes('"no file system"'),
+  },
+  {
+    name: 'mkfs of an image file',
+    prepare: (world) => {
+      fs.writeFileSync(world.file('image'), '');
+      fs.truncateSync(world.file('image'), REGION_BYTES);
+    },
+    act: (world) => mkfs(world.file('image'), { systemUuid: OTHER, ...MKFS }),
+  },
+  {
+    name: 'mount and unmount (library)',
+    prepare: (world) => void world.withFamfs(),
+    act: (world) => mountFamfs(world.machine.device('dax0.0')).close(),
+  },
+  {
+    name: 'mount of an image file (library)',
+    prepare: (world) => {
+      fs.writeFileSync(world.file('image'), '');
+      fs.truncateSync(world.file('image'), REGION_BYTES);
+      mkfs(world.file('image'), { systemUuid: OTHER, ...MKFS });
+    },
+    act: (world) => {
+      const device = world.give(openDevice(world.file('image'), { root: world.root }));
+      mountFamfs(device, { readOnly: true }).close();
+    },
+  },
+  {
+    name: 'fsck',
+    prepare: (world) => void world.withFamfs(),
+    act: (world) => fsck(world.machine.device('dax0.0')),
+  },
+  {
+    name: 'take-over',
+    prepare: (world) => {
+      world.withRegion().machine.reconfigure('dax0.0', 'famfs');
+      mkfs(world.machine.device('dax0.0'), { ...MKFS, systemUuid: OTHER });
+    },
+    act: (world) => takeOver(world.machine.device('dax0.0'), { from: OTHER }),
+    // One that was cut short says so (fsck tells it), and is completed by another.
+    mayBecome: () => true,
+  },
+  {
+    name: 'up (openVolume)',
+    prepare: none,
+    act: (world) => void world.give(openVolume(world.root, { size: REGION_BYTES })),
+    // The machine, its region and its mode are steps of their own, each whole: what was made stays, and is used by the next try.
+    mayBecome: (look) => look !== null,
+  },
+];
+
+const volumes: Operation[] = [
+  {
+    name: 'mkdir',
+    prepare: (world) => void world.withFamfs().volume.statfs(),
+    act: (world) => world.volume.mkdir('/x'),
+  },
+  {
+    name: 'create',
+    prepare: (world) => void world.withFamfs().volume.statfs(),
+    act: (world) => world.volume.create('/x', { size: 100 * KIB }).close(),
+  },
+  {
+    name: 'copyIn',
+    prepare: (world) => {
+      world.withFamfs().volume.statfs();
+      hostFile(world, 'source');
+    },
+    act: (world) => world.volume.copyIn(world.file('source'), '/x'),
+  },
+  {
+    name: 'writeFile',
+    prepare: (world) => void world.withFamfs().volume.statfs(),
+    act: (world) => world.volume.writeFile('/x', new Uint8Array(100 * KIB).fill(3)),
+  },
+  {
+    name: 'writeFile of a stream',
+    prepare: (world) => void world.withFamfs().volume.statfs(),
+    act: (world) =>
+      world.volume.writeFile('/x', [new Uint8Array(70 * KIB).fill(3), new Uint8Array(9).fill(4)]),
+  },
+  {
+    name: 'copyOut',
+    prepare: (world) => void world.withFiles(),
+    act: async (world) => {
+      await world.volume.copyOut('/d/a', world.file('out'));
+    },
+  },
+  {
+    name: 'open, map, write and read a file',
+    prepare: (world) => void world.withFiles(),
+    act: (world) => {
+      const file = world.give(world.volume.open('/d/a', { writable: true }));
+      file.map({ writable: true })[1] = 7;
+      file.write(new Uint8Array(8 * KIB).fill(7), 100);
+      file.read(new Uint8Array(8 * KIB), 5000);
+      file.map({ offset: 2 ** 20, length: 2 ** 20 });
+      world.volume.flush('/d/a');
+    },
+  },
+  {
+    name: 'clone',
+    prepare: (world) => void world.withFiles(),
+    act: (world) => world.volume.clone('/d/a', '/c', { force: true }),
+  },
+  {
+    name: 'publish and refresh',
+    prepare: (world) => void world.withFiles(),
+    act: (world) => {
+      world.volume.publish();
+      world.volume.refresh();
+    },
+  },
+  {
+    name: 'make a queue',
+    prepare: (world) => void world.withFamfs().volume.statfs(),
+    act: (world) => createQueue(world.volume, '/q', { nbuckets: 4, bucketSize: 64 }),
+    // Two files, one after the other: a consumer's alone is no queue, and the next try finishes it (or says what is there).
+    mayBecome: (look) =>
+      JSON.stringify(look).includes('/q.consumer') || JSON.stringify(look).includes('"/q"'),
+  },
+  {
+    name: 'use a queue',
+    prepare: (world) => {
+      createQueue(world.withFamfs().volume, '/q', { nbuckets: 4, bucketSize: 64 });
+    },
+    act: (world) => {
+      queueInfo(world.volume, '/q');
+      const queue = world.give(openQueue(world.volume, '/q', { role: 'both' }));
+      const isPut = queue.tryPut(new Uint8Array(48));
+      if (isPut) queue.tryGet();
+    },
+    // The queue's own words move.
+    mayBecome: () => true,
+  },
+];
+
+const mounts: Operation[] = [
+  {
+    name: 'FUSE mount and unmount',
+    mounts: true,
+    isLong: true,
+    prepare: (world) => void world.withFiles(),
+    act: mountAndUnmount,
+  },
+  {
+    name: 'FUSE mount and unmount, its worker',
+    mounts: true,
+    worker: true,
+    isLong: true,
+    prepare: (world) => void world.withFiles(),
+    act: mountAndUnmount,
+  },
+];
+
+async function mountAndUnmount(world: World): Promise<void> {
+  const mount = await mountFamfsAt('dax0.0', world.mountpoint, { root: world.root, onReport: none });
+  await mount.unmount();
+}
+
+export const operations: readonly Operation[] = [...machines, ...media, ...volumes, ...mounts];
+
+/** Faults of the tool's own making: each must be found. */
+export const controls: readonly Operation[] = [
+  {
+    name: 'control: leaks a descriptor',
+    prepare: (world) => hostFile(world, 'source', 10),
+    act: (world) => {
+      const fd = fs.openSync(world.file('source'), 'r');
+      fs.fstatSync(fd);
+      fs.closeSync(fd);
+    },
+  },
+  {
+    name: 'control: leaves a file',
+    prepare: none,
+    act: (world) => {
+      fs.writeFileSync(world.file('draft'), 'text');
+      fs.renameSync(world.file('draft'), world.file('document'));
+    },
+  },
+  {
+    name: 'control: swallows the failure of a store',
+    prepare: (world) => void world.withFamfs().volume.statfs(),
+    act: (world) => {
+      try {
+        world.volume.mkdir('/x');
+      } catch {
+        // Says that it is done.
+      }
+    },
+  },
+  {
+    name: 'control: reports what was done as failed',
+    prepare: (world) => void world.withFamfs().volume.statfs(),
+    act: (world) => {
+      if (!world.volume.exists('/x')) world.volume.mkdir('/x');
+      try {
+        fs.statSync(world.directory);
+      } catch (cause) {
+        throw Object.assign(new Error('cannot look'), { code: 'EIO', cause });
+      }
+    },
+  },
+  {
+    name: 'control: throws a bare Error',
+    prepare: none,
+    act: (world) => {
+      try {
+        fs.statSync(world.directory);
+      } catch {
+        throw new Error('something went wrong');
+      }
+    },
+  },
+];

@@ -1,0 +1,201 @@
+/** One fault after another in one operation: what is found. */
+import fs from 'node:fs';
+import { DaxError } from '../../src/index.js';
+import { CLEANING, type Hit, injector } from './injector.js';
+import type { Operation } from './operations.js';
+import { beyond, type Traces, tracesOf } from './traces.js';
+import { World } from './world.js';
+
+export interface Finding {
+  operation: string;
+  step: number;
+  call: string;
+  errno: string;
+  what: string;
+  stack: string;
+}
+
+export interface Outcome {
+  hits: Hit[];
+  choices: number;
+  findings: Finding[];
+  /** What it threw, for those who look at one fault. */
+  error?: unknown;
+}
+
+interface Expected {
+  before: string;
+  after: string;
+  traces: Traces;
+}
+
+/** What may be there without being ours: of Node itself. */
+const quiet = { warnings: [] as string[] };
+process.on('warning', (warning) => quiet.warnings.push(warning.message));
+
+const text = (look: unknown) => JSON.stringify(look, null, 1);
+
+/** What the operation does when nothing fails, and how much it leaves open. */
+export async function expectedOf(operation: Operation): Promise<Expected> {
+  const world = new World();
+  try {
+    await operation.prepare(world);
+    const before = text(world.look());
+    await operation.act(world);
+    const traces = tracesOf(world.directory);
+    await world.endGiven();
+    return { before, after: text(world.look()), traces };
+  } finally {
+    await world.close();
+  }
+}
+
+export async function tryFault(
+  operation: Operation,
+  expected: Expected,
+  { step, choice, isDouble }: { step: number; choice: number; isDouble: boolean },
+): Promise<Outcome> {
+  const outside = tracesOf('/nowhere');
+  const world = new World();
+  const wrong: string[] = [];
+  let error: unknown;
+  let hasThrown = false;
+  let hits: Hit[] = [];
+  let choices = 0;
+  try {
+    await operation.prepare(world);
+    const own = tracesOf(world.directory);
+    ({ error, hasThrown, hits, choices } = await failing(operation, world, { step, choice, isDouble }));
+    if (hits.length > 0) {
+      const mostLeft = mayLeave(hits);
+      if (hasThrown) wrong.push(...wrongError(error, hits));
+      // Memory that is marked to go is removed by the next change, where this one could not.
+      const left = beyond(tracesOf(world.directory), own, expected.traces).filter(
+        (what) => hasThrown || !/^files: .*[.]mem[.]old$/.test(what),
+      );
+      if (left.length > mostLeft) wrong.push(...left.map((what) => `left behind: ${what}`));
+      await world.endGiven();
+      wrong.push(...wrongState(operation, text(world.look()), expected, hasThrown));
+      if (hasThrown) wrong.push(...(await wrongRetry(operation, world, expected)));
+    }
+  } catch (failure) {
+    wrong.push(`the world broke: ${(failure as Error).stack ?? String(failure)}`);
+  } finally {
+    injector.disarm();
+    await world.close().catch((failure: unknown) => wrong.push(`closing: ${String(failure)}`));
+  }
+  const mostLeft = mayLeave(hits);
+  const left = beyond(tracesOf('/nowhere'), outside);
+  if (left.length > mostLeft) wrong.push(...left.map((what) => `left behind at the end: ${what}`));
+  const [hit] = hits;
+  const findings = wrong.map((what) => ({
+    operation: operation.name,
+    step,
+    call: hits.map(({ name }) => name).join(', then '),
+    errno: hits.map(({ code }) => code).join(', then '),
+    what,
+    stack: hit?.stack ?? '',
+  }));
+  return { hits, choices, findings, ...(hasThrown && { error }) };
+}
+
+/** What could not be given back because giving it back failed: one thing, and it is told by a warning. */
+function mayLeave(hits: readonly Hit[]): number {
+  return hits.some(({ name }) => CLEANING.has(name)) ? 1 : 0;
+}
+
+async function failing(
+  operation: Operation,
+  world: World,
+  fault: { step: number; choice: number; isDouble: boolean },
+): Promise<{ error: unknown; hasThrown: boolean; hits: Hit[]; choices: number }> {
+  if (operation.worker) return failingWorker(operation, world, fault);
+  let error: unknown;
+  let hasThrown = false;
+  injector.arm(fault);
+  try {
+    await operation.act(world);
+  } catch (thrown) {
+    error = thrown;
+    hasThrown = true;
+  }
+  injector.disarm();
+  return { error, hasThrown, hits: injector.hits, choices: injector.choices };
+}
+
+/** The worker has an injector of its own (preload.ts): it is told by the environment, and tells by a file. */
+async function failingWorker(
+  operation: Operation,
+  world: World,
+  { step, choice }: { step: number; choice: number },
+) {
+  const log = world.file('steps');
+  fs.writeFileSync(log, '');
+  let error: unknown;
+  let hasThrown = false;
+  process.env.UDAX_PROOF_WORKER = `${step} ${choice} ${log}`;
+  try {
+    await operation.act(world);
+  } catch (thrown) {
+    error = thrown;
+    hasThrown = true;
+  }
+  process.env.UDAX_PROOF_WORKER = '';
+  const names = fs.readFileSync(log, 'utf8').trim().split('\n');
+  fs.rmSync(log);
+  const name = names[step - 1];
+  const hits: Hit[] =
+    step > 0 && name !== undefined && name !== '' ? [{ step, name, code: '', stack: '' }] : [];
+  return { error, hasThrown, hits, choices: 1 };
+}
+
+/** Errnos that stand for another: what the caller is told of the thing, not of the call. */
+const SAME: Record<string, readonly string[]> = {
+  // A part that was stored means a full disk.
+  PARTIAL: ['ENOSPC'],
+  SHORT: [],
+  ERR_WORKER_INIT_FAILED: ['EAGAIN'],
+};
+
+function wrongError(error: unknown, hits: Hit[]): string[] {
+  if (error instanceof RangeError && hits.some(({ name }) => /^(new|Buffer)/.test(name))) return [];
+  if (!(error instanceof DaxError)) {
+    const { stack = String(error) } = error as Error;
+    return [`the error is no DaxError: ${stack.split('\n').slice(0, 8).join('\n')}`];
+  }
+  const wanted = hits.flatMap(({ code }) => SAME[code] ?? [code]).filter((code) => code !== '');
+  if (wanted.length === 0 || wanted.includes(error.code)) return [];
+  return [`the error is ${error.code}, not ${wanted.join(' or ')}: ${error.message}`];
+}
+
+function wrongState(
+  operation: Operation,
+  look: string,
+  { before, after }: Expected,
+  hasThrown: boolean,
+): string[] {
+  if (!hasThrown)
+    return look === after ? [] : [`it said done, but what is there is not: ${difference(after, look)}`];
+  if (look === before || operation.mayBecome?.(JSON.parse(look))) return [];
+  if (look === after) return ['it was done and reported as failed'];
+  return [`it failed and left something half done: ${difference(before, look)}`];
+}
+
+async function wrongRetry(operation: Operation, world: World, { after }: Expected): Promise<string[]> {
+  try {
+    await operation.act(world);
+  } catch (error) {
+    return [`tried again it fails: ${String(error)}`];
+  }
+  await world.endGiven();
+  const look = text(world.look());
+  return look === after ? [] : [`tried again it ends elsewhere: ${difference(after, look)}`];
+}
+
+/** The lines that differ, a few. */
+function difference(wanted: string, got: string): string {
+  const [one, other] = [new Set(wanted.split('\n')), new Set(got.split('\n'))];
+  const missing = [...one].filter((line) => !other.has(line)).slice(0, 5);
+  const extra = [...other].filter((line) => !one.has(line)).slice(0, 5);
+  return [...missing.map((line) => `- ${line.trim()}`), ...extra.map((line) => `+ ${line.trim()}`)].join(' ');
+}

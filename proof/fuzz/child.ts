@@ -1,0 +1,102 @@
+// A process that runs cases of one target. A line of JSON now and then on stdout; it may crash or hang: its parent sees that.
+// Argument: { target, from, to, seed, isLearning, directory }
+import fs from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { corpusOf, type Recipe, recipeOf, saveCorpus } from './corpus.js';
+import { Coverage } from './coverage.js';
+import { controls, targets } from './targets/index.js';
+
+export interface Asked {
+  target: string;
+  from: number;
+  to: number;
+  seed: number;
+  isLearning: boolean;
+  directory: string;
+}
+
+const CASE_MILLISECONDS = 2000;
+const CASE_BYTES = 64 * 2 ** 20;
+const BATCH = 256;
+
+const asked = JSON.parse(process.argv[2]!) as Asked;
+const target = [...targets, ...controls].find(({ name }) => name === asked.target)!;
+const corpus: Recipe[] = corpusOf(target.name);
+const say = (line: unknown) => fs.writeSync(1, `${JSON.stringify(line)}\n`);
+const taken = () => {
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return heapUsed + external + arrayBuffers;
+};
+
+target.open(asked.directory);
+const coverage = asked.isLearning ? new Coverage() : null;
+coverage?.start();
+
+/** @returns what was found, or nothing */
+async function runCase(recipe: Recipe): Promise<string | undefined> {
+  const started = performance.now();
+  try {
+    await target.run(recipe);
+  } catch (error) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  const took = performance.now() - started;
+  // The machine may have been busy: only what takes as long again is slow.
+  if (took > CASE_MILLISECONDS) {
+    const again = performance.now();
+    await target.run(recipe);
+    const took2 = performance.now() - again;
+    if (took2 > CASE_MILLISECONDS) return `it takes ${Math.round(took2)} ms`;
+  }
+  return undefined;
+}
+
+const learned: Recipe[] = [...corpus];
+
+/** Which cases of a batch reached what none did before: each once more, alone. */
+async function learn(seen: Coverage, from: number, to: number): Promise<void> {
+  if (seen.look().length === 0) return;
+  for (let index = from; index < to; index++) {
+    const recipe = recipeOf(corpus, asked.seed, index);
+    await runCase(recipe);
+    const blocks = seen.look();
+    if (blocks.length === 0) continue;
+    seen.keep(blocks);
+    if (index >= corpus.length) learned.push(recipe);
+  }
+}
+
+// Written where it survives a crash: which case was running.
+const place = `${asked.directory}/case`;
+const placeFd = fs.openSync(place, 'w+');
+const note = new Uint8Array(8);
+const noteView = new DataView(note.buffer);
+let before = Number.POSITIVE_INFINITY;
+
+for (let batch = asked.from; batch < asked.to; batch += BATCH) {
+  const end = Math.min(batch + BATCH, asked.to);
+  for (let index = batch; index < end; index++) {
+    noteView.setFloat64(0, index, true);
+    fs.writeSync(placeFd, note, 0, 8, 0);
+    const recipe = recipeOf(corpus, asked.seed, index);
+    const found = await runCase(recipe);
+    if (found !== undefined) say({ index, recipe, found });
+    if (index % 16 === 15) {
+      const now = taken();
+      if (before === Number.POSITIVE_INFINITY) before = now;
+      if (now - before > CASE_BYTES) {
+        globalThis.gc?.();
+        await new Promise((resolve) => setImmediate(resolve));
+        globalThis.gc?.();
+        if (taken() - before > CASE_BYTES)
+          say({ index, recipe, found: `16 cases kept ${Math.round((taken() - before) / 2 ** 20)} MiB` });
+        before = taken();
+      }
+    }
+  }
+  if (coverage) await learn(coverage, batch, end);
+  say({ done: end, ...(coverage && { blocks: coverage.blocks }) });
+}
+if (coverage) saveCorpus(target.name, learned);
+target.close();
+process.exit(0);
