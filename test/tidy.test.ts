@@ -217,4 +217,19 @@ describe('the house is tidy', () => {
     );
     expect(found).toEqual([]);
   });
+
+  it('private members are #private; only a constructor is `private`', () => {
+    const found = sources.flatMap((file) => {
+      const source = parse(file);
+      const marked: string[] = [];
+      const visit = (node: ts.Node): void => {
+        if (node.kind === ts.SyntaxKind.PrivateKeyword && !ts.isConstructorDeclaration(node.parent))
+          marked.push(`${file}:${linesOf(source, node)[0]}: ${node.parent.getText(source).split('\n')[0]}`);
+        ts.forEachChild(node, visit);
+      };
+      visit(source);
+      return marked;
+    });
+    expect(found).toEqual([]);
+  });
 });

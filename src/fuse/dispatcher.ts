@@ -76,101 +76,103 @@ export class Dispatcher {
   readonly request: ArrayBuffer;
   readonly requestAddress: number;
   readonly reply: Reply;
-  private readonly reader: MessageReader;
-  private readonly serving: Serving;
+  readonly #reader: MessageReader;
+  readonly #serving: Serving;
   /** By opcode, without what the file system does not implement. */
-  private readonly handlers = [...handlers];
-  private readonly told = new Set<string>();
-  private readonly onWire: ((line: string) => void) | undefined;
+  readonly #handlers = [...handlers];
+  readonly #told = new Set<string>();
+  readonly #onWire: ((line: string) => void) | undefined;
+  readonly #fileSystem: FuseFileSystem;
+  readonly #options: DispatcherOptions;
 
-  constructor(
-    private readonly fileSystem: FuseFileSystem,
-    private readonly options: DispatcherOptions,
-  ) {
+  constructor(fileSystem: FuseFileSystem, options: DispatcherOptions) {
+    this.#fileSystem = fileSystem;
+    this.#options = options;
     const connection = options.connection ?? {};
-    this.onWire = options.onWire;
+    this.#onWire = options.onWire;
     const maxWriteBytes = Math.max(4096, connection.maxWriteBytes ?? DEFAULT_MAX_WRITE_BYTES);
     // The kernel wants room for its largest request, whatever max_write says, and never less than 8 KiB.
     this.request = new ArrayBuffer(Math.ceil(maxWriteBytes / 4096) * 4096 + REQUEST_OVERHEAD_BYTES);
     this.requestAddress = addressOf(this.request);
     this.reply = new Reply(this.request.byteLength);
-    this.reader = new MessageReader(this.request);
-    this.serving = new Serving(fileSystem, connection, this.reader, this.reply, (settled) =>
-      this.settle(settled),
+    this.#reader = new MessageReader(this.request);
+    this.#serving = new Serving(fileSystem, connection, this.#reader, this.reply, (settled) =>
+      this.#settle(settled),
     );
   }
 
   /** What INIT settled, once it has. */
   get connection(): FuseSettledConnection | null {
-    return this.serving.connection;
+    return this.#serving.connection;
   }
 
   /** Serves the request that fills the first `length` bytes of `request`. */
   serve(length: number): void {
-    const { reply, onWire } = this;
-    const { view } = this.reader;
+    const { reply } = this;
+    const onWire = this.#onWire;
+    const { view } = this.#reader;
     if (onWire) onWire(printRequest(new Uint8Array(this.request, 0, length)));
     const opcode = length >= 8 ? view.getUint32(OPCODE_AT, true) : 0;
     reply.begin();
-    const error = this.answer(opcode, length);
+    const error = this.#answer(opcode, length);
     if (silent[opcode] === true || length < InHeader.bytes) {
       reply.clear();
       return;
     }
     reply.finish(view.getUint32(UNIQUE_AT, true), view.getUint32(UNIQUE_AT + 4, true), error);
-    if (onWire) this.printReply(length, onWire);
+    if (onWire) this.#printReply(length, onWire);
   }
 
   /** The mount is gone. */
   destroy(): void {
     try {
-      this.fileSystem.destroy?.();
+      this.#fileSystem.destroy?.();
     } catch (error) {
-      this.options.onReport(error);
+      this.#options.onReport(error);
     }
   }
 
-  private settle(connection: FuseSettledConnection): void {
+  #settle(connection: FuseSettledConnection): void {
     for (const name of connection.unimplemented) {
       if (!optionalOperations.includes(name)) {
         fail('EINVAL', `no file system can leave ${name} out: only ${optionalOperations.join(', ')}`);
       }
-      this.handlers[opcodeOf(name)] = undefined;
+      this.#handlers[opcodeOf(name)] = undefined;
     }
-    this.options.onInit?.(connection);
+    this.#options.onInit?.(connection);
   }
 
-  private answer(opcode: number, length: number): number {
+  #answer(opcode: number, length: number): number {
     try {
-      this.reader.start(length);
-      this.serving.begin();
-      const handler = this.handlers[opcode];
+      this.#reader.start(length);
+      this.#serving.begin();
+      const handler = this.#handlers[opcode];
       if (handler === undefined) return ENOSYS;
-      if (this.serving.connection === null && opcode !== OPCODE_INIT) return EIO;
-      return handler(this.serving);
+      if (this.#serving.connection === null && opcode !== OPCODE_INIT) return EIO;
+      return handler(this.#serving);
     } catch (error) {
       const errno = errnoOfThrown(error);
       // Nobody else hears of a failure that has no reply.
       if (errno === undefined || silent[opcode]) {
-        this.options.onReport(
+        this.#options.onReport(
           new Error(`serving ${operationOf(opcode)?.name ?? opcode} failed`, { cause: error }),
         );
-      } else this.tellOnce(opcode, error);
+      } else this.#tellOnce(opcode, error);
       return errno ?? EIO;
     }
   }
 
-  private tellOnce(opcode: number, error: unknown): void {
-    const { onRefusal } = this.options;
+  #tellOnce(opcode: number, error: unknown): void {
+    const { onRefusal } = this.#options;
     if (onRefusal === undefined || !(error instanceof DaxError) || PLAIN_ANSWERS.has(error.code)) return;
     const operation = operationOf(opcode)?.name ?? String(opcode);
     const kind = `${operation} ${error.code}`;
-    if (this.told.has(kind)) return;
-    this.told.add(kind);
+    if (this.#told.has(kind)) return;
+    this.#told.add(kind);
     onRefusal(new Error(`${operation}: ${error.message} (${error.code}; this kind is told once)`));
   }
 
-  private printReply(requestLength: number, onWire: (line: string) => void): void {
+  #printReply(requestLength: number, onWire: (line: string) => void): void {
     // Only what lies in the reply itself is shown: pieces elsewhere count by their length.
     const shown = new Uint8Array(this.reply.length);
     shown.set(this.reply.bytes.subarray(0, Math.min(this.reply.length, this.reply.inlineBytes)));

@@ -8,44 +8,46 @@ import type { NodeId } from './types.js';
  * the session's worker has to fill first, so neither the worker nor the main thread may be the one who waits.
  */
 export class Notifier {
-  private last: Promise<unknown> = Promise.resolve();
-  private closed = false;
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  readonly #deviceFd: number;
+  readonly #onWire: ((message: Uint8Array) => void) | null;
 
-  constructor(
-    private readonly deviceFd: number,
-    private readonly onWire: ((message: Uint8Array) => void) | null,
-  ) {}
+  constructor(deviceFd: number, onWire: ((message: Uint8Array) => void) | null) {
+    this.#deviceFd = deviceFd;
+    this.#onWire = onWire;
+  }
 
   invalidateInode(node: NodeId, offset: number, length: number): Promise<boolean> {
-    return this.send(encodeInvalInode(node, offset, length));
+    return this.#send(encodeInvalInode(node, offset, length));
   }
 
   invalidateEntry(parent: NodeId, name: string, expireOnly: boolean): Promise<boolean> {
-    return this.send(encodeInvalEntry(parent, name, expireOnly));
+    return this.#send(encodeInvalEntry(parent, name, expireOnly));
   }
 
   notifyDelete(parent: NodeId, child: NodeId, name: string): Promise<boolean> {
-    return this.send(encodeDelete(parent, child, name));
+    return this.#send(encodeDelete(parent, child, name));
   }
 
   /** Nothing is sent from now on. Resolves when what is under way is through. */
   async close(): Promise<void> {
-    this.closed = true;
-    await this.last;
+    this.#closed = true;
+    await this.#last;
   }
 
-  private send(message: Uint8Array): Promise<boolean> {
-    const sent = this.last.then(() => this.write(message));
-    this.last = sent.catch(() => undefined); // the caller gets the failure; the next one is not about it
+  #send(message: Uint8Array): Promise<boolean> {
+    const sent = this.#last.then(() => this.#write(message));
+    this.#last = sent.catch(() => undefined); // the caller gets the failure; the next one is not about it
     return sent;
   }
 
   /** @returns false when the kernel has nothing cached of what the message names, or the mount is gone */
-  private write(message: Uint8Array): Promise<boolean> {
-    if (this.closed) return Promise.resolve(false);
-    this.onWire?.(message);
+  #write(message: Uint8Array): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
+    this.#onWire?.(message);
     return new Promise((resolve, reject) => {
-      fs.write(this.deviceFd, message, (error) => {
+      fs.write(this.#deviceFd, message, (error) => {
         if (!error) resolve(true);
         else if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENOTCONN', 'ENODEV', 'EBADF', 'ENOTEMPTY'))
           resolve(false);

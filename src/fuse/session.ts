@@ -57,26 +57,28 @@ class Deferred<T> {
 class Session implements FuseSession {
   readonly mountpoint: string;
   connection!: FuseSettledConnection;
-  private isInitialized = false;
+  #isInitialized = false;
   connectionId = 0;
-  private readonly made = new Deferred<void>();
-  private readonly init = new Deferred<void>();
-  private readonly end = new Deferred<FuseSessionEnd>();
-  private readonly control = LoopControl.make();
-  private readonly waker = new LoopWaker(this.control);
-  private readonly worker: Worker;
-  private readonly calls = new Map<number, Deferred<unknown>>();
-  private nextCall = 1;
-  private deviceFd = -1;
-  private notifier: Notifier | null = null;
-  private loopEnd: LoopEnd | null = null;
-  private failure: Error | null = null;
-  private unmounted = false;
-  private stopAsked = false;
-  private removeExitHook = () => {};
-  private initTimer: NodeJS.Timeout | undefined;
+  readonly #made = new Deferred<void>();
+  readonly #init = new Deferred<void>();
+  readonly #end = new Deferred<FuseSessionEnd>();
+  readonly #control = LoopControl.make();
+  readonly #waker = new LoopWaker(this.#control);
+  readonly #worker: Worker;
+  readonly #calls = new Map<number, Deferred<unknown>>();
+  #nextCall = 1;
+  #deviceFd = -1;
+  #notifier: Notifier | null = null;
+  #loopEnd: LoopEnd | null = null;
+  #failure: Error | null = null;
+  #unmounted = false;
+  #stopAsked = false;
+  #removeExitHook = () => {};
+  #initTimer: NodeJS.Timeout | undefined;
+  readonly #options: FuseSessionOptions;
 
-  constructor(private readonly options: FuseSessionOptions) {
+  constructor(options: FuseSessionOptions) {
+    this.#options = options;
     this.mountpoint = resolveMountpoint(options.mountpoint);
     const workerData: WorkerData = {
       moduleUrl: String(options.fileSystem.moduleUrl),
@@ -85,32 +87,32 @@ class Session implements FuseSession {
       connection: options.connection ?? {},
       wire: options.onWire !== undefined,
       tellRefusals: options.tellRefusals ?? false,
-      control: this.control.memory,
-      signal: this.control.signal,
+      control: this.#control.memory,
+      signal: this.#control.signal,
     };
-    this.worker = new Worker(workerFile('session-worker.js', import.meta.url), { workerData });
-    this.worker.on('message', (message: FromWorker) => this.hear(message));
-    this.worker.on('error', (error) => {
+    this.#worker = new Worker(workerFile('session-worker.js', import.meta.url), { workerData });
+    this.#worker.on('message', (message: FromWorker) => this.#hear(message));
+    this.#worker.on('error', (error) => {
       const told = startFailure(`the thread that serves ${this.mountpoint}`, error);
-      this.failure ??= isError(told) ? told : new Error(String(told));
+      this.#failure ??= isError(told) ? told : new Error(String(told));
     });
-    this.worker.on('exit', () => void this.finish());
+    this.#worker.on('exit', () => void this.#finish());
   }
 
   get fileSystemMade(): Promise<void> {
-    return this.made.promise;
+    return this.#made.promise;
   }
 
   get initialized(): Promise<void> {
-    return this.init.promise;
+    return this.#init.promise;
   }
 
   get closed(): Promise<FuseSessionEnd> {
-    return this.end.promise;
+    return this.#end.promise;
   }
 
   mount(): void {
-    const { deviceFd } = mountFuse(this.mountpoint, this.options.mount ?? {});
+    const { deviceFd } = mountFuse(this.mountpoint, this.#options.mount ?? {});
     try {
       this.connectionId = fuseMountAt(this.mountpoint)?.connectionId ?? 0;
     } catch (error) {
@@ -119,87 +121,89 @@ class Session implements FuseSession {
       closeDescriptor(deviceFd);
       throw error;
     }
-    this.deviceFd = deviceFd;
-    const { onWire } = this.options;
-    this.notifier = new Notifier(deviceFd, onWire ? (message) => onWire(printReply(message)) : null);
-    this.removeExitHook = onProcessExit(() => {
+    this.#deviceFd = deviceFd;
+    const { onWire } = this.#options;
+    this.#notifier = new Notifier(deviceFd, onWire ? (message) => onWire(printReply(message)) : null);
+    this.#removeExitHook = onProcessExit(() => {
       // Node waits for its workers: one that waits in a system call would keep the process for ever.
-      this.stopAsked = true;
-      this.waker.wakeAndWait(CONTROL_STOP, STOP_TIMEOUT_MS);
-      if (!this.unmounted) releaseMount(this.mountpoint, this.connectionId);
+      this.#stopAsked = true;
+      this.#waker.wakeAndWait(CONTROL_STOP, STOP_TIMEOUT_MS);
+      if (!this.#unmounted) releaseMount(this.mountpoint, this.connectionId);
     });
-    this.send({ kind: 'serve', deviceFd });
-    this.initTimer = setTimeout(() => {
-      this.init.reject(new DaxError('ETIMEDOUT', 'the kernel sent no INIT', { path: this.mountpoint }));
+    this.#send({ kind: 'serve', deviceFd });
+    this.#initTimer = setTimeout(() => {
+      this.#init.reject(new DaxError('ETIMEDOUT', 'the kernel sent no INIT', { path: this.mountpoint }));
     }, INIT_TIMEOUT_MS);
   }
 
   /** INIT can only lower the read-ahead; the bdi of the mount takes more, where we may write to it. */
   raiseReadahead(): void {
-    const bytes = this.options.connection?.readaheadBytes;
+    const bytes = this.#options.connection?.readaheadBytes;
     if (bytes === undefined) return;
     const file = `/sys/class/bdi/0:${this.connectionId}/read_ahead_kb`;
     try {
       fs.writeFileSync(file, String(Math.ceil(bytes / 1024)), { flag: 'r+' });
     } catch (error) {
-      this.report(new Error(`read-ahead stays ${this.connection.maxReadaheadBytes} bytes`, { cause: error }));
+      this.#report(
+        new Error(`read-ahead stays ${this.connection.maxReadaheadBytes} bytes`, { cause: error }),
+      );
     }
   }
 
   invalidateInode(node: NodeId, offset = 0, length = 0): Promise<boolean> {
-    return this.notifier?.invalidateInode(node, offset, length) ?? Promise.resolve(false);
+    return this.#notifier?.invalidateInode(node, offset, length) ?? Promise.resolve(false);
   }
 
   invalidateEntry(parent: NodeId, name: string, options: { expireOnly?: boolean } = {}): Promise<boolean> {
     return (
-      this.notifier?.invalidateEntry(parent, name, options.expireOnly ?? false) ?? Promise.resolve(false)
+      this.#notifier?.invalidateEntry(parent, name, options.expireOnly ?? false) ?? Promise.resolve(false)
     );
   }
 
   notifyDelete(parent: NodeId, child: NodeId, name: string): Promise<boolean> {
-    return this.notifier?.notifyDelete(parent, child, name) ?? Promise.resolve(false);
+    return this.#notifier?.notifyDelete(parent, child, name) ?? Promise.resolve(false);
   }
 
   call(message: unknown): Promise<unknown> {
-    if (this.loopEnd !== null || this.unmounted) {
+    if (this.#loopEnd !== null || this.#unmounted) {
       return Promise.reject(new DaxError('ENOTCONN', 'the session has ended', { path: this.mountpoint }));
     }
-    const id = this.nextCall++;
+    const id = this.#nextCall++;
     const answer = new Deferred<unknown>();
-    this.calls.set(id, answer);
-    this.send({ kind: 'call', id, message });
-    this.waker.wake(CONTROL_MESSAGE);
+    this.#calls.set(id, answer);
+    this.#send({ kind: 'call', id, message });
+    this.#waker.wake(CONTROL_MESSAGE);
     return answer.promise;
   }
 
   async unmount(options: FuseUnmountOptions = {}): Promise<void> {
-    if (!this.unmounted && this.loopEnd === null) await this.takeDown(options);
+    if (!this.#unmounted && this.#loopEnd === null) await this.#takeDown(options);
     await this.closed;
   }
 
   /** A start that failed: everything is given back. */
   async abandon(): Promise<void> {
-    if (this.deviceFd >= 0) {
+    if (this.#deviceFd >= 0) {
       await this.unmount();
       return;
     }
-    this.send({ kind: 'give up' });
-    const stuck = setTimeout(() => void this.worker.terminate(), STOP_TIMEOUT_MS);
+    this.#send({ kind: 'give up' });
+    const stuck = setTimeout(() => void this.#worker.terminate(), STOP_TIMEOUT_MS);
     await this.closed;
     clearTimeout(stuck);
   }
 
-  private async takeDown(options: FuseUnmountOptions): Promise<void> {
-    const result = await this.tryUnmount();
+  async #takeDown(options: FuseUnmountOptions): Promise<void> {
+    const result = await this.#tryUnmount();
     if (result === 'busy' && options.whenBusy === 'fail') {
       throw busyMount(this.mountpoint);
     }
     if (result !== 'done') releaseMount(this.mountpoint, this.connectionId);
-    this.unmounted = true;
-    await this.stopWorker();
+    this.#unmounted = true;
+    await this.#stopWorker();
   }
 
-  private async tryUnmount(): Promise<'done' | 'busy' | 'timeout'> {
+  async #tryUnmount(): Promise<'done' | 'busy' | 'timeout'> {
     // What lies there may be another's by now: ours was unmounted by somebody, or is below.
     try {
       if (fuseMountAt(this.mountpoint)?.connectionId !== this.connectionId) return 'done';
@@ -215,105 +219,105 @@ class Session implements FuseSession {
   }
 
   /** The mount is gone, so normally the loop has seen ENODEV; a copy in another namespace may keep it alive. */
-  private async stopWorker(): Promise<void> {
-    this.stopAsked = true;
-    this.waker.wake(CONTROL_STOP);
+  async #stopWorker(): Promise<void> {
+    this.#stopAsked = true;
+    this.#waker.wake(CONTROL_STOP);
     const stuck = setTimeout(() => {
       // A handler that does not return: end the device under it, so that nobody waits, then the thread.
-      endDevice(this.deviceFd);
-      void this.worker.terminate();
+      endDevice(this.#deviceFd);
+      void this.#worker.terminate();
     }, STOP_TIMEOUT_MS);
     await this.closed;
     clearTimeout(stuck);
   }
 
-  private send(message: ToWorker): void {
-    this.worker.postMessage(message);
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
   }
 
-  private report(error: Error): void {
-    if (this.options.onReport) this.options.onReport(error);
+  #report(error: Error): void {
+    if (this.#options.onReport) this.#options.onReport(error);
     else process.stderr.write(`udax: ${this.mountpoint}: ${error.message}\n`);
   }
 
-  private hear(message: FromWorker): void {
+  #hear(message: FromWorker): void {
     switch (message.kind) {
       case 'made':
-        this.made.resolve();
+        this.#made.resolve();
         return;
       case 'failed':
-        this.failure = fromPlainError(message.error);
-        this.made.reject(this.failure);
+        this.#failure = fromPlainError(message.error);
+        this.#made.reject(this.#failure);
         return;
       case 'initialized':
-        clearTimeout(this.initTimer);
+        clearTimeout(this.#initTimer);
         this.connection = message.connection;
-        this.isInitialized = true;
-        this.init.resolve();
+        this.#isInitialized = true;
+        this.#init.resolve();
         return;
       case 'answer':
-        this.takeCall(message.id)?.resolve(message.value);
+        this.#takeCall(message.id)?.resolve(message.value);
         return;
       case 'refusal':
-        this.takeCall(message.id)?.reject(fromPlainError(message.error));
+        this.#takeCall(message.id)?.reject(fromPlainError(message.error));
         return;
       case 'wire':
-        this.options.onWire?.(message.line);
+        this.#options.onWire?.(message.line);
         return;
       case 'report':
-        this.report(fromPlainError(message.error));
+        this.#report(fromPlainError(message.error));
         return;
       case 'post':
-        this.options.onMessage?.(message.message);
+        this.#options.onMessage?.(message.message);
         return;
       case 'invalidate inode':
-        this.watch(this.invalidateInode(message.node as NodeId, message.offset, message.length));
+        this.#watch(this.invalidateInode(message.node as NodeId, message.offset, message.length));
         return;
       case 'invalidate entry':
-        this.watch(this.invalidateEntry(message.parent as NodeId, message.name));
+        this.#watch(this.invalidateEntry(message.parent as NodeId, message.name));
         return;
       case 'ended':
-        this.loopEnd = message.reason;
+        this.#loopEnd = message.reason;
     }
   }
 
-  private watch(sent: Promise<boolean>): void {
-    sent.catch((error: Error) => this.report(error));
+  #watch(sent: Promise<boolean>): void {
+    sent.catch((error: Error) => this.#report(error));
   }
 
-  private takeCall(id: number): Deferred<unknown> | undefined {
-    const call = this.calls.get(id);
-    this.calls.delete(id);
+  #takeCall(id: number): Deferred<unknown> | undefined {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
     return call;
   }
 
   /** The worker is gone, for whatever reason: nothing uses the descriptors any more. */
-  private async finish(): Promise<void> {
-    this.waker.close();
-    clearTimeout(this.initTimer);
+  async #finish(): Promise<void> {
+    this.#waker.close();
+    clearTimeout(this.#initTimer);
     const ended = new DaxError('ENOTCONN', 'the session has ended', { path: this.mountpoint });
     const failure =
-      this.failure ?? (this.loopEnd === null ? new Error('the worker of the mount died') : null);
-    this.made.reject(failure ?? ended);
-    this.init.reject(failure ?? ended);
-    for (const call of this.calls.values()) call.reject(ended);
-    this.calls.clear();
-    if (this.deviceFd >= 0) {
+      this.#failure ?? (this.#loopEnd === null ? new Error('the worker of the mount died') : null);
+    this.#made.reject(failure ?? ended);
+    this.#init.reject(failure ?? ended);
+    for (const call of this.#calls.values()) call.reject(ended);
+    this.#calls.clear();
+    if (this.#deviceFd >= 0) {
       // Before INIT is answered an abort looks like an unmount, and leaves the mount.
-      const isGone = this.unmounted || (this.loopEnd === 'unmounted' && this.isInitialized);
+      const isGone = this.#unmounted || (this.#loopEnd === 'unmounted' && this.#isInitialized);
       if (!isGone) releaseMount(this.mountpoint, this.connectionId);
-      this.unmounted = true;
-      endDevice(this.deviceFd); // ends what notifications still wait for
-      await this.notifier?.close();
-      closeDescriptor(this.deviceFd);
+      this.#unmounted = true;
+      endDevice(this.#deviceFd); // ends what notifications still wait for
+      await this.#notifier?.close();
+      closeDescriptor(this.#deviceFd);
     }
-    this.removeExitHook();
-    this.end.resolve(this.reasonOf(failure));
+    this.#removeExitHook();
+    this.#end.resolve(this.#reasonOf(failure));
   }
 
-  private reasonOf(failure: Error | null): FuseSessionEnd {
-    if (failure !== null && this.loopEnd === null && !this.stopAsked)
+  #reasonOf(failure: Error | null): FuseSessionEnd {
+    if (failure !== null && this.#loopEnd === null && !this.#stopAsked)
       return { reason: 'failed', error: failure };
-    return { reason: this.loopEnd === 'aborted' ? 'aborted' : 'unmounted' };
+    return { reason: this.#loopEnd === 'aborted' ? 'aborted' : 'unmounted' };
   }
 }

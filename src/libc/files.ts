@@ -149,18 +149,18 @@ function makeDirectory(path: string, mode: number): void {
 /** struct flock, one for all calls of this thread: a lock is taken and released at every append to a log. */
 class FlockArgument {
   readonly address: number;
-  private readonly words: Uint32Array;
+  readonly #words: Uint32Array;
 
   constructor() {
     // A buffer of its own, since small typed arrays live on the heap, where they move.
     const memory = new ArrayBuffer(64);
-    this.words = new Uint32Array(memory);
+    this.#words = new Uint32Array(memory);
     this.address = addressOf(memory);
   }
 
   /** l_type @0 and l_whence @2 (16 bits), l_start @8, l_len @16 (64 bits), l_pid @24: 0 for these locks. */
   set(type: number, start: number, length: number): number {
-    const { words } = this;
+    const words = this.#words;
     words[0] = type;
     storeU64(words, 2, start);
     storeU64(words, 4, length);
@@ -169,16 +169,16 @@ class FlockArgument {
   }
 
   get type(): number {
-    return this.words[0]! & 0xffff;
+    return this.#words[0]! & 0xffff;
   }
 
   get start(): number {
-    return loadU64(this.words, 2);
+    return loadU64(this.#words, 2);
   }
 
   /** 0 means to the end. */
   get length(): number {
-    return loadU64(this.words, 4);
+    return loadU64(this.#words, 4);
   }
 }
 

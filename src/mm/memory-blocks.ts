@@ -9,29 +9,35 @@ const DEFAULT_MEMORY_BLOCK_BYTES = 128 * 1024 * 1024;
 
 /** memoryN: one block of hot-added memory, looked at when asked. */
 export class MemoryBlock {
+  readonly #range: MemoryRange;
+  readonly #blocks: MemoryBlocks;
+
   constructor(
     /** N of memoryN: hpa / block size. */
     readonly id: number,
-    private readonly range: MemoryRange,
-    private readonly blocks: MemoryBlocks,
-  ) {}
+    range: MemoryRange,
+    blocks: MemoryBlocks,
+  ) {
+    this.#range = range;
+    this.#blocks = blocks;
+  }
 
   /** hpa, bytes. */
   get start(): number {
-    return this.id * this.range.blockBytes;
+    return this.id * this.#range.blockBytes;
   }
 
   get length(): number {
-    return this.range.blockBytes;
+    return this.#range.blockBytes;
   }
 
   get node(): MemoryNode {
-    return this.range.node;
+    return this.#range.node;
   }
 
   /** Device whose memory it is. */
   get device(): string {
-    return this.range.device;
+    return this.#range.device;
   }
 
   get state(): 'offline' | 'online' {
@@ -40,13 +46,13 @@ export class MemoryBlock {
 
   /** Zone it is online in. */
   get zone(): Zone | null {
-    return this.range.zoneOf(this.id);
+    return this.#range.zoneOf(this.id);
   }
 
   /** Text of valid_zones: the zone, or those it could go to, the one for plain `online` first. */
   get validZones(): string {
     if (this.zone !== null) return this.zone;
-    return this.blocks.plainZone(this.node, this.id) === 'Normal' ? 'Normal Movable' : 'Movable Normal';
+    return this.#blocks.plainZone(this.node, this.id) === 'Normal' ? 'Normal Movable' : 'Movable Normal';
   }
 
   /** What setState() would need to bring it here (restore). */

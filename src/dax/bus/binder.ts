@@ -13,15 +13,28 @@ import type { Modules } from './modules.js';
 export class Binder {
   /** Devices a driver is bound to, oldest binding first. */
   #bound: DevDax[] = [];
+  readonly #platform: Platform;
+  readonly #modules: Modules;
+  readonly #devices: DeviceList;
+  readonly #regions: readonly Region[];
+  readonly #files: FileTable;
+  readonly #uevents: Uevents;
 
   constructor(
-    private readonly platform: Platform,
-    private readonly modules: Modules,
-    private readonly devices: DeviceList,
-    private readonly regions: readonly Region[],
-    private readonly files: FileTable,
-    private readonly uevents: Uevents,
-  ) {}
+    platform: Platform,
+    modules: Modules,
+    devices: DeviceList,
+    regions: readonly Region[],
+    files: FileTable,
+    uevents: Uevents,
+  ) {
+    this.#platform = platform;
+    this.#modules = modules;
+    this.#devices = devices;
+    this.#regions = regions;
+    this.#files = files;
+    this.#uevents = uevents;
+  }
 
   /** Devices bound to a driver, oldest binding first. */
   boundTo(driver: string): DevDax[] {
@@ -30,7 +43,7 @@ export class Binder {
 
   /** Offers a device to the drivers in registration order; the first whose probe succeeds has it. */
   attach(device: DevDax): void {
-    for (const driver of this.modules.drivers) {
+    for (const driver of this.#modules.drivers) {
       if (device.binding !== null) return;
       if (driver.matches(device)) this.#tryProbe(driver, device);
     }
@@ -38,7 +51,7 @@ export class Binder {
 
   /** Offers all unbound devices to one driver. */
   attachAll(driver: DaxDriver): void {
-    for (const device of [...this.devices.all])
+    for (const device of [...this.#devices.all])
       if (device.binding === null && driver.matches(device)) this.#tryProbe(driver, device);
   }
 
@@ -46,8 +59,8 @@ export class Binder {
   probe(driver: DaxDriver, device: DevDax, matchedById = driver.matchesId(device)): void {
     if (device.size === 0)
       fail('ENXIO', `${device.name} has size 0: give it memory first`, { path: device.name });
-    const devres = new Devres(this.platform.failProbeAtStep);
-    this.platform.failProbeAtStep = null;
+    const devres = new Devres(this.#platform.failProbeAtStep);
+    this.#platform.failProbeAtStep = null;
     device.lastDevres = devres;
     try {
       const probed = driver.probe(device, devres);
@@ -57,11 +70,11 @@ export class Binder {
       this.#logProbeFailure(driver, device, error);
       throw error;
     }
-    if (this.platform.quirks.has('kernel72-rebind-open-file') && this.files.isOpen(device))
+    if (this.#platform.quirks.has('kernel72-rebind-open-file') && this.#files.isOpen(device))
       device.nodeCorrupt = true;
     this.#bound.push(device);
-    this.regions.find((region) => region === device.region)?.deviceBound(device);
-    this.uevents.emit('bind', device);
+    this.#regions.find((region) => region === device.region)?.deviceBound(device);
+    this.#uevents.emit('bind', device);
   }
 
   /** Undoes the binding a device has. The caller has checked that no call is inside it. */
@@ -74,7 +87,7 @@ export class Binder {
       device.cleared = binding.driver === 'fsdev_dax' ? binding.ranges : [];
       this.#bound = this.#bound.filter((other) => other !== device);
     }
-    this.uevents.emit('unbind', device);
+    this.#uevents.emit('unbind', device);
   }
 
   /** Failures of an attach pass are logged (by probe), not told. */
@@ -89,7 +102,7 @@ export class Binder {
   #logProbeFailure(driver: DaxDriver, device: DevDax, error: unknown): void {
     if (hasCode(error, 'ENXIO', 'ENODEV')) return;
     const number = isError(error) && 'errno' in error ? String(error.errno) : String(error);
-    this.platform.log(
+    this.#platform.log(
       3,
       `${driver.name} ${device.name}: probe with driver ${driver.name} failed with error ${number}`,
     );

@@ -17,13 +17,14 @@ export class FileTable {
   readonly #files = new Set<OpenFile>();
   readonly vmas = new Set<Vma>();
   readonly #host: FileHost<Vma>;
+  readonly #platform: Platform;
+  readonly #modules: Modules;
+  readonly #minors: Minors;
 
-  constructor(
-    private readonly platform: Platform,
-    private readonly modules: Modules,
-    private readonly minors: Minors,
-    failures: FailureCalls,
-  ) {
+  constructor(platform: Platform, modules: Modules, minors: Minors, failures: FailureCalls) {
+    this.#platform = platform;
+    this.#modules = modules;
+    this.#minors = minors;
     this.#host = {
       platform,
       vmas: this.vmas,
@@ -44,7 +45,7 @@ export class FileTable {
       fail('EINVAL', `/dev/${device.name} cannot be opened with O_DIRECT`, { path: device.name });
     const file = new OpenFile(this.#host, device, binding, flags);
     this.#files.add(file);
-    if (binding !== null) this.modules.hold(binding.driver);
+    if (binding !== null) this.#modules.hold(binding.driver);
     return file;
   }
 
@@ -57,7 +58,7 @@ export class FileTable {
   #openable(device: DevDax): Binding {
     const { binding } = device;
     if (binding !== null && binding.file !== 'none') return binding;
-    if (binding === null && this.platform.quirks.has('kernel72-open-after-unbind'))
+    if (binding === null && this.#platform.quirks.has('kernel72-open-after-unbind'))
       for (const file of this.#files)
         if (file.device === device && file.binding !== null && !file.closed) return file.binding;
     const why = binding === null ? 'no driver is bound to it' : 'its memory is system RAM';
@@ -66,8 +67,8 @@ export class FileTable {
 
   #released(file: OpenFile): void {
     this.#files.delete(file);
-    if (file.binding !== null) this.modules.release(file.binding.driver);
-    if (!file.device.present && !this.isOpen(file.device)) this.minors.free(file.device.minor);
+    if (file.binding !== null) this.#modules.release(file.binding.driver);
+    if (!file.device.present && !this.isOpen(file.device)) this.#minors.free(file.device.minor);
   }
 }
 

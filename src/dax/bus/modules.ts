@@ -40,8 +40,11 @@ class LoadedModule implements Module {
 /** Loaded modules, in load order. */
 export class Modules {
   #loaded: LoadedModule[] = [];
+  readonly #platform: Platform;
 
-  constructor(private readonly platform: Platform) {}
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
 
   get list(): readonly Module[] {
     return this.#loaded;
@@ -61,7 +64,7 @@ export class Modules {
     if (Driver === undefined && !OTHERS.includes(name)) fail('ENOENT', `there is no module ${name}`);
     if (this.#loaded.some((module) => module.name === name))
       fail('EEXIST', `module ${name} is loaded already`);
-    const driver = Driver === undefined ? null : new Driver(this.platform);
+    const driver = Driver === undefined ? null : new Driver(this.#platform);
     this.#loaded.push(new LoadedModule(name, driver));
     return driver;
   }

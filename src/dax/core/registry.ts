@@ -3,8 +3,11 @@ import type { DaxDevice } from './dax-device.js';
 /** dev_t -> dax device. Finds exactly what is registered (I11). */
 export class DaxRegistry {
   readonly #devices = new Map<string, DaxDevice | null>();
+  readonly #quirks: ReadonlySet<string>;
 
-  constructor(private readonly quirks: ReadonlySet<string>) {}
+  constructor(quirks: ReadonlySet<string>) {
+    this.#quirks = quirks;
+  }
 
   register(device: DaxDevice): void {
     this.#devices.set(device.devt, device);
@@ -17,7 +20,7 @@ export class DaxRegistry {
   /** null for a dev_t nobody registered. (Upstream's lookup registered a phantom for it: quirk phantom-lookup.) */
   lookup(devt: string): DaxDevice | null {
     const found = this.#devices.get(devt) ?? null;
-    if (found === null && this.quirks.has('phantom-lookup')) this.#devices.set(devt, null);
+    if (found === null && this.#quirks.has('phantom-lookup')) this.#devices.set(devt, null);
     return found;
   }
 

@@ -9,13 +9,16 @@ export class Devres {
   readonly released: string[] = [];
   #actions: (() => void)[] = [];
   #step = 0;
+  readonly #failAtStep: number | null;
 
   /** @param failAtStep the n-th acquisition (from 0) fails with ENOMEM instead; null never */
-  constructor(private readonly failAtStep: number | null = null) {}
+  constructor(failAtStep: number | null = null) {
+    this.#failAtStep = failAtStep;
+  }
 
   /** Takes something and remembers how to give it back. What `take` throws is the caller's. */
   acquire<T>(name: string, take: () => T, release?: (taken: T) => void): T {
-    if (this.#step++ === this.failAtStep) fail('ENOMEM', `injected failure at ${name}`);
+    if (this.#step++ === this.#failAtStep) fail('ENOMEM', `injected failure at ${name}`);
     const taken = take();
     this.acquired.push(name);
     this.#actions.push(() => {

@@ -21,13 +21,14 @@ export interface Piece extends PieceState {
 /** The parts of one mapping that are still there, in order. Cuts inside a unit of the device's align are refused (EINVAL). */
 export class Pieces {
   #list: Piece[];
+  readonly #device: string;
+  readonly #lengthBytes: number;
+  readonly #unitBytes: number;
 
-  constructor(
-    private readonly device: string,
-    private readonly lengthBytes: number,
-    private readonly unitBytes: number,
-    pieces: readonly Piece[],
-  ) {
+  constructor(device: string, lengthBytes: number, unitBytes: number, pieces: readonly Piece[]) {
+    this.#device = device;
+    this.#lengthBytes = lengthBytes;
+    this.#unitBytes = unitBytes;
     this.#list = [...pieces];
   }
 
@@ -43,7 +44,7 @@ export class Pieces {
   mustCover(from: number, to: number): void {
     let at = from;
     for (const piece of this.#list) if (piece.start <= at && piece.end > at) at = piece.end;
-    if (at < to) fail('ENOMEM', `${from}-${to} of the mapping of ${this.device} is not all there`);
+    if (at < to) fail('ENOMEM', `${from}-${to} of the mapping of ${this.#device} is not all there`);
   }
 
   /** Takes a span out. */
@@ -67,9 +68,9 @@ export class Pieces {
   }
 
   #mustSplit(from: number, to: number): void {
-    const inside = (at: number): boolean => at > 0 && at < this.lengthBytes && at % this.unitBytes !== 0;
+    const inside = (at: number): boolean => at > 0 && at < this.#lengthBytes && at % this.#unitBytes !== 0;
     if (from % PAGE_SIZE !== 0 || inside(from) || inside(to))
-      fail('EINVAL', `a mapping of ${this.device} is split at multiples of ${this.unitBytes} only`);
+      fail('EINVAL', `a mapping of ${this.#device} is split at multiples of ${this.#unitBytes} only`);
   }
 
   /** The pieces, or what is left of them, before and after a span. */

@@ -7,13 +7,14 @@ import type { DevDax, Zappable } from '../regions/dev-dax.js';
 export class RawMapping implements Mapping, Zappable {
   readonly #mapping: Mapping;
   #pinned = true;
+  readonly #device: DevDax;
+  readonly #pieces: readonly PhysicalRange[];
+  readonly #ended: () => void;
 
-  constructor(
-    private readonly device: DevDax,
-    private readonly pieces: readonly PhysicalRange[],
-    writable: boolean,
-    private readonly ended: () => void,
-  ) {
+  constructor(device: DevDax, pieces: readonly PhysicalRange[], writable: boolean, ended: () => void) {
+    this.#device = device;
+    this.#pieces = pieces;
+    this.#ended = ended;
     const { memory, pages } = device.platform;
     if (memory === null) fail('ENXIO', `${device.name}: this bus models no memory`);
     this.#mapping = memory.map([...pieces], {
@@ -43,7 +44,7 @@ export class RawMapping implements Mapping, Zappable {
   }
 
   get ranges(): readonly PhysicalRange[] {
-    return this.pieces;
+    return this.#pieces;
   }
 
   get alive(): boolean {
@@ -64,7 +65,7 @@ export class RawMapping implements Mapping, Zappable {
 
   /** Pins on the folios, for the checker: none after close or kill. */
   get pins(): readonly PhysicalRange[] {
-    return this.#pinned ? this.pieces : [];
+    return this.#pinned ? this.#pieces : [];
   }
 
   onKill(listener: () => void): void {
@@ -92,9 +93,9 @@ export class RawMapping implements Mapping, Zappable {
   #unpin(): void {
     if (!this.#pinned) return;
     this.#pinned = false;
-    const { pages } = this.device.platform;
-    for (const piece of this.pieces) pages.putRange(piece.start / PAGE_SIZE, piece.length / PAGE_SIZE);
-    this.device.mappings.delete(this);
-    this.ended();
+    const { pages } = this.#device.platform;
+    for (const piece of this.#pieces) pages.putRange(piece.start / PAGE_SIZE, piece.length / PAGE_SIZE);
+    this.#device.mappings.delete(this);
+    this.#ended();
   }
 }

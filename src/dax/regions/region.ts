@@ -52,12 +52,10 @@ export class Region implements DeviceRegion {
   #devices: DevDax[] = [];
   #seed: DevDax | null = null;
   #youngest: DevDax | null = null;
+  readonly #host: RegionHost;
 
-  constructor(
-    private readonly host: RegionHost,
-    id: number,
-    options: AddRegionOptions,
-  ) {
+  constructor(host: RegionHost, id: number, options: AddRegionOptions) {
+    this.#host = host;
     this.id = id;
     this.type = options.type;
     this.isStatic = options.static ?? false;
@@ -102,7 +100,7 @@ export class Region implements DeviceRegion {
 
   /** The device that comes with the region: neither seed nor youngest. */
   addFirstDevice(idle: boolean): DevDax {
-    return this.#add(this.host.freeInstance(this.id), idle ? [] : [{ start: this.start, end: this.end }]);
+    return this.#add(this.#host.freeInstance(this.id), idle ? [] : [{ start: this.start, end: this.end }]);
   }
 
   /** create <- 1: a device of size 0 with the region's align. EACCES static; ENOSPC nothing left. */
@@ -110,7 +108,7 @@ export class Region implements DeviceRegion {
     this.#mustBeDynamic('create');
     if (this.availableSize === 0)
       fail('ENOSPC', `region ${this.id} has no free space: shrink a device first`);
-    const device = this.#add(this.host.freeInstance(this.id), [], (created) => {
+    const device = this.#add(this.#host.freeInstance(this.id), [], (created) => {
       this.#youngest = created;
       this.#seed ??= created;
     });
@@ -138,12 +136,12 @@ export class Region implements DeviceRegion {
     this.#devices = this.#devices.filter((other) => other !== device);
     if (this.#seed === device) this.#seed = null;
     if (this.#youngest === device) this.#youngest = null;
-    this.host.deviceRemoved(device);
+    this.#host.deviceRemoved(device);
   }
 
   /** Puts a device in as stored, without telling anybody (restore only). */
   addStored(instance: number, minor: number, spans: readonly Span[]): DevDax {
-    const device = new DevDax(this.host.platform, this, instance, this.host.major, minor, spans);
+    const device = new DevDax(this.#host.platform, this, instance, this.#host.major, minor, spans);
     this.#devices.push(device);
     return device;
   }
@@ -155,9 +153,9 @@ export class Region implements DeviceRegion {
   }
 
   #add(instance: number, spans: readonly Span[], before?: (device: DevDax) => void): DevDax {
-    const device = this.addStored(instance, this.host.allocateMinor(), spans);
+    const device = this.addStored(instance, this.#host.allocateMinor(), spans);
     before?.(device);
-    this.host.deviceAdded(device);
+    this.#host.deviceAdded(device);
     return device;
   }
 

@@ -12,27 +12,27 @@ const BLOCK_WORDS = 2 ** 13;
 const BLOCK_UNITS = BLOCK_WORDS * 32;
 
 export class AllocationMap {
-  private readonly words: Uint32Array;
+  readonly #words: Uint32Array;
   /** No word before this one has a free bit (in `units`): where a search for the first free unit may start. */
-  private firstMaybeFreeWord = 0;
+  #firstMaybeFreeWord = 0;
   /** By block: 1 when all its words are known to be full. Made when a range first spans whole blocks. */
-  private fullBlocks: Uint8Array | undefined;
+  #fullBlocks: Uint8Array | undefined;
 
   /** @throws DaxError EFBIG beyond 2^31 units */
   constructor(readonly units: number) {
     if (!(Number.isInteger(units) && units >= 0 && units <= MAX_UNITS)) {
       fail('EFBIG', `an allocation map of ${units} units is more than udax can hold (${MAX_UNITS})`);
     }
-    this.words = new Uint32Array(Math.ceil(units / 32));
+    this.#words = new Uint32Array(Math.ceil(units / 32));
   }
 
   /** The map's bytes, ceil(units / 8) of them: a live view. */
   bytes(): Uint8Array {
-    return new Uint8Array(this.words.buffer, 0, Math.ceil(this.units / 8));
+    return new Uint8Array(this.#words.buffer, 0, Math.ceil(this.units / 8));
   }
 
   isSet(unit: number): boolean {
-    return (this.words[unit >>> 5]! & (1 << (unit & 31))) !== 0;
+    return (this.#words[unit >>> 5]! & (1 << (unit & 31))) !== 0;
   }
 
   /**
@@ -40,65 +40,65 @@ export class AllocationMap {
    * @returns how many of them were taken before
    */
   set(start: number, count: number): number {
-    if ((start & 31) + count <= 32 && start + count <= this.units) return this.setInWord(start, count);
+    if ((start & 31) + count <= 32 && start + count <= this.units) return this.#setInWord(start, count);
     let taken = 0;
     const end = Math.min(start + count, this.units);
     for (let unit = Math.max(0, start); unit < end; ) {
       const blockEnd = (Math.floor(unit / BLOCK_UNITS) + 1) * BLOCK_UNITS;
       const stop = Math.min(end, blockEnd);
       const isWhole = unit === blockEnd - BLOCK_UNITS && stop === blockEnd;
-      taken += isWhole ? this.setBlock(unit) : this.setPart(unit, stop - unit);
+      taken += isWhole ? this.#setBlock(unit) : this.#setPart(unit, stop - unit);
       unit = stop;
     }
     return taken;
   }
 
-  private setBlock(start: number): number {
-    this.fullBlocks ??= new Uint8Array(Math.ceil(this.words.length / BLOCK_WORDS));
+  #setBlock(start: number): number {
+    this.#fullBlocks ??= new Uint8Array(Math.ceil(this.#words.length / BLOCK_WORDS));
     const block = start / BLOCK_UNITS;
-    if (this.fullBlocks[block] === 1) return BLOCK_UNITS;
-    this.fullBlocks[block] = 1;
-    return this.setPart(start, BLOCK_UNITS);
+    if (this.#fullBlocks[block] === 1) return BLOCK_UNITS;
+    this.#fullBlocks[block] = 1;
+    return this.#setPart(start, BLOCK_UNITS);
   }
 
-  private setPart(start: number, count: number): number {
+  #setPart(start: number, count: number): number {
     let taken = 0;
-    this.eachWord(start, count, (index, mask) => {
-      const word = this.words[index]!;
+    this.#eachWord(start, count, (index, mask) => {
+      const word = this.#words[index]!;
       taken += popcount(word & mask);
-      this.words[index] = word | mask;
+      this.#words[index] = word | mask;
     });
     return taken;
   }
 
   /** Most files lie within one word. */
-  private setInWord(start: number, count: number): number {
+  #setInWord(start: number, count: number): number {
     const index = start >>> 5;
     const mask = lowMask(count) << (start & 31);
-    const word = this.words[index]!;
-    this.words[index] = word | mask;
+    const word = this.#words[index]!;
+    this.#words[index] = word | mask;
     return (word & mask) === 0 ? 0 : popcount(word & mask);
   }
 
   /** Marks units as free. */
   clear(start: number, count: number): void {
     if (count > 0)
-      this.fullBlocks?.fill(0, Math.floor(start / BLOCK_UNITS), Math.ceil((start + count) / BLOCK_UNITS));
-    this.eachWord(start, count, (index, mask) => {
-      this.words[index] = this.words[index]! & ~mask;
+      this.#fullBlocks?.fill(0, Math.floor(start / BLOCK_UNITS), Math.ceil((start + count) / BLOCK_UNITS));
+    this.#eachWord(start, count, (index, mask) => {
+      this.#words[index] = this.#words[index]! & ~mask;
     });
-    this.firstMaybeFreeWord = Math.min(this.firstMaybeFreeWord, start >>> 5);
+    this.#firstMaybeFreeWord = Math.min(this.#firstMaybeFreeWord, start >>> 5);
   }
 
   /** How many units of a range are taken. */
   countSet(start = 0, count = this.units): number {
     let taken = 0;
     if (start === 0 && count === this.units) {
-      for (const word of this.words) if (word !== 0) taken += popcount(word);
+      for (const word of this.#words) if (word !== 0) taken += popcount(word);
       return taken;
     }
-    this.eachWord(start, count, (index, mask) => {
-      taken += popcount(this.words[index]! & mask);
+    this.#eachWord(start, count, (index, mask) => {
+      taken += popcount(this.#words[index]! & mask);
     });
     return taken;
   }
@@ -107,11 +107,11 @@ export class AllocationMap {
   nextFree(from: number, end = this.units): number {
     if (from >= end) return end;
     const first = from >>> 5;
-    let index = Math.max(first, this.firstMaybeFreeWord);
+    let index = Math.max(first, this.#firstMaybeFreeWord);
     // Below the hint all is taken: nothing of a partial first word is lost by starting at its boundary.
-    let word = index === first ? this.words[index]! | lowMask(from & 31) : (this.words[index] ?? FULL);
+    let word = index === first ? this.#words[index]! | lowMask(from & 31) : (this.#words[index] ?? FULL);
     const last = (end - 1) >>> 5;
-    while (index <= last && word >>> 0 === FULL) word = this.words[++index] ?? FULL;
+    while (index <= last && word >>> 0 === FULL) word = this.#words[++index] ?? FULL;
     if (index > last) return end;
     return Math.min(end, index * 32 + trailingZeros(~word));
   }
@@ -120,16 +120,16 @@ export class AllocationMap {
   nextSet(from: number, end = this.units): number {
     if (from >= end) return end;
     let index = from >>> 5;
-    let word = (this.words[index] ?? 0) & ~lowMask(from & 31);
+    let word = (this.#words[index] ?? 0) & ~lowMask(from & 31);
     const last = (end - 1) >>> 5;
-    while (index <= last && word === 0) word = this.words[++index] ?? 0;
+    while (index <= last && word === 0) word = this.#words[++index] ?? 0;
     if (index > last) return end;
     return Math.min(end, index * 32 + trailingZeros(word));
   }
 
   /** The first run of `count` free units within from..end: its first unit, or -1. */
   findRun(count: number, from: number, end: number): number {
-    this.advanceHint();
+    this.#advanceHint();
     let start = this.nextFree(from, end);
     while (end - start >= count) {
       const stop = this.nextSet(start, start + count);
@@ -159,11 +159,11 @@ export class AllocationMap {
     }
   }
 
-  private advanceHint(): void {
-    while (this.words[this.firstMaybeFreeWord] === FULL) this.firstMaybeFreeWord++;
+  #advanceHint(): void {
+    while (this.#words[this.#firstMaybeFreeWord] === FULL) this.#firstMaybeFreeWord++;
   }
 
-  private eachWord(start: number, count: number, visit: (index: number, mask: number) => void): void {
+  #eachWord(start: number, count: number, visit: (index: number, mask: number) => void): void {
     const end = Math.min(start + count, this.units);
     let unit = Math.max(0, start);
     while (unit < end) {

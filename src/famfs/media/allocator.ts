@@ -37,36 +37,40 @@ export function dataStart(superblock: Superblock): number {
 }
 
 export class Allocator {
-  private readonly unit: number;
+  readonly #unit: number;
   /** Whole units of the device: a partial last one (which C hands out) is never used. */
-  private readonly end: number;
-  private cursor = 0;
+  readonly #end: number;
+  #cursor = 0;
+  readonly #superblock: Superblock;
+  readonly #options: AllocatorOptions;
 
   constructor(
-    private readonly superblock: Superblock,
+    superblock: Superblock,
     /** Shared with the replay that fills it. */
     readonly map: AllocationMap,
-    private readonly options: AllocatorOptions = {},
+    options: AllocatorOptions = {},
   ) {
-    this.unit = superblock.allocUnit;
-    this.end = Math.floor(superblock.deviceSize / superblock.allocUnit);
+    this.#superblock = superblock;
+    this.#options = options;
+    this.#unit = superblock.allocUnit;
+    this.#end = Math.floor(superblock.deviceSize / superblock.allocUnit);
   }
 
   /** Free bytes, whole units only. */
   get freeBytes(): number {
-    return (this.end - this.map.countSet(0, this.end)) * this.unit;
+    return (this.#end - this.map.countSet(0, this.#end)) * this.#unit;
   }
 
   /** The longest run of free bytes: the biggest file of one extent. */
   get largestFreeBytes(): number {
     let largest = 0;
-    for (const run of this.map.freeRuns(0, this.end)) largest = Math.max(largest, run.count);
-    return largest * this.unit;
+    for (const run of this.map.freeRuns(0, this.#end)) largest = Math.max(largest, run.count);
+    return largest * this.#unit;
   }
 
   /** A session (one hold of the log lock) searches from the start of the device, then goes on where it was. */
   beginSession(): void {
-    this.cursor = 0;
+    this.#cursor = 0;
   }
 
   /**
@@ -78,25 +82,25 @@ export class Allocator {
     if (!(Number.isSafeInteger(size) && size > 0)) {
       fail('EINVAL', `a famfs file holds at least one byte, not ${size}`);
     }
-    if (stripe === undefined) return this.allocateContiguous(size);
-    const { deviceSize } = this.superblock;
-    checkStripe(stripe, { deviceSize, allocUnit: this.unit, ...this.bucketRule() });
+    if (stripe === undefined) return this.#allocateContiguous(size);
+    const { deviceSize } = this.#superblock;
+    checkStripe(stripe, { deviceSize, allocUnit: this.#unit, ...this.#bucketRule() });
     if (size < stripe.chunkSize) {
-      this.cursor = 0;
-      return this.allocateContiguous(size);
+      this.#cursor = 0;
+      return this.#allocateContiguous(size);
     }
-    return this.allocateStrips(size, stripe, bucketOrder ?? this.shuffledBuckets(stripe.nbuckets));
+    return this.#allocateStrips(size, stripe, bucketOrder ?? this.#shuffledBuckets(stripe.nbuckets));
   }
 
-  private bucketRule(): { minBucketSize?: number } {
-    const { minBucketSize } = this.options;
+  #bucketRule(): { minBucketSize?: number } {
+    const { minBucketSize } = this.#options;
     return minBucketSize === undefined ? {} : { minBucketSize };
   }
 
   /** Gives an allocation back (its entry was not logged). Other devices' extents are nobody's here. */
   release(fmap: Fmap): void {
     for (const extent of fmap.extents) {
-      if (extent.devindex === 0) this.map.clear(extent.offset / this.unit, this.unitsOf(extent.length));
+      if (extent.devindex === 0) this.map.clear(extent.offset / this.#unit, this.#unitsOf(extent.length));
     }
   }
 
@@ -104,28 +108,28 @@ export class Allocator {
   reserve(extents: readonly FamfsExtent[]): void {
     for (const extent of extents) {
       if (extent.devindex !== 0) continue;
-      const start = Math.floor(extent.offset / this.unit);
-      this.map.set(start, Math.ceil((extent.offset + extent.length) / this.unit) - start);
+      const start = Math.floor(extent.offset / this.#unit);
+      this.map.set(start, Math.ceil((extent.offset + extent.length) / this.#unit) - start);
     }
   }
 
-  private allocateContiguous(size: number): Fmap {
-    const count = this.unitsOf(size);
-    let start = this.map.findRun(count, this.cursor, this.end);
-    if (start < 0 && this.cursor > 0) start = this.map.findRun(count, 0, this.end);
-    const runs = start >= 0 ? [{ start, count }] : this.gather(count, size);
-    return { type: 'simple', extents: runs.map((run) => this.take(run)) };
+  #allocateContiguous(size: number): Fmap {
+    const count = this.#unitsOf(size);
+    let start = this.map.findRun(count, this.#cursor, this.#end);
+    if (start < 0 && this.#cursor > 0) start = this.map.findRun(count, 0, this.#end);
+    const runs = start >= 0 ? [{ start, count }] : this.#gather(count, size);
+    return { type: 'simple', extents: runs.map((run) => this.#take(run)) };
   }
 
-  private take(run: Run): FamfsExtent {
+  #take(run: Run): FamfsExtent {
     this.map.set(run.start, run.count);
-    this.cursor = run.start + run.count;
-    return { devindex: 0, offset: run.start * this.unit, length: run.count * this.unit };
+    this.#cursor = run.start + run.count;
+    return { devindex: 0, offset: run.start * this.#unit, length: run.count * this.#unit };
   }
 
   /** The fewest free runs that hold `count` units, in device order; the smallest of them is cut to fit. */
-  private gather(count: number, size: number): Run[] {
-    const longestFirst = [...this.map.freeRuns(0, this.end)].sort((a, b) => b.count - a.count);
+  #gather(count: number, size: number): Run[] {
+    const longestFirst = [...this.map.freeRuns(0, this.#end)].sort((a, b) => b.count - a.count);
     const chosen: Run[] = [];
     let missing = count;
     for (const run of longestFirst.slice(0, FAMFS_MAX_EXTENTS)) {
@@ -133,15 +137,15 @@ export class Allocator {
       chosen.push({ start: run.start, count: Math.min(run.count, missing) });
       missing -= Math.min(run.count, missing);
     }
-    if (missing > 0) this.failNoSpace(size, `in up to ${FAMFS_MAX_EXTENTS} extents`);
+    if (missing > 0) this.#failNoSpace(size, `in up to ${FAMFS_MAX_EXTENTS} extents`);
     return chosen.sort((a, b) => a.start - b.start);
   }
 
-  private allocateStrips(size: number, stripe: Stripe, order: readonly number[]): Fmap {
+  #allocateStrips(size: number, stripe: Stripe, order: readonly number[]): Fmap {
     const { nstrips, nbuckets, chunkSize } = stripe;
     const stripes = Math.ceil(size / (nstrips * chunkSize));
-    const count = (stripes * chunkSize) / this.unit;
-    const bucketUnits = Math.floor(this.end / nbuckets);
+    const count = (stripes * chunkSize) / this.#unit;
+    const bucketUnits = Math.floor(this.#end / nbuckets);
     const runs: Run[] = [];
     for (const bucket of order) {
       if (runs.length === nstrips) break;
@@ -150,17 +154,17 @@ export class Allocator {
     }
     if (runs.length < nstrips) {
       const each = `${nstrips} strips of ${stripes * chunkSize} bytes in different buckets`;
-      this.failNoSpace(size, `as ${each}: only ${runs.length} of ${nbuckets} buckets have such a run`);
+      this.#failNoSpace(size, `as ${each}: only ${runs.length} of ${nbuckets} buckets have such a run`);
     }
-    const cursor = this.cursor;
-    const extents = runs.map((run) => this.take(run));
-    this.cursor = cursor;
+    const cursor = this.#cursor;
+    const extents = runs.map((run) => this.#take(run));
+    this.#cursor = cursor;
     return { type: 'interleaved', nstrips, chunkSize, extents };
   }
 
   /** Fisher-Yates over all buckets. */
-  private shuffledBuckets(nbuckets: number): number[] {
-    const random = this.options.random ?? Math.random;
+  #shuffledBuckets(nbuckets: number): number[] {
+    const random = this.#options.random ?? Math.random;
     const order = Array.from({ length: nbuckets }, (_, bucket) => bucket);
     for (let i = nbuckets - 1; i > 0; i--) {
       const j = Math.floor(random() * (i + 1));
@@ -171,12 +175,12 @@ export class Allocator {
     return order;
   }
 
-  private unitsOf(bytes: number): number {
-    return Math.ceil(bytes / this.unit);
+  #unitsOf(bytes: number): number {
+    return Math.ceil(bytes / this.#unit);
   }
 
-  private failNoSpace(size: number, how: string): never {
-    const path = this.options.name ?? this.superblock.deviceName;
+  #failNoSpace(size: number, how: string): never {
+    const path = this.#options.name ?? this.#superblock.deviceName;
     return fail(
       'ENOSPC',
       `${path}: no room for ${size} bytes ${how} (free: ${this.freeBytes} bytes, ` +

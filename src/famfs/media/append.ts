@@ -13,12 +13,12 @@ const { nextSeqnum, nextIndex } = logHeaderLayout.fields;
 const HEADER_SIZE = logHeaderLayout.size;
 
 export class LogAppender {
-  private readonly entry = new Uint8Array(ENTRY_SIZE);
-  private readonly entryView = viewOf(this.entry);
-  private readonly words: Uint32Array;
+  readonly #entry = new Uint8Array(ENTRY_SIZE);
+  readonly #entryView = viewOf(this.#entry);
+  readonly #words: Uint32Array;
 
   constructor(readonly log: Log) {
-    this.words = new Uint32Array(log.bytes.buffer, log.bytes.byteOffset, HEADER_SIZE / 4);
+    this.#words = new Uint32Array(log.bytes.buffer, log.bytes.byteOffset, HEADER_SIZE / 4);
   }
 
   /** Slots left. */
@@ -31,10 +31,10 @@ export class LogAppender {
    */
   assertRoom(entries = 1): void {
     this.log.assertThere(this.log.length);
-    this.assertSlots(this.log.loadIndices().index, entries);
+    this.#assertSlots(this.log.loadIndices().index, entries);
   }
 
-  private assertSlots(used: number, entries: number): void {
+  #assertSlots(used: number, entries: number): void {
     const { media, slots } = this.log;
     if (used + entries > slots) {
       fail(
@@ -55,10 +55,10 @@ export class LogAppender {
   repair(): boolean {
     this.log.assertThere();
     const { index, seqnum } = this.log.loadIndices();
-    return this.repairTo(index, seqnum);
+    return this.#repairTo(index, seqnum);
   }
 
-  private repairTo(index: number, seqnum: number): boolean {
+  #repairTo(index: number, seqnum: number): boolean {
     if (seqnum === index) return false;
     if (seqnum !== index + 1) {
       fail(
@@ -68,8 +68,8 @@ export class LogAppender {
         { path: this.log.media.name, hint: 'fsck' },
       );
     }
-    this.storeIndex(nextSeqnum.offset, index);
-    this.flush(0, HEADER_SIZE);
+    this.#storeIndex(nextSeqnum.offset, index);
+    this.#flush(0, HEADER_SIZE);
     return true;
   }
 
@@ -82,15 +82,15 @@ export class LogAppender {
   append(entry: NewLogEntry): number {
     this.log.assertThere(this.log.length);
     const { index, seqnum } = this.log.loadIndices();
-    this.assertSlots(index, 1);
-    this.repairTo(index, seqnum);
-    encodeEntry(this.entry, this.entryView, entry, index);
+    this.#assertSlots(index, 1);
+    this.#repairTo(index, seqnum);
+    encodeEntry(this.#entry, this.#entryView, entry, index);
     const at = slotOffset(index);
-    this.log.bytes.set(this.entry, at);
-    this.flush(at, ENTRY_SIZE);
-    this.storeIndex(nextSeqnum.offset, index + 1);
-    this.storeIndex(nextIndex.offset, index + 1);
-    this.flush(0, HEADER_SIZE);
+    this.log.bytes.set(this.#entry, at);
+    this.#flush(at, ENTRY_SIZE);
+    this.#storeIndex(nextSeqnum.offset, index + 1);
+    this.#storeIndex(nextIndex.offset, index + 1);
+    this.#flush(0, HEADER_SIZE);
     return index;
   }
 
@@ -98,11 +98,11 @@ export class LogAppender {
    * One aligned 4-byte store: a reader or a crash sees the old or the new number, never half of one. The upper
    * word of an index stays 0 (no log has 2^32 slots; append() checked that it is).
    */
-  private storeIndex(at: number, value: number): void {
-    Atomics.store(this.words, at / 4, value);
+  #storeIndex(at: number, value: number): void {
+    Atomics.store(this.#words, at / 4, value);
   }
 
-  private flush(at: number, length: number): void {
+  #flush(at: number, length: number): void {
     this.log.media.flush(this.log.offset + at, length);
     this.log.media.fence();
   }

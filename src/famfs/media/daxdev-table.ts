@@ -10,40 +10,39 @@ export interface Daxdev {
 const MAX_DAXDEVS = 256;
 
 export class DaxdevTable {
-  private readonly table: Daxdev[];
+  readonly #table: Daxdev[];
   /** Sizes by devindex, kept in step. */
   readonly sizes: number[];
+  readonly #max: number;
 
-  constructor(
-    primary: Daxdev,
-    private readonly max = MAX_DAXDEVS,
-  ) {
-    this.table = [primary];
+  constructor(primary: Daxdev, max = MAX_DAXDEVS) {
+    this.#max = max;
+    this.#table = [primary];
     this.sizes = [primary.size];
   }
 
   get count(): number {
-    return this.table.length;
+    return this.#table.length;
   }
 
   get(index: number): Daxdev | undefined {
-    return this.table[index];
+    return this.#table[index];
   }
 
   list(): readonly Daxdev[] {
-    return this.table;
+    return this.#table;
   }
 
   /** Adds the next device; on a fault, tests in C's order, the table stays as it is. */
   add(index: number, daxdev: Daxdev): { code: ErrnoCode; message: string } | null {
-    if (this.count >= this.max) return { code: 'ENOSPC', message: `there are ${this.max} devices already` };
+    if (this.count >= this.#max) return { code: 'ENOSPC', message: `there are ${this.#max} devices already` };
     if (index !== this.count) {
       return { code: 'ERANGE', message: `device index ${index} is out of turn, want ${this.count}` };
     }
-    if (this.table.some((known) => known.uuid === daxdev.uuid)) {
+    if (this.#table.some((known) => known.uuid === daxdev.uuid)) {
       return { code: 'EEXIST', message: `device uuid ${daxdev.uuid} is there already` };
     }
-    this.table.push(daxdev);
+    this.#table.push(daxdev);
     this.sizes.push(daxdev.size);
     return null;
   }

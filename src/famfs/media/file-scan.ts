@@ -51,29 +51,30 @@ export class FileScan {
   readonly devindex = new Float64Array(FAMFS_MAX_EXTENTS);
   readonly offset = new Float64Array(FAMFS_MAX_EXTENTS);
   readonly length = new Float64Array(FAMFS_MAX_EXTENTS);
-  private type = 0;
+  #type = 0;
   /** nextents or niext, as found. */
-  private statedCount = 0;
-  private nstrips = 0;
-  private chunkSize = 0;
+  #statedCount = 0;
+  #nstrips = 0;
+  #chunkSize = 0;
 
   /** Reads the FILE entry at byte `base` of the memory behind `words`. */
   read(words: Uint32Array, base: number): void {
     this.size = loadU64(words, (base + SIZE_AT) >>> 2);
-    this.type = words[(base + EXT_TYPE_AT) >>> 2]!;
-    this.statedCount = words[(base + NEXTENTS_AT) >>> 2]!;
+    this.#type = words[(base + EXT_TYPE_AT) >>> 2]!;
+    this.#statedCount = words[(base + NEXTENTS_AT) >>> 2]!;
     this.count = 0;
-    if (this.type === FAMFS_EXT_SIMPLE) {
-      if (this.statedCount <= FAMFS_MAX_EXTENTS) this.readExtents(words, base + EXTENTS_AT, this.statedCount);
-    } else if (this.type === FAMFS_EXT_INTERLEAVED) {
-      this.nstrips = loadU64(words, (base + NSTRIPS_AT) >>> 2);
-      this.chunkSize = loadU64(words, (base + CHUNK_SIZE_AT) >>> 2);
-      const isCounted = this.statedCount === 1 && this.nstrips <= FAMFS_MAX_STRIPS;
-      if (isCounted) this.readExtents(words, base + STRIPS_AT, this.nstrips);
+    if (this.#type === FAMFS_EXT_SIMPLE) {
+      if (this.#statedCount <= FAMFS_MAX_EXTENTS)
+        this.#readExtents(words, base + EXTENTS_AT, this.#statedCount);
+    } else if (this.#type === FAMFS_EXT_INTERLEAVED) {
+      this.#nstrips = loadU64(words, (base + NSTRIPS_AT) >>> 2);
+      this.#chunkSize = loadU64(words, (base + CHUNK_SIZE_AT) >>> 2);
+      const isCounted = this.#statedCount === 1 && this.#nstrips <= FAMFS_MAX_STRIPS;
+      if (isCounted) this.#readExtents(words, base + STRIPS_AT, this.#nstrips);
     }
   }
 
-  private readExtents(words: Uint32Array, at: number, count: number): void {
+  #readExtents(words: Uint32Array, at: number, count: number): void {
     let word = at >>> 2;
     for (let i = 0; i < count; i++, word += EXTENT_WORDS) {
       this.devindex[i] = loadU64(words, word);
@@ -85,11 +86,11 @@ export class FileScan {
 
   /** Byte of extent i's offset field within the entry. */
   offsetFieldAt(i: number): number {
-    return this.extentFieldAt(i) + OFFSET_AT;
+    return this.#extentFieldAt(i) + OFFSET_AT;
   }
 
-  private extentFieldAt(i: number): number {
-    return (this.type === FAMFS_EXT_SIMPLE ? EXTENTS_AT : STRIPS_AT) + i * extentLayout.size;
+  #extentFieldAt(i: number): number {
+    return (this.#type === FAMFS_EXT_SIMPLE ? EXTENTS_AT : STRIPS_AT) + i * extentLayout.size;
   }
 
   /**
@@ -103,15 +104,15 @@ export class FileScan {
       isGood = false;
     }
     if (this.count === 0) {
-      this.reportCount(report);
+      this.#reportCount(report);
       return false;
     }
     let capacity = 0;
     for (let i = 0; i < this.count; i++) {
-      if (!this.checkExtent(i, limits, report)) isGood = false;
+      if (!this.#checkExtent(i, limits, report)) isGood = false;
       capacity += this.length[i]!;
     }
-    if (this.type === FAMFS_EXT_INTERLEAVED) return this.checkStrips(report) && isGood;
+    if (this.#type === FAMFS_EXT_INTERLEAVED) return this.#checkStrips(report) && isGood;
     if (isGood && this.size > capacity) {
       report('file-size', SIZE_AT, `the file size is ${this.size}, its extents hold ${capacity} bytes`);
       isGood = false;
@@ -119,8 +120,10 @@ export class FileScan {
     return isGood;
   }
 
-  private reportCount(report: ReportFault): void {
-    const { type, statedCount, nstrips } = this;
+  #reportCount(report: ReportFault): void {
+    const type = this.#type;
+    const statedCount = this.#statedCount;
+    const nstrips = this.#nstrips;
     if (type === FAMFS_EXT_SIMPLE) {
       report('extent-count', NEXTENTS_AT, `it has ${statedCount} extents, want 1 to ${FAMFS_MAX_EXTENTS}`);
     } else if (type !== FAMFS_EXT_INTERLEAVED) {
@@ -132,7 +135,7 @@ export class FileScan {
     }
   }
 
-  private checkExtent(i: number, limits: ExtentLimits, report: ReportFault): boolean {
+  #checkExtent(i: number, limits: ExtentLimits, report: ReportFault): boolean {
     const device = this.devindex[i]!;
     const offset = this.offset[i]!;
     const length = this.length[i]!;
@@ -140,7 +143,7 @@ export class FileScan {
     const isPrimary = device === 0;
     if (length === 0 || length % unit !== 0) {
       const message = `extent ${i} has ${length} bytes, not a multiple of the unit ${unit}`;
-      report('extent-alignment', this.extentFieldAt(i) + LENGTH_AT, message);
+      report('extent-alignment', this.#extentFieldAt(i) + LENGTH_AT, message);
       return false;
     }
     if (offset % unit !== 0) {
@@ -156,7 +159,7 @@ export class FileScan {
     const deviceSize = limits.deviceSizes[device];
     if (deviceSize === undefined) {
       const message = `extent ${i} is on device ${device}, which no entry added`;
-      report('extent-device', this.extentFieldAt(i) + DEVINDEX_AT, message);
+      report('extent-device', this.#extentFieldAt(i) + DEVINDEX_AT, message);
       return device <= Number.MAX_SAFE_INTEGER && offset + length <= Number.MAX_SAFE_INTEGER;
     }
     if (offset + length > deviceSize) {
@@ -168,8 +171,9 @@ export class FileScan {
   }
 
   /** Each strip must hold its share of the file's chunks. */
-  private checkStrips(report: ReportFault): boolean {
-    const { chunkSize: chunk, size, count } = this;
+  #checkStrips(report: ReportFault): boolean {
+    const { size, count } = this;
+    const chunk = this.#chunkSize;
     if (chunk === 0 || chunk % PAGE !== 0 || chunk > Number.MAX_SAFE_INTEGER) {
       report('chunk-size', CHUNK_SIZE_AT, `the chunk size is ${chunk}, not a multiple of ${PAGE}`);
       return false;
@@ -181,7 +185,7 @@ export class FileScan {
       const needed = wholeStripes * chunk + Math.min(chunk, Math.max(0, rest - i * chunk));
       if (this.length[i]! < needed) {
         const message = `strip ${i} has ${this.length[i]} bytes, a file of ${size} needs ${needed} there`;
-        report('file-size', this.extentFieldAt(i) + LENGTH_AT, message);
+        report('file-size', this.#extentFieldAt(i) + LENGTH_AT, message);
         return false;
       }
     }

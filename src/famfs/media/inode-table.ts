@@ -25,15 +25,15 @@ export class InodeTable {
   /** Children in order of creation; 0 ends the list (the root is nobody's child). */
   firstChild: Uint32Array;
   nextSibling: Uint32Array;
-  private lastChild: Uint32Array;
-  private nameStart: Uint32Array;
-  private nameLength: Uint8Array;
-  private hash: Int32Array;
-  private names: Uint8Array;
-  private namesUsed = 0;
+  #lastChild: Uint32Array;
+  #nameStart: Uint32Array;
+  #nameLength: Uint8Array;
+  #hash: Int32Array;
+  #names: Uint8Array;
+  #namesUsed = 0;
   /** Open addressing: inode numbers, 0 is empty. At most half full. */
-  private buckets: Uint32Array;
-  private inHash = 0;
+  #buckets: Uint32Array;
+  #inHash = 0;
 
   constructor(capacity = 64) {
     this.kind = new Uint8Array(capacity);
@@ -44,12 +44,12 @@ export class InodeTable {
     this.fileSize = new Float64Array(capacity);
     this.firstChild = new Uint32Array(capacity);
     this.nextSibling = new Uint32Array(capacity);
-    this.lastChild = new Uint32Array(capacity);
-    this.nameStart = new Uint32Array(capacity);
-    this.nameLength = new Uint8Array(capacity);
-    this.hash = new Int32Array(capacity);
-    this.names = new Uint8Array(capacity * NAME_BYTES_GUESS);
-    this.buckets = new Uint32Array(bucketCount(capacity));
+    this.#lastChild = new Uint32Array(capacity);
+    this.#nameStart = new Uint32Array(capacity);
+    this.#nameLength = new Uint8Array(capacity);
+    this.#hash = new Int32Array(capacity);
+    this.#names = new Uint8Array(capacity * NAME_BYTES_GUESS);
+    this.#buckets = new Uint32Array(bucketCount(capacity));
     this.kind[ROOT] = DIRECTORY;
     this.mode[ROOT] = 0o755;
   }
@@ -60,14 +60,14 @@ export class InodeTable {
 
   /** Bytes of all arrays. */
   get memoryBytes(): number {
-    return this.capacity * BYTES_PER_INODE + this.names.length + this.buckets.byteLength;
+    return this.capacity * BYTES_PER_INODE + this.#names.length + this.#buckets.byteLength;
   }
 
   /** Makes room for inodes 0..count-1; doubles, so that growing one by one stays cheap. */
   reserve(count: number): void {
     if (count <= this.capacity) return;
     // A first mount knows its size: take just that. Later growth doubles.
-    const capacity = this.inHash === 0 ? count : Math.max(count, this.capacity * 2);
+    const capacity = this.#inHash === 0 ? count : Math.max(count, this.capacity * 2);
     this.kind = grown(this.kind, new Uint8Array(capacity));
     this.parent = grown(this.parent, new Uint32Array(capacity));
     this.mode = grown(this.mode, new Uint32Array(capacity));
@@ -76,24 +76,24 @@ export class InodeTable {
     this.fileSize = grown(this.fileSize, new Float64Array(capacity));
     this.firstChild = grown(this.firstChild, new Uint32Array(capacity));
     this.nextSibling = grown(this.nextSibling, new Uint32Array(capacity));
-    this.lastChild = grown(this.lastChild, new Uint32Array(capacity));
-    this.nameStart = grown(this.nameStart, new Uint32Array(capacity));
-    this.nameLength = grown(this.nameLength, new Uint8Array(capacity));
-    this.hash = grown(this.hash, new Int32Array(capacity));
-    this.rehash(bucketCount(capacity));
+    this.#lastChild = grown(this.#lastChild, new Uint32Array(capacity));
+    this.#nameStart = grown(this.#nameStart, new Uint32Array(capacity));
+    this.#nameLength = grown(this.#nameLength, new Uint8Array(capacity));
+    this.#hash = grown(this.#hash, new Int32Array(capacity));
+    this.#rehash(bucketCount(capacity));
   }
 
   /** The child of `parent` with this name, or 0. `hash` is {@link hashName} of it. */
   find(parent: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
-    const mask = this.buckets.length - 1;
+    const mask = this.#buckets.length - 1;
     const mixed = mix(hash, parent);
     for (let bucket = mixed & mask; ; bucket = (bucket + 1) & mask) {
-      const inode = this.buckets[bucket]!;
+      const inode = this.#buckets[bucket]!;
       if (inode === 0) return 0;
       if (
-        this.hash[inode] === mixed &&
+        this.#hash[inode] === mixed &&
         this.parent[inode] === parent &&
-        this.isNamed(inode, bytes, start, end)
+        this.#isNamed(inode, bytes, start, end)
       ) {
         return inode;
       }
@@ -114,60 +114,60 @@ export class InodeTable {
     const mixed = mix(hash, parent);
     this.kind[inode] = kind;
     this.parent[inode] = parent;
-    this.hash[inode] = mixed;
-    this.nameStart[inode] = this.storeName(bytes, start, end);
-    this.nameLength[inode] = end - start;
-    const last = this.lastChild[parent]!;
+    this.#hash[inode] = mixed;
+    this.#nameStart[inode] = this.#storeName(bytes, start, end);
+    this.#nameLength[inode] = end - start;
+    const last = this.#lastChild[parent]!;
     if (last === 0) this.firstChild[parent] = inode;
     else this.nextSibling[last] = inode;
-    this.lastChild[parent] = inode;
-    this.insert(inode, mixed);
-    this.inHash++;
+    this.#lastChild[parent] = inode;
+    this.#insert(inode, mixed);
+    this.#inHash++;
   }
 
   /** The name's bytes: a view, not to be kept. */
   nameBytes(inode: number): Uint8Array {
-    const start = this.nameStart[inode]!;
-    return this.names.subarray(start, start + this.nameLength[inode]!);
+    const start = this.#nameStart[inode]!;
+    return this.#names.subarray(start, start + this.#nameLength[inode]!);
   }
 
-  private isNamed(inode: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const length = this.nameLength[inode]!;
+  #isNamed(inode: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const length = this.#nameLength[inode]!;
     if (length !== end - start) return false;
-    const { names } = this;
-    let name = this.nameStart[inode]!;
+    const names = this.#names;
+    let name = this.#nameStart[inode]!;
     for (let i = start; i < end; i++) if (names[name++] !== bytes[i]) return false;
     return true;
   }
 
-  private storeName(bytes: Uint8Array, start: number, end: number): number {
-    const at = this.namesUsed;
-    if (at + (end - start) > this.names.length) this.growNames(at + (end - start));
-    const { names } = this;
+  #storeName(bytes: Uint8Array, start: number, end: number): number {
+    const at = this.#namesUsed;
+    if (at + (end - start) > this.#names.length) this.#growNames(at + (end - start));
+    const names = this.#names;
     for (let from = start, to = at; from < end; ) names[to++] = bytes[from++]!;
-    this.namesUsed += end - start;
+    this.#namesUsed += end - start;
     return at;
   }
 
-  private growNames(needed: number): void {
-    const size = Math.max(needed, Math.ceil(this.names.length * 1.5), this.capacity * NAME_BYTES_GUESS);
+  #growNames(needed: number): void {
+    const size = Math.max(needed, Math.ceil(this.#names.length * 1.5), this.capacity * NAME_BYTES_GUESS);
     if (size > 0xffffffff) fail('ENOMEM', 'the names of this volume need more than 4 GiB of memory');
-    this.names = grown(this.names, new Uint8Array(size));
+    this.#names = grown(this.#names, new Uint8Array(size));
   }
 
-  private insert(inode: number, mixed: number): void {
-    const mask = this.buckets.length - 1;
+  #insert(inode: number, mixed: number): void {
+    const mask = this.#buckets.length - 1;
     let bucket = mixed & mask;
-    while (this.buckets[bucket] !== 0) bucket = (bucket + 1) & mask;
-    this.buckets[bucket] = inode;
+    while (this.#buckets[bucket] !== 0) bucket = (bucket + 1) & mask;
+    this.#buckets[bucket] = inode;
   }
 
-  private rehash(count: number): void {
-    if (count === this.buckets.length) return;
-    const old = this.buckets;
-    this.buckets = new Uint32Array(count);
-    if (this.inHash === 0) return;
-    for (const inode of old) if (inode !== 0) this.insert(inode, this.hash[inode]!);
+  #rehash(count: number): void {
+    if (count === this.#buckets.length) return;
+    const old = this.#buckets;
+    this.#buckets = new Uint32Array(count);
+    if (this.#inHash === 0) return;
+    for (const inode of old) if (inode !== 0) this.#insert(inode, this.#hash[inode]!);
   }
 }
 

@@ -75,10 +75,10 @@ export function logHeaderFaults(header: LogHeader, superblock: Superblock): Prob
 export class Log {
   /** Slots of this log, by the superblock's log length. */
   readonly slots: number;
-  private readonly words: Uint32Array;
-  private readonly scratch = new Uint8Array(ENTRY_SIZE);
+  readonly #words: Uint32Array;
+  readonly #scratch = new Uint8Array(ENTRY_SIZE);
   /** Slots whose memory is gone read as zeroes instead of failing: for those who look at damaged media. */
-  private readonly pastLosses: boolean;
+  readonly #pastLosses: boolean;
 
   private constructor(
     readonly media: Media,
@@ -89,9 +89,9 @@ export class Log {
     readonly bytes: Uint8Array,
     pastLosses: boolean,
   ) {
-    this.pastLosses = pastLosses;
+    this.#pastLosses = pastLosses;
     this.slots = logSlots(length);
-    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, HEADER_SIZE / 4);
+    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, HEADER_SIZE / 4);
   }
 
   /**
@@ -136,18 +136,18 @@ export class Log {
   nextIndex(): number {
     this.media.invalidate(this.offset, HEADER_SIZE);
     this.assertThere();
-    return this.loadIndex(NEXT_INDEX_WORD);
+    return this.#loadIndex(NEXT_INDEX_WORD);
   }
 
   nextSeqnum(): number {
     this.assertThere();
-    return this.loadIndex(NEXT_SEQNUM_WORD);
+    return this.#loadIndex(NEXT_SEQNUM_WORD);
   }
 
   /** Both indices, for a writer who has just asked assertThere(). */
   loadIndices(): { index: number; seqnum: number } {
     this.media.invalidate(this.offset, HEADER_SIZE);
-    return { index: this.loadIndex(NEXT_INDEX_WORD), seqnum: this.loadIndex(NEXT_SEQNUM_WORD) };
+    return { index: this.#loadIndex(NEXT_INDEX_WORD), seqnum: this.#loadIndex(NEXT_SEQNUM_WORD) };
   }
 
   /**
@@ -155,13 +155,13 @@ export class Log {
    * good entry of its number, or cannot be read.
    */
   readableEnd(): number {
-    if (!this.pastLosses || this.lossAt(0, HEADER_SIZE) === null) return this.nextIndex();
+    if (!this.#pastLosses || this.lossAt(0, HEADER_SIZE) === null) return this.nextIndex();
     let end = this.slots;
-    while (end > 0 && this.isEmpty(end - 1)) end--;
+    while (end > 0 && this.#isEmpty(end - 1)) end--;
     return end;
   }
 
-  private isEmpty(index: number): boolean {
+  #isEmpty(index: number): boolean {
     return this.checkEntry(index).some(({ code }) => code !== 'entry-memory');
   }
 
@@ -170,8 +170,8 @@ export class Log {
     return this.media.lost?.(this.offset + at, length)[0] ?? null;
   }
 
-  private loadIndex(word: number): number {
-    return loadU64(this.words, word, Atomics.load(this.words, word));
+  #loadIndex(word: number): number {
+    return loadU64(this.#words, word, Atomics.load(this.#words, word));
   }
 
   /**
@@ -179,10 +179,10 @@ export class Log {
    * @throws DaxError ENODEV the memory was taken away (device disabled, volume closed), EIO the file behind it was cut
    */
   assertThere(length = HEADER_SIZE): void {
-    this.assertPart(0, length);
+    this.#assertPart(0, length);
   }
 
-  private assertPart(at: number, length: number): void {
+  #assertPart(at: number, length: number): void {
     if (this.bytes.byteLength === 0)
       fail('ENODEV', `${this.media.name}: the device is gone, its log is unmapped`);
     this.media.assertThere?.(this.offset + at, length);
@@ -205,15 +205,15 @@ export class Log {
   copySlots(first: number, count: number, into: Uint8Array): void {
     const at = slotOffset(first);
     const length = count * ENTRY_SIZE;
-    if (this.pastLosses && this.lossAt(at, length) !== null) {
-      this.copySlotsThatAreThere(first, count, into);
+    if (this.#pastLosses && this.lossAt(at, length) !== null) {
+      this.#copySlotsThatAreThere(first, count, into);
       return;
     }
-    this.assertPart(at, length);
+    this.#assertPart(at, length);
     into.set(this.bytes.subarray(at, at + length));
   }
 
-  private copySlotsThatAreThere(first: number, count: number, into: Uint8Array): void {
+  #copySlotsThatAreThere(first: number, count: number, into: Uint8Array): void {
     for (let i = 0; i < count; i++) {
       const at = slotOffset(first + i);
       const target = into.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE);
@@ -227,7 +227,7 @@ export class Log {
    * @returns what is wrong with it, nothing when it is good
    */
   checkEntry(index: number): Problem[] {
-    return this.checkCopy(index, this.scratch);
+    return this.#checkCopy(index, this.#scratch);
   }
 
   /** Slot i as data. @throws DaxError EBADMSG when it fails its checks or cannot be decoded */
@@ -238,13 +238,13 @@ export class Log {
   /** A private copy of slot i. @throws DaxError EBADMSG when it fails its checks */
   entryBytes(index: number): Uint8Array {
     const copy = new Uint8Array(ENTRY_SIZE);
-    const [problem] = this.checkCopy(index, copy);
+    const [problem] = this.#checkCopy(index, copy);
     if (problem !== undefined) fail('EBADMSG', `${this.media.name}: ${problem.message}`);
     return copy;
   }
 
-  private checkCopy(index: number, copy: Uint8Array): Problem[] {
-    const loss = this.pastLosses ? this.lossAt(slotOffset(index), ENTRY_SIZE) : null;
+  #checkCopy(index: number, copy: Uint8Array): Problem[] {
+    const loss = this.#pastLosses ? this.lossAt(slotOffset(index), ENTRY_SIZE) : null;
     if (loss !== null) {
       const offset = this.entryOffset(index);
       const message = `log entry ${index} at byte ${offset} cannot be read: ${loss.why}`;

@@ -19,12 +19,15 @@ export class ProblemList {
   readonly kept: Problem[] = [];
   /** All that were added, kept or not. */
   total = 0;
+  readonly #limit: number;
 
-  constructor(private readonly limit = 1000) {}
+  constructor(limit = 1000) {
+    this.#limit = limit;
+  }
 
   add(problem: Problem): void {
     this.total++;
-    if (this.kept.length < this.limit) this.kept.push(problem);
+    if (this.kept.length < this.#limit) this.kept.push(problem);
   }
 
   /** What was kept, with a last one that counts what was not. */

@@ -72,12 +72,12 @@ export interface ReplayTargets {
 class EntryWindow {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
-  private readonly covered: Uint8Array[];
+  readonly #covered: Uint8Array[];
 
   constructor(readonly entries: number) {
     this.bytes = new Uint8Array(entries * ENTRY_SIZE);
     this.words = new Uint32Array(this.bytes.buffer);
-    this.covered = Array.from({ length: entries }, (_, i) =>
+    this.#covered = Array.from({ length: entries }, (_, i) =>
       this.bytes.subarray(i * ENTRY_SIZE, i * ENTRY_SIZE + ENTRY_CRC_OFFSET),
     );
   }
@@ -91,7 +91,7 @@ class EntryWindow {
     const base = i * ENTRY_SIZE;
     return (
       loadU64(this.words, (base + SEQNUM) >>> 2) === index &&
-      loadU64(this.words, (base + ENTRY_CRC_OFFSET) >>> 2) === crc32(this.covered[i]!)
+      loadU64(this.words, (base + ENTRY_CRC_OFFSET) >>> 2) === crc32(this.#covered[i]!)
     );
   }
 
@@ -101,18 +101,21 @@ class EntryWindow {
 }
 
 export class Replay {
-  private readonly scan = new PathScan();
-  private readonly file = new FileScan();
+  readonly #scan = new PathScan();
+  readonly #file = new FileScan();
   /** Most replays are of one entry: of who has just appended it, or of who follows somebody that appends. */
-  private readonly single = new EntryWindow(1);
-  private window = this.single;
+  readonly #single = new EntryWindow(1);
+  #window = this.#single;
   /** The entry being applied: its index, and its first byte in the window. */
-  private index = 0;
-  private base = 0;
+  #index = 0;
+  #base = 0;
   /** Bad entries passed so far whose numbers no directory has yet. */
-  private readonly badSlots: number[] = [];
+  readonly #badSlots: number[] = [];
+  readonly #targets: ReplayTargets;
 
-  constructor(private readonly targets: ReplayTargets) {}
+  constructor(targets: ReplayTargets) {
+    this.#targets = targets;
+  }
 
   /**
    * Applies entries from..to. Stops at the first that fails its checks; with `pastBadOnes` (fsck) reports such
@@ -121,134 +124,138 @@ export class Replay {
    */
   run(from: number, to: number, pastBadOnes = false): number {
     if (from >= to) return from;
-    const { log, inodes } = this.targets;
+    const { log, inodes } = this.#targets;
     inodes.reserve(to + 1);
-    this.window = to - from === 1 ? this.single : new EntryWindow(Math.min(WINDOW_ENTRIES, to - from));
+    this.#window = to - from === 1 ? this.#single : new EntryWindow(Math.min(WINDOW_ENTRIES, to - from));
     let badRun: { first: number; problems: Problem[]; count: number } | null = null;
     for (let index = from; index < to; index++) {
-      const i = (index - from) % this.window.entries;
-      if (i === 0) this.window.load(log, index, Math.min(this.window.entries, to - index));
-      if (this.window.isGood(i, index) || this.isGoodNow(i, index)) {
-        if (badRun !== null) badRun = this.reportBadRun(badRun);
-        this.index = index;
-        this.base = i * ENTRY_SIZE;
-        this.apply();
+      const i = (index - from) % this.#window.entries;
+      if (i === 0) this.#window.load(log, index, Math.min(this.#window.entries, to - index));
+      if (this.#window.isGood(i, index) || this.#isGoodNow(i, index)) {
+        if (badRun !== null) badRun = this.#reportBadRun(badRun);
+        this.#index = index;
+        this.#base = i * ENTRY_SIZE;
+        this.#apply();
         continue;
       }
       if (!pastBadOnes) return index;
-      this.targets.counts.badEntries++;
-      if (this.targets.adoptsOrphans) this.badSlots.push(index);
+      this.#targets.counts.badEntries++;
+      if (this.#targets.adoptsOrphans) this.#badSlots.push(index);
       badRun ??= { first: index, problems: log.checkEntry(index), count: 0 };
       badRun.count++;
     }
-    if (badRun !== null) this.reportBadRun(badRun);
+    if (badRun !== null) this.#reportBadRun(badRun);
     return to;
   }
 
   /** Second look, past the cache: another host may have written the entry after we cached its lines. */
-  private isGoodNow(i: number, index: number): boolean {
-    const { log } = this.targets;
+  #isGoodNow(i: number, index: number): boolean {
+    const { log } = this.#targets;
     log.media.invalidate(log.entryOffset(index), ENTRY_SIZE);
-    log.copyEntry(index, this.window.bytes.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE));
-    return this.window.isGood(i, index);
+    log.copyEntry(index, this.#window.bytes.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE));
+    return this.#window.isGood(i, index);
   }
 
   /** One report for a run of bad entries: a wild next_index would make thousands. */
-  private reportBadRun(run: { first: number; problems: Problem[]; count: number }): null {
+  #reportBadRun(run: { first: number; problems: Problem[]; count: number }): null {
     const more = run.count > 1 ? `; so fail the entries up to ${run.first + run.count - 1}` : '';
     for (const problem of run.problems) {
-      this.targets.problems.add({ ...problem, message: problem.message + more });
+      this.#targets.problems.add({ ...problem, message: problem.message + more });
     }
     return null;
   }
 
-  private apply(): void {
-    const type = this.window.u32(this.base + TYPE);
-    if (type === FAMFS_LOG_FILE) this.applyFile();
-    else if (type === FAMFS_LOG_MKDIR) this.applyMkdir();
-    else if (type === FAMFS_LOG_ADD_DAXDEV) this.applyAddDaxdev();
+  #apply(): void {
+    const type = this.#window.u32(this.#base + TYPE);
+    if (type === FAMFS_LOG_FILE) this.#applyFile();
+    else if (type === FAMFS_LOG_MKDIR) this.#applyMkdir();
+    else if (type === FAMFS_LOG_ADD_DAXDEV) this.#applyAddDaxdev();
     else {
       const name = type === 2 ? ' (DELETE, reserved)' : '';
       const message = `type ${type}${name} is unknown to this software: ignored`;
-      this.targets.notes.add(this.problem('unknown-type', TYPE, message));
+      this.#targets.notes.add(this.#problem('unknown-type', TYPE, message));
     }
   }
 
-  private applyFile(): void {
-    const { counts, inodes, limits } = this.targets;
-    const { window, base, file } = this;
+  #applyFile(): void {
+    const { counts, inodes, limits } = this.#targets;
+    const window = this.#window;
+    const base = this.#base;
+    const file = this.#file;
     file.read(window.words, base);
     counts.files++;
     counts.sumOfFileSizes += file.size;
-    const isUsable = file.check(limits, this.reportField);
-    this.markExtents();
-    const inode = this.link(FILE_PATH, FILE, isUsable);
+    const isUsable = file.check(limits, this.#reportField);
+    this.#markExtents();
+    const inode = this.#link(FILE_PATH, FILE, isUsable);
     if (inode === 0) return;
     inodes.fileSize[inode] = file.size;
-    this.fillOwnership(inode, base + FILE_MODE, base + FILE_UID, base + FILE_GID);
+    this.#fillOwnership(inode, base + FILE_MODE, base + FILE_UID, base + FILE_GID);
   }
 
-  private applyMkdir(): void {
-    const { counts } = this.targets;
-    const { base } = this;
+  #applyMkdir(): void {
+    const { counts } = this.#targets;
+    const base = this.#base;
     counts.directories++;
-    const inode = this.link(MKDIR_PATH, DIRECTORY, true);
-    if (inode !== 0) this.fillOwnership(inode, base + MKDIR_MODE, base + MKDIR_UID, base + MKDIR_GID);
+    const inode = this.#link(MKDIR_PATH, DIRECTORY, true);
+    if (inode !== 0) this.#fillOwnership(inode, base + MKDIR_MODE, base + MKDIR_UID, base + MKDIR_GID);
   }
 
   /**
    * Where 32 bits of the media become a mode and owners: others give these numbers to system calls, which end the process
    * for a mode of 2^31 and take an owner of 2^32 - 1 for "leave it".
    */
-  private fillOwnership(inode: number, modeAt: number, uidAt: number, gidAt: number): void {
-    const { inodes, notes } = this.targets;
-    const { window } = this;
+  #fillOwnership(inode: number, modeAt: number, uidAt: number, gidAt: number): void {
+    const { inodes, notes } = this.#targets;
+    const window = this.#window;
     const mode = window.u32(modeAt);
     if (mode > PERMISSION_BITS) {
       const message = `the mode is 0x${mode.toString(16)}, which are no permission bits: taken as 0${(mode & PERMISSION_BITS).toString(8)}`;
-      this.reportField('entry-mode', modeAt - this.base, message);
+      this.#reportField('entry-mode', modeAt - this.#base, message);
     }
     if (mode <= PERMISSION_BITS && (mode & SET_ID_BITS) !== 0 && inodes.kind[inode] === FILE) {
       const message = `the mode 0${mode.toString(8)} has set-id bits: copies are made without them`;
-      notes.add(this.problem('set-id', modeAt - this.base, message));
+      notes.add(this.#problem('set-id', modeAt - this.#base, message));
     }
     inodes.mode[inode] = mode & PERMISSION_BITS;
-    inodes.uid[inode] = this.owner('uid', uidAt);
-    inodes.gid[inode] = this.owner('gid', gidAt);
+    inodes.uid[inode] = this.#owner('uid', uidAt);
+    inodes.gid[inode] = this.#owner('gid', gidAt);
   }
 
-  private owner(what: string, at: number): number {
-    const id = this.window.u32(at);
+  #owner(what: string, at: number): number {
+    const id = this.#window.u32(at);
     if (id !== NO_OWNER) return id;
-    this.reportField(
+    this.#reportField(
       'entry-owner',
-      at - this.base,
+      at - this.#base,
       `the ${what} is ${id}, which is nobody's: taken as ${OVERFLOW_ID}`,
     );
     return OVERFLOW_ID;
   }
 
-  private applyAddDaxdev(): void {
-    const { window, base, index } = this;
+  #applyAddDaxdev(): void {
+    const window = this.#window;
+    const base = this.#base;
+    const index = this.#index;
     const size = loadU64(window.words, (base + META) >>> 2);
     if (size > Number.MAX_SAFE_INTEGER) {
-      this.reportField('daxdev-size', META, `the device size ${size} is beyond 2^53`);
+      this.#reportField('daxdev-size', META, `the device size ${size} is beyond 2^53`);
       return;
     }
     const entry = decodeEntry(viewOf(window.bytes), base, index);
     if (entry.kind !== 'add_daxdev') return;
-    const fault = this.targets.devices.add(entry.daxIndex, { size: entry.size, uuid: entry.uuid });
-    if (fault !== null) this.reportField('daxdev', DAXDEV_INDEX, `${fault.message} (${fault.code})`);
+    const fault = this.#targets.devices.add(entry.daxIndex, { size: entry.size, uuid: entry.uuid });
+    if (fault !== null) this.#reportField('daxdev', DAXDEV_INDEX, `${fault.message} (${fault.code})`);
   }
 
   /** Puts the entry's path into the tree. @returns its inode, or 0 when it was reported and skipped */
-  private link(pathAt: number, kind: typeof FILE | typeof DIRECTORY, isUsable: boolean): number {
-    const { inodes } = this.targets;
-    const { scan } = this;
-    const { bytes, words } = this.window;
-    const fault = scan.scan(bytes, words, this.base + pathAt);
+  #link(pathAt: number, kind: typeof FILE | typeof DIRECTORY, isUsable: boolean): number {
+    const { inodes } = this.#targets;
+    const scan = this.#scan;
+    const { bytes, words } = this.#window;
+    const fault = scan.scan(bytes, words, this.#base + pathAt);
     if (fault !== null) {
-      this.reportField(fault, pathAt, pathFaultText[fault]);
+      this.#reportField(fault, pathAt, pathFaultText[fault]);
       return 0;
     }
     if (!isUsable) return 0;
@@ -257,9 +264,9 @@ export class Replay {
     for (let i = 0; i < last; i++) {
       const above: number = parent;
       parent = inodes.find(above, bytes, scan.starts[i]!, scan.ends[i]!, scan.hashes[i]!);
-      if (parent === NOTHING) parent = this.adopt(above, i);
+      if (parent === NOTHING) parent = this.#adopt(above, i);
       if (parent === 0 || inodes.kind[parent] !== DIRECTORY) {
-        this.reportParent(pathAt, i, parent);
+        this.#reportParent(pathAt, i, parent);
         return 0;
       }
     }
@@ -268,65 +275,66 @@ export class Replay {
     const hash = scan.hashes[last]!;
     const known = inodes.find(parent, bytes, start, end, hash);
     if (known !== 0) {
-      this.reportField('duplicate-path', pathAt, `the path exists since log entry ${known - 1}`);
+      this.#reportField('duplicate-path', pathAt, `the path exists since log entry ${known - 1}`);
       return 0;
     }
-    const inode = this.index + 1;
+    const inode = this.#index + 1;
     inodes.add(inode, kind, parent, bytes, start, end, hash);
     return inode;
   }
 
   /** A directory made up for a component nobody made: its entry is among the bad ones. @returns its inode, or 0 */
-  private adopt(parent: number, component: number): number {
-    const slot = this.badSlots.shift();
+  #adopt(parent: number, component: number): number {
+    const slot = this.#badSlots.shift();
     if (slot === undefined) return NOTHING;
-    const { scan, window } = this;
+    const scan = this.#scan;
+    const window = this.#window;
     const [start, end] = [scan.starts[component]!, scan.ends[component]!];
-    this.targets.inodes.add(slot + 1, DIRECTORY, parent, window.bytes, start, end, scan.hashes[component]!);
-    this.targets.inodes.mode[slot + 1] = 0o755;
+    this.#targets.inodes.add(slot + 1, DIRECTORY, parent, window.bytes, start, end, scan.hashes[component]!);
+    this.#targets.inodes.mode[slot + 1] = 0o755;
     return slot + 1;
   }
 
-  private reportParent(pathAt: number, component: number, found: number): void {
-    const { bytes } = this.window;
-    const parent = decodeName(bytes.subarray(this.base + pathAt, this.scan.ends[component]!));
+  #reportParent(pathAt: number, component: number, found: number): void {
+    const { bytes } = this.#window;
+    const parent = decodeName(bytes.subarray(this.#base + pathAt, this.#scan.ends[component]!));
     if (found === NOTHING) {
-      this.reportField('missing-parent', pathAt, `its parent directory '${parent}' does not exist`);
+      this.#reportField('missing-parent', pathAt, `its parent directory '${parent}' does not exist`);
     } else {
-      this.reportField('parent-not-directory', pathAt, `'${parent}' is a file, not a directory`);
+      this.#reportField('parent-not-directory', pathAt, `'${parent}' is a file, not a directory`);
     }
   }
 
-  private markExtents(): void {
-    const { usage } = this.targets;
+  #markExtents(): void {
+    const { usage } = this.#targets;
     if (usage === null) return;
-    const { count, devindex, offset, length } = this.file;
+    const { count, devindex, offset, length } = this.#file;
     for (let i = 0; i < count; i++) {
       const taken = usage.mark(devindex[i]!, offset[i]!, length[i]!);
       if (taken > 0) {
         const message = `extent ${i} (${offset[i]}, ${length[i]} bytes) overlaps space in use: ${taken} units`;
-        this.reportField('extent-overlap', this.file.offsetFieldAt(i), message);
+        this.#reportField('extent-overlap', this.#file.offsetFieldAt(i), message);
       }
     }
   }
 
-  private readonly reportField = (code: string, at: number, message: string): void => {
-    this.targets.problems.add(this.problem(code, at, message));
+  readonly #reportField = (code: string, at: number, message: string): void => {
+    this.#targets.problems.add(this.#problem(code, at, message));
   };
 
-  private problem(code: string, at: number, message: string): Problem {
-    const offset = this.targets.log.entryOffset(this.index) + at;
-    const path = this.pathText();
-    const message2 = `log entry ${this.index}${path}: ${message} (byte ${offset})`;
-    return { code, message: message2, entry: this.index, offset };
+  #problem(code: string, at: number, message: string): Problem {
+    const offset = this.#targets.log.entryOffset(this.#index) + at;
+    const path = this.#pathText();
+    const message2 = `log entry ${this.#index}${path}: ${message} (byte ${offset})`;
+    return { code, message: message2, entry: this.#index, offset };
   }
 
   /** The path for messages: whatever the field holds. */
-  private pathText(): string {
-    const type = this.window.u32(this.base + TYPE);
+  #pathText(): string {
+    const type = this.#window.u32(this.#base + TYPE);
     if (type !== FAMFS_LOG_FILE && type !== FAMFS_LOG_MKDIR) return '';
-    const at = this.base + (type === FAMFS_LOG_FILE ? FILE_PATH : MKDIR_PATH);
-    const field = this.window.bytes.subarray(at, at + fileMetaLayout.fields.path.size);
+    const at = this.#base + (type === FAMFS_LOG_FILE ? FILE_PATH : MKDIR_PATH);
+    const field = this.#window.bytes.subarray(at, at + fileMetaLayout.fields.path.size);
     const end = field.indexOf(0);
     return ` ('${decodeName(end < 0 ? field : field.subarray(0, end))}')`;
   }

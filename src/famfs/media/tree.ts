@@ -44,19 +44,19 @@ export interface FileTreeOptions {
 
 export class FileTree {
   /** Entries that were skipped, and why; grows with replays. */
-  private readonly problemList = new ProblemList();
-  private readonly noteList = new ProblemList();
+  readonly #problemList = new ProblemList();
+  readonly #noteList = new ProblemList();
   readonly counts: LogCounts = { files: 0, directories: 0, sumOfFileSizes: 0, badEntries: 0 };
   readonly devices: DaxdevTable;
   /** Space accounting; null without an allocation map. */
   readonly usage: Usage | null;
-  private readonly inodes = new InodeTable();
-  private readonly encoder = new NameEncoder();
-  private readonly replayer: Replay;
-  private readonly limits: ExtentLimits;
-  private readonly scan = new FileScan();
-  private next = 0;
-  private stop: Problem | null = null;
+  readonly #inodes = new InodeTable();
+  readonly #encoder = new NameEncoder();
+  readonly #replayer: Replay;
+  readonly #limits: ExtentLimits;
+  readonly #scan = new FileScan();
+  #next = 0;
+  #stop: Problem | null = null;
 
   constructor(
     superblock: Superblock,
@@ -67,42 +67,42 @@ export class FileTree {
     this.devices = new DaxdevTable({ size: deviceSize, uuid: deviceUuid });
     const { allocation } = options;
     this.usage = allocation === undefined ? null : new Usage(allocation, allocUnit, this.devices.sizes);
-    this.limits = { allocUnit, dataStart: dataStart(superblock), deviceSizes: this.devices.sizes };
-    this.replayer = new Replay({
+    this.#limits = { allocUnit, dataStart: dataStart(superblock), deviceSizes: this.devices.sizes };
+    this.#replayer = new Replay({
       log,
-      inodes: this.inodes,
+      inodes: this.#inodes,
       devices: this.devices,
-      limits: this.limits,
+      limits: this.#limits,
       adoptsOrphans: options.adoptsOrphans ?? false,
       usage: this.usage,
-      problems: this.problemList,
-      notes: this.noteList,
+      problems: this.#problemList,
+      notes: this.#noteList,
       counts: this.counts,
     });
   }
 
   /** The first log entry not applied yet. */
   get nextIndex(): number {
-    return this.next;
+    return this.#next;
   }
 
   /** The bad entry replay waits at (I8): null when all published entries are applied. A writer must not append then. */
   get stopped(): Problem | null {
-    return this.stop;
+    return this.#stop;
   }
 
   /** Entries skipped by a rule, with the reason. */
   get problems(): Problem[] {
-    return this.problemList.toArray();
+    return this.#problemList.toArray();
   }
 
   get notes(): Problem[] {
-    return this.noteList.toArray();
+    return this.#noteList.toArray();
   }
 
   /** Bytes of this process's memory that the tree takes. */
   get memoryBytes(): number {
-    return this.inodes.memoryBytes;
+    return this.#inodes.memoryBytes;
   }
 
   /**
@@ -113,23 +113,23 @@ export class FileTree {
    */
   replay(options: { pastBadEntries?: boolean } = {}): number {
     const published = options.pastBadEntries ? this.log.readableEnd() : this.log.nextIndex();
-    if (published < this.next) {
+    if (published < this.#next) {
       fail(
         'ESTALE',
-        `${this.log.media.name}: the log has ${published} entries, ${this.next} were replayed: the device was formatted ` +
+        `${this.log.media.name}: the log has ${published} entries, ${this.#next} were replayed: the device was formatted ` +
           'anew underneath; close the volume and open it again',
       );
     }
     const end = Math.min(published, this.log.slots);
-    if (end === this.next) return 0;
-    const from = this.next;
-    this.next = this.replayAndKeepStop(from, end, options.pastBadEntries ?? false);
-    return this.next - from;
+    if (end === this.#next) return 0;
+    const from = this.#next;
+    this.#next = this.#replayAndKeepStop(from, end, options.pastBadEntries ?? false);
+    return this.#next - from;
   }
 
-  private replayAndKeepStop(from: number, end: number, pastBadEntries: boolean): number {
-    const next = this.replayer.run(from, end, pastBadEntries);
-    this.stop = next < end ? (this.log.checkEntry(next)[0] ?? null) : null;
+  #replayAndKeepStop(from: number, end: number, pastBadEntries: boolean): number {
+    const next = this.#replayer.run(from, end, pastBadEntries);
+    this.#stop = next < end ? (this.log.checkEntry(next)[0] ?? null) : null;
     return next;
   }
 
@@ -146,17 +146,17 @@ export class FileTree {
 
   /** The inode of one name in a directory, or -1. */
   child(directory: number, name: string): number {
-    const parent = this.slotOf(directory);
-    if (this.inodes.kind[parent] !== DIRECTORY) return NO_INO;
-    this.encoder.encode(name);
-    const { bytes, length } = this.encoder;
-    const slot = this.inodes.find(parent, bytes, 0, length, hashName(bytes, 0, length));
+    const parent = this.#slotOf(directory);
+    if (this.#inodes.kind[parent] !== DIRECTORY) return NO_INO;
+    this.#encoder.encode(name);
+    const { bytes, length } = this.#encoder;
+    const slot = this.#inodes.find(parent, bytes, 0, length, hashName(bytes, 0, length));
     return slot === 0 ? NO_INO : slot + 1;
   }
 
   stat(ino: number): InodeStat {
-    const slot = this.slotOf(ino);
-    const { kind, fileSize, mode, uid, gid } = this.inodes;
+    const slot = this.#slotOf(ino);
+    const { kind, fileSize, mode, uid, gid } = this.#inodes;
     return {
       ino,
       type: kind[slot] === DIRECTORY ? 'directory' : 'file',
@@ -168,13 +168,13 @@ export class FileTree {
   }
 
   isDirectory(ino: number): boolean {
-    return this.inodes.kind[this.slotOf(ino)] === DIRECTORY;
+    return this.#inodes.kind[this.#slotOf(ino)] === DIRECTORY;
   }
 
   /** Inodes of a directory's children, in order of creation. */
   *children(directory: number): Generator<number> {
-    const { firstChild, nextSibling } = this.inodes;
-    for (let slot = firstChild[this.slotOf(directory)]!; slot !== 0; slot = nextSibling[slot]!)
+    const { firstChild, nextSibling } = this.#inodes;
+    for (let slot = firstChild[this.#slotOf(directory)]!; slot !== 0; slot = nextSibling[slot]!)
       yield slot + 1;
   }
 
@@ -185,11 +185,11 @@ export class FileTree {
 
   /** Last component of the path; '' for the root. */
   nameOf(ino: number): string {
-    return decodeName(this.inodes.nameBytes(this.slotOf(ino)));
+    return decodeName(this.#inodes.nameBytes(this.#slotOf(ino)));
   }
 
   parentOf(ino: number): number {
-    return this.inodes.parent[this.slotOf(ino)]! + 1;
+    return this.#inodes.parent[this.#slotOf(ino)]! + 1;
   }
 
   /** Path from the root, without a leading slash; '' for the root. */
@@ -204,13 +204,13 @@ export class FileTree {
    * @throws DaxError EISDIR for a directory, EBADMSG when the entry no longer passes its checks, EIO when it names what no entry may
    */
   fmap(ino: number): Fmap {
-    const slot = this.slotOf(ino);
-    if (this.inodes.kind[slot] !== FILE)
+    const slot = this.#slotOf(ino);
+    if (this.#inodes.kind[slot] !== FILE)
       fail('EISDIR', `'${this.pathOf(ino)}' is a directory, it has no extents`);
     // Checked anew, since it is read anew: whoever shares the memory may have stored something else there since.
     const index = slot - 1;
     const bytes = this.log.entryBytes(index);
-    const fault = this.fileFault(bytes);
+    const fault = this.#fileFault(bytes);
     if (fault !== null) {
       const message = `${this.log.media.name}: log entry ${index} changed since it was replayed, ${fault}`;
       fail('EIO', `${message}: who writes there? fsck() tells more`, {
@@ -219,7 +219,7 @@ export class FileTree {
       });
     }
     const entry = decodeEntry(viewOf(bytes), 0, index, this.log.entryOffset(index));
-    if (entry.kind !== 'file' || entry.size !== this.inodes.fileSize[slot]) {
+    if (entry.kind !== 'file' || entry.size !== this.#inodes.fileSize[slot]) {
       fail(
         'ESTALE',
         `log entry ${index} changed since it was replayed: the device was formatted anew underneath`,
@@ -229,19 +229,19 @@ export class FileTree {
   }
 
   /** What keeps the file of an entry from being used, by the rules of replay; null for entries of other kinds. */
-  private fileFault(bytes: Uint8Array): string | null {
+  #fileFault(bytes: Uint8Array): string | null {
     if (viewOf(bytes).getUint32(logEntryLayout.fields.type.offset, true) !== FAMFS_LOG_FILE) return null;
     let fault = 'its extents are no good';
-    this.scan.read(new Uint32Array(bytes.buffer), 0);
-    const isGood = this.scan.check(this.limits, (_code, _at, message) => {
+    this.#scan.read(new Uint32Array(bytes.buffer), 0);
+    const isGood = this.#scan.check(this.#limits, (_code, _at, message) => {
       fault = message;
     });
     return isGood ? null : fault;
   }
 
-  private slotOf(ino: number): number {
+  #slotOf(ino: number): number {
     const slot = ino - 1;
-    if (!(slot >= 0 && slot < this.inodes.capacity) || this.inodes.kind[slot] === 0) {
+    if (!(slot >= 0 && slot < this.#inodes.capacity) || this.#inodes.kind[slot] === 0) {
       fail('ENOENT', `there is no inode ${ino}`);
     }
     return slot;

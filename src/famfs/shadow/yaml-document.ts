@@ -33,103 +33,102 @@ export function parseYaml(text: string, name: string): YamlNode {
 }
 
 class DocumentParser {
-  private readonly source: ScalarLines;
+  readonly #source: ScalarLines;
+  readonly #name: string;
 
-  constructor(
-    text: string,
-    private readonly name: string,
-  ) {
-    this.source = { lines: text.split('\n'), at: 0, refuse: (why, line) => this.refuse(why, line) };
+  constructor(text: string, name: string) {
+    this.#name = name;
+    this.#source = { lines: text.split('\n'), at: 0, refuse: (why, line) => this.#refuse(why, line) };
   }
 
   document(): YamlNode {
-    this.skipBlank();
-    if (this.line === '---') this.source.at++;
-    this.skipBlank();
-    if (this.isAtEnd) this.refuse('the document is empty');
-    const node = this.block(indentOf(this.line), 0);
-    this.skipBlank();
-    if (this.line === '...') this.source.at++;
-    this.skipBlank();
-    if (this.source.at < this.source.lines.length) this.refuse('something follows the document');
+    this.#skipBlank();
+    if (this.#line === '---') this.#source.at++;
+    this.#skipBlank();
+    if (this.#isAtEnd) this.#refuse('the document is empty');
+    const node = this.#block(indentOf(this.#line), 0);
+    this.#skipBlank();
+    if (this.#line === '...') this.#source.at++;
+    this.#skipBlank();
+    if (this.#source.at < this.#source.lines.length) this.#refuse('something follows the document');
     return node;
   }
 
-  private get line(): string {
-    return this.source.lines[this.source.at] ?? '';
+  get #line(): string {
+    return this.#source.lines[this.#source.at] ?? '';
   }
 
-  private get isAtEnd(): boolean {
-    return this.source.at >= this.source.lines.length || this.line === '...' || this.line === '---';
+  get #isAtEnd(): boolean {
+    return this.#source.at >= this.#source.lines.length || this.#line === '...' || this.#line === '---';
   }
 
-  private skipBlank(): void {
-    while (this.source.at < this.source.lines.length && /^\s*(#.*)?$/.test(this.line)) this.source.at++;
+  #skipBlank(): void {
+    while (this.#source.at < this.#source.lines.length && /^\s*(#.*)?$/.test(this.#line)) this.#source.at++;
   }
 
-  private block(indent: number, depth: number): YamlNode {
-    if (depth > MAX_DEPTH) this.refuse('it is nested too deeply');
-    return isItem(this.line, indent) ? this.sequence(indent, depth) : this.mapping(indent, depth);
+  #block(indent: number, depth: number): YamlNode {
+    if (depth > MAX_DEPTH) this.#refuse('it is nested too deeply');
+    return isItem(this.#line, indent) ? this.#sequence(indent, depth) : this.#mapping(indent, depth);
   }
 
-  private mapping(indent: number, depth: number): YamlMapping {
+  #mapping(indent: number, depth: number): YamlMapping {
     const entries: YamlMapping['entries'] = [];
-    const line = this.source.at;
+    const line = this.#source.at;
     for (;;) {
-      this.skipBlank();
-      if (this.isAtEnd || indentOf(this.line) < indent) break;
-      if (indentOf(this.line) > indent) this.refuse('it is indented further than its neighbours');
-      if (isItem(this.line, indent)) break;
-      entries.push(this.entry(indent, depth));
+      this.#skipBlank();
+      if (this.#isAtEnd || indentOf(this.#line) < indent) break;
+      if (indentOf(this.#line) > indent) this.#refuse('it is indented further than its neighbours');
+      if (isItem(this.#line, indent)) break;
+      entries.push(this.#entry(indent, depth));
     }
     return { kind: 'mapping', line, entries };
   }
 
-  private entry(indent: number, depth: number): YamlMapping['entries'][number] {
-    const line = this.source.at;
-    const [, key, rest = ''] = KEY.exec(this.line.slice(indent)) ?? this.refuse('it is no "key: value"');
+  #entry(indent: number, depth: number): YamlMapping['entries'][number] {
+    const line = this.#source.at;
+    const [, key, rest = ''] = KEY.exec(this.#line.slice(indent)) ?? this.#refuse('it is no "key: value"');
     if (rest !== '' && !rest.startsWith('#')) {
-      const column = this.line.length - rest.length;
+      const column = this.#line.length - rest.length;
       return {
         key: key!,
         line,
-        value: { kind: 'scalar', line, text: scanScalar(this.source, column, indent) },
+        value: { kind: 'scalar', line, text: scanScalar(this.#source, column, indent) },
       };
     }
-    this.source.at++;
-    this.skipBlank();
-    const next = this.isAtEnd ? -1 : indentOf(this.line);
+    this.#source.at++;
+    this.#skipBlank();
+    const next = this.#isAtEnd ? -1 : indentOf(this.#line);
     // A sequence may stand at the indentation of its key: libyaml writes it so.
-    if (next > indent || (next === indent && isItem(this.line, indent))) {
-      return { key: key!, line, value: this.block(next, depth + 1) };
+    if (next > indent || (next === indent && isItem(this.#line, indent))) {
+      return { key: key!, line, value: this.#block(next, depth + 1) };
     }
     return { key: key!, line, value: { kind: 'scalar', line, text: '' } };
   }
 
-  private sequence(indent: number, depth: number): YamlSequence {
+  #sequence(indent: number, depth: number): YamlSequence {
     const items: YamlNode[] = [];
-    const line = this.source.at;
+    const line = this.#source.at;
     for (;;) {
-      this.skipBlank();
-      if (this.isAtEnd || indentOf(this.line) < indent || !isItem(this.line, indent)) break;
-      items.push(this.item(indent, depth));
+      this.#skipBlank();
+      if (this.#isAtEnd || indentOf(this.#line) < indent || !isItem(this.#line, indent)) break;
+      items.push(this.#item(indent, depth));
     }
     return { kind: 'sequence', line, items };
   }
 
-  private item(indent: number, depth: number): YamlNode {
-    const line = this.source.at;
-    const content = this.line.slice(indent + 1);
-    if (content.trim() === '') this.refuse('it is an empty item');
+  #item(indent: number, depth: number): YamlNode {
+    const line = this.#source.at;
+    const content = this.#line.slice(indent + 1);
+    if (content.trim() === '') this.#refuse('it is an empty item');
     // The item's own block starts behind the dash: the dash is one more blank to it.
-    this.source.lines[line] = `${' '.repeat(indent + 1)}${content}`;
-    const column = indentOf(this.line);
-    if (KEY.test(this.line.slice(column))) return this.block(column, depth + 1);
-    return { kind: 'scalar', line, text: scanScalar(this.source, column, indent) };
+    this.#source.lines[line] = `${' '.repeat(indent + 1)}${content}`;
+    const column = indentOf(this.#line);
+    if (KEY.test(this.#line.slice(column))) return this.#block(column, depth + 1);
+    return { kind: 'scalar', line, text: scanScalar(this.#source, column, indent) };
   }
 
-  private refuse(why: string, line = this.source.at): never {
-    return fail('EINVAL', `${this.name}, line ${line + 1}: ${why}`, { path: this.name });
+  #refuse(why: string, line = this.#source.at): never {
+    return fail('EINVAL', `${this.#name}, line ${line + 1}: ${why}`, { path: this.#name });
   }
 }
 

@@ -71,31 +71,33 @@ function hasIndicators(characters: readonly string[], text: string): boolean {
 /** Writes characters, keeping the column, and breaks lines. */
 class LineWriter {
   text = '';
+  #column: number;
+  readonly #indent: number;
 
-  constructor(
-    private column: number,
-    private readonly indent: number,
-  ) {}
+  constructor(column: number, indent: number) {
+    this.#column = column;
+    this.#indent = indent;
+  }
 
   get isWide(): boolean {
-    return this.column > BEST_WIDTH;
+    return this.#column > BEST_WIDTH;
   }
 
   put(characters: string): void {
     this.text += characters;
-    this.column += characters.length;
+    this.#column += characters.length;
   }
 
   /** A line break without indentation. */
   lineBreak(): void {
     this.text += '\n';
-    this.column = 0;
+    this.#column = 0;
   }
 
   /** Goes to the indentation of a continuation line, on a new line unless nothing was written on this one. */
   continuation(): void {
-    if (this.column !== 0) this.lineBreak();
-    this.put(' '.repeat(this.indent));
+    if (this.#column !== 0) this.lineBreak();
+    this.put(' '.repeat(this.#indent));
   }
 }
 

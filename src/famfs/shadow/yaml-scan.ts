@@ -72,103 +72,104 @@ const escapes: Record<string, string> = {
 const hexDigits: Record<string, number> = { x: 2, u: 4, U: 8 };
 
 class QuotedScan {
-  private readonly start: number;
-  private readonly quote: string;
-  private line: string;
-  private text = '';
+  readonly #start: number;
+  readonly #quote: string;
+  #line: string;
+  #text = '';
   /** How much of the text folding must not trim: escapes wrote it. */
-  private kept = 0;
+  #kept = 0;
+  readonly #source: ScalarLines;
+  #column: number;
 
-  constructor(
-    private readonly source: ScalarLines,
-    private column: number,
-  ) {
-    this.start = source.at;
-    this.line = source.lines[source.at]!;
-    this.quote = this.line[column]!;
+  constructor(source: ScalarLines, column: number) {
+    this.#source = source;
+    this.#column = column;
+    this.#start = source.at;
+    this.#line = source.lines[source.at]!;
+    this.#quote = this.#line[column]!;
   }
 
   run(): string {
-    this.column++;
+    this.#column++;
     for (;;) {
-      const character = this.line[this.column];
-      if (character === undefined) this.foldLines();
-      else if (character === '\\' && this.quote === '"') this.escape();
-      else if (character !== this.quote) this.take(character);
-      else if (this.quote === "'" && this.line[this.column + 1] === "'") {
-        this.take("'");
-        this.column++;
+      const character = this.#line[this.#column];
+      if (character === undefined) this.#foldLines();
+      else if (character === '\\' && this.#quote === '"') this.#escape();
+      else if (character !== this.#quote) this.#take(character);
+      else if (this.#quote === "'" && this.#line[this.#column + 1] === "'") {
+        this.#take("'");
+        this.#column++;
       } else break;
     }
-    if (!/^\s*(\s#.*)?$/.test(this.line.slice(this.column + 1))) {
-      this.source.refuse('something follows the closing quote');
+    if (!/^\s*(\s#.*)?$/.test(this.#line.slice(this.#column + 1))) {
+      this.#source.refuse('something follows the closing quote');
     }
-    this.source.at++;
-    return this.text;
+    this.#source.at++;
+    return this.#text;
   }
 
-  private take(character: string): void {
-    this.text += character;
-    this.column++;
+  #take(character: string): void {
+    this.#text += character;
+    this.#column++;
   }
 
-  private keep(text: string): void {
-    this.text += text;
-    this.kept = this.text.length;
+  #keep(text: string): void {
+    this.#text += text;
+    this.#kept = this.#text.length;
   }
 
-  private foldLines(): void {
-    this.trimBlanks();
-    const breaks = this.nextContentLine();
-    this.keep(folded(breaks));
+  #foldLines(): void {
+    this.#trimBlanks();
+    const breaks = this.#nextContentLine();
+    this.#keep(folded(breaks));
   }
 
   /** Blanks before a line break are no part of the text. */
-  private trimBlanks(): void {
-    let end = this.text.length;
-    while (end > this.kept && (this.text[end - 1] === ' ' || this.text[end - 1] === '\t')) end--;
-    this.text = this.text.slice(0, end);
+  #trimBlanks(): void {
+    let end = this.#text.length;
+    while (end > this.#kept && (this.#text[end - 1] === ' ' || this.#text[end - 1] === '\t')) end--;
+    this.#text = this.#text.slice(0, end);
   }
 
   /** Goes to the next line with something on it. @returns line breaks on the way */
-  private nextContentLine(): number {
+  #nextContentLine(): number {
     let breaks = 0;
     do {
-      this.source.at++;
+      this.#source.at++;
       breaks++;
-      if (this.source.at >= this.source.lines.length)
-        this.source.refuse('the quote is never closed', this.start);
-      this.line = this.source.lines[this.source.at]!;
-    } while (this.line.trim() === '');
-    this.column = this.line.length - this.line.trimStart().length;
+      if (this.#source.at >= this.#source.lines.length)
+        this.#source.refuse('the quote is never closed', this.#start);
+      this.#line = this.#source.lines[this.#source.at]!;
+    } while (this.#line.trim() === '');
+    this.#column = this.#line.length - this.#line.trimStart().length;
     return breaks;
   }
 
-  private escape(): void {
-    const code = this.line[this.column + 1];
+  #escape(): void {
+    const code = this.#line[this.#column + 1];
     if (code === undefined) {
-      this.keep('');
-      const breaks = this.nextContentLine();
-      this.keep(LINE_BREAK.repeat(breaks - 1));
+      this.#keep('');
+      const breaks = this.#nextContentLine();
+      this.#keep(LINE_BREAK.repeat(breaks - 1));
       return;
     }
     const digits = hexDigits[code];
     if (digits !== undefined) {
-      this.escapedCodePoint(this.line.slice(this.column + 2, this.column + 2 + digits), digits);
+      this.#escapedCodePoint(this.#line.slice(this.#column + 2, this.#column + 2 + digits), digits);
       return;
     }
     const short = escapes[code];
-    if (short === undefined) this.source.refuse(`the escape \\${code} is unknown`);
-    this.keep(short);
-    this.column += 2;
+    if (short === undefined) this.#source.refuse(`the escape \\${code} is unknown`);
+    this.#keep(short);
+    this.#column += 2;
   }
 
-  private escapedCodePoint(hex: string, digits: number): void {
+  #escapedCodePoint(hex: string, digits: number): void {
     const code = hex.length === digits && /^[0-9a-fA-F]+$/.test(hex) ? Number.parseInt(hex, 16) : Infinity;
     if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
-      this.source.refuse(`"${hex}" is no code point`);
+      this.#source.refuse(`"${hex}" is no code point`);
     }
-    this.keep(String.fromCodePoint(code));
-    this.column += 2 + digits;
+    this.#keep(String.fromCodePoint(code));
+    this.#column += 2 + digits;
   }
 }

@@ -24,12 +24,15 @@ export const MAPPED_PIECE_BYTES = 256 * 2 ** 20;
  */
 export class LeasedMapping {
   #isOpen = true;
+  readonly #fd: number;
+  readonly #size: number;
+  readonly #address: number;
 
-  private constructor(
-    private readonly fd: number,
-    private readonly size: number,
-    private readonly address: number,
-  ) {}
+  private constructor(fd: number, size: number, address: number) {
+    this.#fd = fd;
+    this.#size = size;
+    this.#address = address;
+  }
 
   /** Null where the kernel gives no lease or no mapping: read(2) does the work then. */
   static of(fd: number, size: number): LeasedMapping | null {
@@ -45,19 +48,19 @@ export class LeasedMapping {
   /** Fills `into` from `position` on. @returns false when somebody wants the file: the lease is given back then */
   copy(into: Uint8Array, position: number): boolean {
     if (!this.#isOpen) return false;
-    if (!hasReadLease(this.fd) || !this.#populate(position, into.length)) {
+    if (!hasReadLease(this.#fd) || !this.#populate(position, into.length)) {
       this.end();
       return false;
     }
-    memcpy(addressOf(into), this.address + position, into.length);
+    memcpy(addressOf(into), this.#address + position, into.length);
     return true;
   }
 
   /** Brings the pages in; what the disk cannot give is an error here, where touching it would be SIGBUS. */
   #populate(position: number, length: number): boolean {
-    if (position + length > this.size) return false;
+    if (position + length > this.#size) return false;
     try {
-      populatePages(this.address + position, length);
+      populatePages(this.#address + position, length);
       return true;
     } catch (error) {
       if (hasCode(error, 'EFAULT', 'EIO', 'EINVAL', 'ENOMEM')) return false;
@@ -69,7 +72,7 @@ export class LeasedMapping {
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    munmap(this.address, this.size);
-    endReadLease(this.fd);
+    munmap(this.#address, this.#size);
+    endReadLease(this.#fd);
   }
 }

@@ -8,15 +8,15 @@ import { InHeader } from './structs.js';
  */
 export class MessageReader {
   readonly view: DataView;
-  private readonly bytes: Buffer;
-  private readonly capacity: number;
-  private position = 0;
-  private end = 0;
+  readonly #bytes: Buffer;
+  readonly #capacity: number;
+  #position = 0;
+  #end = 0;
 
   constructor(buffer: ArrayBuffer) {
     this.view = new DataView(buffer);
-    this.bytes = Buffer.from(buffer);
-    this.capacity = buffer.byteLength;
+    this.#bytes = Buffer.from(buffer);
+    this.#capacity = buffer.byteLength;
   }
 
   /**
@@ -24,19 +24,19 @@ export class MessageReader {
    * @throws DaxError EINVAL when the header is short or names another length
    */
   start(length: number): void {
-    this.position = InHeader.bytes;
-    this.end = length;
-    if (length < InHeader.bytes || length > this.capacity) this.short('a header', InHeader.bytes);
+    this.#position = InHeader.bytes;
+    this.#end = length;
+    if (length < InHeader.bytes || length > this.#capacity) this.#short('a header', InHeader.bytes);
     if (this.view.getUint32(InHeader.at.length, true) !== length) {
       fail('EINVAL', `a FUSE request of ${length} bytes says it has ${this.view.getUint32(0, true)}`);
     }
     // Extensions (not negotiated, so normally none) lie at the very end and are no part of any tail.
-    this.end -= this.view.getUint16(InHeader.at.extensionUnits, true) * 8;
-    if (this.end < this.position) this.short('extensions', 0);
+    this.#end -= this.view.getUint16(InHeader.at.extensionUnits, true) * 8;
+    if (this.#end < this.#position) this.#short('extensions', 0);
   }
 
   get remaining(): number {
-    return this.end - this.position;
+    return this.#end - this.#position;
   }
 
   /**
@@ -44,11 +44,11 @@ export class MessageReader {
    * then reads as zeroes.
    */
   take(struct: Struct, leastBytes = struct.bytes): number {
-    const at = this.position;
-    const present = this.end - at;
-    if (present < leastBytes) this.short(struct.name, leastBytes);
-    if (present < struct.bytes) this.bytes.fill(0, this.end, at + struct.bytes);
-    this.position = Math.min(this.end, at + struct.bytes);
+    const at = this.#position;
+    const present = this.#end - at;
+    if (present < leastBytes) this.#short(struct.name, leastBytes);
+    if (present < struct.bytes) this.#bytes.fill(0, this.#end, at + struct.bytes);
+    this.#position = Math.min(this.#end, at + struct.bytes);
     return at;
   }
 
@@ -66,13 +66,14 @@ export class MessageReader {
    * @throws DaxError `ifMalformed` for such a name
    */
   name(ifMalformed: 'ENOENT' | 'EILSEQ' = 'ENOENT'): string {
-    const { bytes, end } = this;
-    const start = this.position;
+    const bytes = this.#bytes;
+    const end = this.#end;
+    const start = this.#position;
     let zero = start;
     let all = 0;
     for (; zero < end && bytes[zero] !== 0; zero += 1) all |= bytes[zero]!;
-    if (zero >= end) this.short('a name with its end', 1);
-    this.position = zero + 1;
+    if (zero >= end) this.#short('a name with its end', 1);
+    this.#position = zero + 1;
     if (all < 0x80) return bytes.toString('latin1', start, zero); // ASCII: nothing to check
     const text = bytes.toString('utf8', start, zero);
     if (text.includes('\ufffd') && !bytes.subarray(start, zero).equals(Buffer.from(text))) {
@@ -83,13 +84,16 @@ export class MessageReader {
 
   /** The next `length` bytes, still in the request's buffer. */
   takeBytes(length: number): Uint8Array {
-    if (this.remaining < length) this.short('data', length);
-    const data = this.bytes.subarray(this.position, this.position + length);
-    this.position += length;
+    if (this.remaining < length) this.#short('data', length);
+    const data = this.#bytes.subarray(this.#position, this.#position + length);
+    this.#position += length;
     return data;
   }
 
-  private short(what: string, needed: number): never {
-    fail('EINVAL', `a FUSE request is too short for ${what}: ${this.end - this.position} bytes of ${needed}`);
+  #short(what: string, needed: number): never {
+    fail(
+      'EINVAL',
+      `a FUSE request is too short for ${what}: ${this.#end - this.#position} bytes of ${needed}`,
+    );
   }
 }

@@ -8,27 +8,30 @@ const ALIGNMENT = 8;
 /** The names of one READDIR or READDIRPLUS, cut at what was asked for. */
 export class DirectoryAnswer implements FuseDirectoryAnswer {
   plus = false;
-  private used = 0;
-  private room = 0;
+  #used = 0;
+  #room = 0;
+  readonly #reply: Reply;
 
-  constructor(private readonly reply: Reply) {}
+  constructor(reply: Reply) {
+    this.#reply = reply;
+  }
 
   start(plus: boolean, length: number): void {
     this.plus = plus;
-    this.used = 0;
-    this.room = Math.min(length, this.reply.capacity);
+    this.#used = 0;
+    this.#room = Math.min(length, this.#reply.capacity);
   }
 
   fits(nameBytes: number): boolean {
-    return this.used + this.sizeOf(nameBytes) <= this.room;
+    return this.#used + this.#sizeOf(nameBytes) <= this.#room;
   }
 
   add(name: string, inode: number, type: number, next: number, entry?: () => FuseEntry | undefined): boolean {
     const nameBytes = Buffer.byteLength(name);
     if (!this.fits(nameBytes)) return false;
-    const { reply } = this;
-    const size = this.sizeOf(nameBytes);
-    let at = reply.body + this.used;
+    const reply = this.#reply;
+    const size = this.#sizeOf(nameBytes);
+    let at = reply.body + this.#used;
     if (this.plus) {
       const found = entry?.();
       if (found) encodeEntry(reply.view, at, found);
@@ -40,13 +43,13 @@ export class DirectoryAnswer implements FuseDirectoryAnswer {
     reply.view.setUint32(at + Dirent.at.nameLength, nameBytes, true);
     reply.view.setUint32(at + Dirent.at.type, (type >>> 12) & 15, true);
     reply.bytes.write(name, at + Dirent.bytes);
-    reply.bytes.fill(0, at + Dirent.bytes + nameBytes, reply.body + this.used + size);
-    this.used += size;
-    reply.setBody(this.used);
+    reply.bytes.fill(0, at + Dirent.bytes + nameBytes, reply.body + this.#used + size);
+    this.#used += size;
+    reply.setBody(this.#used);
     return true;
   }
 
-  private sizeOf(nameBytes: number): number {
+  #sizeOf(nameBytes: number): number {
     const bytes = (this.plus ? EntryOut.bytes : 0) + Dirent.bytes + nameBytes;
     return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
   }

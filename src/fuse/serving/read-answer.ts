@@ -4,28 +4,31 @@ import type { FuseReadAnswer } from '../types.js';
 
 /** The pieces of one READ, cut at what was asked for. */
 export class ReadAnswer implements FuseReadAnswer {
-  private room = 0;
+  #room = 0;
+  readonly #reply: Reply;
 
-  constructor(private readonly reply: Reply) {}
+  constructor(reply: Reply) {
+    this.#reply = reply;
+  }
 
   start(length: number): void {
-    this.room = length;
+    this.#room = length;
   }
 
   addMemory(address: number, length: number): void {
-    const taken = Math.min(length, this.room);
+    const taken = Math.min(length, this.#room);
     if (taken <= 0) return;
-    if (!this.reply.addMemory(address, taken)) this.tooMany();
-    this.room -= taken;
+    if (!this.#reply.addMemory(address, taken)) this.#tooMany();
+    this.#room -= taken;
   }
 
   addBytes(bytes: Uint8Array): void {
-    const taken = bytes.length > this.room ? bytes.subarray(0, this.room) : bytes;
-    if (!this.reply.addBytes(taken)) this.tooMany();
-    this.room -= taken.length;
+    const taken = bytes.length > this.#room ? bytes.subarray(0, this.#room) : bytes;
+    if (!this.#reply.addBytes(taken)) this.#tooMany();
+    this.#room -= taken.length;
   }
 
-  private tooMany(): never {
+  #tooMany(): never {
     fail('EIO', 'one READ was answered in more than 1,023 pieces: map the file as one span');
   }
 }

@@ -33,21 +33,23 @@ export class Serving {
   readonly directoryAnswer: DirectoryAnswer;
   node = 0 as NodeId;
   connection: FuseSettledConnection | null = null;
+  readonly #onSettled: (connection: FuseSettledConnection) => void;
 
   constructor(
     readonly fileSystem: FuseFileSystem,
     readonly options: FuseConnectionOptions,
     readonly reader: MessageReader,
     readonly reply: Reply,
-    private readonly onSettled: (connection: FuseSettledConnection) => void,
+    onSettled: (connection: FuseSettledConnection) => void,
   ) {
+    this.#onSettled = onSettled;
     this.readAnswer = new ReadAnswer(reply);
     this.directoryAnswer = new DirectoryAnswer(reply);
   }
 
   /** INIT is done: other requests are served from now on. */
   settle(connection: FuseSettledConnection): void {
-    this.onSettled(connection);
+    this.#onSettled(connection);
     this.connection = connection;
   }
 

@@ -8,32 +8,39 @@ import type { SharedBus } from './shared-bus.js';
 
 /** Names a device of a machine; every use looks it up anew, in today's state. */
 export class NamedDevice implements MachineDevice {
+  readonly #shared: SharedBus;
+  readonly #uuid: () => string;
+
   constructor(
     readonly name: string,
-    private readonly shared: SharedBus,
-    private readonly uuid: () => string,
-  ) {}
+    shared: SharedBus,
+    uuid: () => string,
+  ) {
+    this.#shared = shared;
+    this.#uuid = uuid;
+  }
 
   /** Asked at every read and write: nobody changes a device under those who hold it. @throws DaxError ENODEV gone, ENXIO not in famfs mode */
   get dax(): DaxDevice {
-    return famfsDevice(this.shared.lately, this.name);
+    return famfsDevice(this.#shared.lately, this.name);
   }
 
   get systemUuid(): string {
-    return this.uuid();
+    return this.#uuid();
   }
 
   get writable(): boolean {
-    const device = deviceNamed(this.shared.current, this.name);
-    return this.shared.backingOf(device.region.id).writable;
+    const device = deviceNamed(this.#shared.current, this.name);
+    return this.#shared.backingOf(device.region.id).writable;
   }
 
   get reservations(): string {
-    return this.shared.directory.volumesPath;
+    return this.#shared.directory.volumesPath;
   }
 
   hold(purpose: string, options?: HoldOptions): Hold {
-    const { shared, name } = this;
+    const { name } = this;
+    const shared = this.#shared;
     const holder = shared.hold(name, purpose, isExclusivePurpose(purpose, options), (bus) => {
       famfsDevice(bus, name);
     });

@@ -40,27 +40,27 @@ import { SharedBus } from './shared-bus.js';
  * Sizes are bytes or text like `1GiB`. A device that another process holds cannot be changed (EBUSY names the holders).
  */
 export class Machine implements DaxMachine {
-  private readonly shared: SharedBus;
-  private readonly nodes = new Map<number, NodeMemory>();
-  private readonly rawDevices = new Set<RawDevice>();
-  private uuid: string | undefined;
+  readonly #shared: SharedBus;
+  readonly #nodes = new Map<number, NodeMemory>();
+  readonly #rawDevices = new Set<RawDevice>();
+  #uuid: string | undefined;
 
   /** Use {@link openMachine}. */
   constructor(
     readonly root: string,
     options: OpenMachineOptions = {},
   ) {
-    this.shared = new SharedBus(root, { create: options.create ?? false, patience: patienceIn(options) });
+    this.#shared = new SharedBus(root, { create: options.create ?? false, patience: patienceIn(options) });
   }
 
   /** The model itself, up to date. For reading: changes go through {@link change}. */
   get bus(): Bus {
-    return this.shared.current;
+    return this.#shared.current;
   }
 
   /** Reads the up-to-date model. */
   view<T>(read: (bus: Bus) => T): T {
-    return read(this.shared.current);
+    return read(this.#shared.current);
   }
 
   /**
@@ -69,7 +69,7 @@ export class Machine implements DaxMachine {
    * @throws DaxError EBUSY naming holders, EACCES, ENOSPC (machine.json cannot be written), and whatever `apply` throws
    */
   change<T>(apply: (bus: Bus) => T): T {
-    return this.shared.change(apply);
+    return this.#shared.change(apply);
   }
 
   // Regions
@@ -80,7 +80,7 @@ export class Machine implements DaxMachine {
    */
   createRegion(options: CreateRegionOptions): RegionInfo {
     // Described afterwards: only then has its memory its name.
-    return this.region(this.shared.change((bus) => createRegion(this.shared, bus, options)));
+    return this.region(this.#shared.change((bus) => createRegion(this.#shared, bus, options)));
   }
 
   /**
@@ -90,9 +90,9 @@ export class Machine implements DaxMachine {
    */
   destroyRegion(id: number, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;
-    this.shared.change((bus) => {
+    this.#shared.change((bus) => {
       const region = regionNumbered(bus, id);
-      for (const device of region.devices) this.requireUnused(device, force);
+      for (const device of region.devices) this.#requireUnused(device, force);
       const tree = new ModelTree(bus);
       for (const { name } of [...region.devices].reverse())
         verbs.disable(tree, deviceAt(tree, name), { force });
@@ -101,24 +101,24 @@ export class Machine implements DaxMachine {
   }
 
   regions(): RegionInfo[] {
-    const bus = this.shared.current;
-    return bus.regions.map((region) => this.describeRegion(bus, region.id));
+    const bus = this.#shared.current;
+    return bus.regions.map((region) => this.#describeRegion(bus, region.id));
   }
 
   /** @throws DaxError ENODEV */
   region(id: number): RegionInfo {
-    return this.describeRegion(this.shared.current, id);
+    return this.#describeRegion(this.#shared.current, id);
   }
 
   // Devices
 
   devices(): DeviceInfo[] {
-    return this.shared.current.devices().map(describeDevice);
+    return this.#shared.current.devices().map(describeDevice);
   }
 
   /** @throws DaxError ENODEV */
   deviceInfo(name: string): DeviceInfo {
-    return describeDevice(deviceNamed(this.shared.current, name));
+    return describeDevice(deviceNamed(this.#shared.current, name));
   }
 
   /**
@@ -132,7 +132,7 @@ export class Machine implements DaxMachine {
   ): DeviceInfo {
     const size = options.size === undefined ? undefined : parseSize(options.size, 'device size');
     const align = options.align === undefined ? undefined : parseSize(options.align, 'align');
-    return this.shared.change((bus) => {
+    return this.#shared.change((bus) => {
       const { name } = carving.createDevice(new ModelTree(bus), region, { size, align });
       return describeDevice(deviceNamed(bus, name));
     });
@@ -141,8 +141,8 @@ export class Machine implements DaxMachine {
   /** Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;
-    this.shared.change((bus) => {
-      this.requireUnused(deviceNamed(bus, name), force);
+    this.#shared.change((bus) => {
+      this.#requireUnused(deviceNamed(bus, name), force);
       const tree = new ModelTree(bus);
       carving.destroyDevice(tree, deviceAt(tree, name), { force });
     });
@@ -150,7 +150,7 @@ export class Machine implements DaxMachine {
 
   /** enable-device: to devdax mode, whatever it was before (daxctl 85). Enabled devices stay as they are. */
   enable(name: string): DeviceInfo {
-    return this.changeDevice(name, (tree, place) => verbs.enable(tree, place));
+    return this.#changeDevice(name, (tree, place) => verbs.enable(tree, place));
   }
 
   /**
@@ -160,8 +160,8 @@ export class Machine implements DaxMachine {
    */
   disable(name: string, options: { force?: boolean } = {}): DeviceInfo {
     const force = options.force ?? false;
-    return this.changeDevice(name, (tree, place, device) => {
-      this.requireUnused(device, force);
+    return this.#changeDevice(name, (tree, place, device) => {
+      this.#requireUnused(device, force);
       verbs.disable(tree, place, { force });
     });
   }
@@ -177,15 +177,15 @@ export class Machine implements DaxMachine {
     options: { force?: boolean; online?: boolean } = {},
   ): DeviceInfo {
     const { force = false, online = true } = options;
-    return this.changeDevice(name, (tree, place, device) => {
-      this.requireNoOthers(device);
+    return this.#changeDevice(name, (tree, place, device) => {
+      this.#requireNoOthers(device);
       verbs.reconfigure(tree, place, mode, { force, online });
     });
   }
 
   /** Returns how many memory blocks went online. @throws DaxError ENODEV, EINVAL not in system-ram mode */
   onlineMemory(name: string, options: { movable?: boolean } = {}): number {
-    return this.shared.change((bus) => {
+    return this.#shared.change((bus) => {
       const tree = new ModelTree(bus);
       return verbs.onlineMemory(tree, deviceAt(tree, name), { movable: options.movable ?? true });
     });
@@ -193,8 +193,8 @@ export class Machine implements DaxMachine {
 
   /** Returns how many memory blocks went offline. @throws DaxError ENODEV, EINVAL, EBUSY buffers in use */
   offlineMemory(name: string): number {
-    return this.shared.change((bus) => {
-      this.requireNoOthers(deviceNamed(bus, name));
+    return this.#shared.change((bus) => {
+      this.#requireNoOthers(deviceNamed(bus, name));
       const tree = new ModelTree(bus);
       return verbs.offlineMemory(tree, deviceAt(tree, name));
     });
@@ -204,23 +204,23 @@ export class Machine implements DaxMachine {
 
   /** A device by name, for mkfs, mounting and fsck. Looked up at each use. @throws DaxError ENODEV */
   device(name: string): MachineDevice {
-    deviceNamed(this.shared.current, name);
-    return new NamedDevice(name, this.shared, () => this.systemUuid());
+    deviceNamed(this.#shared.current, name);
+    return new NamedDevice(name, this.#shared, () => this.systemUuid());
   }
 
   /** Opens a device in devdax mode for raw shared mappings. @throws DaxError ENODEV, ENXIO, EBUSY, EACCES */
   openDax(name: string, options: { writable?: boolean } = {}): OpenDax {
-    const opened = RawDevice.open(this.shared, name, options, (closed) => this.rawDevices.delete(closed));
-    this.rawDevices.add(opened);
+    const opened = RawDevice.open(this.#shared, name, options, (closed) => this.#rawDevices.delete(closed));
+    this.#rawDevices.add(opened);
     return opened;
   }
 
   /** The allocator of a system-ram node. */
   node(id: number): MemoryNodeHandle {
-    const known = this.nodes.get(id);
+    const known = this.#nodes.get(id);
     if (known) return known;
-    const node = new NodeMemory(id, this.shared);
-    this.nodes.set(id, node);
+    const node = new NodeMemory(id, this.#shared);
+    this.#nodes.set(id, node);
     return node;
   }
 
@@ -233,7 +233,7 @@ export class Machine implements DaxMachine {
    * @throws DaxError ENODEV, EINVAL outside the device
    */
   memoryFailure(at: { device: string; offset: number; length?: number }): void {
-    this.shared.change((bus) => {
+    this.#shared.change((bus) => {
       const device = deviceNamed(bus, at.device);
       const { offset, length = PAGE_SIZE } = at;
       const isInside =
@@ -256,12 +256,12 @@ export class Machine implements DaxMachine {
 
   /** Poisoned ranges by device, in bytes. */
   poisonList(): PoisonRange[] {
-    return describePoison(this.shared.current);
+    return describePoison(this.#shared.current);
   }
 
   /** Forgets all poison (the memory was replaced, or it was injected). */
   clearPoison(): void {
-    this.shared.change((bus) => {
+    this.#shared.change((bus) => {
       for (const { pfn, pages } of bus.pages.poisonedRanges()) bus.pages.unpoison(pfn, pages);
     });
   }
@@ -270,8 +270,8 @@ export class Machine implements DaxMachine {
 
   /** Who has what open, in every process. */
   holders(device?: string): HolderInfo[] {
-    const names = this.shared.current.devices().map(({ name }) => name);
-    return this.shared.holders
+    const names = this.#shared.current.devices().map(({ name }) => name);
+    return this.#shared.holders
       .list(names)
       .filter((record) => device === undefined || record.device === device)
       .map(({ pid, startTime, command, device: name, purpose }) => ({
@@ -284,11 +284,11 @@ export class Machine implements DaxMachine {
   }
 
   status(): MachineStatus {
-    const bus = this.shared.current;
-    const { mappings, mappedBytes, moved } = this.shared.memory.stats();
+    const bus = this.#shared.current;
+    const { mappings, mappedBytes, moved } = this.#shared.memory.stats();
     return {
       root: this.root,
-      generation: this.shared.generation,
+      generation: this.#shared.generation,
       modules: bus.modules.map((module) => module.name),
       regions: this.regions(),
       devices: this.devices(),
@@ -304,26 +304,26 @@ export class Machine implements DaxMachine {
 
   /** The owner id this host writes into superblocks (table of defaults). */
   systemUuid(): string {
-    this.uuid ??= systemUuid(this.root);
-    return this.uuid;
+    this.#uuid ??= systemUuid(this.root);
+    return this.#uuid;
   }
 
   /** Ends everything this object has open; its views become length 0. Idempotent. */
   close(): void {
-    for (const device of [...this.rawDevices]) device.close();
-    for (const node of this.nodes.values()) node.close();
-    this.shared.close();
+    for (const device of [...this.#rawDevices]) device.close();
+    for (const node of this.#nodes.values()) node.close();
+    this.#shared.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  private changeDevice(
+  #changeDevice(
     name: string,
     apply: (tree: ModelTree, place: DevicePlace, device: DevDax) => void,
   ): DeviceInfo {
-    return this.shared.change((bus) => {
+    return this.#shared.change((bus) => {
       const device = deviceNamed(bus, name);
       const tree = new ModelTree(bus);
       apply(tree, deviceAt(tree, name), device);
@@ -331,20 +331,20 @@ export class Machine implements DaxMachine {
     });
   }
 
-  private describeRegion(bus: Bus, id: number): RegionInfo {
-    return describeRegion(regionNumbered(bus, id), this.shared.backingOf(id));
+  #describeRegion(bus: Bus, id: number): RegionInfo {
+    return describeRegion(regionNumbered(bus, id), this.#shared.backingOf(id));
   }
 
   /** Asked before anything is touched, so that a refusal has no side effect on our own mappings. */
-  private requireNoOthers(device: DevDax): void {
-    refuseIfHeldByOthers(device.name, this.shared.holders);
+  #requireNoOthers(device: DevDax): void {
+    refuseIfHeldByOthers(device.name, this.#shared.holders);
     if (device.driver === 'kmem')
-      refuseIfHeldByOthers(nodeHolderName(device.targetNode), this.shared.holders);
+      refuseIfHeldByOthers(nodeHolderName(device.targetNode), this.#shared.holders);
   }
 
-  private requireUnused(device: DevDax, force: boolean): void {
-    this.requireNoOthers(device);
-    const own = this.shared.holders.ownOf(device.name);
+  #requireUnused(device: DevDax, force: boolean): void {
+    this.#requireNoOthers(device);
+    const own = this.#shared.holders.ownOf(device.name);
     if (own.length > 0 && !force) {
       const who = describeHolders(own.map((holder) => holder.record));
       fail(

@@ -15,48 +15,51 @@ const keptBy = new WeakMap<ArrayBufferLike, NodeMemory>();
  */
 export class NodeMemory implements MemoryNodeHandle {
   /** What frees each live buffer; not the buffers, which may be collected. */
-  private readonly live = new Set<() => void>();
-  private holder: OwnHolder | undefined;
+  readonly #live = new Set<() => void>();
+  #holder: OwnHolder | undefined;
+  readonly #shared: SharedBus;
 
   constructor(
     readonly id: number,
-    private readonly shared: SharedBus,
-  ) {}
+    shared: SharedBus,
+  ) {
+    this.#shared = shared;
+  }
 
   alloc(bytes: number): NodeBuffer {
-    this.holder ??= this.shared.hold(nodeHolderName(this.id), 'memory allocator', true, (bus) => {
+    this.#holder ??= this.#shared.hold(nodeHolderName(this.id), 'memory allocator', true, (bus) => {
       nodeOf(bus, this.id);
     });
     try {
       const ended = (): void => {
-        this.live.delete(free);
-        this.letGoWhenUnused();
+        this.#live.delete(free);
+        this.#letGoWhenUnused();
       };
-      const { buffer, free } = this.node().alloc(bytes, ended);
-      this.live.add(free);
+      const { buffer, free } = this.#node().alloc(bytes, ended);
+      this.#live.add(free);
       keptBy.set(buffer.buffer, this);
       return { bytes: buffer, free, [Symbol.dispose]: free };
     } finally {
-      this.letGoWhenUnused();
+      this.#letGoWhenUnused();
     }
   }
 
   stats(): NodeStats {
-    return this.node().stats();
+    return this.#node().stats();
   }
 
   close(): void {
-    for (const free of [...this.live]) free();
+    for (const free of [...this.#live]) free();
   }
 
-  private letGoWhenUnused(): void {
-    if (this.live.size > 0 || !this.holder) return;
-    this.shared.holders.remove(this.holder);
-    this.holder = undefined;
+  #letGoWhenUnused(): void {
+    if (this.#live.size > 0 || !this.#holder) return;
+    this.#shared.holders.remove(this.#holder);
+    this.#holder = undefined;
   }
 
-  private node(): MemoryNode {
-    return nodeOf(this.shared.current, this.id);
+  #node(): MemoryNode {
+    return nodeOf(this.#shared.current, this.id);
   }
 }
 

@@ -11,16 +11,25 @@ import type { SharedBus } from './shared-bus.js';
  * (kernel-dax.md 12.1: a kernel revives such a handle and corrupts itself).
  */
 export class RawDevice implements OpenDax {
-  private readonly mappings = new Set<Mapping>();
-  private closed = false;
+  readonly #mappings = new Set<Mapping>();
+  #closed = false;
+  readonly #shared: SharedBus;
+  readonly #file: OpenFile;
+  readonly #holder: Hold;
+  readonly #onClose: (device: RawDevice) => void;
 
   private constructor(
     readonly name: string,
-    private readonly shared: SharedBus,
-    private readonly file: OpenFile,
-    private readonly holder: Hold,
-    private readonly onClose: (device: RawDevice) => void,
-  ) {}
+    shared: SharedBus,
+    file: OpenFile,
+    holder: Hold,
+    onClose: (device: RawDevice) => void,
+  ) {
+    this.#shared = shared;
+    this.#file = file;
+    this.#holder = holder;
+    this.#onClose = onClose;
+  }
 
   /** @throws DaxError ENODEV, ENXIO not in devdax mode, EBUSY somebody has it alone */
   static open(
@@ -50,30 +59,30 @@ export class RawDevice implements OpenDax {
   }
 
   get size(): number {
-    return deviceNamed(this.shared.current, this.name).size;
+    return deviceNamed(this.#shared.current, this.name).size;
   }
 
   mmap(options: { offset?: number; length?: number; writable?: boolean } = {}): Uint8Array {
-    if (this.closed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
-    void this.shared.current;
-    const { offset = 0, writable = this.file.flags.access !== 'ro' } = options;
+    if (this.#closed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
+    void this.#shared.current;
+    const { offset = 0, writable = this.#file.flags.access !== 'ro' } = options;
     const length = options.length ?? this.size - offset;
-    const mapping = this.file.map({ offset, length, writable });
-    this.mappings.add(mapping);
+    const mapping = this.#file.map({ offset, length, writable });
+    this.#mappings.add(mapping);
     // A view keeps its listeners, so it keeps this handle and with it the device held.
-    mapping.onKill(() => this.mappings.delete(mapping));
-    mapping.onCollected(() => this.mappings.delete(mapping));
+    mapping.onKill(() => this.#mappings.delete(mapping));
+    mapping.onCollected(() => this.#mappings.delete(mapping));
     return mapping.give(new Uint8Array(mapping.buffer));
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    for (const mapping of this.mappings) mapping.close();
-    this.mappings.clear();
-    this.file.close();
-    this.holder.release();
-    this.onClose(this);
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const mapping of this.#mappings) mapping.close();
+    this.#mappings.clear();
+    this.#file.close();
+    this.#holder.release();
+    this.#onClose(this);
   }
 
   [Symbol.dispose](): void {

@@ -26,16 +26,24 @@ export interface BackingRecord {
  * Whoever then touches the memory gets the error of the file.
  */
 export class RegionBacking implements Backing {
+  readonly #lengthBytes: number;
+  readonly #root: string;
+  #opened: Backing | undefined;
+
   constructor(
     readonly record: BackingRecord,
-    private readonly lengthBytes: number,
-    private readonly root: string,
-    private opened?: Backing,
-  ) {}
+    lengthBytes: number,
+    root: string,
+    opened?: Backing,
+  ) {
+    this.#lengthBytes = lengthBytes;
+    this.#root = root;
+    this.#opened = opened;
+  }
 
   /** Where it is now. */
   get path(): string {
-    return this.record.owned ? ownMemoryPath(this.root, this.record.path) : this.record.path;
+    return this.record.owned ? ownMemoryPath(this.#root, this.record.path) : this.record.path;
   }
 
   /** Why the memory cannot be used, for those who only look; null when it is there. */
@@ -48,7 +56,7 @@ export class RegionBacking implements Backing {
     }
     if (!stat) return 'its file is not there';
     if (!stat.isFile()) return stat.isCharacterDevice() ? null : 'it is no file';
-    const needed = this.record.offset + this.lengthBytes;
+    const needed = this.record.offset + this.#lengthBytes;
     return stat.size < needed ? `its file has ${stat.size} bytes of ${needed}` : null;
   }
 
@@ -56,22 +64,22 @@ export class RegionBacking implements Backing {
     return this.record.kind;
   }
   get name(): string {
-    return this.record.owned ? path.join(this.root, this.record.path) : this.record.path;
+    return this.record.owned ? path.join(this.#root, this.record.path) : this.record.path;
   }
   get granule(): number {
     return this.record.granule;
   }
   get size(): number {
-    return this.opened?.size ?? this.record.offset + this.lengthBytes;
+    return this.#opened?.size ?? this.record.offset + this.#lengthBytes;
   }
   get identity(): string {
-    return this.real.identity;
+    return this.#real.identity;
   }
   get fd(): number {
-    return this.real.fd;
+    return this.#real.fd;
   }
   get writable(): boolean {
-    return this.real.writable;
+    return this.#real.writable;
   }
   get sharedOnly(): boolean {
     return this.record.kind === 'devdax';
@@ -80,41 +88,41 @@ export class RegionBacking implements Backing {
     return this.record.coherent;
   }
   get persistent(): boolean {
-    return this.real.persistent;
+    return this.#real.persistent;
   }
   get canShrink(): boolean {
     return this.record.kind !== 'devdax';
   }
   get isSparse(): boolean {
-    return this.real.isSparse;
+    return this.#real.isSparse;
   }
 
   checkRange(offset: number, length: number): void {
-    this.real.checkRange(offset, length);
+    this.#real.checkRange(offset, length);
   }
   endNow(): number {
-    return this.real.endNow();
+    return this.#real.endNow();
   }
   ensure(offset: number, length: number, access?: 'store' | 'load'): boolean {
-    return this.real.ensure(offset, length, access);
+    return this.#real.ensure(offset, length, access);
   }
   zero(offset: number, length: number): void {
-    this.real.zero(offset, length);
+    this.#real.zero(offset, length);
   }
   sync(offset: number, length: number): void {
-    this.real.sync(offset, length);
+    this.#real.sync(offset, length);
   }
   invalidate(offset: number, length: number): void {
-    if (!this.record.coherent) this.real.invalidate(offset, length);
+    if (!this.record.coherent) this.#real.invalidate(offset, length);
   }
   close(): void {
-    this.opened?.close();
-    this.opened = undefined;
+    this.#opened?.close();
+    this.#opened = undefined;
   }
 
   /** A descriptor to look at locks through, for who does not use the memory: that stays as open as it was. */
   openToLook(): number {
-    const name = this.opened ? `/proc/self/fd/${this.opened.fd}` : this.path;
+    const name = this.#opened ? `/proc/self/fd/${this.#opened.fd}` : this.path;
     const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
     try {
       return fs.openSync(name, O_RDWR | O_NONBLOCK);
@@ -124,12 +132,12 @@ export class RegionBacking implements Backing {
     }
   }
 
-  private get real(): Backing {
-    this.opened ??= this.open();
-    return this.opened;
+  get #real(): Backing {
+    this.#opened ??= this.#open();
+    return this.#opened;
   }
 
-  private open(): Backing {
+  #open(): Backing {
     try {
       requireDevdaxMode(this.path);
       return openBacking(this.path, { writable: 'if-allowed', coherent: this.record.coherent });

@@ -38,14 +38,14 @@ export class SharedBus {
   readonly memory = new PhysicalMemory();
   /** The model as it was at the last call: callers that need today's say `current`. */
   readonly model = new Bus({ memory: this.memory });
-  private document = emptyDocument();
-  private text = '';
-  private readonly placed = new Map<number, PlacedRegion>();
+  #document = emptyDocument();
+  #text = '';
+  readonly #placed = new Map<number, PlacedRegion>();
   /** State of the model's poison when all of it was known to be in the document. */
-  private sharedPoison = -1;
+  #sharedPoison = -1;
   /** The lock this thread has now: callbacks that come back to us join it. */
-  private held: 'shared' | 'exclusive' | undefined;
-  private closed = false;
+  #held: 'shared' | 'exclusive' | undefined;
+  #closed = false;
 
   constructor(
     readonly root: string,
@@ -59,11 +59,11 @@ export class SharedBus {
       fileMode,
       machine: identity,
       placesOf: (device, how) =>
-        placesIn(this.document, device, (region) => this.placed.get(region)?.backing, how),
+        placesIn(this.#document, device, (region) => this.#placed.get(region)?.backing, how),
       patience: this.patience,
     });
     try {
-      this.readAnew();
+      this.#readAnew();
     } catch (error) {
       this.close();
       throw error;
@@ -71,55 +71,55 @@ export class SharedBus {
   }
 
   get generation(): number {
-    return this.document.generation;
+    return this.#document.generation;
   }
 
   /** The model, up to date. Inside a change: as changed so far. */
   get current(): Bus {
-    this.assertOpen();
-    if (this.held === undefined) {
-      this.reloadIfMoved();
-      this.shareClearedPoison();
+    this.#assertOpen();
+    if (this.#held === undefined) {
+      this.#reloadIfMoved();
+      this.#shareClearedPoison();
     }
     return this.model;
   }
 
   /** The model as of a millisecond ago at most, or as this process last changed it: for what is asked at every read. */
   get lately(): Bus {
-    this.assertOpen();
-    if (this.held !== undefined) return this.model;
-    const isKnown = this.model.pages.poisonChanges === this.sharedPoison && !this.directory.hasMovedLately;
+    this.#assertOpen();
+    if (this.#held !== undefined) return this.model;
+    const isKnown = this.model.pages.poisonChanges === this.#sharedPoison && !this.directory.hasMovedLately;
     return isKnown ? this.model : this.current;
   }
 
-  private assertOpen(): void {
-    if (!this.closed) return;
+  #assertOpen(): void {
+    if (!this.#closed) return;
     fail('EBADF', `the machine at ${this.root} is closed: open it again`, { path: this.root });
   }
 
   /** Backing of a region. The region exists in `current`. */
   backingOf(region: number): RegionBacking {
-    return this.placed.get(region)!.backing;
+    return this.#placed.get(region)!.backing;
   }
 
   /** Runs a change; see the class comment. Inside another change it joins that one. */
   change<T>(apply: (bus: Bus) => T): T {
-    if (this.held === 'exclusive') return apply(this.model);
-    if (this.held === 'shared')
+    if (this.#held === 'exclusive') return apply(this.model);
+    if (this.#held === 'shared')
       fail('EDEADLK', 'a callback of a reload cannot change the machine: do it later');
-    this.assertOpen();
-    return this.underLock(() => {
-      this.reloadIfMoved();
-      this.sweep();
+    this.#assertOpen();
+    return this.#underLock(() => {
+      this.#reloadIfMoved();
+      this.#sweep();
       let result: T;
       try {
         result = apply(this.model);
-        this.write();
+        this.#write();
       } catch (error) {
-        this.rollBack(error);
+        this.#rollBack(error);
         throw error;
       }
-      afterCommit('removing what it left over', () => this.sweep());
+      afterCommit('removing what it left over', () => this.#sweep());
       return result;
     });
   }
@@ -127,7 +127,7 @@ export class SharedBus {
   /** Puts a new region's memory under the model, inside a change and before bus.addRegion. */
   placeMemory(region: number, start: number, length: number, backing: RegionBacking): void {
     this.memory.insert({ start, length, backing, offset: backing.record.offset });
-    this.placed.set(region, { serial: this.document.generation + 1, start, backing });
+    this.#placed.set(region, { serial: this.#document.generation + 1, start, backing });
   }
 
   /**
@@ -147,7 +147,7 @@ export class SharedBus {
       }
       return this.holders.add(device, purpose, exclusive);
     };
-    if (this.held !== undefined) return add();
+    if (this.#held !== undefined) return add();
     try {
       for (;;) {
         void this.current;
@@ -175,69 +175,69 @@ export class SharedBus {
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
+    if (this.#closed) return;
+    this.#closed = true;
     this.memory.close();
-    for (const { backing } of this.placed.values()) backing.close();
+    for (const { backing } of this.#placed.values()) backing.close();
     this.holders.close();
     this.directory.close();
   }
 
-  private underLock<T>(work: () => T): T {
+  #underLock<T>(work: () => T): T {
     return this.directory.underLock(() => {
-      this.held = 'exclusive';
+      this.#held = 'exclusive';
       try {
         return work();
       } finally {
-        this.held = undefined;
+        this.#held = undefined;
       }
     });
   }
 
-  private reloadIfMoved(): void {
-    if (this.directory.hasMoved) this.readAnew();
+  #reloadIfMoved(): void {
+    if (this.directory.hasMoved) this.#readAnew();
   }
 
   /** Callbacks that come back to us see the model, and cannot change it. */
-  private readAnew(): void {
-    const before = this.held;
-    this.held ??= 'shared';
+  #readAnew(): void {
+    const before = this.#held;
+    this.#held ??= 'shared';
     try {
       // What recovery writes of this process cleared stays cleared; the next change tells the others.
-      const cleared = this.clearedPoison();
-      this.reload();
+      const cleared = this.#clearedPoison();
+      this.#reload();
       for (const { pfn, pages } of cleared) this.model.pages.unpoison(pfn, pages);
     } finally {
-      this.held = before;
+      this.#held = before;
     }
   }
 
-  private reload(): void {
+  #reload(): void {
     const text = this.directory.read();
-    this.applyDocument(parseDocument(text, this.directory.documentPath));
-    this.text = text;
+    this.#applyDocument(parseDocument(text, this.directory.documentPath));
+    this.#text = text;
   }
 
   /** Makes model and memory equal to a document; what did not change keeps its objects and open handles. */
-  private applyDocument(document: MachineDocument): void {
-    this.dropRegionsNotIn(document);
-    const known = [...this.document.poison, ...this.model.pages.poisonedRanges()];
+  #applyDocument(document: MachineDocument): void {
+    this.#dropRegionsNotIn(document);
+    const known = [...this.#document.poison, ...this.model.pages.poisonedRanges()];
     const newPoison = poisonWithout(document.poison, known);
     try {
-      this.placeRegionsOf(document);
+      this.#placeRegionsOf(document);
       const problems = this.model.restore(document);
       if (problems.length > 0) fail('EIO', problems.join('; '));
     } catch (error) {
-      throw this.damaged(error);
+      throw this.#damaged(error);
     }
-    this.document = document;
+    this.#document = document;
     // Told only now: a holder that looks at the bus from its callback sees all of the new state.
     for (const { pfn, pages } of newPoison) this.model.memoryFailure(pfn * PAGE_SIZE, pages * PAGE_SIZE);
   }
 
-  private placeRegionsOf(document: MachineDocument): void {
+  #placeRegionsOf(document: MachineDocument): void {
     for (const region of document.regions) {
-      if (this.placed.has(region.id)) continue;
+      if (this.#placed.has(region.id)) continue;
       const backing = new RegionBacking(region.backing, region.size, this.root);
       this.memory.insert({
         start: region.start,
@@ -245,42 +245,42 @@ export class SharedBus {
         backing,
         offset: region.backing.offset,
       });
-      this.placed.set(region.id, { serial: region.serial, start: region.start, backing });
+      this.#placed.set(region.id, { serial: region.serial, start: region.start, backing });
     }
   }
 
   /** Regions that are gone, or were replaced by another of the same id, leave before anything new comes. */
-  private dropRegionsNotIn(document: MachineDocument): void {
-    for (const [id, placed] of [...this.placed]) {
+  #dropRegionsNotIn(document: MachineDocument): void {
+    for (const [id, placed] of [...this.#placed]) {
       if (document.regions.some((region) => region.id === id && region.serial === placed.serial)) continue;
       for (const device of this.model.region(id)?.devices ?? []) this.dropOwnHolds(device.name);
       if (this.model.region(id)) this.model.removeRegion(id);
-      this.unplace(id, placed);
+      this.#unplace(id, placed);
     }
   }
 
-  private unplace(id: number, placed: PlacedRegion): void {
+  #unplace(id: number, placed: PlacedRegion): void {
     this.memory.remove(placed.start);
     placed.backing.close();
-    this.placed.delete(id);
+    this.#placed.delete(id);
   }
 
-  private write(): void {
+  #write(): void {
     const state = this.model.snapshot();
     const regions = state.regions.map((region) => {
-      const placed = this.placed.get(region.id);
+      const placed = this.#placed.get(region.id);
       if (!placed)
         return fail('EINVAL', `region ${region.id} has no backing: make regions with createRegion`);
       return { ...region, serial: placed.serial, backing: placed.backing.record };
     });
-    const before = this.document;
+    const before = this.#document;
     const document = { schema: SCHEMA_VERSION, generation: before.generation + 1, ...state, regions };
     if (sameButForGeneration(before, document)) return;
-    this.refuseOtherModes(before, document);
+    this.#refuseOtherModes(before, document);
     const letGo = takeChangedAlone(
       { before, after: document, blockBytes: this.model.memoryBlocks.blockBytes },
       this.holders,
-      (of, name) => placesIn(of, name, (region) => this.placed.get(region)?.backing, 'look'),
+      (of, name) => placesIn(of, name, (region) => this.#placed.get(region)?.backing, 'look'),
     );
     const gone = ownNames(before).filter((name) => !ownNames(document).includes(name));
     const text = documentText(document);
@@ -293,21 +293,21 @@ export class SharedBus {
     } finally {
       letGo();
     }
-    this.document = document;
-    this.text = text;
+    this.#document = document;
+    this.#text = text;
     afterCommit('naming its memory', () => {
       for (const name of ownNames(document)) settle(this.root, name);
     });
     afterCommit('giving back what it ended', () => {
       for (const name of unboundDevices(before, state)) this.dropOwnHolds(name);
-      for (const [id, placed] of [...this.placed]) {
-        if (!document.regions.some((region) => region.id === id)) this.unplace(id, placed);
+      for (const [id, placed] of [...this.#placed]) {
+        if (!document.regions.some((region) => region.id === id)) this.#unplace(id, placed);
       }
     });
   }
 
   /** Our memory may be another machine's own: what it has there as famfs must not become our system-ram. */
-  private refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
+  #refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
     for (const name of newSystemRam(before, after)) {
       const region = after.regions.find(({ devices }) => devices.some((device) => device.name === name))!;
       if (region.backing.owned) continue;
@@ -318,12 +318,12 @@ export class SharedBus {
     }
   }
 
-  private rollBack(cause: unknown): void {
+  #rollBack(cause: unknown): void {
     try {
-      this.applyDocument(
-        this.text === '' ? emptyDocument() : parseDocument(this.text, this.directory.documentPath),
+      this.#applyDocument(
+        this.#text === '' ? emptyDocument() : parseDocument(this.#text, this.directory.documentPath),
       );
-      this.sweep();
+      this.#sweep();
     } catch (error) {
       throw new DaxError(
         'EIO',
@@ -337,24 +337,24 @@ export class SharedBus {
   }
 
   /** Removes memory of regions that were being made or destroyed by a process that was killed. Under the exclusive lock. */
-  private sweep(): void {
-    sweepMarked(this.root, ownNames(this.document));
+  #sweep(): void {
+    sweepMarked(this.root, ownNames(this.#document));
   }
 
   /** Poison of the document that a recovery write of this process has cleared since. */
-  private clearedPoison(): PoisonRange[] {
-    const { poison } = this.document;
+  #clearedPoison(): PoisonRange[] {
+    const { poison } = this.#document;
     return poison.length === 0 ? [] : poisonWithout(poison, this.model.pages.poisonedRanges());
   }
 
-  private shareClearedPoison(): void {
+  #shareClearedPoison(): void {
     const { poisonChanges } = this.model.pages;
-    if (poisonChanges === this.sharedPoison) return;
-    if (this.directory.writable && this.clearedPoison().length > 0) this.change(() => {});
-    this.sharedPoison = this.model.pages.poisonChanges;
+    if (poisonChanges === this.#sharedPoison) return;
+    if (this.directory.writable && this.#clearedPoison().length > 0) this.change(() => {});
+    this.#sharedPoison = this.model.pages.poisonChanges;
   }
 
-  private damaged(cause: unknown): DaxError {
+  #damaged(cause: unknown): DaxError {
     const file = this.directory.documentPath;
     const why = isError(cause) ? cause.message : String(cause);
     return new DaxError(

@@ -50,13 +50,17 @@ export class StateDirectory {
   #document: { fd: number; witness: FileWitness } | undefined;
   #glancedAt = 0;
   #glancedWritten = 0;
+  readonly #directoryMode: number;
+  /** Of a user who may change the machine. */
+  readonly #lock: MachineLock | undefined;
 
   private constructor(
     readonly root: string,
-    private readonly directoryMode: number,
-    /** Of a user who may change the machine. */
-    private readonly lock: MachineLock | undefined,
+    directoryMode: number,
+    lock: MachineLock | undefined,
   ) {
+    this.#directoryMode = directoryMode;
+    this.#lock = lock;
     const { dev, ino } = fs.statSync(root);
     this.identity = `${dev}:${ino}`;
     this.holdersPath = path.join(root, 'holders');
@@ -75,10 +79,10 @@ export class StateDirectory {
   ): StateDirectory {
     const { create, firstDocument, patience = {} } = options;
     try {
-      const existing = StateDirectory.openExisting(root, patience);
+      const existing = StateDirectory.#openExisting(root, patience);
       if (existing) return existing;
       // Of one that is there what is missing is made again.
-      if (create || isMachine(root)) return StateDirectory.make(root, firstDocument, patience);
+      if (create || isMachine(root)) return StateDirectory.#make(root, firstDocument, patience);
     } catch (error) {
       throw asDaxError(
         error,
@@ -94,7 +98,7 @@ export class StateDirectory {
     );
   }
 
-  private static openExisting(root: string, patience: LockPatience): StateDirectory | undefined {
+  static #openExisting(root: string, patience: LockPatience): StateDirectory | undefined {
     try {
       const mode = fs.statSync(root).mode & 0o7777;
       const lock = MachineLock.openIfAllowed(path.join(root, 'machine.lock'), patience);
@@ -113,7 +117,7 @@ export class StateDirectory {
   }
 
   /** Makes what is missing. Several processes may be here at once: the lock file decides who is first. */
-  private static make(root: string, firstDocument: () => string, patience: LockPatience): StateDirectory {
+  static #make(root: string, firstDocument: () => string, patience: LockPatience): StateDirectory {
     const above = nearestDirectory(root);
     makeDirectories(root, 0o700);
     const mode = fs.statSync(root).mode & 0o7777;
@@ -140,7 +144,7 @@ export class StateDirectory {
   }
 
   get writable(): boolean {
-    return this.lock !== undefined;
+    return this.#lock !== undefined;
   }
 
   /** Whether machine.json is another than the one read or written last. One system call. */
@@ -162,17 +166,17 @@ export class StateDirectory {
 
   /** Of files that say who does what. */
   get fileMode(): number {
-    return this.directoryMode & 0o666;
+    return this.#directoryMode & 0o666;
   }
 
   /** Of files that hold memory. */
   get memoryMode(): number {
-    return privateMode(this.directoryMode);
+    return privateMode(this.#directoryMode);
   }
 
   /** Runs `work` under the lock. Not recursive. @throws DaxError EACCES for a change of a directory we may only read */
   underLock<T>(work: () => T): T {
-    const { lock } = this;
+    const lock = this.#lock;
     if (!lock) return refuseChange(this.root);
     lock.take();
     try {
@@ -258,7 +262,7 @@ export class StateDirectory {
 
   close(): void {
     this.#keep(undefined);
-    this.lock?.close();
+    this.#lock?.close();
   }
 
   #keep(document: { fd: number; witness: FileWitness } | undefined): void {

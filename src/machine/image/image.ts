@@ -37,23 +37,29 @@ interface ImageOptions extends LockPatience {
  */
 export class ImageDevice implements MachineDevice {
   readonly dax: DaxDevice;
-  private readonly memory = new PhysicalMemory();
-  private readonly holds = new Set<Hold>();
-  private holdsAlone = false;
-  private use: MemoryUse | undefined;
-  private uuid: string | undefined;
-  private closed = false;
+  readonly #memory = new PhysicalMemory();
+  readonly #holds = new Set<Hold>();
+  #holdsAlone = false;
+  #use: MemoryUse | undefined;
+  #uuid: string | undefined;
+  #closed = false;
+  readonly #backing: Backing;
+  readonly #root: string;
+  readonly #patience: LockPatience;
 
   private constructor(
     readonly name: string,
-    private readonly backing: Backing,
-    private readonly root: string,
+    backing: Backing,
+    root: string,
     size: number,
-    private readonly patience: LockPatience,
+    patience: LockPatience,
   ) {
+    this.#backing = backing;
+    this.#root = root;
+    this.#patience = patience;
     const length = Math.min(backing.size, size);
-    this.memory.insert({ start: IMAGE_HPA, length: size, backing, offset: 0, zeroExtend: length < size });
-    const bus = new Bus({ memory: this.memory });
+    this.#memory.insert({ start: IMAGE_HPA, length: size, backing, offset: 0, zeroExtend: length < size });
+    const bus = new Bus({ memory: this.#memory });
     bus.insmod('fsdev_dax');
     const align = size % PMD_SIZE === 0 ? PMD_SIZE : PAGE_SIZE;
     bus.addRegion({ type: 'device', static: true, start: IMAGE_HPA, size, align, targetNode: 0 });
@@ -78,20 +84,20 @@ export class ImageDevice implements MachineDevice {
   }
 
   get writable(): boolean {
-    return this.backing.writable;
+    return this.#backing.writable;
   }
 
   get systemUuid(): string {
-    this.uuid ??= systemUuid(this.root);
-    return this.uuid;
+    this.#uuid ??= systemUuid(this.#root);
+    return this.#uuid;
   }
 
   get reservations(): string {
-    return path.join(this.root, 'volumes');
+    return path.join(this.#root, 'volumes');
   }
 
   hold(purpose: string, options?: HoldOptions): Hold {
-    if (this.closed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
+    if (this.#closed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
     const isExclusive = isExclusivePurpose(purpose, options);
     if (isExclusive && !this.writable) {
       fail('EACCES', `${this.name} may only be read by this user: ${purpose} needs to write it`, {
@@ -99,39 +105,39 @@ export class ImageDevice implements MachineDevice {
       });
     }
     // Locks of one descriptor never conflict with each other: these we must tell apart ourselves.
-    if (this.holdsAlone || (isExclusive && this.holds.size > 0)) {
+    if (this.#holdsAlone || (isExclusive && this.#holds.size > 0)) {
       fail('EBUSY', `${this.name} is in use by this process: close that first`, { path: this.name });
     }
-    if (this.holds.size === 0) this.lock(isExclusive ? 'exclusive' : 'shared');
-    this.holdsAlone = isExclusive;
-    const hold: Hold = { release: () => this.release(hold) };
-    this.holds.add(hold);
+    if (this.#holds.size === 0) this.#lock(isExclusive ? 'exclusive' : 'shared');
+    this.#holdsAlone = isExclusive;
+    const hold: Hold = { release: () => this.#release(hold) };
+    this.#holds.add(hold);
     return hold;
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.use?.close();
-    this.memory.close();
-    this.backing.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#use?.close();
+    this.#memory.close();
+    this.#backing.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  private release(hold: Hold): void {
-    if (!this.holds.delete(hold) || this.holds.size > 0) return;
-    this.holdsAlone = false;
-    this.use?.close();
-    this.use = undefined;
+  #release(hold: Hold): void {
+    if (!this.#holds.delete(hold) || this.#holds.size > 0) return;
+    this.#holdsAlone = false;
+    this.#use?.close();
+    this.#use = undefined;
   }
 
-  private lock(kind: UseKind): void {
+  #lock(kind: UseKind): void {
     const bytes = { start: 0, length: this.dax.size };
-    refuseOtherMachinesModes(this.backing.name, bytes, ['kmem']);
-    const use = MemoryUse.open([placeIn(this.backing, [bytes])]);
+    refuseOtherMachinesModes(this.#backing.name, bytes, ['kmem']);
+    const use = MemoryUse.open([placeIn(this.#backing, [bytes])]);
     let conflict: UseConflict | undefined;
     try {
       conflict = use.take(kind, this.name);
@@ -140,10 +146,10 @@ export class ImageDevice implements MachineDevice {
       throw error;
     }
     if (!conflict) {
-      this.use = use;
+      this.#use = use;
       return;
     }
-    const who = conflictText(conflict, this.patience);
+    const who = conflictText(conflict, this.#patience);
     use.close();
     fail('EBUSY', `${this.name} is in use by ${who}: let it end that first`, { path: this.name });
   }

@@ -20,12 +20,17 @@ export class KernelDevice implements MachineDevice {
   #opened: ImageDevice | undefined;
   #holds = 0;
   #closed = false;
+  readonly #node: string;
+  readonly #options: NodeOptions;
 
   constructor(
     readonly name: string,
-    private readonly node: string,
-    private readonly options: NodeOptions,
-  ) {}
+    node: string,
+    options: NodeOptions,
+  ) {
+    this.#node = node;
+    this.#options = options;
+  }
 
   get dax(): DaxDevice {
     return this.#device.dax;
@@ -78,7 +83,7 @@ export class KernelDevice implements MachineDevice {
   get #device(): ImageDevice {
     if (this.#closed)
       fail('EBADF', `${this.name} was closed: ask the machine for it again`, { path: this.name });
-    this.#opened ??= ImageDevice.open(this.node, this.options);
+    this.#opened ??= ImageDevice.open(this.#node, this.#options);
     return this.#opened;
   }
 

@@ -24,15 +24,18 @@ export const OPERATIONS: readonly Operation[] = [
 export class Events {
   readonly #byText = new Map<string, ExploreEvent>();
   readonly #byId: ExploreEvent[] = [];
+  readonly #operations: readonly Operation[];
 
-  constructor(private readonly operations: readonly Operation[] = OPERATIONS) {}
+  constructor(operations: readonly Operation[] = OPERATIONS) {
+    this.#operations = operations;
+  }
 
   /** @throws DaxError EINVAL no such operation, or not its words */
   parse(text: string): ExploreEvent {
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
     const [name = '', ...words] = text.trim().split(/\s+/);
-    const operation = this.operations.find((candidate) => candidate.name === name);
+    const operation = this.#operations.find((candidate) => candidate.name === name);
     if (operation === undefined)
       return fail(
         'EINVAL',
@@ -50,7 +53,7 @@ export class Events {
   /** Everything that may happen in this state. */
   offered(world: World): ExploreEvent[] {
     const offered: ExploreEvent[] = [];
-    for (const operation of this.operations)
+    for (const operation of this.#operations)
       for (const words of operation.offers(world)) offered.push(this.#intern(operation, words));
     return offered;
   }
