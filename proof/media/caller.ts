@@ -3,7 +3,7 @@
 /** Moving bytes is their business: who asked for it is the caller that tells something. */
 const CARRIERS = /^(memory|fsdax|dax|libc)\/|famfs\/volume\/(device-media|open-file-host|file|inode)[.]ts/;
 /** One line each, for any store of their file. */
-const GENERIC = / (store|storeIndex|storeU64|LogAppender[.]flush|LogAppender[.]storeIndex)$/;
+const GENERIC = / (store|storeIndex|storeU64|LogAppender[.]#?flush|LogAppender[.]#?storeIndex)$/;
 const FRAMES = 60;
 
 export interface Caller {

@@ -158,7 +158,7 @@ describe.skipIf(noMounts !== '')(`what udax mount mounts on${because}`, () => {
     const cases: [string[], RegExp][] = [
       [['mount', 'dax0.0', '/no/such'], /no directory \/no\/such .*mkdir.*\(ENOENT\)/],
       [['mount', 'dax0.0', file], /file is not a directory.*\(ENOTDIR\)/],
-      [['mount', file, place.mountpoint()], /not a famfs.*mkfs \(EINVAL\)/],
+      [['mount', file, place.mountpoint()], /not a famfs.*\(EINVAL\)\nTry: udax .* mkfs /],
       [['umount', place.directory], new RegExp(`${place.directory} is not mounted.*\\(EINVAL\\)`)],
       [['mount', '--wirelog', 'dax0.0', '/mnt'], /needs -f/],
     ];

@@ -131,7 +131,7 @@ export class Replay {
     for (let index = from; index < to; index++) {
       const i = (index - from) % this.#window.entries;
       if (i === 0) this.#window.load(log, index, Math.min(this.#window.entries, to - index));
-      if (this.#window.isGood(i, index) || this.#isGoodNow(i, index)) {
+      if (this.#window.isGood(i, index) || this.isGoodNow(i, index)) {
         if (badRun !== null) badRun = this.#reportBadRun(badRun);
         this.#index = index;
         this.#base = i * ENTRY_SIZE;
@@ -149,7 +149,7 @@ export class Replay {
   }
 
   /** Second look, past the cache: another host may have written the entry after we cached its lines. */
-  #isGoodNow(i: number, index: number): boolean {
+  isGoodNow(i: number, index: number): boolean {
     const { log } = this.#targets;
     log.media.invalidate(log.entryOffset(index), ENTRY_SIZE);
     log.copyEntry(index, this.#window.bytes.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE));

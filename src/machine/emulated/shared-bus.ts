@@ -78,7 +78,7 @@ export class SharedBus {
   get current(): Bus {
     this.#assertOpen();
     if (this.#held === undefined) {
-      this.#reloadIfMoved();
+      this.reloadIfMoved();
       this.#shareClearedPoison();
     }
     return this.model;
@@ -109,7 +109,7 @@ export class SharedBus {
       fail('EDEADLK', 'a callback of a reload cannot change the machine: do it later');
     this.#assertOpen();
     return this.#underLock(() => {
-      this.#reloadIfMoved();
+      this.reloadIfMoved();
       this.#sweep();
       let result: T;
       try {
@@ -194,7 +194,7 @@ export class SharedBus {
     });
   }
 
-  #reloadIfMoved(): void {
+  reloadIfMoved(): void {
     if (this.directory.hasMoved) this.#readAnew();
   }
 
