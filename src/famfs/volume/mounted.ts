@@ -47,6 +47,7 @@ export class MountedFamfs implements HolderOperations {
   readonly #locks: RangeLocks;
   #users = 0;
   #isDead = false;
+  #isDoubted = false;
   #lookedAt = 0;
   /** Why nothing of it may be used any more: somebody made another file system there. */
   #stale: DaxError | undefined;
@@ -267,6 +268,7 @@ export class MountedFamfs implements HolderOperations {
   /** Within a session, after work that took long: superblock and log are asked for again before each access. */
   doubtMemory(): void {
     this.media.forgetProof();
+    this.#isDoubted = true;
   }
 
   /** ENOSPC when the log has not this many slots left. Within a session. */
@@ -324,6 +326,9 @@ export class MountedFamfs implements HolderOperations {
    */
   append(entry: NewLogEntry): number {
     if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path)) this.#refuseName(entry.path);
+    // Asked before: once the entry is there, nothing may say that it is not.
+    if (this.#isDoubted) this.media.proveStart(dataStart(this.superblock));
+    this.#isDoubted = false;
     this.#logMemory.ensureFor(this.tree.nextIndex);
     const index = this.#appender.append(entry);
     this.tree.replay();

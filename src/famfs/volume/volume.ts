@@ -113,8 +113,12 @@ export class Volume {
     this.#checkChange(path);
     const ino = createFile(this.#mounted, path, options);
     this.#published(path);
-    // Failed memory that was zeroed for it is good again: looking at the device tells the other processes.
-    this.#mounted.check();
+    try {
+      // Failed memory that was zeroed for it is good again: looking at the device tells the other processes.
+      this.#mounted.check();
+    } catch {
+      // The file is there. Whoever uses it next learns what has become of the device.
+    }
     return VolumeFile.of(this.#mounted.inode(ino), this.#host, false);
   }
 
