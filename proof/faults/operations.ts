@@ -269,18 +269,25 @@ const volumes: Operation[] = [
       JSON.stringify(look).includes('/q.consumer') || JSON.stringify(look).includes('"/q"'),
   },
   {
-    name: 'use a queue',
+    name: 'put into a queue',
     prepare: (world) => {
       createQueue(world.withFamfs().volume, '/q', { nbuckets: 4, bucketSize: 64 });
     },
     act: (world) => {
       queueInfo(world.volume, '/q');
-      const queue = world.give(openQueue(world.volume, '/q', { role: 'both' }));
-      const isPut = queue.tryPut(new Uint8Array(48));
-      if (isPut) queue.tryGet();
+      world.give(openQueue(world.volume, '/q', { role: 'producer' })).tryPut(new Uint8Array(48));
     },
-    // The queue's own words move.
-    mayBecome: () => true,
+  },
+  {
+    name: 'take from a queue',
+    prepare: (world) => {
+      const { volume } = world.withFamfs();
+      createQueue(volume, '/q', { nbuckets: 4, bucketSize: 64 });
+      const producer = openQueue(volume, '/q', { role: 'producer' });
+      producer.tryPut(new Uint8Array(48));
+      producer.close();
+    },
+    act: (world) => void world.give(openQueue(world.volume, '/q', { role: 'consumer' })).tryGet(),
   },
 ];
 

@@ -15,7 +15,12 @@ const SHORT = [
   'mkfs',
   'mount and unmount (library)',
   'mkdir',
+  'create',
   'copyIn',
+  'make a queue',
+  'destroy a region',
+  'put into a queue',
+  'take from a queue',
 ];
 
 type Operation = (typeof operations)[number];
