@@ -41,6 +41,30 @@ interface Result extends Omit<Head, 'columns'> {
   rows: { what: string; figures: Record<string, unknown> }[];
 }
 
+/** What the tools' sections are called, and what their rows say. */
+const SECTIONS: Readonly<Record<string, readonly [title: string, about: string]>> = {
+  faults: [
+    'Step faults',
+    'Each system call of an operation fails in turn: what was tried, and what was left, lost or told wrongly.',
+  ],
+  fuzz: [
+    'Hostile media and input',
+    'Damaged images, queues, documents, requests and command lines: how many, and how many crashed, hung, wrote or kept memory.',
+  ],
+  interleave: [
+    'Interleavings',
+    'Two real processes stopped at every step that the other can see: schedules tried, and what was found.',
+  ],
+  kill: [
+    'Kills and stops',
+    'Processes killed or stopped at every step and at random: what they were told is committed must be there.',
+  ],
+  soak: [
+    'Soak',
+    'Everything at once; then memory, descriptors, mappings, locks and space of the host are back where they were.',
+  ],
+};
+
 /** A result that is one document, as head and rows; null when it is none. */
 function documentOf(text: string): (Head & Row)[] | null {
   let result: Result;
@@ -50,7 +74,9 @@ function documentOf(text: string): (Head & Row)[] | null {
     return null;
   }
   if (!Array.isArray(result.rows)) return null;
-  const { rows, tool, title = tool, about = '', command } = result;
+  const { rows, tool, command } = result;
+  const [defaultTitle, defaultAbout] = SECTIONS[tool] ?? [tool, ''];
+  const { title = defaultTitle, about = defaultAbout } = result;
   const figures = [...new Set(rows.flatMap((row) => Object.keys(row.figures)))];
   const columns = { what: 'what', ...Object.fromEntries(figures.map((name) => [name, name])) };
   const head = { tool, title, about, command, columns };
