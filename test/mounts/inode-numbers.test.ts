@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FileTree } from '../../src/famfs/index.js';
-import { Pool } from '../famfs-volume/support.js';
+import { Pool } from '../famfs/volume/support.js';
 import { initRequest, type Piece, request } from '../fuse/support/wire.js';
 import { FamfsWire, FIRST_NEW, O_EXCL, ROOT } from './famfs-wire.js';
 import { because, have, noMounts, output, Place } from './support.js';

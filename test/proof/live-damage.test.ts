@@ -1,5 +1,5 @@
 // Memory is damaged under those who use it: one page fails, the driver is unbound, the file is replaced or removed, the disk under it is full. The process lives, the error is
-// exact, and other files keep working. (A file that is cut: test/famfs-volume/cut.test.ts, test/mounts/cut-region.test.ts.)
+// exact, and other files keep working. (A file that is cut: test/famfs/volume/cut.test.ts, test/mounts/cut-region.test.ts.)
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';

@@ -32,7 +32,7 @@ const UNIT = 2 ** 21;
 /** The most of a file that is read. */
 const MOST_READ = 64 * 1024;
 
-/** A device over a file: a process' own model of it, as test/famfs-volume has it. */
+/** A device over a file: a process' own model of it, as test/famfs/volume has it. */
 export class MappedDevice {
   readonly file: string;
   readonly #backing;

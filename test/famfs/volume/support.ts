@@ -1,16 +1,16 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Bus } from '../../src/dax/index.js';
+import { Bus } from '../../../src/dax/index.js';
 import {
   deviceMedia,
   type FamfsDevice,
   formatMedia,
   fsckMedia,
   mountFamfsOn,
-} from '../../src/famfs/index.js';
-import type { MountOptions, Volume } from '../../src/famfs/volume/index.js';
-import { type Backing, openBacking, PhysicalMemory } from '../../src/memory/index.js';
+} from '../../../src/famfs/index.js';
+import type { MountOptions, Volume } from '../../../src/famfs/volume/index.js';
+import { type Backing, openBacking, PhysicalMemory } from '../../../src/memory/index.js';
 
 export const MIB = 2 ** 20;
 export const UNIT = 2 * MIB;

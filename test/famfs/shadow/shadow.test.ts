@@ -3,9 +3,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { bufferMedia, Log, LogAppender, type NewLogEntry, readSuperblock } from '../../src/famfs/index.js';
-import { readableLog, replayToShadow } from '../../src/famfs/shadow/index.js';
-import { golden, goldenMedia, goldenNames } from '../famfs/golden.js';
+import { bufferMedia, Log, LogAppender, type NewLogEntry, readSuperblock } from '../../../src/famfs/index.js';
+import { readableLog, replayToShadow } from '../../../src/famfs/shadow/index.js';
+import { golden, goldenMedia, goldenNames } from '../golden.js';
 
 interface ShadowNode {
   type: 'dir' | 'file';

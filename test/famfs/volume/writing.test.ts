@@ -7,8 +7,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openVolume, type Volume } from '../../src/index.js';
-import { Tally } from '../support/tally.js';
+import { openVolume, type Volume } from '../../../src/index.js';
+import { Tally } from '../../support/tally.js';
 import { MIB, pattern } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });

@@ -1,7 +1,7 @@
 // One end of a queue in a process of its own, on the built package.
 // usage: child.mjs IMAGE QUEUE produce|consume|endless COUNT; prints one JSON line at its end.
 import fs from 'node:fs';
-import { mountFamfs, openQueue } from '../../dist/index.js';
+import { mountFamfs, openQueue } from '../../../dist/index.js';
 
 const [image, path, act, countText] = process.argv.slice(2);
 const count = Number(countText);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createQueue, mkfs, mountFamfs, openQueue, queueInfo } from '../../src/index.js';
+import { createQueue, mkfs, mountFamfs, openQueue, queueInfo } from '../../../src/index.js';
 
 const child = join(import.meta.dirname, 'child.mjs');
 const UUID = '11111111-2222-4333-8444-555555555555';

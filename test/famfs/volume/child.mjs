@@ -1,8 +1,8 @@
 // Another process over the same pool, on the built package. Prints one JSON line for each thing it did.
 import fs from 'node:fs';
-import { Bus } from '../../dist/dax/index.js';
-import { mountFamfsOn } from '../../dist/famfs/index.js';
-import { openBacking, PhysicalMemory } from '../../dist/memory/index.js';
+import { Bus } from '../../../dist/dax/index.js';
+import { mountFamfsOn } from '../../../dist/famfs/index.js';
+import { openBacking, PhysicalMemory } from '../../../dist/memory/index.js';
 
 const [file, uuid, command, ...rest] = process.argv.slice(2);
 const HPA = 2 ** 40;

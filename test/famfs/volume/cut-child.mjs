@@ -2,9 +2,9 @@
 // Prints one JSON object: for each act the code of its error, or 'ok'.
 import fs from 'node:fs';
 import path from 'node:path';
-import { Bus } from '../../dist/dax/index.js';
-import { createQueue, deviceMedia, fsckMedia, mountFamfsOn, openQueue } from '../../dist/famfs/index.js';
-import { openBacking, PhysicalMemory } from '../../dist/memory/index.js';
+import { Bus } from '../../../dist/dax/index.js';
+import { createQueue, deviceMedia, fsckMedia, mountFamfsOn, openQueue } from '../../../dist/famfs/index.js';
+import { openBacking, PhysicalMemory } from '../../../dist/memory/index.js';
 
 const [file, uuid, cutTo] = process.argv.slice(2);
 const HPA = 2 ** 40;

@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { fdir } from 'fdir';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Volume } from '../../src/famfs/index.js';
-import { type Machine, MIB, Pool, pattern } from '../famfs-volume/support.js';
+import type { Volume } from '../../../src/famfs/index.js';
+import { type Machine, MIB, Pool, pattern } from '../volume/support.js';
 
 describe('the fs face of a volume', () => {
   let pool: Pool;

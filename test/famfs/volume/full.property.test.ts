@@ -13,8 +13,8 @@ import {
   mountFamfsOn,
   readSuperblock,
   type Volume,
-} from '../../src/famfs/index.js';
-import { Tally } from '../support/tally.js';
+} from '../../../src/famfs/index.js';
+import { Tally } from '../../support/tally.js';
 import { contentOf, MIB, machineOver, pattern, THIS_HOST, UNIT } from './support.js';
 
 // Every operation runs in a volume mounted anew, on a device and a log that are full after a few of them. The model

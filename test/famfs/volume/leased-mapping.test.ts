@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LeasedMapping, MAPPED_PIECE_BYTES } from '../../src/famfs/volume/leased-mapping.js';
+import { LeasedMapping, MAPPED_PIECE_BYTES } from '../../../src/famfs/volume/leased-mapping.js';
 import { Pool } from './support.js';
 
 describe('copying from a leased mapping', () => {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { contentOf, MIB, Pool, pattern, THIS_HOST, UNIT } from './support.js';
 
 const SCRIPT = fileURLToPath(new URL('./child.mjs', import.meta.url));
-const BUILT = fileURLToPath(new URL('../../dist/famfs/volume/index.js', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../../dist/famfs/volume/index.js', import.meta.url));
 const children: ChildProcess[] = [];
 
 class Child {

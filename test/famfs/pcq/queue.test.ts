@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PatternStream } from '../../src/famfs/index.js';
-import { createQueue, openQueue, queueInfo } from '../../src/famfs/pcq/index.js';
-import { contentOf, MIB, OTHER_HOST, Pool } from '../famfs-volume/support.js';
-import { kitBytes } from '../support/conformance.js';
-import { Tally } from '../support/tally.js';
+import { PatternStream } from '../../../src/famfs/index.js';
+import { createQueue, openQueue, queueInfo } from '../../../src/famfs/pcq/index.js';
+import { kitBytes } from '../../support/conformance.js';
+import { Tally } from '../../support/tally.js';
+import { contentOf, MIB, OTHER_HOST, Pool } from '../volume/support.js';
 
 const golden = (name: string) => kitBytes('famfs/pcq', `${name}.gz`);
 

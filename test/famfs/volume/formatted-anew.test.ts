@@ -6,9 +6,9 @@
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deviceMedia, takeOver, type Volume } from '../../src/famfs/index.js';
-import { createQueue, openQueue } from '../../src/famfs/pcq/index.js';
-import { codeOf } from '../machine/support.js';
+import { deviceMedia, takeOver, type Volume } from '../../../src/famfs/index.js';
+import { createQueue, openQueue } from '../../../src/famfs/pcq/index.js';
+import { codeOf } from '../../machine/support.js';
 import { MIB, machineOver, OTHER_HOST, Pool, THIS_HOST } from './support.js';
 
 let pool: Pool;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FileEntry, Fmap } from '../../src/famfs/index.js';
-import { fileYaml, parseFileYaml } from '../../src/famfs/shadow/index.js';
-import { kitBytes } from '../support/conformance.js';
-import { Tally } from '../support/tally.js';
+import type { FileEntry, Fmap } from '../../../src/famfs/index.js';
+import { fileYaml, parseFileYaml } from '../../../src/famfs/shadow/index.js';
+import { kitBytes } from '../../support/conformance.js';
+import { Tally } from '../../support/tally.js';
 
 function entryOf(path: string, fmap: Fmap = simple(1)): FileEntry {
   return { kind: 'file', path, size: 1, flags: 2, uid: 0, gid: 0, mode: 0o644, fmap };

@@ -2,7 +2,7 @@
 // not be followed, since the mount was refused. Now fsck says what is lost, and a mount with `salvage` reads what is left.
 import fs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { deviceMedia, fsckMedia } from '../../src/famfs/index.js';
+import { deviceMedia, fsckMedia } from '../../../src/famfs/index.js';
 import { contentOf, HPA, type Machine, MIB, PAGE, Pool, pattern } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });

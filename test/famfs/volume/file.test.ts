@@ -6,7 +6,7 @@ import {
   LogAppender,
   type NewLogEntry,
   type Volume,
-} from '../../src/famfs/index.js';
+} from '../../../src/famfs/index.js';
 import { HPA, type Machine, MIB, PAGE, Pool, pattern, UNIT } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });

@@ -11,8 +11,8 @@ import {
   Log,
   LogAppender,
   readSuperblock,
-} from '../../src/famfs/index.js';
-import { devicePieces } from '../famfs/volume-maker.js';
+} from '../../../src/famfs/index.js';
+import { devicePieces } from '../volume-maker.js';
 import { MIB, machineOver, Pool, THIS_HOST } from './support.js';
 
 const TIB = 2 ** 40;
@@ -46,7 +46,7 @@ describe('an image with a file of 2^27 chunks', () => {
     expect(pool.fsck()).toEqual([]);
     const before = fs.statSync(pool.file).blocks;
     const script = `
-      import { mountFamfs } from ${JSON.stringify(path.resolve(import.meta.dirname, '../../dist/index.js'))};
+      import { mountFamfs } from ${JSON.stringify(path.resolve(import.meta.dirname, '../../../dist/index.js'))};
       const volume = mountFamfs(${JSON.stringify(pool.file)});
       const file = volume.open('/huge');
       const position = 400 * 2 ** 30 + 5;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NewPlace, Volume } from '../../src/famfs/index.js';
+import type { NewPlace, Volume } from '../../../src/famfs/index.js';
 import { Pool } from './support.js';
 
 // What went wrong: a server by inode numbers had to build paths to make something, and was told no number by what made it: publish()

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deviceMedia, formatMedia, takeOver, type Volume } from '../../src/famfs/index.js';
+import { deviceMedia, formatMedia, takeOver, type Volume } from '../../../src/famfs/index.js';
 import { contentOf, HPA, MIB, OTHER_HOST, PAGE, Pool, pattern, THIS_HOST, UNIT } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });

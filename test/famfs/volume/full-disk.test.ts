@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deviceMedia, formatMedia, mountFamfsOn, type Volume } from '../../src/famfs/index.js';
-import { punchHole } from '../../src/libc/index.js';
+import { deviceMedia, formatMedia, mountFamfsOn, type Volume } from '../../../src/famfs/index.js';
+import { punchHole } from '../../../src/libc/index.js';
 import { type Machine, MIB, machineOver, PAGE, pattern, THIS_HOST } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });

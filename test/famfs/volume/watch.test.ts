@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Volume, VolumeWatcher, WatchEvent } from '../../src/famfs/index.js';
+import type { Volume, VolumeWatcher, WatchEvent } from '../../../src/famfs/index.js';
 import { OTHER_HOST, Pool, UNIT } from './support.js';
 
 const FIRST_ENTRY = 2 * 2 ** 20 + 48;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Bus, checkInvariants } from '../../src/dax/index.js';
-import type { Volume, VolumeFile } from '../../src/famfs/index.js';
-import { Tally } from '../support/tally.js';
+import { type Bus, checkInvariants } from '../../../src/dax/index.js';
+import type { Volume, VolumeFile } from '../../../src/famfs/index.js';
+import { Tally } from '../../support/tally.js';
 import { contentOf, MIB, Pool, pattern } from './support.js';
 
 const SIZE = 32 * MIB;

@@ -3,10 +3,10 @@
  * got had lost its length. Right: bytes or EINVAL, nothing is sent then; framed queues give back what was put.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createQueue, openQueue, type Queue } from '../../src/famfs/pcq/index.js';
-import type { Volume } from '../../src/famfs/volume/index.js';
-import { contentOf, Pool } from '../famfs-volume/support.js';
-import { codeOf, errorOf } from '../machine/support.js';
+import { createQueue, openQueue, type Queue } from '../../../src/famfs/pcq/index.js';
+import type { Volume } from '../../../src/famfs/volume/index.js';
+import { codeOf, errorOf } from '../../machine/support.js';
+import { contentOf, Pool } from '../volume/support.js';
 
 let pool: Pool;
 let volume: Volume;

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CopyProgress, Volume } from '../../src/famfs/volume/index.js';
+import type { CopyProgress, Volume } from '../../../src/famfs/volume/index.js';
 import { contentOf, MIB, Pool, pattern, UNIT } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });
