@@ -143,9 +143,12 @@ const COMMAND_LINES = [
   /(?<=.)(?<![\w-])--?[a-zA-Z][\w-]*(?=[\s)'",:;]|$)/,
 ];
 
+/** In pieces, so that this file has none. */
+const NOTES = ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK'];
+
 describe('the house is tidy', () => {
   it('no file is longer than 400 lines', () => {
-    const long = sources
+    const long = users
       .map((file) => ({ file, lines: textOf(file).split('\n').length - 1 }))
       .filter(({ lines }) => lines > MOST_LINES_OF_A_FILE);
     expect(long.map(({ file, lines }) => `${file}: ${lines} lines`)).toEqual([]);
@@ -156,14 +159,14 @@ describe('the house is tidy', () => {
   });
 
   it('source is ASCII, and nothing is left to be done in it', () => {
-    const found = sources.flatMap((file) =>
+    const found = users.flatMap((file) =>
       textOf(file)
         .split('\n')
         .flatMap((line, at) => {
           const where = `${file}:${at + 1}`;
           // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
           if (/[^\x00-\x7f]/.test(line)) return [`${where}: not ASCII`];
-          return /\b(TODO|FIXME|XXX|HACK)\b/.test(line) ? [`${where}: to be done`] : [];
+          return new RegExp(`\\b(${NOTES.join('|')})\\b`).test(line) ? [`${where}: to be done`] : [];
         }),
     );
     expect(found).toEqual([]);

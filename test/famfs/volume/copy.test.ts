@@ -57,7 +57,7 @@ describe('copying', () => {
     source.close();
   });
 
-  it('in: space in use by a copy is nobody else’s', async () => {
+  it("in: space in use by a copy is nobody else's", async () => {
     const source = pool.hostFile('source', pattern(30 * MIB));
     const other = pool.mount();
     let tried = false;
