@@ -101,7 +101,7 @@ async function rowOf(operation: Operation, asked: Omit<Asked, 'operation'>, isTo
 }
 
 function tell(finding: Finding, isDouble: boolean, seed: number): string {
-  const rerun = `npm run faults -- --operation '${finding.operation}' --step ${finding.step}${finding.errno ? ` --errno ${finding.errno.split(',')[0]}` : ''}${isDouble ? ' --double' : ''}${seed ? ` --seed ${seed}` : ''}`;
+  const rerun = `npm run faults -- --operation '${finding.operation}' --step ${finding.step}${isDouble ? ' --double' : ''}${seed ? ` --seed ${seed}` : ''}`;
   return `\nFOUND in '${finding.operation}', step ${finding.step} (${finding.call} ${finding.errno}): ${finding.what}\n${finding.stack}\n  again: ${rerun}\n`;
 }
 
@@ -113,7 +113,6 @@ async function main(): Promise<void> {
       operation: { type: 'string', multiple: true },
       step: { type: 'string' },
       choice: { type: 'string' },
-      errno: { type: 'string' },
       short: { type: 'boolean', default: false },
       double: { type: 'boolean', default: false },
       controls: { type: 'boolean', default: false },
@@ -139,7 +138,7 @@ async function main(): Promise<void> {
   const asked = {
     from: Number(values.step ?? 1),
     choice: Number(values.choice ?? 0),
-    isOnly: isOnly && values.errno === undefined,
+    isOnly,
     isShort,
     isDouble,
     seed: Number(values.seed),

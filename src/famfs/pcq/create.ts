@@ -6,13 +6,14 @@ import {
   afterCommit,
   checkArguments,
   fail,
+  isU64,
   number,
   optional,
   text,
   u32,
   options as wantedOptions,
 } from '../../libc/index.js';
-import { type Fields, readStruct, type Struct, type Values, writeStruct } from '../media/struct.js';
+import { type Fields, type Struct, type Values, writeStruct } from '../media/struct.js';
 import { viewOf } from '../media/superblock.js';
 import type { Volume } from '../volume/index.js';
 import { ownerOf } from '../volume/new-name.js';
@@ -101,8 +102,15 @@ function isUnusedConsumer(
   } finally {
     file.close();
   }
-  const { magic, consumerIndex, nextSeq, fileSize } = readStruct(consumerLayout, viewOf(bytes), 0);
-  return magic === PCQ_CONSUMER_MAGIC && consumerIndex === 0 && nextSeq === 0 && fileSize === size;
+  // A stranger's file may hold anything there, and is then only a name that is taken.
+  const { magic, consumerIndex, nextSeq, fileSize } = consumerLayout.fields;
+  const view = viewOf(bytes);
+  return (
+    view.getUint32(magic.offset, true) === PCQ_CONSUMER_MAGIC &&
+    isU64(view, consumerIndex.offset, 0) &&
+    isU64(view, nextSeq.offset, 0) &&
+    isU64(view, fileSize.offset, size)
+  );
 }
 
 /** famfs cannot delete: half a queue would stay for good. */

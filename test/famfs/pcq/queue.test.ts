@@ -225,6 +225,12 @@ describe('a queue on a volume', () => {
     volume.create('/taken.consumer', { size: 2 * 2 ** 20 }).close();
     refuses(8, 64, '/taken', 'EEXIST');
     expect(volume.exists('/taken')).toBe(false);
+    // Whatever is in it: numbers beyond 2^53 are no damage of a queue that does not exist.
+    volume
+      .create('/odd.consumer', { size: 2 * 2 ** 20 })
+      .map({ writable: true })
+      .fill(0xff);
+    refuses(8, 64, '/odd', 'EEXIST');
     refuses(1024, 2 ** 20, '/new', 'ENOSPC');
     expect(volume.exists('/new')).toBe(false);
     expect(volume.exists('/new.consumer')).toBe(false);
