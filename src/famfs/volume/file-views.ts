@@ -11,17 +11,18 @@ import { ViewPin } from './views.js';
  * that have some.
  */
 export class FileViews {
-  #inode: Inode;
+  readonly #inode: Inode;
   readonly #host: OpenFileHost;
   readonly #mappings = new Map<string, DaxMapping>();
   readonly #lost: ((error: DaxError) => void)[] = [];
   #lostController: AbortController | undefined;
-  #usesPages = false;
   #isClosed = false;
 
+  /** @param inode in use; this ends that use when it is closed or collected */
   constructor(inode: Inode, host: OpenFileHost) {
     this.#inode = inode;
     this.#host = host;
+    whenCollected(this, inode.name, releasing(inode));
   }
 
   /** The mapping of a span: the one that is there, unless it ended or was moved away. @throws DaxError as VolumeFile.map() */
@@ -29,7 +30,6 @@ export class FileViews {
     const key = `${offset}+${length}${writable ? 'w' : ''}`;
     const known = this.#mappings.get(key);
     if (known?.alive && !known.isMoved) return known;
-    this.#usePages();
     const { dax, path } = this.#inode;
     const mapping = dax.map(offset, length, { writable });
     // Its views were moved away: their memory stays mapped for whoever has it, and is no use of this file any more.
@@ -66,7 +66,7 @@ export class FileViews {
       });
       return new ViewPin(
         `pin on ${this.#inode.path}`,
-        releasing(pinned, this.#inode.use(), this.#host.keepMounted()),
+        releasingPin(pinned, this.#inode.use(), this.#host.keepMounted()),
       );
     }
     return undefined;
@@ -89,17 +89,8 @@ export class FileViews {
     for (const mapping of this.#mappings.values()) mapping.close();
     this.#mappings.clear();
     this.#host.viewed(this, false);
-    if (!this.#usesPages) return;
     whenClosed(this);
     this.#inode.release();
-  }
-
-  /** From the first mapping on there is something to release: what was never mapped is simply collected. */
-  #usePages(): void {
-    if (this.#usesPages) return;
-    this.#usesPages = true;
-    this.#inode = this.#inode.use();
-    whenCollected(this, this.#inode.name, releasingPages(this.#inode));
   }
 
   #tellLost(error: DaxError): void {
@@ -116,13 +107,13 @@ export class FileViews {
   }
 }
 
-/** What files that were dropped keep of their inode; not reached from them. */
-function releasingPages(inode: Inode): () => void {
+/** Does not reach the file, so that a dropped one can be collected. */
+function releasing(inode: Inode): () => void {
   return () => inode.release();
 }
 
-/** What a pin that was dropped keeps; not reached from it. */
-function releasing(mapping: DaxMapping, inode: Inode, leave: () => void): () => void {
+/** Does not reach the pin, so that a dropped one can be collected. */
+function releasingPin(mapping: DaxMapping, inode: Inode, leave: () => void): () => void {
   return () => {
     mapping.close();
     inode.release();

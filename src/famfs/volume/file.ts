@@ -52,7 +52,7 @@ export class VolumeFile {
   readonly #inode: Inode;
   readonly #host: OpenFileHost;
   readonly #readOnly: boolean;
-  /** Made when it is first mapped, or asked about losses. */
+  /** Made when it is first mapped, or asked about losses. From then on it owns this handle's use of the inode. */
   #views: FileViews | undefined;
   #closed = false;
   #behind: MemoryBehind | undefined;
@@ -63,7 +63,8 @@ export class VolumeFile {
   }
 
   private constructor(inode: Inode, host: OpenFileHost, readOnly: boolean) {
-    this.#inode = inode;
+    // A handle that is dropped before it is mapped keeps its inode until unmount: telling that would cost every open a microsecond.
+    this.#inode = inode.use();
     this.#host = host;
     this.#readOnly = readOnly;
     this.path = inode.path;
@@ -254,7 +255,8 @@ export class VolumeFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#views?.close();
+    if (this.#views) this.#views.close();
+    else this.#inode.release();
   }
 
   [Symbol.dispose](): void {

@@ -13,9 +13,9 @@ export interface InodeOptions {
   fmap: Fmap | (() => Fmap);
   /** Another file names the same space (clone). */
   shared?: boolean;
-  /** Asked before the first use of its pages: the inode whose pages are used, if there is one; else this one is from now on. */
+  /** Called before each use. Returns the inode that is in use already, or this one, which is in use from now on. */
   first?: (inode: Inode) => Inode;
-  /** Nobody uses its pages any more. */
+  /** Called after the last use. */
   unused?: () => void;
   /** For errors: who device `devindex` is, as far as the log says. */
   foreignDevice: (devindex: number) => string;
@@ -24,8 +24,8 @@ export interface InodeOptions {
 }
 
 /**
- * One file of a mounted famfs, and the answer to "where is this byte" that fs-dax asks. Each open file may have one of its own, until
- * it is mapped: all who map a file have the same one, and its DaxFile is what the folios of the file point to.
+ * One file of a mounted famfs, and the answer to "where is this byte" that fs-dax asks. All handles of a file share one inode,
+ * and the folios of the file point to its DaxFile.
  */
 export class Inode implements IomapProvider {
   readonly path: string;
@@ -77,20 +77,27 @@ export class Inode implements IomapProvider {
     );
   }
 
-  /** One more use of the file's pages, to be ended by release(). @returns the inode that all who use them share */
+  /** Counts one more open handle or pin, to be ended by release(). @returns the inode that all of them share */
   use(): Inode {
     const shared = this.#options.first?.(this) ?? this;
     shared.#uses++;
     return shared;
   }
 
-  /** One use less; the pages are forgotten with the last. */
+  /** Ends one use. The last one forgets the pages, which takes milliseconds for a GiB that was mapped. */
   release(): void {
     if (--this.#uses > 0) return;
-    // A page that somebody else pins keeps its entry, and the file its inode, until unmount.
-    if (this.dax.layoutBusyPage() >= 0) return;
-    this.dax.breakLayout();
+    if (this.#dax) {
+      // A page that somebody else pins keeps its entry, and the file its inode, until unmount.
+      if (this.#dax.layoutBusyPage() >= 0) return;
+      this.#dax.breakLayout();
+    }
     this.#options.unused?.();
+  }
+
+  /** Ends every mapping and forgets every page, whoever uses them: the volume is unmounted. */
+  forget(): void {
+    this.#dax?.forget();
   }
 
   iomap(offset: number, length: number): Iomap {

@@ -335,7 +335,7 @@ export class MountedFamfs implements HolderOperations {
     return inodeOfEntry(index);
   }
 
-  /** The inode of a file: the one whose pages are in use, else a new one, that is remembered once they are. */
+  /** The inode of a file: the one that is in use, else a new one, which is remembered from its first use on. */
   inode(ino: number): Inode {
     const known = this.#inodes.get(ino);
     if (known) return known;
@@ -386,7 +386,7 @@ export class MountedFamfs implements HolderOperations {
 
   #end(): void {
     clearInterval(this.#watch);
-    for (const inode of this.#inodes.values()) inode.dax.forget();
+    for (const inode of this.#inodes.values()) inode.forget();
     this.#inodes.clear();
     this.#locks.close();
     this.media.close();

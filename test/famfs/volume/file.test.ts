@@ -121,6 +121,20 @@ describe('an open file', () => {
     expect(machine.dax.pages.describe(pfn)).toMatchObject({ refcount: 0, mapping: null, order: 0 });
   });
 
+  // What went wrong: only a mapped handle kept the pages, so open + map + close beside a reader made them anew each time.
+  it('keeps the pages of the file until the last handle is closed, mapped or not', () => {
+    const reader = volume.create('/a', { size: 3 * PAGE });
+    const pfn = (HPA + reader.fmap.extents[0]!.offset) / PAGE;
+    const other = volume.open('/a');
+    other.map();
+    expect(machine.dax.pages.describe(pfn)).toMatchObject({ refcount: 1 });
+    other.close();
+    expect(machine.memory.stats().mappings).toBe(0);
+    expect(machine.dax.pages.describe(pfn).mapping).not.toBeNull();
+    reader.close();
+    expect(machine.dax.pages.describe(pfn)).toMatchObject({ refcount: 0, mapping: null });
+  });
+
   it('volume.close ends the views of handles nobody closed', () => {
     const view = volume.create('/a', { size: 10 }).map();
     volume.open('/a').map();
