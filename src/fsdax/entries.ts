@@ -47,7 +47,19 @@ export class AddressSpaceEntries {
   /** How many slots from `slot` on, at most `most`, have no entry: PTEs that are there forbid a PMD. */
   freePmds(slot: number, most: number): number {
     let count = 0;
-    while (count < most && this.pmdAt(slot + count) < 0 && !this.#ptes.has(slot + count)) count++;
+    while (count < most) {
+      const at = slot + count;
+      const pmds = this.#pmds.get(Math.floor(at / GROUP_SLOTS));
+      const stop = Math.min(most, count + GROUP_SLOTS - (at % GROUP_SLOTS));
+      if (pmds === undefined && this.#ptes.size === 0) {
+        count = stop;
+        continue;
+      }
+      for (; count < stop; count++) {
+        if (pmds !== undefined && pmds[(slot + count) % GROUP_SLOTS] !== NOTHING) return count;
+        if (this.#ptes.has(slot + count)) return count;
+      }
+    }
     return count;
   }
 
@@ -60,14 +72,16 @@ export class AddressSpaceEntries {
 
   /** PMD entries for `count` slots that lie behind each other in memory from `pfn`. */
   setPmds(slot: number, count: number, pfn: number): void {
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; ) {
       const group = Math.floor((slot + i) / GROUP_SLOTS);
       let pmds = this.#pmds.get(group);
       if (!pmds) {
         pmds = new Float64Array(GROUP_SLOTS);
         this.#pmds.set(group, pmds);
       }
-      pmds[(slot + i) % GROUP_SLOTS] = stored(pfn + i * PMD_PAGES);
+      const first = slot - group * GROUP_SLOTS;
+      const stop = Math.min(count, GROUP_SLOTS - first);
+      for (; i < stop; i++) pmds[first + i] = stored(pfn + i * PMD_PAGES);
     }
     this.#count += count;
   }
@@ -86,22 +100,23 @@ export class AddressSpaceEntries {
 
   /** Calls `each` for every entry that touches pages [first, end), in file order. `each` may not add entries. */
   forEach(first: number, end: number, each: (index: number, pfn: number, order: number) => void): void {
-    for (const slot of this.#slotsIn(Math.floor(first / PMD_PAGES), Math.ceil(end / PMD_PAGES))) {
-      const pmd = this.pmdAt(slot);
-      if (pmd >= 0) each(slot * PMD_PAGES, pmd, PMD_ORDER);
-      else this.#forEachPte(slot, first, end, each);
-    }
-  }
-
-  /** The slots in [first, end) that have entries, in file order. */
-  #slotsIn(first: number, end: number): number[] {
-    const slots = [...this.#ptes.keys()].filter((slot) => slot >= first && slot < end);
-    for (const [group, pmds] of this.#pmds) {
+    const small = [...this.#ptes.keys()].filter(
+      (slot) => slot * PMD_PAGES < end && (slot + 1) * PMD_PAGES > first,
+    );
+    small.sort((a, b) => a - b);
+    let next = 0;
+    for (const group of [...this.#pmds.keys()].sort((a, b) => a - b)) {
+      const pmds = this.#pmds.get(group)!;
       const start = group * GROUP_SLOTS;
-      const last = Math.min(GROUP_SLOTS, end - start);
-      for (let i = Math.max(0, first - start); i < last; i++) if (pmds[i] !== NOTHING) slots.push(start + i);
+      const stop = Math.min(GROUP_SLOTS, Math.ceil(end / PMD_PAGES) - start);
+      for (let i = Math.max(0, Math.floor(first / PMD_PAGES) - start); i < stop; i++) {
+        if (pmds[i] === NOTHING) continue;
+        while (next < small.length && small[next]! < start + i)
+          this.#forEachPte(small[next++]!, first, end, each);
+        each((start + i) * PMD_PAGES, pmds[i]! - 1, PMD_ORDER);
+      }
     }
-    return slots.sort((a, b) => a - b);
+    while (next < small.length) this.#forEachPte(small[next++]!, first, end, each);
   }
 
   #forEachPte(

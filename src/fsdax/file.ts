@@ -253,6 +253,13 @@ export class DaxFile implements AddressSpace, SpanOwner {
     return this.#pages.firstBusy(first, end);
   }
 
+  /** As breakLayout(). @returns false, with the pages kept, when somebody still uses one */
+  tryBreakLayout(): boolean {
+    if (this.layoutBusyPage() >= 0) return false;
+    this.#pages.drop();
+    return true;
+  }
+
   /**
    * Ends every use of the file's pages, then forgets them. Does not wait: the core is synchronous, so a
    * page that is busy now stays busy until its user runs again.

@@ -9,7 +9,7 @@ export const PUD_ORDER = 18;
 
 /** Pages of a folio of `order`. */
 export function pagesOfOrder(order: number): number {
-  return 2 ** order;
+  return 1 << order;
 }
 
 /** Order of the folios a device of this align (bytes: 4096, 2 MiB, 1 GiB) comes up with. */

@@ -20,6 +20,7 @@ import { viewOf } from '../media/superblock.js';
 import type { FileLock, VolumeFile } from '../volume/index.js';
 import { consumerLayout, PCQ_CRC_BYTES, PCQ_TRAILER_BYTES, producerLayout } from './layout.js';
 import { checkMessage } from './message.js';
+import { Often } from './often.js';
 import type { QueueInfo, QueueParts, QueueRole, WaitOptions } from './types.js';
 import { waitUntil } from './wait.js';
 import { mapBuckets, wordsOf } from './words.js';
@@ -61,6 +62,7 @@ export class Queue {
   readonly #needsRefetch: boolean;
   readonly #locks: FileLock[];
   readonly #memory: MemoryBehind;
+  readonly #checks = new Often();
   /** One bucket, private: checked and taken apart where nobody else writes. */
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;
@@ -259,13 +261,10 @@ export class Queue {
   /** Others write these words: a wild one must not lead anywhere. */
   #checkedIndex(index: number, name: string): number {
     if (index < this.nbuckets) return index;
-    return fail(
-      'EBADMSG',
-      `the queue ${this.path} is damaged: ${name} is ${index} of ${this.nbuckets} buckets`,
-      {
-        path: this.path,
-      },
-    );
+    const { path } = this;
+    return fail('EBADMSG', `the queue ${path} is damaged: ${name} is ${index} of ${this.nbuckets} buckets`, {
+      path,
+    });
   }
 
   #bucket(index: number): Uint8Array {
@@ -296,13 +295,9 @@ export class Queue {
       start = FRAME_BYTES;
       length = this.#scratchView.getUint32(0, true);
       if (length > this.maxMessageSize) {
-        fail(
-          'EBADMSG',
-          `message ${this.#nextGetSeq} of ${this.path} is not framed: both ends must be opened alike`,
-          {
-            path: this.path,
-          },
-        );
+        const { path } = this;
+        const message = `message ${this.#nextGetSeq} of ${path} is not framed: both ends must be opened alike`;
+        fail('EBADMSG', message, { path });
       }
     }
     const message = into === undefined ? new Uint8Array(length) : into.subarray(0, length);
@@ -382,14 +377,16 @@ export class Queue {
 
   #check(): void {
     if (this.#isClosed) fail('EBADF', `the queue ${this.path} is closed: open it again`, { path: this.path });
+    const isHere = this.#producerWords.byteLength > 0 && this.#consumerWords.byteLength > 0;
+    if (isHere && !this.#checks.isDue()) return;
     this.#producerFile.check();
-    if (this.#producerWords.byteLength === 0 || this.#consumerWords.byteLength === 0) {
-      fail('ENODEV', `the memory of the queue ${this.path} was taken away: mount the volume again`, {
-        path: this.path,
-      });
+    if (!isHere) {
+      const { path } = this;
+      fail('ENODEV', `the memory of the queue ${path} was taken away: mount the volume again`, { path });
     }
     // Both ends are used through views, which cannot tell that somebody cut the file behind them.
     this.#memory.check();
+    this.#checks.passed();
   }
 }
 

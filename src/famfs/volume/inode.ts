@@ -87,11 +87,8 @@ export class Inode implements IomapProvider {
   /** Ends one use. The last one forgets the pages, which takes milliseconds for a GiB that was mapped. */
   release(): void {
     if (--this.#uses > 0) return;
-    if (this.#dax) {
-      // A page that somebody else pins keeps its entry, and the file its inode, until unmount.
-      if (this.#dax.layoutBusyPage() >= 0) return;
-      this.#dax.breakLayout();
-    }
+    // A page that somebody else pins keeps its entry, and the file its inode, until unmount.
+    if (this.#dax && !this.#dax.tryBreakLayout()) return;
     this.#options.unused?.();
   }
 

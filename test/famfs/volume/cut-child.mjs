@@ -39,6 +39,8 @@ growing.write(new Uint8Array(100), 0);
 const spans = volume.inodes.spans(volume.stat('/file').ino);
 const watcher = volume.watch();
 
+// Somebody else cuts it, in another turn of the event loop than the last message of the queue.
+await new Promise((resolve) => setImmediate(resolve));
 fs.truncateSync(file, Number(cutTo));
 
 const acts = {
