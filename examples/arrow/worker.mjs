@@ -1,4 +1,4 @@
-// A worker of main.mjs: loads the table one way, says what it found, tells its memory when asked.
+// A worker of main.mjs. It loads the table in one of two ways, reports what it found, and reports its memory when asked.
 import { readFileSync } from 'node:fs';
 import { tableFromIPC } from 'apache-arrow';
 import { openVolume } from 'udax';
