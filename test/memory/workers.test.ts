@@ -24,8 +24,7 @@ const script = (ends: string[], count: number) => `
   const before = inUse();
   const lines = maps().length;
   for (let i = 0; i < ${count}; i++) await start(ends[i % ends.length]);
-  // koffi 3.3.4 leaves three anonymous mappings for each thread (its call stack, the guard, its heap), and the engine some
-  // arenas.
+  // koffi 3.3.4 leaves three anonymous mappings a thread (its call stack, the guard, its heap), the engine some arenas.
   const more = maps().length - lines - 3 * ${count};
   console.log(before === inUse() ? 'as before' : before + ' is now ' + inUse(), more < 24 ? '' : more + ' maps more');
 `;
