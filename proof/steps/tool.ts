@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /**
- * A row of a result. All rows of a tool have the same figures, as far as they apply. A figure is a number or a text like `2 of
- * 3`.
+ * A row of a result. All rows of a tool have the same figures, as far as they apply. A figure is a number
+ * or a text like `2 of 3`.
  */
 export interface Row {
   what: string;

@@ -3,8 +3,8 @@ import { parseSize } from '../../machine/index.js';
 import { UsageError } from '../errors.js';
 
 /**
- * Reads a size of the command line (`4096`, `2M`, `1GiB`, `0x200000`) as bytes. `what` is the argument as the usage shows it (`-s
- * SIZE`).
+ * Reads a size of the command line (`4096`, `2M`, `1GiB`, `0x200000`) as bytes. `what` is the argument as the usage
+ * shows it (`-s SIZE`).
  * @throws UsageError naming the argument
  */
 export function sizeArgument(text: string, what: string): number {
