@@ -2,18 +2,18 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** One line of the table: what was measured, against what, and whether the goal is met. */
+/** One row of the table: what was measured, against what, and whether the goal is met. */
 export interface Row {
   id: string;
   name: string;
   value: number;
   unit: string;
-  /** What the value is compared with, with its own figure. */
+  /** What the value is compared with, and its own figure. */
   reference: string;
   /** The goal as text, e.g. `>= 0.98`. */
   goal: string;
   ok: boolean;
-  /** Which memory was under the measurement. */
+  /** The kind of memory under the measurement. */
   backing: string;
 }
 
@@ -59,8 +59,8 @@ export async function timeMsAsync(work: () => Promise<void>): Promise<number> {
 }
 
 /**
- * Runs the variants in turn (A B A B ...), `rounds` times after one warm-up, and returns each variant's
- * median time in milliseconds: drift of a shared machine hits both alike.
+ * Runs the variants in turn (A B A B ...), `rounds` times after one warm-up, and returns each variant's median time in
+ * milliseconds. Taking turns spreads the drift of a shared machine over all variants.
  */
 export async function interleave(
   rounds: number,

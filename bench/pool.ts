@@ -13,7 +13,7 @@ export interface Pool {
 export interface PoolOptions {
   size: string;
   logLength?: number;
-  /** No space is allocated up front: for huge devices that are hardly touched. */
+  /** Allocates no space up front: for huge devices that are hardly used. */
   sparse?: boolean;
 }
 

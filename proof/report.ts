@@ -1,4 +1,7 @@
-/** `npm run reliability`: renders proof/results/*.json into docs/reliability.md, between its markers. See README.md for the shape of a result. */
+/**
+ * `npm run reliability`: renders proof/results/*.json into docs/reliability.md, between its markers. See README.md for the format
+ * of a result.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -7,7 +10,7 @@ interface Head {
   title: string;
   about: string;
   command: string;
-  /** Keys of the rows, in order, and what heads their column. */
+  /** Keys of the rows in order, with the heading of each column. */
   columns: Record<string, string>;
 }
 
@@ -16,7 +19,7 @@ type Row = Record<string, unknown>;
 const START = '<!-- generated: npm run reliability -->';
 const END = '<!-- end of what is generated -->';
 
-/** A result file as text: the page's section about it. */
+/** The page's section for a result file. */
 export function sectionOf(text: string): string {
   const [head, ...rows] = documentOf(text) ?? linesOf(text);
   if (head?.columns === undefined) throw new Error('the first line of a result names its columns');
@@ -41,7 +44,7 @@ interface Result extends Omit<Head, 'columns'> {
   rows: { what: string; figures: Record<string, unknown> }[];
 }
 
-/** What the tools' sections are called, and what their rows say. */
+/** Titles of the tools' sections, and what their rows mean. */
 const SECTIONS: Readonly<Record<string, readonly [title: string, about: string]>> = {
   faults: [
     'Step faults',
@@ -65,7 +68,7 @@ const SECTIONS: Readonly<Record<string, readonly [title: string, about: string]>
   ],
 };
 
-/** A result that is one document, as head and rows; null when it is none. */
+/** Reads a result that is one JSON document as head and rows; null when it is no such document. */
 function documentOf(text: string): (Head & Row)[] | null {
   let result: Result;
   try {
@@ -83,7 +86,7 @@ function documentOf(text: string): (Head & Row)[] | null {
   return [head, ...rows.map(({ what, figures: values }) => ({ what, ...values }))] as (Head & Row)[];
 }
 
-/** JSON lines; npm prints lines of its own before a command's. */
+/** Reads JSON lines. npm prints its own lines before a command's. */
 function linesOf(text: string): (Head & Row)[] {
   return text
     .split('\n')
@@ -96,7 +99,7 @@ function cellOf(key: string, value: unknown): string {
   return key === 'command' ? `\`${text}\`` : text;
 }
 
-/** Numbers are added up, and so are `2 of 3`s. */
+/** Adds up numbers, and texts like `2 of 3`. */
 function sumOf(values: readonly unknown[]): string {
   if (values.every((value) => typeof value === 'number')) {
     return String((values as number[]).reduce((sum, value) => sum + value, 0));
@@ -107,7 +110,7 @@ function sumOf(values: readonly unknown[]): string {
   return `${sum(1)} of ${sum(2)}`;
 }
 
-/** The page with its generated part made anew. */
+/** The page with its generated part replaced. */
 export function rendered(page: string, results: readonly string[]): string {
   const [before, after] = [page.indexOf(START), page.indexOf(END)];
   if (before < 0 || after < before) throw new Error(`the page has no '${START}' and '${END}'`);

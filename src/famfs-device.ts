@@ -1,4 +1,4 @@
-/** The acts on a famfs whose device is a machine's, or named by a path. */
+/** Operations on a famfs whose device is a machine's device or is given by a path. */
 import {
   deviceMedia,
   type FormatOptions,
@@ -57,7 +57,7 @@ const takeOverOptions = wanted({ systemUuid: optional(text), from: optional(text
 const fsckOptions = wanted({ systemUuid: optional(text), buckets: optional(number) });
 
 export interface MkfsOptions extends Omit<FormatOptions, 'systemUuid'> {
-  /** Owner of the new file system; default: this host. */
+  /** Owner of the new file system. Default: this host. */
   systemUuid?: string;
 }
 
@@ -76,7 +76,7 @@ export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock 
         ...options,
         systemUuid: options.systemUuid ?? held.systemUuid,
       });
-      // Failed memory under the metadata was zeroed and is good again: looking at the device tells the other processes.
+      // mkfs zeroed failed memory under the metadata, which makes it good again. Reading `dax` tells the other processes.
       void held.dax;
       return superblock;
     } finally {
@@ -86,11 +86,12 @@ export function mkfs(device: DeviceLike, options: MkfsOptions = {}): Superblock 
 }
 
 /**
- * Makes this host the owner of a famfs that another host made: from then on this one writes, and the other does not.
- * famfs cannot tell whether the old owner still lives. Two that write destroy the file system: name the old owner
- * (`from`), which says that you know it is gone, or force it. A take-over that was cut short is completed by another.
- * @throws DaxError EPERM neither named nor forced; EINVAL another owner than named; EBUSY somebody of this host has it open;
- *   EBADMSG damaged superblock; EROFS the memory is read-only
+ * Makes this host the owner of a famfs that another host made. From then on this host writes, and the old owner does not.
+ * famfs cannot tell whether the old owner still runs, and two writing hosts destroy the file system. So the caller names the old
+ * owner (`from`), which says that it is known to be gone, or forces the take-over. Another take-over completes one that was cut
+ * short.
+ * @throws DaxError EPERM neither named nor forced; EINVAL the owner is another than the one named; EBUSY a process of this host
+ *   has the device open; EBADMSG damaged superblock; EROFS the memory is read-only
  */
 export function takeOver(
   device: DeviceLike,
@@ -109,7 +110,7 @@ export function takeOver(
 
 /**
  * Checks a famfs without writing anything.
- * @returns what is wrong (`errors`), what is only remarkable (`notes`), and the figures
+ * @returns what is wrong (`errors`), what is unusual but not wrong (`notes`), and the figures
  */
 export function fsck(device: DeviceLike, options: FsckOptions = {}): FsckReport {
   checkArguments('fsck', [device, options], { device: deviceLike, options: fsckOptions });
@@ -125,8 +126,8 @@ export function fsck(device: DeviceLike, options: FsckOptions = {}): FsckReport 
 }
 
 /**
- * Mounts a famfs: replays its log and hands out its files. Any number of processes may mount one device.
- * The volume's close() also closes a device that was named by its path.
+ * Mounts a famfs: replays its log and gives access to its files. Any number of processes may mount one device.
+ * When `device` is a path, the volume's close() also closes the device.
  * @throws DaxError EINVAL no famfs; EBADMSG damaged superblock or log; EOPNOTSUPP other version; ENXIO not in famfs mode
  */
 export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volume {
@@ -143,14 +144,14 @@ export function mountFamfs(device: DeviceLike, options: MountOptions = {}): Volu
   }
 }
 
-/** The volume holds its device as long as it lives; a device opened for it alone ends with that hold. */
+/** Ties a device to the volume that mounts it: releasing the volume's hold also closes the device. */
 export function closedWithItsHold(opened: MachineDevice): MachineDevice {
   return {
     name: opened.name,
     get dax() {
       return opened.dax;
     },
-    // Asked for only when needed: making one may fail, which a reader need not mind.
+    // Read only when needed: making a uuid may fail, and a reader does not need one.
     get systemUuid() {
       return opened.systemUuid;
     },

@@ -1,15 +1,15 @@
 /**
- * udax: the Linux DAX stack in user space. The public face: it composes what crosses layers.
+ * udax: the Linux DAX stack in user space. This is the public entry point. It also holds what needs several layers at once.
  *
- *   const volume = openVolume('./pool', { size: '1GiB' })       // finds or makes all of it; or step by step:
+ *     const volume = openVolume('./pool', { size: '1GiB' })       // finds or makes everything; or step by step:
  *
- *   const machine = openMachine('./pool', { create: true })
- *   machine.createRegion({ size: '1GiB' })
- *   machine.reconfigure('dax0.0', 'famfs')
- *   mkfs(machine.device('dax0.0'))
- *   const volume = mountFamfs(machine.device('dax0.0'))
+ *     const machine = openMachine('./pool', { create: true })
+ *     machine.createRegion({ size: '1GiB' })
+ *     machine.reconfigure('dax0.0', 'famfs')
+ *     mkfs(machine.device('dax0.0'))
+ *     const volume = mountFamfs(machine.device('dax0.0'))
  *
- * Wherever a device is asked for, text is taken too: a device node (`/dev/dax0.0`) or an image file (`pool.img`).
+ * A function that takes a device also takes text: the path of a device node (`/dev/dax0.0`) or of an image file (`pool.img`).
  * Every error is a {@link DaxError} with the kernel's errno.
  */
 export {

@@ -1,4 +1,4 @@
-/** The volume of a state directory in one call. */
+/** Opens the volume of a state directory in one call. */
 import { deviceMedia, type MountOptions, mediaState, mountFamfsOn, type Volume } from './famfs/index.js';
 import { closedWithItsHold, mkfs, mountOptions } from './famfs-device.js';
 import {
@@ -19,17 +19,18 @@ import { defaultRoot, isKernelRoot, type Machine, type MachineDevice, openMachin
 const openVolumeOptions = wanted({ size: optional(size), name: optional(text), ...mountOptions });
 
 export interface OpenVolumeOptions extends MountOptions {
-  /** Of the memory, when there is none yet: bytes, or text like `1GiB`. */
+  /** Size of the memory, used when there is none yet: bytes, or text like `1GiB`. */
   size?: number | string;
-  /** The device to use, `dax0.0`. Default: the first in famfs mode. */
+  /** The device to use, `dax0.0`. Default: the first device in famfs mode. */
   name?: string;
 }
 
 /**
- * The volume of a state directory, in one call: what is missing is made (the machine, a region of `size`, famfs mode, the file
- * system), what is there is kept. Any number of processes may do this at once: give those that make it some patience (`lockWaitMs`). The volume's close() closes all of it.
+ * Opens the volume of a state directory. It makes what is missing: the machine, a region of `size`, famfs mode, the file system.
+ * It keeps what is there. Any number of processes may call it at once; a process that may have to wait for another one's making
+ * should allow some patience (`lockWaitMs`). The volume's close() also closes the machine and the device.
  * @param root a directory; default as openMachine()
- * @throws DaxError EINVAL there is no volume yet and no size was said; ENODEV no device of that name; ENXIO it is in another
+ * @throws DaxError EINVAL there is no volume yet and no size was given; ENODEV no device of that name; ENXIO it is in another
  *   mode; as openMachine(), Machine.createRegion() (ENOSPC, EACCES), mkfs() and mountFamfs()
  */
 export function openVolume(root: string = defaultRoot(), options: OpenVolumeOptions = {}): Volume {
@@ -52,7 +53,7 @@ export function openVolume(root: string = defaultRoot(), options: OpenVolumeOpti
   }
 }
 
-/** Found, or made in one change: of several processes one makes it. */
+/** Finds a device in famfs mode, or makes one. Making is one change: of several processes only one makes it. */
 function famfsDevice(machine: Machine, size: number | string | undefined): string {
   const find = (): string | undefined =>
     machine.devices().find(({ mode, state }) => mode === 'famfs' && state === 'enabled')?.name;
@@ -73,7 +74,10 @@ function famfsDevice(machine: Machine, size: number | string | undefined): strin
   });
 }
 
-/** Another process may be making the file system just now: it is there in a moment. @throws DaxError EBUSY it is not */
+/**
+ * Retries while another process makes the file system.
+ * @throws DaxError EBUSY the device stays in use for longer than `patience` allows
+ */
 function whenNoLongerMade<T>(name: string, patience: LockPatience, act: () => T): T {
   let result: { value: T } | undefined;
   let refusal: unknown;
@@ -98,12 +102,12 @@ function makeFileSystemIfNone(device: MachineDevice): void {
   try {
     mkfs(device);
   } catch (error) {
-    // Somebody else has just made one.
+    // Another process has just made one.
     if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 
-/** Whether a famfs is there; also true of a damaged one: that is for its owner to look at. */
+/** Whether there is a famfs. A damaged one counts: mounting reports the damage, and nothing overwrites it. */
 function hasFileSystem(device: MachineDevice): boolean {
   const media = deviceMedia(device);
   try {

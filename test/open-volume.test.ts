@@ -1,5 +1,5 @@
-// What went wrong: openMachine('./typo') and mountFamfs('dax0.0') made a machine silently. Right: making is asked for; openVolume(root, { size })
-// finds or makes all of it in one call.
+// What went wrong: openMachine('./typo') and mountFamfs('dax0.0') made a machine silently. Right: making must be asked for, and
+// openVolume(root, { size }) finds or makes everything in one call.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';

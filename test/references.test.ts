@@ -1,4 +1,4 @@
-/** Comments and docs cite sections of docs/ by number. A stranger has only this clone: every reference must lead somewhere in it. */
+/** Comments and docs cite sections of docs/ by number. Every reference must lead to something in this repository. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** The house is tidy: what a reader would stumble over is found by a test, which says where. */
+/** Checks that the source is tidy, and says where it is not. */
 import fs from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
@@ -8,7 +8,7 @@ import { catalog } from '../src/cli/catalog/index.js';
 const checkout = path.resolve(import.meta.dirname, '..');
 const MOST_LINES_OF_A_FILE = 400;
 const MOST_LINES_OF_A_FUNCTION = 60;
-/** Started by name: by Node, the package or a worker. */
+/** Files that are started by name: by Node, the package or a worker. */
 const ENTRIES = [
   'src/index.ts',
   'src/mounts/index.ts',
@@ -23,9 +23,9 @@ const ENTRIES = [
   'proof/report.ts',
 ];
 
-/** What follows `@throws`. */
+/** The class names that may follow `@throws`. */
 const ERROR_CLASSES = ['DaxError', 'UsageError', 'AbortError', 'ChildDied', 'Error'];
-/** Where text below src/cli/ may look like a command line, and why. */
+/** Places outside src/cli/ whose text may look like a command line, and why. */
 const COMMAND_LINES_OF_OTHERS: readonly [where: string, why: string][] = [
   ['src/lab/explore/', 'prints traces as command lines and shell scripts: the product of `udax explore`'],
   ['src/tree/daxctl/', "speaks daxctl's own recorded dialect"],
@@ -57,11 +57,11 @@ function parse(file: string): ts.SourceFile {
   return source;
 }
 
-/** Every file that some import, export from, or worker URL names. */
+/** Every file that an import, an export or a worker URL names. */
 function namedFiles(file: string): string[] {
   const named: string[] = [];
   const visit = (node: ts.Node): void => {
-    // An import, or a worker's file, which is given beside the file that starts it.
+    // An import, or a worker's file, given relative to the file that starts it.
     if (ts.isStringLiteralLike(node) && node.text.endsWith('.js')) {
       named.push(path.join(path.dirname(file), node.text).replace(/\.js$/, '.ts'));
     }
@@ -92,7 +92,7 @@ function longFunctions(file: string): string[] {
   return found;
 }
 
-/** Names that a file exports itself (not on behalf of another). */
+/** Names that a file exports itself (no re-exports). */
 function exportsOf(file: string): { name: string; line: number; isType: boolean }[] {
   const source = parse(file);
   const found: { name: string; line: number; isType: boolean }[] = [];
@@ -113,12 +113,12 @@ function exportsOf(file: string): { name: string; line: number; isType: boolean 
   return found;
 }
 
-/** The words of all files but the one they are from, counted once a file. */
+/** The words of all files, each counted once per file. */
 function wordsByFile(): Map<string, Set<string>> {
   return new Map(users.map((file) => [file, new Set(textOf(file).match(/[A-Za-z_$][\w$]*/g))]));
 }
 
-/** Text of string literals and templates, but for what an import names. */
+/** Texts of string literals and templates, without those of imports. */
 function literalsOf(file: string): { text: string; line: number }[] {
   const source = parse(file);
   const found: { text: string; line: number }[] = [];
@@ -134,16 +134,16 @@ function literalsOf(file: string): { text: string; line: number }[] {
 
 const NAMES = catalog.map(({ name }) => name);
 const COMMAND_LINES = [
-  // The program's name before a command of it, or before an option.
+  // The program's name before one of its commands, or before an option.
   new RegExp(`\\budax (?:-\\S+ )*(?:${NAMES.join('|')})\\b`),
-  // Commands that are no word of anything else: a take-over is what happens to a file system.
+  // Commands whose names mean nothing else. A take-over is also something that happens to a file system.
   new RegExp(`\\b(?:${NAMES.filter((name) => name.includes('-') && name !== 'take-over').join('|')})\\b`),
   /\b(?:(?:daxctl|ndctl) [a-z]|findmnt\b|ulimit\b)/,
-  // An option within a sentence. A literal that is one is an argument for another program.
+  // An option within a sentence. A literal that is only an option is an argument for another program.
   /(?<=.)(?<![\w-])--?[a-zA-Z][\w-]*(?=[\s)'",:;]|$)/,
 ];
 
-/** In pieces, so that this file has none. */
+/** Written in pieces, so that this file does not contain them. */
 const NOTES = ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK'];
 
 describe('the house is tidy', () => {
@@ -192,7 +192,7 @@ describe('the house is tidy', () => {
     expect(dead).toEqual([]);
   });
 
-  // Errors once told the library's users to run `udax mkfs -f` with a longer `--loglen`.
+  // What went wrong: errors told the library's users to run `udax mkfs -f` with a longer `--loglen`.
   it('below src/cli/ no text names a command or an option of a command line', () => {
     const isAllowed = (file: string) => COMMAND_LINES_OF_OTHERS.some(([where]) => file.startsWith(where));
     const below = sources.filter((file) => file.startsWith('src/') && !file.startsWith('src/cli/'));

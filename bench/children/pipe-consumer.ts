@@ -1,4 +1,4 @@
-// The reading end of a pipe on stdin: as queue-consumer, for messages of BYTES bytes.
+// The reading end of a pipe on stdin: like queue-consumer, for COUNT messages of BYTES bytes.
 import { readSync } from 'node:fs';
 
 const [bytesText, countText] = process.argv.slice(2) as [string, string];

@@ -1,4 +1,4 @@
-// The reading end of a queue: says when it is ready, takes COUNT messages, says when it has the last one.
+// The reading end of a queue: reports when it is ready, takes COUNT messages, and reports when it has the last one.
 import { mountFamfs, openMachine, openQueue } from '../../src/index.js';
 
 const [root, device, path, countText] = process.argv.slice(2) as [string, string, string, string];

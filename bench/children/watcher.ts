@@ -1,4 +1,4 @@
-// Waits for new files of a volume and says which it saw.
+// Waits for new files of a volume and reports each one.
 import { mountFamfs, openMachine } from '../../src/index.js';
 
 const [root, device] = process.argv.slice(2) as [string, string];

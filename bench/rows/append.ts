@@ -4,7 +4,7 @@ import { makePool, type Pool } from '../pool.js';
 const PER_ROUND = 400;
 const ROUNDS = 15;
 
-/** P4: what one published entry costs, with a small and a large log: it must not depend on the log's length. */
+/** P4: the cost of one published entry with a small and a large log. It must not depend on the log's length. */
 export function append(): Promise<Row[]> {
   return withBenchDirectory(async (directory, backing) => {
     const small = makePool(directory, 'log-8m', { size: '64GiB', sparse: true, logLength: 8 * 2 ** 20 });

@@ -20,7 +20,7 @@ const MESSAGES = 200_000;
 const PAYLOAD_BYTES = 48;
 const FILES = 50;
 
-/** Q: what passes between two processes: messages of a queue against a pipe, and how soon a new file is seen. */
+/** Q: communication between two processes: messages of a queue against a pipe, and the time until a new file is seen. */
 export function betweenProcesses(): Promise<Row[]> {
   return withBenchDirectory(async (directory, backing) => {
     const pool = makePool(directory, 'two', { size: '512MiB' });
@@ -84,7 +84,7 @@ async function throughPipe(): Promise<number> {
   return taken;
 }
 
-/** False when the pipe is full: Node's own end of it does not block. */
+/** False when the pipe is full: Node's end of it does not block. */
 function wrote(fd: number, message: Uint8Array): boolean {
   try {
     writeSync(fd, message);

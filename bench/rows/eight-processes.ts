@@ -9,7 +9,7 @@ import { makePool } from '../pool.js';
 const BYTES = 2 ** 30;
 const child = fileURLToPath(new URL('../children/map-and-wait.js', import.meta.url));
 
-/** P8: eight processes on one 1 GiB file: what the mappings cost together, and how soon each has its first byte. */
+/** P8: eight processes on one 1 GiB file: the memory of all mappings together, and the time of each to its first byte. */
 export function eightProcesses(): Promise<Row[]> {
   return withBenchDirectory(async (directory, backing) => {
     const pool = makePool(directory, 'eight', { size: '1200MiB' });
@@ -30,7 +30,7 @@ export function eightProcesses(): Promise<Row[]> {
       mountMs.push(message.mountMs);
       children.push(started);
     }
-    // All eight are alive and have read every page: now each page is shared by eight.
+    // All eight processes are alive and have read every page, so each page is shared by eight.
     pool.volume.close();
     pool.machine.close();
     let pssBytes = 0;

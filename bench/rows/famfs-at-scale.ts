@@ -14,7 +14,7 @@ import {
 import { makePool } from '../pool.js';
 
 const MIB = 2 ** 20;
-/** What one append costs C famfs with an 8 MiB log (it flushes the whole log), recorded elsewhere. */
+/** Cost of one append in C famfs with an 8 MiB log (it flushes the whole log), measured elsewhere. */
 const C_APPEND_MS = 16;
 
 /** C1: append with a 1 GiB log; C2: replay of 490,000 entries and its heap; C3: cp -r of 5,000 small files. */
@@ -63,8 +63,8 @@ function replayOf490000(): Promise<Row[]> {
       times.push(timeMs(() => (volume = mountFamfs(pool.machine.device(pool.device)))));
       collect();
       const after = process.memoryUsage();
-      // Mapped views count as external, not as heap or array buffers of our own. The first round grows, later
-      // ones may reuse what the one before left to the collector: the largest counts.
+      // Mapped views count as external, not as heap or array buffers. The first round grows; later ones may reuse memory that was
+      // not collected yet. So the largest value counts.
       heaps.push(after.heapUsed - before.heapUsed + after.arrayBuffers - before.arrayBuffers);
       const { files, directories } = volume!.statfs();
       if (files + directories !== 490_000)

@@ -19,7 +19,7 @@ export function firstByte(): Promise<Row[]> {
     const ms = await interleave(5, {
       readFileSync: () => timeMs(() => (kept += readFileSync(plain)[0]!)),
       udax: async () => {
-        // Giving back the gigabyte of the one before (in the background, too) is not the cost of this one.
+        // Freeing the gigabyte of the previous round (also in the background) must not count in this one.
         globalThis.gc?.();
         await setTimeout(100);
         return timeMs(() => {

@@ -11,7 +11,7 @@ const PAGES_PER_SECTION = 512;
 const SECTIONS_PER_TIB = TIB / 2 ** 21;
 const FIRST_PFN = TIB / 4096;
 
-/** B1: what folio state costs: at rest, touched, cleared; B2: bind and unbind; B3: map and unmap of 1 GiB. */
+/** B1: the cost of folio state at rest, touched and cleared; B2: bind and unbind; B3: map and unmap of 1 GiB. */
 export async function folios(): Promise<Row[]> {
   const touched = Math.ceil(SECTIONS_PER_TIB / 100);
   const mapping = { name: 'bench' };
@@ -103,7 +103,7 @@ async function bindAndUnbind(): Promise<Row> {
   };
 }
 
-/** All that open, map and close of a file cost, less the bare mmap and munmap of the same span. */
+/** The cost of open, map and close of a file, minus that of a bare mmap and munmap of the same size. */
 function mapAndUnmap(): Promise<Row> {
   return withBenchDirectory(async (directory, backing) => {
     const bytes = 2 ** 30;

@@ -9,25 +9,28 @@ const BIG_BYTES = 256 * 2 ** 20;
 const DIRECTORIES = 100;
 const FILES_IN_EACH = 100;
 const ROUNDS = 7;
-/** Server and client share it: a wake-up on another CPU costs more than the work, and would hide it. */
+/** Server and client share this CPU: a wake-up on another CPU costs more than the work and would hide it. */
 const CPU = '0';
 
-/** From build/bench/rows, where the compiled bench runs. */
+/** Path from build/bench/rows, where the compiled benchmark runs. */
 const sources = resolve(import.meta.dirname, '../../../bench/c');
 const binary = resolve(import.meta.dirname, '../../../bin/udax.js');
 
-/** What is measured: how long the command takes in ms on a mount, and what one run of it is worth. */
+/** One measurement: `run` returns the milliseconds that the command takes on a mount. */
 interface Act {
   id: string;
   name: string;
   goal: number;
-  /** Reads, lookups ... of one run, and what they are called. */
+  /** Number of operations in one run, in `unit`s (reads, lookups ...). */
   count: number;
   unit: string;
   run(at: string): number;
 }
 
-/** D: the JavaScript server against one in C, same kernel, same CPU, same memory, same run; neither has extended attributes. */
+/**
+ * D: the JavaScript server against one in C, on the same kernel, CPU and memory, in the same run. Neither has extended
+ * attributes.
+ */
 export function fuse(): Promise<Row[]> {
   const missing = whatIsMissing();
   if (missing !== '') {
@@ -134,7 +137,7 @@ function compiled(name: string, directory: string): string {
   return program;
 }
 
-/** A volume with the same names as the C server has; both serve the big file from the same memory. */
+/** A volume with the names that the C server has. Both serve the big file from the same memory. */
 function makeFiles(directory: string): { memory: string; offset: number } {
   const pool = makePool(directory, 'fuse', { size: '24GiB', sparse: true });
   const big = pool.volume.create('/big', { size: BIG_BYTES });

@@ -12,7 +12,7 @@ const goldenImage = fileURLToPath(
 );
 const coldMount = fileURLToPath(new URL('../children/cold-mount.js', import.meta.url));
 
-/** P5: mount of a volume with 15,000 entries, in a process that did it before and in a fresh one. */
+/** P5: mount of a volume with 15,000 entries, in a process that has mounted it before and in a new one. */
 export function mount(): Promise<Row[]> {
   return withBenchDirectory(async (directory, backing) => {
     const path = join(directory, '06-large-15000.img');

@@ -1,9 +1,9 @@
 /**
- * What memory may hold when a crash comes, from the events of a trace.
+ * What memory may contain at a crash, computed from the events of a trace.
  *
- * power: each line holds what was durable, or what any later store left in it (lines reach memory by themselves and independently of
- * each other), torn between any two of its words. A flush takes the line as it is; the next fence makes that durable.
- * (A flush alone promises nothing here, which is less than the processor's: code that passes is right on both.)
+ * power: each line has its durable content, or the content after any later store, torn between any two words. Lines reach memory
+ * by themselves and independently of each other. A flush takes the line as it is; the next fence makes that content durable.
+ * (Here a flush alone guarantees nothing. Processors guarantee more, so code that passes is right on both.)
  */
 import {
   hashOfLine,
@@ -16,27 +16,27 @@ import {
 } from '../media/lines.js';
 import type { FlushEvent, StoreEvent } from '../media/tracer.js';
 
-/** One content that a line may have. */
+/** One possible content of a line. */
 export interface Version {
   bytes: Uint8Array;
   hash: LineHash;
 }
 
-/** A line that memory may hold in more than one version. */
+/** A line with more than one possible version. */
 export interface PendingLine {
   line: number;
-  /** As it may be between stores, oldest first: the first is what is durable. */
+  /** Contents between stores, oldest first. The first one is durable. */
   whole: Version[];
-  /** As it may be in the middle of a store: with how many whole versions it came. */
+  /** Contents in the middle of a store. `after` is the number of whole versions before it. */
   torn: { version: Version; after: number }[];
-  /** Index of the version that a flush took; -1 none. */
+  /** Index of the version that a flush took; -1 for none. */
   flushed: number;
 }
 
 const NO_HASH: LineHash = { high: 0, low: 0 };
 
 export class Cache {
-  /** What is durable for sure, where it is not what was there before. */
+  /** Durable lines that differ from the base. */
   readonly durable = new Map<number, Version>();
   readonly pending = new Map<number, PendingLine>();
   readonly #base: Uint8Array;
@@ -72,7 +72,7 @@ export class Cache {
     }
   }
 
-  /** Whether a fence now would make anything durable. */
+  /** Whether a fence would make anything durable now. */
   get isFlushing(): boolean {
     for (const { flushed } of this.pending.values()) if (flushed > 0) return true;
     return false;
@@ -92,12 +92,12 @@ export class Cache {
     }
   }
 
-  /** The bytes of a line, and their hash: none for what was there before. */
+  /** A version with its hash. A line equal to the base has no hash. */
   version(line: number, bytes: Uint8Array): Version {
     return { bytes, hash: isSameLine(bytes, this.ofBase(line).bytes) ? NO_HASH : hashOfLine(line, bytes) };
   }
 
-  /** As the line was before the trace. */
+  /** The line before the trace. */
   ofBase(line: number): Version {
     return { bytes: this.#base.subarray(line * LINE_BYTES, (line + 1) * LINE_BYTES), hash: NO_HASH };
   }
@@ -105,7 +105,10 @@ export class Cache {
 
 const MOST_SUBSETS = 4;
 
-/** Which words of a store may be there without the others: the first ones, or, when nothing says what was first, any. */
+/**
+ * The subsets of a store's words that may be visible without the others: prefixes of an ordered store, any subset of an unordered
+ * one.
+ */
 export function tearsOf(mask: number, isOrdered: boolean): number[] {
   const words = wordsIn(mask);
   if (isOrdered) return beginnings(words);

@@ -8,37 +8,37 @@ import type { FailureModel, Finding, Scope } from './scope.js';
 
 export interface ExploreOptions {
   seed: number;
-  /** Dirty lines up to which every combination is tried. */
+  /** All combinations of dirty lines are tried where there are at most 2^lines. */
   lines: number;
-  /** Random memories where there are more. */
+  /** Number of random memories where there are more combinations. */
   samples: number;
-  /** Of the places where a store may tear, every so many-th is tried. */
+  /** Of the places where a store may tear, every n-th is tried. */
   everyTear: number;
-  /** One failure model alone. */
+  /** Only this failure model. */
   model?: FailureModel;
-  /** Findings after which to stop; 0 never. */
+  /** Number of findings after which to stop; 0 never stops. */
   enough: number;
   /** Only the image of this name. */
   state?: string;
 }
 
 export interface Explored {
-  /** Acts of the trace: a crash may come before and after each. */
+  /** Acts of the trace plus one: a crash may come before and after each act. */
   points: number;
   stores: number;
   flushes: number;
   fences: number;
   /** Distinct memories that were replayed. */
   images: number;
-  /** Memories that were asked for, the same ones again included. */
+  /** Memories that were checked, repeated ones included. */
   asked: number;
-  /** Places with more lines than can be tried in every combination: seeded samples there. */
+  /** Places with too many combinations to try all, where seeded samples were tried. */
   sampled: number;
   lost: number;
   findings: Finding[];
 }
 
-/** Plays every crash of a trace. @param known from the right order, where the trace is a wrong one */
+/** Explores every crash of a trace. @param known results of the right order, when the trace is a wrong one */
 export function explore(
   scope: Scope,
   memory: MemoryKind,
@@ -51,7 +51,7 @@ export function explore(
   const count = (kind: TraceEvent['kind']) => events.filter((event) => event.kind === kind).length;
   try {
     if (options.model !== 'power') exploreKills(trace, judge, options);
-    // Memory without power has nothing: there only kills are crashes.
+    // This memory loses everything with its power, so only kills count as crashes.
     const sampled =
       memory === 'shared' || options.model === 'kill' ? 0 : explorePowerCuts(trace, judge, options);
     return {
@@ -71,7 +71,7 @@ export function explore(
   }
 }
 
-/** What an act is called in findings. */
+/** The name of an act in findings. */
 export function nameOfAct(event: TraceEvent | undefined): string {
   if (event === undefined) return 'the end';
   if (event.kind === 'mark') return 'the return of the operation';
@@ -79,7 +79,7 @@ export function nameOfAct(event: TraceEvent | undefined): string {
   return `the ${event.kind} of ${event.length} bytes at ${event.at} by ${placeOf(event.caller)}`;
 }
 
-/** Flushes of lines that nobody had stored to, by caller. */
+/** Flushes of lines without a store since their last flush, by caller. */
 export function redundantFlushes({ events }: Trace): { caller: string; lines: number; clean: number }[] {
   const byCaller = new Map<string, { lines: number; clean: number }>();
   for (const event of events) {

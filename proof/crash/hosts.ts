@@ -1,4 +1,4 @@
-/** Fixed names of hosts and file systems: two runs make the same bytes. */
+/** Fixed uuids of hosts and file systems, so that two runs make the same bytes. */
 export const THIS_HOST = '11111111-2222-4333-8444-555555555555';
 export const OTHER_HOST = '99999999-2222-4333-8444-555555555555';
 export const THIRD_HOST = '77777777-2222-4333-8444-555555555555';

@@ -1,10 +1,10 @@
 import type { LineHash } from '../media/lines.js';
 import type { Version } from './cache.js';
 
-/** A memory as it may be after a crash: the lines that differ from what was there before. */
+/** A possible memory after a crash: the lines that differ from the memory before the operation. */
 export type ImageLines = readonly (readonly [line: number, bytes: Uint8Array])[];
 
-/** Gathers lines into an image and its hash; a line that is put again replaces itself. */
+/** Collects lines into an image and its hash. Putting a line again replaces it. */
 export class ImageBuilder {
   readonly #lines = new Map<number, Version>();
   #high = 0;
@@ -22,7 +22,7 @@ export class ImageBuilder {
     this.#low ^= low;
   }
 
-  /** 52 bits of it. */
+  /** 52 bits of the hash. */
   get key(): number {
     return (this.#high >>> 0) * 2 ** 20 + (this.#low >>> 12);
   }
@@ -32,7 +32,7 @@ export class ImageBuilder {
   }
 }
 
-/** As findings name an image, and `--state` takes it. */
+/** The name of an image in findings and for `--state`. */
 export function nameOfKey(key: number): string {
   return key.toString(16).padStart(13, '0');
 }

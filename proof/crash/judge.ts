@@ -7,29 +7,29 @@ import { ImageBuilder, nameOfKey } from './image.js';
 import { Replayer } from './replayer.js';
 import type { FailureModel, Finding, Scope } from './scope.js';
 
-/** What an image turned out to be: the state of that number, one that is documented, or wrong. */
+/** What an image turned out to be: the state of that number, a state that is documented, or wrong. */
 type Verdict = { state: number } | { isAllowed: true } | { said: string };
 
-/** What the right order has shown, for its mutants: they begin with the same memory, so equal images are equal. */
+/** Results of the right order, for its mutants. They begin with the same memory, so equal images have equal verdicts. */
 export interface Known {
-  /** Before, and after each operation. */
+  /** The state before, and the state after each operation. */
   states: readonly string[];
   verdicts: Map<number, Verdict>;
 }
 
-/** When an image could have come about, for findings. */
+/** The moment at which an image can arise, for findings. */
 export interface Moment {
   model: FailureModel;
   where: string;
   /** Operations that had returned. */
   returned: number;
-  /** What had reached memory. */
+  /** Describes what had reached memory. */
   lines: () => string;
 }
 
 /**
- * Says of each memory whether it may be. An image is loaded and replayed once, however many crashes lead to it; what it must not have lost
- * depends on when the crash came.
+ * Decides for each memory whether it is allowed. An image is loaded and replayed once, however many crashes lead to it. What it
+ * must not have lost depends on the moment of the crash.
  */
 export class Judge {
   readonly findings: Finding[] = [];
@@ -40,7 +40,7 @@ export class Judge {
   readonly #options: ExploreOptions;
   readonly #verdicts: Map<number, Verdict>;
   readonly #seen = new Set<number>();
-  /** As read() tells them: before, and after each operation that returned. */
+  /** Texts of read(): before, and after each operation that returned. */
   readonly #states: string[] = [];
 
   constructor(scope: Scope, memory: MemoryKind, trace: Trace, options: ExploreOptions, known?: Known) {
@@ -52,7 +52,7 @@ export class Judge {
     else this.#readStates(trace);
   }
 
-  /** The memories without any crash. */
+  /** Reads the states without any crash. */
   #readStates({ base, events }: Trace): void {
     const cache = new Cache(base);
     const read = () => {

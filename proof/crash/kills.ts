@@ -1,6 +1,7 @@
 /**
- * kill: the process dies between any two stores, or in the middle of one. Caches stay, so whoever comes next sees all that was
- * stored before, and of the last store any number of its words (those of a store that nobody told of: in any order).
+ * kill: the process dies between any two stores, or in the middle of one. Caches survive, so the next process sees everything
+ * that was stored before. Of the last store it sees any number of its words, in order; of a store that was found by comparison,
+ * in any order.
  */
 import { withWords, wordsIn } from '../media/lines.js';
 import type { StoreEvent, Trace } from '../media/tracer.js';
@@ -37,7 +38,9 @@ export function exploreKills(trace: Trace, judge: Judge, { everyTear }: ExploreO
   judge.judge(image, moment(events.length - 1, 'all stores'));
 }
 
-/** Every part of a store, word by word; afterwards the image is as it was. */
+/**
+ * Checks every part of a store, word by word. Afterwards the image may have the lines of this store; the caller puts all of them.
+ */
 function tear(cache: Cache, image: ImageBuilder, event: StoreEvent, check: (words: string) => void): void {
   let done = 0;
   for (const change of event.changes) {
@@ -50,7 +53,7 @@ function tear(cache: Cache, image: ImageBuilder, event: StoreEvent, check: (word
     done += wordsIn(change.words).length;
     image.put(line, cache.version(line, withWords(before.bytes, change)));
     check(`${done} words of that store`);
-    // In any order: one line of an untold store says nothing about the others.
+    // Lines of an unordered store are independent, so each is tried alone.
     if (!event.isOrdered) image.put(line, before);
   }
 }

@@ -1,4 +1,4 @@
-/** `npm run crash`: see help below, and ../README.md for what a crash is here. */
+/** `npm run crash`: see the help below, and ../README.md for the meaning of a crash here. */
 
 import { isGood, longRun, operations, type Row, type RunOptions, shortRun, type Under } from './run.js';
 import type { FailureModel } from './scope.js';
@@ -87,7 +87,7 @@ function list(): void {
   }
 }
 
-/** Every pair of operation and what is under it that was asked for. */
+/** Runs each requested pair of operation and kind of memory. */
 async function* rows({ names, options }: Words): AsyncGenerator<Row> {
   for (const operation of operations) {
     if (names.length > 0 && !names.includes(operation.name)) continue;

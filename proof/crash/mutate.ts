@@ -1,4 +1,4 @@
-/** How wrong orders are made from right ones: acts are dropped or moved, chosen by who did them. */
+/** Makes wrong orders from right ones: acts are dropped or moved, selected by their caller. */
 import { isFrom } from '../media/caller.js';
 import type { TraceEvent } from '../media/tracer.js';
 
@@ -35,7 +35,7 @@ export function drop(events: readonly TraceEvent[], choice: Choice): TraceEvent[
   return kept;
 }
 
-/** Puts what is chosen before the first event of another choice, within each operation. */
+/** Moves the chosen events before the first event that matches `target`, within each operation. */
 export function moveBefore(events: readonly TraceEvent[], choice: Choice, target: Choice): TraceEvent[] {
   return eachOperation(events, (part) => {
     const at = part.findIndex(target);
@@ -46,7 +46,7 @@ export function moveBefore(events: readonly TraceEvent[], choice: Choice, target
   });
 }
 
-/** Puts what is chosen behind the last event of another choice, within each operation. */
+/** Moves the chosen events after the last event that matches `target`, within each operation. */
 export function moveBehind(events: readonly TraceEvent[], choice: Choice, target: Choice): TraceEvent[] {
   return eachOperation(events, (part) => {
     const at = part.findLastIndex(target);
@@ -58,7 +58,7 @@ export function moveBehind(events: readonly TraceEvent[], choice: Choice, target
   });
 }
 
-/** An operation ends where it returns. */
+/** Applies a change to each operation. An operation ends at its mark. */
 function eachOperation(
   events: readonly TraceEvent[],
   change: (part: readonly TraceEvent[]) => TraceEvent[] | null,

@@ -1,6 +1,7 @@
 /**
- * power: what was not flushed and fenced may be lost, line by line. All memories that can be from one fence to the next are among those
- * just before the next (stores only add to what may be), so they are made there, and wherever an operation returns.
+ * power: what was not flushed and fenced may be lost, line by line. Stores only add possible memories. So every memory that is
+ * possible between two fences is also possible just before the second one. The memories are made there, and at each return of an
+ * operation.
  */
 import type { Trace } from '../media/tracer.js';
 import { Cache, type PendingLine, type Version } from './cache.js';
@@ -9,7 +10,7 @@ import { ImageBuilder } from './image.js';
 import type { Judge, Moment } from './judge.js';
 import { randomFrom } from './random.js';
 
-/** @returns how many places had more combinations than are tried */
+/** @returns the number of places with more combinations than are tried */
 export function explorePowerCuts(trace: Trace, judge: Judge, options: ExploreOptions): number {
   const cache = new Cache(trace.base);
   const random = randomFrom(options.seed);
@@ -73,7 +74,7 @@ function everyCombination(lines: readonly PendingLine[], make: (choices: Version
   }
 }
 
-/** All old, all new, one alone new or old, the first ones new, the last ones new; then at random. */
+/** Tries all old, all new, one alone new or old, the first ones new, the last ones new, and then random combinations. */
 function someCombinations(
   lines: readonly PendingLine[],
   make: (choices: Version[]) => void,
@@ -94,7 +95,7 @@ function someCombinations(
   for (let sample = 0; sample < samples; sample++) make(lines.map(({ whole }) => anyOf(whole, random)));
 }
 
-/** A line in the middle of a store: with all others old, all others new, and two times anything. */
+/** Tries a line in the middle of a store: with all others old, all others new, and twice with random others. */
 function tornLines(
   lines: readonly PendingLine[],
   make: (choices: Version[]) => void,

@@ -1,4 +1,4 @@
-/** Numbers from 0 up to 1 that a seed decides: a run can be had again. */
+/** Returns a source of numbers from 0 to below 1. The same seed gives the same numbers, so that a run can be repeated. */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,7 +9,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** A number that stands for a text. */
+/** Derives a seed from a seed and a text. */
 export function seedOf(seed: number, text: string): number {
   let hash = seed ^ 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -38,7 +38,7 @@ export class Replayer {
     }
   }
 
-  /** All that earlier runs stored is gone. */
+  /** Loads an image. Everything that earlier runs stored is gone. */
   load(lines: ImageLines): void {
     const { view } = this.#device;
     this.bench.turn++;
@@ -46,7 +46,10 @@ export class Replayer {
     for (const [line, bytes] of lines) view.set(bytes, line * LINE_BYTES);
   }
 
-  /** Few pages are given back; of many, only what differs is stored: having them again costs more than to compare them. */
+  /**
+   * Resets the memory. A few pages are freed; of many, only what differs is stored, since getting pages again costs more than
+   * comparing them.
+   */
   #reset(view: Uint8Array): void {
     if (fs.fstatSync(this.#backing.fd).blocks * BLOCK_BYTES > MANY_BYTES) {
       for (let at = 0; at < view.length; at += PIECE_BYTES) {

@@ -8,14 +8,14 @@ import { scopes } from './scopes/index.js';
 import { machineScopes } from './scopes/machines.js';
 import { traceScope } from './trace-scope.js';
 
-/** What is under an operation: memory of a kind, or the files of a state directory. */
+/** What an operation works on: memory of a kind, or the files of a state directory. */
 export type Under = MemoryKind | 'files';
 
 export interface RunOptions extends Omit<ExploreOptions, 'enough'> {
-  /** Volumes to begin with: 1 is one. */
+  /** How many initial volumes to try. */
   variants: number;
   under?: Under;
-  /** One mutant instead of the right order, with all its findings. */
+  /** Run this mutant instead of the right order, and report all its findings. */
   mutant?: string;
 }
 
@@ -26,7 +26,7 @@ export interface MutantRow {
   name: string;
   about: string;
   caught: boolean;
-  /** Memories that were replayed until it was. */
+  /** Memories that were replayed until it was caught. */
   states: number;
   finding: Finding | null;
 }

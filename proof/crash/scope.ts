@@ -2,16 +2,16 @@ import type { ProofDevice } from '../media/device.js';
 import type { MemoryKind } from '../media/traced-backing.js';
 import type { Trace, TraceEvent } from '../media/tracer.js';
 
-/** What a scope does its work with. */
+/** What a scope works on. */
 export interface Bench {
   readonly device: ProofDevice;
-  /** The same device, seen by the other host. */
+  /** The same device as the other host sees it. */
   readonly other: ProofDevice;
-  /** Which of the volumes to begin with. */
+  /** Number of the volume to begin with. */
   readonly variant: number;
   /** How many memories were replayed before this one. */
   readonly turn: number;
-  /** Tells that what was asked for is done: from here on a crash may not lose it. */
+  /** Marks the end of an operation: from here on a crash must not lose its result. */
   mark(): void;
 }
 
@@ -20,41 +20,41 @@ export type FailureModel = 'kill' | 'power';
 /** One operation whose crashes are explored. */
 export interface Scope {
   readonly name: string;
-  /** What it does, for the table. */
+  /** What the operation does, for the table. */
   readonly about: string;
   readonly memories: readonly MemoryKind[];
-  /** Makes what is there before. Not traced. */
+  /** Makes the state before the operation. Not traced. */
   prepare(bench: Bench): void | Promise<void>;
   /** The operation, traced. */
   act(bench: Bench): void | Promise<void>;
   /**
-   * What is there, as text: equal texts are equal states. What must not be there at all is thrown.
-   * After a crash it must be what was there before the operation, or after it (or between two marks), and nothing else.
+   * Returns the state as text: equal texts are equal states. Throws when a state is invalid.
+   * After a crash the state must be the one before the operation or the one after it (or one between two marks), and no other.
    */
   read(bench: Bench): string;
-  /** What else is documented to be there after a crash, by its text. */
+  /** Matches the texts of other states that are documented after a crash. */
   readonly alsoAllowed?: RegExp;
-  /** A new writer goes on from here; throws when it cannot. @param text what read() said */
+  /** Continues with a new writer. Throws when that fails. @param text the result of read() */
   goOn(bench: Bench, text: string): void;
-  /** Orders that are wrong, which a run must find. */
+  /** Wrong orders, which a run must find. */
   readonly mutants: readonly Mutant[];
 }
 
-/** A wrong order of an operation: made from the right one's events, never from its source. */
+/** A wrong order of an operation. It is made from the events of the right one, never from its source. */
 export interface Mutant {
   readonly name: string;
   readonly about: string;
-  /** Where it must be found. */
+  /** The kind of memory on which it must be found. */
   readonly memory: MemoryKind;
   change(events: readonly TraceEvent[]): TraceEvent[];
 }
 
 export interface Finding {
-  /** Between which two acts. */
+  /** The two acts between which the crash came. */
   where: string;
   model: FailureModel;
   state: string;
-  /** What of it had reached memory, and what had not. */
+  /** Which lines had reached memory, and which had not. */
   lines: string;
   said: string;
 }

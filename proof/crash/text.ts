@@ -1,4 +1,6 @@
-/** What a run says: a table for people, JSON lines for the report. No times are in it: two runs give the same bytes. */
+/**
+ * The output of a run: a table for people, JSON lines for the report. It contains no times, so that two runs give the same bytes.
+ */
 import type { Row } from './run.js';
 
 const heads = ['operation', 'under', 'points', 'states', 'lost', 'mutants caught', 'redundant flushes'];
@@ -75,7 +77,7 @@ export function tableRow(row: Row): string {
   return line([row.operation, row.under, row.points, row.states, row.lost, caughtOf(row), redundantOf(row)]);
 }
 
-/** Everything that needs somebody's eyes: findings, mutants that got through, flushes for nothing. */
+/** What a person has to look at: findings, mutants that were not caught, redundant flushes. */
 export function remarks(row: Row, mutant?: string): string[] {
   const which = `${row.operation} --under ${row.under}${mutant === undefined ? '' : ` --mutant ${mutant}`}`;
   const found = row.findings.map(

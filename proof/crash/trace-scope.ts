@@ -5,10 +5,10 @@ import { type Trace, Tracer } from '../media/tracer.js';
 import { OTHER_HOST, THIS_HOST } from './hosts.js';
 import type { Scope } from './scope.js';
 
-/** Ten MiB are superblock and log, the rest is for files. */
+/** Superblock and log take 10 MiB, files the rest. */
 const DEVICE_BYTES = 24 * 2 ** 20;
 
-/** Runs an operation once, on real memory of one kind, and tells everything that it did to it. */
+/** Runs an operation once, on real memory of one kind, and records what it does to the memory. */
 export async function traceScope(scope: Scope, memory: MemoryKind, variant = 0): Promise<Trace> {
   const backing = new TracedBacking(scope.name, DEVICE_BYTES, memory);
   const device = deviceOver(backing, THIS_HOST);

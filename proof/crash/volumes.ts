@@ -1,4 +1,4 @@
-/** What scopes over a volume share: what is there before, what is there now, and who goes on. */
+/** Shared by the scopes over a volume: the state before, reading the current state, and the next writer. */
 import { createHash } from 'node:crypto';
 import {
   deviceMedia,
@@ -17,7 +17,7 @@ import type { Bench } from './scope.js';
 
 const MIB = 2 ** 20;
 export const owner = { uid: 0x1234_5678, gid: 0x1f2e_3d4c };
-/** What a crash may leave, and the next writer repairs: famfs-format.md and the notes of fsck say so. */
+/** Notes about states that a crash may leave and that the next writer repairs: famfs-format.md and fsck document them. */
 export const documentedNotes = new Set(['unpublished-entry', 'torn-append']);
 
 export function pattern(length: number, seed: number): Uint8Array {
@@ -44,7 +44,7 @@ export function format(device: FamfsDevice, which: keyof typeof uuids, force = f
   }
 }
 
-/** An old volume whose free space is full of what was there once. A variant has other entries, so that lines fall elsewhere. */
+/** Makes an old volume whose free space has bytes of earlier files. A variant has other entries, so that lines fall elsewhere. */
 export function oldVolume({ device, variant }: Bench): void {
   for (let at = 10 * MIB; at < device.view.length; at += 2 * MIB)
     device.view.set(pattern(1000, at / MIB), at);
@@ -59,7 +59,7 @@ export function oldVolume({ device, variant }: Bench): void {
   leaveGhost(device);
 }
 
-/** A writer died before it published: its entry is whole, and the next writer's lines will lie among its own. */
+/** Appends an entry without publishing it, like a writer that died. The next writer's lines will overlap it. */
 function leaveGhost(device: FamfsDevice): void {
   const media = deviceMedia(device);
   const log = Log.open(media, readSuperblock(media));
@@ -71,7 +71,7 @@ function leaveGhost(device: FamfsDevice): void {
   media.close();
 }
 
-/** Everything that a mount shows, and that fsck finds nothing which is not documented. */
+/** The text of everything that a mount shows. Throws when fsck finds anything undocumented. */
 export function readVolume(device: FamfsDevice): string {
   checkMedia(device, documentedNotes);
   return withVolume(device, textOf);
@@ -105,7 +105,7 @@ function digest(volume: Volume, path: string, size: number): string {
 
 const zeroes = new Uint8Array(2 ** 16);
 
-/** Where the zeroes begin that a file ends with, about: they are most of a big one. */
+/** Roughly where the zeroes at the end of a file begin. Most of a big file is zeroes. */
 function endOf(bytes: Uint8Array): number {
   let end = bytes.length;
   while (end > 0) {
@@ -116,7 +116,7 @@ function endOf(bytes: Uint8Array): number {
   return 0;
 }
 
-/** @throws Error what fsck says */
+/** @throws Error what fsck reports */
 export function checkMedia(device: FamfsDevice, allowedNotes: ReadonlySet<string> = new Set()): void {
   const media = deviceMedia(device);
   try {
@@ -128,7 +128,7 @@ export function checkMedia(device: FamfsDevice, allowedNotes: ReadonlySet<string
   }
 }
 
-/** A writer that comes after the crash makes a directory and a file, as if nothing had happened. */
+/** A writer after the crash makes a directory and a file, and everything else must stay. */
 export function writeMore(device: FamfsDevice, before: string): void {
   const after = withVolume(device, (volume) => {
     volume.mkdir('/next', owner);

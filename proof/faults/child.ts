@@ -1,4 +1,5 @@
-// A process that lets the steps of one operation fail, one after another. A line of JSON a fault on stdout; it may crash or hang: its parent sees that.
+// A process that lets the steps of one operation fail, one after another. It writes one line of JSON for each fault to stdout. It
+// may crash or hang; its parent notices.
 // Arguments: { operation, from, choice?, only?, short, double }
 import fs from 'node:fs';
 import { injector } from './injector.js';
@@ -7,10 +8,10 @@ import { expectedOf, type Outcome, tryFault } from './trying.js';
 
 export interface Asked {
   operation: string;
-  /** The first step, and which errno of it. */
+  /** The first step, and the index of its errno. */
   from: number;
   choice: number;
-  /** This one alone. */
+  /** Try only this fault. */
   isOnly: boolean;
   isShort: boolean;
   isDouble: boolean;
@@ -21,7 +22,7 @@ const asked = JSON.parse(process.argv[2]!) as Asked;
 const operation = [...operations, ...controls].find(({ name }) => name === asked.operation)!;
 const say = (line: unknown) => fs.writeSync(1, `${JSON.stringify(line)}\n`);
 
-// A descriptor that is opened once a process, a module loaded: none of an operation's doing.
+// The first run opens descriptors once per process and loads modules. Neither belongs to the operation.
 await expectedOf(operation);
 const expected = await expectedOf(operation);
 injector.disarm();
@@ -36,7 +37,7 @@ const simple = ({ hits, choices, findings, error }: Outcome) => ({
 let { choice } = asked;
 for (let step = asked.from; ; step++) {
   for (let choices = 1; choice < choices; choice++) {
-    // In the short form one errno a step, another each time.
+    // The short form tries one errno for each step, and the seed varies which.
     const which = asked.isShort ? step + asked.seed : choice;
     say({ trying: [step, choice] });
     const outcome = await tryFault(operation, expected, { step, choice: which, isDouble: asked.isDouble });

@@ -1,6 +1,6 @@
-/** Which step fails, and how. One injector a thread; patches.ts puts it into the way of the calls. */
+/** Decides which step fails, and how. Each thread has one injector; patches.ts routes the calls through it. */
 
-/** Calls that give something back: what double mode lets fail after the first failure. */
+/** Calls that release something: double mode lets one of them fail after the first failure. */
 export const CLEANING = new Set([
   'closeSync',
   'close',
@@ -13,11 +13,11 @@ export const CLEANING = new Set([
 ]);
 
 export interface Fault {
-  /** From 1; 0 counts only. */
+  /** Number of the step, from 1; with 0 the steps are only counted. */
   step: number;
-  /** Which of the errnos that the call can have; wraps around. */
+  /** Index of the errno, among those that the call can have; wraps around. */
   choice: number;
-  /** The next step of cleaning up fails too. */
+  /** The next step that releases something fails too. */
   isDouble: boolean;
 }
 
@@ -34,7 +34,7 @@ class Injector {
   #depth = 0;
   steps: string[] = [];
   hits: Hit[] = [];
-  /** Errnos that the step can have: how often it is worth failing. */
+  /** Number of errnos that the step can have, and so of ways in which it can fail. */
   choices = 0;
   onStep: ((name: string) => void) | undefined;
 
@@ -50,7 +50,7 @@ class Injector {
     this.#isArmed = false;
   }
 
-  /** Steps inside a step are parts of it. */
+  /** Runs a step. Steps inside it are parts of it and do not count. */
   within<T>(act: () => T): T {
     this.#depth++;
     try {
@@ -60,7 +60,7 @@ class Injector {
     }
   }
 
-  /** A step is about to be taken: the code it fails with, or nothing. */
+  /** Called before each step. Returns the errno with which it must fail; undefined when it must not. */
   next(name: string, codes: readonly string[]): string | undefined {
     if (!this.#isArmed || this.#depth > 0 || codes.length === 0) return undefined;
     this.steps.push(name);

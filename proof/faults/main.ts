@@ -14,7 +14,7 @@ const HELP = `npm run faults -- [--operation NAME] [--step N [--choice K]] [--sh
 The n-th step of an operation fails, for every n: proof/faults/README.md says what must hold then. Exit 1: something did not.`;
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-/** Without a line for so long it hangs. */
+/** A child that writes no line for this long hangs. */
 const HANG_MILLISECONDS = 60_000;
 
 export interface Row {
@@ -32,7 +32,7 @@ interface Line {
   error?: string;
 }
 
-/** Runs a child until it ends. @returns where to go on after a crash or a hang, or null when the row is done */
+/** Runs a child until it ends. @returns where to continue after a crash or a hang; null when the row is done */
 async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked | null> {
   const preload = pathToFileURL(path.join(here, 'preload.js')).href;
   const child = spawn(
@@ -89,7 +89,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
     what: `${what}\n${errors}`,
     stack: '',
   });
-  // It ends before the first fault: the operation itself does not work.
+  // When the child ends before the first fault, the operation itself does not work.
   return asked.isOnly || last === null ? null : { ...asked, from: step, choice: choice + 1 };
 }
 
@@ -196,7 +196,7 @@ function report(
     fs.mkdirSync('proof/results', { recursive: true });
     fs.writeFileSync('proof/results/faults.json', `${JSON.stringify(result, null, 2)}\n`);
   }
-  // A control is there to be found.
+  // A control must be found.
   const isWrong = isControl ? rows.some(({ findings }) => findings.length === 0) : found > 0;
   if (isWrong) process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-/** What is done while a step fails. */
+/** The operations during which a step fails. */
 import fs from 'node:fs';
 import {
   createQueue,
@@ -17,17 +17,17 @@ import { MKFS, REGION_BYTES, type World } from './world.js';
 
 export interface Operation {
   readonly name: string;
-  /** Done before, without failures. */
+  /** Runs before, without failures. */
   prepare(world: World): void | Promise<void>;
-  /** Done while a step fails. */
+  /** Runs while a step fails. */
   act(world: World): unknown;
-  /** What else may be seen after a failure than before or after. */
+  /** Whether a failure may leave a state other than the one before or after. */
   mayBecome?(look: unknown): boolean;
-  /** Needs a true mount. */
+  /** Needs a real mount. */
   readonly mounts?: boolean;
-  /** The thread that serves a mount is the one whose step fails. */
+  /** The step that fails is one of the thread that serves the mount. */
   readonly worker?: boolean;
-  /** More than a second: not in the short form. */
+  /** Takes more than a second: not in the short form. */
   readonly isLong?: boolean;
 }
 
@@ -43,7 +43,7 @@ const machines: Operation[] = [
     name: 'open a new machine',
     prepare: none,
     act: (world) => void world.give(openMachine(world.root, { create: true })),
-    // Making it and opening it are two steps; the first is whole when the second fails.
+    // Making the machine and opening it are two steps. The first is complete when the second fails.
     mayBecome: () => true,
   },
   {
@@ -186,14 +186,14 @@ const media: Operation[] = [
       mkfs(world.machine.device('dax0.0'), { ...MKFS, systemUuid: OTHER });
     },
     act: (world) => takeOver(world.machine.device('dax0.0'), { from: OTHER }),
-    // One that was cut short says so (fsck tells it), and is completed by another.
+    // fsck reports a take-over that was cut short, and another take-over completes it.
     mayBecome: () => true,
   },
   {
     name: 'up (openVolume)',
     prepare: none,
     act: (world) => void world.give(openVolume(world.root, { size: REGION_BYTES })),
-    // The machine, its region and its mode are steps of their own, each whole: what was made stays, and is used by the next try.
+    // The machine, its region and its mode are separate steps, each complete. What was made stays, and the next try uses it.
     mayBecome: (look) => look !== null,
   },
 ];
@@ -264,7 +264,8 @@ const volumes: Operation[] = [
     name: 'make a queue',
     prepare: (world) => void world.withFamfs().volume.statfs(),
     act: (world) => createQueue(world.volume, '/q', { nbuckets: 4, bucketSize: 64 }),
-    // Two files, one after the other: a consumer's alone is no queue, and the next try finishes it (or says what is there).
+    // The queue has two files, made one after the other. A consumer file alone is no queue; the next try completes it or reports
+    // it.
     mayBecome: (look) =>
       JSON.stringify(look).includes('/q.consumer') || JSON.stringify(look).includes('"/q"'),
   },
@@ -316,7 +317,7 @@ async function mountAndUnmount(world: World): Promise<void> {
 
 export const operations: readonly Operation[] = [...machines, ...media, ...volumes, ...mounts];
 
-/** Faults of the tool's own making: each must be found. */
+/** Faults that this tool has on purpose: each must be found. */
 export const controls: readonly Operation[] = [
   {
     name: 'control: leaks a descriptor',
@@ -342,7 +343,7 @@ export const controls: readonly Operation[] = [
       try {
         world.volume.mkdir('/x');
       } catch {
-        // Says that it is done.
+        // Reports success.
       }
     },
   },

@@ -1,4 +1,4 @@
-/** Puts the injector into the way of every call that `src/` makes. Must run before the first of them. */
+/** Routes every call that `src/` makes through the injector. Must run before the first call. */
 import childProcess from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
@@ -7,7 +7,7 @@ import workerThreads from 'node:worker_threads';
 import { interposeCalls, type NativeFunction } from '../../src/libc/load.js';
 import { injector } from './injector.js';
 
-/** What each call of node:fs can fail with. */
+/** The codes with which each call of node:fs can fail. */
 const FS_CODES: Record<string, readonly string[]> = {
   openSync: ['EMFILE', 'EACCES', 'EIO', 'ENOSPC'],
   closeSync: ['EIO'],
@@ -47,7 +47,7 @@ const FS_CODES: Record<string, readonly string[]> = {
   fstat: ['EIO'],
 };
 
-/** And each C function; '0' answers what is not an error but a refusal (a null pointer ...) does not exist among them. */
+/** The codes with which each C function can fail. All of these functions return -1 on failure. */
 const C_CODES: Record<string, readonly string[]> = {
   mmap: ['ENOMEM', 'EACCES', 'EAGAIN'],
   munmap: ['ENOMEM'],
@@ -96,7 +96,7 @@ function systemError(code: string, syscall: string, path: unknown): NodeJS.Errno
 type Call = (...args: unknown[]) => unknown;
 const real: Record<string, Call> = {};
 
-/** A store or load that moves a part: half of what was asked for. */
+/** A read or write that transfers only half of what was asked for. */
 function shorter(name: string, args: unknown[]): unknown {
   const [fd, bytes, offset, length, position] = args as [number, Uint8Array, number, number, number];
   if (!ArrayBuffer.isView(bytes) || typeof length !== 'number' || length < 2) return real[name]!(...args);
@@ -147,7 +147,7 @@ function patchFs(): void {
 
 const SMALLEST_ALLOCATION = 4096;
 
-/** `new T(n)` for large n. */
+/** Lets `new T(n)` fail for large n. */
 function patchAllocations(): void {
   const global = globalThis as unknown as Record<string, new (...args: unknown[]) => object>;
   for (const name of ['ArrayBuffer', 'Uint8Array', 'BigUint64Array'] as const) {
@@ -202,7 +202,7 @@ function patchCalls(): void {
     errno(value: number): number;
     decode(address: bigint, type: string): number;
   };
-  /** Giving a lock back (struct flock, l_type at 0) cannot fail. */
+  /** Releasing a lock cannot fail (struct flock, l_type at offset 0). */
   const isUnlock = ([, command, address]: unknown[]) =>
     (command === F_OFD_SETLK || command === F_OFD_SETLKW) &&
     koffi.decode(BigInt(address as number), 'int16') === F_UNLCK;

@@ -1,4 +1,5 @@
-// Given to Node by --import: in the main thread and, since a worker inherits that, in the thread that serves a FUSE mount.
+// Loaded through Node's --import in the main thread. A worker inherits that, so it is also loaded in the thread that serves a
+// FUSE mount.
 import fs from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { injector } from './injector.js';
@@ -7,7 +8,7 @@ import { patchAll } from './patches.js';
 const { appendFileSync } = fs;
 patchAll();
 
-/** `STEP CHOICE FILE`: of a worker that starts now; it writes what it did to FILE. */
+/** `STEP CHOICE FILE`: the fault for a worker that starts now. The worker writes its steps to FILE. */
 const asked = process.env.UDAX_PROOF_WORKER;
 if (!isMainThread && asked !== undefined && asked !== '') {
   const [step, choice, file] = asked.split(' ') as [string, string, string];

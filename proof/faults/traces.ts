@@ -1,4 +1,4 @@
-/** What a process has and a directory holds, as lists that can be compared. */
+/** The resources of a process and the files of a directory, as lists that can be compared. */
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -11,7 +11,7 @@ export interface Traces {
   files: string[];
 }
 
-/** As seen from `directory` (a world's): what names it is shown relative to it, and of mappings only those of files count. */
+/** The traces of a world. Names below `directory` (the world's) are shown relative to it. Only mappings of files count. */
 export function tracesOf(directory: string): Traces {
   const relative = (text: string) => nameless(text.replaceAll(directory, 'WORLD'));
   return {
@@ -28,7 +28,7 @@ export function tracesOf(directory: string): Traces {
   };
 }
 
-/** Names that differ from run to run: of holder files, of what a uuid names, of the slots that devices lock. */
+/** Replaces names that differ between runs: those of holder files, uuids, and the slots that devices lock. */
 function nameless(text: string): string {
   return text
     .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, 'UUID')
@@ -43,7 +43,7 @@ function descriptors(): string[] {
       const target = fs.readlinkSync(`/proc/self/fd/${fd}`);
       if (!/^\/proc\/\d+\/fd$/.test(target)) found.push(target.replace(/^(pipe|socket|anon_inode):.*/, '$1'));
     } catch {
-      // The one that listed them.
+      // The descriptor that read the directory.
     }
   }
   return found;
@@ -58,7 +58,7 @@ function fileMappings(): string[] {
   return found;
 }
 
-/** Open file description locks have no pid there: by inode of what lies in the directory. */
+/** Open file description locks have no pid in /proc/locks, so they are found by the inodes of the directory's files. */
 function locksOn(directory: string): string[] {
   const names = new Map<string, string>();
   for (const name of filesIn(directory)) {
@@ -102,7 +102,7 @@ function filesIn(directory: string): string[] {
     : [];
 }
 
-/** What is in `now` beyond the most that one of `allowed` has of it. */
+/** Returns what `now` has in excess of the maximum over all of `allowed`. */
 export function beyond(now: Traces, ...allowed: Traces[]): string[] {
   const found: string[] = [];
   for (const kind of Object.keys(now) as (keyof Traces)[]) {

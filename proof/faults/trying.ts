@@ -1,4 +1,4 @@
-/** One fault after another in one operation: what is found. */
+/** Tries faults in one operation, one after another, and reports findings. */
 import fs from 'node:fs';
 import { DaxError } from '../../src/index.js';
 import { CLEANING, type Hit, injector } from './injector.js';
@@ -19,7 +19,7 @@ export interface Outcome {
   hits: Hit[];
   choices: number;
   findings: Finding[];
-  /** What it threw, for those who look at one fault. */
+  /** The error that the operation threw, for a look at a single fault. */
   error?: unknown;
 }
 
@@ -29,13 +29,13 @@ interface Expected {
   traces: Traces;
 }
 
-/** What may be there without being ours: of Node itself. */
+/** Warnings of the process. */
 const quiet = { warnings: [] as string[] };
 process.on('warning', (warning) => quiet.warnings.push(warning.message));
 
 const text = (look: unknown) => JSON.stringify(look, null, 1);
 
-/** What the operation does when nothing fails, and how much it leaves open. */
+/** The state before and after the operation when nothing fails, and what it leaves open. */
 export async function expectedOf(operation: Operation): Promise<Expected> {
   const world = new World();
   try {
@@ -69,7 +69,7 @@ export async function tryFault(
     if (hits.length > 0) {
       const mostLeft = mayLeave(hits);
       if (hasThrown) wrong.push(...wrongError(error, hits));
-      // Memory that is marked to go is removed by the next change, where this one could not.
+      // Memory that is marked for removal may stay when this change could not remove it: the next change does.
       const left = beyond(tracesOf(world.directory), own, expected.traces).filter(
         (what) => hasThrown || !/^files: .*[.]mem[.]old$/.test(what),
       );
@@ -99,7 +99,7 @@ export async function tryFault(
   return { hits, choices, findings, ...(hasThrown && { error }) };
 }
 
-/** What could not be given back because giving it back failed: one thing, and it is told by a warning. */
+/** How many resources may be left: one, when releasing it failed. A warning reports it. */
 function mayLeave(hits: readonly Hit[]): number {
   return hits.some(({ name }) => CLEANING.has(name)) ? 1 : 0;
 }
@@ -123,7 +123,10 @@ async function failing(
   return { error, hasThrown, hits: injector.hits, choices: injector.choices };
 }
 
-/** The worker has an injector of its own (preload.ts): it is told by the environment, and tells by a file. */
+/**
+ * Lets a step of the worker fail. The worker has its own injector (preload.ts); it gets the fault from the environment and
+ * reports through a file.
+ */
 async function failingWorker(
   operation: Operation,
   world: World,
@@ -149,9 +152,9 @@ async function failingWorker(
   return { error, hasThrown, hits, choices: 1 };
 }
 
-/** Errnos that stand for another: what the caller is told of the thing, not of the call. */
+/** Injected codes whose error has another errno, because the error describes the object and not the call. */
 const SAME: Record<string, readonly string[]> = {
-  // A part that was stored means a full disk.
+  // A partial write means a full disk.
   PARTIAL: ['ENOSPC'],
   SHORT: [],
   ERR_WORKER_INIT_FAILED: ['EAGAIN'],
@@ -192,7 +195,7 @@ async function wrongRetry(operation: Operation, world: World, { after }: Expecte
   return look === after ? [] : [`tried again it ends elsewhere: ${difference(after, look)}`];
 }
 
-/** The lines that differ, a few. */
+/** A few of the lines that differ. */
 function difference(wanted: string, got: string): string {
   const [one, other] = [new Set(wanted.split('\n')), new Set(got.split('\n'))];
   const missing = [...one].filter((line) => !other.has(line)).slice(0, 5);

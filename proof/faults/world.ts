@@ -7,14 +7,14 @@ import { fsck, type Machine, mkfs, mountFamfs, openMachine, type Volume } from '
 
 const MIB = 2 ** 20;
 export const REGION_BYTES = 32 * MIB;
-/** The same in every world, so that worlds can be compared. */
+/** The same uuids in every world, so that worlds can be compared. */
 const UUIDS = {
   fileSystem: '11111111-1111-4111-8111-111111111111',
   device: '22222222-2222-4222-8222-222222222222',
 };
 export const MKFS = { uuids: UUIDS };
 
-/** One machine in a directory of its own, and what an operation has open on it. */
+/** One machine in its own directory, and what an operation has open on it. */
 export class World {
   readonly directory = fs.mkdtempSync(
     path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'udax-faults-'),
@@ -23,7 +23,7 @@ export class World {
   readonly mountpoint = path.join(this.directory, 'mount');
   #machine: Machine | undefined;
   #volume: Volume | undefined;
-  /** What an act gave out: closed before anybody looks. */
+  /** What the act opened. It is closed before anybody looks. */
   #given: { close(): unknown }[] = [];
 
   constructor() {
@@ -64,7 +64,7 @@ export class World {
     return this;
   }
 
-  /** What the act opened, closed by the world. */
+  /** Registers what the act opened, so that the world closes it. */
   give<T extends { close(): unknown }>(thing: T): T {
     this.#given.push(thing);
     return thing;
@@ -83,7 +83,7 @@ export class World {
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** All that others see of it. */
+  /** Returns everything that other processes see of the world. */
   look(): unknown {
     if (!fs.existsSync(path.join(this.root, 'machine.json'))) return 'no machine';
     const machine = openMachine(this.root);

@@ -1,16 +1,16 @@
 /**
- * What a disk may hold when a crash comes. POSIX promises no more than this, and some file systems keep no more:
+ * What a disk may contain after a crash. POSIX guarantees no more than this, and some file systems keep no more:
  *
- * kill: all that was done is there (the kernel lives); the last write may be half of it.
- * power: a change of names is durable when its directory was synced after it; before, each may or may not be there, by itself. A file's
- *   bytes are durable when it was synced; before, it may hold any earlier content, half of the new one, or zeroes of its length. Syncing a
- *   file makes its name durable in no directory.
+ * kill: everything that was done is there, since the kernel lives. The last write may be half done.
+ * power: a change of names is durable once its directory was synced after it. Until then it may or may not be there,
+ * independently of others. A file's bytes are durable once the file was synced. Until then the file may have any earlier content,
+ * half of the new content, or zeroes of its length. Syncing a file does not make its name durable in any directory.
  */
 import path from 'node:path';
 import type { Content, FileTrace, NameEvent, SyncEvent, WriteEvent } from './events.js';
 import { content } from './trace-files.js';
 
-/** Files by name; directories are null. */
+/** Files by name; null for directories. */
 export type DiskImage = ReadonlyMap<string, Content | null>;
 
 const EMPTY = content(0, 0o600, new Uint8Array());
@@ -18,7 +18,7 @@ const MOST_CHANGES = 8;
 const MOST_CONTENTS = 64;
 
 interface File {
-  /** Oldest first; those before the last synced one are dropped. */
+  /** Oldest first. Versions before the last synced one are dropped. */
   versions: Content[];
 }
 
@@ -53,19 +53,19 @@ export class Disk {
     this.#pending = this.#pending.filter((change) => !isInIt(change));
   }
 
-  /** The disk as programs see it. */
+  /** The disk as programs see it now. */
   get now(): DiskImage {
     return this.#image(this.#pending, (file) => file.versions.at(-1)!);
   }
 
-  /** With the last write cut in half. */
+  /** The disk with the last write half done. */
   tornNow({ file, content: written }: WriteEvent): DiskImage {
     return this.#image(this.#pending, (each) =>
       each === this.#files.get(file) ? half(written) : each.versions.at(-1)!,
     );
   }
 
-  /** Every disk that may be there after the power is gone. @returns false when there were too many for all */
+  /** Calls `check` for every possible disk after a power cut. @returns false when there were too many for all */
   afterPowerCut(
     random: () => number,
     samples: number,
@@ -117,7 +117,7 @@ export class Disk {
   #namesAfter(changes: readonly NameEvent[]): Map<string, number | null> {
     const names = new Map(this.#names);
     for (const change of changes) apply(names, change);
-    // What is in a directory that is not there is not there either.
+    // Without a directory there is nothing in it.
     for (const name of [...names.keys()]) {
       for (let above = path.dirname(name); above !== '.'; above = path.dirname(above)) {
         if (names.get(above) !== null) names.delete(name);

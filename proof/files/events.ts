@@ -1,6 +1,6 @@
 import type { Caller } from '../media/caller.js';
 
-/** What a file holds: all of a small one, the head of a big one (behind it, it is zero). */
+/** The content of a file: all of a small one, and the head of a big one, which is zero after that. */
 export interface Content {
   size: number;
   mode: number;
@@ -9,11 +9,11 @@ export interface Content {
   key: string;
 }
 
-/** A change of the names in one directory: as a whole, there or not. */
+/** A change of the names in one directory. It takes effect as a whole or not at all. */
 export interface NameEvent {
   kind: 'make' | 'make-directory' | 'rename' | 'remove';
   path: string;
-  /** rename: where to, in the same directory. */
+  /** rename: the new path, in the same directory. */
   to?: string;
   /** make: the file's number. */
   file?: number;
@@ -41,7 +41,7 @@ export interface FileMark {
 export type FileEvent = NameEvent | WriteEvent | SyncEvent | FileMark;
 
 export interface FileTrace {
-  /** Names before the first event, with the files' numbers; directories have none. */
+  /** Names before the first event, with the files' numbers; null for directories. */
   names: ReadonlyMap<string, number | null>;
   contents: ReadonlyMap<number, Content>;
   events: readonly FileEvent[];

@@ -29,7 +29,7 @@ export interface FileMutant {
   change(events: readonly FileEvent[]): FileEvent[];
 }
 
-/** On a file system in memory where there is one: what is real here are the calls, not the disk. */
+/** Uses a file system in memory if there is one: only the calls are real here, not the disk. */
 function withDirectory<T>(use: (top: string) => T): T {
   const base = fs.existsSync('/dev/shm') ? '/dev/shm' : '/tmp';
   const top = fs.mkdtempSync(path.join(base, 'udax-proof-'));
@@ -49,13 +49,13 @@ export function traceFiles(scope: FileScope): FileTrace {
 
 type Verdict = { state: number } | { isAllowed: true } | { said: string };
 
-/** What the right order has shown, for its mutants. */
+/** Results of the right order, for its mutants. */
 interface KnownDisks {
   states: readonly string[];
   verdicts: Map<string, Verdict>;
 }
 
-/** Says of each disk whether it may be: see Judge, which does the same for memory. */
+/** Decides for each disk whether it is allowed. See Judge, which does the same for memory. */
 class FileJudge {
   readonly findings: Finding[] = [];
   readonly states: string[] = [];

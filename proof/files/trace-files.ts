@@ -1,6 +1,7 @@
 /**
- * Everything that is done to the files below a directory, in order. The calls that make, rename, remove and sync are wrapped while a trace
- * runs; what was written is found by looking at the files before each of them, whoever wrote it (a system call through koffi too).
+ * Records everything that is done to the files below a directory, in order. The calls that make, rename, remove and sync are
+ * wrapped while a trace runs. Written bytes are found by looking at the files before each of these calls, whatever wrote them
+ * (including system calls through koffi).
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -12,7 +13,7 @@ import type { Content, FileEvent, FileTrace } from './events.js';
 const HEAD_BYTES = 2 ** 16;
 type Call = (...words: unknown[]) => unknown;
 const real = { ...fs };
-// Node's rmSync keeps the calls that are there when it is first used: those shall be the real ones.
+// Node's rmSync keeps the calls that exist when it is first used. They must be the real ones.
 fs.rmSync('/nonexistent/udax', { force: true });
 
 function contentOf(file: string): Content {
@@ -43,7 +44,7 @@ export class FileTracer {
     this.#top = top;
   }
 
-  /** Runs `act` and tells what it did. */
+  /** Runs `act` and returns what it did. */
   run(act: (mark: () => void) => void): FileTrace {
     for (const entry of fs.readdirSync(this.#top, { recursive: true, encoding: 'utf8' }).sort()) {
       const isDirectory = fs.statSync(path.join(this.#top, entry)).isDirectory();
@@ -71,7 +72,7 @@ export class FileTracer {
     return file;
   }
 
-  /** What was written since the last act. */
+  /** Records what was written since the last act. */
   #look(): void {
     for (const [name, file] of this.#names) {
       if (file === null) continue;

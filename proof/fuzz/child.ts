@@ -1,4 +1,5 @@
-// A process that runs cases of one target. A line of JSON now and then on stdout; it may crash or hang: its parent sees that.
+// A process that runs cases of one target. It writes lines of JSON to stdout now and then. It may crash or hang; its parent
+// notices.
 // Argument: { target, from, to, seed, isLearning, directory }
 import fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
@@ -33,7 +34,7 @@ target.open(asked.directory);
 const coverage = asked.isLearning ? new Coverage() : null;
 coverage?.start();
 
-/** @returns what was found, or nothing */
+/** @returns the finding, or undefined */
 async function runCase(recipe: Recipe): Promise<string | undefined> {
   const started = performance.now();
   try {
@@ -42,7 +43,7 @@ async function runCase(recipe: Recipe): Promise<string | undefined> {
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
   const took = performance.now() - started;
-  // The machine may have been busy: only what takes as long again is slow.
+  // The machine may have been busy, so a case is slow only when it is slow a second time.
   if (took > CASE_MILLISECONDS) {
     const again = performance.now();
     await target.run(recipe);
@@ -54,7 +55,7 @@ async function runCase(recipe: Recipe): Promise<string | undefined> {
 
 const learned: Recipe[] = [...corpus];
 
-/** Which cases of a batch reached what none did before: each once more, alone. */
+/** Finds the cases of a batch that reached new blocks: each runs once more, alone. */
 async function learn(seen: Coverage, from: number, to: number): Promise<void> {
   if (seen.look().length === 0) return;
   for (let index = from; index < to; index++) {
@@ -67,7 +68,7 @@ async function learn(seen: Coverage, from: number, to: number): Promise<void> {
   }
 }
 
-// Written where it survives a crash: which case was running.
+// The number of the running case is kept in a file, which survives a crash.
 const place = `${asked.directory}/case`;
 const placeFd = fs.openSync(place, 'w+');
 const note = new Uint8Array(8);
@@ -86,7 +87,7 @@ for (let batch = asked.from; batch < asked.to; batch += BATCH) {
       const now = taken();
       if (before === Number.POSITIVE_INFINITY) before = now;
       if (now - before > CASE_BYTES) {
-        // Buffers are swept by another thread: what is not gone after a while is kept.
+        // Another thread frees buffers: only what is still there after a while counts as kept.
         for (let look = 0; look < MOST_LOOKS && taken() - before > CASE_BYTES; look++) {
           globalThis.gc?.();
           await new Promise((resolve) => setTimeout(resolve, 10));

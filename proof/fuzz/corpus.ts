@@ -5,7 +5,7 @@ import { Random } from './random.js';
 export type Recipe = readonly number[];
 const FOLDER = path.resolve('proof/fuzz/corpus');
 
-/** Recipes that reached what no earlier one did. A list of lists of seeds: small, and the same on every machine. */
+/** Recipes that reached blocks no earlier recipe reached: lists of seeds, small and the same on every machine. */
 export function corpusOf(target: string): Recipe[] {
   const file = path.join(FOLDER, `${target}.json`);
   return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Recipe[]) : [];
@@ -19,7 +19,7 @@ export function saveCorpus(target: string, recipes: readonly Recipe[]): void {
   );
 }
 
-/** Case `index` of a run: the corpus itself first, then one of it (or nothing) changed once more. */
+/** Case `index` of a run: first the corpus itself, then a recipe of the corpus (or an empty one) with more seeds. */
 export function recipeOf(corpus: readonly Recipe[], seed: number, index: number): Recipe {
   if (index < corpus.length) return corpus[index]!;
   const random = new Random(Math.imul(seed + 1, 0x01000193) ^ index);

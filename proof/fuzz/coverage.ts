@@ -1,6 +1,8 @@
 import { Session } from 'node:inspector';
 
-/** Which blocks of src/ ran since the last look, as V8 itself counts. A look costs milliseconds: one a batch. */
+/**
+ * The blocks of src/ that ran since the last look, as V8 counts them. A look costs milliseconds, so there is one for each batch.
+ */
 export class Coverage {
   readonly #session = new Session();
   readonly #seen = new Set<string>();
@@ -11,7 +13,7 @@ export class Coverage {
     this.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
   }
 
-  /** @returns the blocks that ran since the last look, and are not kept yet */
+  /** @returns the blocks that ran since the last look and are not kept yet */
   look(): string[] {
     const found: string[] = [];
     this.#session.post('Profiler.takePreciseCoverage', (error, answer) => {

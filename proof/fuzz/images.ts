@@ -1,4 +1,4 @@
-/** Images of famfs: valid ones, and what a recipe makes of them. Superblock and log only; data is not looked at. */
+/** Images of famfs: valid ones, and what a recipe makes of them. They have superblock and log only, no data. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32, gunzipSync } from 'node:zlib';
@@ -24,21 +24,21 @@ import { nasty, nastyName, Random } from './random.js';
 const MIB = 2 ** 20;
 export const HOST = '11111111-2222-4333-8444-555555555555';
 export const OTHER_HOST = '99999999-2222-4333-8444-555555555555';
-/** Superblock area and log. */
+/** Size of superblock area and log. */
 export const METADATA_BYTES = 10 * MIB;
 export const DEVICE_BYTES = 64 * MIB;
 const LOG_AT = 2 * MIB;
-/** Entries of a case; more are not made. */
+/** Most entries of a case. */
 const ENTRIES = 48;
 const SUPERBLOCK_BYTES = 4096;
 /** Where the log begins in a head. */
 const LOG = SUPERBLOCK_BYTES;
 const LOG_BYTES = slotOffset(ENTRIES);
 
-/** The start of the superblock area and of the log, one behind the other; what is not in it is zero. */
+/** The start of the superblock area and the start of the log, one after the other. Everything else is zero. */
 export type Head = Uint8Array<ArrayBuffer>;
 
-/** The pieces of a head, and where they lie on the device. */
+/** The parts of a head, with their offsets on the device. */
 export function piecesOf(head: Head): [number, Uint8Array][] {
   return [
     [0, head.subarray(0, SUPERBLOCK_BYTES)],
@@ -76,24 +76,24 @@ function bases(): Head[] {
 
 let made: Head[] = [];
 
-/** Once a process: it takes seconds. */
+/** Makes the valid images, once in each process: it takes seconds. */
 export function makeBases(): void {
   if (made.length === 0) made = bases();
 }
 
 function baseOf(random: Random): Head {
-  // Our own, whose device is as large as ours is, are most of them.
+  // Most are images of our own, which have the right device size.
   return random.once(3) ? random.pick(made) : made[made.length - 1 - random.below(12)]!;
 }
 
-/** What lies on a device now. */
+/** Reads the head of a device. */
 export function headAt(fd: number): Head {
   const bytes = new Uint8Array(LOG_AT + LOG_BYTES);
   fs.readSync(fd, bytes, 0, bytes.length, 0);
   return headOf(bytes);
 }
 
-/** A valid volume: directories, files of one and of more extents, interleaved ones. */
+/** A valid volume with directories, files of one and of several extents, and interleaved files. */
 function ownImage(seed: number): Head {
   const random = new Random(seed);
   const bytes = new Uint8Array(METADATA_BYTES);
@@ -133,7 +133,7 @@ function ownImage(seed: number): Head {
   return headOf(bytes);
 }
 
-/** Makes the image of a recipe: the first seed chooses, each seed changes. */
+/** Makes the image of a recipe: the first seed chooses the base, and each seed changes it. */
 export function imageOf(recipe: readonly number[]): Head {
   const [first = 0] = recipe;
   const head = baseOf(new Random(first)).slice();
@@ -151,7 +151,7 @@ function change(head: Head, random: Random): void {
   }
 }
 
-/** One field of a struct: any value. */
+/** Sets one field of a struct to any value. */
 function changeField(view: DataView, at: number, { fields }: Fields, random: Random): void {
   const names = Object.keys(fields);
   const { offset, type, size } = fields[random.pick(names)]!;
@@ -169,7 +169,7 @@ function setText(view: DataView, at: number, size: number, random: Random): void
 }
 
 function mend(view: DataView, at: number, { fields }: Fields, random: Random): void {
-  // A wrong checksum is a case too, but a short one.
+  // A wrong checksum is a case too, but it ends reading early, so it is rare.
   if (random.once(24)) return;
   const crcAt = fields.crc!.offset;
   const bytes = new Uint8Array(view.buffer, at, crcAt);
@@ -196,7 +196,7 @@ function changeEntry(head: Head, view: DataView, random: Random): void {
   const at = entryAt(index);
   switch (random.below(8)) {
     case 0: {
-      // One more: a copy of another, with its own number.
+      // Adds an entry: a copy of another one, with its own number.
       const last = Math.min(count, ENTRIES - 1);
       head.copyWithin(entryAt(last), at, at + logEntryLayout.size);
       view.setBigUint64(entryAt(last), BigInt(last), true);
@@ -248,7 +248,7 @@ function changeFmap(view: DataView, at: number, random: Random): void {
       changeField(view, strips + random.below(16) * extentLayout.size, extentLayout as Fields, random);
       return;
     case 3: {
-      // Two extents that overlap, both of them with a place.
+      // Makes two extents overlap that both have a valid place.
       const from = pieces + random.below(2) * extentLayout.size;
       for (let i = 0; i < extentLayout.size; i += 8)
         view.setBigUint64(pieces + extentLayout.size + i, view.getBigUint64(from + i, true), true);

@@ -16,11 +16,11 @@ Hostile media and input: proof/fuzz/README.md says what is made and what must ho
 --again forgets where an earlier long run was stopped.`;
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-/** Images of the long run, and cases of the short one, over all targets. */
+/** Number of images of the long run, and of cases of the short run, over all targets. */
 const LONG_IMAGES = 1_000_000;
 const SHORT_CASES = 20_000;
 const HANG_MILLISECONDS = 60_000;
-/** Where a long run goes on. */
+/** Records where a long run continues. */
 const PLACE_FILE = 'build/proof/fuzz-place.json';
 
 interface Found {
@@ -52,7 +52,7 @@ interface Run {
   onDone: (target: string, done: number, rate: number) => void;
 }
 
-/** Runs cases [from, to) of a target; goes on behind a case that ended its process. */
+/** Runs cases [from, to) of a target. When a case ends the process, the run continues after that case. */
 async function runTarget(target: Target, from: number, to: number, run: Run): Promise<Row> {
   const row: Row = { target: target.name, cases: 0, seconds: 0, found: [] };
   const started = Date.now();
@@ -97,7 +97,7 @@ async function runChild(target: Target, from: number, to: number, run: Run, row:
   );
   const started = Date.now();
   for await (const text of createInterface({ input: child.stdout })) {
-    // What a command prints in spite of all is no line of ours.
+    // A command may print lines of its own.
     if (!text.startsWith('{')) continue;
     wait();
     const { index, recipe, found, done, blocks } = JSON.parse(text) as Line;
@@ -120,7 +120,7 @@ async function runChild(target: Target, from: number, to: number, run: Run, row:
   return at + 1;
 }
 
-/** The same fault met a thousand times is one. */
+/** Counts findings of the same fault once. */
 function distinct(found: readonly Found[]): Found[] {
   const seen = new Map<string, Found>();
   for (const one of found) {

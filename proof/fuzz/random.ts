@@ -1,9 +1,9 @@
-/** Seeded choices: the same on every machine. (xorshift over 32 bits.) */
+/** Seeded choices, the same on every machine (xorshift over 32 bits). */
 export class Random {
   #state: number;
 
   constructor(seed: number) {
-    // Neighbouring seeds are to differ at once.
+    // Neighbouring seeds must differ from the first number on.
     let mixed = (seed ^ 0x9e3779b9) >>> 0;
     mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
     mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
@@ -75,7 +75,7 @@ const EDGES = [
   U64 - 2n ** 21n,
 ];
 
-/** A number that is likely to hurt, near what was there or near an edge. */
+/** A number that is likely to cause trouble: near the current one or near an edge. */
 export function nasty(random: Random, now: bigint): bigint {
   switch (random.below(8)) {
     case 0:
@@ -153,7 +153,7 @@ export function nastyName(random: Random): Buffer {
   return Buffer.from(random.pick(NAMES), random.once(10) ? 'latin1' : 'utf8');
 }
 
-/** Text that is no longer what it was: a piece cut, doubled, replaced, a digit changed. */
+/** Text that was changed: a piece cut, doubled or replaced, or a digit changed. */
 export function nastyText(random: Random, text: string): string {
   const at = random.below(text.length + 1);
   const to = Math.min(text.length, at + random.below(12));

@@ -1,31 +1,31 @@
-/** What is fuzzed. */
+/** A target of the fuzzer. */
 export interface Target {
   readonly name: string;
-  /** How often of 1,000 cases of a run it is this one's turn. */
+  /** How many of 1,000 cases of a run go to this target. */
   readonly share: number;
-  /** Once a process. @param directory its own, for files */
+  /** Called once in each process. @param directory the target's own, for files */
   open(directory: string): void;
   /**
-   * One case.
-   * @param recipe its seeds
-   * @throws Error a Finding; any other is one as well
+   * Runs one case.
+   * @param recipe the seeds of the case
+   * @throws Error a Finding; any other error is a finding too
    */
   run(recipe: readonly number[]): void | Promise<void>;
   close(): void;
 }
 
-/** What must not be. */
+/** Something that must not happen. */
 export class Finding extends Error {
   override readonly name = 'Finding';
 }
 
-/** Errors that are answers. */
+/** Whether an error is a proper answer: a DaxError with an errno. */
 export function isAnswer(error: unknown): boolean {
   if (!(error instanceof Error) || !('code' in error)) return false;
   return error.name === 'DaxError' && 'errno' in error && typeof error.errno === 'number';
 }
 
-/** Runs it: what it gives, or undefined when it was refused as it should be. @throws Error what is no answer */
+/** Runs `act`. Returns its result; undefined when it was refused properly. @throws Error any other error */
 export function answered<T>(act: () => T): T | undefined {
   try {
     return act();

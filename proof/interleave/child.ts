@@ -1,4 +1,4 @@
-/** One of the two processes: runs its actor, stopped before each step until the schedule says go on. */
+/** One of the two processes. It runs its actor and stops before each step until the schedule lets it continue. */
 import { isError } from '../../src/libc/index.js';
 import { CacheLines } from '../steps/cache-lines.js';
 import { clock, installClock } from '../steps/clock.js';
@@ -13,11 +13,11 @@ export interface ChildConfig {
   mutant?: string;
 }
 
-/** What it says when it has stopped. */
+/** The message of a process that has stopped. */
 export interface Stopped {
   step: string;
   kind: StepKind;
-  /** It asks again for a lock that somebody else had. */
+  /** It asks again for a lock that another process had. */
   isRetry: boolean;
 }
 
@@ -31,7 +31,7 @@ export type Go = { go: 'on' | 'write-back' | 'fetch' };
 const config = JSON.parse(process.argv[3]!) as ChildConfig;
 const pipe = new ParentPipe(process.argv[2]!);
 const { me } = config;
-/** Of the host that this process is on now, when it has caches of its own. */
+/** The cache of this process's host, when the host has its own caches. */
 let lines: CacheLines | undefined;
 seams.lines = {
   mapped: (...about) => lines?.mapped(...about),
@@ -62,7 +62,7 @@ seams.onStep = (kind, step) => {
   for (;;) {
     const { go } = pipe.hear() as Go;
     if (go === 'on') break;
-    // The cache does something by itself; the process stays where it is.
+    // The cache acts by itself; the process stays where it is.
     lines?.actByItself(go);
     pipe.say({ ...stopped, isRetry: false });
   }

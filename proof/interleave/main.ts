@@ -42,11 +42,11 @@ const limits = {
   exhaustive: Number(given.exhaustive ?? (given.short ? 2 : 3000)),
   random: Number(given.random ?? (given.short ? 6 : 1000)),
 };
-/** A mutant is looked for until it is found. */
+/** A mutant is searched until it is found or these limits are reached. */
 const mutantLimits = { exhaustive: Math.max(300, limits.exhaustive), random: Math.max(300, limits.random) };
 const findings: string[] = [];
 
-/** The two processes that are there now: the same ones as long as nothing goes wrong and no other mutant is asked for. */
+/** The current two processes. They are kept until something goes wrong or another mutant is needed. */
 class Troupe {
   #players: Players | undefined;
 
@@ -61,13 +61,13 @@ class Troupe {
   }
 }
 
-/** Runs schedules of one protocol, each world for as many as it is good for. */
+/** Runs schedules of one protocol. Each world serves for a limited number of runs. */
 class Explorer {
   readonly #protocol: Protocol;
   readonly #mutant: string | undefined;
   readonly #troupe: Troupe;
   #stage: Stage | undefined;
-  /** The first that went wrong. */
+  /** The first problem. */
   finding: string | undefined;
   runs = 0;
   mostSteps = 0;
@@ -88,12 +88,12 @@ class Explorer {
     this.mostSteps = Math.max(this.mostSteps, result.decisions.length);
     if (result.problems.length > 0) {
       this.finding ??= this.#describe(result);
-      // What is left of a world in which something went wrong says nothing more.
+      // After a problem, the rest of a world shows nothing more.
       this.#stage!.end(true);
       this.#stage = undefined;
       await this.#troupe.end();
     }
-    // Other things of this process have their turn.
+    // Lets this process do other work.
     await new Promise((resolve) => setImmediate(resolve));
     return result;
   }
@@ -118,7 +118,7 @@ interface Explored {
   stepsOfA: number;
 }
 
-/** Until something is found, or all that was asked for was tried. */
+/** Runs schedules until a problem is found or all requested ones were tried. */
 async function explore(
   explorer: Explorer,
   protocol: Protocol,
@@ -128,7 +128,7 @@ async function explore(
   const switches = switchesWithin(exhaustive, ...straight.steps);
   const enumeration = new Enumeration(switches);
   let inOrder = 0;
-  // Where nothing but a prefix is given, it may be longer than expected: twice the limit is the end.
+  // The estimate may be too low, so the enumeration ends at twice the limit.
   while (enumeration.next && inOrder < 2 * exhaustive && !explorer.finding) {
     enumeration.ran((await explorer.run(following(enumeration.next))).decisions);
     inOrder++;
@@ -143,7 +143,7 @@ async function explore(
   return { switches: isWhole ? switches : switches - 1, inOrder, random, stepsOfA: straight.steps[0] };
 }
 
-/** A is stopped at each of its steps, and B goes on: it is done, or refused in time by name. */
+/** Stops A at each of its steps and lets B continue: B must succeed, or be refused in time with A named. */
 async function starve(explorer: Explorer, stepsOfA: number): Promise<{ starved: number; refused: number }> {
   let starved = 0;
   let refused = 0;
@@ -199,7 +199,7 @@ async function caught(mutant: Mutant): Promise<Row> {
   }
 }
 
-/** One schedule, as a finding names it. */
+/** Runs one schedule, as a finding names it. */
 async function replay(name: string, schedule: string, troupe: Troupe): Promise<void> {
   const explorer = new Explorer(protocolNamed(name), troupe, given.mutant);
   const { trace } = await explorer.run(following([...schedule] as Letter[]), schedule.includes('S'));

@@ -1,4 +1,4 @@
-/** Our own orders, each broken once: what the explorer must find. Applied in the processes under test, by name. */
+/** Orders of udax, each broken once: the explorer must find them. A mutant is applied by name in the processes under test. */
 
 import { LogAppender } from '../../src/famfs/media/append.js';
 import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from '../../src/famfs/media/entry.js';
@@ -13,9 +13,9 @@ import { seams } from '../steps/seams.js';
 
 export interface Mutant {
   readonly name: string;
-  /** What is broken. */
+  /** What the mutant breaks. */
   readonly about: string;
-  /** Where it shows. */
+  /** The protocol in which it shows. */
   readonly protocol: string;
   apply(): void;
 }
@@ -23,7 +23,7 @@ export interface Mutant {
 const LOG_OFFSET = 2 ** 21;
 const LOG_HEADER = 48;
 
-/** The acts of an append, for mutants that do them in another order. */
+/** The acts of an append, so that mutants can do them in another order. */
 class Acts {
   constructor(readonly log: Log) {}
 

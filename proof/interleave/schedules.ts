@@ -1,32 +1,34 @@
-/** Which schedules are tried: all of a short protocol, all with few switches of a longer one, and random ones. */
+/** The schedules to try: all of a short protocol, all with few switches of a longer one, and random ones. */
 
-/** A and B go on; S: B does, though it waits; a, b: the cache of its host writes back; c, d: it also fetches. */
+/**
+ * A, B: that process continues; S: B continues although it waits; a, b: the cache of its host writes back; c, d: it also fetches.
+ */
 export type Letter = 'A' | 'B' | 'S' | 'a' | 'b' | 'c' | 'd';
 
-/** One decision of a schedule: who could go on, and who did. */
+/** One decision of a schedule: the processes that could continue, and the choice. */
 export interface Decision {
-  /** First the one that went on before, when it can. */
+  /** Begins with the process that continued before, if it still can. */
   readonly choices: readonly ('A' | 'B')[];
   readonly chosen: Letter;
-  /** Whether another choice takes the processor from one that could go on. */
+  /** Whether another choice interrupts a process that could continue. */
   readonly isPreemption: boolean;
 }
 
-/** Says who goes on, given who can. */
+/** Chooses the process that continues, among those that can. */
 export type Chooser = (choices: readonly ('A' | 'B')[], at: number) => Letter;
 
-/** Follows a schedule; behind its end whoever went on before goes on. */
+/** Follows a schedule. After its end, the process that continued before continues. */
 export function following(schedule: readonly Letter[]): Chooser {
   return (choices, at) => schedule[at] ?? choices[0]!;
 }
 
-/** A stops after some steps, and stays so until B is done, however it ends. */
+/** Stops A after some steps, until B has ended in any way. */
 export function starving(stepsOfA: number): Chooser {
   return (_choices, at) => (at < stepsOfA ? 'A' : 'S');
 }
 
 const CACHE_ACTS: readonly Letter[] = ['a', 'b', 'c', 'd'];
-/** How often a random schedule switches, and how often a cache acts by itself. */
+/** Probability that a random schedule switches, and that a cache acts by itself. */
 const SWITCH = 0.3;
 const CACHE_ACT = 0.1;
 
@@ -37,7 +39,7 @@ export function randomly(random: () => number, hasCaches: boolean): Chooser {
   };
 }
 
-/** Depth first over all schedules with at most `switches` preemptions, given what each run met. */
+/** Enumerates all schedules with at most `switches` preemptions, depth first, using the decisions of each run. */
 export class Enumeration {
   readonly #switches: number;
   #next: Letter[] | undefined = [];
@@ -46,12 +48,12 @@ export class Enumeration {
     this.#switches = switches;
   }
 
-  /** The schedule to run next (a prefix: behind it nobody is interrupted); undefined: all were run. */
+  /** The schedule to run next; undefined when all were run. It is a prefix: after it no process is interrupted. */
   get next(): readonly Letter[] | undefined {
     return this.#next;
   }
 
-  /** What the run of `next` met. */
+  /** Reports the decisions of the run of `next`. */
   ran(decisions: readonly Decision[]): void {
     const before = preemptionsBefore(decisions);
     for (let at = decisions.length - 1; at >= 0; at--) {
@@ -75,12 +77,14 @@ function preemptionsBefore(decisions: readonly Decision[]): number[] {
   });
 }
 
-/** The most switches whose schedules are no more than `limit`, as a run of these lengths makes expect; Infinity: all of them. */
+/**
+ * The most switches that give at most `limit` schedules, estimated for runs of these lengths; Infinity when all schedules fit.
+ */
 export function switchesWithin(limit: number, stepsOfA: number, stepsOfB: number): number {
   if (choose(stepsOfA + stepsOfB, stepsOfA) <= limit) return Number.POSITIVE_INFINITY;
   let sum = 2;
   for (let switches = 1; ; switches++) {
-    // A switch of one is at any of its steps: they take turns.
+    // Each switch of a process may come at any of its steps; the processes take turns.
     sum += choose(stepsOfA, Math.ceil(switches / 2)) * choose(stepsOfB, Math.floor(switches / 2)) * 2;
     if (sum > limit) return switches - 1;
   }

@@ -1,4 +1,4 @@
-/** A world with its two processes, and one run of a protocol under a schedule. */
+/** A world with its two processes, and the run of a protocol under a schedule. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -24,21 +24,21 @@ const UUIDS: [string, string] = [
   '11111111-1111-4111-8111-111111111111',
   '22222222-2222-4222-8222-222222222222',
 ];
-/** What a call that blocks may wait for others, all in all. */
+/** How long a blocked call may wait for other processes in total, ms. */
 const BOUND_MS = 100;
-/** No schedule is longer: then somebody goes round in circles. */
+/** No schedule is longer than this: a longer one loops for ever. */
 const MOST_STEPS = 5000;
 
 process.env.UDAX_SYSTEM_UUID = UUIDS[0];
 
 export interface RunResult {
   decisions: Decision[];
-  /** Steps of A, of B. */
+  /** Steps of A and of B. */
   steps: [number, number];
   problems: string[];
-  /** B was refused what A has. */
+  /** B was refused something that A has. */
   isRefused?: true;
-  /** Every step as `A lock log`, for who asked. */
+  /** Every step, like `A lock log`. */
   trace: string[];
 }
 
@@ -47,7 +47,7 @@ type Answer = Stopped | { told: Told };
 const isStopped = (answer: Answer): answer is Stopped => 'step' in answer;
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-/** The two processes; they play one protocol after another. */
+/** The two processes. They run one protocol after another. */
 export class Players {
   readonly #directory = memoryDirectory('players');
   readonly children: [Child, Child];
@@ -84,7 +84,7 @@ export class Stage {
       this.#ask(child, { do: 'open', protocol: protocol.name, world: this.#world });
   }
 
-  /** Whether names and space for more runs are left. */
+  /** Whether the world has names and space for more runs. */
   get isFresh(): boolean {
     return this.#runs < (this.#protocol.runsInWorld ?? 150);
   }
@@ -96,7 +96,7 @@ export class Stage {
     return answer;
   }
 
-  /** @param isStarved B may be refused what A has: within the bound, and told who has it */
+  /** @param isStarved B may be refused something that A has, within the bound and with A named */
   run(choose: Chooser, isStarved = false): RunResult {
     const run = ++this.#runs;
     this.#protocol.prepare?.(this.#world, run);
@@ -118,7 +118,7 @@ export class Stage {
     return result;
   }
 
-  /** Lets one process go on at a time until both are done. */
+  /** Lets one process at a time continue, until both are done. */
   #schedule(run: number, choose: Chooser, result: RunResult): [Told, Told] {
     const answers = this.#children.map((child) => {
       child.say({ do: 'run', run } satisfies Word);
@@ -130,7 +130,7 @@ export class Stage {
       if (result.decisions.length > MOST_STEPS) throw new Error(`no end after ${MOST_STEPS} steps`);
       const stopped = [0, 1].filter((me) => isStopped(answers[me]!));
       const awake = stopped.filter((me) => isWoken[me] || !(answers[me] as Stopped).isRetry);
-      // All wait for each other: they look again until they give up.
+      // When all wait for each other, they check again until they give up.
       const able = awake.length > 0 ? awake : stopped;
       const choices = [last, 1 - last].filter((me) => able.includes(me)).map((me) => (me === 0 ? 'A' : 'B'));
       const chosen = choose(choices as ('A' | 'B')[], result.decisions.length);
@@ -141,7 +141,7 @@ export class Stage {
       });
       let [me, go] = meaningOf(chosen);
       if (!isStopped(answers[me]!)) {
-        // Done already: a schedule that says so means the other.
+        // The process is done, so the schedule means the other one.
         if (chosen !== 'S') continue;
         me = 0;
       }
@@ -153,7 +153,7 @@ export class Stage {
       result.steps[me]!++;
       last = me;
       isWoken[me] = false;
-      // Whoever waits for a lock looks again once somebody may have given it back.
+      // A process that waits for a lock checks again once another process may have released it.
       if (kind === 'release' || !isStopped(answers[me]!)) isWoken[1 - me] = true;
     }
     return answers.map((answer) => (answer as { told: Told }).told) as [Told, Told];
@@ -183,7 +183,7 @@ export class Stage {
     return problems;
   }
 
-  /** What a third process says of the file system. */
+  /** What a third process finds on the file system. */
   #judgeMedia(more: (volume: Volume, report: FsckReport) => string[]): string[] {
     const machine: Machine = openMachine(this.#world.judgeRoot);
     try {
@@ -200,7 +200,7 @@ export class Stage {
     }
   }
 
-  /** @param isBroken something went wrong: the processes are not asked any more */
+  /** @param isBroken something went wrong, so the processes are not asked any more */
   end(isBroken: boolean): void {
     if (!isBroken) for (const child of this.#children) this.#ask(child, { do: 'close' });
     fs.rmSync(this.#world.directory, { recursive: true, force: true });

@@ -1,40 +1,40 @@
 import type { DaxError, FsckReport, Volume } from '../../src/index.js';
 import type { CacheFiles } from '../steps/cache-lines.js';
 
-/** Where things are: one state directory a host. */
+/** The paths of a world: one state directory for each host. */
 export interface World {
   directory: string;
-  /** State directories: of the first process, of the second; one and the same on one host. */
+  /** State directories of the first and the second process; the same one when both are on one host. */
   roots: [string, string];
-  /** System uuids of the two. */
+  /** System uuids of the two processes. */
   uuids: [string, string];
-  /** Of hosts whose caches are their own. */
+  /** Cache files of hosts with their own caches. */
   caches?: [CacheFiles, CacheFiles];
-  /** Machine through which a third process looks at the memory itself. */
+  /** State directory through which a third process looks at the memory itself. */
   judgeRoot: string;
 }
 
-/** What a process was told. */
+/** The result that a process reported. */
 export interface Told {
   value?: unknown;
   error?: { code: string; message: string };
-  /** What Actor.after() gave. */
+  /** Result of Actor.after(). */
   after?: unknown;
-  /** Milliseconds of waiting for locks. */
+  /** Milliseconds spent waiting for locks. */
   waited: number;
 }
 
 /** One of the two processes. It lives longer than a run. */
 export interface Actor<S> {
   open(world: World, me: 0 | 1): S;
-  /** Under the schedule. `run` is a number of this world's own, for names. */
+  /** Runs under the schedule. `run` is a number that is unique in this world, for names. */
   run(state: S, run: number, world: World): unknown;
-  /** After both ran, free again: puts back what run() left, and may say more. */
+  /** Runs after both processes are done, without a schedule. Undoes what run() left, and may report more. */
   after?(state: S, run: number): unknown;
   close(state: S): void;
 }
 
-/** The judge: a third process, with everything as the memory says. */
+/** What the judge sees: a third process that looks at the memory itself. */
 export interface Look {
   world: World;
   run: number;
@@ -45,19 +45,19 @@ export interface Look {
 
 export interface Protocol {
   readonly name: string;
-  /** For the reader of a table. */
+  /** A description for the table. */
   readonly about: string;
   readonly hosts: 1 | 2;
   // biome-ignore lint/suspicious/noExplicitAny: each actor knows its own state, nobody else looks at it
   readonly actors: [Actor<any>, Actor<any>];
-  /** Once a world, before anybody else is there. */
+  /** Called once for each world, before the processes open anything. */
   setUp?(volume: Volume): void;
-  /** Before each run, by the judge. */
+  /** Called by the judge before each run. */
   prepare?(world: World, run: number): void;
-  /** @returns what is wrong */
+  /** @returns problems */
   judge(look: Look): string[];
-  /** Errors that a process may be told. */
+  /** Errors that a process may get. */
   readonly allowed?: readonly DaxError['code'][];
-  /** Runs until a new world is made; default 150. */
+  /** Number of runs before a new world is made; default 150. */
   readonly runsInWorld?: number;
 }

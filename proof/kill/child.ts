@@ -1,4 +1,4 @@
-/** One of those who work, and are killed or stopped. */
+/** One of the processes that work, and are killed or stopped. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -27,12 +27,12 @@ import {
 
 export interface ChildConfig {
   root: string;
-  /** For files of the host. */
+  /** Directory for files of the host. */
   directory: string;
   index: number;
 }
 
-/** The others wait for who was stopped, as long as the parent looks at it. */
+/** The other processes wait for a stopped one for as long as the parent examines it. */
 const PATIENCE = { lockWaitMs: 60_000 };
 
 const config = JSON.parse(process.argv[3]!) as ChildConfig;

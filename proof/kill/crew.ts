@@ -1,4 +1,4 @@
-/** A machine with those who work on it, and what happens to them. */
+/** A machine and the processes that work on it, with the kills and stops that they get. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,28 +11,30 @@ import { Ledger } from './ledger.js';
 import { isFair, type Line, type Operation, OTHER_DEVICE, QUEUE, SCRATCH_DEVICE, type Word } from './work.js';
 
 const MIB = 2 ** 20;
-/** System-ram is whole memory blocks. */
+/** system-ram needs whole memory blocks. */
 const SIZES = [256 * MIB, 128 * MIB, 32 * MIB];
 /**
- * A call that blocks is refused after 0.1 s; on a busy machine this process may not run for seconds. (What the bound itself is, in time that
- * only waits take, npm run interleave proves.)
+ * A blocked call is refused after 0.1 s, but on a busy machine this process may not run for seconds. (npm run interleave checks
+ * the bound itself, on a clock that advances only while the code waits.)
  */
 const BOUND_MS = 15_000;
-/** The first is not patient; the search for who is in the way may be cut short where this process does not get to run. */
+/**
+ * The first attempt has no patience. When this process does not get to run, the search for the lock's holder may be cut short.
+ */
 const PATIENCE = [{}, ...Array.from({ length: 5 }, () => ({ lockWaitMs: 200 }))];
 const HANG_MS = 90_000;
 
 export interface Job {
   operations: Operation[];
   at?: { step: number; signal: 'SIGKILL' | 'SIGSTOP' };
-  /** Killed by the parent as soon as it says that it began this one. */
+  /** The parent kills the process as soon as it reports that it began this operation. */
   killAtOperation?: number;
 }
 
 interface Worker {
   child: Child;
   job: Job;
-  /** Place of the operation that it is in. */
+  /** Index of the operation that it is doing. */
   current: number | undefined;
   state: 'idle' | 'working' | 'stopped' | 'dead';
   steps: number;
@@ -41,7 +43,7 @@ interface Worker {
 export class Crew {
   readonly ledger = new Ledger();
   readonly figures = { kills: 0, stops: 0, told: 0, refusals: 0 };
-  /** Of those refusals, by the clock. */
+  /** Time until the slowest of these refusals. */
   longestRefusalMs = 0;
   readonly #directory = memoryDirectory('kill');
   readonly #place: string;
@@ -50,7 +52,7 @@ export class Crew {
   readonly #workers: Worker[] = [];
   readonly #problems: string[] = [];
   #world = 0;
-  /** Names made beside one that was stopped. */
+  /** Number of names made beside a stopped process. */
   #beside = 0;
   #spawned = 0;
 
@@ -93,14 +95,14 @@ export class Crew {
     return { child, job: { operations: [] }, current: undefined, state: 'working', steps: 0 };
   }
 
-  /** What happened since the last time this was asked, as a line of the result. */
+  /** Returns the figures since the last call, as a row of the result. */
   takeFigures(): { kills: number; stops: number; told: number; 'refused by name': number } {
     const { kills, stops, told, refusals } = this.figures;
     Object.assign(this.figures, { kills: 0, stops: 0, told: 0, refusals: 0 });
     return { kills, stops, told, 'refused by name': refusals };
   }
 
-  /** All alive and idle; a new world when the old one is nearly full. */
+  /** Makes sure that all processes are alive and idle. Makes a new world when the old one is nearly full. */
   async ready(filesWanted: number): Promise<void> {
     if (this.ledger.size + filesWanted > 100) {
       for (const { child } of this.#workers) await child.end();
@@ -116,7 +118,7 @@ export class Crew {
     }
     this.#watchAll();
     for (const worker of this.#workers) this.#mustBeIdle(worker);
-    // Signals to this process, deaths of others.
+    // Lets this process handle signals, and deaths of others.
     await new Promise((resolve) => setImmediate(resolve));
   }
 
@@ -124,7 +126,10 @@ export class Crew {
     if (state !== 'idle') throw new Error(`${child.name} is ${state}, when nothing is to do`);
   }
 
-  /** Gives each its job, deals with who stops, until all are idle or dead. @returns what is wrong; steps of the first */
+  /**
+   * Gives each process its job and handles stopped ones, until all are idle or dead.
+   * @returns problems; steps of the first process
+   */
   round(
     jobs: readonly Job[],
     afterStop: 'SIGCONT' | 'SIGKILL' = 'SIGCONT',
@@ -150,7 +155,7 @@ export class Crew {
     return { problems: [...this.#problems], steps: this.#workers[0]!.steps };
   }
 
-  /** Until nobody works; who waits for one that was stopped works still, and is left to it. */
+  /** Waits until no process works. A process that waits for a stopped one still works and is left alone. */
   #watchAll(): void {
     const deadline = performance.now() + HANG_MS;
     for (;;) {
@@ -163,12 +168,12 @@ export class Crew {
     }
   }
 
-  /** Nothing to hear of it, and it sleeps: behind the lock of who was stopped. */
+  /** Whether a process is blocked by the lock of a stopped one: it sends nothing and sleeps. */
   #waitsForLock(worker: Worker): boolean {
     return worker.state !== 'working' || (worker.current !== undefined && !this.#hear(worker));
   }
 
-  /** @returns whether something came */
+  /** @returns whether a message came */
   #hear(worker: Worker): boolean {
     try {
       const line = worker.child.hearLine(20);
@@ -210,7 +215,7 @@ export class Crew {
     }
   }
 
-  /** While one is stopped: readers read; who needs what it has is told so. */
+  /** While a process is stopped: readers can read, and a call that needs the stopped process's lock is refused and names it. */
   #lookBeside(stopped: Worker): void {
     const machine = openMachine(this.#root);
     try {
@@ -235,7 +240,7 @@ export class Crew {
     this.#refused(stopped, (one) => one.reconfigure(OTHER_DEVICE, 'devdax', { force: true }));
   }
 
-  /** @returns true when it was done; refused, it must be within the bound, and name who is in the way */
+  /** @returns true when the call succeeded. A refusal must come within the bound and name the lock's holder */
   #refused(stopped: Worker, act: (machine: Machine, patience: { lockWaitMs?: number }) => void): boolean {
     for (const [attempt, patience] of PATIENCE.entries()) {
       const machine = openMachine(this.#root, patience);
@@ -260,7 +265,7 @@ export class Crew {
     return false;
   }
 
-  /** Nobody and nothing is left. @returns what is wrong */
+  /** Ends all processes and checks that nothing is left. @returns problems */
   async end(): Promise<string[]> {
     for (const { child } of this.#workers) await child.end();
     this.#workers.length = 0;
@@ -272,8 +277,8 @@ export class Crew {
 }
 
 /**
- * Whether a process has the lock that a refusal is about. Where it has not, others who work at the same time were in the way, for a moment that was
- * over when they were looked for.
+ * Whether a process has the lock that a refusal is about. If not, other working processes were briefly in the way, and had
+ * released the lock when the search began.
  */
 function hasLockFor(pid: number, refusal: string): boolean {
   const start = refusal.startsWith('the log of')

@@ -1,4 +1,4 @@
-/** What was told, what was begun, and whether the file system agrees. */
+/** Records what processes reported and began, and checks that the file system agrees. */
 import fs from 'node:fs';
 import { MountedFamfs } from '../../src/famfs/volume/mounted.js';
 import {
@@ -13,24 +13,24 @@ import {
 import { ofdLockConflict } from '../../src/libc/index.js';
 import { contentOf, type Line, type Operation, QUEUE, SCRATCH_DEVICE } from './work.js';
 
-/** What a writer leaves that was killed behind its entry, or between its two index stores, until the next one mends it. */
+/** Notes about a writer that was killed after its entry, or between its two index stores. The next writer repairs this. */
 const FAIR_NOTE = /next_seqnum|written but not published: its writer died first/;
-/** All locks of log, space and names lie below. */
+/** All locks of log, space and names are below this offset. */
 const LOCKS_END = 2 ** 53;
 const LOCK_PATIENCE = { lockWaitMs: 30_000 };
 
 export class Ledger {
   readonly #files = new Map<string, 'directory' | 'file'>();
-  /** Begun by somebody who did not come to say how it ended. */
+  /** Operations of processes that died before they reported the result. */
   readonly #maybe = new Map<string, Operation>();
-  /** Messages told to be put, and by whom: the order of two producers is not known to their parent. */
+  /** Messages that were reported as put, and their producers. The parent does not know the order of two producers. */
   readonly #put: string[] = [];
   readonly #producers = new Map<string, number>();
-  /** By whom they were got: the same holds of two consumers. */
+  /** The consumers of messages. The parent does not know the order of two consumers either. */
   readonly #consumers = new Map<string, number>();
   #maybePut: string[] = [];
   readonly #got: string[] = [];
-  /** Gets that took a message and were not told it: so many may be missing from what was got. */
+  /** Gets that may have taken a message without reporting it: so many messages may be missing. */
   #maybeGot = 0;
 
   began(operation: Operation): void {
@@ -50,7 +50,7 @@ export class Ledger {
     else if (operation.name.startsWith('/')) this.#files.set(operation.name, 'file');
   }
 
-  /** A child has died: what it began and did not end may be there or not. */
+  /** A child has died. The operation that it had begun may or may not have taken effect. */
   died(operation: Operation | undefined): void {
     if (operation?.kind === 'put') this.#maybePut.push(operation.name);
     if (operation?.kind === 'get') this.#maybeGot++;
@@ -71,12 +71,12 @@ export class Ledger {
     return this.#files.size;
   }
 
-  /** What readers see, whatever else goes on. @returns what is wrong */
+  /** Checks what readers see, whatever else happens. @returns problems */
   readable(volume: Volume): string[] {
     return [...this.#files].flatMap(([name, kind]) => wrong(volume, name, kind));
   }
 
-  /** Mounts anew, when nobody works. @returns what is wrong */
+  /** Mounts anew while no process works, and checks everything. @returns problems */
   verify(root: string): string[] {
     const machine = openMachine(root, LOCK_PATIENCE);
     try {
@@ -108,13 +108,13 @@ export class Ledger {
     }
   }
 
-  /** What was begun is whole or absent, and from now on what it turned out to be; nothing else is there. */
+  /** Checks that each undecided operation is complete or absent, and records which. Nothing else may be there. */
   #undecided(volume: Volume): string[] {
     const problems: string[] = [];
     for (const [name, { kind }] of this.#maybe) {
       if (!name.startsWith('/') || !volume.exists(name)) continue;
       if (kind === 'create') {
-        // It is there before its bytes are: whoever makes it stores them later.
+        // The name appears before the bytes: the process that creates the file writes them later.
         this.#files.delete(name);
         continue;
       }
@@ -131,7 +131,7 @@ export class Ledger {
     return problems;
   }
 
-  /** Takes all that is left: every message told to be put comes once, in order. */
+  /** Takes the remaining messages. Every message reported as put must come once, and in order. */
   #queue(volume: Volume): string[] {
     if (!volume.exists(QUEUE)) return [];
     const queue = openQueue(volume, QUEUE, { role: 'consumer', framed: true });
@@ -152,7 +152,7 @@ export class Ledger {
       (message) => !this.#put.includes(message) && !this.#maybePut.includes(message),
     );
     if (unknown.length > 0) problems.push(`messages that nobody put: ${unknown.join(' ')}`);
-    // The last consumer is this process, which took the rest.
+    // The last consumer is this process, which took the remaining messages.
     const pairOf = (message: string) => `${this.#producers.get(message)} ${this.#consumers.get(message)}`;
     for (const pair of new Set(this.#put.map(pairOf))) {
       const isOfPair = (message: string) => this.#put.includes(message) && pairOf(message) === pair;
@@ -170,7 +170,7 @@ export class Ledger {
     return problems;
   }
 
-  /** A mkfs that was killed leaves the old file system, the new one, or none; and the next one works. */
+  /** A killed mkfs leaves the old file system, the new one, or none. The next mkfs must work. */
   #scratch(machine: Machine): string[] {
     const device = machine.device(SCRATCH_DEVICE);
     const { ok, superblock, errors } = fsck(device);
@@ -196,7 +196,7 @@ function wrong(volume: Volume, name: string, kind: 'directory' | 'file'): string
   }
 }
 
-/** Locks that somebody has when nobody works. */
+/** Reports locks that are held while no process works. */
 function locksLeft(root: string, machine: Machine): string[] {
   const memory = machine.regions()[0]!.backing.path;
   const problems: string[] = [];
@@ -215,7 +215,7 @@ function locksLeft(root: string, machine: Machine): string[] {
   return problems;
 }
 
-/** Used is what the files have; all else can be taken, unit by unit. */
+/** The used space must be that of the files. All other space must be free to take, unit by unit. */
 function spaceLost(machine: Machine, volume: Volume): string[] {
   const { allocUnit, free, used } = volume.statfs();
   const { superblock } = volume;

@@ -31,10 +31,10 @@ const every = Number(given.every ?? (given.short ? 12 : 1));
 const rounds = Number(given.rounds ?? (given.short ? 3 : 1000));
 const deadline = performance.now() + Number(given.minutes ?? 600) * 60_000;
 const from = Number(given.from ?? 0);
-/** No operation has more. */
+/** More steps than any operation has. */
 const MOST_STEPS = 300;
 const PROCESSES = 4;
-/** One of each way to change something. */
+/** One kind for each way to change something. */
 const SHORT_KINDS: readonly OperationKind[] = ['mkdir', 'copyIn', 'put', 'mode', 'mkfs'];
 
 const findings: string[] = [];
@@ -55,7 +55,7 @@ function operation(kind: OperationKind, random: () => number): Operation {
   return { kind, name: `/${kind}${number}` };
 }
 
-/** A get needs something to get, and a change of the mode another mode. */
+/** A get needs a message, and a mode change needs another mode first. */
 function before(kind: OperationKind): Operation[] {
   if (kind === 'get') return [operation('put', () => 0)];
   return kind === 'mode' ? [{ kind, name: 'devdax' }] : [];
@@ -64,7 +64,7 @@ function before(kind: OperationKind): Operation[] {
 const victimOf = (kind: OperationKind): Operation =>
   kind === 'mode' ? { kind, name: 'famfs' } : operation(kind, () => 0);
 
-/** Every step of one operation, each in a process of its own. */
+/** Ends one operation at each of its steps, each time in a new process. */
 async function everyStep(crew: Crew, kind: OperationKind, signal: Signal): Promise<number> {
   let tried = 0;
   for (let step = 1; step < MOST_STEPS; step += every) {

@@ -1,4 +1,4 @@
-/** What the processes do, and what they say of it. Parent and children share this. */
+/** The operations of the processes, and their messages. Parent and children share this. */
 import { randomFrom } from '../steps/tool.js';
 
 export const operationKinds = [
@@ -16,7 +16,7 @@ export type OperationKind = (typeof operationKinds)[number];
 
 export interface Operation {
   kind: OperationKind;
-  /** A path; a message; a mode. */
+  /** A path, a message or a mode. */
   name: string;
 }
 
@@ -25,10 +25,10 @@ export type Signal = 'SIGKILL' | 'SIGSTOP';
 export type Word =
   | { do: 'open' }
   | { do: 'close' }
-  /** Sends itself `signal` before its step `at.step` (from 1). */
+  /** The process sends itself `signal` before step `at.step` (from 1). */
   | { do: 'work'; operations: Operation[]; at?: { step: number; signal: Signal } };
 
-/** Lines of a child. `began` and `ended` are places in the list of operations. */
+/** Lines of a child. `began` and `ended` are indices into the list of operations. */
 export type Line =
   | { done: true; steps: number }
   | { began: number }
@@ -38,7 +38,7 @@ export const QUEUE = '/queue';
 export const OTHER_DEVICE = 'dax1.0';
 export const SCRATCH_DEVICE = 'dax2.0';
 
-/** Any length from 1 byte to a few pages, the same for the same name. */
+/** The content of a file: from 1 byte to a few pages, the same for the same name. */
 export function contentOf(name: string): Buffer {
   let seed = 0;
   for (const letter of name) seed = (Math.imul(seed, 31) + letter.charCodeAt(0)) >>> 0;
@@ -46,10 +46,10 @@ export function contentOf(name: string): Buffer {
   return Buffer.alloc(length, `${name} `);
 }
 
-/** Errors that are right answers where several work at once. */
+/** Whether an error is a correct answer while several processes work. */
 export function isFair(operation: Operation, code: string): boolean {
-  // Somebody else has the device just now, in whatever mode; a queue has one end of each kind.
-  // Straight from system-ram to famfs is no way.
+  // Another process has the device at the moment, in any mode. A queue has one end of each kind.
+  // There is no direct change from system-ram to famfs.
   if (operation.kind === 'mode') return code === 'EBUSY' || (code === 'EINVAL' && operation.name === 'famfs');
   if (operation.kind === 'mkfs') return code === 'EBUSY' || code === 'ENXIO';
   return (operation.kind === 'put' || operation.kind === 'get') && code === 'EBUSY';

@@ -5,9 +5,9 @@ const PAGE_BYTES = 4096;
 const BLOCK_BYTES = 2 ** 16;
 
 /**
- * Memory as one of several hosts sees it that do not see each other's caches. All of it is in the cache of this host, for ever: a load gives what was
- * there when its line was last dropped, a store stays here until it is flushed. `disturb` does what real caches do besides, at any time: it
- * writes lines back that nobody flushed, and drops clean ones.
+ * Memory as one of several hosts sees it, when the hosts do not see each other's caches. This host caches all of it, for ever: a
+ * load returns what memory had when the line was last dropped, and a store stays here until it is flushed. `disturb` does what
+ * real caches may do at any time: it writes back lines that were not flushed, and drops clean ones.
  */
 export class CachedHost implements Backing {
   readonly kind = 'devdax';
@@ -19,12 +19,12 @@ export class CachedHost implements Backing {
   readonly coherent = false;
   readonly persistent = false;
   readonly size: number;
-  /** Called at each flush and fence of this host: where others may look. */
+  /** Called at each flush and fence of this host, so that other hosts can look then. */
   onAct: (() => void) | undefined;
   /** The memory itself, behind all caches. */
   readonly #memory: Uint8Array;
   readonly #real: Backing;
-  /** Lines as they were when they came, or went to memory, last: where it differs from the cache, the line is dirty. */
+  /** Lines as they last came from memory or went to it. A line that differs in the cache is dirty. */
   readonly #clean: Uint8Array;
   #cache: Uint8Array = new Uint8Array();
 
@@ -38,7 +38,7 @@ export class CachedHost implements Backing {
     this.#clean = memory.slice();
   }
 
-  /** The mapping that shows the cache. */
+  /** Takes the mapping that shows the cache. */
   begin(view: Uint8Array): void {
     this.#cache = view;
     view.set(this.#memory);
@@ -56,7 +56,7 @@ export class CachedHost implements Backing {
   endNow(): number {
     return this.size;
   }
-  /** As a device: all of it is there. */
+  /** Like a device: everything is there. */
   ensure(): boolean {
     return true;
   }
@@ -74,7 +74,7 @@ export class CachedHost implements Backing {
     this.onAct?.();
   }
 
-  /** Written back, where it is dirty, and dropped. */
+  /** Writes dirty lines back, and drops all lines. */
   invalidate(offset: number, length: number): void {
     this.#eachLine(offset, length, (at) => {
       this.#writeBack(at);
@@ -82,7 +82,7 @@ export class CachedHost implements Backing {
     });
   }
 
-  /** Some lines go to memory, or come from it, by themselves. */
+  /** Writes some lines back and fetches others, as a cache does by itself. */
   disturb(random: () => number): void {
     for (let block = 0; block < this.size; block += BLOCK_BYTES) {
       const same =

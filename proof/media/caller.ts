@@ -1,8 +1,8 @@
-/** Who stored, flushed or fenced: the frames of our own source below an act, innermost first. */
+/** The caller of a store, flush or fence: the frames of src/ below the act, innermost first. */
 
-/** Moving bytes is their business: who asked for it is the caller that tells something. */
+/** These only move bytes for others: the frame that requested the move is the informative one. */
 const CARRIERS = /^(memory|fsdax|dax|libc)\/|famfs\/volume\/(device-media|open-file-host|file|inode)[.]ts/;
-/** One line each, for any store of their file. */
+/** One-line helpers that any store of their file uses. */
 const GENERIC = / (store|storeIndex|storeU64|LogAppender[.]#?flush|LogAppender[.]#?storeIndex)$/;
 const FRAMES = 60;
 
@@ -33,13 +33,13 @@ export function callerNow(): Caller {
   return { frames, lines };
 }
 
-/** The frame that tells most, without its line: stays the same when lines move. */
+/** The most informative frame, without its line number: it stays the same when lines move. */
 export function nameOf(caller: Caller): string {
   const at = tellingFrame(caller);
   return at < 0 ? 'outside src' : caller.frames[at]!;
 }
 
-/** With its line, for whoever looks for it. */
+/** The most informative frame, with its line number. */
 export function placeOf(caller: Caller): string {
   const at = tellingFrame(caller);
   if (at < 0) return 'outside src';
@@ -52,7 +52,7 @@ function tellingFrame({ frames }: Caller): number {
   return telling >= 0 ? telling : frames.length > 0 ? 0 : -1;
 }
 
-/** Whether any frame matches: mutants choose their acts so. */
+/** Whether any frame matches. Mutants select their acts this way. */
 export function isFrom(caller: Caller, pattern: RegExp): boolean {
   return caller.frames.some((frame) => pattern.test(frame));
 }

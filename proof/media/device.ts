@@ -5,9 +5,9 @@ import { type Backing, PhysicalMemory } from '../../src/memory/index.js';
 const HPA = 2 ** 40;
 const ALIGN = 2 ** 21;
 
-/** A dax device in famfs mode over a memory: the bus, the driver and the physical address map are the real ones. */
+/** A dax device in famfs mode over a memory. The bus, the driver and the physical address map are the real ones. */
 export interface ProofDevice extends FamfsDevice {
-  /** All of the memory, seen from outside. */
+  /** All of the memory, mapped outside the device. */
   readonly view: Uint8Array;
   close(): void;
 }

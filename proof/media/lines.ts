@@ -1,4 +1,4 @@
-/** Cache lines and the 8-byte words in them: what reaches memory as one, and what a store may tear into. */
+/** Cache lines and their 8-byte words. A line reaches memory as a whole; a store may be torn between words. */
 
 export const LINE_BYTES = 64;
 const WORD_BYTES = 8;
@@ -9,7 +9,7 @@ export interface LineChange {
   line: number;
   /** Bit i: word i was changed. */
   words: number;
-  /** The line as it was then; only the changed words count. */
+  /** The line after the store; only the changed words count. */
   bytes: Uint8Array;
 }
 
@@ -20,7 +20,7 @@ export function wordsIn(mask: number): number[] {
   return words;
 }
 
-/** A copy of a line with some words of a change in it. */
+/** Returns a copy of a line with some words of a change. */
 export function withWords(line: Uint8Array, change: LineChange, mask = change.words): Uint8Array {
   const result = line.slice();
   for (const word of wordsIn(mask)) {
@@ -37,7 +37,7 @@ export function isSameLine(one: Uint8Array, other: Uint8Array): boolean {
 
 const BLOCK_BYTES = 2 ** 16;
 
-/** Every line in which two memories differ, between two bytes; whole blocks that are equal are passed over. */
+/** The lines in which two memories differ, between two bytes. Whole blocks that are equal are skipped. */
 export function differences(now: Uint8Array, before: Uint8Array, from: number, to: number): LineChange[] {
   const changes: LineChange[] = [];
   const end = Math.min(now.length, Math.ceil(to / LINE_BYTES) * LINE_BYTES);
@@ -59,7 +59,7 @@ function addChange(changes: LineChange[], now: Uint8Array, before: Uint8Array, a
   if (words !== 0) changes.push({ line: at / LINE_BYTES, words, bytes: now.slice(at, at + LINE_BYTES) });
 }
 
-/** Two 32-bit numbers that stand for a line's place and content: an image is the exclusive or of its lines. */
+/** Two 32-bit numbers for a line's place and content. The hash of an image is the exclusive or over its lines. */
 export interface LineHash {
   high: number;
   low: number;

@@ -1,7 +1,7 @@
 /**
- * Learns of stores while a trace runs: the calls by which JavaScript stores many bytes or one atomic word are wrapped, and
- * each that goes into the traced memory is told, with its range. Which bytes of the memory a buffer shows is read from
- * /proc/self/maps, so views that others made are known too. Plain indexed stores are not seen here: see Tracer.
+ * Reports stores while a trace runs. It wraps the calls by which JavaScript stores many bytes or one atomic word, and reports
+ * each store into the traced memory with its range. /proc/self/maps tells which bytes of the memory a buffer shows, so views made
+ * by other code are known too. Plain indexed stores are not seen here: see Tracer.
  */
 import fs from 'node:fs';
 import { addressOf } from '../../src/libc/index.js';
@@ -14,7 +14,7 @@ export interface StoreListener {
 interface Segment {
   start: number;
   end: number;
-  /** Byte of the memory at `start`. */
+  /** Offset in the memory of the byte at `start`. */
   offset: number;
 }
 
@@ -25,7 +25,7 @@ const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Methods;
 const BULK = ['set', 'fill', 'copyWithin'];
 const ATOMIC = ['store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange'];
 
-/** Runs `act` with every store into the memory behind descriptor `fd` told to `listener`. */
+/** Runs `act` and reports every store into the memory behind descriptor `fd` to `listener`. */
 export async function withProbe<T>(
   fd: number,
   listener: StoreListener,
@@ -47,7 +47,7 @@ export async function withProbe<T>(
   }
 }
 
-/** Where in the memory a store into a view goes. */
+/** Finds the place in the memory to which a store into a view goes. */
 class MemoryMap {
   readonly #inode: string;
   #isLooking = false;
@@ -57,14 +57,14 @@ class MemoryMap {
     this.#inode = String(fs.fstatSync(fd).ino);
   }
 
-  /** Byte of the memory that a byte of a buffer is, or -1. */
+  /** Offset in the memory of a buffer's byte; -1 when the buffer does not show the memory. */
   locate(buffer: ArrayBufferLike, byteOffset: number): number {
     if (buffer.byteLength < 4096 || this.#isLooking) return -1;
     let known = this.#known.get(buffer);
     if (known === undefined) {
       const address = addressOf(buffer as ArrayBuffer);
       known = { address, segments: [] };
-      // Known before the map is read: reading it is a read(2) of its own.
+      // Entered before the map is read, because reading it is a read(2) of its own.
       this.#known.set(buffer, known);
       known.segments = this.#segments(address, address + buffer.byteLength);
     }
@@ -108,7 +108,7 @@ function wrapBulk(map: MemoryMap, listener: StoreListener, owner: Methods, name:
   };
 }
 
-/** The bytes of the view that a call stores to; all of it where that is not worth knowing. */
+/** The bytes of the view that a call stores to. Where the exact range is not needed, the whole view. */
 function rangeOf(name: string, target: Uint8Array, words: unknown[]): [number, number] {
   const size = target.BYTES_PER_ELEMENT;
   if (name === 'set') {
@@ -139,7 +139,7 @@ function wrapAtomic(map: MemoryMap, listener: StoreListener, name: string): () =
   };
 }
 
-/** read(2) straight into the memory: the kernel stores. */
+/** Wraps read(2) into the memory: there the kernel stores. */
 function wrapRead(map: MemoryMap, listener: StoreListener): () => void {
   const original = fs.readSync;
   const wrapped = (fd: number, into: Uint8Array, ...more: [number, number, number]): number => {

@@ -2,9 +2,9 @@ import { type Backing, memfdBacking } from '../../src/memory/index.js';
 import type { Tracer } from './tracer.js';
 
 /**
- * What is under the device.
- * shared: one host's memory, gone with its power. pmem: one host's, survives power loss. hosts: shared by hosts that do not see each
- * other's caches, and outlives any of them.
+ * The memory under the device.
+ * shared: memory of one host, lost without power. pmem: memory of one host that survives power loss. hosts: memory shared by
+ * hosts that do not see each other's caches; it outlives each of them.
  */
 export type MemoryKind = 'shared' | 'pmem' | 'hosts';
 
@@ -13,8 +13,8 @@ export const memoryKinds: readonly MemoryKind[] = ['shared', 'pmem', 'hosts'];
 const PAGE_BYTES = 4096;
 
 /**
- * Real memory (a memfd, mapped by the code under test as any device is) that says of itself what a `/dev/dax` device of its kind says,
- * and tells a tracer of every flush, fence and zeroing.
+ * Real memory (a memfd, which the code under test maps like a device) with the properties of a `/dev/dax` device of its kind. It
+ * reports every flush, fence and zeroing to a tracer.
  */
 export class TracedBacking implements Backing {
   readonly kind = 'devdax';
@@ -51,7 +51,7 @@ export class TracedBacking implements Backing {
   endNow(): number {
     return this.size;
   }
-  /** As a device: all of it is there. */
+  /** Like a device: everything is there. */
   ensure(): boolean {
     return true;
   }
@@ -71,7 +71,7 @@ export class TracedBacking implements Backing {
     this.tracer?.fenced();
   }
 
-  /** One host alone traces: its own caches are right. Several: see cached-host.ts. */
+  /** Only one host is traced, and its own caches are coherent. For several hosts see cached-host.ts. */
   invalidate(): void {}
 
   close(): void {

@@ -1,7 +1,7 @@
 import { type Caller, callerNow } from './caller.js';
 import { differences, LINE_BYTES, type LineChange } from './lines.js';
 
-/** Bytes were stored. `isOrdered`: by one call whose place is known; else found later, in no known order. */
+/** Bytes were stored. `isOrdered`: by one call whose range is known; else the store was found later, in unknown order. */
 export interface StoreEvent {
   kind: 'store';
   at: number;
@@ -11,24 +11,24 @@ export interface StoreEvent {
   caller: Caller;
 }
 
-/** The lines of a range were told to go to memory. */
+/** The lines of a range were flushed. */
 export interface FlushEvent {
   kind: 'flush';
   at: number;
   length: number;
-  /** Lines of it, and how many of those nobody had stored to since they were flushed last. */
+  /** Number of lines, and how many of them had no store since their last flush. */
   lines: number;
   clean: number;
   caller: Caller;
 }
 
-/** All flushes before are done before any store after it. */
+/** All flushes before it are complete before any store after it. */
 export interface FenceEvent {
   kind: 'fence';
   caller: Caller;
 }
 
-/** The caller was told that what it asked for is done. */
+/** An operation returned to its caller. */
 export interface MarkEvent {
   kind: 'mark';
 }
@@ -42,9 +42,10 @@ export interface Trace {
 }
 
 /**
- * Everything that is done to one memory, in order. Stores are told by the probe or by the backing, with their range; what they changed
- * is read from the memory itself. What nobody told of (a plain indexed store) is found by comparing all of the memory before the next
- * act, so it keeps its place among the acts; several such stores in one gap have no order among themselves.
+ * Records everything that is done to one memory, in order. The probe or the backing reports stores with their range; the tracer
+ * reads what they changed from the memory. Plain indexed stores are not reported. The tracer finds them by comparing all of the
+ * memory before the next act, so they keep their place among the acts. Several such stores between two acts have no order among
+ * themselves.
  */
 export class Tracer {
   readonly #memory: Uint8Array;
@@ -75,7 +76,7 @@ export class Tracer {
     return { base: this.#base, events };
   }
 
-  /** Before each act: what was stored since the last one, and not told. */
+  /** Called before each act: finds the stores since the last act that were not reported. */
   findStores(): void {
     if (this.#events === undefined) return;
     const changes = differences(this.#memory, this.#shadow, 0, this.#memory.length);
@@ -85,7 +86,7 @@ export class Tracer {
     for (const { line } of changes) this.#dirty[line] = 1;
   }
 
-  /** After a store whose range is known. */
+  /** Called after a store with a known range. */
   stored(at: number, length: number): void {
     if (this.#events === undefined || length === 0) return;
     this.#add(at, length, differences(this.#memory, this.#shadow, at, at + length), true);
@@ -109,7 +110,7 @@ export class Tracer {
     this.#events.push({ kind: 'fence', caller: callerNow() });
   }
 
-  /** One of the operations that are traced has returned. */
+  /** One of the traced operations has returned. */
   mark(): void {
     this.findStores();
     this.#events?.push({ kind: 'mark' });

@@ -1,4 +1,4 @@
-/** npm run peers: what other file systems are tested with, on our mount (README.md). */
+/** npm run peers: test suites of other file systems on a mount of udax (README.md). */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Outcome, suites } from './suites.js';

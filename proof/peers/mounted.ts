@@ -6,7 +6,7 @@ import { type Ended, run } from './program.js';
 
 const ONE_HOUR_MS = 3_600_000;
 
-/** A fresh volume in shared memory and a FUSE mount of it, for one suite. */
+/** A new volume in shared memory and a FUSE mount of it, for one suite. */
 export class MountedVolume {
   readonly path: string;
   readonly #directory: string;
@@ -22,7 +22,7 @@ export class MountedVolume {
 
   /**
    * @param files published before the mount, with their sizes
-   * @param settles false: what is made stays in the making, where it can be removed, cut and changed, until the mount ends
+   * @param settles false: new files stay unpublished until the mount ends, so that they can be removed, truncated and changed
    */
   static async make(files: Record<string, number>, settles: boolean): Promise<MountedVolume> {
     const directory = mkdtempSync('/dev/shm/udax-peers-');
@@ -43,7 +43,7 @@ export class MountedVolume {
     return run(program, args, { cwd, milliseconds });
   }
 
-  /** Ends the mount. @returns what fsck finds wrong with the volume */
+  /** Ends the mount. @returns the errors that fsck finds on the volume */
   async end(): Promise<string[]> {
     try {
       await this.#mount.unmount();
@@ -58,7 +58,7 @@ export class MountedVolume {
     }
   }
 
-  /** A file beside the mount. */
+  /** Writes a script beside the mount. */
   script(text: string): string {
     const path = join(this.#directory, 'script');
     writeFileSync(path, text);

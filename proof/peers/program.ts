@@ -4,13 +4,13 @@ import { delimiter, join } from 'node:path';
 
 export interface Ended {
   status: number | null;
-  /** What it said on stdout and stderr. */
+  /** Output on stdout and stderr. */
   output: string;
-  /** It had to be killed. */
+  /** The program did not end in time and was killed. */
   hung: boolean;
 }
 
-/** Runs a program and all its children, for so long at most. */
+/** Runs a program and all its children, for a limited time. */
 export function run(
   program: string,
   args: readonly string[],
@@ -37,7 +37,7 @@ export function run(
   });
 }
 
-/** Where a program is: in a directory, else in PATH; null when it is nowhere. */
+/** Finds a program in a directory, else in PATH; null when it is in neither. */
 export function findProgram(name: string, directory: string | undefined): string | null {
   const places = directory === undefined ? [] : [directory];
   for (const place of [...places, ...(process.env.PATH ?? '').split(delimiter)]) {
@@ -45,7 +45,7 @@ export function findProgram(name: string, directory: string | undefined): string
       accessSync(join(place, name), constants.X_OK);
       return join(place, name);
     } catch {
-      // Not there.
+      // Not in this directory.
     }
   }
   return null;

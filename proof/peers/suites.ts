@@ -4,20 +4,20 @@ import { MountedVolume } from './mounted.js';
 import { findProgram } from './program.js';
 import { explain, UNEXPLAINED } from './reasons.js';
 
-/** What one suite did. */
+/** The outcome of one suite. */
 export interface Outcome {
   what: string;
   run: number;
   passed: number;
-  /** Failures by their reason. */
+  /** Number of failures for each reason. */
   explained: Record<string, number>;
-  /** Failures that nothing explains: findings. */
+  /** Failures without a known reason: findings. */
   findings: string[];
 }
 
 export interface Suite {
   name: string;
-  /** Null when it is not here: how to get it. */
+  /** How to get the suite when it is missing; null when it is there. */
   missing(directory: string | undefined): string | null;
   outcomes(directory: string | undefined, told: (text: string) => void): Promise<Outcome[]>;
 }
@@ -25,15 +25,15 @@ export interface Suite {
 const MINUTE = 60_000;
 const MIB = 2 ** 20;
 const FSX_FILE = 256 * 1024;
-/** What fsx leaves alone on every file system that has no clones, holes or shifts. */
+/** Options with which fsx leaves out clones, holes and shifts, for file systems that have none. */
 const FSX_PLAIN = ['-J', '-B', '-E', '-C', '-I', '-H', '-z', '-u', '-K', '-q'];
 const FSX_OPERATIONS = 10_000;
-/** Those of stress-ng's file system class that need no special files, links or other file systems. */
+/** The stressors of stress-ng's file system class that need no special files, links or other file systems. */
 const STRESSORS =
   'access chdir chmod chown copy-file dentry dir dirdeep dirmany dup fallocate fcntl fiemap filename flock fpunch fsize fstat getdent handle hdd ' +
   'inode-flags io iomix lockf lockofd open sync-file touch utime seek mmap mmapaddr readahead revio sendfile splice aio';
 
-/** One program in a mount of its own, as one outcome: it passes with status 0, and fsck is clean. */
+/** Runs one program in its own mount, as one outcome. It passes with status 0 and a clean fsck. */
 async function alone(
   what: string,
   files: Record<string, number>,

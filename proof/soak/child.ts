@@ -1,4 +1,7 @@
-/** One process of the soak: a role, or a control. Works for as long as an epoch takes, closes all, and tells what it has then. */
+/**
+ * One process of the soak, with a role or a control. It works for the length of an epoch, closes everything, and reports its
+ * figures.
+ */
 import { isError } from '../../src/libc/index.js';
 import { ParentPipe } from '../steps/pipes.js';
 import { randomFrom } from '../steps/tool.js';
@@ -9,7 +12,7 @@ import { roles } from './roles.js';
 export interface ChildConfig {
   role: string;
   directory: string;
-  /** Where the machine's memory lies. */
+  /** Directory of the machine's memory. */
   memory: string;
   root: string;
   index: number;
@@ -23,7 +26,7 @@ export interface Answer {
   errors: string[];
 }
 
-/** Handles that are dropped with the garbage are given back a turn later. */
+/** A dropped handle is released one turn after its collection. */
 const COLLECTIONS = 2;
 
 const config = JSON.parse(process.argv[3]!) as ChildConfig;

@@ -1,7 +1,7 @@
-/** What a process has, and whether it has more and more. */
+/** The resources of a process, and whether they keep rising. */
 import fs from 'node:fs';
 
-/** Of one process, when it is quiet. */
+/** The resources of one process between two epochs, when it has closed everything. */
 export interface Figures {
   heapUsed: number;
   external: number;
@@ -10,7 +10,7 @@ export interface Figures {
   descriptors: number;
   /** Lines of /proc/self/maps. */
   mappings: number;
-  /** Those of them that are the machine's memory. */
+  /** The mappings of the machine's memory. */
   memoryMappings: number;
   /** Open-file-description locks of its descriptors. */
   locks: number;
@@ -20,7 +20,7 @@ export type Figure = keyof Figures;
 
 const MIB = 2 ** 20;
 
-/** What all epochs together may add, for noise: bytes, or a number of things. */
+/** Allowance for noise: what all epochs together may add, in bytes or as a count. */
 export const allowances: Record<Figure, number> = {
   heapUsed: 8 * MIB,
   external: 2 * MIB,
@@ -32,7 +32,7 @@ export const allowances: Record<Figure, number> = {
   locks: 0.5,
 };
 
-/** @param place where the machine's memory lies */
+/** @param place directory of the machine's memory */
 export function figuresNow(place: string): Figures {
   const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
   const maps = fs.readFileSync('/proc/self/maps', 'latin1').split('\n');
@@ -42,7 +42,7 @@ export function figuresNow(place: string): Figures {
     external,
     arrayBuffers,
     rss,
-    // One of them read the directory.
+    // One descriptor was open to read the directory.
     descriptors: descriptors.length - 1,
     mappings: maps.length - 1,
     memoryMappings: maps.filter((line) => line.includes(place)).length,
@@ -58,7 +58,7 @@ function locksOf(fd: string): number {
   }
 }
 
-/** The median of the slopes between all pairs: per epoch. */
+/** The median of the slopes between all pairs of values, per epoch. */
 export function slopeOf(values: readonly number[]): number {
   const slopes: number[] = [];
   for (let i = 0; i < values.length; i++) {
@@ -69,8 +69,8 @@ export function slopeOf(values: readonly number[]): number {
 }
 
 /**
- * Figures that rise by more than they may, with how much an epoch adds.
- * @param known what an epoch may add, for a reason that is not ours
+ * Returns the figures that rise by more than their allowance, with the rise per epoch.
+ * @param known rise per epoch that has a reason outside udax
  */
 export function risingFigures(
   epochs: readonly Figures[],

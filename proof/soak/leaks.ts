@@ -1,4 +1,4 @@
-/** Controls: processes that keep a little of each epoch. Each must be flagged, for its figure. */
+/** Controls: processes that keep a little of each epoch. The soak must flag each of them, for its figure. */
 import fs from 'node:fs';
 import { mountFamfs, openMachine } from '../../src/index.js';
 import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, ofdLock, PROT_READ, PROT_WRITE } from '../../src/libc/index.js';
@@ -21,7 +21,7 @@ function leaking(leak: Role): Role {
 const nothing = { step: () => true, close() {} };
 
 interface Control {
-  /** What rises. */
+  /** The figures that must rise. */
   figures: readonly Figure[];
   role: Role;
 }
@@ -45,7 +45,7 @@ const each: Record<string, Control> = {
   'leaks-mappings': {
     figures: ['mappings'],
     role: leaking(() => {
-      // Of two kinds in turn: the kernel would make neighbours of one kind one.
+      // Two kinds in turn, because the kernel would merge adjacent mappings of one kind.
       for (let i = 0; i < 80; i++) {
         mmap(0, 4096, i % 2 === 0 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       }

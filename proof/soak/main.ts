@@ -23,7 +23,7 @@ const given = toolArguments(HELP, { minutes: { type: 'string' }, short: { type: 
 const seed = Number(given.seed ?? 1);
 const totalMs = given.short ? 0 : Number(given.minutes ?? 30) * 60_000;
 const epochMs = given.short ? 500 : Math.min(20_000, totalMs / 20);
-/** What code and caches take once is no leak. */
+/** Epochs that are not judged: code and caches take memory once, which is no leak. */
 const WARM_UP = given.short ? 1 : 4;
 const LEAST_EPOCHS = given.short ? 5 : 12;
 const MIB = 2 ** 20;
@@ -52,7 +52,7 @@ function makeWorld(): void {
   freshVolume();
 }
 
-/** When nobody has it: an empty file system, and the queue. */
+/** While no process uses the device: makes an empty file system and the queue. */
 function freshVolume(): void {
   const machine = openMachine(root);
   const report = fsck(machine.device('dax0.0'));
@@ -77,7 +77,7 @@ function start(role: string, index: number): Process {
   return { name: role, child, epochs: [], operations: 0 };
 }
 
-/** All work, then all are quiet. */
+/** Lets all processes work for one epoch. Afterwards all are idle. */
 async function epoch(processes: readonly Process[]): Promise<void> {
   for (const { child } of processes) child.say({ epochMs } satisfies Word);
   for (const process of processes) {
@@ -106,7 +106,7 @@ function rowOf({ name, epochs, operations }: Process): Row {
   return { what: name, figures };
 }
 
-/** What this process has more than after the first epochs, or has at all when it should have nothing. */
+/** Reports what rose since the first epochs, and locks and mappings that should be gone. */
 function judge({ name, epochs }: Process): string[] {
   const rising = risingFigures(epochs, knownSlopes[name]).map(
     ({ figure, slope }) =>
@@ -122,7 +122,7 @@ function judge({ name, epochs }: Process): string[] {
   return rising.map((problem) => `${name}: ${problem}`);
 }
 
-/** What a control leaks is flagged: all of it, when it leaks several things. */
+/** Checks that the leaks of a control were flagged, all of them when it has several. */
 function judgeControl({ name, epochs }: Process): Row {
   const rising = risingFigures(epochs);
   const missed = controls[name]!.figures.filter((figure) => !rising.some((one) => one.figure === figure));

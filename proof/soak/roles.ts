@@ -1,4 +1,4 @@
-/** Who does what in the soak. Each opens what it needs when an epoch begins, and closes all of it when it ends. */
+/** The roles of the processes in the soak. Each opens what it needs when an epoch begins, and closes everything when it ends. */
 import fs from 'node:fs';
 import path from 'node:path';
 import {
@@ -17,16 +17,16 @@ import { contentOf, OTHER_DEVICE, QUEUE } from '../kill/work.js';
 
 export interface Place {
   root: string;
-  /** For files of the host; the mount's directory is in it. */
+  /** Directory for files of the host. The mount point is in it. */
   directory: string;
-  /** Of this process, for names. */
+  /** Index of this process, for names. */
   index: number;
   random: () => number;
 }
 
 /** One epoch of one process. */
 export interface Session {
-  /** One piece of work. @returns false: there is no room for more of it in this epoch */
+  /** Does one piece of work. @returns false when there is no room for more in this epoch */
   step(number: number): Promise<boolean> | boolean;
   close(): Promise<void> | void;
 }
@@ -34,7 +34,7 @@ export interface Session {
 export type Role = (place: Place) => Promise<Session> | Session;
 
 export const PATIENCE = { lockWaitMs: 60_000 };
-/** Of the log and of the device, for those who write. */
+/** Free log entries and bytes that writers leave. */
 const ROOM = { bytes: 64 * 2 ** 20, entries: 200 };
 
 function opened(place: Place): { machine: Machine; volume: Volume; close: () => void } {
@@ -143,7 +143,7 @@ const watcher: Role = (place) => {
   };
 };
 
-/** A few milliseconds for others. */
+/** Lets other processes run for a few milliseconds. */
 const turn = (): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), 10));
 
 const producer: Role = (place) => {
@@ -245,7 +245,7 @@ const asker: Role = (place) => ({
     const machine = openMachine(place.root, PATIENCE);
     try {
       const { errors, notes } = fsck(machine.device('dax0.0'));
-      // A number stored, its index not yet: somebody is appending just now.
+      // While a process appends, the sequence number is stored and the index is not yet.
       const wrong = [...errors, ...notes.filter(({ message }) => !/next_seqnum|not published/.test(message))];
       if (wrong.length > 0) throw new Error(`fsck: ${wrong[0]!.message}`);
       machine.status();
@@ -260,7 +260,10 @@ const asker: Role = (place) => ({
   close() {},
 });
 
-/** What an epoch adds that is not ours: koffi leaves some mappings behind of each thread that loads it, and each mount has one. */
+/**
+ * What an epoch adds for a reason outside udax: koffi leaves some mappings behind for each thread that loads it, and each mount
+ * has one thread.
+ */
 export const knownSlopes: Record<string, { mappings: number }> = { server: { mappings: 5 } };
 
 export const roles: Record<string, Role> = {

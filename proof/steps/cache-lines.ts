@@ -1,10 +1,11 @@
 /**
- * A host whose caches no other host sees. Its processes map a file of the host's own, `cache`: what its processor would see. The memory that all hosts share is
- * another file, `memory`. The two meet line by line, when cache-line instructions say so (and when a test has the cache do it by itself):
- *   write back   a line that was stored to since it came goes to memory
- *   drop         the line comes anew from memory: at once, which is the earliest a processor may
- * `base` is what each line was when it came: a line that differs from it is dirty.
- * Not in this world: half a line, and locks between hosts (their files differ, as their kernels would).
+ * A host whose caches no other host sees. Its processes map the host's own file `cache`: what its processor would see. The memory
+ * that all hosts share is another file, `memory`. The two are synchronized line by line, by cache-line instructions (or when a
+ * test lets the cache act by itself):
+ *   write back   a line with stores since it came goes to memory
+ *   drop         the line is read from memory again: at once, which is the earliest time for a processor
+ * `base` has each line as it came. A line that differs from it is dirty.
+ * Not modelled: half lines, and locks between hosts (their files differ, as their kernels would).
  */
 import { plainFs as fs, type LineCalls } from './seams.js';
 
@@ -28,7 +29,7 @@ export class CacheLines implements LineCalls {
   readonly #base: number;
   readonly #memory: number;
   readonly #inode: number;
-  /** Superblock and take-over record, the head of the log, the head of each unit behind it: what tools store to. */
+  /** The places that tools store to: superblock and take-over record, the head of the log, and the head of each unit after it. */
   readonly #areas: [number, number][] = [
     [0, 128 * KIB],
     [2 * MIB, 64 * KIB],
@@ -55,7 +56,7 @@ export class CacheLines implements LineCalls {
     this.#mappings.delete(address);
   }
 
-  /** pmem_persist as udax asks for it (PMEM_NO_CLWB): written back and dropped. */
+  /** pmem_persist as udax requests it (PMEM_NO_CLWB): writes the lines back and drops them. */
   persist(address: number, length: number): void {
     this.flush(address, length);
   }
@@ -68,7 +69,7 @@ export class CacheLines implements LineCalls {
     this.fetch(first, bytes);
   }
 
-  /** Dirty lines go to memory; the cache keeps them. */
+  /** Writes dirty lines to memory; the cache keeps them. */
   writeBack(first: number, bytes: number): void {
     const { now, base } = { now: read(this.#cache, first, bytes), base: read(this.#base, first, bytes) };
     for (let at = 0; at < bytes; at += LINE_BYTES) {
@@ -79,14 +80,14 @@ export class CacheLines implements LineCalls {
     }
   }
 
-  /** Clean lines come anew from memory. Call writeBack() first: dirty ones would be lost. */
+  /** Reads lines from memory again. Dirty lines would be lost, so call writeBack() first. */
   fetch(first: number, bytes: number): void {
     const fresh = read(this.#memory, first, bytes);
     fs.writeSync(this.#cache, fresh, 0, bytes, first);
     fs.writeSync(this.#base, fresh, 0, bytes, first);
   }
 
-  /** What a cache may do at any time: write all that is dirty back, and fetch anew what is clean then. */
+  /** What a cache may do at any time: write all dirty lines back, and fetch lines again. */
   actByItself(act: 'write-back' | 'fetch'): void {
     for (const [first, bytes] of this.#areas) {
       this.writeBack(first, bytes);

@@ -1,6 +1,6 @@
 /**
- * A clock that a schedule decides: time goes on only where the code under test waits. So a bound in milliseconds is a number of waits, the same in
- * every run, and a process that is kept at a yield point for a second has not waited at all.
+ * A clock that advances only when the code under test waits. So a bound in milliseconds is a number of waits, the same in every
+ * run. A process that is stopped at a yield point for a second has not waited at all.
  */
 export const clock = {
   now: 1_000_000,

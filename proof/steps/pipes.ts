@@ -1,6 +1,7 @@
 /**
- * Two processes that speak in turns, each blocking until the other has spoken: no event loop in between, so nothing else happens. Lines of JSON
- * over two named pipes. A child whose parent has died reads the end, and ends.
+ * Two processes that talk in turns. Each blocks until the other has sent a message. No event loop runs in between, so nothing
+ * else happens. The messages are lines of JSON over two named pipes. A child whose parent has died reads the end of its pipe, and
+ * exits.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,7 +10,7 @@ import { lazy } from '../../src/libc/load.js';
 
 const POLLIN = 1;
 const TICK_MS = 200;
-/** Longer than any step on the busiest machine: then it hangs. */
+/** Longer than any step on the busiest machine: a child that takes this long hangs. */
 const HANG_MS = 60_000;
 const NEWLINE = 10;
 
@@ -25,7 +26,7 @@ class Lines {
     this.#fd = fd;
   }
 
-  /** A line that has come already. */
+  /** A line that has been read already. */
   take(): string | undefined {
     const end = this.#rest.indexOf(NEWLINE);
     if (end < 0) return undefined;
@@ -34,7 +35,7 @@ class Lines {
     return line;
   }
 
-  /** Blocks. @returns false at the end */
+  /** Blocks until bytes come. @returns false at the end of the pipe */
   read(): boolean {
     const bytes = fs.readSync(this.#fd, this.#chunk, 0, this.#chunk.length, null);
     this.#rest = Buffer.concat([this.#rest, this.#chunk.subarray(0, bytes)]);
@@ -42,7 +43,7 @@ class Lines {
   }
 }
 
-/** The end of the process that was started: answers its parent. */
+/** The child's end: it answers the parent. */
 export class ParentPipe {
   readonly #lines: Lines;
   readonly #out: number;
@@ -69,11 +70,11 @@ export class ChildDied extends Error {}
 export class ChildHangs extends Error {}
 
 export interface ChildOptions {
-  /** Where its pipes lie. */
+  /** Directory of the pipes. */
   directory: string;
   name: string;
   script: string;
-  /** Its first argument, as JSON. */
+  /** The child's configuration, passed as JSON. */
   config: unknown;
   env?: NodeJS.ProcessEnv;
   preload?: string[];
@@ -81,12 +82,12 @@ export interface ChildOptions {
 }
 
 const living = new Set<ChildProcess>();
-// Whatever ends this process ends them: also those that are stopped, which would never notice.
+// When this process ends for any reason, it kills its children. A stopped child would not notice otherwise.
 process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL');
 });
 
-/** A process that this one has started, and speaks to. */
+/** A child process, seen from its parent. */
 export class Child {
   readonly process: ChildProcess;
   readonly #lines: Lines;
@@ -129,18 +130,18 @@ export class Child {
     fs.writeSync(this.#in, `${JSON.stringify(message)}\n`);
   }
 
-  /** Blocks until it says something. @throws ChildDied, ChildHangs */
+  /** Blocks until the child sends a message. @throws ChildDied, ChildHangs */
   hear(timeoutMs = HANG_MS): unknown {
     const line = this.hearLine(timeoutMs);
     return line === undefined ? this.#hangs() : JSON.parse(line);
   }
 
-  /** Undefined when nothing came in time. @throws ChildDied nothing will */
+  /** Undefined when nothing came in time. @throws ChildDied nothing will come */
   hearLine(timeoutMs: number): string | undefined {
     for (let left = timeoutMs; ; left -= TICK_MS) {
       const line = this.#lines.take();
       if (line !== undefined) return line;
-      // Asked before the look: what it said before it died is there then.
+      // Read before looking for data: everything that the child sent before it died is then in the pipe.
       const { isAlive } = this;
       if (this.#hasMore(Math.max(0, Math.min(TICK_MS, left)))) this.#lines.read();
       else if (!isAlive) throw new ChildDied(`${this.name} (pid ${this.pid}) died`);
@@ -159,8 +160,8 @@ export class Child {
   }
 
   /**
-   * Without the event loop, which learns of a death later: nobody has waited for it then, and it is a zombie. It has its files (and locks)
-   * until its last thread is gone.
+   * Whether the child lives. Works without the event loop, which learns of a death later: nobody has waited for the child then,
+   * and it is a zombie. It keeps its files (and locks) until its last thread has ended.
    */
   get isAlive(): boolean {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return false;
@@ -175,7 +176,7 @@ export class Child {
     }
   }
 
-  /** R, S, T (stopped), Z (dead), as /proc says. */
+  /** R, S, T (stopped) or Z (dead), as in /proc. */
   get state(): string {
     try {
       return fs.readFileSync(`/proc/${this.pid}/stat`, 'latin1').split(') ')[1] ?? 'X';
@@ -184,7 +185,7 @@ export class Child {
     }
   }
 
-  /** Ends it for good, and its pipes. */
+  /** Kills the child and closes its pipes. */
   async end(): Promise<void> {
     if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill('SIGKILL');
     await this.exited;

@@ -1,17 +1,17 @@
 /**
- * The yield points: where the real code of src/ meets what other processes can see. Nothing in src/ knows of them. They are put around
- * the doors that all of it goes through, before any of it is loaded (`node --import seams.js`):
+ * The yield points: the places where the code of src/ does what other processes can see. src/ knows nothing of them. They wrap
+ * the functions that all of src/ uses, before any of it is loaded (`node --import seams.js`):
  *   system calls of libc/ that lock (koffi's functions), and its cache-line instructions (libpmem)
  *   node:fs, for the files of a state directory: open to write, rename, write, cut, sync, remove, close of a descriptor with locks
  *   Atomics.store and Atomics.load of memory that is not a SharedArrayBuffer: fences, and the indices of logs and queues
- * A step is told before it is done. What lies between two steps is done by one process alone as far as the schedule goes.
+ * A step is reported before it is done. Between two steps, no other process runs as far as the schedule is concerned.
  */
 import fs from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 
 export type StepKind = 'lock' | 'release' | 'load' | 'store' | 'fence' | 'file' | 'lines';
 
-/** What a lock is asked for. */
+/** The lock that is requested. */
 export interface LockRequest {
   fd: number;
   kind: 'shared' | 'exclusive';
@@ -28,15 +28,15 @@ interface Koffi {
   address(memory: ArrayBuffer): number | bigint;
 }
 
-/** Who listens. All undefined: as if this file were not there. */
+/** The listeners. With all undefined this file has no effect. */
 export const seams: {
-  /** Told before each step. */
+  /** Called before each step. */
   onStep: ((kind: StepKind, name: string) => void) | undefined;
-  /** Told when a lock that was asked for without waiting is somebody else's. */
+  /** Called when another process has a lock that was requested without waiting. */
   onLockRefused: (() => void) | undefined;
-  /** For mutants: true when this lock is to be taken for granted. */
+  /** For mutants: returns true when this lock must seem to be granted. */
   isLockGranted: ((lock: LockRequest) => boolean) | undefined;
-  /** Another machine's cache-line instructions, instead of libpmem's; and the mappings their addresses lie in. */
+  /** Replaces libpmem: the cache-line instructions of a modelled host, and the mappings that contain their addresses. */
   lines: LineCalls | undefined;
 } = { onStep: undefined, onLockRefused: undefined, isLockGranted: undefined, lines: undefined };
 
@@ -102,14 +102,14 @@ function aroundLocks(call: Native): Native {
     step('lock', `lock ${placeOf(start, length)}`);
     if (seams.isLockGranted?.(lock)) return 0;
     const answer = call(...args);
-    // Nothing may come between the call and its errno, but this.
+    // Only these calls may run between the system call and the reading of its errno.
     if (answer === 0) withLocks.add(fd);
     else seams.onLockRefused?.();
     return answer;
   };
 }
 
-/** What udax locks where (range-locks.ts, use-lock.ts). */
+/** The names of the ranges that udax locks (range-locks.ts, use-lock.ts). */
 function placeOf(start: number, length: number): string {
   if (start >= 2 ** 62) return 'device';
   if (start >= 2 ** 61) return 'memory';
@@ -135,7 +135,7 @@ function lineLibrary(lines: LineCalls): Library {
   return { func: (prototype) => calls[/(\w+)\(/.exec(prototype)![1]!]! };
 }
 
-/** As they are: for the tools' own pipes and files. */
+/** The original functions, for the tools' own pipes and files. */
 export const plainFs = {
   openSync: fs.openSync,
   closeSync: fs.closeSync,

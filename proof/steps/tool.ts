@@ -1,14 +1,17 @@
-/** What all tools here share: their arguments, a seeded source of numbers, their result files. */
+/** Shared by all tools here: arguments, a seeded source of numbers, result files. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** A line of a result: the same figures in all lines of a tool, as far as it has them. Numbers, and texts like `2 of 3`. */
+/**
+ * A row of a result. All rows of a tool have the same figures, as far as they apply. A figure is a number
+ * or a text like `2 of 3`.
+ */
 export interface Row {
   what: string;
   figures: Record<string, number | string>;
-  /** More about it, for who reads the line alone. */
+  /** More about the row, for a reader who sees no other row. */
   detail?: string;
 }
 
@@ -23,7 +26,10 @@ type Given<T extends Record<string, { type: 'string' | 'boolean' }>> = {
   [K in keyof T]?: T[K]['type'] extends 'boolean' ? boolean : string;
 };
 
-/** --help, --seed, --json, --save and the tool's own. Prints the help and ends when asked to, or asked wrongly. */
+/**
+ * Reads --help, --seed, --json, --save and the tool's own options. Prints the help and exits when asked to, or when an option is
+ * wrong.
+ */
 export function toolArguments<T extends Record<string, { type: 'string' | 'boolean' }>>(
   help: string,
   own: T,
@@ -51,12 +57,12 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** For who waits: on stderr, and not when a program reads. */
+/** Prints a line of progress on stderr, except with --json. */
 export function progress(line: string): void {
   if (!process.argv.includes('--json')) process.stderr.write(`${line}\n`);
 }
 
-/** Tells rows and findings, as asked; exit code 1 with a finding. */
+/** Prints rows and findings in the requested form. Sets exit code 1 when there is a finding. */
 export function finish(
   tool: string,
   { rows, findings, json, save }: { rows: Row[]; findings: string[]; json: boolean; save: boolean },
@@ -79,7 +85,7 @@ export function finish(
   process.exitCode = findings.length > 0 ? 1 : 0;
 }
 
-/** proof/results of the checkout: this file runs from build/proof/steps. */
+/** Finds proof/results of the checkout: this file runs from build/proof/steps. */
 function resultsDirectory(): string {
   let directory = path.dirname(fileURLToPath(import.meta.url));
   while (!fs.existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory);

@@ -1,4 +1,4 @@
-/** Real memory for a tool: a directory of its own on tmpfs, and machines in it. */
+/** Real memory for a tool: its own directory on tmpfs, and machines in it. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -8,7 +8,7 @@ import { type Machine, mkfs, openMachine } from '../../src/index.js';
 const made = new Set<string>();
 const mounted = new Set<string>();
 
-/** A new directory in memory; removed by removeDirectories(), also when the tool is interrupted. */
+/** Makes a directory in memory. removeDirectories() removes it, also when the tool is interrupted. */
 export function memoryDirectory(tool: string): string {
   const parent = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
   const directory = fs.mkdtempSync(path.join(parent, `udax-${tool}-${process.pid}-`));
@@ -16,7 +16,7 @@ export function memoryDirectory(tool: string): string {
   return directory;
 }
 
-/** A tmpfs that nobody else uses, so that its space can be counted; undefined for who may not mount. */
+/** Mounts a tmpfs that nothing else uses, so that its space can be counted. Undefined when this user may not mount. */
 export function privateTmpfs(directory: string, megabytes: number): string | undefined {
   const place = path.join(directory, 'tmpfs');
   fs.mkdirSync(place);
@@ -31,7 +31,7 @@ export function privateTmpfs(directory: string, megabytes: number): string | und
   return place;
 }
 
-/** Bytes that are taken on the file system of a directory. */
+/** Used bytes of a directory's file system. */
 export function usedBytes(directory: string): number {
   const { blocks, bfree, bsize } = fs.statfsSync(directory);
   return (blocks - bfree) * bsize;
@@ -43,7 +43,7 @@ export function removeDirectories(): void {
       execFileSync('umount', ['-l', place], { stdio: 'ignore' });
       mounted.delete(place);
     } catch {
-      // Somebody else took it down.
+      // Another program has unmounted it.
       mounted.delete(place);
     }
   }
@@ -61,13 +61,13 @@ process.once('exit', removeDirectories);
 
 export interface MachineShape {
   root: string;
-  /** Bytes of each region, in order: dax0.0, dax1.0 ... */
+  /** Bytes of each region in order: dax0.0, dax1.0 ... */
   sizes: number[];
   /** Owner of the file system on dax0.0; default this host. */
   systemUuid?: string;
 }
 
-/** A machine whose first device has an empty famfs. Its memory is sparse: nobody needs all of it. */
+/** Makes a machine whose first device has an empty famfs. Its memory is sparse, because no test uses all of it. */
 export function makeMachine({ root, sizes, systemUuid }: MachineShape): void {
   const machine: Machine = openMachine(root, { create: true });
   try {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Role } from '../famfs/index.js';
-// Not by the layer's face: what a command does not need is not loaded.
+// Imported from the file, not from the layer's index: what a command does not need is not loaded.
 import {
   absoluteRoot,
   defaultRoot,
@@ -11,54 +11,56 @@ import {
 import { abortOnSignals } from './interrupt.js';
 import { terminalSafe, visible } from './output/table.js';
 
-/** What every command gets: where the machine is, how to print, how Ctrl-C reaches it. */
+/** What every command gets: the machine's location, the output, and the signal that Ctrl-C aborts. */
 export interface Context {
-  /** Absolute path of the state directory; with `kernel` of this host's own, where its uuid and mounts are. */
+  /** Absolute path of the state directory. With `kernel` it is this host's own, which has its uuid and mounts. */
   readonly root: string;
-  /** The kernel's bus instead of an emulated machine: what --kernel, or a root `kernel:`, asks for. */
+  /** Set by --kernel, or by a root `kernel:`: the command works on the kernel's bus instead of an emulated machine. */
   readonly kernel: KernelRoot | undefined;
-  /** --root and --kernel as they were given: what we tell people to type names the same machine. */
+  /** --root and --kernel as given, so that a command shown to the user names the same machine. */
   readonly given: GivenMachine;
-  /** --set-mode: real devices are in devdax mode for the time of the command. */
+  /** Set by --set-mode: real devices are in devdax mode while the command runs. */
   readonly setMode: boolean;
-  /** Asked for with --role; else the superblock's owner decides. */
+  /** Set by --role; without it the superblock's owner decides. */
   readonly role: Role | undefined;
   /** One JSON document on stdout instead of text for people. */
   readonly json: boolean;
   readonly output: Output;
-  /** The result of a command: the document with --json, else the text for people (nothing when it is empty). */
+  /** Prints the result of a command: the document with --json, else the text (nothing when it is empty). */
   show(document: unknown, text: () => string): void;
   /**
-   * A signal that Ctrl-C (SIGINT), SIGTERM and SIGHUP abort. Commands that never ask for it die of the signal
-   * at once, which is right for all that is synchronous: the state on disk is crash-safe.
+   * Returns a signal that SIGINT (Ctrl-C), SIGTERM and SIGHUP abort. A command that never calls this dies of the signal at once.
+   * That is right for synchronous work, because the state on disk is crash-safe.
    */
   interruptible(): AbortSignal;
 }
 
 export interface Output {
-  /** Result text for people, on stdout; a newline is added. */
+  /** Prints result text on stdout and adds a newline. */
   print(text: string): void;
   /** The one JSON document of this run, on stdout. */
   document(value: unknown): void;
-  /** Bytes as they are, on stdout; resolves when they have been handed over, so the view may be unmapped. */
+  /** Writes raw bytes on stdout. Resolves when they have been handed over, so that the caller may unmap the view. */
   bytes(view: Uint8Array): Promise<void>;
   /** Everything that is not the result, on stderr. */
   note(text: string): void;
 }
 
-/** Root: `--root`, else `$UDAX_ROOT`, else `${XDG_STATE_HOME:-~/.local/state}/udax`; with --kernel the kernel's bus. */
+/**
+ * Chooses the root: `--root`, else `$UDAX_ROOT`, else `${XDG_STATE_HOME:-~/.local/state}/udax`; with --kernel the kernel's bus.
+ */
 export function chooseRoot({ root, kernel }: GlobalOptions): Pick<Context, 'root' | 'kernel'> {
   const given = root === undefined ? defaultRoot() : absoluteRoot(root);
   if (isKernelRoot(given)) return { root: stateDirectoryOf(given), kernel: given };
   if (!kernel) return { root: given, kernel: undefined };
-  // --root then says where this host keeps its state.
+  // With --kernel, --root is the directory for this host's state.
   return { root: root ? resolve(root) : given, kernel: 'kernel:' };
 }
 
-/** The options that give another process the same context (but for --json). */
+/** The global options that give another process the same context (without --json). */
 export function globalWords({ root, kernel, setMode, role }: Context): string[] {
   return [
-    // Another tree than /sys is a root itself.
+    // A sysfs tree other than /sys is a root of its own.
     ...(kernel === undefined || kernel === 'kernel:' ? ['--root', root] : ['--root', kernel]),
     ...(kernel === 'kernel:' ? ['--kernel'] : []),
     ...(setMode ? ['--set-mode'] : []),
@@ -66,7 +68,7 @@ export function globalWords({ root, kernel, setMode, role }: Context): string[] 
   ];
 }
 
-/** How the command line said which machine it is about. */
+/** The options that name the machine. */
 export type GivenMachine = Pick<GlobalOptions, 'root' | 'kernel'>;
 
 /** Options of every command. */

@@ -6,15 +6,15 @@ import { terminalSafe } from './output/table.js';
 /** Exit statuses, the same for every command. */
 export const exitStatus = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
-/** The command line itself is wrong: exit 2, nothing was touched. */
+/** The command line itself is wrong: exit status 2, nothing was changed. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly code = 'EINVAL';
 }
 
 /**
- * The command already told the user what went wrong (a copy where some files failed, an fsck that is
- * not clean): only the exit status is left to set.
+ * The command has already printed what went wrong (a copy where some files failed, an fsck that found errors). Only the exit
+ * status remains to be set.
  */
 export class AlreadyReported extends Error {
   override readonly name = 'AlreadyReported';
@@ -26,7 +26,7 @@ export class AlreadyReported extends Error {
   }
 }
 
-/** The exit status an error stands for. */
+/** Returns the exit status for an error. */
 export function statusOf(error: unknown): number {
   if (error instanceof AlreadyReported) return error.status;
   if (error instanceof UsageError) return exitStatus.usage;
@@ -35,10 +35,10 @@ export function statusOf(error: unknown): number {
 }
 
 /**
- * What stderr shows of an error: `udax: what failed: why (ECODE)`, then the next step where the message
- * has one on lines of its own, then `Try: ` and the command to type where the error has a hint. With UDAX_DEBUG set, the
- * stack follows. With --json it is one document instead.
- * @param given for that command
+ * Returns what stderr shows of an error: `udax: what failed: why (ECODE)`, then the further lines of the message (the next step),
+ * then `Try: ` and a command if the error has a hint. With UDAX_DEBUG set, the stack follows. With --json it is one document
+ * instead.
+ * @param given the machine that the command after `Try: ` names
  */
 export function describeError(
   error: unknown,
@@ -61,7 +61,10 @@ export function describeError(
   return `${terminalSafe(lines.join('\n'))}\n`;
 }
 
-/** `{ "error": { code, message, path?, hint? } }`: the hint is the next step, the command to type where there is one. */
+/**
+ * `{ "error": { code, message, path?, hint? } }`. hint is the next step: a command if the error has a hint, else the message's
+ * further lines.
+ */
 function errorDocument(error: unknown, command: string, given: GivenMachine) {
   if (error instanceof Error && error.name === 'AbortError') {
     return { error: { code: 'EINTR', message: 'interrupted' } };

@@ -1,14 +1,17 @@
 /**
- * The command for each hint of an error. Below src/cli/ errors speak of functions and options; who works with commands is told
- * what to type.
+ * The command for each hint of an error. The layers below src/cli/ name functions and options in their errors; a user of the
+ * command line needs a command to type.
  */
 import { type ErrorHint, hintOf } from '../libc/index.js';
 import type { GivenMachine } from './context.js';
 
-/** What a hint is filled in with: what it is about (`DEVICE` and the like where nobody knows), and the command that failed. */
+/**
+ * Makes the command. `about` is the path or name the hint refers to (a placeholder like `DEVICE` when unknown); `command` is the
+ * command that failed.
+ */
 type Step = (about: string | undefined, command: string) => string;
 
-/** Files come back into a file system that was made anew: nothing on a famfs is ever freed. */
+/** Makes the file system anew and copies the files back, because famfs never frees anything. */
 const anew = (read: string, make: string, device = 'DEVICE') =>
   `udax ${read} ${device}:/ DIR, then udax ${make} ${device}, then udax cp -r DIR/. ${device}:/`;
 const loses = '(what is there is lost)';
@@ -44,27 +47,27 @@ function borrowing(change: string): string {
   return `udax --kernel ${change} (--set-mode does it for one command, and puts it back)`;
 }
 
-/** What to type about an error, in the machine the command line was about; undefined where there is no hint. */
+/** Returns the command to type after an error, for the machine of the command line; undefined when the error has no hint. */
 export function commandFor(error: unknown, command: string, given: GivenMachine = {}): string | undefined {
   const { hint, hintPath } = hintOf(error);
   return hint && commandOfHint(hint, hintPath, command, given);
 }
 
-/** The same for a problem that a check found on a device. */
+/** Like commandFor, for a problem that a check found on a device. */
 export function commandOfHint(
   hint: ErrorHint,
   about: string | undefined,
   command: string,
   given: GivenMachine = {},
 ): string {
-  // Of another copy of the package, which may know more hints than we do.
+  // The error may come from another copy of the package that has more hints.
   const step = (stepOfHint as Record<string, Step | undefined>)[hint];
   if (step === undefined) return hint;
   const text = step(about === undefined ? undefined : quoted(about), command);
   return inSameMachine(text, given);
 }
 
-/** `--root` and `--kernel` as they were given: the same device name is another device elsewhere. */
+/** Adds `--root` and `--kernel` as given, because the same name is another device on another machine. */
 function inSameMachine(text: string, { root, kernel }: GivenMachine): string {
   const words = [
     ...(root === undefined || text.includes('--root') ? [] : [`--root ${quoted(root)}`]),
@@ -73,7 +76,7 @@ function inSameMachine(text: string, { root, kernel }: GivenMachine): string {
   return words.length === 0 ? text : text.replaceAll('udax ', `udax ${words.join(' ')} `);
 }
 
-/** As one word of a shell. */
+/** Quotes a word for a shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,12 +1,14 @@
-/** Signals that end a program politely: Ctrl-C, kill, the terminal that was closed. */
+/** Signals that ask a program to end: Ctrl-C, kill, a closed terminal. */
 export const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** One act may signal twice (timeout(1) tells the process and its group): what comes so soon after the first is not a second wish. */
+/**
+ * Milliseconds in which a second signal counts as part of the first: timeout(1), for example, signals the process and its group.
+ */
 const SAME_ACT_MS = 500;
 
 /**
- * An abort signal that the first of SIGINT, SIGTERM and SIGHUP aborts. One that comes later is what it is for any program:
- * the end at once, for whoever does not want to wait until everything is taken down.
+ * Returns an abort signal that the first of SIGINT, SIGTERM and SIGHUP aborts. A later signal has its default effect and ends the
+ * process at once, for a user who does not want to wait for the clean-up.
  */
 export function abortOnSignals(): AbortSignal {
   const controller = new AbortController();

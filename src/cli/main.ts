@@ -5,16 +5,16 @@ import { createContext, type GivenMachine, type GlobalOptions } from './context.
 import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
 import { buildProgram, usageMessage } from './program.js';
 
-/** Runs one command line and sets the process's exit status; `argv` as process.argv. Never throws. */
+/** Runs one command line and sets the process's exit status. `argv` is as process.argv. Never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // A reader that went away (`udax cat f | head`) is no error: there is nobody left to tell.
+  // A closed pipe (`udax cat f | head`) is no error: the reader wants no more output.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitStatus.done);
-    // All output passes here: a full disk under it is one line and exit 1, whatever the command was doing.
+    // All output passes here, so a full disk gives one line and exit status 1, whatever the command does.
     process.stderr.write(describeError(asDaxError(error, 'writing to stdout'), '', wantsJson(argv)));
     process.exit(exitStatus.failed);
   });
-  // Notes that nobody reads any more must not end what is being served (`udax mount -f ... 2>&1 | head`).
+  // When nobody reads the notes any more, the command must go on serving (`udax mount -f ... 2>&1 | head`).
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') process.exitCode ||= exitStatus.failed;
   });
@@ -55,7 +55,7 @@ function report(error: unknown, command: string, json: boolean, given: GivenMach
     process.stderr.write(describeError(error, command, json, given));
     return statusOf(error);
   }
-  // Help and version that were asked for have been printed; help for want of a command went to stderr.
+  // commander has printed requested help or the version. When no command was given, it printed help to stderr.
   if (error.exitCode === 0) return exitStatus.done;
   if (error.code === 'commander.help') return exitStatus.usage;
   const usage = new UsageError(usageMessage(error, catalog, command));
@@ -63,14 +63,14 @@ function report(error: unknown, command: string, json: boolean, given: GivenMach
   return exitStatus.usage;
 }
 
-/** Errors too are a document then, also those of a line that cannot be parsed. */
+/** Errors are documents too with --json, also when the command line cannot be parsed. */
 function wantsJson(argv: readonly string[]): boolean {
   const words = argv.slice(2);
   const end = words.indexOf('--');
   return (end < 0 ? words : words.slice(0, end)).includes('--json');
 }
 
-/** The command an unparsable line was probably about, to point at its help. */
+/** Finds the command that an unparsable line probably meant, to point at its help. */
 function nameIn(argv: readonly string[]): string {
   return argv.slice(2).find((word) => catalog.some((spec) => spec.name === word)) ?? '';
 }

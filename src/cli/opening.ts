@@ -21,7 +21,7 @@ import {
 import type { Context } from './context.js';
 import { count } from './output/human.js';
 
-/** A command has no event loop to keep: it waits some seconds for a lock that others hold for a moment, and says so. */
+/** Commands are synchronous and block nothing else, so they wait up to 5 s for a lock, and say that they wait. */
 export function patienceOf(context: Context): LockPatience {
   return {
     lockWaitMs: 5000,
@@ -29,7 +29,7 @@ export function patienceOf(context: Context): LockPatience {
   };
 }
 
-/** Runs `use` with the machine at the root, made if it is not there, and closes it. */
+/** Runs `use` with the machine at the root, and closes it. Makes the machine if there is none. */
 export function withMachine<T>(context: Context, use: (machine: Machine) => T): T {
   const machine = openMachine(context.root, { create: true, ...patienceOf(context) });
   try {
@@ -39,21 +39,21 @@ export function withMachine<T>(context: Context, use: (machine: Machine) => T): 
   }
 }
 
-/** As withMachine, but makes nothing: `absent` is the answer where no machine was ever made. */
+/** Like withMachine, but makes nothing: returns `absent` where no machine was ever made. */
 export function withMachineIfAny<T>(context: Context, absent: T, use: (machine: Machine) => T): T {
   return isMachine(context.root) ? withMachine(context, use) : absent;
 }
 
-/** As withMachine, where there must be one already. @throws DaxError ENODEV */
+/** Like withMachine, but there must be a machine already. @throws DaxError ENODEV */
 export function withExistingMachine<T>(context: Context, use: (machine: Machine) => T): T {
   if (!isMachine(context.root)) noMachine(context.root);
   return withMachine(context, use);
 }
 
-/** What most commands about devices work on. */
+/** The machine that most commands about devices work on. */
 export type EitherMachine = Machine | KernelMachine;
 
-/** Runs `use` with the kernel's bus or the machine that is there, whichever the command line is about. @throws DaxError ENODEV */
+/** Runs `use` with the kernel's bus or with the existing machine, as the command line asks. @throws DaxError ENODEV */
 export function withEither<T>(context: Context, use: (machine: EitherMachine) => T): T {
   return context.kernel ? withKernel(context, use) : withExistingMachine(context, use);
 }
@@ -72,7 +72,7 @@ function noMachine(root: string): never {
   fail('ENODEV', `there is no machine at ${root}\nMake one: udax create-region -s 1GiB (or say --root DIR)`);
 }
 
-/** Whether a machine was ever made at a root. @throws DaxError EACCES where this user may not look */
+/** Whether a machine was ever made at a root. @throws DaxError EACCES this user may not look there */
 export function isMachine(root: string): boolean {
   const path = join(root, 'machine.json');
   try {
@@ -95,7 +95,7 @@ export function withDevice<T>(
   return closing(device, use);
 }
 
-/** Runs `use` with the volume on a device; `readOnly` promises that nothing is written. */
+/** Runs `use` with the volume on a device, and closes it. With `readOnly` nothing is written. */
 export function withVolume<T>(
   context: Context,
   where: string,
@@ -117,13 +117,15 @@ export function withVolume<T>(
   );
 }
 
-/** What the log holds but nobody sees, or sees wrong, must be said: entries that break a rule, and those behind a bad one. */
+/**
+ * Warns of what the log has but the volume does not show, or shows wrong: entries that break a rule, and those after a bad one.
+ */
 export function warnOfDamage(context: Context, volume: Volume, device: MachineDevice): void {
   warnOfEntries(context, volume, device);
   if (!volume.isSalvage) warnOfHidden(context, volume, device);
 }
 
-/** Entries that are good in themselves but break a rule: skipped one by one (famfs-format.md 17). */
+/** Warns of entries that pass their checks but break a rule: the replay skips each of them (famfs-format.md 17). */
 function warnOfEntries(context: Context, volume: Volume, device: MachineDevice): void {
   const [first, ...more] = volume.skipped;
   if (first === undefined) return;
@@ -131,7 +133,7 @@ function warnOfEntries(context: Context, volume: Volume, device: MachineDevice):
   context.output.note(`udax: ${device.name}: ${first.message}${others} (udax fsck tells more)`);
 }
 
-/** A log entry that fails its checks ends the replay. */
+/** Warns of a log entry that fails its checks: it ends the replay. */
 function warnOfHidden(context: Context, volume: Volume, device: MachineDevice): void {
   const media = deviceMedia(device);
   try {
@@ -149,7 +151,7 @@ function warnOfHidden(context: Context, volume: Volume, device: MachineDevice): 
   }
 }
 
-/** Whether a famfs is on a device in famfs mode; also true of a damaged one: that is for its owner to look at. */
+/** Whether there is a famfs on a device in famfs mode. A damaged one counts, so that nothing overwrites it. */
 export function hasFileSystem(device: MachineDevice): boolean {
   const media = deviceMedia(device);
   try {
@@ -159,23 +161,23 @@ export function hasFileSystem(device: MachineDevice): boolean {
   }
 }
 
-/** Opens a device for somebody who closes it later. */
+/** Opens a device. The caller closes it. */
 export function openDeviceOf(context: Context, where: string, { writable }: { writable: boolean }) {
   requireMachineOf(context, where);
   return openDevice(where, { ...machineOf(context), ...patienceOf(context), writable });
 }
 
-/** A name is on the kernel's bus, or on a machine that must be there. @throws DaxError ENODEV */
+/** Requires a machine for a device name, unless the name is on the kernel's bus. @throws DaxError ENODEV */
 export function requireMachineOf(context: Context, where: string): void {
   if (isDeviceName(where) && !context.kernel && !isMachine(context.root)) noMachine(context.root);
 }
 
-/** Whose devices names are, for openDevice() and its like. */
+/** The machine that device names refer to, for openDevice() and similar functions. */
 export function machineOf(context: Context): { root: string; stateDirectory: string } {
   return { root: context.kernel ?? context.root, stateDirectory: context.root };
 }
 
-/** Closes after `use`, also when it is asynchronous. */
+/** Closes after `use`, also when `use` is asynchronous. */
 function closing<R extends { close(): void }, T>(resource: R, use: (resource: R) => T): T {
   let result: T;
   try {

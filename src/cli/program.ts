@@ -20,8 +20,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage. 'udax help COMMAND' explains a com
 `;
 
 /**
- * The whole command line over the catalog. `invoke` gets what was asked for; nothing of a command's code
- * is loaded here. Errors of the command line are thrown as CommanderError, unprinted.
+ * Builds the whole command line from the catalog. `invoke` gets the parsed command; no command's code is loaded here. Errors of
+ * the command line are thrown as CommanderError, unprinted.
  */
 export function buildProgram(
   catalog: readonly CommandSpec[],
@@ -69,7 +69,7 @@ function commandOf(spec: CommandSpec, invoke: (invocation: Invocation) => void):
   });
 }
 
-/** The sentence for people of a command line error, with what to do about it. */
+/** The message for a command line error, with what to do about it. */
 export function usageMessage(
   error: CommanderError,
   catalog: readonly CommandSpec[],

@@ -7,14 +7,16 @@ import type { Context } from './context.js';
 import { describeError, exitStatus, UsageError } from './errors.js';
 import { ENDING_SIGNALS } from './interrupt.js';
 
-/** Tells the inner process that somebody keeps the modes for it, and who. */
+/** Environment variable of the inner process: the pid of the process that keeps the modes for it. */
 const KEEPER = 'UDAX_MODE_KEEPER';
 
 /**
- * --set-mode: this process puts the devices into devdax mode, runs the same command line in a second process, and puts the modes
- * back when that has ended, however it ended: by then all it had open is closed, which a change back needs, and neither
- * Ctrl-C nor SIGKILL of the command can be in the way. Only a SIGKILL of this process leaves the mode as it is.
- * @returns false when the command is to run here: this is the second process, or a mount that goes on in the background
+ * Runs a command with --set-mode. This process puts the devices into devdax mode, runs the same command line in a second process,
+ * and puts the modes back when that process has ended for any reason. By then everything the command opened is closed, which
+ * changing back requires. Neither Ctrl-C nor a SIGKILL of the command prevents it. Only a SIGKILL of this process leaves the
+ * modes changed.
+ * @returns false when the command has to run here: this is the second process, or a mount in the background, whose daemon does
+ *   this itself
  */
 export async function runWithModes(context: Context, invocation: Invocation): Promise<boolean> {
   if (keeperPid() !== undefined) return false;
@@ -24,20 +26,20 @@ export async function runWithModes(context: Context, invocation: Invocation): Pr
   try {
     await withModes(context, names);
   } catch (error) {
-    // A mount in the background has a starter that waits for word.
+    // The starter of a background mount waits for a message, so the failure is sent to it.
     if (!isDaemon() || !sayFailed(error)) throw error;
     process.exitCode = exitStatus.failed;
   }
   return true;
 }
 
-/** The process that puts the modes back after this one, if there is one. */
+/** The process that puts the modes back after this one has ended; undefined if there is none. */
 export function keeperPid(): number | undefined {
   const pid = Number(process.env[KEEPER]);
   return pid > 0 ? pid : undefined;
 }
 
-/** Devices of the kernel among the arguments: `/dev/dax0.0`, `/dev/dax0.0:/a`, and with --kernel `dax0.0`. */
+/** The kernel's devices among the arguments: `/dev/dax0.0`, `/dev/dax0.0:/a`, and with --kernel `dax0.0`. */
 function realDevices(context: Context, { spec, args, options }: Invocation): string[] {
   if (spec.group === 'Regions and devices:' || spec.group === 'The machine:') {
     throw new UsageError(`--set-mode is for commands that use the memory of a device; ${spec.name} does not`);
@@ -76,7 +78,7 @@ interface Taken {
   restore(): void;
 }
 
-/** All of them or none. */
+/** Borrows the modes of all devices, or of none. */
 function takeModes(context: Context, machine: KernelMachine, names: readonly string[]): Taken[] {
   const taken: Taken[] = [];
   try {
@@ -97,7 +99,7 @@ function borrowedText(name: string, before: string): string {
   return `udax: ${name} is in devdax mode until this ends (it was ${before}${loss})`;
 }
 
-/** Tries every one; what fails is told, with the command that repairs it, and makes the exit status 1. */
+/** Puts every mode back. A failure is printed with the command that repairs it, and makes the exit status 1. */
 function giveBack(context: Context, taken: readonly Taken[]): void {
   for (const { name, before, restore } of [...taken].reverse()) {
     try {
@@ -112,7 +114,7 @@ function giveBack(context: Context, taken: readonly Taken[]): void {
   }
 }
 
-/** The same command line again; its end becomes ours. */
+/** Runs the same command line in a second process and takes over its exit status. */
 async function runInner(signals: ForwardedSignals): Promise<void> {
   const readiness = isDaemon();
   const child = spawn(process.execPath, process.argv.slice(1), {
@@ -120,7 +122,8 @@ async function runInner(signals: ForwardedSignals): Promise<void> {
     env: { ...process.env, [KEEPER]: String(process.pid) },
   });
   signals.child = child;
-  // Its word is the one the starter waits for; ours is given up, or the starter would wait for us as well.
+  // The second process sends the message the starter waits for. This process gives up its own pipe, or the starter would wait for
+  // it too.
   if (readiness) passOnReadiness();
   process.exitCode = await new Promise<number>((resolve, reject) => {
     child.once('error', reject);
@@ -128,7 +131,7 @@ async function runInner(signals: ForwardedSignals): Promise<void> {
   });
 }
 
-/** While modes are borrowed no signal ends this process; the command gets it and ends, then we do. */
+/** While modes are borrowed no signal ends this process: it passes the signal on to the command, and ends after it. */
 class ForwardedSignals {
   child: ChildProcess | undefined;
   constructor() {
@@ -136,7 +139,7 @@ class ForwardedSignals {
   }
 
   readonly #forward = (name: NodeJS.Signals): void => {
-    // A terminal's Ctrl-C has reached the command already: both are in its foreground.
+    // Ctrl-C of a terminal has already reached the command, because both processes are in the terminal's foreground.
     const fromTerminal =
       name === 'SIGINT' && [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
     if (!fromTerminal) this.child?.kill(name);

@@ -11,11 +11,11 @@ import {
   SysfsFiles,
 } from '../tree/index.js';
 
-/** What opening a dax device needs before anybody tries: the driver that maps memory. */
+/** Checks, before a dax device is opened, that the driver that maps memory is bound to it. */
 
 /**
- * The device of a node; null for what is no dax device of this tree.
- * @param node path of any node with its number: `/dev/dax0.0`
+ * Finds the device of a node. Returns null when the node is no dax device of this tree.
+ * @param node path of any node with the device's number: `/dev/dax0.0`
  */
 export function deviceOfNode(sysfs: SysfsFiles, node: string): DevicePlace | null {
   const stat = fs.statSync(node, { throwIfNoEntry: false });
@@ -28,8 +28,8 @@ export function deviceOfNode(sysfs: SysfsFiles, node: string): DevicePlace | nul
 }
 
 /**
- * Nothing, for a file or a device in devdax mode.
- * @throws DaxError ENXIO a dax device in another mode, or disabled: says what changes it
+ * Requires devdax mode. Returns without error for a file and for a device in devdax mode.
+ * @throws DaxError ENXIO a dax device in another mode, or disabled; the message names the call that changes it
  */
 export function requireDevdaxMode(node: string, root = '/sys'): void {
   const sysfs = new SysfsFiles(root);

@@ -26,49 +26,53 @@ import {
   type UseScope,
 } from './use-lock.js';
 
-/** pid, start time, time of making, count; in the making with a dot before, and the pid behind. */
+/**
+ * Names of holder files: pid, start time, time of making, count. A file in the making has a dot in front, and may have a pid at
+ * the end.
+ */
 const RECORD_NAME = /^(?:\d+-\d+-[0-9a-z]+-\d+|\.\d+-\d+-[0-9a-z]+-\d+(?:\.\d+)?)$/;
 
-/** What a holder file says: HolderInfo and whether it wants the device alone. */
+/** The content of a holder file: HolderInfo, and whether the holder excludes all others. */
 export interface HolderRecord extends HolderInfo {
   exclusive: boolean;
 }
 
-/** One use by this machine object: a share in the lock on the memory, and the file that tells about it where one could be made. */
+/** One use by this machine object: a share of the lock on the memory, and a holder file where one could be made. */
 export interface OwnHolder {
   readonly record: HolderRecord;
   readonly file: string | undefined;
   readonly fd: number | undefined;
 }
 
-/** All uses of one device by this machine object share its locks. */
+/** The locks that all uses of one device by this machine object share. */
 interface DeviceUse {
   readonly memory: MemoryUse;
   users: number;
 }
 
 /**
- * Where the memory of a device (or of `nodeN`) lies, as machine.json says.
- * @param how use: the memory is opened, to be used; look: only to see who does
+ * Where the memory of a device (or of `nodeN`) lies, according to machine.json.
+ * @param how use: the memory is opened in order to use it; look: only in order to see who uses it
  */
 export type PlacesOf = (device: string, how: 'use' | 'look') => UsePlace[];
 
 export interface HoldersOptions {
   directory: string;
   fileMode: number;
-  /** Tells this machine from others over the same memory, whatever path led to it. */
+  /** Identifies this machine among others over the same memory, whatever path it was opened by. */
   machine: string;
   placesOf: PlacesOf;
-  /** How long to look for who is in the way. */
+  /** How long to search for the process that is in the way. */
   patience?: LockPatience;
 }
 
 /**
- * Who has which device open. What excludes others is the lock on the memory (use-lock.ts), which needs no file of ours and dies
- * with its process. holders/ tells about it: one small JSON file per open handle, locked by its owner for as long as
- * the handle lives; a file nobody locks belongs to the dead and is removed. Where no file can be made (a full or read-only
- * file system, a user who may only read) the use is nameless there, and its process is looked up in /proc when it matters.
- * A second Machine object of the same process counts as another process: its mappings are out of our reach.
+ * The processes that have devices open. The lock on the memory (use-lock.ts) excludes other processes. It needs no file of ours
+ * and ends with its process. holders/ describes the users: one small JSON file for each open handle, which its process keeps
+ * locked for as long as the handle lives. A file that nobody locks belongs to a dead process and is removed. Sometimes no file
+ * can be made: the file system is full or read-only, or this user may only read. Then the use is nameless, and its process is
+ * looked up in /proc when it is needed.
+ * A second Machine object of the same process counts as another process, because this object cannot end its mappings.
  */
 export class Holders {
   readonly #directory: string;
@@ -90,8 +94,8 @@ export class Holders {
   }
 
   /**
-   * Registers a use. The caller has checked who of this machine's holders excludes it.
-   * @throws DaxError EBUSY somebody has the memory in a way that excludes this use; as opening the memory
+   * Registers a use. The caller has already checked the holders of this machine.
+   * @throws DaxError EBUSY another process has the memory in a way that excludes this use; as opening the memory
    */
   add(device: string, purpose: string, exclusive: boolean): OwnHolder {
     this.#identity ??= { pid: process.pid, startTime: startTimeOf('self'), command: commandOf('self') };
@@ -113,7 +117,7 @@ export class Holders {
   remove(holder: OwnHolder): void {
     if (!this.#own.delete(holder)) return;
     whenClosed(holder);
-    // One that stays is of nobody once its lock is gone: whoever looks next removes it.
+    // A file that cannot be removed has no lock after this: the next process that lists the holders removes it.
     if (holder.file !== undefined) removeLeftover(holder.file);
     if (holder.fd !== undefined) closeDescriptor(holder.fd);
     drop(this.#uses.get(holder.record.device)!);
@@ -123,7 +127,10 @@ export class Holders {
     return [...this.#own].filter((holder) => holder.record.device === device);
   }
 
-  /** Live holders, of this and every other process, in order of age of their files' names. Removes the dead. */
+  /**
+   * Live holders of every process, those of this machine object last; the others in the order of their file names. Removes files
+   * of dead holders.
+   */
   list(devices: readonly string[] = []): HolderRecord[] {
     const filed = this.#filedByOthers();
     const named = new Set(filed.map((record) => record.device));
@@ -131,22 +138,22 @@ export class Holders {
     return [...filed, ...nameless, ...[...this.#own].map((holder) => holder.record)];
   }
 
-  /** Live holders that are not of this machine object, whether they have a file or not. */
+  /** Live holders outside this machine object, with or without a file. */
   others(device: string): HolderRecord[] {
     const filed = this.filedOthers(device);
     return filed.length > 0 ? filed : this.#nameless(device);
   }
 
-  /** Those of them that have a file. */
+  /** Live holders outside this machine object that have a file. */
   filedOthers(device: string): HolderRecord[] {
     return this.#filedByOthers().filter((record) => record.device === device);
   }
 
   /**
-   * Keeps everybody else off a device of this machine until the returned function is called; own uses go on.
-   * @param scope memory: off its memory as well, by whatever name or machine
-   * @param places of a device that machine.json does not have yet
-   * @throws DaxError EBUSY naming who is there
+   * Keeps all other users off a device of this machine until the returned function is called. Uses of this machine object go on.
+   * @param scope memory: also keeps them off the device's memory, whatever name or machine they use
+   * @param places memory of a device that machine.json does not have yet
+   * @throws DaxError EBUSY naming the user that is in the way
    */
   takeAlone(device: string, scope: UseScope, places?: UsePlace[]): () => void {
     const own = this.#uses.get(device);
@@ -200,7 +207,7 @@ export class Holders {
     return use;
   }
 
-  /** Others without a file, as far as they can be seen. */
+  /** Holders outside this machine object that have no file, as far as this process can see them. */
   #nameless(device: string): HolderRecord[] {
     const own = this.#uses.get(device);
     const memory = own?.users ? own.memory : this.#openUse(device);
@@ -208,7 +215,7 @@ export class Holders {
       const conflict = memory?.conflict('device');
       if (!conflict) return [];
       const found = conflictHolders(conflict, this.#patience);
-      // The pid is unknown where we may not look.
+      // The pid is unknown when this user may not look into the other process.
       const holders = found.length > 0 ? found : [{ pid: 0, command: 'a process that this one cannot see' }];
       return holders.map(({ pid, command }) => {
         const startTime = pid === 0 ? 0 : startTimeOf(pid);
@@ -219,7 +226,10 @@ export class Holders {
     }
   }
 
-  /** Unlocked; undefined where the memory is not there, or closed to us: then nobody's lock on it can be seen. */
+  /**
+   * Opens the memory and takes no lock. Undefined when the memory is missing or this user may not open it: then its locks cannot
+   * be seen.
+   */
   #openUse(device: string, places?: UsePlace[]): MemoryUse | undefined {
     try {
       return MemoryUse.open(places ?? this.#placesOf(device, 'look'), slotOf(this.#machine, device));
@@ -230,7 +240,7 @@ export class Holders {
   }
 
   #fileFor(record: HolderRecord): { file: string | undefined; fd: number | undefined } {
-    // As RECORD_NAME says.
+    // The form is that of RECORD_NAME.
     const unique = `${record.pid}-${record.startTime}-${process.hrtime.bigint().toString(36)}-${this.#count++}`;
     const file = path.join(this.#directory, unique);
     try {
@@ -245,7 +255,7 @@ export class Holders {
     const own = new Set([...this.#own].map((holder) => holder.file));
     const records: HolderRecord[] = [];
     for (const name of namesIn(this.#directory)) {
-      // What somebody else left here is his.
+      // Other files here are not ours to read or remove.
       if (!RECORD_NAME.test(name)) continue;
       const file = path.join(this.#directory, name);
       if (own.has(file)) continue;
@@ -269,7 +279,7 @@ function drop(use: DeviceUse): void {
   if (--use.users === 0) use.memory.close();
 }
 
-/** For a holder that is collected; must not see it. */
+/** Ends a use after its holder was garbage-collected. The closure must not refer to the holder. */
 function dropping(use: DeviceUse, close: (() => void) | undefined): () => void {
   return () => {
     close?.();
@@ -286,7 +296,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** The record of a file that somebody locks; removes a file that nobody locks. */
+/** Reads a holder file that somebody locks. Removes a file that nobody locks. */
 function readIfAlive(file: string): HolderRecord | undefined {
   try {
     const found = readRecordFile(file);
@@ -294,7 +304,7 @@ function readIfAlive(file: string): HolderRecord | undefined {
     if (found) removeDead(file);
     return undefined;
   } catch (error) {
-    // Closed to us: its lock is still seen.
+    // This user may not read the file. The lock on the memory still shows the use.
     if (hasCode(error, 'EACCES')) return undefined;
     throw error;
   }
@@ -302,11 +312,11 @@ function readIfAlive(file: string): HolderRecord | undefined {
 
 function removeDead(file: string): void {
   try {
-    // A dotted file may be in the making by a live process that just has not locked it yet.
+    // A live process may just have made a dotted file and not locked it yet.
     if (path.basename(file).startsWith('.') && Date.now() - fs.statSync(file).mtimeMs < 60_000) return;
     fs.rmSync(file, { force: true });
   } catch (error) {
-    // Looking at a machine that we may only read leaves the dead lying.
+    // A user who may only read the machine cannot remove the files of dead holders.
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT')) throw error;
   }
 }
@@ -323,7 +333,7 @@ function parse(text: string): HolderRecord {
       exclusive: value.exclusive === true,
     };
   } catch {
-    // Locked but unreadable: somebody is there, we cannot say who.
+    // The file is locked but unreadable: there is a holder, but its name is unknown.
     return {
       pid: 0,
       startTime: 0,
@@ -335,22 +345,22 @@ function parse(text: string): HolderRecord {
   }
 }
 
-/** mkfs and its like want the device alone; everything else shares it. */
+/** Whether a hold excludes all others: what `options` says, else true for mkfs only. */
 export function isExclusivePurpose(purpose: string, options: HoldOptions | undefined): boolean {
   return options?.exclusive ?? purpose === 'mkfs';
 }
 
-/** `pid 4711 (node server.js, mount)` for messages. */
+/** Describes holders in a message: `pid 4711 (node server.js: mount)`. */
 export function describeHolders(records: readonly HolderInfo[]): string {
   return records.map((record) => `pid ${record.pid} (${record.command}: ${record.purpose})`).join(', ');
 }
 
-/** Where a mount that uses a device is: its purpose says so (`mount at /mnt`). */
+/** The mount point of a holder that is a mount, taken from its purpose (`mount at /mnt`). */
 export function mountpointOf({ purpose }: Pick<HolderInfo, 'purpose'>): string | undefined {
   return /^mount at (\/.*)$/s.exec(purpose)?.[1];
 }
 
-/** What ends a use of a device, where a mount is what uses it. */
+/** Returns the hint that ends the use, when one of the holders is a mount. */
 export function endOfUse(records: readonly HolderInfo[]): Pick<DaxErrorDetails, 'hint' | 'hintPath'> {
   const hintPath = records.map(mountpointOf).find((at) => at !== undefined);
   return hintPath === undefined ? {} : { hint: 'umount', hintPath };

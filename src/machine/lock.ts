@@ -19,10 +19,11 @@ import {
 const WHOLE_FILE = { start: 0, length: 0 };
 
 /**
- * machine.lock: had by who changes the machine. Readers need it for nothing (documents are replaced by rename), and may
- * not have it: whoever may open a file can lock it, so only those who may change the directory can open this one.
- * Owned by one descriptor, so two machines of one process exclude each other as two processes do, and death of any kind
- * lets go. Not recursive: Machine counts its own nesting.
+ * The lock of machine.lock, taken to change the machine. Readers do not need it, because documents are replaced by rename.
+ * Readers must not be able to open the file either: a process that can open a file can lock it. So only users who may change the
+ * directory can open it.
+ * The lock belongs to one descriptor. Two machines of one process exclude each other as two processes do, and the kernel releases
+ * the lock when the process dies. It is not recursive: SharedBus tracks its own nesting.
  */
 export class MachineLock {
   readonly path: string;
@@ -37,8 +38,8 @@ export class MachineLock {
   }
 
   /**
-   * Opens the lock file; with `mode` makes it when it is not there.
-   * @throws DaxError ENOENT, EACCES, EROFS; ELOOP, EINVAL, EISDIR what is there is no file of ours
+   * Opens the lock file. With `mode` it makes the file when there is none.
+   * @throws DaxError ENOENT, EACCES, EROFS; ELOOP, EINVAL, EISDIR the path is not a regular file of this machine
    */
   static open(
     path: string,
@@ -48,7 +49,7 @@ export class MachineLock {
     return new MachineLock(path, fd, patience);
   }
 
-  /** As open(), but undefined for a user who may not change the machine. */
+  /** Like open(), but returns undefined when this user may not change the machine. */
   static openIfAllowed(path: string, patience: LockPatience): MachineLock | undefined {
     try {
       return MachineLock.open(path, { patience });
@@ -58,7 +59,10 @@ export class MachineLock {
     }
   }
 
-  /** Closes the file to users that `mode` leaves out: an older udax let everybody open it who may read. Only its owner can. */
+  /**
+   * Removes the permissions that `mode` does not allow: an older udax let every reader open the file. Only the file's owner can
+   * do this.
+   */
   restrict(mode: number): void {
     const { mode: current, uid } = fs.fstatSync(this.#fd);
     if ((current & ~mode & 0o777) === 0 || uid !== process.geteuid?.()) return;
@@ -70,8 +74,9 @@ export class MachineLock {
   }
 
   /**
-   * @throws DaxError EBUSY naming who keeps the lock longer than we wait (stopped in a debugger?)
-   * @throws DaxError ESTALE when the state directory was removed or replaced under us
+   * Takes the lock, and waits for it as long as `patience` allows.
+   * @throws DaxError EBUSY naming the process that keeps the lock for longer (stopped in a debugger?)
+   * @throws DaxError ESTALE the state directory was removed or replaced while this lock was open
    */
   take(): void {
     const attempt = () => ofdLock(this.#fd, 'exclusive');

@@ -35,8 +35,8 @@ const deviceOptions = wanted({
 });
 
 /**
- * Opens the machine of a state directory; `{ create: true }` makes it (three modules loaded, no region) where there is none.
- * A directory this user may only read gives a machine that lists and refuses changes.
+ * Opens the machine of a state directory. `{ create: true }` makes it where there is none: three modules loaded, no region.
+ * When this user may only read the directory, the machine lists everything and refuses changes.
  * @param root default $UDAX_ROOT, else `${XDG_STATE_HOME:-~/.local/state}/udax`
  * @throws DaxError ENOENT no machine there; EACCES, EROFS, ENOTDIR naming the directory; EIO damaged machine.json; EOPNOTSUPP
  *   written by a newer udax; EINVAL `kernel:`, which is no directory: openKernel()
@@ -51,14 +51,15 @@ export function openMachine(root: string = defaultRoot(), options: OpenMachineOp
 }
 
 export interface OpenKernelOptions {
-  /** Of this host: its uuid, locks, what is kept per file system. Default `${XDG_STATE_HOME:-~/.local/state}/udax`. */
+  /** Directory for this host's uuid, locks and state per file system. Default `${XDG_STATE_HOME:-~/.local/state}/udax`. */
   stateDirectory?: string;
 }
 
 /**
  * Opens the dax bus of the running kernel.
- * @param root `kernel:`, or `kernel:/some/tree` for another sysfs tree than /sys; default $UDAX_ROOT where that is one
- * @throws DaxError ENOENT there is no such tree; EINVAL a root that is no `kernel:`
+ * @param root `kernel:`, or `kernel:/some/tree` for another sysfs tree than /sys; default $UDAX_ROOT when that is such a root,
+ *   else `kernel:`
+ * @throws DaxError ENOENT there is no such tree; EINVAL the root does not begin with `kernel:`
  */
 export function openKernel(
   root: KernelRoot = defaultKernel(),
@@ -78,10 +79,11 @@ function defaultKernel(): KernelRoot {
 }
 
 /**
- * A DEVICE as the command line means it: a name (`dax0.0`) on the machine at `root`, a device node or an image file.
- * File and node get a private machine in memory, with one static region in famfs mode; an image that is shorter than
- * its superblock says reads zeroes beyond its end. On the kernel's bus (`kernel:`) a name is the node `/dev/dax0.0`.
- * @param options writable: false opens files for reading only; default as this user may. stateDirectory: as openKernel()
+ * Opens a DEVICE as the command line names it: a name (`dax0.0`) on the machine at `root`, a device node, or an image file.
+ * A file or node gets a private machine in memory, with one static region in famfs mode. An image shorter than its superblock
+ * says reads as zeroes beyond its end. On the kernel's bus (`kernel:`) a name means its node, `/dev/dax0.0`.
+ * @param options writable: false opens files for reading only; default: writable if this user may write. stateDirectory: as
+ *   openKernel()
  * @throws DaxError ENODEV, ENOENT, EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
  */
 export function openDevice(

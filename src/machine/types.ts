@@ -5,43 +5,43 @@ import type { NodeStats } from '../mm/index.js';
 import type { DeviceMode } from '../tree/index.js';
 
 export interface OpenMachineOptions extends LockPatience {
-  /** Makes the machine when there is none at the root. Default: ENOENT then. */
+  /** Makes the machine when there is none at the root. Default: fail with ENOENT then. */
   create?: boolean;
 }
 
 export type { DeviceMode };
 
 export interface CreateRegionOptions {
-  /** Bytes, or text like `512MiB`. A multiple of max(align, 2 MiB), as every range on the bus. */
+  /** Bytes, or text like `512MiB`. A multiple of max(align, 2 MiB), as for every range on the bus. */
   size: number | string;
   /** 4096, 2 MiB (default) or 1 GiB. */
   align?: number | string;
-  /** A regular, tmpfs or hugetlbfs file or a `/dev/daxX.Y` that already holds the memory. Default: `ROOT/regions/R.mem`. */
+  /** A regular, tmpfs or hugetlbfs file or a `/dev/daxX.Y` that holds the memory. Default: a new file, `ROOT/regions/R.mem`. */
   backing?: string;
   /** Where the region begins in its backing, bytes. Default 0. */
   offset?: number | string;
-  /** Which driver matches its devices by type. Default `device`. */
+  /** The driver that matches the region's devices by type. Default `device`. */
   type?: 'device' | 'kmem';
-  /** One device of fixed size (as pmem) instead of many that can be resized (as hmem). */
+  /** Makes one device of fixed size (as pmem) instead of many that can be resized (as hmem). */
   static?: boolean;
-  /** Do not allocate the space of the default backing: a full disk is then met later. Tests and benches only. */
+  /** Does not allocate the space of the default backing, so a full disk shows only later. For tests and benchmarks only. */
   sparse?: boolean;
   /**
-   * Default true. False: hosts whose caches do not see ours share the backing, so lines are flushed and invalidated
-   * through libpmem. EOPNOTSUPP where that is not installed.
+   * Default true. Set to false when hosts whose caches are not coherent with this host's share the backing: lines are then
+   * flushed and invalidated through libpmem. EOPNOTSUPP where libpmem is not installed.
    */
   coherent?: boolean;
-  /** NUMA node the memory would become. Default: the host's highest node + 1 + region id. */
+  /** NUMA node that the memory becomes in system-ram mode. Default: the host's highest node + 1 + region id. */
   targetNode?: number;
 }
 
-/** What every region has, of an emulated machine or of the kernel. */
+/** What a region of an emulated machine and a region of the kernel have in common. */
 export interface RegionSummary {
   id: number;
   static: boolean;
   /** Bytes. */
   size: number;
-  /** Bytes that no device's range covers. */
+  /** Bytes of the region that belong to no device. */
   availableSize: number;
   align: number;
   targetNode: number;
@@ -53,7 +53,7 @@ export interface RegionInfo extends RegionSummary {
   type: 'device' | 'kmem';
   /** Host physical address of the first byte. */
   hpa: number;
-  /** problem: why the memory cannot be used now (its file is gone, or too short); absent when it can. */
+  /** problem: why the memory cannot be used now (its file is gone, or too short). Absent when it can be used. */
   backing: { path: string; kind: BackingKind; offset: number; sparse?: boolean; problem?: string };
 }
 
@@ -71,25 +71,25 @@ export interface DeviceInfo {
   ranges: { start: number; end: number; pageOffset: number }[];
 }
 
-/** Who has a device open. */
+/** A process that has a device open. */
 export interface HolderInfo {
   pid: number;
   /** Clock ticks after boot (field 22 of /proc/PID/stat): tells a recycled pid from the real holder. */
   startTime: number;
   command: string;
   device: string;
-  /** What for: `mount`, `mkfs`, `mmap` ... */
+  /** What the device is used for: `mount`, `mkfs`, `mmap` ... */
   purpose: string;
 }
 
-/** A registered use of a device; ends with release(), or with the process. */
+/** A registered use of a device. It ends with release(), or with the process. */
 export interface Hold {
   /** Idempotent. */
   release(): void;
 }
 
 export interface HoldOptions {
-  /** Refuse every other holder, and be refused by them (mkfs). Default: shared. */
+  /** Refuses every other holder, and is refused while there is one (mkfs). Default: shared. */
   exclusive?: boolean;
 }
 
@@ -109,13 +109,13 @@ export interface MachineStatus {
   holders: HolderInfo[];
   poison: PoisonRange[];
   nodes: { id: number; totalBytes: number; onlineBytes: number; usedBytes: number }[];
-  /** Of this process alone. moved: mappings kept for good, because somebody moved their ArrayBuffer's memory into another. */
+  /** Of this process alone. moved: mappings that are kept for good, because a caller transferred their ArrayBuffer. */
   process: { mappings: number; mappedBytes: number; moved?: number };
 }
 
 /**
- * Names a device for the layers that put files on it. Looked up by name at each use: after the device
- * is gone `dax` is ENODEV; when it is not in famfs mode, ENXIO.
+ * A device as the layers above use it to put files on it. It is looked up by name at each use: `dax` throws ENODEV once the
+ * device is gone, and ENXIO while it is not in famfs mode.
  */
 export interface MachineDevice {
   readonly name: string;
@@ -124,14 +124,17 @@ export interface MachineDevice {
   readonly systemUuid: string;
   /** Whether stores can reach the memory. */
   readonly writable: boolean;
-  /** Directory for per-file-system state of this host (`volumes/`); made by whoever first writes into it. */
+  /** Directory for this host's state per file system (`volumes/`). The first writer makes it. */
   readonly reservations: string;
   /**
-   * Registers this process as a user of the device until release() or its death.
+   * Registers this process as a user of the device until release() or until the process dies.
    * @throws DaxError EBUSY naming the holders that exclude it
    */
   hold(purpose: string, options?: HoldOptions): Hold;
-  /** Ends what was opened for this handle alone: of openDevice() all of it, of a machine's device nothing but a node of the kernel's. Idempotent. */
+  /**
+   * Closes what was opened for this handle alone: everything for openDevice(), a kernel device's node, nothing for a device of an
+   * emulated machine. Idempotent.
+   */
   close(): void;
   [Symbol.dispose](): void;
 }
@@ -139,11 +142,11 @@ export interface MachineDevice {
 /** A raw device_dax handle, as open(2) on /dev/daxR.N gives. */
 export interface OpenDax {
   readonly name: string;
-  /** Device bytes at the time of the call. */
+  /** Size of the device in bytes at the time of the call. */
   readonly size: number;
   /**
-   * A shared mapping. Offset and length are multiples of the device's align and lie inside the device.
-   * The view has length 0 after close(), disable or a kill of the device.
+   * Makes a shared mapping. Offset and length are multiples of the device's align and lie inside the device.
+   * The view has length 0 after close(), after a disable or after the device was killed.
    * @throws DaxError EINVAL (bounds, align), ENXIO (not in devdax mode any more), ERANGE (over 4 GiB)
    */
   mmap(options?: { offset?: number; length?: number; writable?: boolean }): Uint8Array;
@@ -153,7 +156,7 @@ export interface OpenDax {
 
 export interface MemoryNodeHandle {
   readonly id: number;
-  /** Zeroed volatile memory. @throws DaxError ENOMEM, EBUSY (another process allocates from this node) */
+  /** Allocates zeroed volatile memory. @throws DaxError ENOMEM, EBUSY (another process allocates from this node) */
   alloc(bytes: number): NodeBuffer;
   stats(): NodeStats;
 }
@@ -165,8 +168,8 @@ export interface NodeBuffer {
 }
 
 /**
- * What an emulated machine ({@link Machine}) and the kernel's bus ({@link KernelMachine}) both do, so that a program or a
- * command works on either. Sizes are bytes or text like `1GiB`.
+ * The common interface of an emulated machine ({@link Machine}) and the kernel's bus ({@link KernelMachine}), so that a program
+ * or a command works on either. Sizes are bytes or text like `1GiB`.
  */
 export interface DaxMachine {
   /** The state directory, or `kernel:`. */

@@ -20,38 +20,42 @@ import {
 import type { Backing } from '../memory/index.js';
 
 /**
- * The use lock: who uses which memory, among all processes of this host and whatever name brought them there (decision 6b).
- * It lies on the memory itself, an open-file-description lock of its file or device node, far beyond any byte of it:
+ * The use lock: tells which process uses which memory, for all processes of this host and whatever name they opened it by
+ * (decision 6b).
+ * It is an open-file-description lock on the memory's own file or device node, at offsets far beyond its bytes:
  *
- *     2^61 + offset    the memory's own bytes: shared by who mounts or maps them, exclusive for mkfs, take-over, system-ram
- *                      and the removal of the file. Two regions of one file lie apart, as their bytes do.
- *     2^62 + slot      one slot a device of a machine (a hash of both): shared by its users, exclusive for who changes the
- *                      device's mode, ranges or existence. Other machines over the same memory have other slots:
- *                      they may disable theirs while ours is mounted.
+ *     2^61 + offset    the memory's own bytes. Mounts and mappings lock them shared; mkfs, take-over, system-ram and the
+ *                      removal of the file lock them exclusively. Two regions of one file do not overlap here either.
+ *     2^62 + slot      one slot for each device of a machine (a hash of both). Users of the device lock it shared; a change
+ *                      of the device's mode, ranges or existence locks it exclusively. Another machine over the same
+ *                      memory has other slots: it may disable its device while this machine's is mounted.
  *
- * A shared lock needs the right to read, an exclusive one to write. All lies in the file that is there: using
- * memory makes no file. The kernel drops the locks of a killed process.
+ * A shared lock needs read permission, an exclusive lock write permission. The locks lie on the file that is there: using memory
+ * makes no file. The kernel drops the locks of a killed process.
  */
 const MEMORY_BASE = 2 ** 61;
 const SLOT_BASE = 2 ** 62;
-/** What a double can tell apart up there; bytes of memory come in pages, slots in these. */
+/** Offsets this high are doubles, which step by up to 1 KiB: slots have this size, and ranges of memory come in whole pages. */
 const SLOT_BYTES = 1024;
-/** Uses last: only who changes a machine is waited for, as long as it takes to write a document. */
+/**
+ * Milliseconds to wait. A use lasts long, so waiting for its end is pointless. A change lasts only as long as writing
+ * machine.json.
+ */
 const WAIT_MS = 40;
 
 export type UseKind = 'shared' | 'exclusive';
-/** What must be alone: the device of this machine, or the memory under it as well. */
+/** What must be unused by others: the device of this machine, or also the memory under it. */
 export type UseScope = 'device' | 'memory';
 
-/** Bytes of a file or device that are the memory of something. */
+/** The bytes of a file or device that are the memory of a device or region. */
 export interface UsePlace {
   readonly name: string;
   readonly ranges: readonly LockRange[];
-  /** A descriptor of the memory for locks alone, to be closed by who asked. */
+  /** Opens a descriptor of the memory, used for locks only. The caller closes it. */
   open(): number;
 }
 
-/** Where a device of a machine is marked as used; the same for everybody who has this machine open. */
+/** The lock range that marks a device of a machine as used. It is the same in every process that has this machine open. */
 export function slotOf(machine: string, device: string): LockRange {
   const hash = createHash('sha256').update(`${machine} ${device}`).digest();
   return { start: SLOT_BASE + hash.readUIntLE(0, 5) * SLOT_BYTES, length: SLOT_BYTES };
@@ -62,15 +66,15 @@ interface Locked {
   readonly ranges: readonly LockRange[];
 }
 
-/** A lock somebody else has that is in our way. */
+/** A lock of another process that is in the way. */
 export interface UseConflict {
   readonly fd: number;
   readonly range: LockRange;
 }
 
 /**
- * The locks of one use (of all uses of one device by one machine object: locks of one descriptor never conflict with
- * each other). Made unlocked.
+ * The locks of one use. One machine object has one of these for all its uses of a device, because locks of one descriptor never
+ * conflict with each other. A new object holds no lock.
  */
 export class MemoryUse {
   readonly #slot: LockRange | undefined;
@@ -83,7 +87,7 @@ export class MemoryUse {
     this.#locked = locked;
   }
 
-  /** @throws DaxError as opening the memory */
+  /** Opens the memory at all places. @throws DaxError as opening the memory */
   static open(places: readonly UsePlace[], slot?: LockRange): MemoryUse {
     const locked: Locked[] = [];
     try {
@@ -101,8 +105,8 @@ export class MemoryUse {
   }
 
   /**
-   * Takes all of it, or nothing. Waits a moment: those who change a machine have it no longer.
-   * @returns what is in the way, if anything is
+   * Takes all locks or none. Waits up to 40 ms, so that a change by another process can end.
+   * @returns the lock that is in the way, if there is one
    */
   take(kind: UseKind, what: string): UseConflict | undefined {
     let conflict: UseConflict | undefined;
@@ -114,7 +118,7 @@ export class MemoryUse {
     return conflict;
   }
 
-  /** What keeps us from having it alone; nothing is locked by asking. */
+  /** Returns the lock that prevents exclusive use, if there is one. Takes no lock. */
   conflict(scope: UseScope, kind: UseKind = 'exclusive'): UseConflict | undefined {
     for (const { fd, range } of this.#all(scope)) {
       if (ofdLockConflict(fd, { ...range, kind })) return { fd, range };
@@ -123,8 +127,8 @@ export class MemoryUse {
   }
 
   /**
-   * Has it alone until the returned function is called; our own uses go on.
-   * @returns what is in the way instead, if anything is
+   * Excludes other users until the returned function is called. Uses of this machine object go on.
+   * @returns the lock that is in the way, if there is one
    */
   takeAlone(scope: UseScope): (() => void) | UseConflict {
     const found = this.conflict(scope) ?? this.#setWhereWritable(scope);
@@ -141,7 +145,7 @@ export class MemoryUse {
     for (const { fd } of this.#locked) closeDescriptor(fd);
   }
 
-  /** Through a descriptor for reading nothing can be kept exclusively: then only asking is left. */
+  /** A descriptor opened for reading cannot take an exclusive lock; then the earlier check for conflicts has to do. */
   #setWhereWritable(scope: UseScope): UseConflict | undefined {
     try {
       return this.#set('exclusive', scope);
@@ -179,7 +183,7 @@ export class MemoryUse {
   }
 }
 
-/** Memory that is open, as a place: opened once more, since such locks belong to a descriptor. */
+/** A place in memory that is already open. Each use opens it once more, because the locks belong to a descriptor. */
 export function placeIn(
   backing: Pick<Backing, 'fd' | 'name' | 'writable'>,
   ranges: readonly LockRange[],
@@ -200,13 +204,13 @@ export function conflictText({ fd, range }: UseConflict, patience?: LockPatience
   return lockHoldersText(fd, 'exclusive', range, patience);
 }
 
-/** The processes themselves, as far as they can be seen. */
+/** The processes that have the lock, as far as this process can see them. */
 export function conflictHolders({ fd, range }: UseConflict, patience: LockPatience): LockHolder[] {
   return lockHolders(fd, { kind: 'exclusive', ...range }, searchMs(patience));
 }
 
 /**
- * Somebody has these bytes in a way that excludes `kind`, under whatever name.
+ * Refuses bytes that another process uses in a way that excludes `kind`, whatever name it opened them by.
  * @throws DaxError EBUSY naming the process
  */
 export function refuseMemoryInUse(place: UsePlace, kind: UseKind, patience: LockPatience): void {

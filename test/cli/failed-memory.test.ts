@@ -1,5 +1,6 @@
-// 'udax cp' over a file whose memory had failed said "1 file", and the next process met the failure again; a failed page of superblock
-// or log was "clean". Now overwriting repairs it for everybody, fsck tells, and what it advises works.
+// What went wrong: 'udax cp' over a file whose memory had failed said "1 file", and the next process met the failure again. fsck
+// called a failed page of superblock or log "clean". Right: overwriting repairs the memory for every process, fsck reports the
+// failure, and its advice works.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -51,7 +52,7 @@ describe('failed memory on the command line', () => {
     expect(run('cp', '-r', '--salvage', 'dax0.0:/', out).status).toBe(0);
     expect(run('cp', join(out, 'd', 'a'), source).status).toBe(2);
     run('poison', 'dax0.0', '2M', '4096');
-    // Both entries were in that page.
+    // Both log entries were in that page.
     expect(run('cp', '-r', '--salvage', 'dax0.0:/', join(directory.path, 'nothing'))).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('cannot be read'),

@@ -209,7 +209,7 @@ describe('cp again', () => {
     await cp(context(), [tree, on('/t')], { recursive: true });
     const before = json<{ logUsed: number; free: number }>((to) => df(to, [image]));
     writeFileSync(join(tree, 'a'), 'ONE');
-    // -r into what is a directory now goes into it, as scp does: name the content.
+    // With -r the tree would go into the existing directory, as with scp. So this names the tree's content.
     await cp(context(), [`${tree}/.`, on('/t')], { recursive: true });
     expect(json((to) => df(to, [image]))).toEqual(before);
     const shown = context();

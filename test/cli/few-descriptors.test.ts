@@ -11,9 +11,9 @@ import { temporaryDirectory, testEnvironment, udax } from './support/udax.js';
 
 const child = resolve(import.meta.dirname, '../support/late-descriptors.mjs');
 const dist = resolve(import.meta.dirname, '../../dist');
-/** Enough for loading, few enough to be taken quickly. */
+/** Enough for loading, and few enough to be used up quickly. */
 const LIMIT = 300;
-/** A worker loads all its modules at once. */
+/** Numbers of spare descriptors. A worker loads all its modules at once. */
 const SPARE = [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64, 128];
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -60,10 +60,10 @@ function withSpare(spare: number, words: readonly string[]) {
 }
 
 const WITH_ADVICE = /^udax: .*too many open files.*ulimit -n.* \(EMFILE\)\n$/;
-/** A module that a thread could not load is told as Node names it. */
+/** The message about a module that a thread could not load, with Node's wording. */
 const NAMED = /^udax: .*too many open files.* \(EMFILE\)\n$/;
 
-/** With ever more descriptors, until it works. */
+/** Runs a command with more and more spare descriptors, until it works. */
 function isToldEachTime(words: readonly string[], told = WITH_ADVICE): void {
   let refusals = 0;
   for (const spare of SPARE) {
@@ -74,7 +74,7 @@ function isToldEachTime(words: readonly string[], told = WITH_ADVICE): void {
     }
     refusals++;
     expect([words, spare, status, signal]).toEqual([words, spare, 1, null]);
-    // Nothing of a stack; what, why, and the errno.
+    // No stack: what failed, why, and the errno.
     expect(stderr).toMatch(told);
     expect(stderr.replace(/^udax: [a-z-]*:/, '')).toMatch(/\/\w|dax0\.0|unshare|stat /);
   }

@@ -50,7 +50,7 @@ async function textOf(path: string): Promise<string> {
   return Buffer.concat(target.written).toString();
 }
 
-/** Runs a copy; the messages about what was not copied, empty when all was. */
+/** Runs a copy. Returns the messages about what was not copied; empty when everything was. */
 async function copy(args: string[], flags: Parameters<typeof cp>[2] = {}): Promise<string[]> {
   const target = context();
   try {

@@ -1,6 +1,6 @@
 /**
- * Incident: errors of the library told its users to type `udax fsck`, `--loglen` and `-f`: commands and options of a program they
- * do not run. Right: below src/cli/ an error speaks of functions and options and has a stable `hint`; the command line adds the
+ * Incident: errors of the library told its users to type `udax fsck`, `--loglen` and `-f`: commands and options of a program that
+ * they do not run. Right: below src/cli/ an error names functions and options and has a stable `hint`. The command line adds the
  * command to type, and that command exists.
  */
 import { spawnSync } from 'node:child_process';
@@ -18,7 +18,7 @@ import { binary, temporaryDirectory, testEnvironment, udax } from './support/uda
 
 const hints = Object.keys(stepOfHint) as ErrorHint[];
 
-/** The command lines in a text like `udax a b, then udax c (a remark)`, and the options a remark names. */
+/** The command lines in a text like `udax a b, then udax c (a remark)`, and the options that a remark names. */
 function commandsIn(text: string): { lines: string[]; remarked: string[] } {
   const remarks = [...text.matchAll(/\(([^)]*)\)/g)].map(([, remark]) => remark!);
   return {
@@ -27,7 +27,7 @@ function commandsIn(text: string): { lines: string[]; remarked: string[] } {
   };
 }
 
-/** What the real program understands of a line. @throws as commander does */
+/** A command line as the real program parses it. @throws Error as commander does */
 function parsed(line: string): Invocation {
   let invocation: Invocation | undefined;
   const program = buildProgram(catalog, (asked) => {
@@ -114,7 +114,7 @@ describe('the program', () => {
   });
   afterAll(() => directory.remove());
 
-  /** Fails, and says what to type; that is typed as it stands, by a shell. */
+  /** Runs a command that fails, and then the advice of its message, unchanged, in a shell. */
   function followed(...words: string[]): string {
     const { status, stderr } = udax(root, ...words);
     expect(status).toBe(1);
@@ -151,7 +151,7 @@ describe('the program', () => {
     const clean = udax(root, 'fsck', image);
     expect(clean).toMatchObject({ status: 0 });
     expect(clean.stdout).not.toContain('Try:');
-    // The log's memory is gone: the file was cut.
+    // The file was cut, so the log's memory is gone.
     const machine = openMachine(join(directory.path, 'other'), { create: true });
     machine.createRegion({ size: '32MiB' });
     machine.reconfigure('dax0.0', 'famfs');
@@ -166,7 +166,7 @@ describe('the program', () => {
     const { errors } = JSON.parse(udax(other, '--json', 'fsck', 'dax0.0').stdout);
     expect(errors[0]).toMatchObject({ code: 'metadata-memory', hint: expect.stringContaining(step) });
     expect(errors[0].message).not.toContain('udax');
-    // A mount of it is refused with the same step.
+    // Mounting it is refused with the same advice.
     expect(udax(other, 'ls', 'dax0.0:/').stderr).toContain(`\nTry: ${step}, then `);
   });
 });

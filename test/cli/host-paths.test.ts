@@ -1,4 +1,4 @@
-// `udax cp F/ dax0.0:/` with a file F said "udax: cp: not a directory": which of its paths, nobody knew.
+// What went wrong: `udax cp F/ dax0.0:/` with a file F said "udax: cp: not a directory", without naming a path.
 // Right: an error of this host's file system names the path and what could not be done with it.
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

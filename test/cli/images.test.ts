@@ -22,7 +22,7 @@ beforeAll(() => {
 });
 afterAll(() => directory.remove());
 
-/** Runs a command on a golden image with --json; what it printed and whether it said all is well. */
+/** Runs a command on a golden image with --json. Returns what it printed, and whether it succeeded. */
 function onImage<T>(run: (context: ReturnType<typeof recordingContext>) => void): {
   document: T;
   ok: boolean;

@@ -1,4 +1,4 @@
-/** Incident: Ctrl-C in `udax replay` ended it without a word. Right: what was found so far, and exit 130. */
+/** Incident: Ctrl-C in `udax replay` ended it without output. Right: it prints what was found so far, and exits with 130. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { binary, testEnvironment } from './support/udax.js';
 
 /** More than a minute of work. */
 const files = Array.from({ length: 40 }, () => kitTranscripts()).flat();
-/** Clock ticks of processor time: far more than reading the transcripts takes, far less than replaying them. */
+/** Clock ticks of processor time: far more than reading the transcripts takes, and far less than replaying them. */
 const BUSY_TICKS = 1200;
 
 describe('replay that is interrupted', () => {

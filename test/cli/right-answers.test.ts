@@ -1,6 +1,7 @@
 /**
- * Incidents of the command line: a trailing slash made a file; a tree that could not fit was begun; a pattern that broke off left its file;
- * a full stdout was a stack trace; `-` was a file's name; with --json errors were text; names could turn the line around.
+ * Incidents of the command line: a trailing slash made a file; the copy of a tree that could not fit began; an interrupted
+ * pattern left its file; a full stdout gave a stack trace; `-` was a file name; with --json errors were text; control characters
+ * in names changed the terminal's output.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -228,7 +229,7 @@ describe('explore that is interrupted', () => {
     });
     let stdout = '';
     child.stdout.on('data', (data) => (stdout += data));
-    // It is in the middle of it when it has used some processor time.
+    // After some processor time it is in the middle of its work.
     await until(() => Number(readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(' ')[13]) > 150);
     child.kill('SIGINT');
     const [code] = await once(child, 'close');
@@ -307,7 +308,7 @@ describe('cat', () => {
     });
     let stderr = '';
     child.stderr.on('data', (data) => (stderr += data));
-    // It is stuck in the pipe, which nobody reads, with most of the file to come.
+    // It blocks on the pipe, which nobody reads, with most of the file still to come.
     await once(child.stdout, 'readable');
     truncateSync(join(root, 'regions/0.mem'), 2 ** 20);
     child.stdout.resume();

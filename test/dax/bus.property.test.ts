@@ -12,14 +12,14 @@ import { Tally } from '../support/tally.js';
 import { moveTo } from '../tree/support.js';
 import { bareBus, MiB, START } from './support.js';
 
-/** What a run has besides the bus: files, mappings, holders. */
+/** The state of a run: the bus, files, mappings, holders. */
 interface World {
   readonly bus: Bus;
   files: OpenFile[];
   readonly holders: Map<string, object>;
 }
 
-/** A command throws a DaxError or does what it says; either way the invariants hold. */
+/** A command throws a DaxError or takes effect. The invariants hold either way. */
 type Command = (world: World) => void;
 
 const NAMES = ['dax0.0', 'dax0.1', 'dax0.2', 'dax1.0'];
@@ -70,7 +70,7 @@ const command = fc.oneof(
   fc
     .tuple(driver, name)
     .map(([to, device]) => record(`reconfigure ${device} ${to}`, ({ bus }) => moveTo(bus, device, to))),
-  // As somebody does who looks first.
+  // Like a user who looks at the bus first.
   name.map((device) => record(`release ${device}`, ({ bus }) => release(bus, device))),
   name.map((device) => record(`take ${device}`, ({ bus }) => take(bus, device))),
   name.map((device) => record(`probe ${device}`, ({ bus }) => bus.probe(device))),
@@ -107,7 +107,7 @@ describe('the bus', () => {
           files: [],
           holders: new Map(),
         };
-        // From nothing hardly a run gets as far as a mapping: every other one begins with drivers and regions.
+        // A run from an empty bus hardly ever gets as far as a mapping. So every other run begins with drivers and regions.
         if (isReady) makeReady(world.bus);
         const trace: string[] = [isReady ? 'ready' : 'bare'];
         for (const { what, run } of commands) {
@@ -129,7 +129,8 @@ describe('the bus', () => {
       }),
       { numRuns: 1500 },
     );
-    // Of all nine pairs of a driver and a device `bind` and `unbind` draw, few can be done: there are `take` and `release`.
+    // Of the nine pairs of a driver and a device that `bind` and `unbind` draw, few are possible. `take` and `release` make up
+    // for that.
     tally.eachMustReach(0.002);
   });
 });
@@ -166,7 +167,7 @@ function release(bus: Bus, device: string): void {
   bus.unbind(bus.device(device)?.driver ?? 'device_dax', device);
 }
 
-/** By the driver that its region's type asks for. */
+/** Binds the device to the driver that its region's type asks for. */
 function take(bus: Bus, device: string): void {
   bus.bind(device === 'dax1.0' ? 'kmem' : 'device_dax', device);
 }

@@ -7,7 +7,7 @@ import { bareBus, dynamicRegion, MiB, outcome, START, staticRegion, twoRangeFsde
 const ops = { notifyFailure: () => undefined };
 const shared = { prot: 'rw', type: 'shared' } as const;
 
-/** For each flag: a short run in which it shows. Gives the violations seen besides those of the bus at the end. */
+/** For each flag: a short run in which it shows. Returns violations other than those that the bus has at the end. */
 const runs: Record<string, (bus: Bus) => Violation[] | undefined> = {
   'v9-match': (bus) => void staticRegion(bus),
   'failure-offset-first-range': (bus) => void twoRangeFsdev(bus),

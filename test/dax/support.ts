@@ -12,7 +12,7 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
 });
 
-/** The errno code of what a call throws, or what it returns. */
+/** The errno code that a call throws, or the value that it returns. */
 export function outcome(run: () => unknown): unknown {
   try {
     return run() ?? 'ok';
@@ -60,7 +60,7 @@ export function dynamicRegion(
   });
 }
 
-/** dax0.1 in famfs mode over two ranges: 0x..400000 for 4 MiB first, then the 4 MiB in front of it. */
+/** dax0.1 in famfs mode over two ranges: 4 MiB at 0x..400000 first, then the 4 MiB in front of them. */
 export function twoRangeFsdev(bus: Bus): ReturnType<Bus['device']> & object {
   const region = dynamicRegion(bus, 64 * MiB, { idle: true });
   const front = bus.device('dax0.0')!;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AllocationMap } from '../../src/famfs/index.js';
 
-/** One boolean a unit. */
+/** A map with one boolean for each unit. */
 class NaiveMap {
   readonly taken: boolean[];
   constructor(units: number) {

@@ -1,4 +1,4 @@
-/** A writer that died between the two numbers of an append. All other crashes are played by proof/ (test/proof/crash.test.ts). */
+/** A writer that died between the two index stores of an append. proof/ tests all other crashes (test/proof/crash.test.ts). */
 import { describe, expect, it } from 'vitest';
 import {
   bufferMedia,
@@ -21,7 +21,7 @@ describe('a crash in the middle of an append', () => {
     new LogAppender(log).append({ kind: 'mkdir', path: 'd', uid: 0, gid: 0, mode: 0o755 });
     const notes = () => fsckMedia(media).notes.map(({ code }) => code);
     expect(notes()).toEqual([]);
-    // As it was before the last store.
+    // The state before the last store.
     log.bytes[logHeaderLayout.fields.nextIndex.offset] = 0;
     expect(notes()).toEqual(['torn-append']);
     expect(fsckMedia(media).errors).toEqual([]);

@@ -322,8 +322,8 @@ describe('numbers that only fit 64 bits', () => {
   });
 });
 
-// What went wrong: fsck of a volume that others appended to read next_index, then next_seqnum, which had gone on meanwhile by more than
-// one: an error in a log that was whole (found by npm run soak). Right: both are of one moment.
+// What went wrong: fsck read next_index, and then next_seqnum after other processes had appended more than one entry. It reported
+// an error in an intact log (found by npm run soak). Right: it reads both at one moment.
 describe('fsck while others append', () => {
   it('finds nothing wrong: the two numbers are looked at together', () => {
     const { media, appender } = volumeWith(mkdirEntry('first'));
@@ -331,7 +331,7 @@ describe('fsck while others append', () => {
     let isInside = false;
     const busy = {
       ...media,
-      // Asked before each look at a number: others append three entries in between, as long as they have some.
+      // Called before each look at a number: the other process appends three entries in between, as long as it has some.
       assertThere() {
         if (left === 0 || isInside) return;
         isInside = true;

@@ -1,4 +1,4 @@
-// Media made here carry the bytes that C writes for the same operations.
+// Media made by udax have the same bytes that C writes for the same operations.
 import { describe, expect, it } from 'vitest';
 import {
   Allocator,
@@ -33,7 +33,7 @@ function stripeOf(path: string): Stripe | undefined {
   return { nbuckets: nbuckets!, nstrips: nstrips!, chunkSize: chunk! * 2 ** 20 };
 }
 
-/** The bucket order C drew: those of its strips, then the rest. */
+/** The bucket order that C drew: the buckets of the file's strips, then the rest. */
 function bucketOrder(entry: GoldenEntry, stripe: Stripe, deviceSize: number): number[] {
   const unit = 2 ** 21;
   const bucketBytes = Math.floor(deviceSize / unit / stripe.nbuckets) * unit;
@@ -78,7 +78,7 @@ function operation(
   return { kind: 'file', path, size, uid, gid, mode, fmap };
 }
 
-/** The stored part byte for byte; behind it both are zero. */
+/** Compares the stored part byte for byte. After it both media are zero. */
 function expectSameBytes(name: string, media: Media): void {
   const stored = storedBytes(name);
   const ours = Buffer.from(media.bytes(0, stored.length));

@@ -23,7 +23,7 @@ function extentTriples(fmap: Fmap): [number, number, number][] {
   return fmap.extents.map(({ devindex, offset, length }) => [devindex, offset, length]);
 }
 
-/** Our entry in the words of the JSON. */
+/** An entry of udax in the form of the JSON. */
 function asGolden(entry: LogEntry, expected: GoldenEntry): Partial<GoldenEntry> {
   const { kind } = entry;
   const common = { i: entry.index, seqnum: entry.seqnum, type: entry.type, crc: hex(entry.crc), kind };
@@ -94,7 +94,7 @@ describe('golden images decode as C decodes them', () => {
       const log = Log.at(goldenMedia(name), superblockOf(name));
       for (const { offset_map: _, ...entry } of goldenEntries(name)) {
         expect(log.checkEntry(entry.i).length).toBe(entry.errors);
-        // A slot of zeroes has no extents: C prints it, we refuse to call it a file.
+        // A slot of zeroes has no extents. C prints it; udax does not treat it as a file.
         if (entry.nextents === 0 && entry.kind === 'file') continue;
         const ours = asGolden(log.decodeUnchecked(entry.i), entry as GoldenEntry);
         // C prints no extents for entries that fail their check.
@@ -120,7 +120,7 @@ describe('golden images decode as C decodes them', () => {
     });
 
     const { bitmap } = expected;
-    // C itself crashes on some images: those have no bitmap to compare with.
+    // C crashes on some images, which therefore have no bitmap to compare.
     if (bitmap === undefined) return;
     it('bitmap and capacity', () => {
       const media = goldenMedia(name);

@@ -1,4 +1,4 @@
-// Golden images: media made by C famfs, and what the C decoder says of them (conformance/README.md).
+// Golden images: media made by C famfs, and what the C decoder printed for them (conformance/README.md).
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bufferMedia, type Media } from '../../src/famfs/index.js';
@@ -66,7 +66,7 @@ export function goldenMedia(name: string): Media {
   return bufferMedia(bytes, { name, size: device_size });
 }
 
-/** All entries, also of the images whose JSON holds only some. */
+/** All entries, also for images whose JSON has only some of them. */
 export function goldenEntries(name: string): GoldenEntry[] {
   const file = `${name}.entries.jsonl.gz`;
   if (!existsSync(join(conformance, 'famfs', file))) return golden(name).decoded_by_c.entries;

@@ -1,6 +1,7 @@
-// Values of the media were taken as they are: a mode of 2^31 aborted the process that copied the file out, 04755 planted a set-id
-// file of the caller, an owner of 2^32 - 1 meant "leave it", extents were read again after replay and not checked again, and a
-// log of 8 GiB was made that nobody could use. Now each becomes a value in one place, checked, each time it is read.
+// What went wrong: values of the media were used unchecked. A mode of 2^31 aborted the process that copied the file out; 04755
+// made a set-id file owned by the caller; an owner of 2^32 - 1 meant "leave it"; extents were read again after the replay and not
+// checked again; and a log of 8 GiB could be made that nobody could use. Right: each value is checked in one place, every time it
+// is read.
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
@@ -133,7 +134,7 @@ describe('a hostile log', () => {
   it('that marks a huge device again and again is replayed in bounded time', { timeout: 90_000 }, () => {
     const map = newAllocationMap({ ...readSuperblock(makeVolume(2 ** 50).media) });
     let taken = 0;
-    // At a word a step this was 2^24 words a mark: minutes.
+    // At one word for each step this took 2^24 words for each mark, which is minutes.
     for (let i = 0; i < 5000; i++) taken = map.set(5 + (i % 3), 2 ** 29 - 10);
     expect(taken).toBe(2 ** 29 - 10);
     map.clear(2 ** 20, 3);

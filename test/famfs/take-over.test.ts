@@ -14,7 +14,7 @@ const DEVICE = 64 * MIB;
 const OLD = '11111111-2222-4333-8444-555555555555';
 const NEW = '99999999-2222-4333-8444-555555555555';
 const THIRD = '77777777-2222-4333-8444-555555555555';
-/** Superblock, record and log header: what lies behind reads as zero. */
+/** Superblock, record and log header. Everything after them reads as zero. */
 const IMAGE = 2 * MIB + 4096;
 
 function freshImage(): Uint8Array {

@@ -30,7 +30,7 @@ export interface Made {
   appender: LogAppender;
 }
 
-/** Memory for superblock and log only: nothing here touches file data. */
+/** Memory for superblock and log only: no test here touches file data. */
 export function blankMedia(size: number, logLength = 8 * MIB): Media {
   return bufferMedia(new Uint8Array(2 * MIB + logLength), { name: 'test', size });
 }
@@ -71,7 +71,7 @@ export function mkdirEntry(path: string) {
   return { kind: 'mkdir' as const, path, uid: 0, gid: 0, mode: 0o755 };
 }
 
-/** Where the bytes of a range of a file lie, piece by piece, as the resolver says. */
+/** The pieces of the device that have a range of a file, from the resolver. */
 export function devicePieces(
   fmap: Fmap,
   offset: number,

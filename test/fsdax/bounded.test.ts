@@ -1,5 +1,6 @@
-// One byte of a file of very many pieces took a minute (every chunk of the file was walked at its first touch), and one byte of a
-// sparse file took all of its memory. Now work and memory are those of the range that was asked for: counted here, not timed.
+// What went wrong: one byte of a file with very many pieces took a minute, because the first touch walked every chunk of the
+// file. One byte of a sparse file took all of its memory. Right: work and memory depend on the requested range only. They are
+// counted here, not timed.
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -19,7 +20,7 @@ function device(): TestDevice {
   return made;
 }
 
-/** A file of 2^50 bytes, in chunks of 4 KiB that alternate between two places of the device: what it is asked is counted. */
+/** A file of 2^50 bytes, in chunks of 4 KiB that alternate between two places of the device. Requests to it are counted. */
 function endlessFile({ dax }: TestDevice): { file: DaxFile; asked: () => number } {
   let count = 0;
   const provider: IomapProvider = {

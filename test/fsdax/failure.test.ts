@@ -14,7 +14,7 @@ describe('memory failure', () => {
     device.close();
   });
 
-  /** What a holder does when told. */
+  /** What a holder does when it is told of a failure. */
   function fail(offset: number, length: number): number {
     device.dax.pages.poison(FIRST_PFN + offset / PAGE, length / PAGE);
     return failMappings(device.dax, offset, length);

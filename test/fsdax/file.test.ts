@@ -136,7 +136,8 @@ describe('a file on dax memory', () => {
       expect(file.pins).toBe(0);
     });
 
-    // What went wrong: a second close() of one user gave up the use of another, whose view ended. Right: each mapping is closed once.
+    // What went wrong: a second close() of one user released the use of another one, whose view ended. Right: each mapping is
+    // closed once.
     it('a mapping that is closed twice gives up one use', () => {
       const file = testFile(device.dax, PAGE, [[PMD, PMD]]);
       const [one, two] = [file.map(0, PAGE), file.map(0, PAGE)];

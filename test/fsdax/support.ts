@@ -8,10 +8,10 @@ import { type Backing, createBacking, PhysicalMemory } from '../../src/memory/in
 export const MIB = 2 ** 20;
 export const PMD = 2 * MIB;
 export const PAGE = 4096;
-/** Where test memory lies. */
+/** Address of the test memory. */
 export const HPA = 2 ** 40;
 
-/** A bus with one device in famfs mode over a real (sparse) file in a directory of its own. */
+/** A bus with one device in famfs mode over a real (sparse) file in its own directory. */
 export interface TestDevice {
   bus: Bus;
   dax: DaxDevice;
@@ -21,7 +21,7 @@ export interface TestDevice {
   close(): void;
 }
 
-/** @param backed bytes that are really there: less than `size` is an image that was cut */
+/** @param backed bytes that really exist: less than `size` is an image that was cut */
 export function testDevice({
   size = 64 * MIB,
   start = HPA,
@@ -91,7 +91,7 @@ export function testFile(
   return new DaxFile(dax, provider);
 }
 
-/** Bytes that tell where they are. */
+/** Bytes that depend on their position. */
 export function pattern(length: number, seed = 0): Uint8Array {
   const bytes = new Uint8Array(length);
   for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >> 8) * 7 + seed) & 0xff;

@@ -9,16 +9,16 @@ import {
 import { cleanUpAfterEachTest, mountSample, noMounts, run } from './support/mounts.js';
 import { bytesOf, initRequest, request, Wire } from './support/wire.js';
 
-// What went wrong: what a file system did not implement on one connection was said by overwriting its method, which lasts for the object
-// and shows nowhere; the worker overwrote init() to hear of it. What is right now: init() returns it, the dispatcher answers ENOSYS, and
-// the session's connection tells.
+// What went wrong: to report that a file system did not implement an operation on one connection, its method was overwritten.
+// That lasted for the lifetime of the object and was visible nowhere, and the worker overwrote init() to learn of it. Right:
+// init() returns the list, the dispatcher answers ENOSYS, and the session's connection shows it.
 const ENOSYS = -38;
 const opendir = request(27, 4n, 1n, ['u32', 0], ['u32', 0]);
 const getxattr = request(22, 4n, 5n, ['u32', 8], ['u32', 0], ['text', 'user.a\0']);
 const listxattr = request(23, 4n, 5n, ['u32', 8], ['u32', 0]);
 const errorReply = (error: number) => bytesOf(['u32', 16], ['i32', error], ['u64', 4n]);
 
-/** A file system that has all the methods; `asked` counts what reaches them. */
+/** A file system with all methods. `asked` lists the calls that reach them. */
 class Whole {
   asked: string[] = [];
   constructor(readonly unimplemented?: readonly OptionalOperation[]) {}

@@ -15,7 +15,7 @@ const title = noMounts
   ? `a worker that waits for requests (skipped: ${noMounts})`
   : 'a worker that waits for requests';
 const files = { a: 'abc' };
-/** Below the 3 s after which a session ends a worker by force: what takes less was answered by its loop. */
+/** Less than the 3 s after which a session ends a worker by force: what takes less was answered by the worker's loop. */
 const SOON_MS = 2000;
 
 const readers = new Set<() => Promise<void>>();
@@ -24,7 +24,7 @@ afterEach(async () => {
   for (const stop of readers) await stop();
 });
 
-/** Two processes that look names up and read, again and again, until the test or the mount ends. */
+/** Two processes that look up names and read, repeatedly, until the test or the mount ends. */
 async function load(directory: string): Promise<() => Promise<void>> {
   const script = `import os, sys
 print('go', flush=True)
@@ -124,7 +124,7 @@ describe.skipIf(noMounts !== '')(title, () => {
   });
 });
 
-/** Starts a program with every real-time signal blocked, as a careless parent may. */
+/** Starts a program with every real-time signal blocked, as a parent may do. */
 const blocksSignals = [
   'python3',
   '-c',

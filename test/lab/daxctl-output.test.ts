@@ -8,7 +8,7 @@ const scenarios = readTranscript(`${conformance}/dax/daxctl.json.gz`).filter((sc
   scenario.steps.some(({ op }) => op === 'exec'),
 );
 
-/** Every command of a scenario with what it printed, ours and the recorded one. */
+/** The output of every command of a scenario: that of udax, and the recorded one. */
 function outputs(scenario: Scenario): { ours: string[]; recorded: string[] } {
   const world = new World(scenario);
   const ours: string[] = [];

@@ -111,7 +111,7 @@ describe('udax explore', () => {
 describe('docs/dax.md', () => {
   const text = readFileSync(new URL('../../docs/dax.md', import.meta.url), 'utf8');
   const blocks = [...text.matchAll(/```console\n\$ udax explore ?(.*)\n([\s\S]*?)```/g)];
-  /** Times, and the blanks before them, are not the same twice. */
+  /** Removes times and the blanks before them, which differ between runs. */
   const timeless = (output: string): string => output.replace(/ *\d+\.\d\d/g, ' T');
 
   it('shows something', () => expect(blocks.length).toBeGreaterThanOrEqual(5));
@@ -135,7 +135,7 @@ describe('--emit-shell', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  /** A directory tree in place of /sys, and modprobe and the like that only say their name. */
+  /** A directory tree in place of /sys, and programs such as modprobe that only print their name. */
   function run(script: string, attributes: Record<string, string>): string {
     for (const [path, text] of Object.entries(attributes)) {
       mkdirSync(join(directory, path, '..'), { recursive: true });

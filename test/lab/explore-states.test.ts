@@ -7,7 +7,7 @@ import { identity, permutationsOf } from '../../src/lab/explore/scope.js';
 import { StateKeys } from '../../src/lab/explore/state-key.js';
 import { World } from '../../src/lab/explore/world.js';
 
-/** Every path of a scope up to a length, no two taken for the same: the search without its shortcut. */
+/** Every path of a scope up to a length, without merging equal states: the search without its shortcut. */
 class Paths {
   readonly events: Events;
   readonly keys = new StateKeys();
@@ -32,13 +32,13 @@ class Paths {
     for (const event of this.events.offered(this.world(path))) yield* this.all(length, [...path, event]);
   }
 
-  /** What each event that may happen here answers and leads to, and what the checks say. */
+  /** The answer, the next state and the check results of each event that is possible here. */
   future(path: readonly ExploreEvent[]): string {
     const outcomes = this.events.offered(this.world(path)).map((event) => {
       const world = this.world(path);
       const errno = applyEvent(world, event);
       const wrong = [...world.takeViolations(), ...checkWorld(world)];
-      // Which free name is taken, or which of two files is closed, is not a difference.
+      // The choice of a free name, or of one of two files to close, makes no difference.
       return `${event.operation.name} ${errno} ${this.key(world)} ${wrong.length}`;
     });
     return outcomes.sort().join('\n');

@@ -9,7 +9,7 @@ import {
   type Violation,
 } from '../../src/lab/explore/index.js';
 
-/** Depth that takes about a second. */
+/** Depths that take about a second. */
 const DEPTHS: Record<string, number> = {
   default: 3,
   binding: 4,

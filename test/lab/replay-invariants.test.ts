@@ -5,7 +5,7 @@ import { Arguments, readTranscript, type Scenario } from '../../src/lab/replay/t
 import { answer, World } from '../../src/lab/replay/world.js';
 import { nameOf, transcripts } from '../support/conformance.js';
 
-/** What the quirks of the recorded kernel break, and nothing else may. */
+/** Violations that the quirks of the recorded kernel cause. There must be no others. */
 const QUIRKS_BREAK = [/has a page map without a driver/, /mmap through a node whose driver is gone/];
 
 function violations(scenario: Scenario): string[] {

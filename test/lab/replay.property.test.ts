@@ -6,7 +6,7 @@ import type { Scenario, Step } from '../../src/lab/replay/transcript.js';
 import { World } from '../../src/lab/replay/world.js';
 import { Tally } from '../support/tally.js';
 
-/** What the quirks of the recorded kernel break, and nothing else may. */
+/** Violations that the quirks of the recorded kernel cause. There must be no others. */
 const QUIRKS_BREAK = [/has a page map without a driver/, /mmap through a node whose driver is gone/];
 
 const DEVICES = ['dax0.0', 'dax0.1', 'dax1.0', 'dax2.0'];
@@ -126,7 +126,7 @@ const likely = fc.oneof(
   daxctl,
 );
 
-/** Steps nobody would write: any operation with arguments of any kind. */
+/** Steps that nobody would write: any operation with arguments of any kind. */
 const OPERATIONS = [
   'attach',
   'insmod',
@@ -212,7 +212,7 @@ function run(machine: string, steps: readonly object[], tally: Tally): void {
     for (const step of whole) {
       const got = executeStep(world, step);
       tally.count('a step', got.errno === undefined);
-      // EFAULT with a stack is how a replay reports a defect of the model.
+      // A replay reports a defect of the model as EFAULT with a stack.
       expect(got.errno === 'EFAULT' && got.code !== undefined ? got.code : '', JSON.stringify(step)).toBe('');
       const broken = checkInvariants(world.bus).filter(
         ({ invariant, text }) => !QUIRKS_BREAK.some((known) => known.test(`${invariant}: ${text}`)),

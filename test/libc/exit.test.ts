@@ -1,6 +1,7 @@
 /**
- * Incident: a process that had loaded koffi 3.3.4 never ended when fsync(2) of stderr failed (closed, or on a broken disk): koffi's exit
- * handler reports that failure on stderr, whose lock it holds. Right: it ends, with the status it meant.
+ * Incident: a process that had loaded koffi 3.3.4 never ended when fsync(2) of stderr failed (stderr closed, or on a broken
+ * disk). koffi's exit handler reports that failure on stderr while it holds the lock of stderr. Right: the process ends with the
+ * status it intended.
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';

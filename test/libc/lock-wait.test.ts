@@ -1,5 +1,6 @@
-// What went wrong: an attempt that itself waited (a device that another process formats) was not counted: two bounds, one after the other, kept
-// the event loop for longer than either allows. Right: all of it counts, and it is not tried again when the time is over.
+// What went wrong: an attempt that itself waited (for a device that another process formats) was not counted. Two limits, one
+// after the other, blocked the event loop for longer than either allows. Right: all waiting counts, and there is no further
+// attempt when the time is over.
 import { expect, it } from 'vitest';
 import { waitForLock } from '../../src/libc/index.js';
 

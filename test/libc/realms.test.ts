@@ -1,6 +1,6 @@
 /**
- * Incident: what came from another realm (a vm context, jsdom) or from a second copy of the package was not recognised: bytes were
- * refused, errors lost their code. Right: what a value is decides, not which realm's constructor made it.
+ * Incident: values from another realm (a vm context, jsdom) or from a second copy of the package were not recognised: bytes were
+ * refused, and errors lost their code. Right: a value's properties decide, not the realm of its constructor.
  */
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -83,7 +83,7 @@ describe('values of another realm', () => {
 
 describe('a second copy of the package', () => {
   it('throws errors that the first recognises, and the other way round', async () => {
-    // Without the source maps, which lead nowhere from there.
+    // Without the source maps, whose paths are wrong there.
     cpSync(join(checkout, 'dist'), join(directory, 'dist'), {
       recursive: true,
       filter: (path) => !path.endsWith('.map'),

@@ -1,5 +1,6 @@
-// What went wrong: a record was made, locked and renamed in two places; on a full disk one of them left its half-written file and its descriptor
-// behind. Right: whoever looks sees a record with its lock and its text or none, and a failure leaves nothing.
+// What went wrong: records were made, locked and renamed in two places of the code. On a full disk one of them left its
+// half-written file and its descriptor behind. Right: a reader sees a record with its lock and its text, or no record, and a
+// failure leaves nothing.
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

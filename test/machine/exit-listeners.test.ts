@@ -1,4 +1,7 @@
-/** Incident: a listener of 'exit' a thing is a MaxListenersExceededWarning at the eleventh. Right: a fixed number for the process. */
+/**
+ * Incident: one 'exit' listener for each handle gave a MaxListenersExceededWarning at the eleventh. Right: a fixed number of
+ * listeners for the process.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +10,7 @@ import { describe, expect, it } from 'vitest';
 
 const dist = JSON.stringify(resolve(import.meta.dirname, '../../dist/index.js'));
 
-/** Each machine with a volume, a file that is mapped, a raw device and a watch; all open at once. */
+/** Makes machines, each with a volume, a mapped file, a raw device and a watch; all are open at once. */
 const script = `
   import { join } from 'node:path';
   const { mkfs, mountFamfs, openMachine } = await import(${dist});

@@ -1,7 +1,7 @@
 /**
- * Incident: a second name for a state directory (symbolic link, bind mount, another path after a rename, a copy) made the first change
- * under it delete regions/0.mem with all files, since the sweep compared path strings. Right: what is whose is told by the
- * directory itself (relative names) and by marks; no comparison of paths leads to a deletion.
+ * Incident: the first change under a second name of a state directory (symbolic link, bind mount, another path after a rename, a
+ * copy) deleted regions/0.mem with all files, because the sweep compared path strings. Right: the directory itself tells what
+ * belongs to it, by relative names and by marks. No comparison of paths leads to a deletion.
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -12,7 +12,7 @@ import { Child, canMountTmpfs, codeOf, MiB, temporaryDirectory, temporaryMachine
 
 const MARK = 0x5a;
 
-/** A machine in famfs mode whose memory holds a mark, held by another process as a mount holds it. */
+/** A machine in famfs mode whose memory has a mark. Another process holds it as a mount does. */
 async function inUse(root: string): Promise<void> {
   const machine = openMachine(root, { create: true });
   machine.createRegion({ size: '4MiB' });
@@ -32,7 +32,7 @@ function memoryOf(root: string): { bytes: number; marked: boolean } {
 
 const whole = { bytes: 4 * MiB, marked: true };
 
-/** Changes that succeed, and one that is refused: none may touch the memory. */
+/** Makes changes that succeed, and one that is refused. None may touch the memory. */
 function useUnderAnotherName(other: string, root: string): void {
   const machine = openMachine(other);
   try {

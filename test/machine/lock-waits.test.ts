@@ -1,6 +1,6 @@
-// What went wrong: a user who may only read could lock machine.lock and the log, and every writer waited 30 s for him, as for a process that
-// was stopped, with the event loop blocked. Right: readers cannot open machine.lock and need it for nothing; a wait is shorter than
-// 100 ms (or as long as was asked for), and its end names who has the lock.
+// What went wrong: a user who may only read could lock machine.lock and the log. Every writer then waited 30 s for that user, as
+// for a stopped process, with the event loop blocked. Right: readers cannot open machine.lock and do not need it. A wait takes
+// less than 100 ms (or as long as the caller asked for), and its error names the process that has the lock.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { Child, codeOf, errorOf, isRoot, MiB, temporaryDirectory, temporaryMachi
 
 const NOBODY = 65534;
 const LOG_HEADER = ['2097152', '48'];
-/** Of a call that is refused after the bound: on a busy machine a process may be kept from its processor that long again. */
+/** Limit for a refused call. On a busy machine the process may not run for longer than the bound itself. */
 const NO_LONG_WAIT_MS = 2000;
 
 function timed<T>(act: () => T): { result: T; ms: number } {
@@ -34,14 +34,14 @@ function closedRoot(directoryMode = 0o700): string {
   return root;
 }
 
-/** Opened with the default patience: none. */
+/** A machine opened with the default patience, which is none. */
 function impatient(root: string) {
   const machine = openMachine(root);
   onTestFinished(() => machine.close());
   return machine;
 }
 
-/** A process that was stopped in the middle of a change; goes on and ends with the test. */
+/** A process that is stopped in the middle of a change. It continues and ends with the test. */
 async function stoppedInChange(root: string): Promise<Child> {
   const child = new Child('stopInChange', [root]);
   expect(await child.answer()).toEqual({ stopping: true });
@@ -158,7 +158,7 @@ describe('the log', () => {
     const abort = new AbortController();
     const aborted = volume.copyIn(source, '/aborted', { signal: abort.signal });
     const copied = volume.copyIn(source, '/copied');
-    // The loop turns while both wait.
+    // The event loop runs while both wait.
     await new Promise((resolve) => setTimeout(resolve, 20));
     const reason = new Error('changed my mind');
     abort.abort(reason);

@@ -13,14 +13,14 @@ export const TiB = 2 ** 40;
 export const isRoot = process.getuid?.() === 0;
 const childScript = fileURLToPath(new URL('./child.mjs', import.meta.url));
 
-/** A directory of this test alone, removed after it. */
+/** A directory for one test, removed after it. */
 export function temporaryDirectory(): string {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-machine-'));
   onTestFinished(() => fs.rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** A machine in a directory of its own, closed after the test. */
+/** A machine in its own directory, closed after the test. */
 export function temporaryMachine(root = path.join(temporaryDirectory(), 'state')): Machine {
   const machine = openMachine(root, { create: true, lockWaitMs: 30_000 });
   onTestFinished(() => machine.close());
@@ -82,7 +82,7 @@ export class Child {
     return JSON.parse(value) as Record<string, unknown>;
   }
 
-  /** Lets it go on to its next step. */
+  /** Lets the child continue to its next step. */
   proceed(): void {
     this.process.stdin!.write('\n');
   }
@@ -93,7 +93,7 @@ export class Child {
   }
 }
 
-/** Runs `work` with a tmpfs of `bytes` mounted at a fresh directory; unmounted whatever happens. Root only. */
+/** Runs `work` with a tmpfs of `bytes` mounted at a new directory, and unmounts it in any case. Root only. */
 export function withTinyTmpfs(bytes: number, work: (directory: string) => void): void {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-tmpfs-'));
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'udax-test', directory]);
@@ -101,7 +101,7 @@ export function withTinyTmpfs(bytes: number, work: (directory: string) => void):
     if (mounted.status !== 0) throw new Error(`mount failed: ${mounted.stderr}`);
     work(directory);
   } finally {
-    // Lazily when something of a failed test still has it open: no mount outlives its test.
+    // Unmounts lazily when a failed test still has something open: no mount outlives its test.
     if (mounted.status === 0 && spawnSync('umount', [directory]).status !== 0)
       spawnSync('umount', ['-l', directory]);
     fs.rmSync(directory, { recursive: true, force: true });

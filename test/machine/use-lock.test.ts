@@ -1,5 +1,5 @@
-// What went wrong: EBUSY was a matter of names. With dax0.0 mounted, mkfs and take-over of ROOT/regions/0.mem went ahead, and a second
-// machine took that file as its own backing. Right: the use lock lies on the memory, whatever name leads to it.
+// What went wrong: EBUSY depended on names. With dax0.0 mounted, mkfs and take-over of ROOT/regions/0.mem went ahead, and a
+// second machine took that file as its own backing. Right: the use lock lies on the memory, whatever name it is opened by.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -29,7 +29,7 @@ async function mounted(): Promise<{ machine: Machine; memory: string; child: Chi
   return { machine, memory: path.join(machine.root, 'regions', '0.mem'), child };
 }
 
-/** A file with one half each for two regions. */
+/** A file for two regions, one half each. */
 function fileOf(bytes: number): string {
   const file = path.join(temporaryDirectory(), 'memory');
   fs.writeFileSync(file, '');
@@ -44,10 +44,10 @@ function famfsOver(file: string, offset = 0): Machine {
   return machine;
 }
 
-/** By another name: nothing changes a byte of what is mounted, and the error names who has it. */
+/** Uses the mounted memory by another name. Nothing changes a byte of it, and the error names the process that has it. */
 function refusedUnder(name: string, pid: number): void {
   const before = fs.readFileSync(name);
-  // As patient as a command: looking for who it is takes longer on a busy machine.
+  // With the patience of a command: on a busy machine the search for the holder takes longer.
   const device = openDevice(name, { root: temporaryDirectory(), lockWaitMs: 5000 });
   onTestFinished(() => device.close());
   for (const act of [

@@ -1,5 +1,6 @@
-// A file under memory was cut: the next load through our own view of it was a fatal SIGBUS, and sync() of bytes that are gone said
-// done. Now a view is proven to be there when it is asked for, and what was cut away keeps nobody from the rest.
+// What went wrong: after a file under memory was cut, the next load through a view of it was a fatal SIGBUS, and sync() of bytes
+// that are gone reported success. Right: a request for a view checks that the memory is there, and a missing part does not block
+// the rest.
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

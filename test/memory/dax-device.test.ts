@@ -5,8 +5,8 @@ import { openBacking, PhysicalMemory } from '../../src/memory/index.js';
 import { closedAfterwards, errorOf, HPA, MiB, temporaryDirectory } from './support.js';
 
 /**
- * No dax device here: /dev/zero is a character device that maps shared memory too, and a recorded sysfs tree says
- * that its number is a dax device. What is not shown that way: that two mappings see the same bytes.
+ * There is no dax device here. /dev/zero is also a character device that maps shared memory, and a recorded sysfs tree says that
+ * its number is a dax device. This cannot show that two mappings see the same bytes.
  */
 const ZERO_DEVICE = '1:5';
 

@@ -30,7 +30,7 @@ function hugePagesFree(): number {
   return is2MiB ? Number(/HugePages_Free:\s+(\d+)/.exec(meminfo)?.[1]) : 0;
 }
 
-/** By a difference: somebody else may be asking too. */
+/** Changes the number by a difference, because another process may change it too. */
 function changeHugePages(by: number): void {
   const now = Number(fs.readFileSync(NR_HUGEPAGES, 'latin1'));
   fs.writeFileSync(NR_HUGEPAGES, String(Math.max(0, now + by)));

@@ -4,8 +4,9 @@ import { machineWithFiles, onMachine } from './lifetime-support.js';
 import { closedAfterwards, errorOf, freshMemory, HPA, PAGE, temporaryDirectory } from './support.js';
 
 /**
- * Incident: close() unmapped a view in which native threads still worked (zlib, fs.write, crypto, sockets): SIGSEGV, or somebody
- * else's bytes. Now: zero pages take the memory's place and the addresses are kept for a while; a pin makes close() wait.
+ * Incident: close() unmapped a view in which native threads still worked (zlib, fs.write, crypto, sockets). The result was a
+ * SIGSEGV, or bytes of other memory. Right: zero pages replace the memory and the addresses stay reserved for a while. A pin
+ * makes close() wait.
  */
 describe('native work in a view that is closed meanwhile', () => {
   const work = {

@@ -59,7 +59,7 @@ export interface Outcome {
   end: number | string | null;
 }
 
-/** Runs a script in a process of its own, with a machine of machineWithFiles() open. */
+/** Runs a script in a separate process, with a machine of machineWithFiles() open. */
 export function onMachine(
   root: string,
   script: string,

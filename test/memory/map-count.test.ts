@@ -4,8 +4,9 @@ import { machineWithFiles, onMachine } from './lifetime-support.js';
 import { runChild } from './support.js';
 
 /**
- * Incident: at vm.max_map_count mmap failed and the engine aborted with bad_alloc, for only big mappings were counted; and views
- * that were dropped never came back. Now: all mappings count, a reserve stays free, dropped views are collected and told.
+ * Incident: at vm.max_map_count mmap failed and the engine aborted with bad_alloc, because only big mappings were counted; and
+ * dropped views were never unmapped. Right: all mappings count, a reserve stays free, and dropped views are collected and
+ * reported.
  */
 const limit = Number(fs.readFileSync('/proc/sys/vm/max_map_count', 'latin1'));
 const tooMany = limit > 200_000;
@@ -30,8 +31,8 @@ describe('views dropped without close()', () => {
     expect({ stdout, stderr, end }).toEqual({ stdout: 'true 0 0\n1048576 2 1\n', stderr: '', end: 0 });
   });
 
-  // What went wrong: a view kept its VolumeFile, and a volume that closes its files would have kept all of them. Right: a dropped file is
-  // collected while its view is in use, and the pages of the file are given back with the last view.
+  // What went wrong: a view kept its VolumeFile alive, and a volume that closes its files would have kept all of them. Right: a
+  // dropped file is collected while its view is in use, and the file's pages are released with the last view.
   it('keep the memory of their file, but not the file; a file that was never mapped keeps nothing', () => {
     const { stdout, stderr, end } = onMachine(
       machineWithFiles(),

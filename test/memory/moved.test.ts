@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { machineWithFiles, onMachine, otherNodes } from './lifetime-support.js';
 
 /**
- * Incident: whoever moved the memory of a view into another ArrayBuffer (enqueue into a byte stream, a BYOB read, transfer())
- * left ours with length 0, close() took that for "safe to unmap", and the mover's next load was a SIGSEGV; until then map()
- * of the file gave the dead view. Now: what we did not detach ourselves stays mapped, and map() gives a new view.
+ * Incident: a caller moved the memory of a view into another ArrayBuffer (enqueue into a byte stream, a BYOB read, transfer()).
+ * The view then had length 0, which close() took for "safe to unmap", and the next load through the other buffer was a SIGSEGV.
+ * Until then map() of the file returned the dead view. Right: memory that udax did not detach itself stays mapped, and map()
+ * returns a new view.
  */
 describe.each([process.execPath, ...otherNodes])('a view whose memory was moved away, on %s', (node) => {
   const run = (script: string, env = {}) => {
@@ -36,7 +37,7 @@ describe.each([process.execPath, ...otherNodes])('a view whose memory was moved 
       machine.close();
       console.log(moved.length, moved[77777]);
     `);
-    // The machine's close() takes the memory itself away: zeroes from then on.
+    // The machine's close() removes the memory itself: from then on the bytes are zeroes.
     expect({ stdout, end }).toEqual({ stdout: '0 1048576 2\n2 2\n2\n1048576 0\n', end: 0 });
   });
 

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { machineWithFiles, otherNodes, stress } from './lifetime-support.js';
 
 /**
- * Views that are moved, closed under native work, dropped and left by workers, at random, in three processes on one
- * machine: no signal, no byte but the file's or zero. UDAX_STRESS_MS sets how long (60000 is what counts), UDAX_SEED the seed.
+ * Views that are moved, closed during native work, dropped, and left by workers, at random, in three processes on one machine.
+ * There must be no signal, and every byte must be the file's or zero. UDAX_STRESS_MS sets the duration (use 60000 for a real
+ * check), UDAX_SEED the seed.
  */
 const forMs = Number(process.env.UDAX_STRESS_MS ?? 4000);
 const seed = Number(process.env.UDAX_SEED ?? Date.now() % 1_000_000);

@@ -8,7 +8,7 @@ import { type Backing, memfdBacking, PhysicalMemory } from '../../src/memory/ind
 export const MiB = 2 ** 20;
 export const GiB = 2 ** 30;
 export const PAGE = 4096;
-/** Where tests put their memory: like a machine of ours would. */
+/** Address of the tests' memory, as in an emulated machine. */
 export const HPA = 2 ** 40;
 
 const undo: (() => void)[] = [];
@@ -34,7 +34,7 @@ export function closedAfterwards<T extends { close(): void }>(resource: T): T {
 
 let names = 0;
 
-/** A memfd with a name no other test has: it can be found in /proc/self/maps. */
+/** A memfd whose name no other test has, so that it can be found in /proc/self/maps. */
 export function freshMemfd(size: number): Backing {
   return closedAfterwards(memfdBacking(`udax-test-${process.pid}-${names++}`, size));
 }
@@ -59,7 +59,7 @@ export function mapsOf(backing: Backing): string[] {
     .filter((line) => line.includes(backing.name.replace(/^memfd:/, '')));
 }
 
-/** Whether a mapping of some file touches the addresses: after the end of a view zero pages of nobody lie there for a while. */
+/** Whether a mapping of a file touches the addresses. After the end of a view anonymous zero pages lie there for a while. */
 export function isMapped(address: number, length: number): boolean {
   return fs
     .readFileSync('/proc/self/maps', 'latin1')
@@ -73,7 +73,7 @@ export function isMapped(address: number, length: number): boolean {
 
 const built = path.resolve(import.meta.dirname, '../../dist/memory/index.js');
 
-/** Runs a module in a fresh process with `memory` (the built layer) imported and `gc()` there; returns what it printed. */
+/** Runs a module in a new process, with `memory` (the built layer) and `gc()` available. Returns what it printed. */
 export function runChild(
   script: string,
   env: Record<string, string> = {},
@@ -87,7 +87,7 @@ export function runChild(
   return { stdout, stderr, status, signal };
 }
 
-/** The DaxError a call throws, as plain facts. */
+/** Code and message of the DaxError that a call throws. */
 export function errorOf(act: () => unknown): { code: string | undefined; message: string } {
   try {
     act();

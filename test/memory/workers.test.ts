@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { dist, machineWithFiles, onMachine } from './lifetime-support.js';
 
 /**
- * Incident: a worker that was terminated left its 21 mappings (and a /dev/shm file that was never freed), one that ended by itself
- * the generation word. Now: every mapping is in a ledger that all threads of the process find, and another thread unmaps.
+ * Incident: a terminated worker left its 21 mappings (and a /dev/shm file that was never freed), and one that ended by itself
+ * left the generation word. Right: every mapping is in a ledger that all threads of the process share, and another thread unmaps.
  */
 const workers = Number(process.env.UDAX_WORKERS ?? 40);
 const source = JSON.stringify(new URL('./mapping-worker.mjs', import.meta.url).href);
 
-/** Starts workers one after the other, that end in these ways, and says whether mappings and descriptors are as before. */
+/** Starts workers one after the other that end in these ways, and prints whether mappings and descriptors are as before. */
 const script = (ends: string[], count: number) => `
   const start = async (end) => {
     const worker = new Worker(new URL(${source}), { workerData: { dist: ${JSON.stringify(dist)}, root, end }, execArgv: [] });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type AddressSpace, PageTable, PMD_PAGES, pagesOfOrder } from '../../src/mm/index.js';
 import { Tally } from '../support/tally.js';
 
-/** The naive reference: the kernel's way, one object per 4 KiB page. */
+/** The naive reference: one object for each 4 KiB page, as in the kernel. */
 interface Page {
   head: number;
   order: number;
@@ -136,7 +136,7 @@ describe('PageTable', () => {
             pinned.push(where);
           } else if (move.op === 'put') {
             const where = pinned.pop();
-            // A put of what was got: folios may have been dissolved since, never merged under a reference.
+            // Puts what was got before. Folios may have been dissolved since, but are never merged under a reference.
             const isThere = where !== undefined && naive.count(where.at, where.count, -1);
             if (!tally.count('put', isThere) || where === undefined) continue;
             pages.putRange(BASE + where.at, where.count);

@@ -1,6 +1,6 @@
 /**
- * Incident: bundled with esbuild, a program that mounts died of an uncaught exception: the worker's file was left behind.
- * Right: a DaxError from the call, at once, which says how to bundle; and bundled as it says, it works.
+ * Incident: a program that mounts and was bundled with esbuild died of an uncaught exception, because the bundle lacked the
+ * worker's file. Right: the call throws a DaxError at once, which says how to bundle; and a bundle made that way works.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ async function bundled(
   const outfile = join(directory, format === 'esm' ? 'bundle.mjs' : 'bundle.cjs');
   const source = join(directory, 'program.mjs');
   if (format === 'cjs') {
-    // No await at the top there.
+    // This format has no top-level await.
     writeFileSync(
       source,
       `import { mountSysfsAt } from 'udax/mounts';
@@ -67,7 +67,7 @@ describe('a bundle that has swallowed udax', () => {
   it('works with udax kept out of it', async () => {
     const { status, stdout } = await bundled('esm', ['udax', 'koffi']);
     expect(status).toBe(0);
-    // Whatever the mount says here (there is no machine), it is not about the bundle.
+    // The mount fails because there is no machine, but not because of the bundle.
     expect(stdout).not.toContain('out of the bundle');
   });
 });

@@ -1,5 +1,6 @@
-// The region's file was cut under a mount: the daemon read the log through its views and was gone by SIGBUS, without a line in
-// its log. Now each access asks first: users of the mount get EIO, the daemon lives and can be unmounted.
+// What went wrong: when a region's file was cut under a mount, the daemon read the log through its views and was killed by
+// SIGBUS, without a line in its log. Right: each access checks first. Users of the mount get EIO, and the daemon lives and can be
+// unmounted.
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

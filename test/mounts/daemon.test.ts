@@ -82,7 +82,7 @@ describe.skipIf(noMounts !== '')(`udax mount and umount${because}`, () => {
     await until('the daemon is gone', () => !isRunning(pid));
     const { status, stderr } = sh(`cat '${at}/f'`);
     expect(status).toBe(1);
-    // ECONNABORTED to who asks in the moment the kernel takes the connection down, ENOTCONN ever after.
+    // ECONNABORTED in the moment the kernel takes the connection down, ENOTCONN afterwards.
     expect(stderr).toMatch(/not connected|connection abort/);
     const again = place.udax('mount', 'dax0.0', at);
     expect(again.status).toBe(0);

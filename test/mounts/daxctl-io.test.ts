@@ -5,7 +5,7 @@ import { openMachine, sysfs } from '../../src/index.js';
 import { kitJson, nameOf, transcripts } from '../support/conformance.js';
 import { because, Place } from './support.js';
 
-/** What daxctl 76 and 85 did with files on a real kernel, call by call (conformance/dax/daxctl-io, from strace). */
+/** What daxctl 76 and 85 did with files on a real kernel, call by call (conformance/dax/daxctl-io, recorded with strace). */
 const recordings = transcripts('dax/daxctl-io').filter((file) => nameOf(file) !== 'SUMMARY');
 
 interface Call {
@@ -25,7 +25,7 @@ interface Recording {
 const why = because;
 const MODULES = ['device_dax', 'fsdev_dax', 'kmem'];
 const REGION = '/sys/devices/platform/hmem_platform.0/hmem.';
-/** Memory blocks are numbered from address 0 in both worlds; a block is 128 MiB. */
+/** Memory blocks are numbered from address 0 in both; a block is 128 MiB. */
 const BLOCK_BYTES = 2 ** 27;
 
 describe.skipIf(why !== '')(
@@ -53,7 +53,7 @@ describe.skipIf(why !== '')(
 class Replay {
   readonly #place: Place;
   readonly #recording: Recording;
-  /** Where our regions begin, by number. */
+  /** Start addresses of the regions here, by number. */
   readonly #bases: number[] = [];
   #at = '';
 
@@ -77,7 +77,7 @@ class Replay {
     expect(this.#place.udax('sysfs', this.#at)).toMatchObject({ status: 0, stderr: '' });
   }
 
-  /** hmem attaches device .0 of each region at its full size, hmem_idle leaves the regions empty. */
+  /** hmem attaches device .0 of each region at its full size; hmem_idle leaves the regions empty. */
   #attach(source: string): void {
     for (const { kind, size } of this.#recording.setup.regions) {
       if (kind !== 'hmem') continue;
@@ -105,7 +105,7 @@ class Replay {
     }
   }
 
-  /** Does all that is about our tree, and says what came out, here and there. */
+  /** Makes all calls that concern the tree of udax. Returns the results here and in the recording. */
   run(io: readonly Call[]): { ours: string[]; theirs: string[] } {
     const ours: string[] = [];
     const theirs: string[] = [];
@@ -145,7 +145,7 @@ class Replay {
     }
   }
 
-  /** How far a memory block of a region is from ours, in blocks; null for those of the recording's host itself. */
+  /** Distance of a recorded memory block from the one here, in blocks; null for blocks of the recording's own host. */
   #blockShift(path: string): number | null {
     const address = Number(/\/memory(\d+)\//.exec(path)?.[1]) * BLOCK_BYTES;
     const region = this.#recording.setup.regions.findIndex(
@@ -156,7 +156,7 @@ class Replay {
       : (this.#bases[region]! - this.#recording.setup.regions[region]!.start) / BLOCK_BYTES;
   }
 
-  /** Whether a path is in the part of /sys that a machine has. */
+  /** Whether a path is in the part of /sys that an emulated machine has. */
   #isOurs(path: string): boolean {
     if (path.startsWith(REGION)) return true;
     const module = /^\/sys\/module\/(\w+)/.exec(path);
@@ -176,7 +176,7 @@ class Replay {
     return moved.slice('/sys'.length);
   }
 
-  /** Device numbers are each machine's own; the recording says which device it looked at by the link's target. */
+  /** Device numbers differ between machines. In the recording, the link's target tells which device it looked at. */
   #charHere(path: string): string {
     const device = this.#charOf.get(path);
     return device === undefined
@@ -198,11 +198,11 @@ class Replay {
 
   #asThere(target: string): string {
     const moved = target.replace(/devices\/udax\/region(\d)/, 'devices/platform/hmem_platform.0/hmem.$1');
-    // Our regions are one directory nearer to the root.
+    // The regions here are one directory nearer to the root.
     return /\/(bus|module)\//.test(moved) && moved.startsWith('../../../../bus') ? `../${moved}` : moved;
   }
 
-  /** Addresses and block numbers, as the recording's machine has them. */
+  /** Converts addresses and block numbers to those of the recording's machine. */
   #valueThere(path: string, value: string): string {
     const { regions } = this.#recording.setup;
     const region = Number(/hmem\.(\d)/.exec(path)?.[1] ?? -1);

@@ -18,9 +18,9 @@ interface Scenario {
   steps: Step[];
 }
 
-/** What daxctl 76 answered on a real kernel, step by step (conformance/dax/SCHEMA.md). */
+/** The answers of daxctl 76 on a real kernel, step by step (conformance/dax/SCHEMA.md). */
 const recorded = kitJson<Scenario[]>('dax', 'daxctl.json.gz');
-/** Those a machine of the command line can be put into: its modules are always at hand. */
+/** Scenarios that a machine of the command line can be put into: its modules are always available. */
 const scenarios = recorded.filter(
   ({ name }) => name.startsWith('daxctl.v76-') && !name.endsWith('nomodules'),
 );
@@ -45,7 +45,7 @@ describe.skipIf(why !== '')(`the real daxctl 76 on a udax machine answers as on 
   );
 });
 
-/** Other steps only look. */
+/** Steps that change something; the others only look. */
 const CHANGES = new Set(['attach', 'insmod', 'write']);
 
 interface Answer {
@@ -55,7 +55,7 @@ interface Answer {
   lastWord: string;
 }
 
-/** Puts a machine through the steps of a scenario; commands in a row share one namespace. */
+/** Runs the steps of a scenario on a machine. Consecutive commands share one namespace. */
 class Runner {
   readonly ours: Answer[] = [];
   readonly theirs: Answer[] = [];
@@ -76,7 +76,7 @@ class Runner {
     let pending: Step[] = [];
     for (const [number, step] of steps.entries()) {
       if (step.op === 'exec') {
-        // What daxctl loaded here is loaded before: a udax machine does not load modules by modprobe.
+        // Loads beforehand what daxctl loaded here: modprobe loads no modules into a udax machine.
         const after = steps.slice(number + 1);
         const nextExec = after.findIndex(({ op }) => op === 'exec');
         const seen = (nextExec < 0 ? after : after.slice(0, nextExec)).find(({ op }) => op === 'modules');
@@ -124,7 +124,7 @@ class Runner {
     }
   }
 
-  /** Where a pmem region is, conformance/dax/SCHEMA.md says. */
+  /** The addresses of pmem regions come from conformance/dax/SCHEMA.md. */
   get #regions() {
     return this.scenario.setup.regions.map(({ kind, start, size }) =>
       kind === 'pmem' ? { kind, start: 0x180a00000, size: 502 * 2 ** 20 } : { kind, start, size },
@@ -180,7 +180,9 @@ function answer(
   return { command, exit, stdout: document, lastWord: stderr.trim().split('\n').at(-1)! };
 }
 
-/** Paths and physical addresses are each machine's own: regions are named by number, addresses start at their region. */
+/**
+ * Paths and physical addresses differ between machines. So regions are named by number, and addresses count from their region.
+ */
 function withoutPlaces(value: unknown, bases: readonly number[], region: number): unknown {
   if (Array.isArray(value)) return value.map((item) => withoutPlaces(item, bases, region));
   if (typeof value !== 'object' || value === null) return value;

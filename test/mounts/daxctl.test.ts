@@ -56,7 +56,7 @@ describe.skipIf(noMounts !== '' || missing !== '')(
 
     it('destroys and creates devices, whose nodes come and go with them', () => {
       daxctl('disable-device', 'dax0.0');
-      // Instance 0 stays at size 0, as on a real kernel; 76 calls that a failure.
+      // Instance 0 stays at size 0, as on a real kernel. daxctl 76 calls that a failure.
       expect(said(daxctl('destroy-device', 'dax0.0'))).toEqual([240, 'destroyed 0 devices']);
       const created = daxctl('create-device', '-r', 'region0', '-s', '128M', '-a', '4k');
       expect(said(created)).toEqual([0, 'created 1 device']);
@@ -124,7 +124,7 @@ describe.skipIf(noMounts !== '' || missing !== '')(
 
     it('migrate-device-model changes nothing of the machine', () => {
       const before = place.udax('list', '-DRM').stdout;
-      // It links into /etc/modprobe.d, which is the host's: here an empty one.
+      // The command makes a link in /etc/modprobe.d, which is the host's. So an empty one is mounted over it.
       const script =
         'mount -t tmpfs none /etc/modprobe.d && daxctl migrate-device-model; echo $?; ls /etc/modprobe.d';
       expect(shell('sh', '-c', script).stdout).toMatch(/0\ndaxctl.conf\n$/);

@@ -5,7 +5,7 @@ import { because, binary, have, MIB, noMounts, Place, sh } from './support.js';
 
 const missing = noMounts === '' && !have('daxctl') ? ' (skipped: daxctl is not installed)' : '';
 
-/** The code blocks of docs/mount.md below "## udax shell", as they stand there. */
+/** The code blocks of docs/mount.md below "## udax shell", unchanged. */
 function blocks(): string[] {
   const text = fs.readFileSync(path.resolve(import.meta.dirname, '../../docs/mount.md'), 'utf8');
   const section = text.slice(text.indexOf('## udax shell'));
@@ -21,7 +21,7 @@ describe.skipIf(noMounts !== '' || missing !== '')(
     });
     afterEach(() => place.close());
 
-    /** Pastes a block into a shell; only the paths are ours. */
+    /** Pastes a block into a shell; only the paths are replaced. */
     function paste(block: string) {
       const udax = `udax() { '${process.execPath}' '${binary}' --root '${place.root}' "$@"; }\n`;
       const file = path.join(place.directory, 'pasted');

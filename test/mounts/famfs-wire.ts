@@ -5,19 +5,22 @@ import { initRequest, type Piece, request, Wire } from '../fuse/support/wire.js'
 
 export const ROOT = 1n;
 export const O_EXCL = 0o200;
-/** From here on nodes are of what was made through a mount. */
+/** Node ids from here on belong to what was made through a mount. */
 export const FIRST_NEW = 2n ** 40n;
 
 export interface Entry {
   /** 0, or a negative errno. */
   error: number;
-  /** 0: the name is remembered as missing. */
+  /** 0: the kernel remembers that the name is missing. */
   node: bigint;
   inode: bigint;
   size: bigint;
 }
 
-/** A famfs as the kernel has it, by the bytes of /dev/fuse, over a real volume: a mount without the mount. All requests are of uid 1000. */
+/**
+ * A famfs as the kernel sees it, through the bytes of /dev/fuse, over a real volume, but without a mount. All requests come from
+ * uid 1000.
+ */
 export class FamfsWire {
   readonly fileSystem: FamfsFileSystem;
   readonly wire: Wire;
@@ -45,7 +48,7 @@ export class FamfsWire {
     return { error: view.getInt32(4, true), body: new DataView(reply.buffer, reply.byteOffset + 16) };
   }
 
-  /** What a request that has no answer but an errno gives. */
+  /** The errno of a request whose answer has nothing else. */
   errorOf(opcode: number, node: bigint, ...body: Piece[]): number {
     return this.ask(opcode, node, ...body).error;
   }
@@ -132,7 +135,7 @@ export class FamfsWire {
     return this.errorOf(18, node, ['u64', handle], ['u32', 0], ['u32', 0], ['u64', 0n]);
   }
 
-  /** What close(2) of the only descriptor brings. */
+  /** The requests that close(2) of the only descriptor causes. */
   close(node: bigint, handle: bigint): number {
     const error = this.flush(node, handle);
     return this.release(node, handle) || error;
@@ -158,7 +161,7 @@ export class FamfsWire {
     this.wire.send(request(2, 6n, node, ['u64', BigInt(lookups)]));
   }
 
-  /** Publishes all that is closed, as `mount.publish()` does. @returns the nodes whose pages the kernel is to drop */
+  /** Publishes everything that is closed, as `mount.publish()` does. @returns the nodes whose pages the kernel must drop */
   publish(): NodeId[] {
     return this.fileSystem.message('publish');
   }

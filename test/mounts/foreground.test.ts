@@ -21,7 +21,7 @@ describe.skipIf(noMounts !== '')(`udax mount -f${because}`, () => {
   const isMounted = () => sh(`mountpoint -q '${at}'`).status === 0;
   const records = () => fs.readdirSync(path.join(place.root, 'mounts'));
 
-  /** Serves in the foreground; `ended` gives exit status or signal, and what it said. */
+  /** Serves in the foreground. `ended` resolves to the exit status or signal, and the output. */
   async function serve(...options: string[]) {
     const words = [binary, '--root', place.root, 'mount', '-f', ...options, 'dax0.0', at];
     const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,4 +1,7 @@
-/** Incident: after another host's mkfs a mount went on showing, and storing into, what had other owners now. Right: ESTALE, as docs/mount.md promises. */
+/**
+ * Incident: after another host's mkfs a mount went on reading and writing memory that now had other owners. Right: ESTALE, as
+ * docs/mount.md says.
+ */
 import fs from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
@@ -13,7 +16,7 @@ describe.skipIf(because !== '')(`a mount whose memory was formatted anew${becaus
   });
   afterEach(() => place.close());
 
-  /** Stores of another host meet no lock of ours: the superblock's uuid is another one. */
+  /** Another host's stores meet no lock of this host. The superblock gets another uuid. */
   function formattedByAnotherHost(): void {
     const fd = fs.openSync(path.join(place.root, 'regions', '0.mem'), 'r+');
     fs.writeSync(fd, Buffer.alloc(16, 0x77), 0, 16, 48);
@@ -31,7 +34,7 @@ describe.skipIf(because !== '')(`a mount whose memory was formatted anew${becaus
     try {
       formattedByAnotherHost();
       expect(() => fs.writeSync(fd, Buffer.alloc(8192, 2), 0, 8192, 0)).toThrow(
-        // libuv has no name for it.
+        // libuv has no name for this errno.
         expect.objectContaining({ errno: -constants.errno.ESTALE }),
       );
       await until('reads are ESTALE', () => {

@@ -5,9 +5,10 @@ import { initRequest, type Piece, request } from '../fuse/support/wire.js';
 import { FamfsWire, FIRST_NEW, O_EXCL, ROOT } from './famfs-wire.js';
 import { because, have, noMounts, output, Place } from './support.js';
 
-// What went wrong: the mount turned (parent, name) and inode numbers into paths, and the volume turned them back by walking from the root,
-// two or three times a file; a FORGET that came late made the mount forget that the kernel has pages of a file; behind the end of a file
-// that was published under an open handle a write was ENOSPC. What is right now: numbers all the way, lookups are counted, EFBIG.
+// What went wrong: the mount turned (parent, name) and inode numbers into paths, and the volume turned them back by walking from
+// the root, two or three times for each file. A late FORGET made the mount forget that the kernel has pages of a file. A write
+// after the end of a file that was published under an open handle was ENOSPC. Right: numbers are used throughout, lookups are
+// counted, and that write is EFBIG.
 const [EPERM, ENOENT, EBUSY, EEXIST, ENOTDIR, EFBIG] = [-1, -2, -16, -17, -20, -27];
 const [EROFS, ENAMETOOLONG, ENOSYS, ENOTEMPTY, EOPNOTSUPP, ESTALE] = [-30, -36, -38, -39, -95, -116];
 
@@ -142,7 +143,7 @@ describe('names', () => {
     expect(famfs.lookup(d, 'f').node).toBe(0n);
     expect(famfs.errorOf(11, ROOT, ['text', 'd\0'])).toBe(0);
     expect(famfs.lookup(ROOT, 'd').node).toBe(0n);
-    // The names are free again, for others too.
+    // The names are free again, also for other mounts.
     pool.mount().mkdir('/d');
     expect(famfs.lookup(ROOT, 'd').error).toBe(0);
   });
@@ -155,7 +156,7 @@ describe('names', () => {
     expect(famfs.errorOf(20, f, ['u64', 0n], ['u32', 0], ['u32', 0])).toBe(0);
     const volume = pool.mount();
     expect([volume.stat('/d').ino, volume.stat('/d/e').ino, volume.stat('/d/e/f').ino]).toEqual([2, 3, 4]);
-    // By the node, and by the number that it has in the log.
+    // By the node, and by the number in the log.
     expect([famfs.lookup(e, 'f').node, famfs.lookup(3n, 'f').node]).toEqual([f, f]);
     expect(famfs.make(d, 'late', 'x').error).toBe(0);
     famfs.publish();
@@ -179,7 +180,7 @@ describe('two mounts of one volume', () => {
     expect(one.errorOf(11, ROOT, ['text', 'd\0'])).toBe(0);
     expect(two.make(ROOT, 'f', 'two').error).toBe(0);
     expect(two.mkdir(ROOT, 'd').error).toBe(0);
-    // What was removed takes nothing more in, and is not published after all.
+    // A removed directory takes nothing more in, and is not published.
     expect([one.make(d, 'x', 'lost').error, one.mkdir(d, 'x').error]).toEqual([ENOENT, ENOENT]);
     two.publish();
     one.publish();
@@ -196,7 +197,7 @@ describe('two mounts of one volume', () => {
     expect(two.lookup(2n, 'f')).toMatchObject({ node: 3n, inode: 3n, size: 3n });
     expect([one.lookup(ROOT, 'd').node, one.lookup(d, 'f').node]).toEqual([d, f]);
     expect(two.errorOf(10, 2n, ['text', 'f\0'])).toBe(EPERM);
-    // Each goes on in the directory, whatever it is called there.
+    // Each mount continues in the directory, whatever name it has there.
     expect([one.make(d, 'of one', '1').error, two.make(2n, 'of two', '2').error]).toEqual([0, 0]);
     one.publish();
     two.publish();

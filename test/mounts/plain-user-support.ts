@@ -4,11 +4,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { binary, have, noMounts, type Outcome } from './support.js';
 
-/** The user who owns nothing and may nothing. */
+/** A user who owns nothing and has no rights. */
 export const NOBODY = 65534;
 const OTHER_USER = 65533;
 
-/** A mount namespace in which /dev/fuse is as distributions have it, mode 0666: it is there until it is closed. */
+/** A mount namespace in which /dev/fuse has mode 0666, as in distributions. It exists until it is closed. */
 const NAMESPACE = `
 set -e
 dev=$1
@@ -49,7 +49,7 @@ export class PlainUser {
     return user;
   }
 
-  /** What the user's shell does with a command; `udax` is there. */
+  /** Runs a command in the user's shell, where `udax` is available. */
   sh(command: string, uid = NOBODY): Outcome {
     const shell = `cd '${this.home}'; udax() { '${process.execPath}' '${binary}' "$@"; }; ${command}`;
     const drop = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'sh', '-c', shell];
@@ -63,13 +63,13 @@ export class PlainUser {
     return stdout;
   }
 
-  /** A user who is neither root nor the one of sh(); he may enter the home directory. */
+  /** Like sh(), as another user, who is not root and may enter the home directory. */
   otherSh(command: string): Outcome {
     fs.chmodSync(this.home, 0o755);
     return this.sh(command, OTHER_USER);
   }
 
-  /** /etc/fuse.conf, in the namespace only. */
+  /** Sets user_allow_other in /etc/fuse.conf, in the namespace only. */
   allowOther(): void {
     this.asRoot(
       `echo user_allow_other > '${this.#device}/fuse.conf' && mount --bind '${this.#device}/fuse.conf' /etc/fuse.conf`,
@@ -87,7 +87,7 @@ export class PlainUser {
     return { status, stdout, stderr };
   }
 
-  /** Everything the user started ends, with the mounts. */
+  /** Ends everything that the user started, including mounts. */
   close(): void {
     this.sh(`for at in m*; do udax umount -f "$at"; done`);
     this.#namespace.kill('SIGKILL');
@@ -95,7 +95,7 @@ export class PlainUser {
   }
 }
 
-/** Why no plain user can be tried here, or ''. */
+/** Why no plain user can be tried here; '' when one can. */
 export function noPlainUser(): string {
   if (noMounts !== '') return noMounts;
   for (const program of ['fusermount3', 'nsenter', 'setpriv'])

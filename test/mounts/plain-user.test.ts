@@ -30,7 +30,7 @@ describe.skipIf(missing !== '')(`mounts of a plain user, by fusermount3${because
     user.output('echo hello > h && udax cp h dax0.0:/h');
     expect(user.output('udax mount --settle 0 dax0.0 m')).toContain(`dax0.0 is at ${user.home}/m (pid `);
     expect(user.output('ls m; cat m/h')).toBe('h\nhello\n');
-    // The root has no log entry; it is the mounter's, so that he can make things in it.
+    // The root has no log entry. It belongs to the user who mounts, who can therefore make things in it.
     expect(user.output('stat -c "%u %g %a" m')).toBe(`${NOBODY} ${NOBODY} 755\n`);
     expect(user.output('cp -r /etc/fuse.conf m/copy && mkdir -p m/d/e && cmp /etc/fuse.conf m/copy')).toBe(
       '',

@@ -52,9 +52,9 @@ describe(`a mount${because}`, () => {
     if (skip) return;
     place = new Place();
     place.makeVolume('512MiB');
-    // Some checks are done by a user.
+    // Some checks run as a plain user.
     chmodSync(place.directory, 0o755);
-    // As long as nothing is published, all is as anywhere.
+    // While nothing is published, the mount behaves like any file system.
     root = place.mount('dax0.0', '--allow-other', '--settle', '600');
     face = directoryFace(root);
   });
@@ -126,7 +126,7 @@ describe(`tmpfs${haveTmpfs ? '' : ' (skipped: /dev/shm is not tmpfs)'}`, () => {
     if (haveTmpfs) rmSync(directory, { recursive: true, force: true });
   });
   runs([...everywhere, ...onDirectories], () => face, !haveTmpfs);
-  // As the checks of the mount: some change owners and users.
+  // Some checks of the mount change owners and users.
   describe.skipIf(!isRoot)(`as root${isRoot ? '' : ' (skipped: who runs this is not root)'}`, () => {
     runsChecks(
       ['reading', 'alike'],

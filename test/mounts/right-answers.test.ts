@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { because, have, noMounts, output, Place, sh, until } from './support.js';
 
-// What went wrong: descriptors were told apart by name and maker, so two makers of one name both closed with 0 and a child's output was
-// lost; modes that came after close were shown and never logged; records were believed over the kernel; a killed daemon left no word;
-// a mount could lie over its own state; times changed with every mount. What is right now: each test says it.
+// What went wrong: descriptors were distinguished by name and maker, so two makers of one name both closed with 0 and a child's
+// output was lost; a mode set after close was shown and never logged; records were believed over the kernel; a killed daemon left
+// no message; a mount could lie over its own state; times changed with every mount. Each test states what is right.
 describe.skipIf(noMounts !== '')(`right answers of mounts${because}`, () => {
   let place: Place;
   beforeEach(() => {

@@ -11,7 +11,7 @@ describe.skipIf(noMounts !== '')(`what a mount is asked, and what not${because}`
   });
   afterEach(() => place.close());
 
-  /** Mounts with a wire log; `asked` tells the operations of requests since it was last called. */
+  /** Mounts with a wire log. `asked` returns the operations of requests since its last call. */
   async function mountWithLog(): Promise<{ at: string; asked: () => string[]; end: () => Promise<void> }> {
     const at = place.mountpoint();
     const words = [binary, '--root', place.root, 'mount', '-f', '--wirelog', '--no-xattr', 'dax0.0', at];

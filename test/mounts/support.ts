@@ -7,9 +7,9 @@ import { mkfs, mountFamfs, openMachine, type Volume } from '../../src/index.js';
 export const binary = path.resolve(import.meta.dirname, '../../bin/udax.js');
 export const MIB = 2 ** 20;
 
-/** Why mounts cannot be tried here, or ''. */
+/** Why mounts cannot be tested here; '' when they can. */
 export const noMounts = reasonAgainstMounts();
-/** For titles: skipped tests say why. */
+/** Suffix for titles, so that skipped tests say why. */
 export const because = noMounts === '' ? '' : ` (skipped: ${noMounts})`;
 
 function reasonAgainstMounts(): string {
@@ -30,7 +30,7 @@ export interface Outcome {
   stderr: string;
 }
 
-/** A shell command in a child process that cannot hang us: 124 is a timeout. */
+/** Runs a shell command in a child process with a time limit. Status 124 is a timeout. */
 export function sh(command: string, seconds = 10): Outcome {
   const { status, stdout, stderr } = spawnSync('timeout', ['-k', '1', String(seconds), 'sh', '-c', command], {
     encoding: 'utf8',
@@ -46,7 +46,7 @@ export function output(command: string, seconds = 10): string {
   return stdout;
 }
 
-/** A machine in a directory of its own, with mounts that all end with it. */
+/** A machine in its own directory. Its mounts all end with it. */
 export class Place {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-mounts-'));
   readonly root = path.join(this.directory, 'root');
@@ -54,7 +54,7 @@ export class Place {
   readonly #children: ChildProcess[] = [];
   readonly #volumes: Volume[] = [];
 
-  /** A region whose device has a famfs on it. */
+  /** Makes a region whose device has a famfs. */
   makeVolume(size: number | string = '128MiB'): string {
     const machine = openMachine(this.root, { create: true });
     try {
@@ -67,7 +67,7 @@ export class Place {
     }
   }
 
-  /** The volume as a library user has it, in this process. */
+  /** The volume in this process, as a library user opens it. */
   volume(device = 'dax0.0'): Volume {
     const machine = openMachine(this.root, { create: true });
     const volume = mountFamfs(machine.device(device));
@@ -84,7 +84,7 @@ export class Place {
     return { status, stdout, stderr };
   }
 
-  /** An empty directory that is unmounted at the end, whatever happened. */
+  /** Makes an empty directory that is unmounted at the end in any case. */
   mountpoint(): string {
     const at = path.join(this.directory, `mnt${this.#mountpoints.length}`);
     fs.mkdirSync(at);
@@ -92,7 +92,7 @@ export class Place {
     return at;
   }
 
-  /** Mounts by the command line, in the background; without `--settle` what is made is published when it is closed. */
+  /** Mounts through the command line, in the background. Without `--settle`, new files are published at close. */
   mount(device = 'dax0.0', ...options: string[]): string {
     const at = this.mountpoint();
     const settling = options.includes('--settle') ? [] : ['--settle', '0'];

@@ -26,7 +26,7 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
   }
 
   const sums = (directory: string) => output(`cd '${directory}' && find . -type f | sort | xargs sha256sum`);
-  /** Mode, owner, size and name; directories have no size of their own here. */
+  /** Mode, owner, size and name. Directories have no comparable size. */
   const listing = (directory: string) =>
     output(
       `cd '${directory}' && find . -mindepth 1 -printf '%P %M %u %g %y' \\( -type f -printf ' %s\\n' -o -printf '\\n' \\) | sort`,
@@ -192,7 +192,7 @@ with open('${at}/d', 'rb') as f:
       output(`cd '${directory}' && find . -type f -printf '%P %s\\n' | sort`, 60);
     expect(finds(`${at}/many`)).toBe(finds(source));
     expect(finds(source).trimEnd().split('\n')).toHaveLength(10_000);
-    // Cold and cached.
+    // First uncached, then cached.
     for (const _time of [1, 2]) expect(output(`ls -lR '${at}/many' | grep -c '^-'`, 60).trim()).toBe('10000');
     const sum = (directory: string) =>
       output(`cd '${directory}' && find . -type f | sort | xargs sha256sum | sha256sum`, 60);

@@ -1,15 +1,18 @@
 /**
- * The short form of `npm run crash`: a part of every operation's crashes, and all mutants. What it has found, and what is right now:
- * - copyIn onto a file of the same size returned before its bytes were flushed: they are on the memory when it returns.
- * - createQueue left files without headers, whose names nobody could use again: they appear with them, and the next one goes on.
- * - a power cut after a machine or a region was made could leave a machine.json whose directories or memory were not on the disk: they come first.
- * - a power cut after a region was destroyed could leave its memory under its old name, and no region could be made there again.
+ * The short form of `npm run crash`: a part of every operation's crashes, and all mutants. What it has found, and what is right:
+ * - copyIn onto a file of the same size returned before its bytes were flushed. Now they are in memory when it returns.
+ * - createQueue could leave files without headers, whose names could not be used again. Now the files appear with headers, and
+ *   the next call completes them.
+ * - A power cut after a machine or region was made could leave a machine.json whose directories or memory were not on the disk.
+ *   Now those are made durable first.
+ * - A power cut after a region was destroyed could leave its memory under its old name, so that no region could be made there
+ *   again. Now the memory is marked first.
  */
 import { describe, expect, it } from 'vitest';
 import { isGood, operations, type Row, shortRun } from '../../proof/crash/run.js';
 import { jsonOf, remarks } from '../../proof/crash/text.js';
 
-/** Least on kinds of memory whose crashes are those of another kind. */
+/** The smallest run, for kinds of memory whose crashes are those of another kind. */
 const least = { lines: 2, samples: 1, everyTear: 60, variants: 1 };
 
 async function shortRows(name: string): Promise<Row[]> {

@@ -1,10 +1,12 @@
-// The n-th system call of an operation failed, and something stayed: the machine's lock when its file could not be looked at, a draft of machine.json when it could not be renamed, a
-// descriptor when a lock was refused, a device's hold when its document could not be seen. Now every step gives back what was taken, and the next try succeeds.
-// A short deterministic form of proof/faults (its README has the failure model): some operations, every step once, with one errno each.
+// What went wrong: when the n-th system call of an operation failed, something stayed behind: the machine's lock when its file
+// could not be looked at, a draft of machine.json when it could not be renamed, a descriptor when a lock was refused, a device's
+// hold when its document could not be read. Right: every step releases what was taken, and the next try succeeds.
+// This is a short deterministic form of proof/faults (its README has the failure model): some operations, every step once, with
+// one errno each.
 import { describe, expect, it } from 'vitest';
 import { patchAll } from '../../proof/faults/patches.js';
 
-// Before anything of src/ makes its first call.
+// Must run before src/ makes its first call.
 patchAll();
 const { operations, controls } = await import('../../proof/faults/operations.js');
 const { expectedOf, tryFault } = await import('../../proof/faults/trying.js');
@@ -49,7 +51,8 @@ describe('a step that fails', () => {
     });
   }
 
-  // Where a step is asked about the machine at most once a millisecond, its number may move: that control needs every errno (--controls).
+  // Some steps check the machine at most once a millisecond, so the number of a step may vary. That control needs every errno
+  // (--controls).
   const steady = controls.filter(({ name }) => !name.endsWith('as failed'));
   it.each(steady)('$name: is found', async (control) => {
     expect((await findingsOf(control)).found.length).toBeGreaterThan(0);

@@ -1,5 +1,6 @@
-// Hostile media, documents, requests and command lines, a short deterministic run of proof/fuzz (its README has the failure model). What was found so far: fsck
-// with more buckets than the device has units did not end (once all units of its first words were taken).
+// Hostile media, documents, requests and command lines: a short deterministic run of proof/fuzz (its README has the failure
+// model). Found so far: fsck did not end with more buckets than the device has units (once all units of its first words were
+// taken).
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,7 +16,7 @@ import {
   readSuperblock,
 } from '../../src/famfs/index.js';
 
-/** The run that CI makes has 20,000 (npm run fuzz -- --short). */
+/** The run of CI has 20,000 (npm run fuzz -- --short). */
 const CASES: Record<string, number> = {
   media: 400,
   volume: 60,
@@ -27,7 +28,7 @@ const CASES: Record<string, number> = {
   yaml: 300,
 };
 
-/** @returns what was found, each with how to run it again */
+/** @returns the findings, each with the command that repeats it */
 async function run(target: (typeof targets)[number], cases: number): Promise<string[]> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fuzz-'));
   const found: string[] = [];

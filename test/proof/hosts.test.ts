@@ -1,4 +1,7 @@
-/** Two hosts with caches of their own over one memory: what one does appears to the other whole, however stale its lines are. */
+/**
+ * Two hosts with their own caches over one memory. A change of one host must appear to the other complete or not at all, however
+ * stale its lines are.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 import { OTHER_HOST, THIS_HOST } from '../../proof/crash/hosts.js';
 import { randomFrom } from '../../proof/crash/random.js';
@@ -18,7 +21,7 @@ interface Host {
   device: ProofDevice;
 }
 
-/** A host whose caches hold what is in the memory now. */
+/** A host whose caches have the current content of the memory. */
 function host(memory: Uint8Array, uuid: string): Host {
   const cache = new CachedHost(uuid, memory);
   const device = deviceOver(cache, uuid);
@@ -30,7 +33,7 @@ function host(memory: Uint8Array, uuid: string): Host {
 function twoHosts(): { writer: Host; reader: Host; master: Volume; client: Volume } {
   const memory = new Uint8Array(DEVICE);
   const writer = host(memory, THIS_HOST);
-  // Space that holds something, in both hosts' caches too.
+  // Stores bytes into the free space, which both hosts then cache.
   for (let at = 10 * 2 ** 20; at < DEVICE; at += 2 ** 21) writer.device.view.set(pattern(900, at), at);
   writer.cache.sync(0, DEVICE);
   format(writer.device, 'old');

@@ -1,5 +1,5 @@
-// The proof of interleavings in its short form: two processes stopped at every step of every protocol of shared memory. All that it tries holds, and
-// what it must find (an order of ours, broken) it finds; a schedule says all that is needed to run it again.
+// The short form of the interleaving proof: two processes stopped at every step of every protocol of shared memory. Everything it
+// tries must hold, and it must find every mutant (an order of udax, broken). A schedule is enough to repeat a run.
 import { describe, expect, it } from 'vitest';
 import { type Decision, Enumeration, following, switchesWithin } from '../../proof/interleave/schedules.js';
 import { builtTool, leftovers } from './support.js';
@@ -16,7 +16,7 @@ describe('interleavings', () => {
     const protocols = report.rows.filter(({ what }) => !what.startsWith('mutant'));
     expect(protocols.length).toBeGreaterThanOrEqual(17);
     for (const { figures } of protocols) expect(figures.interleavings).toBeGreaterThanOrEqual(8);
-    // Somebody was stopped with the log, and somebody with the machine.
+    // One process was stopped with the log's lock, and one with the machine's.
     for (const name of ['append-append', 'state-modes']) {
       expect(
         protocols.find(({ what }) => what === name)!.figures['the other refused in time'],
@@ -29,7 +29,7 @@ describe('interleavings', () => {
     await isFoundAgain(/--schedule (\w+)/.exec(detail!)![1]!);
   });
 
-  /** A schedule is the whole of a finding. */
+  /** A finding is fully described by its schedule. */
   async function isFoundAgain(schedule: string): Promise<void> {
     const words = ['--only', 'append-append', '--schedule', schedule];
     const [one, other] = [0, 1].map(() => interleave(...words, '--mutant', 'no-log-lock'));
@@ -45,7 +45,7 @@ describe('interleavings', () => {
 });
 
 describe('an enumeration', () => {
-  /** Two that have `a` and `b` steps, and never wait. */
+  /** Runs two processes that have `a` and `b` steps and never wait. */
   function run(a: number, b: number, schedule: readonly string[]): Decision[] {
     const left = { A: a, B: b };
     let last: 'A' | 'B' = 'A';

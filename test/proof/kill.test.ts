@@ -1,5 +1,5 @@
-// The proof of kills and stops in its short form. Nothing that a process was told is lost when it or another is killed; who is stopped
-// with a lock is named to those who need it, and nobody who reads waits.
+// The short form of the kill and stop proof. Nothing that was reported to a process is lost when it or another process is killed.
+// When a process is stopped with a lock, the processes that need the lock are told its name, and no reader waits.
 import { describe, expect, it } from 'vitest';
 import { builtTool, leftovers } from './support.js';
 
@@ -16,7 +16,7 @@ describe('kill -9 and SIGSTOP', () => {
     expect(sum('kills')).toBeGreaterThanOrEqual(10);
     expect(sum('stops')).toBeGreaterThanOrEqual(8);
     expect(sum('lost')).toBe(0);
-    // With the log locked by who was stopped, somebody was refused.
+    // A process was refused because a stopped one had the log's lock.
     expect(sum('refused by name')).toBeGreaterThan(0);
     expect(leftovers('kill', run)).toEqual([]);
   });

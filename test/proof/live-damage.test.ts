@@ -1,5 +1,6 @@
-// Memory is damaged under those who use it: one page fails, the driver is unbound, the file is replaced or removed, the disk under it is full. The process lives, the error is
-// exact, and other files keep working. (A file that is cut: test/famfs/volume/cut.test.ts, test/mounts/cut-region.test.ts.)
+// Memory is damaged during use: a page fails, the driver is unbound, the file is replaced or removed, the disk under it is full.
+// The process must live, the error must be exact, and other files must keep working. (For a file that is cut:
+// test/famfs/volume/cut.test.ts, test/mounts/cut-region.test.ts.)
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -22,7 +23,7 @@ import { because, noMounts, Place } from '../mounts/support.js';
 const MIB = 2 ** 20;
 const PAGE = 4096;
 
-/** A machine whose volume is in use in every way a process has. */
+/** A machine whose volume is used in every way a process can. */
 class Use {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-damage-'));
   readonly memory = path.join(this.directory, 'state', 'regions', '0.mem');
@@ -52,7 +53,7 @@ class Use {
     this.queue.tryPut(new Uint8Array(48).fill(3));
   }
 
-  /** Each use after the damage: `ok`, or the code of its error. */
+  /** The result of each use after the damage: `ok`, or the error's code. */
   answers(): Record<string, string> {
     const { volume, hit, other, queue } = this;
     const bytes = new Uint8Array(PAGE);
@@ -110,9 +111,9 @@ const ALL_WELL = {
 interface Damage {
   readonly what: string;
   act(use: Use): void;
-  /** What differs from a volume that is well. */
+  /** The answers that differ from those of an intact volume. */
   readonly answers: Record<string, string>;
-  /** Bytes left of the view of the file that was hit, and of the other's. */
+  /** Remaining bytes of the view of the damaged file, and of the other one. */
   readonly views: readonly [number, number];
 }
 
@@ -128,7 +129,7 @@ const damages: readonly Damage[] = [
       const { extents } = volume.getmap('/hit');
       machine.memoryFailure({ device: 'dax0.0', offset: extents[0]!.offset + MIB, length: PAGE });
     },
-    // A part that is written is stored, as fsdev's recovery write does; the page stays bad until it is written whole.
+    // A partial write stores its bytes, as fsdev's recovery write does. The page stays bad until it is written completely.
     answers: { 'read the page': 'EIO', 'map it': 'EIO' },
     views: [0, MIB],
   },

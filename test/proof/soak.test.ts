@@ -1,4 +1,4 @@
-// The soak in its short form: everything at once leaves nothing behind, and what does leave something (the controls) is flagged for it.
+// The short form of the soak: the operations leave nothing behind, and each control (a deliberate leak) is flagged.
 import { describe, expect, it } from 'vitest';
 import { allowances, type Figure, type Figures, risingFigures, slopeOf } from '../../proof/soak/figures.js';
 import { builtTool, leftovers } from './support.js';

@@ -1,4 +1,7 @@
-/** The proof's tools as a user runs them, in their short form: built into a directory of the test's own, started, and gone when it ends. */
+/**
+ * Runs the proof's tools as a user does, in their short form: built into a directory of the test, started, and removed at the
+ * end.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,9 +24,9 @@ export interface ToolRun {
   pid: number;
 }
 
-/** Builds `src` and `proof` for one test file. @returns runs a tool */
+/** Builds `src` and `proof` for one test file. @returns a function that runs the tool */
 export function builtTool(tool: string): (...words: string[]) => Promise<ToolRun> {
-  // Inside the checkout: what is built finds its packages.
+  // Inside the checkout, so that the build finds its packages.
   const directory = path.join(checkout, 'build', `test-${tool}-${process.pid}`);
   const started = new Set<ChildProcess>();
 
@@ -45,7 +48,7 @@ export function builtTool(tool: string): (...words: string[]) => Promise<ToolRun
   });
 
   afterAll(async () => {
-    // Asked to end, a tool takes its processes and mounts with it.
+    // A tool that is asked to end also ends its processes and mounts.
     for (const child of started) {
       child.kill('SIGTERM');
       await new Promise((resolve) => child.once('exit', resolve));
@@ -77,7 +80,7 @@ export function builtTool(tool: string): (...words: string[]) => Promise<ToolRun
   };
 }
 
-/** Directories, mounts and processes of a tool that was run and are still there. */
+/** Directories, mounts and processes that a finished tool left behind. */
 export function leftovers(tool: string, { pid }: ToolRun): string[] {
   const mark = `udax-${tool}-${pid}-`;
   const names = fs.readdirSync('/dev/shm').filter((name) => name.startsWith(mark));

@@ -1,4 +1,4 @@
-/** What the traced memory sees, and in which order. */
+/** What the tracer records of the memory, and in which order. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { redundantFlushes } from '../../proof/crash/explore.js';
 import { append, create } from '../../proof/crash/scopes/names.js';
@@ -16,7 +16,7 @@ afterEach(() => {
   for (const each of ended.splice(0)) each.close();
 });
 
-/** Traces what `act` does to a view of the memory that it gets from the device, as the code under test would. */
+/** Traces what `act` does to the view that it gets from the device, as code under test would. */
 async function traced(act: (bytes: Uint8Array, backing: TracedBacking) => void): Promise<Trace> {
   const backing = new TracedBacking('traced', 16 * 2 ** 20, 'pmem');
   const device = deviceOver(backing, UUID);

@@ -4,13 +4,15 @@ import ts from 'typescript';
 
 const checkout = resolve(import.meta.dirname, '../..');
 const dist = join(checkout, 'dist');
-/** What a user imports from. */
+/** The modules that users import. */
 const ENTRIES = { udax: 'index.d.ts', 'udax/mounts': 'mounts/index.d.ts' };
 
 export interface ApiReport {
-  /** etc/api.md: each entry's exports in order of name, as the declaration files have them, without comments and private parts. */
+  /**
+   * The text of etc/api.md: the exports of each entry by name, as in the declaration files, without comments and private parts.
+   */
   text: string;
-  /** Types that what is exported mentions, but nobody can name: `name (where it is declared)`. */
+  /** Types that exports mention but users cannot import: `name (where it is declared)`. */
   hidden: string[];
 }
 
@@ -57,7 +59,7 @@ function real(checker: ts.TypeChecker, symbol: ts.Symbol): ts.Symbol {
 const whereIs = (symbol: ts.Symbol) =>
   relative(dist, symbol.declarations?.[0]?.getSourceFile().fileName ?? '');
 
-/** Types of ours that a declaration names in its public parts. */
+/** Types of udax that a declaration mentions in its public parts. */
 function mentionedIn(checker: ts.TypeChecker, declaration: ts.Declaration): Set<ts.Symbol> {
   const found = new Set<ts.Symbol>();
   const visit = (node: ts.Node): void => {

@@ -1,12 +1,12 @@
 /**
- * The public face is reviewed: what 'udax' and 'udax/mounts' export is written down in etc/api.md, and a change of it shows in its diff.
- * UDAX_UPDATE=1 writes the file anew.
+ * Reviews the public API. etc/api.md lists what 'udax' and 'udax/mounts' export, so that every change shows in its diff.
+ * UDAX_UPDATE=1 writes the file again.
  */
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { apiReport, reportFile, reportOnFile } from './api-report.js';
 
-/** What the layers below are made of: handed through by a user at most, never looked into. */
+/** Types of inner layers. A user may pass them on, but need not look into them. */
 const OPAQUE = ['optionalOperations', 'Bus', 'DaxDevice', 'DevDax', 'KernelDevice', 'SysfsFiles'];
 
 describe('the public face', () => {

@@ -1,8 +1,8 @@
-/** What the package declares to the public: read from the declaration files it ships, so that nothing new is forgotten. */
+/** What the package declares to the public. It is read from the shipped declaration files, so that nothing new is forgotten. */
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-/** What stands for a legal value of a parameter, said without naming it: the child makes the value. */
+/** Describes a legal value of a parameter. The child makes the value. */
 export type Plausible =
   | { kind: 'text' | 'number' | 'flag' | 'bytes' | 'callback' | 'list' | 'signal' | 'none' }
   | { kind: 'one of'; words: string[] }
@@ -10,7 +10,7 @@ export type Plausible =
   | { kind: 'options'; fields: Record<string, { isOptional: boolean; value: Plausible }> };
 
 export interface PublicFunction {
-  /** The class or interface; '' when it is a function of the package itself. */
+  /** The class or interface; '' for a function of the package itself. */
   owner: string;
   name: string;
   module: 'udax' | 'udax/mounts';
@@ -20,7 +20,7 @@ export interface PublicFunction {
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 const MODULES = { udax: `${dist}index.d.ts`, 'udax/mounts': `${dist}mounts/index.d.ts` } as const;
 
-/** Every exported function, and every method of what they and the exported classes and interfaces give out. */
+/** Every exported function, and every method of the classes and interfaces that are exported or returned. */
 export function publicFunctions(): PublicFunction[] {
   const program = ts.createProgram(Object.values(MODULES), {
     module: ts.ModuleKind.NodeNext,
@@ -63,7 +63,7 @@ export function publicFunctions(): PublicFunction[] {
       if (!isOurs || name.startsWith('#') || name.startsWith('__')) continue;
       const value = checker.getTypeOfSymbol(member);
       const signatures = value.getCallSignatures();
-      // A function among the fields of options is given to us, not called by others.
+      // A function among the fields of options is supplied by the user, not called.
       const isMethod = (member.flags & ts.SymbolFlags.Method) !== 0 && signatures.length > 0;
       if (isMethod) add({ owner, name, module }, signatures);
     }

@@ -1,4 +1,7 @@
-/** What is not writable does not compile as written to (`npm run check` reads this), and still fits where an array is asked for. */
+/**
+ * A store to a read-only view does not compile (`npm run check` checks this), and such a view can still be passed where an array
+ * is expected.
+ */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';

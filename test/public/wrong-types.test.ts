@@ -1,6 +1,7 @@
 /**
- * Incident: queues sent strings as garbage, one option of many was believed (`{ systemUuid: undefined }` was a TypeError), a wrong
- * position behind right bytes too, and udax/mounts threw Node's own errors. Right: each argument and each option, wrong by itself among right ones, is a DaxError.
+ * Incident: queues sent strings as garbage; only one option of several was checked (`{ systemUuid: undefined }` was a TypeError);
+ * a wrong position after correct bytes was accepted; and udax/mounts threw Node's own errors. Right: each argument and each
+ * option, when it alone is wrong, gives a DaxError.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +18,10 @@ afterAll(() => {
   for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
 });
 
-/** Why not called here; all others that take arguments are, so a new one needs an instance in the child, or a reason here. */
+/**
+ * Why these are not called here. All others that take arguments are called, so a new one needs an instance in the child or a
+ * reason here.
+ */
 const NOT_CALLED: Record<string, string> = {
   KernelMachine: 'would change the bus of the host this runs on',
   BorrowedMode: 'given out by a KernelMachine only',

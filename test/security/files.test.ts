@@ -10,7 +10,10 @@ const checkout = path.resolve(import.meta.dirname, '../..');
 const NOBODY = 65534;
 const isRoot = process.geteuid?.() === 0;
 const asNobody = isRoot ? '' : ' (skipped: becoming nobody needs root)';
-/** A busy machine may keep a process from its processor for long; an unbounded wait would be the test's own limit. */
+/**
+ * Limit in milliseconds. A busy machine may keep a process from running for long; an unbounded wait would hit the test's own
+ * limit.
+ */
 const NO_LONG_WAIT_MS = 5000;
 
 const directories: string[] = [];
@@ -34,7 +37,7 @@ function allBelow(directory: string): string[] {
   ];
 }
 
-/** What nobody gets from a program. */
+/** Runs a program as user nobody. */
 function nobody(...words: string[]) {
   const env = {
     PATH: process.env.PATH ?? '',
@@ -73,7 +76,7 @@ describe('a state directory', () => {
       const found = allBelow(root).map((file) => [file, fs.statSync(file).mode & 0o077] as const);
       volume.close();
       expect(found.length).toBeGreaterThan(5);
-      // Who may read the directory knows this host by its uuid; it is in every superblock, and no secret.
+      // A user who may read the directory may read this host's uuid. It is in every superblock and no secret.
       const told = found.filter(([, open]) => open !== 0);
       expect(told).toEqual([[path.join(root, 'system_uuid'), 0o044]]);
     } finally {

@@ -1,5 +1,5 @@
-// Claims S7 to S11 and S14 of docs/security.md: what is in the memory against who reads it. A hostile writer is played by entries with good
-// checksums, made with the encoder of the product and stored past it.
+// Claims S7 to S11 and S14 of docs/security.md: the content of the memory against its readers. Entries with good checksums stand
+// for a hostile writer. They are made with the product's encoder and stored without its checks.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -61,14 +61,14 @@ const file = (name: string, fmap = at(DATA, 2 * MIB), size = 5): NewLogEntry => 
   fmap,
 });
 
-/** A name in bytes, whatever they are. */
+/** A name as bytes. */
 interface Raw {
   entry: NewLogEntry;
-  /** Put in the place of the entry's path, with a good checksum. */
+  /** Replaces the entry's path; the checksum is made good again. */
   name?: Uint8Array;
 }
 
-/** Stores entries into the log as a program of the writer's would. */
+/** Stores entries into the log as the writer's program would. */
 function storeEntries({ machine }: Victim, raws: readonly Raw[]): void {
   const device = machine.device('dax0.0');
   const hold = device.hold('test');
@@ -103,7 +103,7 @@ function digest(file: string, length: number): string {
   return createHash('sha256').update(fs.readFileSync(file).subarray(0, length)).digest('hex');
 }
 
-/** Every file below, with what a link leads to. */
+/** Every file below a directory, including those that a link leads to. */
 function shownBelow(directory: string): string[] {
   return fs.readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
 }
@@ -139,7 +139,7 @@ describe('another host', () => {
     const opened = volume.create('/f', { size: 4096 });
     const view = opened.map({ writable: true });
     const other = victim();
-    // As a host would that udax knows nothing of: another superblock in the same bytes.
+    // As if a host unknown to udax did it: another superblock in the same bytes.
     const fd = fs.openSync(place.memory, 'r+');
     fs.writeSync(fd, fs.readFileSync(other.memory).subarray(0, DATA), 0, DATA, 0);
     fs.closeSync(fd);
@@ -224,7 +224,7 @@ describe('a hostile log', () => {
     expect(fs.readFileSync(precious, 'utf8')).toBe('precious');
     expect(fs.readdirSync(elsewhere)).toEqual([]);
     expect(fs.lstatSync(path.join(out, 'f')).isFile()).toBe(true);
-    // A destination that was typed is the caller's own word.
+    // A destination that the caller typed is used as it is.
     fs.symlinkSync(precious, path.join(out, 'typed'));
     await mounted(place).copyOut('/f', path.join(out, 'typed'));
     expect(fs.readFileSync(precious)).toHaveLength(5);

@@ -1,4 +1,4 @@
-// Claims S12, S13, S15 and S16 of docs/security.md: the mount against its users, and what a process starts and believes.
+// Claims S12, S13, S15 and S16 of docs/security.md: the mount against its users, and what a process starts and trusts.
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -3,10 +3,10 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 
-/** The conformance kit of this repository: conformance/README.md says what is in it and how it was recorded. */
+/** The conformance kit of this repository. conformance/README.md describes its content and how it was recorded. */
 export const conformance = fileURLToPath(new URL('../../conformance', import.meta.url));
 
-/** The transcripts of a folder of the kit (`dax`, `dax/hazard`), whole paths, sorted. Never none: an empty kit is a failure. */
+/** The transcripts of a folder of the kit (`dax`, `dax/hazard`), with full paths, sorted. Fails when there are none. */
 export function transcripts(folder: string): string[] {
   const files = readdirSync(join(conformance, folder))
     .filter((name) => name.endsWith('.json.gz'))

@@ -2,17 +2,17 @@ import fs from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
 /**
- * Ends a run with one plain line, `N passed, N failed, N skipped`, and names what was skipped. Appends the line to the file
- * $UDAX_SUMMARY too, so that CI can add up several runs.
+ * Ends a run with one plain line, `N passed, N failed, N skipped`, and names what was skipped. Also appends the line to the file
+ * $UDAX_SUMMARY, so that CI can add up several runs.
  */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, errorsOutside: ReadonlyArray<unknown>): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
-    // A worker that died, a promise that nobody waited for.
+    // Errors outside tests: a worker that died, or a rejected promise that nobody handled.
     counts.failed += errorsOutside.length;
     const skipped: string[] = [];
     for (const testModule of modules) {
-      // A file that does not even load has no tests to count: it counts as one failure.
+      // A file that does not load has no tests. It counts as one failure.
       if (testModule.errors().length > 0) counts.failed += 1;
       for (const test of testModule.children.allTests()) {
         const { state } = test.result();

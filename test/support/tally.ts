@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
 
 /**
- * How often a property did what it is about. A precondition, an early return or a refusal makes a run do nothing, and a property
- * whose every run does nothing passes: so what was done is counted, and fails below a share.
+ * Counts how often a property really did something. A precondition, an early return or a refusal can make a run do nothing, and a
+ * property passes when every run does nothing. So the runs that did something are counted, and the test fails when they are too
+ * few.
  */
 export class Tally {
   readonly #counts = new Map<string, { done: number; tried: number }>();
@@ -16,12 +17,12 @@ export class Tally {
     return isDone;
   }
 
-  /** The same share for all that was counted. */
+  /** Requires the same share for everything that was counted. */
   eachMustReach(share: number): void {
     this.mustReach(Object.fromEntries([...this.#counts.keys()].map((what) => [what, share])));
   }
 
-  /** Of all that was counted, at least its share (above 0, at most 1) was done. Names every one that was not. */
+  /** Requires that at least the given share (above 0, at most 1) was done. Names everything that fell short. */
   mustReach(shares: Readonly<Record<string, number>>): void {
     if (process.env.UDAX_TALLY) console.log(this.#counts);
     expect([...this.#counts.keys()].sort(), 'what was tried').toEqual(Object.keys(shares).sort());

@@ -47,26 +47,26 @@ export function loadDrivers(bus: Bus): void {
   for (const name of ['device_dax', 'fsdev_dax', 'kmem']) bus.insmod(name);
 }
 
-/** The verb that changes the mode, by the name of a loaded driver; force unless said otherwise, memory stays as policy leaves it. */
+/** Changes the mode to that of a loaded driver. Uses force unless told otherwise; memory stays as the policy leaves it. */
 export function moveTo(bus: Bus, device: string, driver: string, force = true): void {
   const tree = new ModelTree(bus, { modulesAvailable: false });
   const online = driver !== 'kmem';
   verbs.reconfigure(tree, deviceAt(tree, device), modeOfDriver(driver), { force, online });
 }
 
-/** Which store is to fail: the nth, or the one to a path. */
+/** The store that must fail: the nth, or the one to a path. */
 export interface Fault {
   nth?: number;
   path?: RegExp;
-  /** It did what was asked, and fails all the same. */
+  /** The store takes effect and fails all the same. */
   isDone?: boolean;
 }
 
-/** The tree of a bus whose stores can be made to fail, once. */
+/** The tree of a bus with a store that fails once. */
 export class FailingTree extends ModelTree {
   /** Stores so far. */
   stores = 0;
-  /** Whether the fault was met. */
+  /** Whether the fault happened. */
   isHit = false;
 
   constructor(

@@ -6,8 +6,8 @@ import { carving, type DaxTree, type DeviceMode, deviceAt, ModelTree, verbs } fr
 import { FailingTree, GIB } from './support.js';
 
 /**
- * Once the verbs that ran as root on a real /sys were others than those that were searched and property-tested. These are the
- * lines of both; here each of their stores fails in turn, from any state: a verb is whole or undone.
+ * Once the verbs that ran as root on a real /sys were different code from those that were searched and property-tested. Now both
+ * are the same code. Here each store of a verb fails in turn, from any state: the verb must be complete or undone.
  */
 
 const MiB = 2 ** 20;
@@ -68,7 +68,7 @@ const verb: fc.Arbitrary<Act> = fc.oneof(
   ),
 );
 
-/** What others do to the bus meanwhile, and what verbs leave. */
+/** What others do to the bus meanwhile, and states that verbs leave. */
 const any: fc.Arbitrary<Act> = fc.oneof(
   { weight: 3, arbitrary: verb },
   fc
@@ -97,7 +97,7 @@ function act(what: string, run: (tree: DaxTree) => void): Act {
   return { what, run: (_bus, tree) => run(tree) };
 }
 
-/** Memory that is stranded is nobody's to give back: none of it here. */
+/** Unbinds, except from kmem: no test here strands memory, which nobody could take back. */
 function unbindOffline(bus: Bus, from: string, device: string): void {
   if (from !== 'kmem') bus.unbind(from, device);
 }
@@ -124,8 +124,8 @@ function refusal(run: () => void): DaxError | null {
 }
 
 /**
- * What a verb gives back. Not the names that `seed` and `create` show (the kernel forgets them with the device that was made), and
- * not an id that says of a device what its driver takes by type anyhow: whether there was one cannot be read.
+ * The state that a verb must restore. It excludes the names that `seed` and `create` show (the kernel forgets them with the new
+ * device), and an id for a device that its driver takes by type anyway (whether there was one cannot be read).
  */
 function truth(bus: Bus): unknown {
   const state: BusState = bus.snapshot();
@@ -163,19 +163,19 @@ describe('a verb', () => {
           const error = refusal(() => last.run(bus, tree));
           const about = trace(`store ${nth} fails${isDone ? ', done' : ''}: ${error?.message ?? 'no error'}`);
           if (answer === null) seen[error === null ? 'done' : 'undone'] += 1;
-          // The way back can fail as well, and says so. A store that fails and did what was asked all the same: not of a kernel.
+          // Going back can fail as well, and the error says so. A store that fails but takes effect does not happen in a kernel.
           const isTold = /going back failed|could not be put back/.test(error?.message ?? '');
           if (error === null || !(isDone || isTold)) {
             expect(truth(bus), about).toEqual(error === null ? truth(whole) : before);
           }
-          // A single fault of a verb that would be done never meets the way back.
+          // A single fault in a verb that would succeed never hits the steps of going back.
           expect(answer === null && !isDone && isTold, about).toBe(false);
           expect(checkInvariants(bus), about).toEqual([]);
         }
       }),
       { numRuns: 400 },
     );
-    // Not all of it is refused from the start, and both ends are met.
+    // Not every run is refused from the start, and both outcomes occur.
     expect(seen.undone).toBeGreaterThan(100);
     expect(seen.done).toBeGreaterThan(10);
     expect(seen.refused).toBeGreaterThan(20);

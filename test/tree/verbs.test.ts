@@ -4,7 +4,7 @@ import { carving, deviceAt, ModelTree, verbs } from '../../src/tree/index.js';
 import { bareBus, dynamicRegion, MiB, outcome, staticRegion } from '../dax/support.js';
 import { FailingTree, moveTo } from './support.js';
 
-/** The same lines run on the host's /sys: test/machine/kernel-*.test.ts, test/vm. */
+/** The same code runs on the host's /sys: test/machine/kernel/, test/vm. */
 describe('a change of mode', () => {
   it('moves a device from driver to driver, and leaves no id behind', () => {
     const bus = bareBus({ memoryBlockBytes: 4 * MiB, autoOnline: 'offline' });

@@ -9,7 +9,7 @@ describe.skipIf(noVms)(`udax commands on /dev/dax0.0${because}`, () => {
   beforeAll(async () => {
     memory = new SharedMemoryFile(256 * MIB);
     vm = await VirtualMachine.start(assets, memory);
-    // As a second-hand device would be: nothing may rest on zeroes.
+    // Like a used device: nothing may rely on zeroes.
     await vm.call('raw', 'scribble', DEVICE, 64 * MIB);
     await vm.done('mkfs', DEVICE);
   });
@@ -55,7 +55,7 @@ describe.skipIf(noVms)(`udax commands on /dev/dax0.0${because}`, () => {
 
   it('fsck is clean; with one flipped bit in the log it is not, names the entry, and exits 1', async () => {
     expect(await vm.done('fsck', DEVICE)).toContain(': clean');
-    // In entry 1, through the memory file under the VM: as if the memory had failed.
+    // Flips a bit of entry 1 through the memory file under the VM, as if the memory had failed.
     const place = vm.daxOffset + 2 * MIB + 48 + 544 + 100;
     memory.flipBit(place);
     const { code, stdout } = await vm.command('fsck', DEVICE);

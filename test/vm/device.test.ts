@@ -48,7 +48,7 @@ describe.skipIf(noVms)(`throughput${because}`, () => {
     await vm.call('throughput', 'fillNumbers', number, '/numbers');
     const { times, sums, bytes } = await vm.call<Comparison>('throughput', 'compare', number, '/numbers', 51);
     expect(sums.mapped).toBe(sums.plain);
-    // Neighbours in time are compared: whatever else this machine does slows both.
+    // Compares measurements that are close in time: other load on this machine slows both.
     const ratio = median(times.plain.map((plain, pass) => plain / times.mapped[pass]!));
     await annotate(
       `reading 4 MiB mapped from /dev/dax0.0: ${ratio.toFixed(2)} of the speed of ordinary memory ` +

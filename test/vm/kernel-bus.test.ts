@@ -14,7 +14,7 @@ import {
 const SLOW_MS = 100_000;
 vi.setConfig({ testTimeout: 4 * SLOW_MS });
 
-/** udax on a real kernel's dax bus: what its sysfs answers, nothing made up. */
+/** udax on a real kernel's dax bus, with the real answers of its sysfs. */
 describe.skipIf(noVms)(`the dax bus of a real kernel: an NVDIMM${because}`, () => {
   let memory: SharedMemoryFile;
   let vm: VirtualMachine;

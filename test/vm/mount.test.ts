@@ -31,7 +31,7 @@ describe(`POSIX behaviours on a FUSE mount of /dev/dax0.0${because}`, () => {
     settling = directoryFace('/mnt/settling', perform);
     atOnce = directoryFace('/mnt/at-once', perform);
   });
-  // As long as nothing is published, all is as anywhere.
+  // While nothing is published, the mount behaves like any file system.
   runs([...everywhere, ...onDirectories], () => settling, noVms);
   runs([...famfsRules, ...mountOnly], () => atOnce, noVms);
 });

@@ -8,7 +8,7 @@ const UNIT = 2 * MIB;
 const LOG_END = 10 * MIB;
 const uuids = [1, 2, 3].map((digit) => `${digit}1111111-2222-4333-8444-555555555555`);
 
-/** One host, and the volume its agent has open. */
+/** One host, and the volume that its agent has open. */
 class Host {
   volume = 0;
   role = '';
@@ -36,7 +36,7 @@ interface Round {
   seen: number;
 }
 
-/** The tests tell one story, in order: three hosts share a memory until their master dies. */
+/** These tests depend on each other, in order: three hosts share a memory until their master dies. */
 describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
   let memory: SharedMemoryFile;
   let machine: Machine;
@@ -196,7 +196,7 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
   it('the master dies while it writes the log: all that was published is there for the others', async () => {
     const flag = here.open('/flag').mapAs(Int32Array, { length: 4 });
     await a().do('store', '/flag', '\0\0\0\0');
-    // Never answered: the host dies in it.
+    // This call is never answered, because the host dies in it.
     const endless = a()
       .do('mkdirForever', '/k', '/flag')
       .catch((error: Error) => error.message);
@@ -205,7 +205,7 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
     expect(await endless).toMatch(/QEMU ended|was killed/);
     await b().ask('refresh');
     const seen = (await b().ask<string[]>('readdir', '/')).filter((name) => /^k\d+$/.test(name)).length;
-    // It may have died between the last one and its number.
+    // It may have died between the last mkdir and its number.
     expect(seen - flag[0]!).toBeOneOf([0, 1]);
     expect(fsck(machine.device('dax0.0')).errors).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** copyIn, writeFile and streams: files that come with their bytes. */
+/** copyIn, writeFile and streams: files that become visible together with their bytes. */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -121,7 +121,7 @@ const OLD = pattern(200, 1);
 const NEW = pattern(200, 10);
 const WORD = 8;
 
-/** The text of a volume; of the file that is overwritten: old, new or a mixture of their words. */
+/** The text of a volume. For the file that is overwritten: old, new, or a mixture of their words. */
 function readOverwritten({ device }: Bench): string {
   checkMedia(device, documentedNotes);
   return withVolume(device, (volume) => {

@@ -5,7 +5,7 @@ import { append, create, mkdir } from './names.js';
 import { queueCreate, queueGet, queuePut } from './queues.js';
 import { takeOver, takeOverAgain } from './take-over.js';
 
-/** Every operation on memory whose crashes are explored. */
+/** All operations on memory whose crashes are explored. */
 export const scopes: readonly Scope[] = [
   append,
   mkdir,

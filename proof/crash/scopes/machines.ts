@@ -1,4 +1,4 @@
-/** The state directory of a machine: made, changed in its regions, devices and modes. */
+/** The state directory of a machine: making it, and changing its regions, devices and modes. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { hasCode } from '../../../src/libc/index.js';
@@ -19,7 +19,7 @@ function withMachine<T>(top: string, use: (machine: Machine) => T, create = fals
   }
 }
 
-/** One region with a device in devdax mode, and something in its memory. */
+/** Makes one region with a device in devdax mode, and stores a marker in its memory. */
 function oneRegion(top: string): void {
   withMachine(top, (machine) => void machine.createRegion({ size: REGION_BYTES, sparse: true }), true);
   const fd = fs.openSync(path.join(top, 'pool/regions/0.mem'), 'r+');
@@ -47,7 +47,7 @@ function textOf(machine: Machine): string {
   return ['machine', ...regions, ...devices].join('; ');
 }
 
-/** Region 0 has what was stored there before, or is new and zero. */
+/** Whether the memory of region 0 has the marker, or is new and zero. */
 function memoryOf(file: string): string {
   const bytes = Buffer.alloc(MARKER.length);
   const fd = fs.openSync(file, 'r');
@@ -58,7 +58,7 @@ function memoryOf(file: string): string {
   throw new Error('the memory of region 0 holds something else');
 }
 
-/** Another process makes a region, changes its mode and ends it; nothing is left over, and nothing else changed. */
+/** Another process makes a region, changes its mode and destroys it. Nothing may be left over, and nothing else may change. */
 function goOn(top: string, text: string): void {
   withMachine(
     top,

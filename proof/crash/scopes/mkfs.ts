@@ -1,4 +1,4 @@
-/** mkfs: over nothing, and by force over a file system with files in it. */
+/** mkfs: over no file system, and by force over one that has files. */
 import { deviceMedia, mediaState } from '../../../src/famfs/index.js';
 import { memoryKinds } from '../../media/traced-backing.js';
 import { both, drop, either, flushesBy, moveBefore, storesBy, within } from '../mutate.js';
@@ -41,7 +41,7 @@ function read({ device }: Bench): string {
   return readVolume(device);
 }
 
-/** Making one clears 10 MiB: of the many memories without a file system only one in 32 is formatted. */
+/** mkfs clears 10 MiB, so of the many memories without a file system only one in 32 is formatted. */
 function goOn(bench: Bench, text: string): void {
   const { device, turn } = bench;
   if (text !== 'none') writeMore(device, text);
@@ -77,7 +77,7 @@ export const mkfsForce: Scope = {
     mark();
   },
   read,
-  // The old one is gone, the new one not there yet.
+  // The old file system is gone, and the new one does not exist yet.
   alsoAllowed: /^none$/,
   goOn,
   mutants: [

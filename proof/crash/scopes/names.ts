@@ -1,4 +1,4 @@
-/** append, mkdir, create: one entry or two, and what it names. */
+/** append, mkdir, create: one log entry or two, and the object that it names. */
 import { deviceMedia, Log, LogAppender, readSuperblock } from '../../../src/famfs/index.js';
 import { memoryKinds } from '../../media/traced-backing.js';
 import {
@@ -25,7 +25,7 @@ const indexStores = both(storesBy(APPEND), HEADER);
 const entryFlush = both(flushesBy(APPEND), ENTRIES);
 const headerFlush = both(flushesBy(APPEND), HEADER);
 
-/** The orders that any append must keep. */
+/** The orders that every append must keep. */
 const appendMutants: readonly Mutant[] = [
   {
     name: 'upstream-order',

@@ -25,7 +25,7 @@ function prepareQueue(bench: Bench): void {
   withVolume(bench.device, (volume) => createQueue(volume, '/q', geometry));
 }
 
-/** Takes all that is in it. */
+/** Takes all messages of the queue. */
 function readQueue(bench: Bench): string {
   const [files] = readVolume(bench.device).split('; /q file');
   return withQueue(bench, (queue) => {
@@ -37,7 +37,7 @@ function readQueue(bench: Bench): string {
   });
 }
 
-/** A queue that was read empty takes as many as it holds, and gives them back in order. */
+/** A queue that was read empty must accept as many messages as it has room for, and return them in order. */
 function goOnWithQueue(bench: Bench): void {
   withQueue(bench, (queue) => {
     for (const seed of [90, 91, 92])

@@ -1,4 +1,4 @@
-/** take-over: by the next owner, and by a third host after that one died in the middle. */
+/** take-over: by the next owner, and by a third host after the second one died half way. */
 import {
   deviceMedia,
   type FamfsDevice,
@@ -34,7 +34,7 @@ function read({ device }: Bench): string {
     : `interrupted ${torn.from.slice(0, 8)} to ${torn.to.slice(0, 8)}`;
 }
 
-/** Whoever owns it writes; while nobody does, nobody can, and who takes it next has all of it. */
+/** The owner can write. While the take-over is interrupted no host can, and the host that completes it finds everything. */
 function goOn(bench: Bench, text: string): void {
   const { device, other } = bench;
   if (!text.startsWith('interrupted')) {
@@ -119,7 +119,7 @@ export const takeOverAgain: Scope = {
     try {
       takeOverMedia(dying, { systemUuid: OTHER_HOST, force: true });
     } catch {
-      // As it was to be.
+      // The error was intended.
     }
     media.close();
   },
@@ -128,7 +128,7 @@ export const takeOverAgain: Scope = {
     mark();
   },
   read,
-  // Back to where it started, then on to the third host.
+  // The owner is restored first, and then the third host takes over.
   alsoAllowed: /^(interrupted 11111111 to (99999999|77777777)|volume aaaaaaaa of 11111111; .*)$/,
   goOn,
   mutants: [

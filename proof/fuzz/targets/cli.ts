@@ -1,4 +1,4 @@
-/** Command lines: the parser for all commands, and those run that touch nothing but a machine or an image of their own. */
+/** Command lines. The parser gets all commands; only commands that touch nothing but their own machine or image are run. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,7 +39,7 @@ class CliTarget implements Target {
 
   open(directory: string): void {
     this.#directory = directory;
-    // The version is read from the package, which lies beside what is built.
+    // The version is read from package.json, which must lie beside the build.
     fs.copyFileSync('package.json', fileURLToPath(new URL('../../../package.json', import.meta.url)));
     this.#root = path.join(directory, 'state');
     this.#make();
@@ -143,7 +143,7 @@ class CliTarget implements Target {
     line: string,
   ): Promise<void> {
     if (globals.kernel || globals.setMode || globals.root !== this.#root) return;
-    // Words that lead elsewhere on this host, or to what never ends.
+    // Skips words that name other places of this host, or input that never ends.
     const given = [...args, ...Object.values(options).map(String)];
     if (
       given.some(

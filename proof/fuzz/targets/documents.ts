@@ -1,4 +1,4 @@
-/** The files of a state directory: what somebody else wrote there. */
+/** The files of a state directory with foreign content. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { openMachine } from '../../../src/index.js';
@@ -7,12 +7,12 @@ import { MountRecords } from '../../../src/mounts/daemon/records.js';
 import { nasty, nastyText, Random } from '../random.js';
 import { answered, assert, type Target } from '../target.js';
 
-/** Opening a machine costs files: one case in so many. */
+/** Opening a machine costs files, so only one case in so many does it. */
 const OPEN_EVERY = 8;
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** One value somewhere in it is another. */
+/** Changes one value somewhere in a document. */
 function changeValue(random: Random, value: Json): Json {
   if (random.once(12))
     return random.pick<Json>([
@@ -116,7 +116,7 @@ class DocumentsTarget implements Target {
     } finally {
       machine.close();
     }
-    // What a document names outside is nobody's to remove.
+    // Nothing may remove a file outside that a document names.
     assert(fs.existsSync('/etc/passwd'), '/etc/passwd is gone');
     fs.rmSync(path.join(root, 'system_uuid'), { force: true });
     for (const [name, size] of [

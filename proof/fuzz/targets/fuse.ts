@@ -1,4 +1,4 @@
-/** Requests of a kernel that lies, to a famfs without a mount. */
+/** Malformed requests of a kernel, to a famfs without a mount. */
 import { deviceMedia, formatMedia, mountFamfsOn, type Volume } from '../../../src/famfs/index.js';
 import { Dispatcher } from '../../../src/fuse/dispatcher.js';
 import type { FuseHost } from '../../../src/fuse/index.js';
@@ -12,7 +12,7 @@ import { MappedDevice } from './volume.js';
 const HEADER_BYTES = 40;
 const INIT = 26;
 const OPCODES = operations.map(({ opcode }) => opcode).filter((opcode) => opcode !== INIT);
-/** Bodies that begin with words and end with names, enough of them. */
+/** Numbers of words at the start of a body, before its names. */
 const WORDS = [0, 1, 2, 4, 8, 10, 16];
 
 class FuseTarget implements Target {
@@ -75,7 +75,7 @@ class FuseTarget implements Target {
       assert(reply.length >= 16 && reply.length <= bytes.length + 4096, `a reply of ${reply.length} bytes`);
     };
     send(initMessage());
-    // Nodes and handles that there are, as answers gave them.
+    // Node ids and handles that may exist.
     const known = [0n, 1n, 2n, 3n, 4n, 5n, 2n ** 40n, 2n ** 40n + 1n, 2n ** 64n - 1n];
     for (const seed of recipe) {
       const random = new Random(seed + 6);
@@ -95,7 +95,7 @@ class FuseTarget implements Target {
   }
 }
 
-/** Malformed requests are reported with an errno; what has none is a bug of a handler. */
+/** A malformed request gives an error with an errno. An error without one is a bug of a handler. */
 function isBug(error: unknown): boolean {
   const { cause } = error as { cause?: unknown };
   const real = cause ?? error;

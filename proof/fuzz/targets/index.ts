@@ -25,7 +25,7 @@ function control(name: string, act: (seed: number) => void): Target {
 
 const kept: unknown[] = [];
 
-/** Faults of the tool's own making: each must be found. */
+/** Faults that this tool has on purpose: each must be found. */
 export const controls: readonly Target[] = [
   control('control: trusts a length', (seed) => {
     new DataView(new ArrayBuffer(8)).getUint8(seed % 64);

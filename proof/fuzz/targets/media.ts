@@ -1,4 +1,4 @@
-/** Images in plain memory: everything that reads a medium. */
+/** Images in plain memory, for everything that reads a medium. */
 import fs from 'node:fs';
 import path from 'node:path';
 import {
@@ -21,7 +21,7 @@ import { DEVICE_BYTES, imageOf, METADATA_BYTES, makeBases, piecesOf } from '../i
 import { Random } from '../random.js';
 import { answered, assert, type Target } from '../target.js';
 
-/** Replaying into a directory costs files: one case in so many. */
+/** Replaying into a directory costs files, so only one case in so many does it. */
 const SHADOW_EVERY = 64;
 
 class MediaTarget implements Target {
@@ -38,7 +38,7 @@ class MediaTarget implements Target {
   run(recipe: readonly number[]): void {
     const head = imageOf(recipe);
     const random = new Random((recipe.at(-1) ?? 0) + 77);
-    // What lies in between stays zero: nobody writes a medium that is only read.
+    // The bytes in between stay zero: nothing writes a medium that is only read.
     for (const [at, piece] of piecesOf(head)) this.#bytes.set(piece, at);
     const size = random.pick([
       DEVICE_BYTES,
@@ -71,7 +71,7 @@ class MediaTarget implements Target {
 
   close(): void {}
 
-  /** Where fsck finds nothing, replay applies everything. */
+  /** Where fsck finds nothing, the replay must apply everything. */
   #agrees(report: FsckReport, tree: FileTree | undefined): void {
     assert(tree !== undefined, 'fsck finds nothing, and the log cannot be replayed');
     assert(tree.stopped === null, `fsck finds nothing, and replay stops: ${tree.stopped?.message}`);
@@ -113,7 +113,7 @@ function salvage(media: ReturnType<typeof bufferMedia>, superblock: Superblock):
   walkWhole(tree);
 }
 
-/** Every name and every map of a tree; names lead nowhere else. */
+/** Checks every name and map of a tree. No name may lead elsewhere. */
 function walkWhole(tree: FileTree): void {
   const seen = new Set<number>();
   const below = (ino: number, depth: number): void => {

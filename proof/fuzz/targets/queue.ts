@@ -1,4 +1,4 @@
-/** Files of a queue whose headers and buckets lie. */
+/** Queue files with wrong headers and buckets. */
 import fs from 'node:fs';
 import {
   createQueue,
@@ -23,7 +23,7 @@ class QueueTarget implements Target {
   readonly share = 60;
   #mapped: MappedDevice | undefined;
   #volume: Volume | undefined;
-  /** Where the two files begin on the device, and how they were. */
+  /** Where the two files begin on the device, and their original content. */
   #files: {
     at: number;
     layout: { fields: Record<string, { offset: number; size: number }> };
@@ -81,7 +81,7 @@ class QueueTarget implements Target {
     if (queue === undefined) return;
     try {
       for (let i = 0; i < 12; i++) {
-        // Somebody writes into it while we use it.
+        // Another process writes into the queue while it is in use.
         if (random.once(6)) this.#change(random);
         answered(() => queue.tryPut(new Uint8Array(random.below(BUCKET_BYTES))));
         const got = answered(() => queue.tryGet());

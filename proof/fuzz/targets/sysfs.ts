@@ -1,4 +1,4 @@
-/** Stores into the attributes of a model bus, and daxctl's command lines. */
+/** Writes to the attributes of a model bus, and daxctl command lines. */
 import { Bus, checkInvariants } from '../../../src/dax/index.js';
 import { accessTo, daxctlHost, runDaxctl, Sysfs } from '../../../src/tree/index.js';
 import { nasty, nastyName, nastyText, Random } from '../random.js';
@@ -113,7 +113,7 @@ function textOf(random: Random): string {
   return random.pick(TEXTS);
 }
 
-/** Every attribute there is now. */
+/** All attributes that exist now. */
 function attributesOf(tree: Sysfs): string[] {
   return tree
     .tree('/', 9)

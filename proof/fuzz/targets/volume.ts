@@ -1,4 +1,4 @@
-/** Images on real memory: a file that is mapped, mounted as a library does, and used. */
+/** Images on real memory: a mapped file that is mounted like by a library user, and used. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { Bus } from '../../../src/dax/index.js';
@@ -29,10 +29,10 @@ import { answered, answeredLater, assert, type Target } from '../target.js';
 
 const HPA = 2 ** 40;
 const UNIT = 2 ** 21;
-/** The most of a file that is read. */
+/** Most bytes of a file that are read. */
 const MOST_READ = 64 * 1024;
 
-/** A device over a file: a process' own model of it, as test/famfs/volume has it. */
+/** A device over a file, with its own bus model, as in test/famfs/volume. */
 export class MappedDevice {
   readonly file: string;
   readonly #backing;
@@ -70,7 +70,7 @@ export class MappedDevice {
     };
   }
 
-  /** Puts an image there, through another descriptor: as another host would. */
+  /** Loads an image through another descriptor, as another host would. */
   load(head: Head): void {
     const end = 2 ** 21 + 2 ** 20;
     if (this.#isDirty) punchHole(this.writableFd, end, METADATA_BYTES - end);
@@ -81,7 +81,7 @@ export class MappedDevice {
     punchHole(this.writableFd, rest, end - rest);
   }
 
-  /** Whether what lies there is this image. */
+  /** Whether the file still has this image. */
   isStill(head: Head): boolean {
     return piecesOf(head).every(([at, piece]) => {
       const bytes = new Uint8Array(piece.length);
@@ -130,7 +130,7 @@ class VolumeTarget implements Target {
     const isClean = answered(() => fsckMedia(media).ok) ?? false;
     media.close();
     const volume = answered(() => mountFamfsOn(device, options));
-    // Other sizes of device than this one's are refused, whatever fsck says of the log.
+    // A volume that fsck finds clean must be mountable.
     if (volume === undefined) {
       assert(!isClean, 'fsck finds nothing, and it cannot be mounted');
       return;

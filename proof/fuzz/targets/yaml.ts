@@ -32,12 +32,12 @@ export const yamlTarget: Target = {
   run(recipe) {
     let text = document(new Random(recipe[0] ?? 0));
     for (const seed of recipe) text = nastyText(new Random(seed + 9), text);
-    // Files are bytes: half of a surrogate pair never comes out of one.
+    // A file has bytes, so half of a surrogate pair never comes from one.
     text = Buffer.from(text).toString();
     answered(() => parseYaml(text, 'fuzz.yaml'));
     const file = answered(() => parseFileYaml(text, 'fuzz.yaml'));
     if (file === undefined) return;
-    // What is read is written so that it is read the same.
+    // What was read must be the same after it was written and read again.
     const again = answered(() => parseFileYaml(fileYaml(file), 'fuzz.yaml'));
     assert(
       JSON.stringify(again) === JSON.stringify(file),

@@ -1,4 +1,4 @@
-/** The log: its lock, appends, readers that refresh meanwhile, space that is reserved. */
+/** The log: its lock, appends, readers that refresh meanwhile, and reserved space. */
 import type { Volume } from '../../../src/index.js';
 import type { Actor, Protocol, Told } from '../types.js';
 import { codeOf, type Mounted, onVolume, succeeded, textOf, wrongContent } from './opening.js';
@@ -11,7 +11,7 @@ function create(volume: Volume, path: string): void {
   file.close();
 }
 
-/** One has the name, the other was refused it. */
+/** Exactly one process must get the name, and the other must be refused. */
 function oneOf(told: readonly Told[], codes: readonly string[]): string[] {
   if (succeeded(told) !== 1) return [`${succeeded(told)} of 2 were told that the one name is theirs`];
   const refused = told.find(({ error }) => error)!;
@@ -51,7 +51,7 @@ const createCreate: Protocol = {
   judge: ({ volume, run }) => [`/a${run}`, `/b${run}`].flatMap((path) => wrongContent(volume, path, path)),
 };
 
-/** What a reader found: the names, and whether what they name could be read. */
+/** What a reader finds: the names, and the files' text. */
 function readerOf(path: (run: number) => string) {
   return (volume: Volume, run: number) => {
     volume.refresh();
@@ -67,7 +67,7 @@ function readerOf(path: (run: number) => string) {
   };
 }
 
-/** Looks while the other works, and once more when all is quiet. */
+/** A reader that looks while the other process works, and once more when both are done. */
 function reader(path: (run: number) => string): Actor<Mounted> {
   const look = readerOf(path);
   return { ...onVolume(look), after: ({ volume }, run) => look(volume, run) };

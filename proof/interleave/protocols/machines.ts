@@ -1,10 +1,13 @@
-/** The state directory: its document, its lock, who holds what; and what needs a device alone (mkfs, take-over, another mode). */
+/**
+ * The state directory: its document, its lock, its holders, and operations that need a device exclusively (mkfs, take-over,
+ * another mode).
+ */
 import { fsck, type Machine, mkfs, mountFamfs, openMachine, takeOver } from '../../../src/index.js';
 import { hasCode } from '../../../src/libc/index.js';
 import type { Look, Protocol, World } from '../types.js';
 import { codeOf, onMachine, onVolume, succeeded } from './opening.js';
 
-/** The same by somebody who is nobody's actor. */
+/** Uses the machine outside the two actors. */
 function withMachine<T>(world: World, act: (machine: Machine) => T): T {
   const machine = openMachine(world.roots[0]);
   try {
@@ -55,7 +58,7 @@ const stateRegions: Protocol = {
     }),
 };
 
-/** Mounts, uses and unmounts within the run. */
+/** Mounts, makes a directory and unmounts, all within the run. */
 function mountAndMake(machine: Machine, run: number): string {
   const volume = mountFamfs(machine.device('dax0.0'));
   try {
@@ -87,7 +90,7 @@ const holders: Protocol = {
   ],
 };
 
-/** A mount and an act that needs the device alone: both cannot be, and it cannot be that neither gets it. */
+/** A mount and an act that needs the device exclusively. They cannot both hold it at once, and they must not both be refused. */
 function alone(name: string, about: string, act: (machine: Machine, run: number) => unknown): Protocol {
   return {
     name,
@@ -101,7 +104,7 @@ function alone(name: string, about: string, act: (machine: Machine, run: number)
 
 function judgeAlone({ told, volume, run }: Look): string[] {
   const problems = succeeded(told) === 0 ? [`both were refused: ${told.map(codeOf).join(', ')}`] : [];
-  // What was made on the file system that is there now is there.
+  // What was made on the current file system must be there.
   const isMade = !told[0].error && told[0].value === volume.superblock.uuid;
   if (isMade && !volume.exists(`/m${run}`)) problems.push(`/m${run} was lost`);
   if (told[0].error && volume.exists(`/m${run}`)) problems.push(`/m${run} was refused, and is there`);
@@ -153,7 +156,7 @@ const takeOverTwice: Protocol = {
   },
 };
 
-/** Away and back: what comes between the two keeps the device where it is then. */
+/** Changes the mode and changes it back. A user that comes in between keeps the device in devdax mode. */
 function awayAndBack(machine: Machine): string {
   machine.reconfigure('dax0.0', 'devdax');
   return back(machine);
@@ -173,7 +176,7 @@ const modeMount: Protocol = {
   actors: [onMachine(mountAndMake), onMachine(awayAndBack, back)],
 };
 
-/** The master sleeps at any step of an append while another host takes over: the next append says so. */
+/** The master may be stopped at any step of an append while another host takes over. Its next append must fail. */
 const hostsTakeOver: Protocol = {
   name: 'hosts-takeover',
   about:

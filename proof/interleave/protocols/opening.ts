@@ -1,4 +1,4 @@
-/** How the processes of a protocol open what they work on. */
+/** How the processes of a protocol open their machines and volumes. */
 import fs from 'node:fs';
 import {
   type Machine,
@@ -15,7 +15,7 @@ export interface Mounted {
   volume: Volume;
 }
 
-/** The machine of a process's host. A host with caches of its own gets one over them. */
+/** The machine of a process's host. For a host with its own caches, a machine is made over its cache file. */
 export function machineOf(world: World, me: 0 | 1): Machine {
   const cache = world.caches?.[me];
   if (cache === undefined || fs.existsSync(world.roots[me])) return openMachine(world.roots[me]);
@@ -40,7 +40,7 @@ export function closeMounted({ machine, volume }: Mounted): void {
   machine.close();
 }
 
-/** Has the volume mounted as long as the world lasts. */
+/** An actor that has the volume mounted for as long as the world exists. */
 export function onVolume(
   run: (volume: Volume, run: number, world: World) => unknown,
   options: MountOptions = {},
@@ -52,7 +52,7 @@ export function onVolume(
   };
 }
 
-/** Has the machine open, and no device. */
+/** An actor that has the machine open, and no device. */
 export function onMachine(
   run: (machine: Machine, run: number, world: World) => unknown,
   after?: (machine: Machine, run: number) => void,
@@ -74,7 +74,7 @@ export function textOf(file: VolumeFile): string {
   return bytes.toString('latin1');
 }
 
-/** What is wrong with a file that should hold `text`. */
+/** What is wrong with a file that must contain `text`. */
 export function wrongContent(volume: Volume, path: string, text: string): string[] {
   if (!volume.exists(path)) return [`${path} was told and is not there`];
   const file = volume.open(path);

@@ -1,11 +1,11 @@
-/** Queues: a producer and a consumer, each of which is closed and opened again in between; on one host, and on two. */
+/** Queues: a producer and a consumer, each closed and opened again in between, on one host and on two. */
 import { createQueue, openQueue, type Queue, type Volume } from '../../../src/index.js';
 import type { Actor, Look, Protocol } from '../types.js';
 import { closeMounted, type Mounted, openMounted } from './opening.js';
 
 const PATH = '/queue';
 const BUCKETS = 4;
-/** Of each run: more than the queue holds, so that it is full and its indices go round. */
+/** Messages of each run: more than the queue holds, so that it gets full and its indices wrap. */
 const MESSAGES = 5;
 
 interface End extends Mounted {
@@ -56,7 +56,7 @@ function endOf(run: (end: End, run: number) => unknown, after?: (end: End) => un
   };
 }
 
-/** What is in the queue after all: the consumer takes it, on its own host. */
+/** The messages left in the queue at the end. The consumer takes them, on its own host. */
 function rest(end: End): string[] {
   const queue = reopened(end, 'consumer');
   const got: string[] = [];

@@ -1,14 +1,13 @@
 import { UsageError } from '../errors.js';
 
-/** A path of this host, or a file on the volume of a device, as scp writes hosts. */
+/** A path of this host, or a file on a device's volume, written as scp writes hosts. */
 export type Address =
   | { kind: 'local'; path: string; text: string }
   | { kind: 'volume'; device: string; path: string; text: string };
 
 /**
- * Reads `DEVICE:/path` (dax0.0:/x, pool.img:/x, /dev/dax0.0:/x) or a local path. The first `:/` divides;
- * `DEVICE:` alone is the volume's root. A local path may hold colons (`./a:b`); only one with `:/` in it
- * cannot be named from the outside.
+ * Reads `DEVICE:/path` (dax0.0:/x, pool.img:/x, /dev/dax0.0:/x) or a local path. The first `:/` separates device and path.
+ * `DEVICE:` alone is the volume's root. A local path may contain colons (`./a:b`), but not `:/`.
  * @throws UsageError for `dax0.0:x` (paths on a volume are absolute) and for an empty argument
  */
 export function parseAddress(text: string): Address {
@@ -29,7 +28,7 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * A FILE argument: must be on a volume.
+ * Reads a FILE argument, which must be on a volume.
  * @throws UsageError for a local path
  */
 export function volumeAddress(text: string): Address & { kind: 'volume' } {
@@ -40,15 +39,15 @@ export function volumeAddress(text: string): Address & { kind: 'volume' } {
   return address;
 }
 
-/** A FILE or a whole DEVICE (its root directory), for commands that look at directories. */
+/** Reads a FILE or a whole DEVICE (its root directory), for commands that list directories. */
 export function volumeOrDeviceAddress(text: string): Address & { kind: 'volume' } {
   const address = parseAddress(text);
   return address.kind === 'volume' ? address : { kind: 'volume', device: text, path: '/', text };
 }
 
 /**
- * A DEVICE argument: a name (dax0.0), a device node or an image file.
- * @throws UsageError when a file on a volume was given instead
+ * Reads a DEVICE argument: a name (dax0.0), a device node or an image file.
+ * @throws UsageError for a file on a volume
  */
 export function deviceArgument(text: string): string {
   const address = parseAddress(text);

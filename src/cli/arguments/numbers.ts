@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 
-/** A whole number in a range (decimal or 0x). @throws UsageError naming the argument */
+/** Reads a whole number in a range (decimal or 0x). @throws UsageError naming the argument */
 export function integerArgument(
   text: string,
   what: string,
@@ -15,7 +15,7 @@ export function integerArgument(
   return value;
 }
 
-/** Permission bits in octal: `644`, `0755`, `0o1777`. @throws UsageError */
+/** Reads permission bits in octal: `644`, `0755`, `0o1777`. @throws UsageError */
 export function modeArgument(text: string, what = '-m MODE'): number {
   const digits = /^(?:0o)?([0-7]{1,5})$/.exec(text)?.[1];
   const mode = digits === undefined ? Number.NaN : Number.parseInt(digits, 8);
@@ -24,12 +24,12 @@ export function modeArgument(text: string, what = '-m MODE'): number {
   return mode;
 }
 
-/** A user or group number. @throws UsageError */
+/** Reads a user or group number. @throws UsageError */
 export function idArgument(text: string, what: string): number {
   return integerArgument(text, what, 0, 0xffff_ffff);
 }
 
-/** A pattern seed: 32 bits, not 0 (which famfs takes for "none"). @throws UsageError */
+/** Reads a pattern seed: 32 bits, not 0, which means "none" to famfs. @throws UsageError */
 export function seedArgument(text: string, what = '-S SEED'): number {
   return integerArgument(text, what, 1, 0xffff_ffff);
 }

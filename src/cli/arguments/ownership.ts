@@ -15,7 +15,7 @@ export interface StripeFlags {
   chunksize?: string;
 }
 
-/** Owner and group of `-u -g`, default the caller's; mode only when `-m` was given. */
+/** Reads owner and group from `-u -g`. Default: the caller's. There is a mode only when `-m` was given. */
 export function ownershipOf(flags: OwnershipFlags): { mode?: number; uid: number; gid: number } {
   const owner = {
     uid: flags.uid === undefined ? callerId('uid') : idArgument(flags.uid, '-u UID'),
@@ -29,8 +29,8 @@ function callerId(which: 'uid' | 'gid'): number {
 }
 
 /**
- * Interleaving of `-N -B -C`, as famfs reads them: any one of them asks for it, and the chunk is then
- * 2 MiB unless -C says otherwise. What fits the device is checked by the allocator.
+ * Reads the interleaving of `-N -B -C`, as famfs does: any of them asks for it, and the chunk is 2 MiB unless -C is given. The
+ * allocator checks what fits the device.
  */
 export function stripeOf(flags: StripeFlags): { stripe?: NonNullable<CreateOptions['stripe']> } {
   if (flags.nstrips === undefined && flags.nbuckets === undefined && flags.chunksize === undefined) return {};

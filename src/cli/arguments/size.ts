@@ -3,8 +3,8 @@ import { parseSize } from '../../machine/index.js';
 import { UsageError } from '../errors.js';
 
 /**
- * Bytes of a size on the command line (`4096`, `2M`, `1GiB`, `0x200000`); `what` is how the usage writes
- * the argument (`-s SIZE`).
+ * Reads a size of the command line (`4096`, `2M`, `1GiB`, `0x200000`) as bytes. `what` is the argument as the usage
+ * shows it (`-s SIZE`).
  * @throws UsageError naming the argument
  */
 export function sizeArgument(text: string, what: string): number {
@@ -16,7 +16,7 @@ export function sizeArgument(text: string, what: string): number {
   }
 }
 
-/** As sizeArgument, where 0 makes no sense. */
+/** Like sizeArgument, for sizes that cannot be 0. */
 export function positiveSizeArgument(text: string, what: string): number {
   const bytes = sizeArgument(text, what);
   if (bytes === 0) throw new UsageError(`${what} is 0: it must be at least 1 byte`);

@@ -8,7 +8,7 @@ import { toolCommands } from './tools.js';
 
 export type { CommandGroup, CommandSpec, Invocation, Run } from './spec.js';
 
-/** Every command there is, in the order of the overview. */
+/** All commands, in the order of the overview. */
 export const catalog: readonly CommandSpec[] = [
   ...deviceCommands,
   ...machineCommands,

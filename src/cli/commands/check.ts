@@ -33,7 +33,7 @@ export function verify(context: Context, [text = '']: string[], flags: { seed?: 
   });
 }
 
-/** The first byte that is not as the seed says, or null. */
+/** The offset of the first byte that differs from the seed's pattern; null when none does. */
 function firstDifference(file: VolumeFile, seed: number): number | null {
   const pattern = new PatternStream(seed);
   const piece = new Uint8Array(Math.min(pieceBytes, file.size));
@@ -91,7 +91,7 @@ function compareReads(name: string, file: VolumeFile): void {
     for (let at = 0; at < window.length; at += piece.length) {
       const part = piece.subarray(0, Math.min(piece.length, window.length - at));
       file.read(part, base + at);
-      // Touching a view of memory that was cut meanwhile would end us.
+      // Touching a view of memory that was cut meanwhile would end this process.
       file.checkMemory();
       if (Buffer.compare(part, window.subarray(at, at + part.length)) !== 0) {
         fail('EIO', `${name}: read and mapping differ near byte ${base + at}`, { path: file.path });

@@ -46,7 +46,7 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
     mustFit(job, room);
     const done = await copySteps(job, steps, (line) => context.output.note(line));
     const taken = target.volume === null ? {} : { spaceBytes: room.bytes };
-    // Standard output holds the file itself then, and nothing else.
+    // When standard output is the destination, it has only the file itself.
     if (destination.path !== STANDARD_OUTPUT || target.volume !== null) {
       const text = () =>
         done.files + done.directories > 0 ? summary(done, destination.text, room.bytes) : '';
@@ -58,7 +58,7 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
   }
 }
 
-/** `-` as everywhere: standard input as a source, standard output as the destination. */
+/** Resolves `-`: standard input as a source, standard output as the destination. */
 function standard(address: Address, isDestination: boolean): Address {
   if (address.kind === 'volume' || address.path !== '-') return address;
   return { ...address, path: isDestination ? STANDARD_OUTPUT : STANDARD_INPUT };
@@ -69,7 +69,7 @@ function summary(
   destination: string,
   spaceBytes: number,
 ): string {
-  // Files take whole units: many small ones take far more than they hold.
+  // Files take whole units, so many small ones take far more space than they have bytes.
   const took = spaceBytes > done.bytes ? `, ${humanSize(spaceBytes)} of its space` : '';
   const made = done.directories > 0 ? ` and ${count(done.directories, 'directory', 'directories')}` : '';
   return `${count(done.files, 'file')}${made} to ${destination}, ${humanSize(done.bytes)}${took}`;
@@ -96,13 +96,13 @@ function planAll(
   );
 }
 
-/** The volumes of one copy, each device opened once, for writing when it is the destination's. */
+/** The volumes of one copy. Each device is opened once, and for writing when it is the destination's. */
 class OpenVolumes {
   readonly #context: Context;
   readonly #salvage: boolean;
   readonly #open = new Map<string, { place: Place; volume: Volume; device: { close(): void } }>();
 
-  /** @param salvage sources are read as far as they can be */
+  /** @param salvage read as much as possible of damaged sources */
   constructor(context: Context, salvage: boolean) {
     this.#context = context;
     this.#salvage = salvage;
@@ -133,7 +133,7 @@ class OpenVolumes {
     return place;
   }
 
-  /** Something of what is being salvaged cannot be read: it was told when it was opened. */
+  /** Whether a volume that is being salvaged has unreadable parts. They were printed when it was opened. */
   get haveLosses(): boolean {
     return [...this.#open.values()].some(({ volume }) => volume.isSalvage && volume.problems.length > 0);
   }

@@ -10,16 +10,16 @@ export interface CreatFlags extends OwnershipFlags, StripeFlags {
   threads?: string;
 }
 
-/** Written or compared at a time: small enough to stay in the caches. */
+/** Bytes written or compared at a time: few enough to stay in the caches. */
 const pieceBytes = 1 << 20;
 
-/** What all files of one command line share. */
+/** The options that all files of one command line share. */
 export function optionsOf(flags: CreatFlags): Omit<CreateOptions, 'size' | 'zero'> {
   const mode = flags.mode === undefined ? 0o644 : ownershipOf(flags).mode!;
   return { ...ownershipOf(flags), ...stripeOf(flags), mode: mode & ~process.umask() };
 }
 
-/** Makes one file, or takes the one that is there. @returns whether it was there */
+/** Makes one file, or uses the existing one. @returns whether it existed */
 export function makeFile(
   volume: Volume,
   path: string,
@@ -28,7 +28,7 @@ export function makeFile(
 ): boolean {
   const existed = volume.exists(path);
   if (!existed) {
-    // It appears with its pattern, or not at all: famfs could not take it back.
+    // The file appears with its pattern or not at all: famfs could not remove it.
     volume.create(path, { ...options, size, ...(seed !== null && { fill: patternOf(seed) }) }).close();
     return false;
   }
@@ -41,7 +41,7 @@ export function makeFile(
   return true;
 }
 
-/** A file that is there serves when it has the size that was asked for. */
+/** Opens an existing file, which must have the requested size. */
 function openOfSize(volume: Volume, path: string, size: number): VolumeFile {
   const stat = volume.stat(path);
   if (!stat.isFile()) fail('EISDIR', `${path} is a directory: choose another name`, { path });
@@ -55,7 +55,7 @@ function openOfSize(volume: Volume, path: string, size: number): VolumeFile {
   return volume.open(path, { writable: true });
 }
 
-/** The pattern runs on from piece to piece, which come in order. */
+/** Fills pieces with the pattern. It continues from piece to piece, so they must come in order. */
 function patternOf(seed: number): (into: Uint8Array) => void {
   const pattern = new PatternStream(seed);
   return (into) => pattern.fill(into);

@@ -11,7 +11,7 @@ interface FileSpec {
   text: string;
   address: Address & { kind: 'volume' };
   size: number;
-  /** null: zeroes. */
+  /** Null: zeroes. */
   seed: number | null;
 }
 
@@ -22,7 +22,7 @@ interface Made {
   seed?: number;
 }
 
-/** `udax creat --multi FILE,SIZE[,SEED] ...`: what is wrong with one file is told, the others are made. */
+/** `udax creat --multi FILE,SIZE[,SEED] ...`: a failure of one file is printed, and the others are made. */
 export function creatMulti(context: Context, file: string | undefined, flags: CreatFlags): void {
   if (file !== undefined || flags.size !== undefined || flags.random || flags.seed !== undefined) {
     throw new UsageError('--multi names its files itself: FILE,SIZE[,SEED]; leave out FILE, -s, -r and -S');
@@ -53,7 +53,7 @@ export function creatMulti(context: Context, file: string | undefined, flags: Cr
   if (failures > 0) throw new AlreadyReported();
 }
 
-/** The last field is the seed when it is a number and the field before it a size; a path may hold commas. */
+/** The last field is the seed when it is a number and the field before it is a size. A path may contain commas. */
 function parseSpec(text: string): FileSpec {
   const fields = text.split(',');
   const hasSeed = fields.length > 2 && /^\d+$/.test(fields.at(-1)!) && /^\d+[a-zA-Z]*$/.test(fields.at(-2)!);

@@ -33,7 +33,7 @@ function listed(machine: EitherMachine, options: ListOptions): string {
     : daxctlList(machine, options);
 }
 
-/** What a verb did to one device: a sentence for people, or daxctl's JSON of the device. */
+/** Prints what a verb did to one device: a sentence, or with --json daxctl's document of the device. */
 function tell(context: Context, machine: EitherMachine, device: DeviceInfo, done: string): void {
   const mode = device.state === 'disabled' ? '' : `, ${device.mode} mode (${device.driver})`;
   const daxctl = listed(machine, { device: device.name, devices: true, idle: true });

@@ -5,10 +5,10 @@ import type { Context } from '../context.js';
 import { withKernel } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
 
-/** `ok`: works. `limited`: udax works, something is slower or missing. `missing`: udax cannot work. */
+/** `ok`: works. `limited`: udax works, but something is slower or missing. `missing`: udax cannot work. */
 export type Verdict = 'ok' | 'limited' | 'missing';
 
-/** One line of `udax doctor`, and what it means. */
+/** One line of `udax doctor`, and its meaning. */
 export interface Finding {
   subject: string;
   verdict: Verdict;
@@ -16,7 +16,7 @@ export interface Finding {
   meaning: string;
 }
 
-/** What the kernel's dax bus has for udax, and what this user may do with it. */
+/** Checks the kernel's dax bus, and what this user may do with it. */
 export function daxFindings(context: Context): Finding[] {
   return withKernel(context, (machine) => {
     const status = machine.status();

@@ -245,7 +245,7 @@ function chosenWord(text: string): string {
   return /\[(\w+)\]/.exec(text)?.[1] ?? '';
 }
 
-/** A file's text; empty when this host has no such file or keeps it from us: both mean "not known". */
+/** Reads a file. Returns '' when this host has no such file or this user may not read it: both mean "not known". */
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');

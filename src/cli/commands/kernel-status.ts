@@ -21,7 +21,7 @@ export function describeKernelStatus(status: KernelStatus): string {
   return sections.join('\n\n');
 }
 
-/** What a survey of holders could not see. */
+/** The sentence on processes that a survey of holders could not look into. */
 export function unseenText(unseen: number): string {
   return `${count(unseen, 'process', 'processes')} of other users could not be looked into: root sees all`;
 }
@@ -73,7 +73,7 @@ function addressTable(devices: readonly KernelDeviceInfo[]): string {
   );
 }
 
-/** Addresses are root's to read. */
+/** Formats an address, `-` when unknown: only root may read addresses. */
 function known(address: number | null): string {
   return address === null ? '-' : hex(address);
 }

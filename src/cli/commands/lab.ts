@@ -19,7 +19,7 @@ interface ExploreFlags {
   list?: boolean;
 }
 
-/** `udax explore`: Ctrl-C ends the search and prints what it has found so far. */
+/** `udax explore`: Ctrl-C ends the search and prints the results so far. */
 export async function explore(context: Context, _args: string[], flags: ExploreFlags): Promise<void> {
   const signal = context.interruptible();
   const { exitCode, output } = await run({
@@ -36,7 +36,7 @@ async function run(options: ExploreOptions) {
   try {
     return await exploreLater(options);
   } catch (error) {
-    // What it refuses are names and numbers of the command line.
+    // The errors are about names and numbers of the command line.
     if (error instanceof Error && hasCode(error, 'EINVAL')) throw new UsageError(error.message);
     throw error;
   }
@@ -54,7 +54,7 @@ function optionsOf({ drivers, devices, depth, time, dot, mermaid, ...same }: Exp
   };
 }
 
-/** One line a depth, for people who wait. */
+/** Prints one line for each depth when stderr is a terminal. */
 function progressTo(context: Context): Pick<ExploreOptions, 'onProgress'> {
   if (!process.stderr.isTTY) return {};
   return {
@@ -63,7 +63,7 @@ function progressTo(context: Context): Pick<ExploreOptions, 'onProgress'> {
   };
 }
 
-/** `udax replay`: Ctrl-C ends it and prints what it has found so far. */
+/** `udax replay`: Ctrl-C ends it and prints the results so far. */
 export async function replay(context: Context, args: string[]): Promise<void> {
   const signal = context.interruptible();
   const { exitCode, output } = await replayLater(args, { json: context.json, signal });

@@ -32,7 +32,7 @@ export function logplay(context: Context, [text]: string[], flags: LogplayFlags)
   }
 }
 
-/** The device is an argument here, an option of C's tool. */
+/** udax takes the device as an argument; C's tool takes it as an option. */
 function deviceOf(text: string | undefined, { daxdev }: LogplayFlags): string {
   if (text !== undefined && daxdev !== undefined)
     throw new UsageError('DEVICE and --daxdev both name a device');
@@ -92,7 +92,7 @@ function playToShadow(context: Context, where: string, shadow: string): void {
   if (!ok) throw new AlreadyReported();
 }
 
-/** As C prints it (with blanks for its tabs); a replay that stopped has no totals there. */
+/** The report as C's tool prints it (with blanks for its tabs). */
 function shadowText(report: ShadowReport): string {
   const { entries, files, directories, fileErrors, directoryErrors, yamlChecked, yamlErrors } = report;
   const lines = [

@@ -26,10 +26,10 @@ export function ls(context: Context, [text = '']: string[], flags: LsFlags): voi
   });
 }
 
-/** What is in a directory, by name; with `recursive`, each directory followed by what is in it. */
+/** The entries of a directory, by name. With `recursive`, the content of each directory follows it. */
 function childrenOf(volume: Volume, directory: string, recursive: boolean): FileStat[] {
   const found: FileStat[] = [];
-  // An explicit stack: a tree as deep as paths allow must not meet the limit of the call stack.
+  // Uses an explicit stack: a very deep tree must not exceed the limit of the call stack.
   const pending = [directory];
   while (pending.length > 0) {
     const path = pending.pop()!;
@@ -88,10 +88,13 @@ export async function cat(context: Context, args: string[]): Promise<void> {
   }
 }
 
-/** By read(), not by views: a file behind the memory that is cut meanwhile is an error, where touching a view would end us. */
+/**
+ * Uses read(), not views: when the file behind the memory is cut meanwhile, read() fails, but touching a view would end this
+ * process.
+ */
 async function writeAll(context: Context, file: VolumeFile): Promise<void> {
   for (let position = 0; position < file.size; ) {
-    // Handed to the stream, which keeps it: each piece has memory of its own.
+    // The stream keeps the piece, so each piece has its own memory.
     const piece = new Uint8Array(Math.min(PIECE_BYTES, file.size - position));
     position += file.read(piece, position);
     await context.output.bytes(piece);
@@ -107,7 +110,7 @@ export function getmap(context: Context, [text = '']: string[]): void {
   });
 }
 
-/** The text of `udax getmap`: a line on the whole, then the extents in file order (strips in strip order). */
+/** The text of `udax getmap`: the whole file first, then the extents in file order (strips in strip order). */
 function describeMap(name: string, map: { size: number } & Fmap): string {
   const about: [string, string][] = [
     ['file', name],

@@ -28,11 +28,11 @@ interface EndedMount {
   mountpoint: string;
   what: string;
   pid: number;
-  /** What its log says of its end. */
+  /** What its log says about its end. */
   lastWords: string | null;
 }
 
-/** Daemons that ended without taking their mounts down. */
+/** The daemons that ended without unmounting. */
 async function mountsThatEnded(root: string): Promise<EndedMount[]> {
   const { MountRecords } = await import('../../mounts/daemon/records.js');
   return new MountRecords(root).dead().map(({ record: { mountpoint, what, pid }, lastWords }) => ({

@@ -76,7 +76,7 @@ export function fsckCommand(context: Context, [text = '']: string[], flags: Fsck
   if (!report.ok) throw new AlreadyReported();
 }
 
-/** Every field of the superblock and of the log as it is on the media. */
+/** All fields of the superblock and of the log, as they are on the media. */
 function rawFields({ superblock, log }: FsckReport): string {
   return Object.entries({ superblock, log })
     .filter(([, fields]) => fields !== null)
@@ -103,7 +103,7 @@ export function info(context: Context, [text = '']: string[]): void {
         kind,
         coherent,
         persistent,
-        // It was opened for reading; the question is whether this user may write it.
+        // The device is open for reading here. The field tells whether this user may write it.
         writable: writable || mayAccess(name, constants.W_OK),
         granule,
         ...placeOf(kind, name),
@@ -167,7 +167,7 @@ function infoPairs(about: VolumeInfo): (readonly [string, string])[] {
   ];
 }
 
-/** Where a real device's memory is; nothing for files, and where only root may know. */
+/** Where a real device's memory is. Empty for files, and when only root may read the address. */
 function placeOf(kind: string, node: string): { address?: string; dataOffset?: string } {
   const device = kind === 'devdax' ? kernelDeviceOf(node) : null;
   if (device?.resource == null) return {};
@@ -201,10 +201,10 @@ export function df(context: Context, [text = '']: string[]): void {
   for (const warning of lowSpaceWarnings(where, space)) context.output.note(warning);
 }
 
-/** Less than this share free is worth a warning. */
+/** A smaller free share than this gives a warning. */
 const lowShare = 0.1;
 
-/** What runs low on a volume, and what helps: famfs cannot delete. */
+/** What runs low on a volume, and what helps, since famfs cannot delete. */
 function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
   const warnings: string[] = [];
   const reclaim = `copy out (udax cp -r ${where}:/ DIR), udax mkfs -f, copy in`;

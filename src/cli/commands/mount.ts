@@ -26,9 +26,9 @@ import { AlreadyReported, UsageError } from '../errors.js';
 import { machineOf, requireMachineOf } from '../opening.js';
 import { keeperPid } from '../set-mode.js';
 
-/** How long a daemon may take to go after its mount is gone. */
+/** Milliseconds a daemon may take to end after its mount is gone. */
 const DAEMON_END_MS = 5000;
-/** After which of it a daemon whose mount was forced away is asked to end. */
+/** Milliseconds after which the daemon of a forced unmount is asked to end. */
 const ASK_AFTER_MS = 300;
 
 interface MountFlags {
@@ -68,7 +68,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
 
 /** `udax sysfs` */
 export async function sysfs(context: Context, [directory = '']: string[], flags: MountFlags) {
-  openMachine(context.root).close(); // none, and wrong ones, are told here
+  openMachine(context.root).close(); // reports here that the machine is missing or wrong
   const about = { kind: 'sysfs', what: context.root, mountpoint: resolve(directory) } as const;
   await mountInBackgroundOrHere(context, about, flags, [about.mountpoint], () =>
     mountSysfsAt(about.mountpoint, { root: context.root, ...common(context, flags) }),
@@ -85,7 +85,7 @@ function settleTime(seconds: string | undefined): number | undefined {
 function common(context: Context, flags: MountFlags) {
   return {
     allowOther: flags.allowOther ?? false,
-    tellRefusals: isDaemon(), // into its log; a terminal is for other things
+    tellRefusals: isDaemon(), // into its log; a terminal is not disturbed by them
     onReport: (error: Error) => context.output.note(`udax: ${error.message}`),
     ...(flags.wirelog && { onWire: (line: string) => context.output.note(line) }),
   };
@@ -125,7 +125,7 @@ async function mountInBackgroundOrHere(
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
 }
 
-/** The kernel's table says what is mounted; a record says by whom. */
+/** Refuses a directory with a live mount of udax. The kernel's table shows the mount; a record names its process. */
 async function mustNotBeMounted(records: MountRecords, directory: string): Promise<void> {
   const mount = fuseMountAt(directory);
   if (mount?.type !== 'fuse.udax' || (await fuseMountState(directory)) === 'dead') return;
@@ -163,7 +163,7 @@ export async function umount(context: Context, [directory = '']: string[], flags
   );
 }
 
-/** Nothing is mounted there: what records say is told, cleaned up, and with force ended. */
+/** Handles a directory without a mount: reports and cleans up what records say of it, and with force ends the daemon. */
 async function endDetached(
   context: Context,
   records: MountRecords,
@@ -194,7 +194,7 @@ async function endDetached(
       { path: mountpoint },
     );
   }
-  process.kill(pid, 'SIGTERM'); // its record is locked, so it is this process that lives
+  process.kill(pid, 'SIGTERM'); // its record is locked, so this pid is still the daemon's
   await daemonEnd(records, record, false);
   context.show(
     { mountpoint, found: 'detached', pid },
@@ -207,13 +207,13 @@ function isMountedFor(pid: number, mountpoint: string): boolean {
   try {
     return listFuseMounts(`/proc/${pid}/mountinfo`).some((mount) => mount.mountpoint === mountpoint);
   } catch {
-    return false; // it has ended
+    return false; // the process has ended
   }
 }
 
 /**
- * Waits until a daemon has ended. Only root can end the connection of a busy mount that was forced away; for others its daemon does
- * it, when asked.
+ * Waits until a daemon has ended. Only root can end the connection of a busy mount that was forced away. For other users the
+ * daemon does it when asked.
  */
 async function daemonEnd(
   records: MountRecords,
@@ -228,7 +228,7 @@ async function daemonEnd(
     const waited = performance.now() - start;
     if (!isAsked && waited > ASK_AFTER_MS && serves()) {
       isAsked = true;
-      process.kill(pid, 'SIGTERM'); // its record is locked, so it is this process that lives
+      process.kill(pid, 'SIGTERM'); // its record is locked, so this pid is still the daemon's
     }
     if (waited > DAEMON_END_MS) {
       fail(
@@ -242,7 +242,7 @@ async function daemonEnd(
 
 /** `udax shell` */
 export async function shell(context: Context, command: string[]): Promise<void> {
-  openMachine(context.root).close(); // none, and wrong ones, are told here
+  openMachine(context.root).close(); // reports here that the machine is missing or wrong
   const words = command.length > 0 ? command : [process.env.SHELL ?? '/bin/sh'];
   const status = await runInNamespace(words, {
     root: context.root,

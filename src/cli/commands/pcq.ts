@@ -130,7 +130,10 @@ async function get(context: Context, text: string, flags: PcqFlags): Promise<voi
   });
 }
 
-/** The next message; null when there is none and all that are there were asked for. @throws DaxError EAGAIN with --no-wait */
+/**
+ * Takes the next message. Returns null when the queue is empty with --all.
+ * @throws DaxError EAGAIN the queue is empty, with --no-wait
+ */
 async function next(context: Context, queue: Queue, flags: PcqFlags): Promise<Uint8Array | null> {
   if (flags.wait && !flags.all) return queue.get({ signal: context.interruptible() });
   const message = queue.tryGet();
@@ -147,7 +150,7 @@ function shown(message: Uint8Array, flags: PcqFlags): string {
   return flags.text ? textOf(message) : Buffer.from(message).toString('base64');
 }
 
-/** Without the zeroes that fill a message up. */
+/** The text of a message without the zeroes that fill it up. */
 function textOf(message: Uint8Array): string {
   return Buffer.from(message).toString('utf8').replace(/\0+$/, '');
 }

@@ -53,7 +53,7 @@ function describeRegion(region: RegionInfo): string {
   return `${kind}: ${at}, device ${region.devices.join(', ')}, memory in ${region.backing.path}`;
 }
 
-/** The memory of a region goes with it: a file system there is not lost without -f, as with mkfs. */
+/** Destroying a region removes its memory, so a file system on it is lost only with -f, as with mkfs. */
 function refuseToLoseFiles(machine: Machine, id: number): void {
   for (const device of machine.devices().filter(({ region, mode }) => region === id && mode === 'famfs')) {
     if (!hasFileSystem(machine.device(device.name))) continue;

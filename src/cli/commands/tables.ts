@@ -2,13 +2,13 @@ import { type DeviceInfo, type HolderInfo, mountpointOf } from '../../machine/in
 import { humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
 
-/** How a status shows a device: its name or node, and the state in words. */
+/** How a status shows a device: its name or node, and its state in words. */
 export interface DeviceWords {
   shown: string;
   state: string;
 }
 
-/** The devices of a bus, for people. */
+/** The table of a bus's devices. */
 export function deviceTable<D extends DeviceInfo>(
   { devices, holders }: { devices: readonly D[]; holders: readonly HolderInfo[] },
   wordsOf: (device: D) => DeviceWords,
@@ -32,7 +32,7 @@ export function deviceTable<D extends DeviceInfo>(
   );
 }
 
-/** Who has what open, for people: of a mount also what ends it. */
+/** The table of holders. For a mount it also shows the command that ends it. */
 export function holderTable(holders: readonly HolderInfo[]): string {
   return formatTable(
     [{ heading: 'PID', right: true }, { heading: 'DEVICE' }, { heading: 'PURPOSE' }, { heading: 'COMMAND' }],

@@ -17,8 +17,8 @@ interface UpFlags {
 }
 
 /**
- * `udax up`. Services that live as long as it does (a FUSE mount, the inspector) are started after the
- * witness and stopped, last one first, before the volume is closed.
+ * `udax up`. Without --once it also mounts the volume through FUSE, after the second process has checked a file. The mount ends
+ * before the volume is closed.
  */
 export async function up(context: Context, _args: string[], flags: UpFlags): Promise<void> {
   const size = flags.size === undefined ? null : positiveSizeArgument(flags.size, '-s SIZE');
@@ -52,7 +52,7 @@ export async function up(context: Context, _args: string[], flags: UpFlags): Pro
   }
 }
 
-/** The biggest file of the tree that is on the volume, mapped and hashed by another process. */
+/** Lets another process map and hash the biggest file of the tree that is on the volume. */
 async function checkBySecondProcess(
   context: Context,
   { device }: ReadyVolume,
@@ -126,7 +126,7 @@ function treeSentence(tree: TreeResult): string {
   return parts.join(', ');
 }
 
-/** Commands that work as they stand, whatever the directory they are typed in. */
+/** Commands that can be typed in any directory. */
 function nextSteps(root: string, device: string): string[] {
   const udax = `${programName()} --root ${quoted(root)}`;
   return [
@@ -138,7 +138,7 @@ function nextSteps(root: string, device: string): string[] {
   ];
 }
 
-/** How this program is called here: `udax` when installed, `node bin/udax.js` in a checkout. */
+/** How the user calls this program: `udax` when installed, `node bin/udax.js` in a checkout. */
 function programName(): string {
   const script = process.argv[1] ?? 'udax';
   if (basename(script) === 'udax') return 'udax';
@@ -150,7 +150,7 @@ function quoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** Shows the machine and who comes and goes, until Ctrl-C. */
+/** Shows the machine, and holders as they come and go, until Ctrl-C. */
 async function stay(context: Context, machine: Machine, signal: AbortSignal): Promise<void> {
   context.output.note(
     `\n${describeStatus(machine.status())}\n\nCtrl-C ends this; the volume stays in ${machine.root}`,

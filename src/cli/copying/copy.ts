@@ -12,11 +12,11 @@ import type { Step } from './plan.js';
 
 export interface CopyJob {
   target: Place;
-  /** Where bytes for standard output go. */
+  /** Writes bytes to standard output. */
   bytes(view: Uint8Array): Promise<void>;
   options: CopyOptions & { uid: number; gid: number };
   signal: AbortSignal;
-  /** For the next step of what fails. */
+  /** The machine of the command line, for the commands in failure messages. */
   given: GivenMachine;
 }
 
@@ -33,8 +33,8 @@ type StreamStep = Step & { kind: 'stream' };
 const STREAM_BYTES = 2 ** 20;
 
 /**
- * Does the steps in order. What is wrong with one file is told and the others go on; what is wrong with
- * the volume (no space, log full, not the owner) or an interrupt ends the copy with that error.
+ * Does the steps in order. A failure of one file is printed, and the copy goes on. A failure of the volume (no space, log full,
+ * not the owner) or an interrupt ends the copy with that error.
  */
 export async function copySteps(
   job: CopyJob,
@@ -81,7 +81,7 @@ export async function copySteps(
   return result;
 }
 
-/** Errors that say nothing about the next file. */
+/** Whether an error concerns one file only, so that the next file may still succeed. */
 function concernsOneFile(error: unknown): error is Error & { code: string } {
   return hasCode(
     error,
@@ -114,7 +114,7 @@ async function copyFile(job: CopyJob, step: FileStep, onBytes: (bytes: number) =
   };
   const from = step.from.volume;
   const to = job.target.volume;
-  // A local copy is its maker's; only files on a volume carry an owner of their own.
+  // A local copy belongs to the user who makes it; only files on a volume get an explicit owner.
   if (from !== null && to === null && step.to === STANDARD_OUTPUT)
     return toStandardOutput(job, from, step.source);
   if (from !== null && to === null)
@@ -132,7 +132,7 @@ async function betweenVolumes(from: Volume, to: Volume, step: FileStep, options:
   }
 }
 
-/** By the stream itself: its file may be anything, and is not ours to replace. */
+/** Writes to the stream itself: standard output may be any kind of file, and must not be replaced. */
 async function toStandardOutput(job: CopyJob, from: Volume, path: string): Promise<void> {
   const file = from.open(path);
   try {
@@ -148,7 +148,7 @@ async function toStandardOutput(job: CopyJob, from: Volume, path: string): Promi
   }
 }
 
-/** From a pipe: the file grows in space of its own, and appears when the pipe has ended. @returns its bytes */
+/** Copies from a pipe. The file grows in hidden space and becomes visible when the pipe ends. @returns its bytes */
 async function copyStream(job: CopyJob, { source, to, mode }: StreamStep): Promise<number> {
   const { uid, gid, mode: wanted } = job.options;
   const growing = job.target.volume!.inodes.grow(to, { mode: wanted ?? mode, uid, gid });

@@ -3,34 +3,34 @@ import { join } from 'node:path';
 import type { Volume } from '../../famfs/index.js';
 import { asDaxError, hasCode } from '../../libc/index.js';
 
-/** What a copy must know of one end of it. */
+/** What a copy has to know about a path of either side. */
 export interface PlaceStat {
-  /** stream: a pipe or standard input, whose size nobody knows. */
+  /** stream: a pipe or standard input, whose size is unknown. */
   type: 'file' | 'directory' | 'stream' | 'other';
   /** Bytes. */
   size: number;
   mode: number;
-  /** What it really is, so that a tree that contains itself is noticed. */
+  /** Identifies the file or directory itself, to detect a tree that contains itself. */
   identity: string;
 }
 
-/** One side of a copy: this host's file system, or a volume. Paths are the side's own. */
+/** One side of a copy: this host's file system, or a volume. Paths are written as that side writes them. */
 export interface Place {
-  /** How a path is shown to people. */
+  /** The path as shown to the user. */
   name(path: string): string;
-  /** Null when nothing is there. */
+  /** Null when there is nothing at the path. */
   stat(path: string): PlaceStat | null;
-  /** The same of a name that nobody typed: a symbolic link is no directory, wherever it leads. */
+  /** Like stat(), for a name the user did not type: a symbolic link never counts as a directory. */
   statOfCopy(path: string): PlaceStat | null;
   /** Names in a directory, sorted. */
   list(path: string): string[];
   child(directory: string, name: string): string;
   makeDirectory(path: string, owner: { mode: number; uid: number; gid: number }): void;
-  /** Null on this host. */
+  /** Null for this host's file system. */
   readonly volume: Volume | null;
 }
 
-/** This host's file system; symbolic links are followed, as scp does. */
+/** This host's file system. Symbolic links are followed, as scp does. */
 export const localPlace: Place = {
   volume: null,
   name: (path) => path,
@@ -41,7 +41,7 @@ export const localPlace: Place = {
       return { type, size: stat.size, mode: stat.mode & 0o777, identity: `${stat.dev}:${stat.ino}` };
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw asDaxError(error, `cannot look at ${path}`, path);
-      // A dangling link is there, but is no file.
+      // A dangling link exists, but is no file.
       const link = lstatSync(path, { throwIfNoEntry: false });
       return link ? { type: 'other', size: 0, mode: 0, identity: `${link.dev}:${link.ino}` } : null;
     }
@@ -56,7 +56,7 @@ export const localPlace: Place = {
   makeDirectory: (path, { mode }) => naming(path, 'make the directory', () => void mkdirSync(path, { mode })),
 };
 
-/** What `-` means on either side; a file of that name is `./-`. */
+/** The paths that `-` means on either side. A file of that name is written `./-`. */
 export const STANDARD_INPUT = '/dev/stdin';
 export const STANDARD_OUTPUT = '/dev/stdout';
 
@@ -66,7 +66,7 @@ function typeOf(path: string, stat: Stats): PlaceStat['type'] {
   return stat.isFile() ? 'file' : 'other';
 }
 
-/** A mounted volume, shown as the user named its device. */
+/** A mounted volume. Paths are shown with the device as the user named it. */
 export function volumePlace(device: string, volume: Volume): Place {
   const stat = (path: string): PlaceStat | null => {
     if (!volume.exists(path)) return null;
@@ -84,7 +84,7 @@ export function volumePlace(device: string, volume: Volume): Place {
   };
 }
 
-/** Node's errors of this host's paths, told as ours: which path, and what could not be done with it. */
+/** Adds to Node's errors the path and what could not be done with it. */
 function naming<T>(path: string, what: string, act: () => T): T {
   try {
     return act();

@@ -1,7 +1,7 @@
 import { DaxError, fail } from '../../libc/index.js';
 import type { Place, PlaceStat } from './place.js';
 
-/** One thing to do, in order. */
+/** One step of a copy. Steps are done in order. */
 export type Step =
   | { kind: 'directory'; to: string; mode: number }
   | {
@@ -9,7 +9,10 @@ export type Step =
       from: Place;
       source: string;
       to: string;
-      /** The name of the copy was typed; else it is the source's, and whoever made that must not choose what a link there leads to. */
+      /**
+       * True when the user typed the name of the copy. Else the name comes from the source, whose maker must not choose where a
+       * link of that name leads.
+       */
       isNamed: boolean;
       mode: number;
       size: number;
@@ -20,14 +23,14 @@ export type Step =
 export interface Source {
   place: Place;
   path: string;
-  /** As typed, whose last component names the copy. */
+  /** The source as typed. Its last component names the copy. */
   text: string;
 }
 
 /**
- * What copying one source does, before anything is done: directories first, then what is in them. Where
- * things go is scp's rule: into `destination/basename` when the destination is a directory, else as
- * the destination itself; a source `.` or ending in `/.` means its contents.
+ * Plans the copy of one source, before anything is done: each directory comes before its content. The destination follows scp's
+ * rule: `destination/basename` when the destination is a directory, else the destination itself. A source `.` or ending in `/.`
+ * means its content.
  */
 export function planSource(source: Source, target: Place, destination: string, recursive: boolean): Step[] {
   const stat = source.place.stat(source.path);
@@ -50,7 +53,7 @@ export function planSource(source: Source, target: Place, destination: string, r
   return planTree(source, stat, target, { to, isNamed: to === destination });
 }
 
-/** A pipe that was named itself; one that lies in a tree is passed over, since nobody may ever write to it. */
+/** Copies a pipe that the user named. A pipe inside a tree is skipped instead, because nobody may ever write to it. */
 function streamStep(source: Source, to: string): Step {
   if (!/\/(-|stdin)$/.test(to)) {
     return { kind: 'stream', source: source.path, to, mode: 0o644 & ~process.umask() };
@@ -59,7 +62,7 @@ function streamStep(source: Source, to: string): Step {
   return { kind: 'skip', name: source.place.name(source.path), why, code: 'EISDIR' };
 }
 
-/** `cp F dir/` wants a directory: a file of that name would be there for good. */
+/** `cp F dir/` requires a directory: a file made under that name could never be removed. */
 function mustBeDirectoryIfSlashed(target: Place, destination: string, existing: PlaceStat | null): void {
   if (!destination.endsWith('/') || existing?.type === 'directory') return;
   const what = existing === null ? 'is not there' : 'is no directory';
@@ -68,7 +71,7 @@ function mustBeDirectoryIfSlashed(target: Place, destination: string, existing: 
   });
 }
 
-/** The name a copy gets inside a directory; empty for `.`, `/` and the like, whose contents are meant. */
+/** The name of the copy inside a directory; empty for `.`, `/` and the like, which mean their content. */
 function basenameOf(text: string): string {
   const path = text.replace(/\/+$/, '');
   const last = path.slice(path.lastIndexOf('/') + 1);
@@ -76,7 +79,7 @@ function basenameOf(text: string): string {
   return name === '.' || name === '..' ? '' : name;
 }
 
-/** Where a copy goes. */
+/** The destination of a copy. */
 type Goal = Pick<Step & { kind: 'file' }, 'to' | 'isNamed'>;
 
 function planTree(source: Source, root: PlaceStat, target: Place, destination: Goal): Step[] {
@@ -106,7 +109,7 @@ function planTree(source: Source, root: PlaceStat, target: Place, destination: G
     for (const entry of source.place.list(path)) {
       const child = source.place.child(path, entry);
       const childStat = source.place.stat(child);
-      // It may have gone since it was listed; that is no reason to stop.
+      // The entry may have been removed since it was listed. The copy goes on without it.
       const inside: Goal = { to: target.child(to, entry), isNamed: false };
       if (childStat !== null) visit(child, childStat, inside, [...above, stat.identity]);
     }
@@ -115,7 +118,7 @@ function planTree(source: Source, root: PlaceStat, target: Place, destination: G
   return steps;
 }
 
-/** What is at the place of a directory, or why its name cannot be on that side (too long, say). */
+/** What is at a directory's destination, or why that side cannot have the name (too long, for example). */
 function attemptStat(target: Place, { to, isNamed }: Goal): PlaceStat | null | DaxError {
   try {
     return isNamed ? target.stat(to) : target.statOfCopy(to);

@@ -3,7 +3,7 @@ import { count, humanSize } from '../output/human.js';
 import type { CopyJob } from './copy.js';
 import type { Step } from './plan.js';
 
-/** What steps take of the volume they go to. */
+/** The space that steps take on the destination volume. */
 export interface Room {
   /** Bytes of whole allocation units. */
   bytes: number;
@@ -11,7 +11,7 @@ export interface Room {
   entries: number;
 }
 
-/** Bytes of units that a file of this size takes; interleaved ones take whole chunks of every strip. */
+/** Bytes of the units that a file of this size takes. An interleaved file takes whole chunks of every strip. */
 function unitsOf(size: number, allocUnit: number, stripe: CopyJob['options']['stripe']): number {
   const whole = (bytes: number, unit: number) => Math.ceil(bytes / unit) * unit;
   if (!stripe) return whole(size, allocUnit);
@@ -19,7 +19,7 @@ function unitsOf(size: number, allocUnit: number, stripe: CopyJob['options']['st
   return nstrips * whole(Math.ceil(size / (nstrips * chunkSize)) * chunkSize, allocUnit);
 }
 
-/** What will be new; a file that is there already, of the same size, is written in its place. */
+/** Counts what will be new. A file that exists with the same size is written in place. */
 export function roomFor({ target, options }: CopyJob, steps: readonly Step[]): Room {
   const room = { bytes: 0, entries: 0 };
   const { volume } = target;
@@ -36,7 +36,7 @@ export function roomFor({ target, options }: CopyJob, steps: readonly Step[]): R
   return room;
 }
 
-/** A name that cannot be is told when its turn comes. */
+/** An impossible name counts as missing here; its step reports it. */
 function isThere(target: CopyJob['target'], path: string): boolean {
   try {
     return target.stat(path) !== null;
@@ -46,7 +46,7 @@ function isThere(target: CopyJob['target'], path: string): boolean {
 }
 
 /**
- * Before the first byte: famfs cannot take half a tree back.
+ * Checks before the first byte that everything fits, because famfs cannot remove half a tree again.
  * @throws DaxError ENOSPC what is needed and what there is; nothing was made
  */
 export function mustFit(job: CopyJob, { bytes, entries }: Room): void {

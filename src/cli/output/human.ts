@@ -1,6 +1,6 @@
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
-/** Bytes for people: `4 KiB`, `1.5 GiB`, `97.66 MiB` (powers of 1024, at most two decimals). */
+/** Formats bytes for people: `4 KiB`, `1.5 GiB`, `97.66 MiB` (powers of 1024, at most two decimals). */
 export function humanSize(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -21,12 +21,12 @@ export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-/** Permission bits as famfs' own JSON and YAML write them: `0644`, `01777`. */
+/** Formats permission bits as famfs does in its JSON and YAML: `0644`, `01777`. */
 export function octalMode(mode: number): string {
   return `0${mode.toString(8)}`;
 }
 
-/** `25.0%`; of nothing: `0%`. */
+/** Formats a share as `25.0%`; `0%` when `whole` is 0. */
 export function percent(part: number, whole: number): string {
   return whole === 0 ? '0%' : `${((100 * part) / whole).toFixed(1)}%`;
 }

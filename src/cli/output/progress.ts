@@ -1,16 +1,16 @@
 import type { SingleBar } from 'cli-progress';
 import { humanSize } from './human.js';
 
-/** Work that takes less than this is over before a bar could be read. */
+/** Less work than this is done before a bar could be read. */
 const bytesWorthABar = 32 * 1024 * 1024;
 
 export interface Progress {
-  /** Bytes done so far, of all, and what is being worked on. */
+  /** Shows the bytes done so far, of the total, and the name of the current item. */
   update(bytes: number, what: string): void;
   stop(): void;
 }
 
-/** A bar on stderr when stderr is a terminal and there is much to do; nothing otherwise. */
+/** Starts a progress bar on stderr when stderr is a terminal and there is much to do; else does nothing. */
 export async function startProgress(totalBytes: number): Promise<Progress> {
   if (!process.stderr.isTTY || totalBytes < bytesWorthABar) return { update: () => {}, stop: () => {} };
   const { default: cliProgress } = await import('cli-progress');

@@ -5,9 +5,8 @@ export interface Column {
 }
 
 /**
- * Aligned text: one line a row under the headings, two blanks between columns, no trailing blanks.
- * Cells may hold any printable text; control characters are shown escaped so that a file name cannot
- * drive the terminal.
+ * Formats aligned text: the headings, then one line for each row, two blanks between columns, no trailing blanks. Cells may
+ * contain any text. Control characters are escaped so that a file name cannot control the terminal.
  */
 export function formatTable(
   columns: readonly Column[],
@@ -26,7 +25,7 @@ export function formatTable(
   return lines.join('\n');
 }
 
-/** `name  value` lines with the values in one column. */
+/** Formats `name  value` lines with the values in one column. */
 export function formatPairs(pairs: readonly (readonly [string, string | number])[], indent = ''): string {
   const width = pairs.reduce((widest, [name]) => Math.max(widest, name.length), 0);
   return pairs
@@ -34,12 +33,12 @@ export function formatPairs(pairs: readonly (readonly [string, string | number])
     .join('\n');
 }
 
-/** Text of several lines: names on somebody's media must not drive the user's terminal. */
+/** Escapes text of several lines, so that names on a foreign volume cannot control the user's terminal. */
 export function terminalSafe(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-/** Control characters as `\xNN`, what turns or hides the text around it as `\uNNNN`, everything else as it is. */
+/** Shows control characters as `\xNN`, and characters that reorder or hide the text around them as `\uNNNN`. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are to be made visible
   const controls = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
@@ -48,7 +47,10 @@ export function printable(text: string): string {
   return visible(controls);
 }
 
-/** Bidirectional controls, zero-width characters, line separators: a name with them reads as another one. Also right within JSON text. */
+/**
+ * Escapes bidirectional controls, zero-width characters and line separators: with them one name can look like another. The result
+ * is also valid within JSON text.
+ */
 export function visible(text: string): string {
   return text.replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
@@ -60,7 +62,7 @@ function pad(text: string, width: number, right: boolean): string {
   return right ? blanks + text : text + blanks;
 }
 
-// Code points, not UTF-16 units: close enough for names on a volume.
+// Counts code points, not UTF-16 units, as columns: close enough for names on a volume.
 function displayWidth(text: string): number {
   return [...text].length;
 }

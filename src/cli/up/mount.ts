@@ -4,12 +4,12 @@ import { mountFamfsAt } from '../../mounts/index.js';
 import { MountRecords } from '../../mounts/serving.js';
 import type { Context } from '../context.js';
 
-/** What `up` mounted, for as long as it stays. */
+/** The mount that `up` keeps while it runs. */
 export interface Mounted {
   end(): Promise<void>;
 }
 
-/** Mounts the volume at ROOT/mnt where FUSE allows, and says so; where it does not, says why, and goes on without. */
+/** Mounts the volume at ROOT/mnt and prints the path. Where FUSE is not allowed, prints why and returns null. */
 export async function mountWhereAllowed(context: Context, device: string): Promise<Mounted | null> {
   const directory = join(context.root, 'mnt');
   try {

@@ -1,4 +1,4 @@
-/** A program of its own: `node second-process.js ROOT DEVICE PATH` maps a file and prints what it saw as JSON. */
+/** A separate program: `node second-process.js ROOT DEVICE PATH` maps a file and prints its testimony as JSON. */
 import { createHash } from 'node:crypto';
 import { mountFamfsOn } from '../../famfs/index.js';
 import { openDevice } from '../../machine/index.js';

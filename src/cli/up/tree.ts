@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Volume, VolumeFile } from '../../famfs/index.js';
 
-/** A local file and where it goes. */
+/** A local file and its destination on the volume. */
 export interface TreeFile {
   source: string;
   destination: string;
@@ -12,24 +12,24 @@ export interface TreeFile {
   size: number;
 }
 
-/** What copying the tree did. */
+/** The result of copying the tree. */
 export interface TreeResult {
   directory: string;
   copied: TreeFile[];
-  /** There already, equal content. */
+  /** Files that are on the volume already, with equal content. */
   kept: TreeFile[];
-  /** There already with another size, which cannot change: left alone. */
+  /** Files that are on the volume already with another size. A size cannot change, so they are left alone. */
   stale: TreeFile[];
-  /** Not enough free units. */
+  /** Files that do not fit, or that would have to be written on a read-only volume. */
   skipped: TreeFile[];
 }
 
 const directory = '/udax';
-/** Every file takes a unit of 2 MiB at least: a sample, not the whole checkout. */
+/** Every file takes at least a unit of 2 MiB, so only a sample is copied, not the whole checkout. */
 const mostFiles = 40;
 const pieceBytes = 1 << 20;
 
-/** The package's own papers, docs and examples: real files that are wherever udax is. */
+/** Files of the package itself: papers, docs and examples. They are real files that every installation has. */
 export function sampleTree(): TreeFile[] {
   const root = fileURLToPath(new URL('../../../', import.meta.url));
   const top = ['README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'package.json', 'docs', 'examples', 'bin'];
@@ -37,7 +37,7 @@ export function sampleTree(): TreeFile[] {
   return found.filter((file) => file.size > 0).slice(0, mostFiles);
 }
 
-/** The program that is running: a file big enough that not copying it shows. */
+/** The running node program: a file so big that the time of a copy would show. */
 export function nodeProgram(): TreeFile {
   const source = realpathSync(process.execPath);
   return { source, destination: `${directory}/node`, size: statSync(source).size };
@@ -53,7 +53,9 @@ function filesBelow(root: string, name: string): TreeFile[] {
     .flatMap((entry) => filesBelow(root, join(name, entry)));
 }
 
-/** Copies what is not there yet; nothing that is there is lost. */
+/**
+ * Copies the files that the volume lacks. A file of the same size with other content is written again; no other file is changed.
+ */
 export async function copyTree(
   volume: Volume,
   files: readonly TreeFile[],
@@ -76,7 +78,7 @@ export async function copyTree(
   return result;
 }
 
-/** Room for the file, its directories, and some left for the user to try things. */
+/** Whether there is room for the file and its directories, and some left for the user to try things. */
 function fits(volume: Volume, file: TreeFile): boolean {
   const { free, allocUnit, logFree } = volume.statfs();
   return free >= file.size + 8 * allocUnit && logFree > 8;

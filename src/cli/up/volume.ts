@@ -8,22 +8,22 @@ import { humanSize } from '../output/human.js';
 
 const MiB = 2 ** 20;
 const defaultRegionSize = 256 * MiB;
-/** A log, the superblock and some dozens of files fit. */
+/** Enough for the superblock, a log and some dozens of files. */
 const leastRegionSize = 64 * MiB;
 const unit = 2 * MiB;
 
-/** What `up` made, and what was there. */
+/** What `up` made, and what it found. */
 export interface ReadyVolume {
   volume: Volume;
   device: MachineDevice;
-  /** One sentence an act, in order. */
+  /** One sentence for each step, in order. */
   story: string[];
 }
 
 /**
- * A mounted famfs on a machine: what is missing is made, what is there is kept. The first device in
- * famfs mode serves; where there is none a region is added, because other devices may hold other people's
- * data. A file system is made only where there was never one.
+ * Mounts a famfs on a machine. It makes what is missing and keeps what is there. It uses the first device in famfs mode. Without
+ * one it adds a region, because the other devices may have data of somebody else. It makes a file system only where there never
+ * was one.
  */
 export function readyVolume(machine: Machine, size: number | null): ReadyVolume {
   const story: string[] = [];
@@ -52,7 +52,7 @@ function famfsDevice(machine: Machine, size: number | null, story: string[]): st
   return name;
 }
 
-/** The default size, or less on a small disk, of which half is left to others. */
+/** The default size, or less on a small disk: half of the free space is left to others. */
 function sizeThatFits(root: string): number {
   const { bavail, bsize } = statfsSync(root);
   const half = Math.floor((bavail * bsize) / 2 / unit) * unit;

@@ -8,14 +8,14 @@ export interface Testimony {
   path: string;
   bytes: number;
   sha256: string;
-  /** Opening the device, mounting the volume and mapping the file, milliseconds. */
+  /** Time to open the device, mount the volume and map the file, milliseconds. */
   mountAndMapMilliseconds: number;
-  /** Mapping the file alone, milliseconds. */
+  /** Time to map the file alone, milliseconds. */
   mapMilliseconds: number;
   hashMilliseconds: number;
 }
 
-/** Has another process map a file of the volume without copying it, and hash what it sees. */
+/** Starts another process that maps a file of the volume without copying it, and hashes what it sees. */
 export async function askSecondProcess(
   root: string,
   device: string,
@@ -37,7 +37,8 @@ export async function askSecondProcess(
 }
 
 function endOf({ signal, message }: ExecFileException, stderr: string): string {
-  // It reads by mapping, which is what it is to prove: memory that goes meanwhile ends it.
+  // The second process reads through a mapping, because that is what it has to show. Memory that is cut meanwhile ends it by
+  // SIGBUS.
   if (signal === 'SIGBUS') return 'was ended by SIGBUS: was the file behind the memory cut?';
   return signal ? `was ended by ${signal}` : `failed: ${stderr.trim() || message}`;
 }

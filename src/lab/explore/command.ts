@@ -1,4 +1,4 @@
-/** `udax explore` as a function: what to print and what to exit with. */
+/** `udax explore` as a function: it returns the output and the exit status. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fail } from '../../libc/index.js';
 import { drawGraph, type GraphFormat, MOST_GRAPH_STATES } from './graph.js';
@@ -18,17 +18,17 @@ import { emitShell } from './shell/emit.js';
 import { parseTrace, runTrace } from './trace.js';
 
 export interface ExploreOptions {
-  /** --scope: a named scope (`--list` shows them). Default: `default`, or the one a mutant shows in. */
+  /** --scope: a named scope (`--list` shows them). Default: `default`, or the scope in which the mutant shows. */
   scope?: string;
-  /** --devices: how many regions with a device each, 1 to 8. Default: the scope's. */
+  /** --devices: number of regions with one device each, 1 to 8. Default: the scope's. */
   devices?: number;
   /** --drivers: modules that can be loaded (device_dax, fsdev_dax, kmem). Default: the scope's. */
   drivers?: readonly string[];
-  /** --depth: most events in a row. Default: as far as the time goes. */
+  /** --depth: most events in a row. Default: as many as the time allows. */
   depth?: number;
-  /** --time: seconds to search at most (each mutant has its own). Default 60. */
+  /** --time: most seconds to search (for each mutant). Default 60. */
   time?: number;
-  /** --mutant: turn on one bug that real code had, or `all` of them, each in its turn. */
+  /** --mutant: turn on one bug of real code, or with `all` each of them in turn. */
   mutant?: string;
   /** --trace: run these events ("insmod fsdev_dax; unbind ...") instead of a search. */
   trace?: string;
@@ -42,14 +42,14 @@ export interface ExploreOptions {
   json?: boolean;
   /** Called after each complete depth, for a progress line on stderr. */
   onProgress?: (progress: SearchProgress) => void;
-  /** Ends the search where it is (exploreLater()): what was found so far is the result. */
+  /** Ends an exploreLater() early. The result is what was found so far. */
   signal?: AbortSignal;
 }
 
 export interface ExploreCommandResult {
   /**
-   * 0: nothing broken; with --mutant: every one was caught; --emit-shell, graph, list: printed.
-   * 1: a violation; with --mutant: one survived; --emit-shell: there was nothing to print. 130: interrupted.
+   * Status 0: no violation; with --mutant: every mutant was caught; --emit-shell, graph, list: printed.
+   * Status 1: a violation; with --mutant: one was not caught; --emit-shell: there was nothing to print. Status 130: interrupted.
    */
   exitCode: 0 | 1 | 130;
   /** Text for stdout, without the last newline. */
@@ -68,7 +68,7 @@ export function exploreCommand(options: ExploreOptions = {}): ExploreCommandResu
   }
 }
 
-/** The same, but the event loop runs meanwhile, so that a signal is heard. */
+/** Like exploreCommand(), but lets the event loop run in between, so that a signal is noticed. */
 export async function exploreLater(options: ExploreOptions): Promise<ExploreCommandResult> {
   const steps = exploring(options);
   for (;;) {

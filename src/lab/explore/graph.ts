@@ -4,7 +4,7 @@ import type { SearchResult } from './search.js';
 
 export type GraphFormat = 'dot' | 'mermaid';
 
-/** More than this nobody can read. */
+/** A graph with more states than this is unreadable. */
 export const MOST_GRAPH_STATES = 400;
 
 interface Arrow {
@@ -25,7 +25,7 @@ export function drawGraph(result: SearchResult, format: GraphFormat): string {
   return format === 'dot' ? dot(labels, arrows) : mermaid(labels, arrows);
 }
 
-/** One arrow for all events between two states. */
+/** Joins all events between two states into one arrow. */
 function joined({ edges }: SearchResult): Arrow[] {
   const events = new Map<string, string[]>();
   for (const { from, to, event } of edges) {

@@ -1,20 +1,20 @@
 /**
- * lab/explore: every state of a small dax machine, and whether its invariants hold.
+ * lab/explore: visits every state of a small dax machine and checks its invariants.
  *
- * A breadth-first search over events (operations/, one row each: modules, ids, bind and unbind, regions, resizing, open
- * and mapped device files, file systems that hold and fault, memory failure, failing probes, helpers, calls that overtake
- * each other) on the real model: a Bus without memory, and actors around it (actors/). After every event that leads to a
- * new state I1-I6 and I10-I12 are checked (oracle.ts), and I12 at every event that fails. The first violation comes with
- * the shortest event list there is, because all shorter ones have been run.
+ * It is a breadth-first search over events (operations/, one row for each kind: modules, ids, bind and unbind, regions, resizing,
+ * open and mapped device files, file systems that hold and fault, memory failure, failing probes, helpers, calls that overtake
+ * each other). The events run on the real model: a Bus without memory, and actors around it (actors/). After every event that
+ * leads to a new state it checks I1-I6 and I10-I12 (oracle.ts). After every event that fails it checks I12. The first violation
+ * comes with the shortest event list, because all shorter lists have been run.
  *
- * Mutants are the bugs that real code had, as quirk flags of the model. Nothing here knows of any of them but in which
- * scope they can show (mutants.ts).
+ * Mutants are bugs of real code, as quirk flags of the model. Only mutants.ts knows them: it names the scope in which each one
+ * shows.
  *
- * Invariants: a state is its key (state-key.ts: what behaviour and checks depend on, nothing else); equal keys are equal
- * states, never just equal hashes. Worlds are thrown away, never copied or undone. No file, no process, no memory but the
- * model's: the whole of a search is the list of its states.
+ * Invariants: a state is identified by its key (state-key.ts: everything that behaviour and checks depend on, and nothing else).
+ * Equal keys are equal states, not just equal hashes. Worlds are thrown away, never copied or undone. The search uses no file, no
+ * process, and no memory except the model's: all it keeps is the list of states.
  *
- * Failure: EINVAL for what was asked wrongly. An error of the model that carries no errno is a violation ("crash").
+ * Failure: EINVAL for wrong arguments. An error of the model that carries no errno is a violation ("crash").
  */
 
 export type { Violation } from '../../mm/index.js';

@@ -1,9 +1,9 @@
-/** The bugs that real code had, each as a flag of the model (src/dax/quirks.ts), and the scope in which it shows. */
+/** Bugs of real code, each as a flag of the model (src/dax/quirks.ts) and the scope in which it shows. */
 import { QUIRKS, type Quirk } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 import { type Scope, scopeNamed } from './scope.js';
 
-/** Smallest named scope with the kind of machine the bug needs. */
+/** The smallest named scope with the kind of machine that the bug needs. */
 const SCOPE_OF: Readonly<Record<string, string>> = {
   'v9-match': 'binding',
   'failure-offset-first-range': 'resizing',
@@ -31,12 +31,12 @@ export interface Mutant extends Quirk {
   readonly scope: Scope;
 }
 
-/** Every mutant; a new quirk is looked for in the default scope until it is given a better one. */
+/** All mutants. A quirk without a scope above is searched in the default scope. */
 export function mutants(): Mutant[] {
   return QUIRKS.map((quirk) => ({ ...quirk, scope: scopeNamed(SCOPE_OF[quirk.flag] ?? 'default') }));
 }
 
-/** `all`, or one by name. EINVAL. */
+/** Finds all mutants for `all`, else the one of that name. @throws DaxError EINVAL */
 export function mutantsNamed(name: string): Mutant[] {
   const every = mutants();
   if (name === 'all') return every;

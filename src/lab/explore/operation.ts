@@ -6,16 +6,16 @@ import type { World } from './world.js';
 export interface Operation {
   /** First word of the event. */
   readonly name: string;
-  /** Words that follow, for messages: "DRIVER DEVICE". */
+  /** The words that follow, for messages: "DRIVER DEVICE". */
   readonly words: string;
   readonly group: OperationGroup;
-  /** Arguments of every event of this kind that may happen now. Those that must fail are wanted too (I12). */
+  /** Arguments of every event of this kind that is possible now. Events that must fail are included (I12). */
   offers(world: World): readonly (readonly string[])[];
-  /** Does it. Throws what the model throws. */
+  /** Runs the event. Throws what the model throws. */
   apply(world: World, words: readonly string[]): void;
 }
 
-/** An event of a trace. One object per text within a search. */
+/** An event of a trace. A search has one object for each text. */
 export interface ExploreEvent {
   readonly id: number;
   readonly text: string;
@@ -24,8 +24,8 @@ export interface ExploreEvent {
 }
 
 /**
- * Runs one event. @returns the errno it failed with, null when it succeeded
- * (anything thrown that is no errno is a violation)
+ * Runs one event. An error without an errno is recorded as a violation.
+ * @returns the errno it failed with; null when it succeeded
  */
 export function applyEvent(world: World, { operation, words, text }: ExploreEvent): string | null {
   try {
@@ -38,7 +38,7 @@ export function applyEvent(world: World, { operation, words, text }: ExploreEven
   }
 }
 
-/** All pairs. */
+/** All pairs of the two lists. */
 export function pairs(first: Iterable<string>, second: readonly string[]): (readonly [string, string])[] {
   return [...first].flatMap((one) => second.map((other) => [one, other] as const));
 }

@@ -1,13 +1,13 @@
 /**
- * What must hold in every state: the bus's own invariants, and what only the world around it can know. And what answers must
- * be, worked out the plain way from what a device shows of itself (mappingN).
+ * What must hold in every state: the bus's own invariants, and those that only the world around it can check. Also the right
+ * answers, computed in the simplest way from what a device shows of itself (mappingN).
  */
 
 import { checkInvariants, type DaxRange, type ForeignPin } from '../../dax/index.js';
 import { PAGE_SIZE, type Violation } from '../../mm/index.js';
 import type { World } from './world.js';
 
-/** Violations in this state; empty when all is well. */
+/** Returns the violations in this state; empty when there are none. */
 export function checkWorld(world: World): Violation[] {
   const wrong = checkInvariants(world.bus, pinsOf(world));
   for (const device of world.bus.devices()) {
@@ -24,12 +24,12 @@ export function checkWorld(world: World): Violation[] {
   return wrong;
 }
 
-/** Mappings of files: I5 counts them. */
+/** The pages that file mappings pin: I5 counts them. */
 function pinsOf(world: World): ForeignPin[] {
   return world.fileSystems.flatMap(({ entries }) => [...entries.values()]);
 }
 
-/** Where page `pgoff` of a device is, and how many pages from it on lie in the same range. null: beyond the end. */
+/** Where page `pgoff` of a device is, and how many pages from there on lie in the same range. Null beyond the end. */
 export function pageAt(ranges: readonly DaxRange[], pgoff: number): { pfn: number; left: number } | null {
   let before = 0;
   for (const { start, end } of ranges) {

@@ -1,4 +1,4 @@
-/** What people read: depths as they are done, violations with the way to them, mutants one by one. */
+/** Text output: finished depths, violations with their traces, and mutants one by one. */
 
 import { INVARIANTS } from '../../dax/index.js';
 import type { Violation } from '../../mm/index.js';
@@ -8,10 +8,10 @@ import { SCOPES, type Scope } from './scope.js';
 import type { FoundViolation, SearchProgress, SearchResult } from './search.js';
 import type { TraceStep } from './trace.js';
 
-/** What a search was about, for the line that repeats it. */
+/** The parameters of a search, for the line that repeats them. */
 export interface Asked {
   readonly scope: Scope;
-  /** --devices, --drivers as given. */
+  /** --devices and --drivers as given. */
   readonly changes: string;
   readonly mutant: string | null;
 }
@@ -99,7 +99,7 @@ function named({ invariant }: Mutant, { trace }: FoundViolation): string {
   return `caught by ${invariant} after ${counted(trace.length, 'event')}`;
 }
 
-/** The violation that names the mutant's invariant. */
+/** The violation of the mutant's invariant, else the first one. */
 function firstText({ invariant }: Mutant, { violations }: FoundViolation): string {
   return violationText(violations.find((violation) => violation.invariant === invariant) ?? violations[0]!);
 }

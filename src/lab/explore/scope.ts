@@ -1,21 +1,21 @@
-/** What a search may touch: regions, drivers, which operations, how many of each. */
+/** The scope of a search: regions, drivers, kinds of operations, and limits. */
 import type { AddRegionOptions } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 import { PMD_SIZE } from '../../mm/index.js';
 
-/** A region the provider can bring and take away. Its id is its place in the scope's list. */
+/** A region that the provider can add and remove. Its id is its index in the scope's list. */
 export type ScopeRegion = AddRegionOptions & { readonly id: number };
 
 export interface ScopeLimits {
-  /** Files open at once. */
+  /** Most files open at once. */
   readonly files: number;
-  /** Mappings of them at once. */
+  /** Most mappings of files at once. */
   readonly mappings: number;
-  /** File systems that may mount. */
+  /** Number of file systems that may mount. */
   readonly fileSystems: number;
-  /** Devices a region may have. */
+  /** Most devices of a region. */
   readonly devices: number;
-  /** Calls that run beside the others (threads.ts). */
+  /** Most calls that run concurrently with other events (threads.ts). */
   readonly threads: number;
 }
 
@@ -25,12 +25,12 @@ export interface Scope {
   readonly regions: readonly ScopeRegion[];
   /** Modules that can be loaded. */
   readonly drivers: readonly string[];
-  /** Groups of operations that are offered (operations/index.ts). */
+  /** Groups of operations that the search uses (operations/index.ts). */
   readonly groups: readonly OperationGroup[];
-  /** Events run before the search, on a bus that has all regions and no module. */
+  /** Events that run before the search, on a bus with all regions and no module. */
   readonly setup: readonly string[];
   readonly limits: ScopeLimits;
-  /** Regions are alike: states that differ by a permutation of them count as one. */
+  /** The regions are alike: states that differ only by a permutation of the regions count as one. */
   readonly twins: boolean;
 }
 
@@ -50,7 +50,7 @@ const OPERATION_GROUPS = [
 ] as const;
 export type OperationGroup = (typeof OPERATION_GROUPS)[number];
 
-/** Memory blocks of the explored machines: small, so that kmem takes the small regions whole. */
+/** Size of a memory block in explored machines. It is small, so that kmem takes even small regions whole. */
 export const BLOCK_BYTES = PMD_SIZE;
 
 const GIB = 2 ** 30;
@@ -171,13 +171,13 @@ export function scopeNamed(name: string): Scope {
 }
 
 export interface ScopeChanges {
-  /** How many regions (each with one device to begin with); more than the scope has are copies of its own, in turn. */
+  /** Number of regions, each with one device at first. Regions beyond the scope's own are copies of them, in turn. */
   readonly devices?: number;
   /** Modules that can be loaded. */
   readonly drivers?: readonly string[];
 }
 
-/** A scope with more or fewer devices or drivers. EINVAL. */
+/** Returns a scope with another number of devices or other drivers. @throws DaxError EINVAL */
 export function changedScope(scope: Scope, { devices, drivers }: ScopeChanges): Scope {
   if (devices !== undefined && !(Number.isInteger(devices) && devices >= 1 && devices <= 8))
     fail('EINVAL', `cannot explore ${devices} devices: 1 to 8`);
@@ -202,8 +202,8 @@ function regionsOf({ regions }: Scope, count: number): ScopeRegion[] {
 }
 
 /**
- * Ways to renumber the regions of a scope. Regions that are alike: swapping them everywhere gives a state that behaves
- * the same, swapped. The identity first; more only where the scope says they are twins.
+ * The ways to renumber a scope's regions: the identity first, and the others only when the scope says that its regions are twins.
+ * Swapping two such regions everywhere gives a state that behaves the same, with the regions swapped.
  */
 export function permutationsOf(scope: Scope): number[][] {
   const ids = identity(scope.regions.length);

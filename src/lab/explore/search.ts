@@ -1,9 +1,9 @@
 /**
- * Breadth-first search: every state within a number of events, the shortest way to each.
+ * Breadth-first search: finds every state within a number of events, and the shortest way to each.
  *
- * The model is made of live objects with private parts: a state is reached again by running its events on a new world
- * (a few microseconds each), never by copying. An event that changes nothing leaves the world usable for the next one, so
- * that only events with an effect pay for it.
+ * The model consists of live objects with private parts, so a state cannot be copied. To reach a state again, its events run on a
+ * new world (a few microseconds each). After an event that changes nothing, the same world serves for the next event, so only
+ * events with an effect cost a new world.
  */
 
 import { fail } from '../../libc/index.js';
@@ -17,33 +17,33 @@ import { failedButChanged, unseen } from './trace.js';
 import { describe, World } from './world.js';
 
 export interface SearchOptions {
-  /** Quirk flags (src/dax/quirks.ts): none searches the model as it is. */
+  /** Quirk flags (src/dax/quirks.ts). Default: none. */
   readonly quirks?: readonly string[];
   /** Most events in a row. Default 64. */
   readonly maxDepth?: number;
-  /** Milliseconds. Default 60 000. */
+  /** Most milliseconds. Default 60 000. */
   readonly timeBudget?: number;
-  /** Most states. Default 16 million (what a Map holds). */
+  /** Most states. Default 16 million (the capacity of a Map). */
   readonly maxStates?: number;
-  /** Calls after each depth that is complete. */
+  /** Called after each complete depth. */
   readonly onDepth?: (progress: SearchProgress) => void;
-  /** Ends the search where it is, at the next turn of a search by turns. */
+  /** Ends a search by turns at its next turn. */
   readonly signal?: AbortSignal;
-  /** Keeps the edges (graphs of small scopes). Default false. */
+  /** Keeps the edges, for graphs of small scopes. Default false. */
   readonly keepEdges?: boolean;
 }
 
 export interface SearchProgress {
-  /** Every state this many events away has been reached and checked. */
+  /** Every state at most this many events away has been reached and checked. */
   readonly depth: number;
   readonly states: number;
-  /** Events run. */
+  /** Number of events run. */
   readonly events: number;
   readonly milliseconds: number;
 }
 
 export interface FoundViolation {
-  /** The shortest event list, setup not included. */
+  /** The shortest event list, without the setup. */
   readonly trace: readonly string[];
   readonly violations: readonly Violation[];
 }
@@ -55,20 +55,20 @@ export interface Edge {
 }
 
 export interface SearchResult extends SearchProgress {
-  /** Nothing is left to explore: all states there are. */
+  /** All states were explored. */
   readonly exhausted: boolean;
-  /** Why it ended: all explored, the depth asked for, out of time or states, a violation. */
+  /** Why the search ended: all explored, depth reached, out of time or states, a violation, or interrupted. */
   readonly ended: 'exhausted' | 'depth' | 'time' | 'states' | 'violation' | 'interrupted';
   readonly found: FoundViolation | null;
-  /** With keepEdges: what each event led to, self loops left out. */
+  /** With keepEdges: the state each event led to, without self loops. */
   readonly edges: readonly Edge[];
-  /** With keepEdges: each state in a line, by number. */
+  /** With keepEdges: a one-line description of each state, by number. */
   readonly labels: readonly string[];
 }
 
 const NOBODY = -1;
 
-/** How long a search works before it offers a turn to others, ms. */
+/** How long a search works before it yields, ms. */
 const TURN_MS = 50;
 
 export function search(scope: Scope, options: SearchOptions = {}): SearchResult {
@@ -79,7 +79,7 @@ export function search(scope: Scope, options: SearchOptions = {}): SearchResult 
   }
 }
 
-/** The same for who has other things to do: gives a turn away now and then (for signals and the like). */
+/** Like search(), but yields now and then, so that the caller can handle signals. */
 export function* searchByTurns(scope: Scope, options: SearchOptions): Generator<void, SearchResult> {
   const steps = new Search(scope, options).run();
   for (;;) {
@@ -89,7 +89,7 @@ export function* searchByTurns(scope: Scope, options: SearchOptions): Generator<
   }
 }
 
-/** Errors are answers here, a million a minute: they need no stack. */
+/** Runs without stack traces. Errors are answers here, a million a minute, and need none. */
 function withoutStacks<T>(act: () => T): T {
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
@@ -107,7 +107,7 @@ class Search {
   readonly #keys = new StateKeys();
   readonly #permutations: readonly (readonly number[])[];
   readonly #seen = new Map<string, number>();
-  /** Of each state: the one it was reached from, and by which event. */
+  /** For each state: the state it was reached from, and by which event. */
   readonly #parents: number[] = [];
   readonly #byEvents: number[] = [];
   readonly #edges: Edge[] = [];
@@ -162,7 +162,7 @@ class Search {
     return this.#result(depth, frontier.length === 0 ? 'exhausted' : 'depth');
   }
 
-  /** Runs every event that may happen in a state; states not met before are checked and added to `next`. */
+  /** Runs every event that is possible in a state. New states are checked and added to `next`. */
   #expand(state: number, next: number[]): void {
     const path = this.#path(state);
     let world: World | null = this.#world(path);
@@ -219,7 +219,7 @@ class Search {
     return state;
   }
 
-  /** The world the search begins in. EINVAL when the scope's setup does not work. */
+  /** The world in which the search begins. @throws DaxError EINVAL the scope's setup does not work */
   #root(): World {
     const world = new World(this.scope, this.#quirks);
     for (const event of this.#setup) {
@@ -230,7 +230,7 @@ class Search {
     return world;
   }
 
-  /** A new world at the end of this path. */
+  /** Makes a new world and runs the events of a path on it. */
   #world(path: readonly ExploreEvent[]): World {
     const world = new World(this.scope, this.#quirks);
     for (const event of this.#setup) applyEvent(world, event);
@@ -245,7 +245,10 @@ class Search {
     return path.reverse();
   }
 
-  /** Whole: the least over all ways to swap regions that are alike. Control: as it is, so that two moments compare. */
+  /**
+   * The key of a world. whole: the least over all ways to swap regions that are alike. control: without swapping, so that two
+   * moments can be compared.
+   */
   #key(world: World): StateKey {
     const { control, whole } = this.#keys.keyOf(world, this.#permutations[0]!);
     let least = whole;

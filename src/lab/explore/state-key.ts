@@ -1,9 +1,10 @@
 /**
- * When two worlds are the same state: equal keys behave alike from here on and look alike to every invariant.
+ * Decides whether two worlds are the same state. States with equal keys behave the same from then on and look the same to every
+ * invariant.
  *
- * A key is a list of parts (a driver list, a device, an open file ...), each written out and numbered once, so that a state
- * costs a few characters and equal keys are equal states, not equal hashes. Left out, because nothing depends on it: names
- * of open files, mappings and file systems (interchangeable), minor and generation numbers, order of ids, what was logged.
+ * A key is a list of parts (a driver list, a device, an open file ...). Each distinct part gets a number, so that a state costs a
+ * few characters, and equal keys are equal states, not just equal hashes. A key leaves out what nothing depends on: the names of
+ * open files, mappings and file systems (they are interchangeable), minor and generation numbers, the order of ids, and the log.
  */
 import type { DevDax, OpenFile, Region, Vma } from '../../dax/index.js';
 import { type AddressSpace, type DevPagemap, PMD_PAGES, PMD_SIZE } from '../../mm/index.js';
@@ -12,9 +13,9 @@ import { BLOCK_BYTES, type ScopeRegion } from './scope.js';
 import type { World } from './world.js';
 
 export interface StateKey {
-  /** Modules, ids, regions, devices and their drivers and holders: what a failed event must leave alone (I12). */
+  /** Modules, ids, regions, devices with their drivers and holders: what a failed event must not change (I12). */
   readonly control: string;
-  /** All of it. */
+  /** The whole state. */
   readonly whole: string;
 }
 
@@ -30,12 +31,12 @@ export class StateKeys {
     return { control, whole: `${control}|${this.#packed(otherParts(world, view))}` };
   }
 
-  /** Distinct parts met. */
+  /** Number of distinct parts so far. */
   get parts(): number {
     return this.#numbers.size;
   }
 
-  /** Two characters a part. */
+  /** Packs the parts, two characters each. */
   #packed(parts: readonly string[]): string {
     let packed = '';
     for (const part of parts) {
@@ -50,7 +51,7 @@ export class StateKeys {
   }
 }
 
-/** Names and addresses as a key has them. */
+/** Names and addresses in the form that keys use. */
 class View {
   readonly #fileSystems: readonly FileSystem[];
 
@@ -58,7 +59,7 @@ class View {
     readonly world: World,
     readonly renumbered: readonly number[],
   ) {
-    // Mounted ones first, by device: which of them is called A does not matter.
+    // Mounted ones come first, by device, because the names of file systems do not matter.
     this.#fileSystems =
       world.fileSystems.length < 2
         ? world.fileSystems
@@ -69,18 +70,18 @@ class View {
     return this.renumbered[id] ?? id;
   }
 
-  /** `daxR.I` with the canonical R; a device that left the bus is just that. */
+  /** `daxR.I` with the canonical R; `gone` for a device that left the bus. */
   device(device: DevDax): string {
     return device.present ? `${this.region(device.region.id)}.${device.instance}` : 'gone';
   }
 
-  /** An id need not name a device that is there. */
+  /** An id need not name an existing device. */
   id(name: string): string {
     const parts = /^dax(\d+)\.(\d+)$/.exec(name);
     return parts === null ? name : `${this.region(Number(parts[1]))}.${parts[2]}`;
   }
 
-  /** Address relative to its region, in units of 2 MiB (fractions show). */
+  /** Address relative to its region, in units of 2 MiB, with fractions. */
   at(device: DevDax, hpa: number): number {
     return (hpa - device.region.start) / PMD_SIZE;
   }
@@ -100,7 +101,7 @@ class View {
     return [...regions].sort((a, b) => this.region(a.id) - this.region(b.id));
   }
 
-  /** Who a folio belongs to. */
+  /** The owner of a folio. */
   owner(mapping: AddressSpace | null): string {
     if (mapping === null) return '-';
     const owner = this.#fileSystems.findIndex(({ file }) => file === mapping);
@@ -159,7 +160,7 @@ function otherParts(world: World, view: View): string[] {
   return parts;
 }
 
-/** What a driver left on a device. */
+/** What a driver left behind on a device. */
 function residuePart(device: DevDax, view: View): string {
   const { binding, pageMap, region, cleared, lastDevres, nodeCorrupt } = device;
   const maps = `${pageMapText(region.pageMap, device)} ${pageMapText(pageMap, device)}`;
@@ -178,8 +179,8 @@ function pageMapText(pageMap: DevPagemap | null, device: DevDax): string {
 }
 
 /**
- * Folio state of a region's memory, also while the region is away, per unit: events touch a unit whole or at its first page,
- * so its first two pages and its last tell of all.
+ * Folio state of a region's memory, per unit, also while the region is removed. Events touch a whole unit or its first page, so
+ * the first two pages and the last one stand for the unit.
  */
 function foliosPart(region: ScopeRegion, view: View): string {
   const { pages } = view.world.bus;

@@ -1,4 +1,4 @@
-/** A list of events, run one by one: what a violation is reported as, and how it is seen again. */
+/** A list of events that run one by one: the form in which a violation is reported and reproduced. */
 
 import { fail } from '../../libc/index.js';
 import type { Violation } from '../../mm/index.js';
@@ -11,15 +11,15 @@ import { World } from './world.js';
 
 export interface TraceStep {
   readonly event: string;
-  /** What it failed with; null when it succeeded. */
+  /** The errno of the event; null when it succeeded. */
   readonly errno: string | null;
-  /** Not seen before this event. */
+  /** Violations that were not seen before this event. */
   readonly violations: readonly Violation[];
-  /** Device -> driver, after it. */
+  /** Device -> driver, after the event. */
   readonly drivers: Readonly<Record<string, string | null>>;
 }
 
-/** `insmod fsdev_dax; new_id fsdev_dax dax0.0` as its events. EINVAL empty. */
+/** Splits `insmod fsdev_dax; new_id fsdev_dax dax0.0` into events. @throws DaxError EINVAL there are none */
 export function parseTrace(text: string): string[] {
   const events = text
     .split(/[;\n]/)
@@ -31,8 +31,8 @@ export function parseTrace(text: string): string[] {
 }
 
 /**
- * Runs events in a scope, the scope's setup first, and checks every invariant after each.
- * @throws DaxError EINVAL an event that is not one; otherwise failures are answers
+ * Runs events in a scope, after the scope's setup, and checks every invariant after each event.
+ * @throws DaxError EINVAL an unknown event; other failures are answers
  */
 export function runTrace(scope: Scope, quirks: readonly string[], events: readonly string[]): TraceStep[] {
   const all = new Events();
@@ -52,12 +52,12 @@ export function runTrace(scope: Scope, quirks: readonly string[], events: readon
   });
 }
 
-/** I12: a command that fails leaves everything as it was. */
+/** I12: an event that fails must leave everything as it was. */
 export function failedButChanged(event: string, errno: string): Violation {
   return { invariant: 'I12', text: `${event} failed (${errno}) and did not leave everything as it was` };
 }
 
-/** Each text once: some invariants stay broken. */
+/** Returns the violations that are not in `seen`, and adds them to it: some invariants stay broken. */
 export function unseen(violations: readonly Violation[], seen: Set<string>): Violation[] {
   return violations.filter(({ text }) => !seen.has(text) && seen.add(text));
 }

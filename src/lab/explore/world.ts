@@ -1,4 +1,4 @@
-/** One state: a bus and everybody around it. Mutable; a state is reached again by running its events on a new world. */
+/** One state: a bus and its actors. It is mutable. To reach a state again, its events run on a new world. */
 
 import { Bus, type DevDax, type OpenFile, type Vma } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
@@ -7,10 +7,10 @@ import { FileSystem } from './actors/file-system.js';
 import type { Pause, Thread } from './actors/threads.js';
 import { BLOCK_BYTES, type Scope } from './scope.js';
 
-/** A call that is not finished. */
+/** A call that has not finished. */
 export interface RunningThread {
   readonly thread: Thread;
-  /** What it is: "notify dax0.0 1". */
+  /** The call in words: "notify dax0.0 1". */
   readonly about: string;
   pause: Pause;
 }
@@ -26,7 +26,7 @@ export class World {
   readonly vmas = new Map<string, Vma>();
   readonly fileSystems: readonly FileSystem[];
   readonly threads = new Map<string, RunningThread>();
-  /** Told by operations that know what the answer must be; taken with takeViolations(). */
+  /** Violations reported by operations that know the right answer. takeViolations() returns them. */
   #violations: Violation[] = [];
   #incidentsSeen = 0;
 
@@ -50,7 +50,7 @@ export class World {
     this.#violations.push({ invariant, text });
   }
 
-  /** What went wrong since the last call: answers that were wrong, and what a kernel would have crashed on. */
+  /** Returns the violations since the last call: wrong answers, and what would have crashed a kernel. */
   takeViolations(): Violation[] {
     const incidents = this.bus.incidents.slice(this.#incidentsSeen);
     this.#incidentsSeen = this.bus.incidents.length;
@@ -77,7 +77,7 @@ export class World {
     return this.fileSystems.find((known) => known.name === name) ?? fail('EINVAL', `no file system ${name}`);
   }
 
-  /** Lowest name that is free; null when as many are in use as the scope allows. */
+  /** The lowest free name; null when the scope's limit is reached. */
   freeFile(): string | null {
     return freeName(FILE_NAMES, this.files, this.scope.limits.files);
   }
@@ -90,14 +90,14 @@ export class World {
     return freeName(THREAD_NAMES, this.threads, this.scope.limits.threads);
   }
 
-  /** Starts a call that stops where others can overtake it. */
+  /** Starts a call that stops where other events can overtake it. */
   startThread(name: string, about: string, thread: Thread): void {
     if (this.threads.has(name)) fail('EBUSY', `${name} is running`);
     const first = thread.next();
     if (!first.done) this.threads.set(name, { thread, about, pause: first.value });
   }
 
-  /** Lets it go on to its next stop or its end. EAGAIN while it waits. */
+  /** Continues a call to its next stop or to its end. EAGAIN while it waits. */
   stepThread(name: string): void {
     const running = this.threads.get(name) ?? fail('ESRCH', `no call ${name} is running`);
     if (!running.pause.ready()) fail('EAGAIN', `${name} waits`);
@@ -112,7 +112,7 @@ function freeName(names: readonly string[], used: ReadonlyMap<string, unknown>, 
   return names.find((name) => !used.has(name)) ?? null;
 }
 
-/** A state in a line, for people: what is loaded, what drives each device, who uses it. */
+/** Describes a state in one line: loaded modules, the driver of each device, and its users. */
 export function describe(world: World): string {
   const { bus } = world;
   const modules = bus.drivers.map(({ name, ids }) => (ids.length === 0 ? name : `${name}(${ids.join(' ')})`));

@@ -1,4 +1,4 @@
-/** `udax replay [FILE...]` as a function: what to print and what to exit with. */
+/** `udax replay [FILE...]` as a function: it returns the output and the exit status. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { kitTranscripts } from './kit.js';
 import { renderReplay } from './render.js';
@@ -14,12 +14,13 @@ export interface ReplayCommandResult {
 export interface ReplayCommandOptions {
   /** One JSON document (ReplayResult) instead of text. */
   json?: boolean;
-  /** Ends a replayLater() where it is: what was found so far is printed. */
+  /** Ends a replayLater() early. The result is what was found so far. */
   signal?: AbortSignal;
 }
 
 /**
- * @param files transcripts; none: the conformance kit of this repository
+ * Replays transcripts.
+ * @param files transcripts; when empty, the conformance kit of this repository
  * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL for files that are not transcripts
  */
 export function replayCommand(
@@ -29,7 +30,7 @@ export function replayCommand(
   return told(replayFiles(transcripts(files)), options);
 }
 
-/** The same, but the event loop runs meanwhile, so that a signal is heard. */
+/** Like replayCommand(), but lets the event loop run in between, so that a signal is noticed. */
 export async function replayLater(
   files: readonly string[],
   options: ReplayCommandOptions,

@@ -1,15 +1,15 @@
-/** When an answer is the recorded one: the rules of SCHEMA.md, "Comparing". */
+/** When an answer equals the recorded one: the rules of SCHEMA.md, "Comparing". */
 import { isDeepStrictEqual } from 'node:util';
 import { isObject, type Step, type StepResult } from './transcript.js';
 
-/** True when our answer to a step is the kernel's. */
+/** True when the model's answer to a step is the kernel's. */
 export function agrees(step: Step, got: StepResult): boolean {
   const wanted = step.result;
   if (wanted.ok !== got.ok) return false;
   if (step.unstable) return true;
   if (step.op === 'exec')
     return wanted.exit === got.exit && sameOutput(wanted.stdout ?? '', got.stdout ?? '');
-  // An operation without a value in the schema may have one here (an mmap of a 4 KiB device).
+  // When the schema gives an operation no value, the model may still return one (an mmap of a 4 KiB device).
   const ours = wanted.ok && wanted.value === undefined ? { ...got, value: undefined } : got;
   return isDeepStrictEqual(comparable(step, wanted), comparable(step, ours));
 }
@@ -24,7 +24,7 @@ function comparable(step: Step, result: StepResult): Record<string, unknown> {
   return facts;
 }
 
-/** Device numbers are freed lazily by the kernel: not compared, wherever they show. */
+/** Masks device numbers, wherever they appear: the kernel frees them lazily, so they are not compared. */
 function withoutNumbers(value: unknown, step: Step): unknown {
   if (step.op === 'fork_inherit') return childFate(value);
   if (isObject(value) && step.op === 'stat') return { ...value, minor: undefined };
@@ -38,7 +38,10 @@ function withoutNumbers(value: unknown, step: Step): unknown {
   return masked(value);
 }
 
-/** How the child of fork_inherit ended: a signal by name or number, or well; the schema leaves the shape open. */
+/**
+ * How the child of fork_inherit ended: the name of a signal, or `well`. The schema leaves the shape open, so a signal may be
+ * given by name or by number.
+ */
 function childFate(value: unknown): string {
   const text = JSON.stringify(value) ?? '';
   const [name] = /SIG[A-Z]+/.exec(text) ?? [];
@@ -54,7 +57,7 @@ function masked(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, masked(member)]));
 }
 
-/** JSON documents are compared as such, anything else as text. */
+/** Compares JSON documents by content, and anything else as text. */
 function sameOutput(wanted: string, got: string): boolean {
   if (wanted === got) return true;
   const documents = [parsed(wanted), parsed(got)];

@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { DaxError } from '../../libc/index.js';
 
 /**
- * The transcripts of the conformance kit: those that are scored, then the hazards.
- * @throws DaxError ENOENT where udax was installed as a package: the kit is in its repository only
+ * Finds the transcripts of the conformance kit: the scored ones, then the hazards.
+ * @throws DaxError ENOENT udax was installed as a package: only its repository has the kit
  */
 export function kitTranscripts(): string[] {
-  // As far up from src/lab/replay as from dist/lab/replay.
+  // Works from src/lab/replay and from dist/lab/replay, which are equally deep.
   const directory = fileURLToPath(new URL('../../../conformance/dax', import.meta.url));
   return [...transcriptsIn(directory), ...transcriptsIn(join(directory, 'hazard'))];
 }

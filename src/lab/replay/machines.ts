@@ -1,4 +1,4 @@
-/** The machines the transcripts were recorded on: exactly the table of SCHEMA.md. */
+/** The machines on which the transcripts were recorded: exactly the table of SCHEMA.md. */
 import type { RegionType } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 
@@ -7,7 +7,7 @@ const GIB = 2 ** 30;
 const ALIGN_2M = 2 * MIB;
 
 export interface RegionShape {
-  /** Provider directory below devices/, given the id the region got. */
+  /** Provider directory below devices/, for the id that the region got. */
   readonly place: (id: number) => string;
   readonly start: number;
   readonly size: number;
@@ -15,7 +15,7 @@ export interface RegionShape {
   readonly targetNode: number;
 }
 
-/** A claim of /proc/iomem that the provider makes when it is attached. */
+/** A range of /proc/iomem that the provider claims when it is attached. */
 export interface ClaimShape {
   readonly name: string;
   readonly start: number;
@@ -27,9 +27,9 @@ export interface ClaimShape {
 export interface MachineShape {
   readonly pmem: readonly RegionShape[];
   readonly hmem: readonly RegionShape[];
-  /** DIMM and namespaces. */
+  /** Claims of the DIMM and of its namespaces. */
   readonly pmemClaims: readonly ClaimShape[];
-  /** Claimed from the start by somebody who has nothing to do with dax. */
+  /** Ranges that are claimed from the start and have nothing to do with dax. */
   readonly foreign: readonly ClaimShape[];
   readonly memmapOnMemory: boolean;
 }
@@ -41,7 +41,7 @@ function namespace(
   align: number,
   targetNode: number,
 ): RegionShape {
-  // nd names its devices in its own way; values show `$nd` instead (paths.ts).
+  // The nd bus names its devices by its own rules; values show `$nd` instead (paths.ts).
   const place = (id: number) => `platform/ACPI0012:00/ndbus0/region${id}/dax${id}.${instance + 1}`;
   return { place, start, size, align, targetNode };
 }
@@ -103,7 +103,7 @@ const MACHINES: Record<string, MachineShape> = {
   nonuma: { ...pmemMachine(ALIGN_2M, -1), hmem: [hmem(0, 0x1_0000_0000, GIB, 0)] },
 };
 
-/** @throws DaxError EINVAL for a machine the schema does not have; `what` names who asked */
+/** @throws DaxError EINVAL the schema has no such machine; `what` names the caller in the message */
 export function machineShape(name: string, what = 'setup'): MachineShape {
   const shape = Object.hasOwn(MACHINES, name) ? MACHINES[name] : undefined;
   return (
@@ -111,13 +111,13 @@ export function machineShape(name: string, what = 'setup'): MachineShape {
   );
 }
 
-/** What each source of `attach` brings. */
+/** What each source of `attach` adds. */
 export interface Provider {
   readonly regions: 'pmem' | 'hmem';
   readonly type: RegionType;
   /** Devices start empty. */
   readonly idle: boolean;
-  /** As `modules` lists them. */
+  /** Names as `modules` lists them. */
   readonly modules: readonly string[];
 }
 

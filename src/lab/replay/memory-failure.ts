@@ -1,17 +1,17 @@
-/** Who hears of a memory failure (kernel-dax.md 10). */
+/** Which processes get a signal for a memory failure (kernel-dax.md 10). */
 import type { MemoryFailureResult } from '../../dax/index.js';
 import type { ScenarioProcess } from './process.js';
 import type { World } from './world.js';
 
 type Mappers = MemoryFailureResult['mappers'];
 
-/** hard_offline_page: mappers that asked to be told early get BUS_MCEERR_AO. */
+/** hard_offline_page: mappers with the early policy get BUS_MCEERR_AO. */
 export function hardOffline(world: World, hpa: number): void {
   const { mappers } = world.bus.hardOffline(hpa);
   tell(world, mappers, 'BUS_MCEERR_AO', (process) => process.mcePolicy === 'early');
 }
 
-/** madvise(MADV_HWPOISON): the caller alone gets BUS_MCEERR_AR. */
+/** madvise(MADV_HWPOISON): only the caller gets BUS_MCEERR_AR. */
 export function tellCaller(world: World, caller: ScenarioProcess, mappers: Mappers): void {
   tell(world, mappers, 'BUS_MCEERR_AR', (process) => process === caller);
 }

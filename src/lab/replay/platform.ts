@@ -1,4 +1,4 @@
-/** The machine below the bus: memory, region providers, what they load and claim. */
+/** The machine below the bus: memory, region providers, and the modules and ranges they bring. */
 import { Bus, type Region } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 import { type Backing, memfdBacking, PhysicalMemory } from '../../memory/index.js';
@@ -24,7 +24,7 @@ interface Attached {
 export class Platform {
   readonly bus: Bus;
   readonly place: RegionPlace = (region) => this.#places.get(region) ?? `platform/unknown.${region.id}`;
-  /** Test modules that are not of the bus. */
+  /** Test modules that do not belong to the bus. */
   readonly otherModules = new Set<string>();
   readonly #shape: MachineShape;
   readonly #places = new WeakMap<object, string>();
@@ -32,7 +32,7 @@ export class Platform {
   readonly #memory: PhysicalMemory | null;
   readonly #backings: Backing[] = [];
 
-  /** @param withMemory whether loads and stores need memory behind them */
+  /** @param withMemory whether the scenario loads or stores, and so needs memory */
   constructor(shape: MachineShape, withMemory: boolean) {
     this.#shape = shape;
     this.#memory = withMemory ? this.#insertMemory() : null;
@@ -44,7 +44,7 @@ export class Platform {
     for (const claim of shape.foreign) this.#claim(claim);
   }
 
-  /** Memory that takes room only where it was written. */
+  /** Inserts memory that takes space only where it was written. */
   #insertMemory(): PhysicalMemory {
     const memory = new PhysicalMemory();
     for (const { start, size } of [...this.#shape.hmem, ...this.#shape.pmem]) {
@@ -87,18 +87,18 @@ export class Platform {
     return region;
   }
 
-  /** Unloads a region provider: its youngest region goes first. @throws DaxError ENOENT */
+  /** Unloads a region provider, youngest region first. @throws DaxError ENOENT */
   detach(source: string): void {
     const provider = providerOf(source);
     const attached = this.#attached.get(provider.regions);
     if (attached === undefined) fail('ENOENT', `${source} is not attached`);
     for (const region of attached.regions.reverse()) this.bus.removeRegion(region);
     this.#attached.delete(provider.regions);
-    // Memory that kmem could not take offline stays claimed inside them.
+    // Memory that kmem could not take offline stays claimed inside these claims.
     for (const claim of attached.claims.reverse()) this.bus.resources.remove(claim);
   }
 
-  /** hmem before pmem, whatever was attached first. */
+  /** Regions of hmem, then of pmem, whichever was attached first. */
   regions(): Region[] {
     return (['hmem', 'pmem'] as const).flatMap((kind) => this.#attached.get(kind)?.regions ?? []);
   }
@@ -108,7 +108,7 @@ export class Platform {
     return [...providers, ...this.bus.modules.map((module) => module.name), ...this.otherModules].sort();
   }
 
-  /** /proc/iomem as far as it speaks of dax. */
+  /** The lines of /proc/iomem that belong to dax. */
   iomem(): string[] {
     return this.bus.resources.lines((resource) => resource.name !== 'foreign');
   }

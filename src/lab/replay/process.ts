@@ -1,4 +1,4 @@
-/** The processes of a scenario: who they are, what they have open and mapped, which signals came. */
+/** The processes of a scenario: their identity, their open files and mappings, and the signals they received. */
 import type { OpenFile, Vma } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 
@@ -13,7 +13,7 @@ export interface SignalRecord {
 
 export class ScenarioProcess {
   uid = 0;
-  /** PR_MCE_KILL: early processes hear of a memory failure before they touch it. */
+  /** PR_MCE_KILL: a process with policy `early` gets a signal for a memory failure before it touches the page. */
   mcePolicy: 'early' | 'late' | 'default' = 'default';
   readonly files = new Map<string, OpenFile>();
   readonly maps = new Map<string, Vma>();
@@ -36,12 +36,12 @@ export class ScenarioProcess {
     this.#signals.push(signal);
   }
 
-  /** Signals since the last call. */
+  /** Returns the signals since the last call. */
   takeSignals(): SignalRecord[] {
     return this.#signals.splice(0);
   }
 
-  /** What the kernel does when it dies: mappings, then files. */
+  /** What the kernel does when the process dies: it ends mappings, then files. */
   exit(): void {
     for (const vma of this.maps.values()) vma.munmap();
     for (const file of this.files.values()) if (!file.closed) file.close();

@@ -1,13 +1,13 @@
-/** What a replay found, as text for people. */
+/** The result of a replay as text. */
 
 import type { Difference, ReplayResult } from './replay.js';
 import { SKIP_REASONS, type SkipKind } from './skip.js';
 import { isObject } from './transcript.js';
 
-/** Longest value printed whole. */
+/** Longest value that is printed whole. */
 const MAX_VALUE_LENGTH = 400;
 
-/** Each difference, the skipped kinds, and `N passed, N failed, N skipped` as the last line. */
+/** Returns each difference, the kinds of skipped steps, and `N passed, N failed, N skipped` as the last line. */
 export function renderReplay(result: ReplayResult): string {
   const lines = result.differences.flatMap(renderDifference);
   if (result.unscored.length > 0) {
@@ -31,7 +31,7 @@ function renderDifference({ file, scenario, step, operation, expected, got }: Di
   ];
 }
 
-/** Goes down to where two values differ, so that a long state shows one line. */
+/** Descends to the parts where two values differ, so that a long state shows one line. */
 function renderPair(path: string, expected: unknown, got: unknown): string[] {
   if (isObject(expected) && isObject(got)) {
     const keys = new Set([...Object.keys(expected), ...Object.keys(got)]);

@@ -1,4 +1,4 @@
-/** Runs scenarios on fresh machines and says where our answers differ from the kernel's. */
+/** Runs scenarios on fresh machines and reports where the model's answers differ from the kernel's. */
 import { DaxError } from '../../libc/index.js';
 import { agrees } from './compare.js';
 import { OPERATIONS } from './operations/index.js';
@@ -22,28 +22,28 @@ export interface ReplayResult {
   passed: number;
   failed: number;
   skipped: number;
-  /** How many steps were skipped for each kind of reason. */
+  /** Number of skipped steps for each kind of reason. */
   skippedByReason: Partial<Record<SkipKind, number>>;
   differences: Difference[];
-  /** Differences in scenarios that crashed the real kernel: expected, not scored. */
+  /** Differences in scenarios that crashed the real kernel. They are expected and not scored. */
   unscored: Difference[];
-  /** Ended by the signal, before all scenarios were run. */
+  /** The signal ended the replay before all scenarios had run. */
   interrupted: boolean;
 }
 
 export interface ReplayOptions {
-  /** Only scenarios for which this says yes. */
+  /** Replays only the scenarios for which this returns true. */
   only?: (scenario: Scenario) => boolean;
-  /** Ends a replay by turns after the scenario it is at: what was found so far is the result. */
+  /** Ends a replay by turns after the current scenario. The result is what was found so far. */
   signal?: AbortSignal;
 }
 
-/** How long a replay works before it gives a turn away, ms. */
+/** How long a replay works before it yields, ms. */
 const TURN_MS = 50;
 
 /**
- * Replays the transcripts of some files.
- * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL for a file that is not a transcript; differences are results, not errors
+ * Replays the transcripts of some files. Differences are results, not errors.
+ * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL for a file that is not a transcript
  */
 export function replayFiles(paths: readonly string[], options: ReplayOptions = {}): ReplayResult {
   const turns = replayByTurns(paths, options);
@@ -53,7 +53,7 @@ export function replayFiles(paths: readonly string[], options: ReplayOptions = {
   }
 }
 
-/** The same for who has other things to do: gives a turn away now and then (for signals and the like). @throws DaxError as replayFiles() */
+/** Like replayFiles(), but yields now and then, so that the caller can handle signals. @throws DaxError as replayFiles() */
 export function* replayByTurns(
   paths: readonly string[],
   options: ReplayOptions,
@@ -68,7 +68,7 @@ export function* replayByTurns(
     unscored: [],
     interrupted: false,
   };
-  // All files are read first: a bad one is told before anything runs.
+  // All files are read first, so that a bad one is reported before anything runs.
   const transcripts = paths.map((file) => ({ file, scenarios: readTranscript(file) }));
   let turnEnds = performance.now() + TURN_MS;
   for (const { file, scenarios } of transcripts) {
@@ -145,14 +145,14 @@ class ScenarioRun {
   }
 }
 
-/** Our answer to a step. Never throws: a defect of the model is EFAULT with its stack in `code`. */
+/** The model's answer to a step. Never throws: a defect of the model is EFAULT with its stack in `code`. */
 export function executeStep(world: World, step: Step): StepResult {
   const operation = Object.hasOwn(OPERATIONS, step.op) ? OPERATIONS[step.op] : undefined;
   if (operation === undefined) return { ok: false, errno: 'ENOSYS', code: `no operation ${step.op}` };
   try {
     return answer(() => operation(world, new Arguments(step)));
   } catch (error) {
-    // A defect of the model is a difference to report, not a reason to drop the other scenarios.
+    // A defect of the model is a difference to report. The other scenarios still run.
     if (error instanceof DaxError) throw error;
     return {
       ok: false,

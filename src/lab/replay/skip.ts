@@ -1,8 +1,8 @@
-/** What cannot be replayed in user space, and why (docs/conformance.md lists these). */
+/** Steps that cannot be replayed in user space, and why (docs/conformance.md lists them). */
 import { daxctlCommands } from './operations/exec.js';
 import { isTextList, type Scenario, type Step } from './transcript.js';
 
-/** Kinds of skipped steps; the key is what reports count by. */
+/** Kinds of skipped steps. Reports count by the key. */
 export const SKIP_REASONS = {
   dmesg: 'kernel log wording is informative, not an answer',
   smaps: 'page tables of a process are not modelled',
@@ -15,11 +15,11 @@ export const SKIP_REASONS = {
 
 export type SkipKind = keyof typeof SKIP_REASONS;
 
-/** True for listings of the recording host. */
+/** True for listings of the host on which the transcript was recorded. */
 function isHostListing({ path: given }: Step): boolean {
   if (typeof given !== 'string') return false;
   const path = given.replace(/^(\/sys)?\//, '');
-  // class/dax is an answer of the dax bus: there is none.
+  // class/dax is an answer of the dax bus: it does not exist.
   return (path.startsWith('class') && path !== 'class/dax') || /^module(\/[^/]+)?$/.test(path);
 }
 
@@ -27,7 +27,7 @@ function runsOtherProgram({ argv }: Step): boolean {
   return isTextList(argv) && daxctlCommands(argv) === null;
 }
 
-/** Why a step is not replayed, or null. A step that is malformed is: the answer to it is a difference. */
+/** Why a step is not replayed; null when it is. A malformed step is replayed: its answer is a difference. */
 export function skipKind(step: Step): SkipKind | null {
   switch (step.op) {
     case 'dmesg':
@@ -43,7 +43,7 @@ export function skipKind(step: Step): SkipKind | null {
   }
 }
 
-/** Whether what follows a step skipped for this reason can still be trusted. */
+/** Whether the steps after a step that was skipped for this reason cannot be trusted. */
 export function taintsWhatFollows(kind: SkipKind): boolean {
   return kind === 'other program';
 }

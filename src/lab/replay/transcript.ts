@@ -1,4 +1,4 @@
-/** Transcripts as conformance/dax/SCHEMA.md describes them. */
+/** Transcripts in the format of conformance/dax/SCHEMA.md. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { asDaxError, fail, hasCode } from '../../libc/index.js';
@@ -8,7 +8,7 @@ export interface StepResult {
   ok: boolean;
   value?: unknown;
   errno?: string;
-  /** "open": the open of an attribute failed, not the access. */
+  /** "open": opening the attribute failed, not reading or writing it. */
   at?: string;
   signal?: string;
   code?: string;
@@ -21,11 +21,11 @@ export interface StepResult {
   stderr?: string;
 }
 
-/** One operation; its arguments are beside `op` and read through Arguments. */
+/** One operation. Its arguments are fields beside `op`, read through Arguments. */
 export interface Step {
   readonly op: string;
   readonly result: StepResult;
-  /** Why the recorded answer may differ from run to run. */
+  /** Why the recorded answer may differ between runs. */
   readonly unstable?: string;
   readonly [argument: string]: unknown;
 }
@@ -35,14 +35,14 @@ export interface Scenario {
   readonly about?: string;
   readonly setup: { readonly machine: string };
   readonly steps: readonly Step[];
-  /** Hazard transcripts: when the real kernel crashed, and what it printed. */
+  /** In hazard transcripts: when the real kernel crashed, and what it printed. */
   readonly kernel_crash?: unknown;
   readonly kernel_oops?: unknown;
 }
 
 /**
- * Reads the scenarios of a file: JSON, or gzip of it.
- * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL when it is not a transcript (names the first scenario that is not)
+ * Reads the scenarios of a file, which is JSON or gzipped JSON.
+ * @throws DaxError ENOENT, EACCES, EISDIR; EINVAL the file is not a transcript (names the first scenario that is wrong)
  */
 export function readTranscript(path: string): Scenario[] {
   let parsed: unknown;
@@ -90,7 +90,7 @@ export function isTextList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((member) => typeof member === 'string');
 }
 
-/** Typed reading of a step's arguments; a missing or mistyped one is EINVAL that names it. */
+/** Reads a step's arguments with types. A missing or mistyped argument is EINVAL and is named. */
 export class Arguments {
   constructor(readonly step: Step) {}
 

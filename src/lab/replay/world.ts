@@ -1,4 +1,4 @@
-/** Everything a scenario acts on: the platform, its attribute tree, the processes. */
+/** What a scenario acts on: the platform, its attribute tree, the processes. */
 import { DaxError } from '../../libc/index.js';
 import { accessTo, type Caller, Sysfs } from '../../tree/index.js';
 import { machineShape } from './machines.js';
@@ -7,26 +7,26 @@ import { Platform } from './platform.js';
 import { ScenarioProcess } from './process.js';
 import type { Arguments, Scenario, StepResult } from './transcript.js';
 
-/** The process of steps that name none. */
+/** The process of steps that name no process. */
 const MAIN_PROCESS = 'm';
 
-/** Steps that look into the memory itself. */
+/** Operations that read or write the memory itself. */
 const MEMORY_OPERATIONS = new Set(['load', 'store', 'fill', 'fork_inherit']);
 
 export class World {
   readonly platform: Platform;
   readonly sysfs: Sysfs;
   readonly processes = new Map<string, ScenarioProcess>();
-  /** Nodes made by mknod: path to device number. */
+  /** Nodes made by mknod: path -> device number. */
   readonly nodes = new Map<string, string>();
-  /** Whether modprobe finds anything (daxctl). */
+  /** Whether modprobe finds the modules (for daxctl). */
   readonly modulesAvailable: boolean;
 
   constructor(scenario: Scenario) {
     const withMemory = scenario.steps.some((step) => MEMORY_OPERATIONS.has(step.op));
     this.platform = new Platform(machineShape(scenario.setup.machine), withMemory);
     this.sysfs = new Sysfs(accessTo(this.platform.bus), { place: this.platform.place });
-    // Only the description of the scenario tells that the host had no modules to load.
+    // Only the scenario's description says that the host had no modules to load.
     this.modulesAvailable = !/no \/lib\/modules/.test(scenario.about ?? '');
   }
 
@@ -54,7 +54,7 @@ export class World {
   }
 }
 
-/** One operation of the schema. Errors of the model are thrown; signals are answers. */
+/** One operation of the schema. It throws errors of the model, and returns signals as answers. */
 export type Operation = (world: World, args: Arguments) => StepResult;
 export type OperationTable = Record<string, Operation>;
 
@@ -62,7 +62,7 @@ export function done(value?: unknown): StepResult {
   return value === undefined ? { ok: true } : { ok: true, value };
 }
 
-/** The answer of an operation, with the errors and names as the transcripts write them. */
+/** Runs an operation and returns its answer, with errors and names as in the transcripts. */
 export function answer(run: () => StepResult): StepResult {
   try {
     return run();
@@ -72,7 +72,7 @@ export function answer(run: () => StepResult): StepResult {
   }
 }
 
-/** A text value with unstable names masked. */
+/** A text answer with unstable names masked. */
 export function textValue(text: string): StepResult {
   return done(maskNd(text));
 }

@@ -5,7 +5,9 @@ import { modeOfDriver } from '../../tree/index.js';
 import type { DeviceInfo, PoisonRange, RegionInfo } from '../types.js';
 import type { RegionBacking } from './region-backing.js';
 
-/** Devices and regions of the model by name, and plain objects for callers: copies, so that nobody holds on to the model. */
+/**
+ * Finds devices and regions of the model, and describes them to callers as plain copies, so that no caller refers to the model.
+ */
 
 /** @throws DaxError ENODEV */
 export function deviceNamed(bus: Bus, name: string): DevDax {
@@ -67,7 +69,7 @@ export function describePoison(bus: Bus): PoisonRange[] {
   return found;
 }
 
-/** The physical pieces of [offset, offset + length) of a device, in device order. */
+/** The physical ranges of [offset, offset + length) of a device, in device order. */
 export function physicalPieces(
   device: DevDax,
   offset: number,

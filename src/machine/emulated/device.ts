@@ -6,7 +6,7 @@ import type { Hold, HoldOptions, MachineDevice } from '../types.js';
 import { deviceNamed } from './describe.js';
 import type { SharedBus } from './shared-bus.js';
 
-/** Names a device of a machine; every use looks it up anew, in today's state. */
+/** A named device of a machine. Each use looks the device up again, in its current state. */
 export class NamedDevice implements MachineDevice {
   readonly #shared: SharedBus;
   readonly #uuid: () => string;
@@ -20,7 +20,10 @@ export class NamedDevice implements MachineDevice {
     this.#uuid = uuid;
   }
 
-  /** Asked at every read and write: nobody changes a device under those who hold it. @throws DaxError ENODEV gone, ENXIO not in famfs mode */
+  /**
+   * The fsdev_dax device. Read at every file read and write, so it may be up to 1 ms old: nobody changes a held device.
+   * @throws DaxError ENODEV gone, ENXIO not in famfs mode
+   */
   get dax(): DaxDevice {
     return famfsDevice(this.#shared.lately, this.name);
   }
@@ -47,7 +50,7 @@ export class NamedDevice implements MachineDevice {
     return { release: () => shared.holders.remove(holder) };
   }
 
-  /** The machine has opened all there is. */
+  /** Does nothing: the machine closes everything it opened. */
   close(): void {}
 
   [Symbol.dispose](): void {

@@ -7,19 +7,19 @@ import type { BackingRecord } from './region-backing.js';
 export const SCHEMA_VERSION = 2;
 
 export interface RegionDocument extends RegionState {
-  /** Generation in which the region was made: tells it from an earlier region of the same id and place. */
+  /** Generation in which the region was made. It distinguishes the region from an earlier one of the same id and place. */
   serial: number;
   backing: BackingRecord;
 }
 
-/** machine.json: what decision 6 lists. */
+/** The content of machine.json, as decision 6 lists it. */
 export interface MachineDocument extends BusState {
   schema: number;
   generation: number;
   regions: RegionDocument[];
 }
 
-/** Says what is wrong with a value, or nothing. */
+/** Returns what is wrong with a value; undefined when nothing is. */
 type Check = (value: unknown) => string | undefined;
 type Fields = { readonly [field: string]: Shape };
 /** A check of one value, a list of one shape, or named fields. */
@@ -34,7 +34,7 @@ const integer =
     isWhole(value) && value >= least && value % unit === 0
       ? undefined
       : `is not a whole number of at least ${least}${unit === 1 ? '' : `, a multiple of ${unit}`}`;
-/** Of mappings and allocations. */
+/** For the sizes of mappings and allocations. */
 const powerOfTwo: Check = (value) =>
   isWhole(value) && value >= PAGE_BYTES && Number.isInteger(Math.log2(value))
     ? undefined
@@ -50,7 +50,7 @@ const oneOf =
 const modules = ['device_dax', 'fsdev_dax', 'kmem', 'hwpoison_inject'] as const;
 const policy = oneOf('offline', 'online', 'online_kernel', 'online_movable');
 const address = integer(0, PAGE_BYTES);
-/** The last byte. */
+/** The address of a range's last byte. */
 const end: Check = (value) =>
   isWhole(value) && value > 0 && (value + 1) % PAGE_BYTES === 0
     ? undefined
@@ -143,7 +143,10 @@ export function documentText(document: MachineDocument): string {
   return `${JSON.stringify(document, null, 1)}\n`;
 }
 
-/** Schema 1 named memory of our own by its absolute path: whatever that leads to now, what is under regions/ here is ours. */
+/**
+ * Converts schema 1, which named own memory by its absolute path. That path may lead elsewhere now; the memory of this machine is
+ * the file of that name in its regions/.
+ */
 function migrated(document: MachineDocument): MachineDocument {
   if (document.schema === SCHEMA_VERSION) return document;
   const regions = document.regions.map((found) =>
@@ -154,7 +157,7 @@ function migrated(document: MachineDocument): MachineDocument {
   return { ...document, schema: SCHEMA_VERSION, regions };
 }
 
-/** Where and how a value differs from its shape; undefined when it fits. Fields we do not know are let be. */
+/** Where and how a value differs from its shape; undefined when it fits. Unknown fields are allowed. */
 function firstMismatch(value: unknown, shape: Shape, at: string): string | undefined {
   if (typeof shape === 'function') {
     const wrong = shape(value);
@@ -171,7 +174,7 @@ function firstMismatch(value: unknown, shape: Shape, at: string): string | undef
   );
 }
 
-/** What each value by itself allows, and all together do not. */
+/** Finds values that are valid one by one but contradict each other. */
 function firstContradiction({ regions, poison }: MachineDocument): string | undefined {
   const paths = new Set<string>();
   const names = new Set<string>();
@@ -207,7 +210,7 @@ function firstContradiction({ regions, poison }: MachineDocument): string | unde
   );
 }
 
-/** `0.mem` of `regions/0.mem`, also of the absolute path that schema 1 kept. */
+/** `0.mem` of `regions/0.mem`, and also of the absolute path that schema 1 kept. */
 function schemaOwnName(name: string): string | undefined {
   return /(?:^|\/)regions\/(\d+\.mem)$/.exec(name)?.[1];
 }

@@ -5,12 +5,12 @@ import type { UsePlace, UseScope } from '../use-lock.js';
 import type { MachineDocument } from './document.js';
 
 /**
- * The safety net of every change, whatever made it (a verb, a write into the sysfs tree): a device
- * whose driver, ranges or existence changed must have no holder in another process, because we cannot revoke that
- * process's pages as the kernel does. Where the memory itself changes hands (it becomes system-ram, or its file goes)
- * nobody may have it under any name.
- * @param placesIn where the memory of a device lies, before or after
- * @returns lets go again: until then nobody else can begin to use what changed
+ * Protects held devices from every change, whatever made it (a verb, a write into the sysfs tree). When the driver, the ranges or
+ * the existence of a device changed, no other process may hold it: udax cannot revoke the pages of another process as the kernel
+ * does. When the memory itself changes hands (it becomes system-ram, or its file is removed), no other process may use it under
+ * any name.
+ * @param placesIn where the memory of a device lies, before or after the change
+ * @returns a function that releases the locks; until then no other process can begin to use what changed
  * @throws DaxError EBUSY naming the holders
  */
 export function takeChangedAlone(
@@ -49,19 +49,19 @@ export function takeChangedAlone(
   }
 }
 
-/** Under which name the bytes of a region are locked that no device has. */
+/** The name under which the bytes of a region that belong to no device are locked. */
 export function restOfRegion(id: number): string {
   return `rest of region ${id}`;
 }
 
-/** Whether the file under a device goes with its region. */
+/** Whether the file under a device is removed with its region. */
 function isOwnMemory(state: MachineDocument, device: string): boolean {
   return state.regions.some(
     (region) => region.backing.owned && region.devices.some(({ name }) => name === device),
   );
 }
 
-/** Devices whose memory becomes the node's, to be overwritten by whoever allocates there. */
+/** Devices that become system-ram. From then on the memory belongs to the node, and allocations overwrite it. */
 export function newSystemRam(before: BusState, after: BusState): string[] {
   const driverBefore = new Map(
     before.regions.flatMap((region) => region.devices.map((device) => [device.name, device.driver])),
@@ -84,12 +84,12 @@ export function refuseIfHeldByOthers(name: string, holders: Holders): void {
   }
 }
 
-/** Under which name the allocator of a memory node is held. */
+/** The holder name of a memory node's allocator. */
 export function nodeHolderName(node: number): string {
   return `node${node}`;
 }
 
-/** Devices whose driver let go of them (or that left the bus): handles on them are dead. */
+/** Devices that were unbound from their driver or left the bus. Handles on them are dead. */
 export function unboundDevices(before: BusState, after: BusState): string[] {
   return changedDevices(before, after)
     .filter(([, was, is]) => was.driver !== null && is?.driver !== was.driver)
@@ -109,7 +109,7 @@ function changedDevices(
     .filter(([, was, is]) => !is || usesOf(was) !== usesOf(is));
 }
 
-/** What a user of a device relies on. */
+/** What a user of a device relies on not to change. */
 function usesOf(device: DeviceState): string {
   return JSON.stringify([device.driver, device.align, device.ranges]);
 }

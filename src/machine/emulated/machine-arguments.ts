@@ -1,4 +1,4 @@
-/** What the methods of a machine take. */
+/** The arguments of a machine's methods. */
 import { callback, flag, integer, number, optional, options, size, text } from '../../libc/index.js';
 
 const force = optional(options({ force: optional(flag) }));

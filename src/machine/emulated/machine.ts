@@ -36,7 +36,7 @@ import { SharedBus } from './shared-bus.js';
 
 /**
  * One host's regions, devices and drivers, kept in a state directory that any number of processes share.
- * Every method answers with today's state; every change is whole or absent (I12), for all processes at once.
+ * Every method answers with the current state. Every change is complete or absent (I12), for all processes at once.
  * Sizes are bytes or text like `1GiB`. A device that another process holds cannot be changed (EBUSY names the holders).
  */
 export class Machine implements DaxMachine {
@@ -53,7 +53,7 @@ export class Machine implements DaxMachine {
     this.#shared = new SharedBus(root, { create: options.create ?? false, patience: patienceIn(options) });
   }
 
-  /** The model itself, up to date. For reading: changes go through {@link change}. */
+  /** The model itself, up to date. For reading only: changes go through {@link change}. */
   get bus(): Bus {
     return this.#shared.current;
   }
@@ -64,8 +64,9 @@ export class Machine implements DaxMachine {
   }
 
   /**
-   * Changes the model under the machine's lock, then writes and publishes it; when `apply` throws, all is as before.
-   * For the layers above (the sysfs tree); a change of a device that others hold is refused whatever made it.
+   * Changes the model under the machine's lock, then writes machine.json. When `apply` throws, everything is as before.
+   * For the layers above, such as the sysfs tree. A change of a device that another process holds is refused, whatever made the
+   * change.
    * @throws DaxError EBUSY naming holders, EACCES, ENOSPC (machine.json cannot be written), and whatever `apply` throws
    */
   change<T>(apply: (bus: Bus) => T): T {
@@ -75,17 +76,18 @@ export class Machine implements DaxMachine {
   // Regions
 
   /**
-   * Adds memory to the machine, with device `.0` over all of it, bound by the usual matching.
+   * Adds memory to the machine, with device `.0` over all of it. The usual matching binds the device to a driver.
    * @throws DaxError EINVAL (size, align, backing too small), EBUSY (bytes in use by another region), ENOSPC, ENOENT, EACCES
    */
   createRegion(options: CreateRegionOptions): RegionInfo {
-    // Described afterwards: only then has its memory its name.
+    // Described after the change, because the memory gets its final name only then.
     return this.region(this.#shared.change((bus) => createRegion(this.#shared, bus, options)));
   }
 
   /**
-   * Takes a region and its devices off the machine; a default backing file is removed, a user's own never.
-   * @param options force: also when this process has a device of it open (its views become length 0), or memory of it is online
+   * Removes a region and its devices from the machine. A default backing file is deleted; a user's own file never is.
+   * @param options force: remove it even when this process has a device of it open (its views become length 0), or when memory of
+   *   it is online
    * @throws DaxError ENODEV, EBUSY naming holders
    */
   destroyRegion(id: number, options: { force?: boolean } = {}): void {
@@ -122,8 +124,8 @@ export class Machine implements DaxMachine {
   }
 
   /**
-   * A new device of a dynamic region, in devdax mode.
-   * @param options size: default all that is free
+   * Makes a device of a dynamic region, in devdax mode.
+   * @param options size: default all free bytes of the region
    * @throws DaxError ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region)
    */
   createDevice(
@@ -138,7 +140,7 @@ export class Machine implements DaxMachine {
     });
   }
 
-  /** Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) */
+  /** Destroys a device. Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;
     this.#shared.change((bus) => {
@@ -148,14 +150,15 @@ export class Machine implements DaxMachine {
     });
   }
 
-  /** enable-device: to devdax mode, whatever it was before (daxctl 85). Enabled devices stay as they are. */
+  /** Enables a device (enable-device), in devdax mode whatever it was before (daxctl 85). Enabled devices stay as they are. */
   enable(name: string): DeviceInfo {
     return this.#changeDevice(name, (tree, place) => verbs.enable(tree, place));
   }
 
   /**
-   * disable-device. Without force it is refused when anybody has the device open; with force what this process has open
-   * dies (views become length 0), online memory goes offline first, and other processes still refuse.
+   * Disables a device (disable-device). Without force it is refused when any process has the device open. With force the handles
+   * of this process die (their views become length 0) and online memory goes offline first. A device that another process holds
+   * is refused even then.
    * @throws DaxError ENODEV, EBUSY naming holders
    */
   disable(name: string, options: { force?: boolean } = {}): DeviceInfo {
@@ -167,8 +170,9 @@ export class Machine implements DaxMachine {
   }
 
   /**
-   * reconfigure-device, with daxctl's rules (kernel-dax.md 11). What this process has open on the device dies, as unbind does it.
-   * @param options online: bring system-ram online (default); force: take memory offline first, ignore auto-online policy
+   * Changes the mode of a device (reconfigure-device), with daxctl's rules (kernel-dax.md 11). The handles of this process on the
+   * device die, as an unbind kills them.
+   * @param options online: bring system-ram online (default); force: take memory offline first, ignore the auto-online policy
    * @throws DaxError ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), the driver's probe error
    */
   reconfigure(
@@ -183,7 +187,10 @@ export class Machine implements DaxMachine {
     });
   }
 
-  /** Returns how many memory blocks went online. @throws DaxError ENODEV, EINVAL not in system-ram mode */
+  /**
+   * Brings a device's memory online. Returns how many blocks went online.
+   * @throws DaxError ENODEV, EINVAL not in system-ram mode
+   */
   onlineMemory(name: string, options: { movable?: boolean } = {}): number {
     return this.#shared.change((bus) => {
       const tree = new ModelTree(bus);
@@ -191,7 +198,10 @@ export class Machine implements DaxMachine {
     });
   }
 
-  /** Returns how many memory blocks went offline. @throws DaxError ENODEV, EINVAL, EBUSY buffers in use */
+  /**
+   * Takes a device's memory offline. Returns how many blocks went offline.
+   * @throws DaxError ENODEV, EINVAL, EBUSY buffers in use
+   */
   offlineMemory(name: string): number {
     return this.#shared.change((bus) => {
       this.#requireNoOthers(deviceNamed(bus, name));
@@ -202,7 +212,7 @@ export class Machine implements DaxMachine {
 
   // Use
 
-  /** A device by name, for mkfs, mounting and fsck. Looked up at each use. @throws DaxError ENODEV */
+  /** Returns a device by name, for mkfs, mounting and fsck. It is looked up at each use. @throws DaxError ENODEV */
   device(name: string): MachineDevice {
     deviceNamed(this.#shared.current, name);
     return new NamedDevice(name, this.#shared, () => this.systemUuid());
@@ -227,8 +237,8 @@ export class Machine implements DaxMachine {
   // Poison
 
   /**
-   * Reports or injects a memory failure: the pages are poisoned, their owners told, mappings over them detached; in other
-   * processes at their next call.
+   * Reports or injects a memory failure: the pages are poisoned, their owners are told, and mappings over them are detached.
+   * Other processes do the same at their next call.
    * @param at offset and length in bytes (default one page), widened to whole pages
    * @throws DaxError ENODEV, EINVAL outside the device
    */
@@ -259,16 +269,16 @@ export class Machine implements DaxMachine {
     return describePoison(this.#shared.current);
   }
 
-  /** Forgets all poison (the memory was replaced, or it was injected). */
+  /** Clears all poison, for memory that was replaced or whose poison was injected. */
   clearPoison(): void {
     this.#shared.change((bus) => {
       for (const { pfn, pages } of bus.pages.poisonedRanges()) bus.pages.unpoison(pfn, pages);
     });
   }
 
-  // Who and what
+  // Holders and status
 
-  /** Who has what open, in every process. */
+  /** Lists which process has which device open. */
   holders(device?: string): HolderInfo[] {
     const names = this.#shared.current.devices().map(({ name }) => name);
     return this.#shared.holders
@@ -308,7 +318,7 @@ export class Machine implements DaxMachine {
     return this.#uuid;
   }
 
-  /** Ends everything this object has open; its views become length 0. Idempotent. */
+  /** Closes everything this object has open; its views become length 0. Idempotent. */
   close(): void {
     for (const device of [...this.#rawDevices]) device.close();
     for (const node of this.#nodes.values()) node.close();
@@ -335,7 +345,7 @@ export class Machine implements DaxMachine {
     return describeRegion(regionNumbered(bus, id), this.#shared.backingOf(id));
   }
 
-  /** Asked before anything is touched, so that a refusal has no side effect on our own mappings. */
+  /** Checks before anything changes, so that a refusal has no side effect on this process's mappings. */
   #requireNoOthers(device: DevDax): void {
     refuseIfHeldByOthers(device.name, this.#shared.holders);
     if (device.driver === 'kmem')

@@ -6,15 +6,18 @@ import type { MemoryNodeHandle, NodeBuffer } from '../types.js';
 import { nodeHolderName } from './held-changes.js';
 import type { SharedBus } from './shared-bus.js';
 
-/** Memory in use keeps its node held, also when only the bytes are left of it. */
+/**
+ * Keeps a node's allocator, and so its hold, alive while the memory of a buffer is referenced, even when nothing else of the
+ * buffer is.
+ */
 const keptBy = new WeakMap<ArrayBufferLike, NodeMemory>();
 
 /**
- * The allocator of a memory node in this process. What is free is known only here, so one process at a
- * time allocates from a node: from its first live buffer to its last it holds `nodeN` alone.
+ * The allocator of a memory node in this process. Only this process knows which memory is free, so one process at a time
+ * allocates from a node: from its first live buffer to its last it holds `nodeN` exclusively.
  */
 export class NodeMemory implements MemoryNodeHandle {
-  /** What frees each live buffer; not the buffers, which may be collected. */
+  /** The functions that free the live buffers. The buffers themselves are not referenced here, so that they can be collected. */
   readonly #live = new Set<() => void>();
   #holder: OwnHolder | undefined;
   readonly #shared: SharedBus;

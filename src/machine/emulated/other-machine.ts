@@ -5,8 +5,9 @@ import { memoryIdentity } from '../../memory/index.js';
 import { parseDocument, type RegionDocument } from './document.js';
 
 /**
- * What a memory file is to the machine in whose `regions/` it lies. That machine may have it in a mode nobody is running
- * for now, so no lock tells of it. (Of a file that its user chose, nobody knows which machines name it.)
+ * How the machine whose `regions/` has a memory file uses that memory. A mode may be set while no process uses the device; then
+ * no lock shows it, but the other machine's machine.json does. (For a file that a user chose as backing, there is no way to find
+ * the machines that name it.)
  */
 
 interface OtherUse {
@@ -16,7 +17,8 @@ interface OtherUse {
 }
 
 /**
- * @param ownRoot the machine that asks: of its own memory it knows itself
+ * Refuses memory that another machine has in one of the modes.
+ * @param ownRoot the machine that asks; its own memory is not looked up
  * @throws DaxError EBUSY the machine that owns the file has these bytes in one of the modes
  */
 export function refuseOtherMachinesModes(
@@ -52,12 +54,12 @@ function usesOf(file: string, start: number, length: number, ownRoot: string | u
       .regions.filter((region) => memoryIdentity(memoryOf(region, regions)) === own)
       .flatMap((region) => devicesOver(region, start, length, root));
   } catch {
-    // No machine there that can be read: nothing is known.
+    // There is no readable machine, so nothing is known.
     return [];
   }
 }
 
-/** Own memory is found beside its document, wherever that was moved to. */
+/** Own memory lies beside its document, wherever the directory was moved to. */
 function memoryOf({ backing }: RegionDocument, regions: string): string {
   return backing.owned ? path.join(regions, path.basename(backing.path)) : backing.path;
 }

@@ -11,52 +11,55 @@ import {
 } from '../../libc/index.js';
 
 /**
- * The memory files that a state directory makes for itself. machine.json names them relatively (`regions/0.mem`), so that the directory
- * may be moved, renamed, mounted elsewhere or copied: a copy has memory of its own.
+ * The memory files that a state directory makes for itself. machine.json names them relatively (`regions/0.mem`), so that the
+ * directory can be moved, renamed, mounted elsewhere or copied. A copy has its own memory.
  *
  *     regions/R.mem       memory of region R
- *     regions/R.mem.new   of a region that is being made: has its name when machine.json names it
- *     regions/R.mem.old   of a region that is being destroyed: gone when machine.json names it no more
+ *     regions/R.mem.new   memory of a region that is being made; renamed to R.mem once machine.json names it
+ *     regions/R.mem.old   memory of a region that is being destroyed; removed once machine.json no longer names it
  *
- * The last two are the mark. Only what bears it is ever deleted, and only when no region of machine.json is on it and nobody has
- * it locked. A process that is killed in between leaves `.new` or `.old`; where machine.json names the file all the same, the mark
- * is taken off again. Names are changed under the exclusive lock only.
+ * `.new` and `.old` are the marks. Only a marked file is ever deleted, and only when no region of machine.json uses it and no
+ * process has locked it. A process that is killed in between leaves a marked file. When machine.json names such a file all the
+ * same, the mark is removed. Names change under the exclusive lock only.
  */
 const NEW = '.new';
 const OLD = '.old';
 const FOLDER = 'regions';
 const MARKED = /^\d+\.mem\.(new|old)$/;
 
-/** What machine.json calls the memory of a region. */
+/** The name of a region's memory in machine.json. */
 export function ownMemoryName(region: number): string {
   return `${FOLDER}/${region}.mem`;
 }
 
-/** Where the memory of a region that is being made goes. */
+/** The path of the memory of a region that is being made. */
 export function draftOf(root: string, name: string): string {
   return path.join(root, name + NEW);
 }
 
-/** The file that is there under a name of machine.json, whatever mark it bears just now. */
+/** The path of the file behind a name of machine.json, with the mark that it has now. */
 export function ownMemoryPath(root: string, name: string): string {
   const file = path.join(root, name);
   for (const mark of ['', NEW, OLD]) if (fs.existsSync(file + mark)) return file + mark;
   return file;
 }
 
-/** The region is in machine.json: its memory takes its name. */
+/** Removes the `.new` mark, once machine.json has the region. */
 export function settle(root: string, name: string): void {
   const file = path.join(root, name);
   if (fs.existsSync(file + NEW)) fs.renameSync(file + NEW, file);
 }
 
-/** Marks memory that machine.json is about to name no more: on the disk too, or after a power cut a file would lie there that nobody owns. */
+/**
+ * Marks memory that machine.json is about to stop naming. The new names are made durable: else a power cut could leave a file
+ * that no machine owns.
+ */
 export function retire(root: string, names: readonly string[]): void {
   for (const name of names) moveAway(path.join(root, name), OLD);
   if (names.length > 0) syncDirectory(path.join(root, FOLDER));
 }
 
-/** machine.json names it still. */
+/** Removes the `.old` mark, because machine.json still names the memory. */
 export function takeBack(root: string, name: string): void {
   const file = path.join(root, name);
   if (!fs.existsSync(file) && fs.existsSync(file + OLD)) fs.renameSync(file + OLD, file);
@@ -66,13 +69,13 @@ function moveAway(file: string, mark: string): void {
   try {
     fs.renameSync(file, file + mark);
   } catch (error) {
-    // Somebody removed it by hand: then there is nothing to delete.
+    // A user removed the file by hand, so there is nothing to delete.
     if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 
 /**
- * Removes what was marked by a process that did not come to its end. Under the exclusive lock.
+ * Removes files that a killed process left marked. The caller has the exclusive lock.
  * @param named the names that machine.json has now
  */
 export function sweepMarked(root: string, named: readonly string[]): void {
@@ -102,7 +105,7 @@ function mayGo(file: string, inUse: readonly fs.Stats[]): boolean {
   try {
     fd = openOwnFile(file, { writable: true });
   } catch {
-    return false; // a link, a directory, closed to us: nothing that we made
+    return false; // a link, a directory or a file that cannot be opened: this machine did not make it
   }
   try {
     const stat = fs.fstatSync(fd);
@@ -113,7 +116,7 @@ function mayGo(file: string, inUse: readonly fs.Stats[]): boolean {
   }
 }
 
-/** @throws DaxError EEXIST a file is where the memory of a new region goes, and no region is on it */
+/** @throws DaxError EEXIST there is a file at the path of a new region's memory, and no region uses it */
 export function refuseStranger(root: string, name: string): void {
   const file = path.join(root, name);
   if (!fs.existsSync(file)) return;

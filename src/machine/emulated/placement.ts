@@ -10,8 +10,8 @@ export interface Span {
 }
 
 /**
- * Where a new region goes: the lowest 1 GiB multiple at or above 1 TiB (and above the host's own memory blocks)
- * with `length` free bytes. `taken` holds regions and resources that outlived theirs.
+ * Finds the address of a new region: the lowest multiple of 1 GiB, at or above 1 TiB and above the host's own memory blocks, with
+ * `length` free bytes. `taken` has the regions, and the resources that outlived their region.
  */
 export function placeRegion(length: number, taken: readonly Span[], floor = hostMemoryEnd()): number {
   let start = roundUp(Math.max(LOWEST_HPA, floor), GiB);
@@ -22,7 +22,7 @@ export function placeRegion(length: number, taken: readonly Span[], floor = host
   return start;
 }
 
-/** First byte above the host's memory blocks: a host of many TiB must not meet our addresses. 0 when unknown. */
+/** First byte above the host's memory blocks; 0 when unknown. A host with many TiB of memory must not share our addresses. */
 function hostMemoryEnd(): number {
   const directory = '/sys/devices/system/memory';
   try {
@@ -38,7 +38,7 @@ function hostMemoryEnd(): number {
   }
 }
 
-/** The host's highest NUMA node; 0 where the kernel does not tell. Region R's memory becomes node this + 1 + R. */
+/** The host's highest NUMA node; 0 when the kernel does not tell. The memory of region R becomes node this + 1 + R. */
 export function highestHostNode(): number {
   try {
     const text = fs.readFileSync('/sys/devices/system/node/online', 'latin1').trim();

@@ -6,8 +6,9 @@ import { nodeHolderName, restOfRegion } from './held-changes.js';
 import type { RegionBacking } from './region-backing.js';
 
 /**
- * Where the memory lies of a device, of a memory node (`node1`: all its system-ram) or of what devices leave of a region.
- * @param how use: the memory is opened for it; look: only to see who has it
+ * Where memory lies: that of a device, of a memory node (`node1`: all its system-ram), or the part of a region that no device
+ * has.
+ * @param how use: the memory is opened in order to use it; look: only in order to see who uses it
  */
 export function placesIn(
   document: MachineDocument,
@@ -31,7 +32,7 @@ function placeSeen(backing: RegionBacking, ranges: readonly LockRange[]): UsePla
   return { name: backing.name, ranges, open: () => backing.openToLook() };
 }
 
-/** Physical addresses, `end` inclusive; undefined when the name has nothing to do with the region. */
+/** Physical addresses, `end` inclusive; undefined when the region has nothing of that name. */
 function rangesOf(region: RegionDocument, name: string): { start: number; end: number }[] | undefined {
   if (name === restOfRegion(region.id)) {
     const whole = { start: region.start, end: region.start + region.size - 1 };

@@ -7,7 +7,7 @@ import { deviceNamed } from './describe.js';
 import type { SharedBus } from './shared-bus.js';
 
 /**
- * open(2) of a device in devdax mode. Dead for good once the driver lets go of the device
+ * An open handle of a device in devdax mode, as open(2) gives. It dies for good when the driver is unbound from the device
  * (kernel-dax.md 12.1: a kernel revives such a handle and corrupts itself).
  */
 export class RawDevice implements OpenDax {
@@ -31,7 +31,7 @@ export class RawDevice implements OpenDax {
     this.#onClose = onClose;
   }
 
-  /** @throws DaxError ENODEV, ENXIO not in devdax mode, EBUSY somebody has it alone */
+  /** @throws DaxError ENODEV, ENXIO not in devdax mode, EBUSY another user has it exclusively */
   static open(
     shared: SharedBus,
     name: string,
@@ -69,7 +69,7 @@ export class RawDevice implements OpenDax {
     const length = options.length ?? this.size - offset;
     const mapping = this.#file.map({ offset, length, writable });
     this.#mappings.add(mapping);
-    // A view keeps its listeners, so it keeps this handle and with it the device held.
+    // A view keeps its listeners, so it keeps this handle, and the handle keeps the device held.
     mapping.onKill(() => this.#mappings.delete(mapping));
     mapping.onCollected(() => this.#mappings.delete(mapping));
     return mapping.give(new Uint8Array(mapping.buffer));

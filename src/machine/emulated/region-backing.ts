@@ -5,25 +5,25 @@ import { type Backing, type BackingKind, createBacking, openBacking } from '../.
 import { requireDevdaxMode } from '../devdax-mode.js';
 import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
 
-/** What machine.json says of a region's memory. */
+/** What machine.json says about a region's memory. */
 export interface BackingRecord {
-  /** Of our own memory: relative to the state directory (`regions/0.mem`). Of a user's: absolute. */
+  /** Relative to the state directory for own memory (`regions/0.mem`), absolute for a user's file. */
   path: string;
   kind: BackingKind;
   /** Bytes from the start of the file or device to the region's first byte. */
   offset: number;
   granule: number;
   sparse: boolean;
-  /** False: other hosts whose caches do not see ours share it. */
+  /** False: hosts whose caches are not coherent with this host's share the memory. */
   coherent: boolean;
-  /** Made by us (own-memory.ts): removed with its region. A user's own file never is. */
+  /** True for memory that udax made (own-memory.ts): it is removed with its region. A user's own file never is. */
   owned: boolean;
 }
 
 /**
- * A region's backing, opened at its first use: a machine lists and changes modes although a file of it is
- * gone or closed to this user, and opening a machine costs no descriptor a region.
- * Whoever then touches the memory gets the error of the file.
+ * A region's backing, opened at its first use. So opening a machine costs no descriptor per region, and the machine can be listed
+ * and its modes changed while a backing file is missing or closed to this user. Whoever then uses the memory gets the file's
+ * error.
  */
 export class RegionBacking implements Backing {
   readonly #lengthBytes: number;
@@ -41,12 +41,12 @@ export class RegionBacking implements Backing {
     this.#opened = opened;
   }
 
-  /** Where it is now. */
+  /** The file's current path. */
   get path(): string {
     return this.record.owned ? ownMemoryPath(this.#root, this.record.path) : this.record.path;
   }
 
-  /** Why the memory cannot be used, for those who only look; null when it is there. */
+  /** Why the memory cannot be used, for callers that only look; null when it can be used. */
   get problem(): string | null {
     let stat: fs.Stats | undefined;
     try {
@@ -120,7 +120,7 @@ export class RegionBacking implements Backing {
     this.#opened = undefined;
   }
 
-  /** A descriptor to look at locks through, for who does not use the memory: that stays as open as it was. */
+  /** Opens a descriptor for looking at locks only. It does not open the backing itself. */
   openToLook(): number {
     const name = this.#opened ? `/proc/self/fd/${this.#opened.fd}` : this.path;
     const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
@@ -143,7 +143,7 @@ export class RegionBacking implements Backing {
       return openBacking(this.path, { writable: 'if-allowed', coherent: this.record.coherent });
     } catch (error) {
       const { path: file, problem } = this;
-      // An empty file is no wrong argument here: it had the region's memory once.
+      // An empty file is no wrong argument here: it once had the region's memory.
       if (!hasCode(error, 'EINVAL') || problem === null) throw error;
       return fail(
         'EIO',
@@ -158,8 +158,9 @@ export class RegionBacking implements Backing {
 }
 
 /**
- * Makes the memory of region R with all its space, so that a full disk is met now. It has its name when machine.json has.
- * @throws DaxError ENOSPC, nothing is left; EEXIST a file of that name that no region is on
+ * Makes the memory of region R and allocates all its space, so that a full disk shows now. The file has the `.new` mark until
+ * machine.json names it.
+ * @throws DaxError ENOSPC, and nothing is left; EEXIST a file of that name that no region uses
  */
 export function makeOwnBacking(
   root: string,
@@ -170,7 +171,7 @@ export function makeOwnBacking(
   refuseStranger(root, name);
   const file = draftOf(root, name);
   const backing = createBacking(file, size, { sparse, mode });
-  // On the disk, with its name, before machine.json says that it is there.
+  // The file and its name are on the disk before machine.json names it.
   try {
     fs.fsyncSync(backing.fd);
     syncDirectory(path.dirname(file));
@@ -184,8 +185,8 @@ export function makeOwnBacking(
 
 /**
  * Takes a user's file or dax device as backing.
- * @throws DaxError EINVAL too small or misaligned for its huge pages, ENOENT, EACCES, ENOSPC (holes cannot be filled);
- *   ENXIO a dax device that is not in devdax mode
+ * @throws DaxError EINVAL too small or misaligned for its huge pages, ENOENT, EACCES, ENOSPC (holes cannot be filled); ENXIO a
+ *   dax device that is not in devdax mode
  */
 export function takeUserBacking(
   file: string,
@@ -219,7 +220,10 @@ export function takeUserBacking(
   }
 }
 
-/** Every byte of a user's file has its space. Where that cannot be reserved, the user writes it: the file may be in use. */
+/**
+ * Reserves space for every byte of a user's file. Where the file system cannot, the user has to write the file full: udax must
+ * not, since the file may be in use.
+ */
 function takeSpace(backing: Backing, offset: number, length: number): void {
   if (backing.ensure(offset, length) || !backing.isSparse) return;
   fail(

@@ -10,7 +10,7 @@ import { highestHostNode, placeRegion } from './placement.js';
 import { makeOwnBacking, type RegionBacking, takeUserBacking } from './region-backing.js';
 import type { SharedBus } from './shared-bus.js';
 
-/** CreateRegionOptions with everything said and checked. */
+/** CreateRegionOptions, complete and checked. */
 interface RegionPlan {
   size: number;
   align: number;
@@ -56,7 +56,7 @@ function planOf(options: CreateRegionOptions): RegionPlan {
   return { size, align, offset, type, isStatic, sparse, coherent, backing, targetNode };
 }
 
-/** Makes a region inside a change; returns its id. @throws DaxError EINVAL, EBUSY, ENOSPC, ENOENT, EACCES */
+/** Makes a region inside a change. @returns its id @throws DaxError EINVAL, EBUSY, ENOSPC, ENOENT, EACCES */
 export function createRegion(shared: SharedBus, bus: Bus, options: CreateRegionOptions): number {
   const plan = planOf(options);
   const id = lowestFreeId(bus);
@@ -86,7 +86,7 @@ function lowestFreeId(bus: Bus): number {
   return id;
 }
 
-/** Regions, and memory that kmem left behind when its region went. */
+/** The addresses of regions, and of memory that kmem left behind when its region was removed. */
 function takenSpans(bus: Bus): { start: number; length: number }[] {
   return [
     ...bus.regions.map(({ start, size }) => ({ start, length: size })),
@@ -104,7 +104,7 @@ function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): 
   refuseOtherMachinesModes(path.resolve(plan.backing), bytes, ['kmem'], shared.root);
   const backing = takeUserBacking(plan.backing, plan.offset, plan.size, plan);
   try {
-    // Other machines and hosts may share the memory; whoever has it for himself does not.
+    // Other machines and hosts may share the memory, but not while one of them has it exclusively.
     refuseMemoryInUse(placeIn(backing, [bytes]), 'shared', shared.patience);
     return backing;
   } catch (error) {
@@ -113,7 +113,10 @@ function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): 
   }
 }
 
-/** Two regions over the same bytes would be one memory under two addresses. @throws DaxError EBUSY naming the region */
+/**
+ * Refuses a second region over the same bytes: it would be one memory at two addresses.
+ * @throws DaxError EBUSY naming the region
+ */
 function refuseSharedBytes(shared: SharedBus, bus: Bus, file: string, offset: number, length: number): void {
   const identity = memoryIdentity(file);
   if (identity === undefined) return;

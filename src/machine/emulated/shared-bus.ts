@@ -11,7 +11,7 @@ import { placesIn } from './places.js';
 import { RegionBacking } from './region-backing.js';
 import { StateDirectory } from './state-directory.js';
 
-/** A region's memory as this process has it in place. */
+/** A region whose memory is inserted in this process. */
 interface PlacedRegion {
   readonly serial: number;
   readonly start: number;
@@ -21,29 +21,28 @@ interface PlacedRegion {
 /**
  * The bus model of one state directory, kept equal to machine.json (decision 6).
  *
- * A change takes the lock, reloads if the generation moved, applies to the model, writes, bumps, unlocks. When it fails at any
- * of these, the model is put back to what the file says and leftovers are swept: the file is the only truth, so
- * "as before" and "as others see it" are one thing.
- * A read asks whether machine.json is still the one it knows (one system call) and reads it again when not; that needs no lock.
- * Nor does a use of a device: whoever changes a device has its use lock for himself while he does.
+ * A change takes the lock, reloads if the generation moved, applies to the model, writes, and unlocks. When a step fails, the
+ * model goes back to what the file says and leftovers are swept: the file is the only truth.
+ * A read checks whether machine.json is still the same file (one system call), and reads it again when not. It takes no lock. A
+ * use of a device does not take machine.lock either: a change of the device takes the device's use lock exclusively.
  *
  * Lock order: `held` (callbacks of a change join it) -> machine.lock -> use locks -> holder files.
- * Lifetime: directory, holders, memory, model; closed in reverse.
+ * Lifetime: directory, holders, memory, model; closed in reverse order.
  */
 export class SharedBus {
   readonly directory: StateDirectory;
   readonly holders: Holders;
-  /** How long calls may wait for locks of others, and look for who has them. */
+  /** How long calls may wait for locks of other processes, and search for their holders. */
   readonly patience: LockPatience;
   readonly memory = new PhysicalMemory();
-  /** The model as it was at the last call: callers that need today's say `current`. */
+  /** The model as of the last call. Callers that need the up-to-date model use `current`. */
   readonly model = new Bus({ memory: this.memory });
   #document = emptyDocument();
   #text = '';
   readonly #placed = new Map<number, PlacedRegion>();
-  /** State of the model's poison when all of it was known to be in the document. */
+  /** The model's poisonChanges at the moment when the document last had all of the model's poison. */
   #sharedPoison = -1;
-  /** The lock this thread has now: callbacks that come back to us join it. */
+  /** The lock this thread has now. Callbacks that call back into this object join it. */
   #held: 'shared' | 'exclusive' | undefined;
   #closed = false;
 
@@ -74,7 +73,7 @@ export class SharedBus {
     return this.#document.generation;
   }
 
-  /** The model, up to date. Inside a change: as changed so far. */
+  /** The model, up to date. Inside a change: with the changes made so far. */
   get current(): Bus {
     this.#assertOpen();
     if (this.#held === undefined) {
@@ -84,7 +83,7 @@ export class SharedBus {
     return this.model;
   }
 
-  /** The model as of a millisecond ago at most, or as this process last changed it: for what is asked at every read. */
+  /** The model, at most one millisecond old, or as this process last changed it. For callers that ask at every read. */
   get lately(): Bus {
     this.#assertOpen();
     if (this.#held !== undefined) return this.model;
@@ -102,7 +101,7 @@ export class SharedBus {
     return this.#placed.get(region)!.backing;
   }
 
-  /** Runs a change; see the class comment. Inside another change it joins that one. */
+  /** Runs a change; see the class comment. Inside another change it joins that change. */
   change<T>(apply: (bus: Bus) => T): T {
     if (this.#held === 'exclusive') return apply(this.model);
     if (this.#held === 'shared')
@@ -124,7 +123,7 @@ export class SharedBus {
     });
   }
 
-  /** Puts a new region's memory under the model, inside a change and before bus.addRegion. */
+  /** Inserts a new region's memory under the model. Called inside a change, before bus.addRegion. */
   placeMemory(region: number, start: number, length: number, backing: RegionBacking): void {
     this.memory.insert({ start, length, backing, offset: backing.record.offset });
     this.#placed.set(region, { serial: this.#document.generation + 1, start, backing });
@@ -132,8 +131,8 @@ export class SharedBus {
 
   /**
    * Registers this process as a user of a device.
-   * @param check refuses (throws) when the device is not in a state to be used; runs on today's state
-   * @throws DaxError EBUSY naming who excludes us; as opening the memory
+   * @param check throws when the device's state does not allow the use; it runs on the current state
+   * @throws DaxError EBUSY naming the holders that exclude this use; as opening the memory
    */
   hold(device: string, purpose: string, exclusive: boolean, check: (bus: Bus) => void): OwnHolder {
     const add = (): OwnHolder => {
@@ -152,7 +151,7 @@ export class SharedBus {
       for (;;) {
         void this.current;
         const holder = add();
-        // From here on nobody changes the device; somebody may have done so just before.
+        // From here on no process can change the device, but one may have changed it just before.
         if (!this.directory.hasMoved) return holder;
         this.holders.remove(holder);
       }
@@ -161,7 +160,7 @@ export class SharedBus {
     }
   }
 
-  /** All live holders of a device that have a file, our own first. */
+  /** All live holders of a device that have a file, and this object's own holders first. */
   holdersOf(device: string): HolderRecord[] {
     return [
       ...this.holders.ownOf(device).map((holder) => holder.record),
@@ -169,7 +168,7 @@ export class SharedBus {
     ];
   }
 
-  /** Removes our own marks on a device whose handles are dead. */
+  /** Removes this object's holders of a device whose handles are dead. */
   dropOwnHolds(device: string): void {
     for (const holder of this.holders.ownOf(device)) this.holders.remove(holder);
   }
@@ -198,12 +197,12 @@ export class SharedBus {
     if (this.directory.hasMoved) this.#readAnew();
   }
 
-  /** Callbacks that come back to us see the model, and cannot change it. */
+  /** Callbacks that call back into this object see the model, and cannot change it. */
   #readAnew(): void {
     const before = this.#held;
     this.#held ??= 'shared';
     try {
-      // What recovery writes of this process cleared stays cleared; the next change tells the others.
+      // Poison that a recovery write of this process cleared stays cleared. The next change tells the other processes.
       const cleared = this.#clearedPoison();
       this.#reload();
       for (const { pfn, pages } of cleared) this.model.pages.unpoison(pfn, pages);
@@ -218,7 +217,7 @@ export class SharedBus {
     this.#text = text;
   }
 
-  /** Makes model and memory equal to a document; what did not change keeps its objects and open handles. */
+  /** Makes model and memory equal to a document. What did not change keeps its objects and open handles. */
   #applyDocument(document: MachineDocument): void {
     this.#dropRegionsNotIn(document);
     const known = [...this.#document.poison, ...this.model.pages.poisonedRanges()];
@@ -231,7 +230,7 @@ export class SharedBus {
       throw this.#damaged(error);
     }
     this.#document = document;
-    // Told only now: a holder that looks at the bus from its callback sees all of the new state.
+    // Holders are told last: a holder that looks at the bus from its callback sees the whole new state.
     for (const { pfn, pages } of newPoison) this.model.memoryFailure(pfn * PAGE_SIZE, pages * PAGE_SIZE);
   }
 
@@ -249,7 +248,7 @@ export class SharedBus {
     }
   }
 
-  /** Regions that are gone, or were replaced by another of the same id, leave before anything new comes. */
+  /** Removes regions that are gone or were replaced by another of the same id, before anything new is inserted. */
   #dropRegionsNotIn(document: MachineDocument): void {
     for (const [id, placed] of [...this.#placed]) {
       if (document.regions.some((region) => region.id === id && region.serial === placed.serial)) continue;
@@ -306,7 +305,7 @@ export class SharedBus {
     });
   }
 
-  /** Our memory may be another machine's own: what it has there as famfs must not become our system-ram. */
+  /** The memory may be another machine's own file. What is famfs or system-ram there must not become system-ram here. */
   #refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
     for (const name of newSystemRam(before, after)) {
       const region = after.regions.find(({ devices }) => devices.some((device) => device.name === name))!;
@@ -336,7 +335,7 @@ export class SharedBus {
     }
   }
 
-  /** Removes memory of regions that were being made or destroyed by a process that was killed. Under the exclusive lock. */
+  /** Removes the memory files that a killed process left marked. The caller has the exclusive lock. */
   #sweep(): void {
     sweepMarked(this.root, ownNames(this.#document));
   }
@@ -368,7 +367,7 @@ export class SharedBus {
   }
 }
 
-/** A new machine: all three modules, autoprobe on, memory that goes online only when told (decision table). */
+/** The document of a new machine: all three modules, autoprobe on, and memory goes online only on request (decision table). */
 function firstDocument(): string {
   const bus = new Bus({ autoOnline: 'offline' });
   for (const name of ['device_dax', 'fsdev_dax', 'kmem']) bus.insmod(name);
@@ -389,7 +388,7 @@ function emptyDocument(): MachineDocument {
   };
 }
 
-/** What machine.json calls the memory that is its own. */
+/** The names in machine.json of the memory that is the directory's own. */
 function ownNames({ regions }: MachineDocument): string[] {
   return regions.filter(({ backing }) => backing.owned).map(({ backing }) => backing.path);
 }

@@ -12,28 +12,28 @@ import {
 } from '../../libc/index.js';
 
 /**
- * How a document is written beside the one it replaces. A full disk has no room for another file, and giving up a device or
- * a region must work then above all: `machine.json.spare` has the space already. It is taken when there is no other,
- * and made again as soon as there is some (the document that was replaced leaves its own).
+ * How a new document is written beside the one it replaces. A full disk has no room for another file, and destroying a device or
+ * region must work especially then. So `machine.json.spare` has space reserved. It is used when there is no other space, and made
+ * again as soon as there is some (replacing a document frees the old one's space).
  */
 
-/** What a machine's document grows by in one change, and then some. */
+/** More than a machine's document grows by in one change. */
 const HEADROOM_BYTES = 16 * 1024;
 const BLOCK_BYTES = 4096;
 
 export interface Draft {
   file: string;
-  /** Open, of the file that is written. */
+  /** Open descriptor of `file`. */
   fd: number;
 }
 
 /**
- * Writes `text` to the disk, beside `document`, for the caller to rename and close.
- * @throws DaxError ENOSPC ... then nothing is left
+ * Writes `text` to the disk, beside `document`. The caller renames the file and closes its descriptor.
+ * @throws DaxError ENOSPC and others of writing a file; then nothing is left
  */
 export function writeDraft(document: string, text: string, mode: number): Draft {
   const file = `${document}.new`;
-  // What lies there was left by a writer that was killed, or put there by somebody: never written through.
+  // A killed writer may have left this file, or another program made it. It is removed, never written through.
   removeOwnFile(file);
   try {
     return { file, fd: written(makeOwnFile(file, mode), text) };
@@ -47,7 +47,7 @@ export function writeDraft(document: string, text: string, mode: number): Draft 
 function writeIntoSpare(document: string, text: string, noSpace: unknown): Draft {
   const file = spareOf(document);
   try {
-    // Over its bytes, which have their space; cut only then.
+    // Writes over bytes that have space already, and shortens the file only after that.
     return { file, fd: written(openOwnFile(file, { writable: true }), text) };
   } catch {
     throw noSpace;
@@ -67,13 +67,13 @@ function written(fd: number, text: string): number {
   }
 }
 
-/** A draft that does not become the document. The spare keeps its space for the next. */
+/** Discards a draft that does not become the document. The spare file keeps its space for the next change. */
 export function dropDraft(document: string, { file, fd }: Draft): void {
   closeDescriptor(fd);
   if (file !== spareOf(document)) removeLeftover(file);
 }
 
-/** Makes the spare large enough for the document that comes after one of `length` bytes; where that cannot be, there is none. */
+/** Makes the spare large enough for the document after one of `length` bytes. When that fails, the machine goes without. */
 export function keepSpareDraft(document: string, length: number, mode: number): void {
   const spare = spareOf(document);
   const wanted = Math.ceil((length + HEADROOM_BYTES) / BLOCK_BYTES) * BLOCK_BYTES;
@@ -82,7 +82,7 @@ export function keepSpareDraft(document: string, length: number, mode: number): 
     if (size >= wanted) return;
     const fd = openOrMakeOwnFile(spare, mode);
     try {
-      // Twice what is needed: a growing machine does not do this at each change. Less is better than none.
+      // Twice what is needed, so that a growing machine does not do this at each change. When that fails, just what is needed.
       const isRoomy = attempted(() => fallocate(fd, 0, 2 * wanted));
       if (!isRoomy) fallocate(fd, 0, wanted);
     } finally {

@@ -21,25 +21,26 @@ import { type Draft, dropDraft, keepSpareDraft, writeDraft } from './spare-draft
 
 const SUBDIRECTORIES = ['regions', 'holders', 'volumes'];
 
-/** How long a glance may be old, ms: see StateDirectory.hasMovedLately. */
+/** Maximum age in milliseconds of the answer of hasMovedLately. */
 const GLANCE_MS = 1;
 
-/** Documents that this isolate has written: two machines of one process hear of each other at once. */
+/** Documents that this isolate has written, so that two machines of one process see each other's changes at once. */
 let documentsWritten = 0;
 
 /**
- * The files of one machine (decision 6). Knows names, modes, the lock, and how a document gets written so that a kill at any instruction
- * leaves the old or the new one; knows nothing of what is in it.
+ * The files of one machine (decision 6): their names, their modes, the lock, and the writing of a document such that a kill at
+ * any instruction leaves the old or the new one. This class does not know the content of the document.
  *
  *     machine.json   the document, replaced by rename      machine.lock   held to change it; readers need no lock
  *     regions/       memory of its own      holders/       volumes/
- *     machine.json.spare   space for the next document: a machine on a full disk can still be changed
+ *     machine.json.spare   space for the next document, so that a machine on a full disk can still be changed
  *
- * "Did anybody change the machine?" is asked of the file itself: the descriptor of the document that was read last tells whether
- * that was renamed over, written or removed. (A word in a mapped file would be one load, but who cuts that file kills all who load.)
+ * The file itself tells whether the machine was changed: the descriptor of the last document read shows whether it was renamed
+ * over, written or removed. (A word in a mapped file would cost one load, but truncating that file would kill every process that
+ * loads it.)
  *
- * Modes: files have the directory's own mode without its x bits, so that whoever may use the directory may use them. What lets change the machine
- * or holds its memory is closed to those who may only read: see privateMode.
+ * Modes: files have the directory's own mode without its x bits, so every user of the directory can use them. The lock and the
+ * memory are closed to users who may only read: see privateMode.
  */
 export class StateDirectory {
   readonly holdersPath: string;
@@ -51,7 +52,7 @@ export class StateDirectory {
   #glancedAt = 0;
   #glancedWritten = 0;
   readonly #directoryMode: number;
-  /** Of a user who may change the machine. */
+  /** Undefined when this user may not change the machine. */
   readonly #lock: MachineLock | undefined;
 
   private constructor(
@@ -71,7 +72,8 @@ export class StateDirectory {
   /**
    * Opens a state directory.
    * @param options create: make it when there is none; firstDocument: text of machine.json for a new machine, generation 1
-   * @throws DaxError ENOENT there is none and it is not to be made; EACCES, EROFS ... naming the directory when it cannot be made or read
+   * @throws DaxError ENOENT there is none and `create` is not set; EACCES, EROFS and others, naming the directory, when it cannot
+   *   be made or read
    */
   static open(
     root: string,
@@ -81,7 +83,7 @@ export class StateDirectory {
     try {
       const existing = StateDirectory.#openExisting(root, patience);
       if (existing) return existing;
-      // Of one that is there what is missing is made again.
+      // When the machine exists but parts of it are missing, those are made again.
       if (create || isMachine(root)) return StateDirectory.#make(root, firstDocument, patience);
     } catch (error) {
       throw asDaxError(
@@ -116,7 +118,7 @@ export class StateDirectory {
     }
   }
 
-  /** Makes what is missing. Several processes may be here at once: the lock file decides who is first. */
+  /** Makes what is missing. Several processes may be here at once: the lock file makes one of them go first. */
   static #make(root: string, firstDocument: () => string, patience: LockPatience): StateDirectory {
     const above = nearestDirectory(root);
     makeDirectories(root, 0o700);
@@ -127,9 +129,9 @@ export class StateDirectory {
       try {
         for (const name of SUBDIRECTORIES) makeDirectories(path.join(root, name), mode);
         const directory = new StateDirectory(root, mode, lock);
-        // Somebody else may have made it just now.
+        // Another process may have made it just now.
         if (!fs.existsSync(directory.documentPath)) {
-          // Where there is a document, power loss included, all is there that it relies on, and the way to it.
+          // Once there is a document, everything it relies on and the path to it must be durable.
           syncUpTo(root, above);
           directory.publish(firstDocument());
         }
@@ -147,15 +149,15 @@ export class StateDirectory {
     return this.#lock !== undefined;
   }
 
-  /** Whether machine.json is another than the one read or written last. One system call. */
+  /** Whether machine.json was replaced or changed since it was last read or written here. One system call. */
   get hasMoved(): boolean {
     this.#glancedWritten = documentsWritten;
     return this.#document === undefined || !this.#document.witness.isAsBefore;
   }
 
   /**
-   * hasMoved as of a millisecond ago at most (changes of this isolate: at once): for calls that come a hundred thousand times a second, on
-   * devices that nobody changes under their holder.
+   * hasMoved, at most one millisecond old; changes by this isolate show at once. For calls that come a hundred thousand times a
+   * second, on devices that nobody changes while they are held.
    */
   get hasMovedLately(): boolean {
     const now = Date.now();
@@ -164,17 +166,17 @@ export class StateDirectory {
     return this.hasMoved;
   }
 
-  /** Of files that say who does what. */
+  /** Mode of the document and of holder files. */
   get fileMode(): number {
     return this.#directoryMode & 0o666;
   }
 
-  /** Of files that hold memory. */
+  /** Mode of files that hold memory. */
   get memoryMode(): number {
     return privateMode(this.#directoryMode);
   }
 
-  /** Runs `work` under the lock. Not recursive. @throws DaxError EACCES for a change of a directory we may only read */
+  /** Runs `work` under the lock. Not recursive. @throws DaxError EACCES, EROFS this user may only read the directory */
   underLock<T>(work: () => T): T {
     const lock = this.#lock;
     if (!lock) return refuseChange(this.root);
@@ -187,7 +189,7 @@ export class StateDirectory {
   }
 
   /**
-   * The text of machine.json as it is now; needs no lock, since it is replaced as a whole.
+   * Reads the current text of machine.json. It needs no lock, because the file is replaced as a whole.
    * @throws DaxError ESTALE the directory was removed or replaced
    */
   read(): string {
@@ -196,7 +198,8 @@ export class StateDirectory {
       try {
         const document = { fd, witness: new FileWitness(fd) };
         const text = fs.readFileSync(fd, 'utf8');
-        // Renamed over between open and witness: what that witnessed is the end already.
+        // The file may be renamed over between open and witness. Then the witness began after the change and would never report
+        // it.
         const isStillNamed = isSameFile(fs.fstatSync(fd), fs.statSync(this.documentPath));
         if (isStillNamed) {
           this.#keep(document);
@@ -224,8 +227,8 @@ export class StateDirectory {
   }
 
   /**
-   * Writes a new document. Under the exclusive lock. The new text is on the disk before its name is; the rename is the
-   * moment from which the change is made: what fails after it is a warning.
+   * Writes a new document. The caller has the exclusive lock. The new text is on the disk before the rename. The rename is the
+   * moment of the change: a failure after it is only a warning.
    */
   publish(text: string): void {
     let draft: Draft | undefined;
@@ -247,7 +250,7 @@ export class StateDirectory {
     keepSpareDraft(this.documentPath, text.length, this.fileMode);
   }
 
-  /** Without a witness of it, what was read before counts as moved, and is read again. */
+  /** Watches the document just written. When that fails, the document counts as moved and is read again. */
   #watch(fd: number): void {
     let witness: FileWitness;
     try {
@@ -276,7 +279,7 @@ export class StateDirectory {
   }
 }
 
-/** Who could not open the lock for writing may only look. */
+/** Refuses a change by a user who could not open the lock for writing. */
 function refuseChange(root: string): never {
   try {
     fs.accessSync(root, fs.constants.W_OK);
@@ -287,19 +290,19 @@ function refuseChange(root: string): never {
   return fail('EACCES', `${root} may only be read by this user: nothing was changed`, { path: root });
 }
 
-/** The directory that is there already, of a path and those above it. */
+/** The nearest existing directory above a path. */
 function nearestDirectory(place: string): string {
   const above = path.dirname(path.resolve(place));
   return fs.existsSync(above) || above === path.dirname(above) ? above : nearestDirectory(above);
 }
 
-/** Makes the names in a directory durable, and its own, and those on the way to it that are new. */
+/** Makes the names in a directory durable, then those in each directory above it, up to `above`. */
 function syncUpTo(root: string, above: string): void {
   for (let at = path.resolve(root); ; at = path.dirname(at)) {
     try {
       syncDirectory(at);
     } catch (error) {
-      // A directory that may be written and not read; a file system that syncs no directories.
+      // The directory may be written but not read, or its file system cannot sync directories.
       if (!hasCode(error, 'EACCES', 'EINVAL', 'EPERM')) throw error;
     }
     if (at === above || at === path.dirname(at)) return;
@@ -311,8 +314,8 @@ function isMachine(root: string): boolean {
 }
 
 /**
- * Of what lets change a machine (its lock) or is its memory: a class of users that may only read the directory gets nothing, since the
- * lock would let it keep writers out, and the memory holds files whose own modes may close them to it.
+ * The mode of the lock and of memory files. A class of users that may only read the directory gets no permission: through the
+ * lock it could keep writers out, and the memory has files whose own modes may be closed to it.
  */
 function privateMode(directoryMode: number): number {
   let mode = 0;

@@ -18,10 +18,10 @@ import { isExclusivePurpose } from '../holders.js';
 import type { Hold, HoldOptions, MachineDevice } from '../types.js';
 import { conflictText, MemoryUse, placeIn, type UseConflict, type UseKind } from '../use-lock.js';
 
-/** Where the private machine of an image has its memory: as an emulated machine's first region. */
+/** Address of an image's memory in its private machine: the same as for an emulated machine's first region. */
 const IMAGE_HPA = 2 ** 40;
 const IMAGE_NAME = 'dax0.0';
-/** A superblock that claims more is not believed (fsck tells); addresses stay far below 2^53. */
+/** A superblock that claims more is ignored here (fsck reports it). The limit keeps addresses far below 2^53. */
 const LARGEST_DEVICE_BYTES = 2 ** 50;
 
 interface ImageOptions extends LockPatience {
@@ -31,9 +31,9 @@ interface ImageOptions extends LockPatience {
 }
 
 /**
- * An image file or a real /dev/daxX.Y as a device: a private machine in memory only, one static region, fsdev_dax bound.
- * Other users of the memory, also those that reach it through a machine or another name, are excluded by its use
- * lock (use-lock.ts).
+ * An image file or a real /dev/daxX.Y as a device. It has a private machine that exists in memory only: one static region, with
+ * fsdev_dax bound.
+ * The use lock (use-lock.ts) excludes other users of the memory, including those that reach it through a machine or another name.
  */
 export class ImageDevice implements MachineDevice {
   readonly dax: DaxDevice;
@@ -68,8 +68,9 @@ export class ImageDevice implements MachineDevice {
   }
 
   /**
-   * @param writable default: when this user may write the file
-   * @param sysfs root of the tree a device node belongs to, default /sys
+   * Opens an image file or a device node.
+   * @param writable default: true when this user may write the file
+   * @param sysfs root of the tree that has the device of a node, default /sys
    * @throws DaxError ENOENT, EACCES, EISDIR, EINVAL (empty file, not memory); ENXIO a dax device that is not in devdax mode
    */
   static open(where: string, { root, writable, sysfs = '/sys', ...patience }: ImageOptions): ImageDevice {
@@ -104,7 +105,7 @@ export class ImageDevice implements MachineDevice {
         path: this.name,
       });
     }
-    // Locks of one descriptor never conflict with each other: these we must tell apart ourselves.
+    // Locks of one descriptor never conflict with each other, so this object checks its own holds itself.
     if (this.#holdsAlone || (isExclusive && this.#holds.size > 0)) {
       fail('EBUSY', `${this.name} is in use by this process: close that first`, { path: this.name });
     }
@@ -164,8 +165,8 @@ function openImage(where: string, writable: boolean | undefined, sysfs: string):
 }
 
 /**
- * What the device behind an image is: the size its superblock names when that is larger than the file
- * (metadata then reads zeroes beyond the end), else the file in whole 2 MiB; a file shorter than that in whole pages.
+ * The size of the device that an image holds. This is the size in its superblock when that is larger than the file; metadata then
+ * reads as zeroes beyond the end. Else it is the file's size in whole 2 MiB, or in whole pages for a file shorter than 2 MiB.
  */
 function deviceBytes(where: string, backing: Backing): number {
   if (backing.kind === 'devdax') return backing.size;
@@ -176,12 +177,12 @@ function deviceBytes(where: string, backing: Backing): number {
   return Math.max(whole, claimedBytes(backing));
 }
 
-/** The device size a valid superblock names, in whole pages; 0 when there is none to believe. */
+/** The device size that a valid superblock names, in whole pages; 0 when there is no credible superblock. */
 function claimedBytes(backing: Backing): number {
   if (backing.kind === 'hugetlbfs') return 0;
   const bytes = new Uint8Array(superblockLayout.size);
   if (fs.readSync(backing.fd, bytes, 0, bytes.length, 0) < bytes.length) return 0;
-  // A size that is no number is for those who read the superblock to report: the device must open for that.
+  // A size that is no number is reported by the readers of the superblock. For that the device must open here.
   if (checkSuperblock(bytes).result !== 0 || superblockNumberFaults(bytes).length > 0) return 0;
   const { deviceSize } = decodeSuperblock(bytes);
   return deviceSize <= LARGEST_DEVICE_BYTES ? Math.ceil(deviceSize / PAGE_SIZE) * PAGE_SIZE : 0;

@@ -14,9 +14,11 @@ import {
 import { deviceOfNode } from '../devdax-mode.js';
 import type { KernelDeviceInfo, KernelRegionInfo, RegionProvider } from './types.js';
 
-/** What callers are told of the devices and regions of the kernel's bus: plain objects, read anew. */
+/** Describes the devices and regions of the kernel's bus to callers: plain objects, read anew at each call. */
 
-/** What sysfs says of the device behind a node (`/dev/dax0.0`); null for what is no dax device of the running kernel. */
+/**
+ * Returns what sysfs says of the device behind a node (`/dev/dax0.0`); null when the node is no dax device of the running kernel.
+ */
 export function kernelDeviceOf(node: string): KernelDeviceInfo | null {
   const sysfs = new SysfsFiles('/sys');
   const place = deviceOfNode(sysfs, node);
@@ -60,7 +62,7 @@ function memoryOf(tree: ReadableTree, place: DevicePlace): KernelDeviceInfo['mem
   };
 }
 
-/** Each directory that has devices on the bus is a region; two namespaces of one nd region share its number. */
+/** Treats each directory that has devices on the bus as a region. Two namespaces of one nd region share its number. */
 export function findRegions(tree: ReadableTree): KernelRegionInfo[] {
   const byDirectory = new Map<string, DevicePlace[]>();
   for (const place of findDevices(tree)) {
@@ -93,14 +95,14 @@ function lowest(values: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.min(...known);
 }
 
-/** Where the memory of an NVDIMM region begins, of which a namespace's data is a part; null for other providers. */
+/** Where the memory of an NVDIMM region begins; a namespace's data is a part of it. Null for other providers. */
 function startOfProvider(tree: ReadableTree, regionDirectory: string): number | null {
   const parts = regionDirectory.split('/');
   const at = parts.findIndex((part) => /^ndbus\d+$/.test(part));
   return at < 0 ? null : numberOf(tree, `${parts.slice(0, at + 2).join('/')}/resource`);
 }
 
-/** A directory below an NVDIMM bus: what survives power loss. CXL and soft-reserved memory does not. */
+/** Whether a directory is below an NVDIMM bus. Such memory survives power loss; CXL and soft-reserved memory does not. */
 function isPersistent(directory: string): boolean {
   return directory.split('/').some((part) => /^ndbus\d+$/.test(part));
 }
@@ -109,6 +111,6 @@ function providerOf(directory: string): RegionProvider {
   if (isPersistent(directory)) return 'nvdimm';
   const parts = directory.split('/');
   if (parts.some((part) => /^(hmem|hmem_platform)\.?\d*$/.test(part))) return 'hmem';
-  // A CXL region's memory comes as dax_regionN below regionN below a decoder.
+  // The memory of a CXL region is at dax_regionN, below regionN, below a decoder.
   return parts.some((part) => /^(dax_region|decoder)\d/.test(part)) ? 'cxl' : 'other';
 }

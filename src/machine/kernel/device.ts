@@ -4,17 +4,17 @@ import { ImageDevice } from '../image/image.js';
 import type { Hold, HoldOptions, MachineDevice } from '../types.js';
 
 export interface NodeOptions {
-  /** State directory of this host: its uuid, and what it keeps per file system. */
+  /** State directory of this host: its uuid, and its state per file system. */
   root: string;
   /** Root of the sysfs tree that has the device. */
   sysfs: string;
-  /** Default: as this user may. */
+  /** Default: writable if this user may write the node. */
   writable?: boolean;
 }
 
 /**
- * A device of the kernel by name, over its node. The node is opened at the first use and closed when the last hold ends:
- * an open node is in the way of every mode change.
+ * A named device of the kernel, used through its node. The node is opened at the first use and closed when the last hold ends,
+ * because an open node blocks every mode change.
  */
 export class KernelDevice implements MachineDevice {
   #opened: ImageDevice | undefined;

@@ -3,17 +3,17 @@ import { commandOf, hasCode, startTimeOf } from '../../libc/index.js';
 import type { HolderInfo } from '../types.js';
 import type { HolderSurvey } from './types.js';
 
-/** A device node as others may have it open: by number, through whatever path. */
+/** A device node to look for. Other processes may have opened it through any path, so its number identifies it. */
 export interface WantedNode {
   /** `dax0.0`. */
   name: string;
-  /** As stat(2) has it. */
+  /** As in stat(2). */
   rdev: number;
 }
 
 /**
- * Who has dax devices open or mapped: /proc/PID/fd by device number, /proc/PID/maps by the node's inode (a mapping
- * outlives its descriptor), and the host's mounts of a device (famfs in the kernel). Slow: walks /proc.
+ * Finds the users of dax devices. Sources: /proc/PID/fd, by device number; /proc/PID/maps, by the number of the mapped path's
+ * node (a mapping outlives its descriptor); and the host's mounts of a device (famfs in the kernel). Slow: walks /proc.
  */
 export function surveyHolders(nodes: readonly WantedNode[]): HolderSurvey {
   const survey: HolderSurvey = { holders: [], unseen: 0 };
@@ -45,7 +45,7 @@ function usesBy(pid: number, nodes: readonly WantedNode[]): Uses | 'hidden' | 'g
     }
   };
   try {
-    // A kernel thread has no descriptors, and says so by having no command line.
+    // A kernel thread has no descriptors; its empty command line identifies it.
     if (fs.readFileSync(`/proc/${pid}/cmdline`).length === 0) return uses;
     for (const fd of fs.readdirSync(`/proc/${pid}/fd`)) add(rdevOf(`/proc/${pid}/fd/${fd}`), 'open');
     for (const path of mappedDevices(pid)) add(rdevOf(`/proc/${pid}/root${path}`), 'mapped');
@@ -57,7 +57,7 @@ function usesBy(pid: number, nodes: readonly WantedNode[]): Uses | 'hidden' | 'g
   }
 }
 
-/** Paths of mapped files that are named as dax devices are; every mapping of one names its node. */
+/** Mapped paths that contain `dax`. Every mapping of a dax device names its node. */
 function mappedDevices(pid: number): Set<string> {
   const paths = new Set<string>();
   for (const line of fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
@@ -67,7 +67,7 @@ function mappedDevices(pid: number): Set<string> {
   return paths;
 }
 
-/** The device number of a character device; -1 for anything else, or when it is gone. */
+/** The device number of a character device; -1 for anything else, and for a path that is gone. */
 function rdevOf(path: string): number {
   try {
     const stat = fs.statSync(path);
@@ -78,12 +78,12 @@ function rdevOf(path: string): number {
   }
 }
 
-/** A file system of the kernel on a device (famfs): its holder is no process. */
+/** Kernel file systems (famfs) mounted on a device. Such a holder is no process: its pid is 0. */
 function mountsOf(nodes: readonly WantedNode[]): HolderInfo[] {
   const holders: HolderInfo[] = [];
   for (const line of fs.readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
     const [source = '', directory = '', type = ''] = line.split(' ');
-    // A FUSE mount's daemon has the device open itself, and is found there.
+    // The daemon of a FUSE mount has the device open itself, so the walk over /proc finds it.
     if (!source.startsWith('/dev/dax') || type.startsWith('fuse')) continue;
     const rdev = rdevOf(source);
     for (const { name } of nodes.filter((node) => node.rdev === rdev)) {

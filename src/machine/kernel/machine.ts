@@ -37,24 +37,24 @@ import { surveyHolders } from './holders.js';
 import { KernelRawDevice } from './raw-device.js';
 import type { HolderSurvey, KernelDeviceInfo, KernelRegionInfo, KernelStatus } from './types.js';
 
-/** A mode that was changed for a while. */
+/** A mode change that can be undone. */
 export interface BorrowedMode {
-  /** What it was: `system-ram`; `disabled` when no driver had it. */
+  /** The mode before the change, such as `system-ram`; `disabled` when no driver was bound. */
   readonly before: DeviceMode | 'disabled';
   /**
-   * Puts driver and memory back as they were. Idempotent once it succeeded; nothing is done when somebody else changed the
+   * Puts driver and memory back as they were. Idempotent once it has succeeded. Does nothing when another process has changed the
    * device meanwhile.
-   * @throws DaxError EBUSY somebody has the device open, or the driver's own error
+   * @throws DaxError EBUSY a process has the device open; or the driver's own error
    */
   restore(): void;
 }
 
 /**
- * The dax bus of the running kernel. Everything is read from sysfs as it is now and changed through it, as daxctl does;
- * a change is whole or undone. Devices are used through their nodes, `/dev/daxX.Y`, in devdax mode.
+ * The dax bus of the running kernel. Every call reads the current state from sysfs and changes it through sysfs, as daxctl does.
+ * A change is complete or undone. Devices are used through their nodes, `/dev/daxX.Y`, in devdax mode.
  */
 export class KernelMachine implements DaxMachine {
-  /** The tree of attributes, for what has no method here. */
+  /** The tree of attributes, for whatever has no method here. */
   readonly sysfs: SysfsFiles;
   readonly #stateDirectory: string;
   readonly #devices = new Set<KernelDevice>();
@@ -64,7 +64,7 @@ export class KernelMachine implements DaxMachine {
   /**
    * Use {@link openKernel}.
    * @param root `kernel:`, or `kernel:/some/tree` for another tree than /sys
-   * @param stateDirectory of this host: its uuid, locks, what is kept per file system. Made by whoever first writes there.
+   * @param stateDirectory directory for this host's uuid, locks and state per file system. The first writer makes it.
    */
   constructor(
     readonly root: string,
@@ -114,12 +114,12 @@ export class KernelMachine implements DaxMachine {
     };
   }
 
-  /** Who has devices open, in every process this one may look into. @throws DaxError ENODEV */
+  /** Users of the devices, in every process that this one may look into. @throws DaxError ENODEV */
   holders(device?: string): HolderInfo[] {
     return this.survey(device).holders;
   }
 
-  /** As holders(), with how many processes could not be looked into. Of a tree that is not /sys nothing is known. */
+  /** Like holders(), and also tells how many processes could not be looked into. Empty for a tree that is not /sys. */
   survey(device?: string): HolderSurvey {
     const places = device === undefined ? findDevices(this.sysfs) : [deviceAt(this.sysfs, device)];
     if (!this.sysfs.isLive) return { holders: [], unseen: 0 };
@@ -131,7 +131,7 @@ export class KernelMachine implements DaxMachine {
   // Changing
 
   /**
-   * A new device of a dynamic region, in devdax mode.
+   * Makes a device of a dynamic region, in devdax mode.
    * @throws DaxError ENODEV, ENOSPC, EINVAL, EOPNOTSUPP (static region), EACCES
    */
   createDevice(
@@ -145,14 +145,20 @@ export class KernelMachine implements DaxMachine {
     );
   }
 
-  /** Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) or in use */
+  /**
+   * Destroys a device. Instance 0 stays, at size 0.
+   * @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) or in use
+   */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     this.#locked(() => {
       carving.destroyDevice(this.sysfs, this.#unused(name), { force: options.force ?? false });
     });
   }
 
-  /** enable-device: to devdax mode. Enabled devices stay as they are. @throws DaxError ENODEV, EACCES, the driver's error */
+  /**
+   * Enables a device (enable-device), in devdax mode. Enabled devices stay as they are.
+   * @throws DaxError ENODEV, EACCES, the driver's error
+   */
   enable(name: string): KernelDeviceInfo {
     return this.#change(
       name,
@@ -162,8 +168,8 @@ export class KernelMachine implements DaxMachine {
   }
 
   /**
-   * disable-device. With force online memory goes offline first; a device that somebody has open is refused either way: the
-   * kernel would unbind it and take the memory from under its users.
+   * Disables a device (disable-device). With force online memory goes offline first. A device that a process has open is refused
+   * even with force, because the kernel would unbind it and take the memory away from its users.
    * @throws DaxError ENODEV, EBUSY naming holders or memory online, EACCES
    */
   disable(name: string, options: { force?: boolean } = {}): KernelDeviceInfo {
@@ -175,10 +181,10 @@ export class KernelMachine implements DaxMachine {
   }
 
   /**
-   * reconfigure-device, with daxctl's rules (kernel-dax.md 11). When any step fails, driver and memory are as before, and the
-   * error says so; when that failed as well, it says what is left.
-   * @throws DaxError ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), ENOENT no such module, EOPNOTSUPP famfs mode
-   *   before Linux 7.0, EACCES naming the file, the driver's own error
+   * Changes the mode of a device (reconfigure-device), with daxctl's rules (kernel-dax.md 11). When a step fails, driver and
+   * memory go back to what they were, and the error says so. When that fails too, the error says what is left.
+   * @throws DaxError ENODEV, EINVAL (system-ram to famfs), EBUSY (holders, memory online), ENOENT no such module, EOPNOTSUPP
+   *   famfs mode before Linux 7.0, EACCES naming the file, the driver's own error
    */
   reconfigure(
     name: string,
@@ -193,20 +199,20 @@ export class KernelMachine implements DaxMachine {
     );
   }
 
-  /** Returns how many memory blocks went online: all that were offline, or none. @throws DaxError ENODEV, EINVAL, EACCES */
+  /** Brings all offline memory blocks online, or none. Returns how many. @throws DaxError ENODEV, EINVAL, EACCES */
   onlineMemory(name: string, options: { movable?: boolean } = {}): number {
     return this.#locked(() =>
       verbs.onlineMemory(this.sysfs, deviceAt(this.sysfs, name), { movable: options.movable ?? true }),
     );
   }
 
-  /** Returns how many memory blocks went offline: all that were online, or none. @throws DaxError ENODEV, EINVAL, EBUSY in use */
+  /** Takes all online memory blocks offline, or none. Returns how many. @throws DaxError ENODEV, EINVAL, EBUSY in use */
   offlineMemory(name: string): number {
     return this.#locked(() => verbs.offlineMemory(this.sysfs, deviceAt(this.sysfs, name)));
   }
 
   /**
-   * Puts a device into a mode for a while. Memory of a system-ram device goes offline first.
+   * Puts a device into a mode until restore() is called. Memory of a system-ram device goes offline first.
    * @throws DaxError as reconfigure() with force
    */
   borrowMode(name: string, mode: DeviceMode): BorrowedMode {
@@ -231,7 +237,10 @@ export class KernelMachine implements DaxMachine {
 
   // Use
 
-  /** A device by name, over its node, for mkfs, mounting and fsck. @throws DaxError ENODEV; at its first use ENXIO, EACCES */
+  /**
+   * Returns a device by name, used through its node, for mkfs, mounting and fsck.
+   * @throws DaxError ENODEV; at its first use ENXIO, EACCES
+   */
   device(name: string): KernelDevice {
     deviceAt(this.sysfs, name);
     const options = { root: this.#stateDirectory, sysfs: this.sysfs.root };
@@ -257,7 +266,7 @@ export class KernelMachine implements DaxMachine {
     return this.#uuid;
   }
 
-  /** Ends everything this object has open. Idempotent. Modes stay as they are. */
+  /** Closes everything this object has open. Idempotent. Modes stay as they are. */
   close(): void {
     for (const device of [...this.#rawDevices]) device.close();
     for (const device of this.#devices) device.close();
@@ -282,8 +291,8 @@ export class KernelMachine implements DaxMachine {
   }
 
   /**
-   * The device, when nobody has it open. Unbinding takes the memory from its users (SIGBUS), and a kernel that binds it again
-   * under an open descriptor corrupts itself (kernel-dax.md 12.1): force does not help here.
+   * Returns the device if no process has it open. Force does not help here: unbinding takes the memory away from its users
+   * (SIGBUS), and a kernel that binds the device again under an open descriptor corrupts itself (kernel-dax.md 12.1).
    * @throws DaxError EBUSY naming the holders
    */
   #unused(name: string): DevicePlace {
@@ -299,7 +308,7 @@ export class KernelMachine implements DaxMachine {
     return place;
   }
 
-  /** Changes of one bus by several udax processes come one after another. */
+  /** Serializes the changes of one bus by several udax processes. */
   #locked<T>(change: () => T): T {
     const file = path.join(this.#stateDirectory, 'kernel.lock');
     let lock: MachineLock;
@@ -327,7 +336,7 @@ export class KernelMachine implements DaxMachine {
   }
 }
 
-/** As stat(2) packs `252:0`; -1, which no node has, when it is not known. */
+/** Packs `252:0` as stat(2) does. Returns -1, a number that no node has, when the numbers are unknown. */
 function rdevOf(numbers: string | null): number {
   const [major = Number.NaN, minor = Number.NaN] = (numbers ?? '').split(':').map(Number);
   if (!Number.isInteger(major) || !Number.isInteger(minor)) return -1;

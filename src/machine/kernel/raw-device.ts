@@ -5,10 +5,12 @@ import { requireDevdaxMode } from '../devdax-mode.js';
 import type { OpenDax } from '../types.js';
 import { conflictText, MemoryUse, placeIn } from '../use-lock.js';
 
-/** Where a private map of this handle has the memory: any address does. */
+/** Address of the memory in this handle's private map. Any address would do. */
 const HPA = 2 ** 40;
 
-/** open(2) of a real `/dev/daxX.Y`; its mappings are the kernel's own, in pieces of the device's align. */
+/**
+ * An open handle of a real `/dev/daxX.Y`, as open(2) gives. Its mappings are the kernel's own, in pieces of the device's align.
+ */
 export class KernelRawDevice implements OpenDax {
   readonly #memory = new PhysicalMemory();
   readonly #spans: SpanOwner = { ended() {} };
@@ -17,7 +19,10 @@ export class KernelRawDevice implements OpenDax {
   readonly #onClose: (device: KernelRawDevice) => void;
   #closed = false;
 
-  /** @throws DaxError ENXIO not in devdax mode; ENOENT, EACCES; EBUSY somebody has it alone; ENODEV the node is no dax device of this tree */
+  /**
+   * @throws DaxError ENXIO not in devdax mode; ENOENT, EACCES; EBUSY another user has it exclusively; ENODEV the node is no dax
+   *   device of this tree
+   */
   constructor(
     readonly name: string,
     node: string,
@@ -74,7 +79,7 @@ export class KernelRawDevice implements OpenDax {
     return fail('EBUSY', `${this.name} is in use by ${who}: let it end that first`, { path: this.name });
   }
 
-  /** The kernel takes more, and answers the access with SIGBUS. */
+  /** The kernel would accept other ranges, and answer an access with SIGBUS. */
   #check(offset: number, length: number): void {
     const { granule, size } = this.#backing;
     if (offset % granule !== 0 || length % granule !== 0) {

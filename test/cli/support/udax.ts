@@ -23,12 +23,12 @@ export function udax(root: string, ...args: string[]): Outcome {
   return { status, stdout, stderr };
 }
 
-/** As udax(), without waiting. */
+/** Like udax(), without waiting. */
 export function startUdax(root: string, ...args: string[]) {
   return spawn(process.execPath, [binary, '--root', root, ...args], { env: testEnvironment() });
 }
 
-/** A system uuid of our own: nothing outside the test's directory is read or written. */
+/** Sets a fixed system uuid, so that nothing outside the test's directory is read or written. */
 export function testEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, UDAX_SYSTEM_UUID: '11111111-2222-4333-8444-555555555555', UDAX_DEBUG: '' };
 }
@@ -39,7 +39,7 @@ export function temporaryDirectory(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** A context that keeps what a command prints: many commands run in one process. */
+/** A context that records what a command prints, so that many commands can run in one process. */
 export function recordingContext(
   root: string,
   { json = false } = {},
@@ -71,7 +71,7 @@ export function recordingContext(
   };
 }
 
-/** What the C code read in a golden image. */
+/** What the C code read from a golden image. */
 export interface GoldenImage {
   name: string;
   deliberately_bad: boolean;

@@ -1,6 +1,7 @@
 /**
- * Incident: a queue took text, objects and Float32Arrays, said true, and sent garbage or the bytes of the message before; what was
- * got had lost its length. Right: bytes or EINVAL, nothing is sent then; framed queues give back what was put.
+ * Incident: put() accepted text, objects and Float32Arrays, returned true, and sent garbage or the bytes of the previous message;
+ * a message that was taken had lost its length. Right: put() takes bytes, else it throws EINVAL and sends nothing. Framed queues
+ * return exactly what was put.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createQueue, openQueue, type Queue } from '../../../src/famfs/pcq/index.js';

@@ -8,7 +8,7 @@ import { createQueue, mkfs, mountFamfs, openQueue, queueInfo } from '../../../sr
 const child = join(import.meta.dirname, 'child.mjs');
 const UUID = '11111111-2222-4333-8444-555555555555';
 
-/** Each message is its number, and a word made of it. */
+/** A message that has its number, and a word derived from it. */
 function message(number: number): Uint8Array {
   const bytes = new Uint8Array(48);
   const view = new DataView(bytes.buffer);

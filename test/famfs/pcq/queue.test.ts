@@ -22,7 +22,7 @@ describe('a queue on a volume', () => {
     return { pool, volume };
   }
 
-  /** What the golden queues hold: the start of the pattern of seed 42. */
+  /** The message in the golden queues: the start of the pattern of seed 42. */
   function goldenMessage(): Uint8Array {
     const message = new Uint8Array(48);
     new PatternStream(42).fill(message);
@@ -221,11 +221,11 @@ describe('a queue on a volume', () => {
     refuses(1, 64, '/new', 'EINVAL');
     refuses(2.5, 64, '/new', 'EINVAL');
     refuses(8, 64, '/q0', 'EEXIST');
-    // Somebody's file of that name is no half of a queue.
+    // A file of that name that belongs to no queue is not half a queue.
     volume.create('/taken.consumer', { size: 2 * 2 ** 20 }).close();
     refuses(8, 64, '/taken', 'EEXIST');
     expect(volume.exists('/taken')).toBe(false);
-    // Whatever is in it: numbers beyond 2^53 are no damage of a queue that does not exist.
+    // Its content does not matter: numbers beyond 2^53 are no damage, because there is no queue.
     volume
       .create('/odd.consumer', { size: 2 * 2 ** 20 })
       .map({ writable: true })

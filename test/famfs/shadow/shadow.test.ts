@@ -40,7 +40,7 @@ function temporaryDirectory(): string {
 
 const logOf = (name: string) => readableLog(goldenMedia(name));
 
-/** Every name below a directory, sorted by code units, with what C's tree listing says of it. */
+/** Every name below a directory, sorted by code units, with the facts of C's tree listing. */
 function listTree(top: string): Tree {
   const tree: Tree = {};
   const visit = (name: string) => {
@@ -56,7 +56,7 @@ function listTree(top: string): Tree {
   return tree;
 }
 
-/** Ours sets an owner also when one of the two ids is 0; and only root can set any. */
+/** udax also sets an owner when one of the two ids is 0, and only root can set any. */
 function comparable(tree: Tree): Tree {
   if (isRoot) return tree;
   return Object.fromEntries(Object.entries(tree).map(([name, node]) => [name, { ...node, uid: 0, gid: 0 }]));

@@ -20,7 +20,7 @@ function simple(count: number): Fmap {
   };
 }
 
-/** Names in the vectors are as bash's printf %q writes them. */
+/** Reads a name as bash's printf %q writes it in the vectors. */
 function unquote(word: string): string {
   if (word === "''") return '';
   const ansi = /^\$'(.*)'$/s.exec(word);
@@ -39,7 +39,7 @@ interface Vector {
   lines: string;
 }
 
-/** The vectors that C could write; the one of invalid UTF-8 it died of. */
+/** The vectors that C could write. C crashed on the one with invalid UTF-8. */
 function vectors(): Vector[] {
   const blocks = kitBytes('famfs', 'yaml-path-vectors.txt').toString('utf8').split(/^=== /m).slice(1);
   return blocks

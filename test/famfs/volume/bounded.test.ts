@@ -1,5 +1,6 @@
-// An image with one interleaved file of 512 GiB in chunks of 4 KiB, which fsck calls clean, took minutes to read a byte of, stalled its
-// mount, and a lock on it was one lock a chunk. Now all that is asked of it costs what was asked for.
+// What went wrong: fsck called an image with one interleaved file of 512 GiB in chunks of 4 KiB clean, but reading one byte of it
+// took minutes, its mount stalled, and a lock on the file was one lock for each chunk. Right: the cost depends only on the range
+// that is asked for.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -65,7 +66,7 @@ describe('an image with a file of 2^27 chunks', () => {
       console.log(JSON.stringify({ byte: byte[0], view: view[0] ?? 'gone', isLocked: again === null, got, refused }));
       volume.close();
     `;
-    // A coarse limit: at the old cost this takes many minutes.
+    // A coarse limit: the old cost was many minutes.
     const { stdout, stderr, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       encoding: 'utf8',
       timeout: 60_000,
@@ -91,7 +92,7 @@ describe('an image with a file of 2^27 chunks', () => {
     };
     const covered = (ranges: Iterable<{ offset: number; length: number }>) => {
       const bytes = new Set<number>();
-      // Every 64th byte and the edges tell.
+      // Every 64th byte and the edges are enough.
       for (const { offset, length } of ranges)
         for (let at = offset; at < offset + length; at++)
           if (at % 64 === 0 || at === offset || at === offset + length - 1) bytes.add(at);

@@ -1,6 +1,6 @@
-// A region's file was cut while it was in use: read() ("always safe"), write(), refresh(), create(), watch() and the queues ended
-// the process by SIGBUS, and flush() and publish() said done. Now each access proves first that its memory is there: EIO that
-// names the file, its end and the range, and nothing makes the file longer again.
+// What went wrong: when a region's file was cut during use, read() ("always safe"), write(), refresh(), create(), watch() and the
+// queues ended the process by SIGBUS, and flush() and publish() reported success. Right: each access first checks that its memory
+// is there. The error is EIO and names the file, its end and the range. Nothing makes the file longer again.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -81,7 +81,7 @@ describe('an open file', () => {
 
   it('a stray store into a read-only view never reaches the file', () => {
     const file = volume.create('/a', { size: 10 });
-    // What its type does not allow.
+    // A store that the type does not allow.
     (file.map() as Uint8Array)[0] = 7;
     const bytes = new Uint8Array(1);
     file.read(bytes, 0);
@@ -143,7 +143,7 @@ describe('an open file', () => {
     expect(machine.memory.stats().mappings).toBe(0);
   });
 
-  // What went wrong: a use that the volume had given up was given up again by the file, and another volume's view ended with it.
+  // What went wrong: the file released a use that the volume had already released, and so ended a view of another volume.
   it('a file that is closed after its volume leaves the views of others alone', () => {
     volume.create('/a', { size: 10 }).close();
     const other = pool.mountOn(machine);
@@ -156,7 +156,7 @@ describe('an open file', () => {
     expect(view.length).toBe(0);
   });
 
-  // What went wrong: of two views of one span, unmap() ended the use of one, and neither got length 0.
+  // What went wrong: with two views of one span, unmap() ended only one use, and neither view got length 0.
   it('unmap ends all views of the span that this handle gave out', () => {
     const file = volume.create('/a', { size: 3 * PAGE });
     const views = [
@@ -212,7 +212,7 @@ describe('an open file', () => {
   });
 });
 
-/** Appends entries that no command of ours writes. */
+/** Appends entries that udax never writes. */
 function appendRaw(pool: Pool, volume: Volume, ...entries: NewLogEntry[]): void {
   const appender = new LogAppender(Log.open(deviceMedia(pool.machine()), volume.superblock));
   for (const entry of entries) appender.append(entry);

@@ -1,7 +1,7 @@
 /**
- * Incident: after another mkfs of the same memory (another host, another name of the file) an open volume read the new owner's bytes
- * under the old names, and wrote into the new files. Right: ESTALE before a byte is stored or shown, 0.1 s later at the latest
- * for who only reads; views end by themselves.
+ * Incident: after another mkfs of the same memory (by another host, or under another name of the file) an open volume read the
+ * new owner's bytes under the old names, and wrote into the new files. Right: ESTALE before a byte is stored or returned; a
+ * reader gets it after at most 0.1 s. Views end by themselves.
  */
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +17,10 @@ beforeEach(() => {
 });
 afterEach(() => pool.close());
 
-/** What another host makes of the memory: a file over all of it. Made beside, then stored over ours, since its stores meet no lock of this host. */
+/**
+ * The image that another host makes: a file over all of the memory. It is made elsewhere and then stored over the pool, because
+ * another host's stores meet no lock of this host.
+ */
 function formattedByAnotherHost(): void {
   const beside = new Pool({ uuid: OTHER_HOST });
   try {
@@ -33,7 +36,7 @@ function formattedByAnotherHost(): void {
   }
 }
 
-/** All bytes that the new owner's file has on the memory. */
+/** Whether the memory still has all bytes of the new owner's file. */
 function newFileIsIntact(): boolean {
   const bytes = fs.readFileSync(pool.file).subarray(10 * MIB, 50 * MIB);
   return bytes.every((byte) => byte === 0x77);
@@ -119,7 +122,7 @@ describe('a volume whose memory was formatted anew', () => {
     const views = [file.map(), file.map({ writable: true })];
     const reason = new Promise<{ code: string }>((resolve) => file.onLost(resolve));
     formattedByAnotherHost();
-    // The clock of the volume sees it; nobody calls.
+    // The timer of the volume notices it without a call.
     expect((await reason).code).toBe('ESTALE');
     expect(views.map((view) => view.length)).toEqual([0, 0]);
     expect(newFileIsIntact()).toBe(true);

@@ -10,7 +10,7 @@ import { type Machine, MIB, machineOver, PAGE, pattern, THIS_HOST } from './supp
 const coded = (code: string) => expect.objectContaining({ code });
 const whyNot = process.getuid?.() === 0 ? '' : ' (skipped: mounting a small tmpfs needs root)';
 
-/** A 64 MiB image with holes on a file system of 24 MiB: where a store would be a fatal SIGBUS. */
+/** A 64 MiB image with holes on a file system of 24 MiB, where a store without a check would be a fatal SIGBUS. */
 describe.skipIf(whyNot !== '')(`a sparse image on a full file system${whyNot}`, () => {
   const directory = path.join(os.tmpdir(), `udax-full-${process.pid}`);
   let machine: Machine;

@@ -17,8 +17,8 @@ import {
 import { Tally } from '../../support/tally.js';
 import { contentOf, MIB, machineOver, pattern, THIS_HOST, UNIT } from './support.js';
 
-// Every operation runs in a volume mounted anew, on a device and a log that are full after a few of them. The model
-// knows exactly when; what is refused must leave no trace.
+// Every operation runs in a newly mounted volume, on a device and a log that are full after a few operations. The model knows
+// exactly when. What is refused must leave no trace.
 
 const LOG = 8 * MIB;
 const DATA_START = 2 * MIB + LOG;
@@ -35,7 +35,7 @@ type Step =
 
 const names = ['a', 'b', 'c', 'd', 'd/a', 'd/e', 'd/e/f', 'g/h/i'];
 const name = fc.constantFrom(...names);
-/** Where something can be made whatever was made before. */
+/** Names that are possible whatever was made before. */
 const topName = fc.constantFrom('a', 'b', 'c');
 const size = fc.integer({ min: 1, max: 3 * UNIT });
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -54,7 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** A clone needs something to be a clone of: half of the runs begin with both. */
+/** A clone needs a source: half of the runs begin with a file and a clone of it. */
 const steps = fc
   .tuple(fc.boolean(), fc.array(step, { minLength: 3, maxLength: 10 }))
   .map(([begins, list]): Step[] =>
@@ -109,14 +109,14 @@ class Model {
 }
 
 let directory: string;
-/** By slots left: images whose log holds that many entries less than all. */
+/** Images by slots left: their log has room for that many more entries. */
 const templates = new Map<number, string>();
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'udax-full-'));
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-/** Entries that fill a log: directories nobody else names. */
+/** Fills a log with directories that no other step names. */
 function template(slotsLeft: number): string {
   const known = templates.get(slotsLeft);
   if (known) return known;
@@ -136,7 +136,7 @@ function template(slotsLeft: number): string {
   return file;
 }
 
-/** An image with that many slots and units to go; the rest of both is full. */
+/** An image with that many free slots and units; the rest of both is full. */
 async function imageWith(slots: number, units: number): Promise<string> {
   const file = join(directory, 'image');
   const taken = MAX_UNITS - units;
@@ -226,7 +226,7 @@ async function run(model: Model, volume: Volume, it: Step): Promise<void> {
     if (code !== null) return;
     model.slots--;
     model.clones++;
-    // One memory, two names.
+    // Two names of one memory.
     model.files.set(it.name, content);
   }
 }
@@ -237,7 +237,7 @@ function source(bytes: Uint8Array): string {
   return file;
 }
 
-/** What another process that mounts now must find. */
+/** Checks what another process finds when it mounts now. */
 async function check(file: string, model: Model): Promise<void> {
   await onVolume(file, (volume) => {
     const space = volume.statfs();
@@ -264,7 +264,7 @@ it('log and device full at any step: a volume reopened after each operation is w
   timeout: 600_000,
 }, async () => {
   const tally = new Tally();
-  // Full from the start, sometimes; mostly with room for a few things.
+  // Sometimes full from the start; mostly with room for a few things.
   const room = fc.record({
     slots: fc.oneof(fc.nat(6), fc.integer({ min: 2, max: 8 })),
     units: fc.oneof(fc.nat(MAX_UNITS), fc.integer({ min: 1, max: MAX_UNITS })),
@@ -276,7 +276,7 @@ it('log and device full at any step: a volume reopened after each operation is w
       for (const it of steps) {
         const before = model.changes;
         await onVolume(file, (volume) => run(model, volume, it));
-        // An aborted copy changes nothing: that it got as far as its bytes is what run() expects.
+        // An aborted copy changes nothing. run() checks that it got as far as its bytes.
         if (it.do !== 'abort') tally.count(MAKES[it.do], model.changes !== before);
         await check(file, model);
       }

@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NewPlace, Volume } from '../../../src/famfs/index.js';
 import { Pool } from './support.js';
 
-// What went wrong: a server by inode numbers had to build paths to make something, and was told no number by what made it: publish()
-// looked its own path up again. What is right now: (directory, name) is a place, also in a directory that is not logged yet, and
-// whatever appends an entry gives the inode that the entry made.
+// What went wrong: a server that works with inode numbers had to build paths to make something, and the call that made it
+// returned no number: publish() had to look up its own path. Right: (directory, name) is a place, also in a directory that is not
+// logged yet. Every call that appends an entry returns the inode of that entry.
 const OWN = { mode: 0o640, uid: 1, gid: 2 };
 const bytes = Buffer.from('abc');
 
@@ -25,7 +25,7 @@ describe('a place for something new', () => {
     file.write(bytes, 0);
     return file;
   };
-  /** 0, or why not. */
+  /** 0, or the code of the refusal. */
   const outcome = (place: NewPlace): string | 0 => {
     try {
       volume.inodes.grow(place, OWN).end();
@@ -146,7 +146,7 @@ describe('a place for something new', () => {
   it('is kept for its maker among all of this host until it is published or given back', () => {
     const other = pool.mount();
     const made = volume.inodes.growDirectory({ directory: directory(), name: 'new' }, OWN);
-    // Who has it is named: it may be a process that was stopped.
+    // The error names the process that has the place: that process may be stopped.
     for (const make of [
       () => other.mkdir('/d/new'),
       () => other.create('/d/new', { size: 1 }),

@@ -18,7 +18,7 @@ type Step =
 
 const who = fc.nat(1);
 const name = fc.constantFrom(...names);
-/** Mostly the file that is there from the start. */
+/** Mostly the file that exists from the start. */
 const written = fc.constantFrom('a', 'a', 'a', ...names);
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('create' as const), who, name, size: fc.integer({ min: 1, max: 5 * MIB }) }),
@@ -68,7 +68,7 @@ function codeOf(act: () => unknown): string | null {
   }
 }
 
-/** I5 counts pins that only the files know: it is looked at when all are closed. */
+/** I5 counts pins that only the files know, so it is checked when all files are closed. */
 function broken(bus: Bus) {
   return checkInvariants(bus).filter(({ invariant }) => invariant !== 'I5');
 }
@@ -82,7 +82,7 @@ it('two processes in any order of operations see one volume, and nothing leaks',
       const volumes: Volume[] = machines.map((machine) => pool.mountOn(machine));
       const open: VolumeFile[][] = [[], []];
       const model = new Model();
-      // Once no run had a file to write or map: there is one from the start.
+      // Without this, no run once had a file to write or map.
       const first: Step[] = [
         { do: 'create', who: 0, name: 'a', size: 5 * MIB },
         { do: 'mkdir', who: 0, name: 'd' },

@@ -39,7 +39,7 @@ class Child {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** Until it has printed `count` lines (or ended). */
+  /** Waits until it has printed `count` lines (or ended). */
   async printed(count: number): Promise<void> {
     while (this.lines.length < count && this.process.exitCode === null) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -80,7 +80,7 @@ describe.skipIf(!fs.existsSync(BUILT))('several processes (on dist/: npm run bui
   });
 
   it('kill -9 in the middle of creates: fsck clean, no committed file lost, the next writer goes on', async () => {
-    // Room for whatever they manage to create before the signal comes on a busy machine.
+    // Room for everything that the children create before the signal comes on a busy machine.
     const pool = new Pool({ size: 256 * 2 ** 30, logLength: 64 * MIB });
     for (let round = 0; round < 4; round++) {
       const killed = ['x', 'y'].map((name) => new Child(pool, 'createForever', `${name}${round}-`));

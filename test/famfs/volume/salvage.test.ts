@@ -1,5 +1,6 @@
-// Memory of the superblock or log failed, or a region's file was cut: fsck said clean, and the advice ("copy the files out") could
-// not be followed, since the mount was refused. Now fsck says what is lost, and a mount with `salvage` reads what is left.
+// What went wrong: after memory of the superblock or log failed, or a region's file was cut, fsck said clean, and its advice
+// ("copy the files out") could not be followed because the mount was refused. Right: fsck reports what is lost, and a mount with
+// `salvage` reads what is left.
 import fs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { deviceMedia, fsckMedia } from '../../../src/famfs/index.js';

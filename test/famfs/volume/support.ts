@@ -19,7 +19,7 @@ export const HPA = 2 ** 40;
 export const THIS_HOST = '11111111-2222-4333-8444-555555555555';
 export const OTHER_HOST = '99999999-2222-4333-8444-555555555555';
 
-/** A device of this process' own model over a file: another one over the same file is like another process. */
+/** A device over a file, with its own bus model. A second one over the same file is like another process. */
 export interface Machine extends FamfsDevice {
   bus: Bus;
   memory: PhysicalMemory;
@@ -31,7 +31,7 @@ export interface Machine extends FamfsDevice {
 export interface MachineOptions {
   uuid?: string;
   writable?: boolean;
-  /** Bytes of the device; more than the file has is an image that was cut. */
+  /** Bytes of the device. More than the file has: an image that was cut. */
   size?: number;
   /** Make the device of these [offset, length] parts of the file, in MiB. */
   ranges?: [number, number][];
@@ -71,7 +71,7 @@ export function machineOver(file: string, options: MachineOptions = {}): Machine
   };
 }
 
-/** A formatted pool in a directory of its own, and machines and volumes over it that all end with it. */
+/** A formatted pool in its own directory. Its machines and volumes end with it. */
 export class Pool {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-volume-'));
   readonly file = path.join(this.directory, 'pool');

@@ -137,8 +137,8 @@ describe('a volume', () => {
     expect(Buffer.from(machine.memory.bytes(2 ** 40 + first, 100)).equals(bytes.subarray(0, 100))).toBe(true);
   });
 
-  // "flush and publish go through" once asserted nothing. Right: publish tells the mounts of this host, flush tells nobody, and
-  // neither changes what is there; a volume that may not store tells nobody either.
+  // The test "flush and publish go through" once asserted nothing. Right: publish() notifies the mounts of this host, flush()
+  // notifies nobody, and neither changes the content. A volume that may not store notifies nobody either.
   it('publish tells the mounts of this host; flush tells nobody; neither changes anything', () => {
     const reservations = path.join(pool.directory, 'volumes');
     const master = pool.mountOn(Object.assign(pool.machine(), { reservations }));
@@ -215,7 +215,7 @@ describe('a volume', () => {
   });
 
   describe('bad input', () => {
-    /** Nothing was logged, no space lost. */
+    /** Expects an error that logs nothing and loses no space. */
     function unchanged(act: () => unknown, code: string): void {
       const before = volume.statfs();
       expect(act).toThrow(coded(code));

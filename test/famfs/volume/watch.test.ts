@@ -61,7 +61,7 @@ describe('watch', () => {
       delays.push(performance.now() - made);
     }
     delays.sort((a, b) => a - b);
-    // The middle one: a busy machine may stop us for longer now and then.
+    // The median: a busy machine may stop this process for longer now and then.
     expect(delays[20]).toBeLessThan(10);
   });
 

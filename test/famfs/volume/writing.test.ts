@@ -13,7 +13,7 @@ import { MIB, pattern } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });
 
-/** Files of bytes and streams appear whole, or not at all. */
+/** Files from bytes and from streams appear whole or not at all. */
 describe('writeFile and createWriteStream', () => {
   let directory: string;
   let volume: Volume;
@@ -193,7 +193,7 @@ describe('writeFile and createWriteStream', () => {
   });
 
   it('tells of mounts, new names, maps and losses on diagnostics channels', async () => {
-    // As another host would format the memory: another superblock is there.
+    // As if another host formatted the memory: the superblock is another one.
     openVolume(`${directory}/third`, { size: '32MiB' }).close();
     const superblock = fs.readFileSync(`${directory}/third/regions/0.mem`).subarray(0, 4096);
     const told: [string, unknown][] = [];

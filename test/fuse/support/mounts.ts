@@ -10,7 +10,7 @@ const builtFuse = new URL('../../../dist/fuse/index.js', import.meta.url);
 const sample = new URL('./memory-file-system.mjs', import.meta.url);
 const daemonScript = fileURLToPath(new URL('./daemon.mjs', import.meta.url));
 
-/** Why no real mount is possible here, or '' when it is. */
+/** Why no real mount is possible here; '' when it is. */
 export const noMounts = reasonAgainstMounts();
 
 function reasonAgainstMounts(): string {
@@ -34,7 +34,7 @@ export async function builtFace(): Promise<typeof Fuse> {
 const directories = new Set<string>();
 const daemons = new Set<ChildProcess>();
 
-/** Whatever a test did: its daemons end, its mounts go, its directories go. */
+/** Ends the daemons and mounts of a test and removes its directories, whatever the test did. */
 function cleanUp(): void {
   for (const daemon of daemons) daemon.kill('SIGKILL');
   daemons.clear();
@@ -89,7 +89,7 @@ export async function mountSample(
   return { session, directory };
 }
 
-/** Runs a command that may touch a mount, with an end to it; never from the thread that would have to wait. */
+/** Runs a command that may touch a mount, with a time limit, and never in the thread that serves the mount. */
 export function run(
   command: string,
   ...args: string[]

@@ -1,4 +1,4 @@
-/** A file as a file system describes it, and the bytes of the replies that tell of it. */
+/** A file as a file system describes it, and the bytes of the replies about it. */
 import type { FuseEntry, NodeId } from '../../../src/fuse/index.js';
 
 export const entry: FuseEntry = {

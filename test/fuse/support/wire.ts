@@ -51,7 +51,7 @@ export const initRequest = request(
   ...Array.from({ length: 11 }, () => ['u32', 0] as const),
 );
 
-/** A dispatcher that is fed bytes and gives bytes back. */
+/** A dispatcher that gets requests as bytes and returns replies as bytes. */
 export class Wire {
   readonly reports: unknown[] = [];
   readonly lines: string[] = [];
@@ -65,7 +65,7 @@ export class Wire {
     if (initialized) this.send(initRequest);
   }
 
-  /** The reply, gathered from its pieces as writev would; null for none. */
+  /** The reply, joined from its pieces as writev would do; null for none. */
   send(message: Uint8Array): Uint8Array | null {
     new Uint8Array(this.dispatcher.request).fill(0xee); // what an earlier request left must not matter
     new Uint8Array(this.dispatcher.request).set(message);

@@ -1,6 +1,7 @@
 /**
- * Incident: machine.json was believed once its fields had the right types: a granule of 0 was a TypeError, 20,000 scattered poison
- * ranges took 40 s, its draft followed a symbolic link, a failure after its rename was reported although the change stayed.
+ * Incident: machine.json was trusted once its fields had the right types. A granule of 0 was a TypeError; 20,000 scattered poison
+ * ranges took 40 s; writing its draft followed a symbolic link; a failure after its rename was reported although the change had
+ * taken effect.
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -10,7 +11,7 @@ import { DaxError } from '../../../src/libc/index.js';
 import { openMachine } from '../../../src/machine/index.js';
 import { Child, codeOf, errorOf, temporaryDirectory, temporaryMachine } from '../support.js';
 
-/** A used machine, and its document. */
+/** A machine that was used, and its document. */
 function written(): { root: string; file: string; document: Record<string, unknown> } {
   const root = path.join(temporaryDirectory(), 'state');
   const machine = openMachine(root, { create: true });
@@ -25,7 +26,7 @@ function written(): { root: string; file: string; document: Record<string, unkno
 
 type Place = { container: Record<string, unknown>; key: string; at: string };
 
-/** Every value in a document, with where it is. */
+/** Every value in a document, with its path. */
 function places(value: unknown, at = ''): Place[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => {
@@ -103,7 +104,7 @@ describe('20,000 scattered poison ranges', () => {
     const { root, file, document } = written();
     const pfn = (document.poison as { pfn: number }[])[0]!.pfn;
     const { size } = (document.regions as { size: number }[])[1]!;
-    // Beyond the device too: poison is a fact about addresses.
+    // Also addresses beyond the device: poison does not depend on devices.
     document.poison = Array.from({ length: 20_000 }, (_, i) => ({
       pfn: pfn + ((i * 7919 * 2) % 40_000),
       pages: 1,
@@ -115,7 +116,7 @@ describe('20,000 scattered poison ranges', () => {
     for (let i = 0; i < 20; i++) machine.devices();
     machine.clearPoison();
     expect(machine.poisonList()).toEqual([]);
-    // It was 40 s; CPU time, so a busy machine does not matter.
+    // It took 40 s. CPU time does not depend on how busy the machine is.
     expect(process.cpuUsage(before).user / 1e6).toBeLessThan(8);
   });
 });
@@ -208,7 +209,7 @@ describe('a live process', () => {
     machine.createRegion({ size: '2MiB' });
     const child = new Child('watch', [machine.root]);
     expect((await child.answer()).poison).toEqual([]);
-    // What older versions kept beside machine.json, and told people to remove.
+    // Files that older versions kept beside machine.json, and told users to remove.
     fs.writeFileSync(path.join(machine.root, 'generation'), Buffer.alloc(8));
     machine.memoryFailure({ device: 'dax0.0', offset: 0 });
     child.proceed();

@@ -1,5 +1,6 @@
-// What went wrong: every use made a holder file and every change a new document, so on a full or read-only file system ls, cat, fsck, disable
-// and destroy all failed. Right: a use is a lock on the memory that is there; the next document has its space already.
+// What went wrong: every use made a holder file and every change a new document, so on a full or read-only file system ls, cat,
+// fsck, disable and destroy all failed. Right: a use is a lock on the existing memory, and space for the next document is
+// reserved.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,7 +11,7 @@ import { Child, canMountTmpfs, codeOf, errorOf, MiB, temporaryDirectory, withTin
 
 const whyNot = canMountTmpfs ? '' : ' (needs root to mount)';
 
-/** Until not a byte fits, nor an empty file. */
+/** Fills the file system until neither a byte nor an empty file fits. */
 function fillUp(directory: string): void {
   for (let size = MiB; size >= 1; size = Math.floor(size / 16)) {
     try {
@@ -33,7 +34,7 @@ function withOneFile(root: string): Machine {
   return machine;
 }
 
-/** All that reading needs, by another process' eyes: a machine opened now. */
+/** Reads everything as another process would: with a newly opened machine. */
 function readAll(root: string): void {
   const machine = openMachine(root);
   try {

@@ -8,7 +8,7 @@ import { mkfs, mountFamfs, openMachine } from '../../../src/index.js';
 const dist = path.resolve(import.meta.dirname, '../../../dist/index.js');
 const built = fs.existsSync(dist);
 
-/** Handles are dropped in a process of its own, where the collector can be called. */
+/** Handles are dropped in a separate process, where the garbage collector can be called. */
 describe.skipIf(!built)(
   `handles dropped without close()${built ? '' : ' (skipped: needs npm run build)'}`,
   () => {
@@ -26,7 +26,7 @@ describe.skipIf(!built)(
     });
     afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
 
-    /** Runs `use` (what it returns is kept, all else dropped), collects, and says what is still open below the root. */
+    /** Runs `use`, keeps what it returns, drops everything else and collects. Returns what is still open below the root. */
     function leftBy(use: string, environment: Record<string, string> = {}) {
       const script = `
 import fs from 'node:fs';

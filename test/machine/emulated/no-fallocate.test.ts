@@ -1,5 +1,5 @@
-// File systems without fallocate(2) (ext3, NFS, 9p; here ramfs): a new backing was refused with EOPNOTSUPP, and so was zeroing. Now
-// zeroes are written there.
+// What went wrong: on file systems without fallocate(2) (ext3, NFS, 9p; here ramfs) a new backing was refused with EOPNOTSUPP,
+// and so was zeroing. Right: zeroes are written there.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';

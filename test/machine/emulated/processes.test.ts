@@ -297,7 +297,7 @@ describe('kill -9', () => {
   });
 });
 
-/** The machine opens, is in one of the states its last owner passed through, and can be used to the end. */
+/** The machine opens, is in a state that its last owner passed through, and is fully usable. */
 function expectWholeMachine(root: string): void {
   const machine = openMachine(root, { create: true });
   try {

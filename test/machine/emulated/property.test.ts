@@ -9,7 +9,7 @@ import { MiB, temporaryDirectory } from '../support.js';
 
 const BLOCK = 128 * MiB;
 
-/** One act on one of two machine objects over one state directory. Refusals (DaxError) are answers too. */
+/** An operation on one of two machine objects over one state directory. Refusals (DaxError) are valid results. */
 type Act = (machine: Machine) => void;
 
 const region = fc.nat(1);
@@ -96,7 +96,7 @@ describe('two machine objects on one state directory', () => {
             const before = truth(actor);
             const isDone = succeeds(() => run(actor));
             if (!isDone) expect(truth(actor)).toEqual(before);
-            // Half a change is one that fails.
+            // The `half` acts are changes that fail on purpose.
             if (!what.startsWith('half')) tally.count(what.split(' ', 1)[0]!, isDone);
             expect(truth(two)).toEqual(truth(one));
             expect([...checkInvariants(one.bus), ...checkInvariants(two.bus)]).toEqual([]);
@@ -128,7 +128,7 @@ function succeeds(run: () => void): boolean {
     run();
     return true;
   } catch (error) {
-    // Anything but an errno is a bug of ours.
+    // An error without an errno is a bug.
     if (error instanceof Error && 'code' in error) return false;
     throw error;
   }

@@ -256,7 +256,7 @@ function fillUp(file: string): void {
   try {
     for (;;) fs.writeSync(fd, Buffer.alloc(4096));
   } catch {
-    // Full: that was the point.
+    // The file system is full, as intended.
   } finally {
     fs.closeSync(fd);
   }
@@ -266,7 +266,7 @@ function linkOf(file: string): string {
   try {
     return fs.readlinkSync(file);
   } catch {
-    // The descriptor that listed the directory is closed by now.
+    // The descriptor that listed the directory is closed already.
     return '';
   }
 }

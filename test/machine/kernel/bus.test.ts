@@ -7,7 +7,7 @@ import { daxctlList, daxctlListOf } from '../../../src/tree/index.js';
 import { codeOf, errorOf, MiB } from '../support.js';
 import { because, KernelTree, noTrees } from './support.js';
 
-/** The whole of it on a tree of real files whose stores do what a Linux 7.2 kernel's do. */
+/** Tests the whole kernel bus on a tree of real files whose stores behave as in a Linux 7.2 kernel. */
 describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
   it('is a KernelMachine, and has the regions and devices that the machine behind the tree has', async () => {
     const { kernel, root } = await KernelTree.start();
@@ -60,10 +60,10 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
     expect(kernel.reconfigure('dax0.0', 'famfs')).toMatchObject({ mode: 'famfs', driver: 'fsdev_dax' });
     expect(tree.stores()).toEqual([
       'device_dax/unbind "dax0.0\\u0000"',
-      // It matches by id only, and has none yet.
+      // fsdev_dax matches by id only, and has no id yet.
       'fsdev_dax/bind "dax0.0\\u0000"',
       'fsdev_dax/new_id "dax0.0\\u0000"',
-      // Last: until then it is the way back.
+      // Done last, because until then it is needed for going back.
       'device_dax/remove_id "dax0.0\\u0000"',
     ]);
     expect(kernel.reconfigure('dax0.0', 'system-ram')).toMatchObject({
@@ -88,7 +88,7 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
     expect(kernel.onlineMemory('dax1.0', { movable: false })).toBe(4);
     expect(tree.blocks()).toEqual(Array(4).fill('online Normal'));
     expect(codeOf(() => kernel.onlineMemory('dax0.0'))).toBe('EINVAL');
-    // A device that begins in the middle of a block has one whole block less.
+    // A device that begins in the middle of a memory block has one whole block less.
     kernel.disable('dax0.0');
     kernel.sysfs.write('bus/dax/devices/dax0.0/size', '0');
     kernel.createDevice(0, { size: 64 * MiB });
@@ -169,7 +169,7 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
         env: { PATH: process.env.PATH, XDG_STATE_HOME: state },
         timeout: 20_000,
       });
-    // How much of a device is online only root may know: its addresses are.
+    // Only root may know how much of a device is online, because only root may read its addresses.
     expect(udax('list', '-d', 'dax0.0').stdout).toBe(daxctlListOf(kernel.sysfs, { device: 'dax0.0' }));
     const status = udax('status');
     expect([status.stderr, status.stdout]).toEqual(['', expect.stringContaining('/dev/dax0.0')]);

@@ -7,15 +7,15 @@ import { daxctlListOf } from '../../../src/tree/index.js';
 import { codeOf, errorOf, MiB, temporaryDirectory } from '../support.js';
 
 /**
- * Trees made of plain files, for what no kernel here has: an NVDIMM, odd values, nothing at all. Their stores do nothing, so
- * nothing is changed through them (kernel-bus.test.ts and test/vm do that).
+ * Trees of plain files, for what no kernel here has: an NVDIMM, odd values, an empty tree. Stores into them have no effect, so
+ * nothing is changed through them (bus.test.ts and test/vm do that).
  */
 interface MadeDevice {
   /** Directory of the region. */
   region: string;
   name: string;
   driver?: string;
-  /** `1:5` is /dev/zero: a character device that really is there. */
+  /** `1:5` is /dev/zero: a character device that exists everywhere. */
   numbers?: string;
   attributes?: Record<string, string>;
 }
@@ -145,7 +145,7 @@ describe('a sysfs tree', () => {
     expect(codeOf(() => openKernel('kernel:/no/such/tree'))).toBe('ENOENT');
   });
 
-  // openMachine() once gave a KernelMachine where the type said Machine, whenever UDAX_ROOT was kernel:.
+  // What went wrong: openMachine() returned a KernelMachine where the type said Machine, when UDAX_ROOT was kernel:.
   it('is opened by openKernel, and a state directory by openMachine: neither gives the other', () => {
     const before = process.env.UDAX_ROOT;
     process.env.UDAX_ROOT = `kernel:${nvdimmTree()}`;

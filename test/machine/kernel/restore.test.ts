@@ -5,7 +5,7 @@ import { because, KernelTree, noTrees } from './support.js';
 const BLOCK = (which: string) => `devices/system/memory/memory${which}/state`;
 const BIND = (driver: string) => `bus/dax/drivers/${driver}/(bind|new_id)`;
 
-/** Each step of a mode change made to fail, on a tree whose other stores do what a kernel's do. */
+/** Each step of a mode change fails once, on a tree whose other stores behave as in a kernel. */
 describe.skipIf(noTrees !== '')(`a mode change of the kernel's bus that fails${because}`, () => {
   it('a driver that refuses: the device is back with the one it had', async () => {
     const { kernel, ...tree } = await start();
@@ -20,11 +20,11 @@ describe.skipIf(noTrees !== '')(`a mode change of the kernel's bus that fails${b
 
   it('a driver whose probe refuses: its id is dropped again, so that it takes the device never by itself', async () => {
     const { kernel } = await start();
-    // Empty, so that no driver takes it; new_id does not tell.
+    // The device is empty, so no driver takes it; new_id does not report that.
     kernel.destroyDevice('dax0.0', { force: true });
     expect(errorOf(() => kernel.reconfigure('dax0.0', 'famfs')).code).toBe('ENXIO');
     kernel.sysfs.write('bus/dax/devices/dax0.0/size', '0x8000000');
-    // Any other id makes the driver look at all unbound devices: ours must not be among those it takes.
+    // A new id makes the driver look at all unbound devices. The device here must not be among those it takes.
     kernel.sysfs.write('bus/dax/drivers/fsdev_dax/new_id', 'dax7.7');
     expect(kernel.deviceInfo('dax0.0')).toMatchObject({ driver: null, size: 2 ** 27 });
   });
@@ -139,7 +139,7 @@ async function start() {
   };
 }
 
-/** Numbers of the memory blocks that there are, by address. */
+/** Numbers of the existing memory blocks, by address. */
 function kernelBlocks(sysfs: { readdir(path: string): string[] }): string[] {
   return sysfs
     .readdir('devices/system/memory')

@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../support.js';
 
 const MiB = 2 ** 20;
 
-/** Why a FUSE tree cannot be tried here, or ''. */
+/** Why a FUSE tree cannot be tried here; '' when it can. */
 export const noTrees = reasonAgainstTrees();
 export const because = noTrees === '' ? '' : ` (skipped: ${noTrees})`;
 
@@ -18,7 +18,7 @@ function reasonAgainstTrees(): string {
   return spawnSync('unshare', ['-m', 'true']).status === 0 ? '' : 'this user may not mount';
 }
 
-/** A store that is to fail: which file (a regular expression of its path), which text, how, how often (default always). */
+/** A store that must fail: the file (a regular expression for its path), the text, the errno, and how often (default always). */
 export interface Rule {
   path: string;
   text: string;
@@ -27,13 +27,13 @@ export interface Rule {
 }
 
 /**
- * A sysfs tree whose stores are answered as a Linux 7.2 kernel does (an emulated machine behind FUSE), with a KernelMachine on
- * it, and rules for stores that fail.
+ * A sysfs tree whose stores are answered as by a Linux 7.2 kernel (an emulated machine behind FUSE), a KernelMachine on it, and
+ * rules for stores that fail.
  */
 export class KernelTree {
   private constructor(
     readonly directory: string,
-    /** The kernel's bus, as udax has it. */
+    /** udax's view of the kernel's bus. */
     readonly kernel: KernelMachine,
     private readonly session: FuseSession,
   ) {}
@@ -47,7 +47,7 @@ export class KernelTree {
     fs.mkdirSync(at);
     fs.writeFileSync(rules, '[]');
     makeMachine(root);
-    // The built one: a session's worker is loaded by Node itself.
+    // Uses the built package, because Node itself loads a session's worker.
     const built = new URL('../../../dist/fuse/index.js', import.meta.url).href;
     const { startSession } = (await import(built)) as typeof import('../../../src/fuse/index.js');
     const session = await startSession({
@@ -74,7 +74,7 @@ export class KernelTree {
     return path.join(this.directory, 'machine');
   }
 
-  /** From now on these stores fail. */
+  /** Makes these stores fail from now on. */
   fail(...rules: Rule[]): void {
     fs.writeFileSync(path.join(this.directory, 'rules'), JSON.stringify(rules));
   }

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { codeOf, type DirectoryFace, type Face } from './faces.js';
 
-/** One behaviour; `at` is a directory of its own, made before. */
+/** One behaviour. `at` is its own directory, made before. */
 export interface Behaviour<F extends Face = Face> {
   readonly name: string;
   check(face: F, at: string): void;
 }
 
-/** Runs a list, each behaviour in a directory of its own. */
+/** Runs a list, each behaviour in its own directory. */
 export function runs<F extends Face>(list: readonly Behaviour<F>[], face: () => F, skip: boolean): void {
   for (const [number, behaviour] of list.entries()) {
     it.skipIf(skip)(behaviour.name, () => {
@@ -18,7 +18,7 @@ export function runs<F extends Face>(list: readonly Behaviour<F>[], face: () => 
   }
 }
 
-/** What holds on the library, on the mount and on tmpfs alike. */
+/** Holds on the library, on the mount and on tmpfs. */
 export const everywhere: readonly Behaviour[] = [
   {
     name: 'a file reads back what was written',
@@ -151,7 +151,7 @@ export const everywhere: readonly Behaviour[] = [
   },
 ];
 
-/** What holds on the library and on the mount: famfs' own rules. */
+/** Holds on the library and on the mount: famfs' own rules. */
 export const famfsRules: readonly Behaviour[] = [
   {
     name: 'a path of more than 79 bytes is ENAMETOOLONG',
@@ -173,7 +173,7 @@ export const famfsRules: readonly Behaviour[] = [
   },
 ];
 
-/** What holds on directories of a host, tmpfs too. */
+/** Holds on directories of a host, including tmpfs. */
 export const onDirectories: readonly Behaviour<DirectoryFace>[] = [
   {
     name: 'truncating to the size it has changes nothing',

@@ -10,10 +10,10 @@ const checks = { reading, alike, famfsOnly, clientOnly };
 
 export type ListName = keyof typeof checks;
 
-/** Does check `number` of a list in a directory, somewhere. @returns what does not hold, or '' */
+/** Runs check `number` of a list in a directory. @returns what does not hold, or '' */
 export type CheckIn = (list: ListName, number: number, directory: string) => string;
 
-/** Runs checks on a directory of a host, this one unless `checkIn` reaches another. */
+/** Runs checks on a directory of this host, or of another one that `checkIn` reaches. */
 export function runsChecks(
   names: readonly ListName[],
   face: () => DirectoryFace,
@@ -32,7 +32,7 @@ export function runsChecks(
     }
 }
 
-/** In a child process that cannot hang us. */
+/** Runs a check in a child process with a time limit. */
 export function checkInOwnProcess(list: ListName, number: number, directory: string): string {
   const words = ['-k', '1', '20', process.execPath, runCheck, list, String(number), directory];
   const { status, stdout, stderr } = spawnSync('timeout', words, { encoding: 'utf8' });

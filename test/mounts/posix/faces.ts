@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { DaxError, type Volume } from '../../../src/index.js';
 
-/** What a behaviour is told in: a file system whose failures are errno names. Paths begin with a slash. */
+/** The interface that behaviours use: a file system whose failures are errno names. Paths begin with a slash. */
 export interface Face {
   /** Makes a file with these bytes (latin1) at a position. */
   write(path: string, text: string, options?: { position?: number; mode?: number }): void;
-  /** Writes into a file that is there. */
+  /** Writes into an existing file. */
   overwrite(path: string, text: string, position: number): void;
   read(path: string, position?: number, length?: number): string;
   stat(path: string): { size: number; mode: number; type: string };
@@ -14,7 +14,7 @@ export interface Face {
   readdir(path: string): string[];
 }
 
-/** A face that also has what only directories of a host have. */
+/** A face with operations that only directories of a host have. */
 export interface DirectoryFace extends Face {
   run(op: string, args: Record<string, unknown>): unknown;
 }
@@ -25,7 +25,7 @@ export class Refused extends Error {
   }
 }
 
-/** The errno name something fails with, or 'none'. */
+/** The errno name that a call fails with, or 'none'. */
 export function codeOf(act: () => unknown): string {
   try {
     act();
@@ -36,7 +36,7 @@ export function codeOf(act: () => unknown): string {
   return 'none';
 }
 
-/** The library: a volume's own calls. */
+/** The library: direct calls of a volume. */
 export function libraryFace(volume: Volume): Face {
   return {
     write(path, text, { position = 0, mode } = {}) {
@@ -73,13 +73,13 @@ export function libraryFace(volume: Volume): Face {
 
 const agent = join(import.meta.dirname, 'agent.mjs');
 
-/** One operation of agent.mjs, somewhere. */
+/** Performs one operation of agent.mjs. */
 export type Perform = (words: { op: string; args: Record<string, unknown> }) => {
   value?: unknown;
   code?: string;
 };
 
-/** In a child process that cannot hang us. */
+/** Performs it in a child process with a time limit. */
 const inOwnProcess: Perform = (words) => {
   const child = spawnSync('timeout', ['10', process.execPath, agent, JSON.stringify(words)], {
     encoding: 'utf8',
@@ -89,7 +89,7 @@ const inOwnProcess: Perform = (words) => {
   return JSON.parse(child.stdout);
 };
 
-/** A directory of a host, this one unless `perform` reaches another. */
+/** A directory of this host, or of another one that `perform` reaches. */
 export function directoryFace(root: string, perform: Perform = inOwnProcess): DirectoryFace {
   const run = (op: string, args: Record<string, unknown>): unknown => {
     const there = (path: unknown) => (typeof path === 'string' ? root + path : path);

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { writeInitramfs } from './initramfs.js';
 import { findKernel } from './kernel.js';
 
-/** What all VMs of a run boot from. */
+/** The files that all VMs of a run boot from. */
 export interface VmAssets {
-  /** Why no VM can be booted here, or ''. */
+  /** Why no VM can be booted here; '' when one can. */
   readonly reason: string;
   /** `uname -r` of the VMs. */
   readonly release: string;
@@ -14,9 +14,7 @@ export interface VmAssets {
   readonly initramfs: string;
 }
 
-/**
- * Makes them in a directory, or says why not. Costs a second, and a download of 27 MB the first time on a machine.
- */
+/** Makes the assets in a directory, or says why it cannot. Takes a second, and downloads 27 MB the first time on a machine. */
 export function prepareAssets(directory: string): VmAssets {
   const none = { release: '', kernel: '', initramfs: '' };
   const missing = whyNot();

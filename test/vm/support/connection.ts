@@ -32,7 +32,7 @@ interface Pending {
 
 /** JSON lines to and from a VM's agent, over the socket QEMU connects its port to. */
 export class Connection {
-  /** What the agent says first. */
+  /** The agent's first message. */
   readonly ready: Promise<unknown>;
   readonly #server: net.Server;
   readonly #pending = new Map<number, Pending>();
@@ -51,7 +51,7 @@ export class Connection {
     server.once('connection', (socket) => this.#take(socket));
   }
 
-  /** Listens; QEMU must be started after that. */
+  /** Listens. Start QEMU after that. */
   static async listen(path: string): Promise<Connection> {
     const server = net.createServer();
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
@@ -70,7 +70,7 @@ export class Connection {
     });
   }
 
-  /** Fails what is under way and all that comes. */
+  /** Fails all calls that are under way and all later ones. */
   break(error: Error): void {
     if (this.#broken) return;
     this.#broken = error;
@@ -84,7 +84,7 @@ export class Connection {
   #take(socket: net.Socket): void {
     this.#socket = socket;
     socket.setEncoding('utf8');
-    // The end of QEMU tells the rest.
+    // The end of QEMU reports the rest.
     socket.on('error', () => undefined);
     socket.on('data', (text: string) => {
       const lines = (this.#text + text).split('\n');

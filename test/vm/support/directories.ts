@@ -8,12 +8,12 @@ function base(): string {
   return fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
 }
 
-/** A directory of this process, on tmpfs where there is one: memory of VMs, sockets, what they boot from. */
+/** Makes a directory of this process, on tmpfs if there is one: for memory of VMs, sockets, and boot files. */
 export function runDirectory(): string {
   return fs.mkdtempSync(path.join(base(), `${PREFIX}${process.pid}-`));
 }
 
-/** Removes what runs left that were killed: directories whose process is gone. */
+/** Removes what killed runs left: directories whose process is gone. */
 export function removeStaleDirectories(): void {
   for (const name of fs.readdirSync(base())) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];

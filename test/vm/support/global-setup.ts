@@ -10,7 +10,7 @@ declare module 'vitest' {
   }
 }
 
-/** Once a run: finds a kernel, makes the archive the VMs boot from, and hands both to the test files. */
+/** Runs once: finds a kernel, makes the archive that the VMs boot from, and passes both to the test files. */
 export default function setup(project: TestProject): () => void {
   if (!fs.existsSync(path.resolve(import.meta.dirname, '../../../dist/index.js'))) {
     throw new Error('the VMs run the built package: npm run build first (npm run test:vm does)');

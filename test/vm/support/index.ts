@@ -7,11 +7,11 @@ export { SharedMemoryFile } from './memory-file.js';
 
 export const MIB = 2 ** 20;
 
-/** What this run's VMs boot from. */
+/** The files that this run's VMs boot from. */
 export const assets: VmAssets = inject('vm');
 /** Whether no VM can be booted here. */
 export const noVms = assets.reason !== '';
-/** For titles: skipped tests say why. */
+/** Suffix for titles, so that skipped tests say why. */
 export const because = noVms ? ` (skipped: ${assets.reason})` : '';
 
 export function median(values: readonly number[]): number {

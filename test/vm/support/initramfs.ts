@@ -5,19 +5,19 @@ import path from 'node:path';
 import { CpioWriter } from './cpio.js';
 import { cacheDirectory, modulesInOrder, NEEDED_MODULES, type PackagedKernel } from './kernel.js';
 
-/** npm and vitest run in the checkout; compiled for vm:shell, this file is elsewhere. */
+/** npm and vitest run in the checkout. Compiled for vm:shell, this file is elsewhere. */
 const repository = process.cwd();
 const guest = path.join(repository, 'test/vm/guest');
 
-/** Programs of this machine that a VM has, with the shared libraries they name. */
+/** Programs of this machine that a VM gets, with their shared libraries. */
 const PROGRAMS = ['ndctl', 'daxctl'];
-/** Loaded by name at run time, so that ldd does not tell; left out where it is not installed. */
+/** Libraries that are loaded by name at run time, so that ldd does not list them. Left out where not installed. */
 const LIBRARIES = ['/usr/lib/x86_64-linux-gnu/libpmem.so.1'];
 
 /**
- * Writes the archive a VM boots from: what hardly changes (node, busybox, ndctl, kernel modules), made once and kept
- * in the cache directory, joined with what does (the built package, what runs in the VM).
- * Neither is compressed: unpacking 115 MB takes 0.3 s, inflating them several.
+ * Writes the archive that a VM boots from. The part that hardly changes (node, busybox, ndctl, kernel modules) is made once and
+ * kept in the cache directory. It is joined with the part that changes (the built package, the programs in the VM).
+ * Neither is compressed: unpacking 115 MB takes 0.3 s, and inflating it takes several.
  */
 export function writeInitramfs(kernel: PackagedKernel, into: string): void {
   fs.copyFileSync(baseArchive(kernel), into);
@@ -48,7 +48,7 @@ function baseArchive(kernel: PackagedKernel): string {
   return archive;
 }
 
-/** Where each file of the system goes, and where it comes from here. */
+/** Destination and source of each file of the system. */
 function systemFiles(kernel: PackagedKernel): Map<string, string> {
   const files = new Map<string, string>();
   files.set('usr/bin/node', fs.realpathSync(process.execPath));
@@ -81,14 +81,14 @@ function writeSystem(archive: string, kernel: PackagedKernel, files: Map<string,
   cpio.close();
 }
 
-/** The kernel's own loader takes plain modules only in every version: compressed ones are inflated here. */
+/** Not every version of the kernel loads compressed modules, so they are decompressed here. */
 function contentOf(source: string): Buffer {
   const inflate = { '.xz': 'xz', '.zst': 'zstd', '.gz': 'gzip' }[path.extname(source)];
   if (inflate === undefined) return fs.readFileSync(source);
   return execFileSync(inflate, ['-dc', source], { maxBuffer: 2 ** 28 });
 }
 
-/** The built package as it would be installed, and the agent with what it can be asked. */
+/** The built package as it would be installed, and the agent with its functions. */
 function writePackage(archive: string): void {
   const cpio = new CpioWriter(archive);
   cpio.file('init', fs.readFileSync(path.join(guest, 'init')), 0o755);
@@ -98,7 +98,7 @@ function writePackage(archive: string): void {
   addTree(cpio, guest, 'udax/test-vm');
   cpio.file('udax/test-vm/posix.mjs', fs.readFileSync(path.join(repository, 'test/mounts/posix/agent.mjs')));
   cpio.symlink('usr/bin/udax', '/udax/bin/udax.js');
-  // For the first line of bin/udax.js.
+  // Needed by the first line of bin/udax.js.
   cpio.symlink('usr/bin/env', '/bin/busybox');
   cpio.close();
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-/** A packaged kernel, unpacked and never installed. */
+/** A packaged kernel that is unpacked but never installed. */
 export interface PackagedKernel {
   /** `uname -r`. */
   readonly release: string;
@@ -13,10 +13,10 @@ export interface PackagedKernel {
   readonly modules: string;
 }
 
-/** The small one for VMs first; both name the newest kernel of the distribution. */
+/** Prefers the small one for VMs. Both name the distribution's newest kernel. */
 const META_PACKAGES = ['linux-image-cloud-amd64', 'linux-image-amd64'];
 const DOWNLOAD_SECONDS = 240;
-/** What the tests need of a kernel, built in or as modules. */
+/** Modules that the tests need, built in or loadable. */
 export const NEEDED_MODULES = [
   'virtio_pci',
   'virtio_console',
@@ -36,7 +36,7 @@ export function cacheDirectory(): string {
 }
 
 /**
- * The newest kernel that is unpacked already, else one downloaded by apt-get.
+ * Finds the newest unpacked kernel, else downloads one with apt-get.
  * @throws Error that says why there is none
  */
 export function findKernel(cache = cacheDirectory()): PackagedKernel {
@@ -77,7 +77,7 @@ function missingModules(modules: string): string[] {
   return NEEDED_MODULES.filter((name) => !new RegExp(`/${name}\\.ko`).test(known));
 }
 
-/** Downloads what a meta package points to and unpacks it under its version; a killed run leaves only a `.part`. */
+/** Downloads the package that a meta package names, and unpacks it under its version. A killed run leaves only a `.part`. */
 function download(meta: string, cache: string): PackagedKernel {
   const package_ = realPackage(meta);
   const part = fs.mkdtempSync(path.join(cache, '.part-'));
@@ -98,7 +98,7 @@ function download(meta: string, cache: string): PackagedKernel {
   }
 }
 
-/** `Depends: linux-image-6.1.0-1-cloud-amd64` of a meta package. */
+/** The package in `Depends: linux-image-6.1.0-1-cloud-amd64` of a meta package. */
 function realPackage(meta: string): string {
   const { stdout } = spawnSync('apt-cache', ['depends', meta], { encoding: 'utf8' });
   const name = /Depends: (linux-image-\d\S+)/.exec(stdout ?? '')?.[1];
@@ -124,7 +124,7 @@ function quietly(program: string, args: string[], cwd: string): void {
 }
 
 /**
- * Files of the kernel's modules that must be loaded, each after what it depends on. Those built in are left out.
+ * Files of the kernel modules to load, each after those it depends on. Modules that are built in are left out.
  * @param wanted module names
  */
 export function modulesInOrder({ modules }: PackagedKernel, wanted: readonly string[]): string[] {

@@ -8,28 +8,31 @@ import { Qemu } from './qemu.js';
 import { SyncConnection } from './sync-connection.js';
 
 const BOOT_MS = 180_000;
-/** An emulated processor on a busy host needs half a minute to load a program: this is for what hangs. */
+/**
+ * Time limit of a call. An emulated processor on a busy host needs half a minute to load a program, so only what hangs exceeds
+ * this.
+ */
 const CALL_MS = 150_000;
 
 export interface VmOptions {
-  /** Its host name. Default vm0. Distinct among VMs over one memory file. */
+  /** Its host name. Default vm0. VMs over one memory file need different names. */
   name?: string;
-  /** /opt/famfs/system_uuid: who this host is to famfs. Default: a new one. */
+  /** /opt/famfs/system_uuid: this host's identity for famfs. Default: a new one. */
   uuid?: string;
   /** Default 1024. */
   ramMiB?: number;
   /** Default 2. */
   cpus?: number;
-  /** More of the kernel's command line: `memmap=256M%512M-1+0xefffffff` makes RAM soft-reserved, a region of hmem. */
+  /** Additional kernel parameters: `memmap=256M%512M-1+0xefffffff` makes RAM soft-reserved, a region of hmem. */
   kernelParameters?: string;
 }
 
-/** The VM's /dev/dax0.0 as its kernel has it; bytes. */
+/** The VM's /dev/dax0.0 as its kernel sees it, in bytes. */
 export interface DaxFacts {
   path: string;
   size: number;
   align: number;
-  /** Where its first byte is in the memory file. */
+  /** Offset of its first byte in the memory file. */
   offset: number;
 }
 
@@ -51,19 +54,19 @@ export interface RunOptions {
 export interface GuestProcess {
   readonly pid: number;
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Until it has ended. */
+  /** Waits until it has ended. */
   wait(): Promise<Outcome>;
-  /** Its stdout, once that contains a text. */
+  /** Its stdout, as soon as that contains a text. */
   outputWith(text: string): Promise<string>;
 }
 
 /**
- * A Linux host of its own: a real kernel with /dev/dax0.0 over a memory file, which several of them may share. An agent in
- * it runs programs and functions. Every call is bounded; one that times out says what the console said last.
+ * A separate Linux host: a real kernel with /dev/dax0.0 over a memory file, which several VMs may share. An agent in it runs
+ * programs and functions. Every call has a time limit; its error has the console's last lines.
  */
 export class VirtualMachine {
   readonly release: string;
-  /** From the start of QEMU to the agent's first word. */
+  /** From the start of QEMU to the agent's first message. */
   readonly bootMs: number;
   readonly dax: DaxFacts;
 
@@ -79,7 +82,7 @@ export class VirtualMachine {
     this.dax = facts.dax;
   }
 
-  /** Boots. @throws Error with the console's last lines when the agent is not there in time */
+  /** Boots a VM. @throws Error with the console's last lines when the agent does not answer in time */
   static async start(
     assets: VmAssets,
     memory: SharedMemoryFile,
@@ -114,7 +117,7 @@ export class VirtualMachine {
     }
   }
 
-  /** What the device begins at in the memory file, bytes. */
+  /** Offset of the device in the memory file, bytes. */
   get daxOffset(): number {
     return this.dax.offset;
   }
@@ -125,7 +128,7 @@ export class VirtualMachine {
   }
 
   /**
-   * Calls a function of a module in test/vm/guest, in the agent: it stays there, with what it holds open.
+   * Calls a function of a module in test/vm/guest, in the agent. The module stays loaded, with what it holds open.
    * @throws GuestError what the function threw
    */
   async call<T = unknown>(module: string, name: string, ...args: unknown[]): Promise<T> {
@@ -146,7 +149,7 @@ export class VirtualMachine {
     return valueIn(answer) as T;
   }
 
-  /** As call(), but this thread waits. */
+  /** Like call(), but blocks this thread. */
   callSync<T = unknown>(module: string, name: string, ...args: unknown[]): T {
     let answer: Answer;
     try {
@@ -157,7 +160,7 @@ export class VirtualMachine {
     return valueIn(answer) as T;
   }
 
-  /** A shell command, to its end. Default 30 s, then it is killed. */
+  /** Runs a shell command to its end. It is killed after the time limit, CALL_MS by default. */
   run(command: string, options: RunOptions = {}): Promise<Outcome> {
     const { timeoutMs = CALL_MS } = options;
     return this.callWithin<Outcome>(timeoutMs + 5000, 'processes', 'run', command, { ...options, timeoutMs });
@@ -171,12 +174,12 @@ export class VirtualMachine {
     return stdout;
   }
 
-  /** `udax ...`, a process of its own. The words are not seen by a shell. */
+  /** Runs `udax ...` in a separate process. No shell expands the words. */
   udax(...words: string[]): Promise<Outcome> {
     return this.run(`udax ${words.map(quoted).join(' ')}`);
   }
 
-  /** `udax ...` inside the agent: the same code without starting a process. For commands that come to an end. */
+  /** Runs `udax ...` inside the agent: the same code without starting a process. Only for commands that end. */
   command(...words: string[]): Promise<Outcome> {
     return this.call<Outcome>('commands', 'run', words);
   }
@@ -189,16 +192,16 @@ export class VirtualMachine {
     return stdout;
   }
 
-  /** The text of a Node script (ESM; `udax` can be imported), a process of its own. */
+  /** Runs a Node script (ESM; it can import `udax`) in a separate process. */
   node(script: string, options: RunOptions = {}): Promise<Outcome> {
-    // Inside the package's directory, where its own name means it.
+    // Inside the package's directory, where `udax` resolves to the package itself.
     return this.run('cat > /udax/script-$$.mjs; exec node /udax/script-$$.mjs', {
       ...options,
       input: script,
     });
   }
 
-  /** Starts a program and comes back. */
+  /** Starts a program and returns while it runs. */
   async start(command: string, options: RunOptions = {}): Promise<GuestProcess> {
     const pid = await this.call<number>('processes', 'start', command, options);
     return {
@@ -209,7 +212,7 @@ export class VirtualMachine {
     };
   }
 
-  /** Pulls the plug: SIGKILL to QEMU. Also the only way a VM ends here; idempotent. */
+  /** Cuts the VM's power: SIGKILL to QEMU. This is the only way a VM ends here. Idempotent. */
   async kill(): Promise<void> {
     await this.parts.qemu.kill();
     this.parts.calls.break(new Error(`${this.name} was killed`));

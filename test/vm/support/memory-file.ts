@@ -2,18 +2,18 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { runDirectory } from './directories.js';
 
-/** A file that is the NVDIMM of one or more VMs, with a directory of its own for what belongs to them. */
+/** A file that is the NVDIMM of one or more VMs, with its own directory for what belongs to them. */
 export class SharedMemoryFile {
   readonly directory = runDirectory();
   readonly path = path.join(this.directory, 'nvdimm');
 
-  /** @param size bytes, whole MiB; taken as it is touched */
+  /** @param size bytes, whole MiB; space is allocated on first touch */
   constructor(readonly size: number) {
     fs.writeFileSync(this.path, '');
     fs.truncateSync(this.path, size);
   }
 
-  /** Bytes of the memory, as they are now. */
+  /** Current bytes of the memory. */
   read(offset: number, length: number): Buffer {
     const fd = fs.openSync(this.path, 'r');
     try {
@@ -25,7 +25,7 @@ export class SharedMemoryFile {
     }
   }
 
-  /** As if the memory had failed: one bit of one byte. */
+  /** Flips one bit of one byte, as if the memory had failed. */
   flipBit(offset: number): void {
     const byte = this.read(offset, 1);
     byte[0]! ^= 1;
@@ -34,7 +34,7 @@ export class SharedMemoryFile {
     fs.closeSync(fd);
   }
 
-  /** A file of its own with a copy of some of the memory; ends with the memory. */
+  /** A new file with a copy of some of the memory. It is removed with the memory. */
   copyFrom(offset: number, length: number): string {
     const image = path.join(this.directory, `copy-${offset}-${performance.now()}`);
     fs.writeFileSync(image, this.read(offset, length));

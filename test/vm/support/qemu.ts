@@ -8,11 +8,11 @@ export interface QemuOptions {
   /** RAM of the VM, MiB. */
   readonly ramMiB: number;
   readonly cpus: number;
-  /** Unix sockets we listen on, for the ports of these names. */
+  /** Unix sockets on which this process listens, for the ports of these names. */
   readonly ports: Readonly<Record<string, string>>;
-  /** `udax.KEY=VALUE` on the kernel's command line, for the init script. */
+  /** `udax.KEY=VALUE` parameters on the kernel's command line, for the init script. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** More of that command line, for the kernel itself. */
+  /** Additional kernel parameters. */
   readonly kernelParameters?: string;
 }
 
@@ -40,7 +40,7 @@ export function qemuArguments(options: QemuOptions): string[] {
 
 const haveSetpriv = spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0;
 
-/** A running QEMU and what its console said. It dies with this process, whatever ends that. */
+/** A running QEMU and its console output. It dies with this process. */
 export class Qemu {
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
@@ -66,14 +66,14 @@ export class Qemu {
     return this.#child.pid!;
   }
 
-  /** The last lines of the console, without what moves a terminal's cursor. */
+  /** The last lines of the console, without terminal control sequences. */
   console(lines = 25): string {
     const escapes = new RegExp(`${String.fromCharCode(27)}(\\[[0-9;?]*[A-Za-z]|c)`, 'g');
     const text = this.#console.replace(escapes, '').replaceAll('\r', '').trimEnd();
     return text.split('\n').slice(-lines).join('\n');
   }
 
-  /** As if the plug was pulled. Resolves when the process is gone. */
+  /** Cuts the power. Resolves when the process is gone. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.ended;

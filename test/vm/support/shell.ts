@@ -1,6 +1,6 @@
 /**
- * `npm run vm:shell -- [FILE]`: a shell in a VM with a dax device. FILE is its NVDIMM: made (512 MiB) when it is not there,
- * kept afterwards, and shared by all VMs that run on it; without one it is temporary.
+ * `npm run vm:shell -- [FILE]`: a shell in a VM with a dax device. FILE is its NVDIMM. It is made (512 MiB) if missing, kept
+ * afterwards, and shared by all VMs that use it. Without FILE the NVDIMM is temporary.
  */
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

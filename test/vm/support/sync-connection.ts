@@ -1,7 +1,7 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Answer } from './connection.js';
 
-/** Calls that block this thread until the VM answers: for lists of behaviours that are written without `await`. */
+/** Calls that block this thread until the VM answers, for lists of behaviours that are written without `await`. */
 export class SyncConnection {
   readonly #worker: Worker;
   readonly #answers: MessageChannel['port1'];
@@ -14,7 +14,7 @@ export class SyncConnection {
     this.#answered = answered;
   }
 
-  /** Listens; QEMU must be started after that. */
+  /** Listens. Start QEMU after that. */
   static async listen(socketPath: string): Promise<SyncConnection> {
     const signal = new SharedArrayBuffer(4);
     const { port1, port2 } = new MessageChannel();

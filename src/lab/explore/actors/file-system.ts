@@ -1,4 +1,4 @@
-/** A file system as the bus sees one: it holds a device, faults pages of one file into mappings, is told of failures. */
+/** A file system as the bus sees it: it holds a device, maps pages of one file, and is told of failures. */
 import { type DevDax, type DirectAccess, type HolderOperations, holdWhile } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
 import { type AddressSpace, PMD_ORDER, PMD_PAGES, PMD_SIZE } from '../../../mm/index.js';
@@ -8,16 +8,16 @@ interface Entry {
   readonly order: number;
 }
 
-/** A failure it was told of, device bytes. */
+/** A failure that the file system was told of, in device bytes. */
 export interface ToldFailure {
   readonly offset: number;
   readonly length: number;
 }
 
 export class FileSystem implements HolderOperations {
-  /** The one file whose pages it maps: file page = device page. */
+  /** The one file whose pages are mapped: file page = device page. */
   readonly file: AddressSpace;
-  /** Unit (2 MiB of the device) -> the entry that is mapped there. Every entry holds one pin. */
+  /** Unit (2 MiB of the device) -> the entry mapped there. Every entry holds one pin. */
   readonly entries = new Map<number, Entry>();
   #told: ToldFailure[] = [];
   #device: DevDax | null = null;
@@ -27,12 +27,12 @@ export class FileSystem implements HolderOperations {
     this.file = { name: `file of ${name}` };
   }
 
-  /** The device it has mounted, also one that died since. */
+  /** The mounted device, even if it has died since. */
   get device(): DevDax | null {
     return this.#device;
   }
 
-  /** Its device was taken away under it. */
+  /** The device was taken away while it was mounted. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -52,7 +52,7 @@ export class FileSystem implements HolderOperations {
     device.dax.holderPut(this);
   }
 
-  /** A load through a mapping of the file: translate, make the entry, pin. PMD where the pages allow it, else PTE. */
+  /** Loads through a mapping of the file: translates, makes the entry, pins. A PMD entry where the pages allow it, else a PTE. */
   fault(unit: number): DirectAccess {
     const { dax } = this.#usable();
     if (this.entries.has(unit)) fail('EEXIST', `unit ${unit} is mapped`);
@@ -70,7 +70,7 @@ export class FileSystem implements HolderOperations {
     this.#usable().dax.zeroPageRange(pgoff, 1);
   }
 
-  /** The mapping goes, and its entry with it. */
+  /** Removes the mapping of a unit, and its entry. */
   unfault(unit: number): void {
     const { dax } = this.#mounted();
     const entry = this.entries.get(unit) ?? fail('ENOENT', `unit ${unit} is not mapped`);
@@ -85,7 +85,7 @@ export class FileSystem implements HolderOperations {
     else this.#loseMemory(offset, length);
   }
 
-  /** Failures of memory it was told of since the last call. */
+  /** Returns the memory failures it was told of since the last call. */
   takeTold(): ToldFailure[] {
     const told = this.#told;
     this.#told = [];
@@ -97,7 +97,10 @@ export class FileSystem implements HolderOperations {
     for (const unit of unitsOf(offset, length)) if (this.entries.has(unit)) this.unfault(unit);
   }
 
-  /** Mappings go at once. What the pages remember of the file is the driver's to clear: entries of a dead device are void. */
+  /**
+   * Ends all mappings at once. The pages keep their record of the file; the driver clears it, because entries of a dead device
+   * are void.
+   */
   #loseDevice(): void {
     const { dax } = this.#mounted();
     for (const { pfn, order } of this.entries.values()) dax.pages.put(pfn, order);
@@ -109,7 +112,7 @@ export class FileSystem implements HolderOperations {
     return this.#device ?? fail('EINVAL', `${this.name} is not mounted`);
   }
 
-  /** A device that was taken away stays lost, also when it comes back: mount it again. */
+  /** A file system that lost its device must be mounted again, even when the device comes back. */
   #usable(): DevDax {
     const device = this.#mounted();
     return this.#lost ? fail('ENXIO', `${this.name} lost its device`) : device;

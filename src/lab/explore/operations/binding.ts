@@ -61,7 +61,7 @@ export const bindingOperations: readonly Operation[] = [
   },
 ];
 
-/** A bind whose probe gets no memory at its n-th acquisition. */
+/** A bind whose probe runs out of memory at its n-th acquisition. */
 function failingBind({ bus }: World, [driver, device, step]: readonly string[]): void {
   bus.platform.failProbeAtStep = Number(step);
   try {
@@ -72,7 +72,7 @@ function failingBind({ bus }: World, [driver, device, step]: readonly string[]):
   fail('EINVAL', `${driver} takes fewer than ${step} steps`);
 }
 
-/** Acquisitions a probe makes beside one for each range. */
+/** Acquisitions that a probe makes, besides one for each range. */
 const OTHER_STEPS: Readonly<Record<string, number>> = { device_dax: 5, fsdev_dax: 8 };
 
 function probeSteps(driver: string, device: DevDax): string[] {
@@ -89,7 +89,7 @@ function deviceNames({ bus }: World): string[] {
   return bus.devices().map(({ name }) => name);
 }
 
-/** Devices that are there, and the first ones of regions that could come back. */
+/** Existing devices, and the first devices of regions that can be added. */
 function knownNames({ bus, scope }: World): string[] {
   const names = new Set(scope.regions.map((_, id) => `dax${id}.0`));
   for (const { name } of bus.devices()) names.add(name);

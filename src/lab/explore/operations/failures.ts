@@ -37,7 +37,7 @@ export const failureOperations: readonly Operation[] = [
   },
 ];
 
-/** The second page of the unit, so that an offset counted from its start would show. */
+/** The second page of the unit, so that an offset counted from the unit's start would be noticed. */
 function failingPage(device: DevDax, unit: number): number {
   const page = pageAt(device.ranges, unit * PMD_PAGES + 1);
   return page === null ? fail('ENXIO', `${device.name} has no unit ${unit}`) : page.pfn;
@@ -48,7 +48,7 @@ function edgeUnits(device: DevDax): number[] {
   return last < 0 ? [] : [...new Set([0, last])];
 }
 
-/** The page fails; who holds the device must be told of it at the page's own offset, once. */
+/** Lets a page fail. The holder of the device must be told once, with the page's own offset. */
 function memoryFailure(world: World, [name, text]: readonly string[]): void {
   const device = world.device(name!);
   const unit = Number(text);
@@ -65,7 +65,10 @@ function memoryFailure(world: World, [name, text]: readonly string[]): void {
   }
 }
 
-/** Who holds a device that is not dying already. A range written while bound is not the driver's. */
+/**
+ * Whether a file system must be told: it holds the device, and the device is not dying. A range that was added while the driver
+ * was bound does not belong to the driver.
+ */
 function mustHear(device: DevDax, fileSystem: FileSystem, pfn: number): boolean {
   const hpa = pfn * PAGE_SIZE;
   if (device.dax.holder !== fileSystem || !device.dax.alive) return false;

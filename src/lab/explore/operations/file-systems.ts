@@ -4,7 +4,7 @@ import type { Operation } from '../operation.js';
 import { pageAt } from '../oracle.js';
 import type { World } from '../world.js';
 
-/** File systems mount, fault pages of a file in and out, zero pages. */
+/** File systems mount, map and unmap pages of a file, and zero pages. */
 export const fileSystemOperations: readonly Operation[] = [
   {
     name: 'mount',
@@ -58,7 +58,7 @@ export const fileSystemOperations: readonly Operation[] = [
   },
 ];
 
-/** First and last unit: a fault beyond the end is asked for by `zero`. */
+/** First and last unit. The `zero` event tries a unit beyond the end. */
 function edgeUnits(sizeBytes: number): number[] {
   return [...new Set([0, Math.max(0, sizeBytes / PMD_SIZE - 1)])];
 }
@@ -81,7 +81,7 @@ function checkTranslation(world: World, { name, ranges }: DevDax, pgoff: number,
     world.violated('I10', `${answer}, ${found.pages} pages: its range has ${right.left}`);
 }
 
-/** A unit of zeroes. One that is not on the device must be refused. */
+/** Zeroes a unit. A unit that is not on the device must be refused. */
 function zero(world: World, [name, text]: readonly string[]): void {
   const fileSystem = world.fileSystem(name!);
   const pgoff = Number(text) * PMD_PAGES;

@@ -60,7 +60,7 @@ export const fileOperations: readonly Operation[] = [
   },
 ];
 
-/** The whole device as it says it is now, shared, read and write. */
+/** Maps the whole device at its current size, shared, readable and writable. */
 function mapWhole(world: World, [mapping, name]: readonly string[]): void {
   const file = world.file(name!);
   const { size, align } = file.device;
@@ -68,7 +68,7 @@ function mapWhole(world: World, [mapping, name]: readonly string[]): void {
   world.vmas.set(mapping!, vma);
 }
 
-/** A load. SIGBUS is an answer; but only a file whose driver is still the one it was opened under may give a byte (I6). */
+/** A load. SIGBUS is an allowed answer. Only a file that was opened under the device's current driver may give a byte (I6). */
 function touch(world: World, [mapping, unit]: readonly string[]): void {
   const vma = world.vma(mapping!);
   const { binding, device } = vma.file;

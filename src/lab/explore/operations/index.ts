@@ -1,4 +1,4 @@
-/** Every kind of event, one row each. */
+/** All kinds of events, one row each. */
 import { fail } from '../../../libc/index.js';
 import type { ExploreEvent, Operation } from '../operation.js';
 import type { World } from '../world.js';
@@ -20,7 +20,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...otherOperations,
 ];
 
-/** Events by their text: each text is one object, so that traces are lists of small numbers. */
+/** Events by their text. Each text has one object, so that traces are lists of small numbers. */
 export class Events {
   readonly #byText = new Map<string, ExploreEvent>();
   readonly #byId: ExploreEvent[] = [];
@@ -30,7 +30,7 @@ export class Events {
     this.#operations = operations;
   }
 
-  /** @throws DaxError EINVAL no such operation, or not its words */
+  /** @throws DaxError EINVAL no such operation, or the wrong number of words */
   parse(text: string): ExploreEvent {
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
@@ -50,7 +50,7 @@ export class Events {
     return this.#byId[id]!;
   }
 
-  /** Everything that may happen in this state. */
+  /** All events that are possible in this state. */
   offered(world: World): ExploreEvent[] {
     const offered: ExploreEvent[] = [];
     for (const operation of this.#operations)
@@ -70,7 +70,7 @@ export class Events {
   }
 }
 
-/** Those of a scope's groups. */
+/** The operations of a scope's groups. */
 export function operationsOf(groups: readonly string[]): Operation[] {
   return OPERATIONS.filter(({ group }) => groups.includes(group));
 }

@@ -1,6 +1,6 @@
 import type { Operation } from '../operation.js';
 
-/** Modules come and go; whether new devices and drivers are matched by themselves. */
+/** Modules are loaded and unloaded, and autoprobe is switched on and off. */
 export const moduleOperations: readonly Operation[] = [
   {
     name: 'insmod',

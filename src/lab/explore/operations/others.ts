@@ -5,10 +5,10 @@ import { notifyThread, unbindThread } from '../actors/threads.js';
 import { type Operation, pairs } from '../operation.js';
 import type { World } from '../world.js';
 
-/** A dev_t nobody has. */
+/** A dev_t that no device has. */
 const UNKNOWN_DEVT = '251:99';
 
-/** Lookups, helpers that change the mode, and calls that others overtake. */
+/** Lookups, helpers that change the mode, and calls that other events overtake. */
 export const otherOperations: readonly Operation[] = [
   {
     name: 'lookup',
@@ -61,12 +61,15 @@ export const otherOperations: readonly Operation[] = [
   },
 ];
 
-/** The verb that changes the mode, the very lines that run on a real /sys. Whoever calls it keeps off what others use. */
+/**
+ * Runs the verb that changes the mode, the same code that runs on a real /sys. It refuses a device in use, as callers of the verb
+ * do.
+ */
 function helper(world: World, [name, driver]: readonly string[]): void {
   const device = world.device(name!);
   if (device.dax.holder !== null || isOpen(world, device))
     fail('EBUSY', `${name} is in use: unmount and close it first`);
-  // Modules come and go by events of their own.
+  // Separate events load and unload modules, so this verb must not.
   const tree = new ModelTree(world.bus, { modulesAvailable: false });
   const online = driver !== 'kmem';
   verbs.reconfigure(tree, deviceAt(tree, name!), modeOfDriver(driver!), { force: true, online });

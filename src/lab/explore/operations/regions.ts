@@ -4,7 +4,7 @@ import { PMD_SIZE } from '../../../mm/index.js';
 import type { Operation } from '../operation.js';
 import type { World } from '../world.js';
 
-/** Regions come and go; devices of dynamic ones are made, resized and deleted. */
+/** Regions are added and removed; devices of dynamic regions are made, resized and deleted. */
 export const regionOperations: readonly Operation[] = [
   {
     name: 'add_region',
@@ -85,7 +85,7 @@ function addMapping(world: World, [name, span]: readonly string[]): void {
   device.addMapping(start, end);
 }
 
-/** `START+UNITS` as bytes, end inclusive. EINVAL. */
+/** Reads `START+UNITS` as bytes, end inclusive. @throws DaxError EINVAL */
 export function spanOf(base: number, text: string): { start: number; end: number } {
   const parts = /^(\d+)\+(\d+)$/.exec(text) ?? fail('EINVAL', `${text} is not START+UNITS`);
   const start = base + Number(parts[1]) * PMD_SIZE;

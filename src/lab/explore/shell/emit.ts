@@ -1,4 +1,4 @@
-/** A trace as a shell script for a real /sys, so that a kernel developer can see it happen. */
+/** Writes a trace as a shell script for a real /sys, so that a kernel developer can reproduce it. */
 import { PMD_SIZE } from '../../../mm/index.js';
 import { Events } from '../operations/index.js';
 import type { Scope, ScopeRegion } from '../scope.js';
@@ -11,8 +11,9 @@ export interface ShellOptions {
 }
 
 /**
+ * Writes the script.
  * @param trace events, without the scope's setup (which comes first in the script)
- * @throws DaxError EINVAL an event that is not one
+ * @throws DaxError EINVAL an unknown event
  */
 export function emitShell(scope: Scope, trace: readonly string[], { about }: ShellOptions): string {
   const events = new Events();
@@ -40,13 +41,16 @@ export function emitShell(scope: Scope, trace: readonly string[], { about }: She
   ].join('\n');
 }
 
-/** Where a region begins, when a line counts from there. Read before anything is changed: its device starts there then. */
+/**
+ * Reads where a region begins, if a line counts from there. It is read before anything changes, while the region's device starts
+ * there.
+ */
 function startOf(id: number, lines: readonly string[]): string[] {
   const used = lines.some((line) => line.includes(`$start${id}`) || line.includes(`(start${id} `));
   return used ? [`start${id}=$(cat "$SYS/bus/dax/devices/$dax${id}_0/resource")`] : [];
 }
 
-/** Devices the trace names, and those whose directory a line goes through. */
+/** Devices that the trace names, and those whose directory a line uses. */
 function devicesIn(events: readonly string[], scope: Scope): string[] {
   const named = events.flatMap((event) => event.match(/dax\d+\.\d+/g) ?? []);
   return [...new Set([...scope.regions.map(({ id }) => `dax${id}.0`), ...named])].sort();

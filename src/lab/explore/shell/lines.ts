@@ -1,11 +1,11 @@
-/** Each event as shell: what a person at a real machine types for it. Names are those of the script's functions. */
+/** Each event as the shell command for a real machine. Function names are those of the script. */
 import { fail } from '../../../libc/index.js';
 import type { ExploreEvent } from '../operation.js';
 import type { Scope } from '../scope.js';
 
 type Line = (words: readonly string[], scope: Scope) => string;
 
-/** The variable that holds the real name of a device of the trace. */
+/** The shell variable with the real name of a device of the trace. */
 function variable(device: string): string {
   return `$${device.replace('.', '_')}`;
 }
@@ -24,7 +24,7 @@ function ofRegion(id: string, attribute: string): string {
   return `"${bus}/devices/${variable(`dax${id}.0`)}/../dax_region/${attribute}"`;
 }
 
-/** The module that brings regions of a kind: all of them at once. */
+/** The module that provides regions of a kind. It adds all of them at once. */
 function provider(id: string, scope: Scope): string {
   return scope.regions[Number(id)]?.static ? 'dax_pmem' : 'dax_hmem';
 }
@@ -78,7 +78,7 @@ const MODE: Readonly<Record<string, string>> = {
   kmem: 'system-ram',
 };
 
-/** The variable that holds where the region of a device begins. */
+/** The shell variable with the start of a device's region. */
 function base(device: string): string {
   return `$start${/\d+/.exec(device)?.[0] ?? '0'}`;
 }
@@ -93,12 +93,12 @@ function block(id: string, state: string, scope: Scope): string {
 
 const BLOCK = 2 * 2 ** 20;
 
-/** One line of the script: what the trace calls it, and the command. */
+/** One line of the script: the event's text, and the command. */
 export function shellLine(event: ExploreEvent, scope: Scope): string {
   const line = LINES[event.operation.name];
   if (line === undefined) return fail('EINVAL', `${event.text} cannot be written as shell`);
   const command = line(event.words, scope);
-  // A call in the background must not be waited for, as the output of a command is.
+  // A background call must not run inside `try`, which waits for a command's output.
   return event.operation.group === 'threads'
     ? `echo '${event.text}'\n${command}`
     : `try '${event.text}' ${command}`;

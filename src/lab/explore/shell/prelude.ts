@@ -1,4 +1,4 @@
-/** The functions an emitted script stands on, only those it uses. */
+/** The shell functions that an emitted script needs. */
 
 const TRY = `try() {
   what=$1
@@ -99,7 +99,7 @@ finish() { eval "wait \\$call_$1"; }`;
 
 const BLOCK = `BLOCK=$((0x$(cat "$SYS/devices/system/memory/block_size_bytes")))`;
 
-/** Each with the word whose use in a line asks for it. */
+/** Each function, and the pattern of script lines that need it. */
 const PIECES: readonly { readonly text: string; readonly when: RegExp }[] = [
   { text: PUT, when: /\bput / },
   { text: TRY, when: /^try /m },
@@ -116,7 +116,7 @@ const PIECES: readonly { readonly text: string; readonly when: RegExp }[] = [
 export function preludeFor(lines: readonly string[]): string[] {
   const text = lines.join('\n');
   const used = PIECES.filter(({ when }) => when.test(text));
-  // A call in the background writes attributes, whatever else the trace does.
+  // A background call writes attributes, so `put` is needed whatever else the trace does.
   const all = used.some((piece) => piece.text === CALLS) ? [PIECES[0]!, ...used] : used;
   return [...new Set(all)].map((piece) => piece.text);
 }

@@ -74,7 +74,7 @@ interface MemoryFailureFile {
   store: (text: string) => void;
 }
 
-/** The doors to memory failure whose signals the processes of the scenario must hear. */
+/** Files that trigger a memory failure whose signals go to processes of the scenario. */
 function memoryFailureFile(world: World, path: string): MemoryFailureFile | null {
   if (path === 'devices/system/memory/hard_offline_page') {
     return { debugfs: false, store: (text) => hardOffline(world, parsePhysicalAddress(text)) };
@@ -87,7 +87,7 @@ function memoryFailureFile(world: World, path: string): MemoryFailureFile | null
   return { debugfs: true, store: () => fail('EIO', 'a page of a dax device cannot be unpoisoned by hand') };
 }
 
-/** What hwpoison_inject makes in debugfs; `filter` files choose which pages may be poisoned. */
+/** The files that hwpoison_inject makes in debugfs. The `filter` files choose which pages may be poisoned. */
 const HWPOISON_FILES = [
   'corrupt-filter-dev-major',
   'corrupt-filter-dev-minor',
@@ -99,7 +99,7 @@ const HWPOISON_FILES = [
   'unpoison-pfn',
 ];
 
-/** The listing of the directory whose files answer above; null for any other. */
+/** The listing of the directory with the files above; null for any other directory. */
 function memoryFailureFiles(world: World, path: string): string[] | null {
   const isThere = world.platform.otherModules.has('hwpoison_inject');
   return isThere && /(^|\/)debug\/hwpoison\/?$/.test(path) ? HWPOISON_FILES : null;

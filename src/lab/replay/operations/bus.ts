@@ -1,4 +1,4 @@
-/** Providers, modules, and what the bus looks like as a whole. */
+/** Region providers, modules, and the state of the whole bus. */
 import { fail } from '../../../libc/index.js';
 import { ueventLines } from '../../../tree/index.js';
 import { maskNd } from '../paths.js';
@@ -41,7 +41,7 @@ export const busOperations: OperationTable = {
   state: (world) => done({ devices: deviceStates(world), regions: regionStates(world) }),
 };
 
-/** The module a step is about. EPERM: only root loads and unloads. */
+/** The module of a step. EPERM unless root: only root loads and unloads modules. */
 function moduleName(world: World, args: Arguments): string {
   const { uid } = world.caller(args);
   if (uid !== 0) fail('EPERM', `modules are not for uid ${uid}`);
@@ -56,7 +56,7 @@ interface AttributeError {
   errno: string;
 }
 
-/** An attribute through the tree, as the recorder read it. */
+/** Reads an attribute through the tree, as the recorder did. */
 function read<T>(world: World, path: string, convert: (text: string) => T): T | AttributeError {
   const result = answer(() => done(world.sysfs.read(path)));
   return result.ok ? convert(String(result.value).replace(/\n$/, '')) : { errno: result.errno ?? 'EIO' };

@@ -1,4 +1,4 @@
-/** `exec` of daxctl: our own verbs on the same machine. */
+/** `exec` of daxctl: runs udax's verbs on the same machine. */
 
 import { fail } from '../../../libc/index.js';
 import {
@@ -14,7 +14,7 @@ import type { StepResult } from '../transcript.js';
 import type { OperationTable, World } from '../world.js';
 
 const VERSIONS: Record<string, DaxctlVersion> = { daxctl76: 76, daxctl85: 85 };
-/** uid of the user that `su nobody` becomes. */
+/** The user that `su nobody` becomes. */
 const NOBODY: Caller = { uid: 65534 };
 
 export const execOperations: OperationTable = {
@@ -27,12 +27,12 @@ export const execOperations: OperationTable = {
 };
 
 export interface DaxctlCommands {
-  /** One command line each, run one after the other. */
+  /** Command lines, run one after the other. */
   words: string[][];
   caller: Caller;
 }
 
-/** The daxctl commands an argv means; null when it runs anything else. */
+/** The daxctl commands in an argv; null when it runs another program. */
 export function daxctlCommands(argv: readonly string[], caller: Caller = ROOT): DaxctlCommands | null {
   const [program = '', user] = argv;
   if (Object.hasOwn(VERSIONS, program)) return { words: [[...argv]], caller };
@@ -53,7 +53,7 @@ function run(world: World, [program = '', ...words]: string[], caller: Caller): 
   );
 }
 
-/** What a shell leaves of several commands: all they print, the exit code of the last. */
+/** The result of several commands in a shell: all their output, and the last one's exit code. */
 function joined(results: VerbResult[]): StepResult {
   const exit = results.at(-1)?.exit ?? 0;
   return {

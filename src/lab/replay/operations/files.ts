@@ -1,4 +1,4 @@
-/** The device file: everything a descriptor can do but mmap. */
+/** The device file: everything a descriptor can do, except mmap. */
 import type { OpenFile, OpenFlags } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
 import { deviceNodeName } from '../paths.js';
@@ -7,7 +7,7 @@ import { done, type OperationTable, type World } from '../world.js';
 
 type Whence = Parameters<OpenFile['lseek']>[1];
 const WHENCES: readonly string[] = ['set', 'cur', 'end', 'data', 'hole'];
-/** poll(2) bits of the names that poll() answers. */
+/** poll(2) bits for the names in poll's answer. */
 const POLL_BITS: Record<string, number> = { in: 1, pri: 2, out: 4, err: 8, hup: 16 };
 
 export const fileOperations: OperationTable = {
@@ -15,7 +15,7 @@ export const fileOperations: OperationTable = {
     const process = world.process(args);
     const flags = { ...openFlags(args.text('flags', 'rw')), process: args.text('proc', 'm') };
     const file = args.text('file');
-    // Nodes are 0600 root:root; O_PATH asks for no access.
+    // Nodes have mode 0600 and belong to root. O_PATH needs no access.
     if (process.uid !== 0 && !flags.path) fail('EACCES', `${file} belongs to root`, { path: file });
     const devt = world.nodes.get(file);
     const opened = devt ? world.bus.openDevt(devt, flags) : world.bus.open(deviceNodeName(file), flags);

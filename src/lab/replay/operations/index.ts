@@ -1,4 +1,4 @@
-/** Every operation of the schema that can be run here. */
+/** All operations of the schema that can run here. */
 import type { OperationTable } from '../world.js';
 import { attributeOperations } from './attributes.js';
 import { busOperations } from './bus.js';

@@ -1,4 +1,4 @@
-/** mmap(2) and what one does with a mapping. Signals are answers of the model. */
+/** mmap(2) and the use of mappings. Signals are answers of the model. */
 import type { MmapOptions, SignalAnswer, Vma } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
 import { PMD_SIZE } from '../../../mm/index.js';
@@ -6,7 +6,7 @@ import { tellCaller } from '../memory-failure.js';
 import type { Arguments, StepResult } from '../transcript.js';
 import { done, type OperationTable, type World } from '../world.js';
 
-/** An address nothing else uses, for mappings that are placed by hand. */
+/** An address that nothing else uses, for mappings at a fixed address. */
 const FIXED_ADDRESS = 0x7f00_0000_0000;
 const MISALIGNMENT = 4096;
 
@@ -95,7 +95,7 @@ function mmapOptions(args: Arguments): MmapOptions {
     populate: flags.has('populate') || flags.has('locked'),
   };
   if (args.step.hint === 'misaligned') options.address = FIXED_ADDRESS + MISALIGNMENT;
-  // Which address the kernel chose is an input where the answer hangs on it: the transcript tells.
+  // Where the answer depends on the address that the kernel chose, the transcript marks the step unstable.
   else if (args.step.unstable && args.step.result.ok) options.address = FIXED_ADDRESS;
   return options;
 }

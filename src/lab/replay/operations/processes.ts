@@ -1,4 +1,4 @@
-/** Processes: who they are, what they hear, how they end. */
+/** Processes: their uid, their memory failure policy, their signals, and their end. */
 import { fail } from '../../../libc/index.js';
 import { done, type OperationTable } from '../world.js';
 
