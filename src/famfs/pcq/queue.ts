@@ -1,17 +1,12 @@
 import { crc32 } from 'node:zlib';
 import {
-  abortSignal,
-  bytes,
   checkMethods,
   fail,
   hasCode,
   isBytes,
   isU64,
   loadU64,
-  optional,
-  options,
   storeU64,
-  throwIfAborted,
   writeU64,
 } from '../../libc/index.js';
 import { MemoryBehind } from '../../memory/index.js';
@@ -22,7 +17,7 @@ import { consumerLayout, PCQ_CRC_BYTES, PCQ_TRAILER_BYTES, producerLayout } from
 import { checkMessage } from './message.js';
 import { Often } from './often.js';
 import type { QueueInfo, QueueParts, QueueRole, WaitOptions } from './types.js';
-import { waitUntil } from './wait.js';
+import { signalOf, waitOptions, waitUntil } from './wait.js';
 import { mapBuckets, wordsOf } from './words.js';
 
 const PRODUCER_INDEX = producerLayout.fields.producerIndex;
@@ -146,8 +141,8 @@ export class Queue {
   }
 
   /** Puts one message, waiting while the queue is full. @throws DaxError as tryPut(); AbortError */
-  async put(message: Uint8Array, { signal }: WaitOptions = {}): Promise<void> {
-    throwIfAborted(signal);
+  async put(message: Uint8Array, options?: WaitOptions): Promise<void> {
+    const signal = signalOf('Queue.put', options);
     while (!this.tryPut(message)) await waitUntil(() => !this.isFull, signal);
   }
 
@@ -180,8 +175,8 @@ export class Queue {
   }
 
   /** Takes the next message, waiting while there is none. @throws DaxError as tryGet(); AbortError */
-  async get({ signal }: WaitOptions = {}): Promise<Uint8Array> {
-    throwIfAborted(signal);
+  async get(options?: WaitOptions): Promise<Uint8Array> {
+    const signal = signalOf('Queue.get', options);
     for (;;) {
       const message = this.tryGet();
       if (message !== null) return message;
@@ -390,8 +385,4 @@ export class Queue {
   }
 }
 
-checkMethods(Queue, {
-  put: { message: bytes, options: optional(options({ signal: optional(abortSignal) })) },
-  get: { options: optional(options({ signal: optional(abortSignal) })) },
-  messages: { options: optional(options({ signal: optional(abortSignal) })) },
-});
+checkMethods(Queue, { messages: waitOptions });
