@@ -78,8 +78,8 @@ export function writeFully(fd: number, bytes: Uint8Array, position?: number): vo
 }
 
 /**
- * The current size of a file in bytes. It costs a fifth of fs.fstat, because it is asked before every access to a file that
- * is memory. It moves the descriptor's position: use it only on descriptors that are read and written at given positions.
+ * The current size of a file in bytes. It is called before every access to a file that is memory, so it must be cheap: it costs
+ * a fifth of fs.fstat. It moves the descriptor's position: use it only on descriptors that are read and written at given positions.
  */
 export function fileSize(fd: number): number {
   // Bound directly: lazy() would double the cost.

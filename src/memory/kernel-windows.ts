@@ -65,7 +65,7 @@ function ownAccess(pieces: readonly Piece[]): Access {
 export interface WindowSource {
   readonly length: number;
   readonly backing: { readonly name: string };
-  /** Appends the pieces for our own view of bytes `from`..`to`. */
+  /** Appends the pieces for an own view of bytes `from`..`to`. */
   appendOwnView(pieces: Piece[], from: number, to: number): void;
 }
 

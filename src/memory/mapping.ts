@@ -50,7 +50,7 @@ export interface Mapping {
   readonly ranges: readonly PhysicalRange[];
   /** As granted: `private` over memory that refuses it is `protected`. */
   readonly access: Access;
-  /** False after close() of this handle and after a kill. */
+  /** False after close() of this handle, after a kill, and after the mapping was garbage collected. */
   readonly alive: boolean;
   /** True when other code moved the buffer's memory into another ArrayBuffer (by a byte stream or transfer()). */
   readonly isMoved: boolean;

@@ -11,7 +11,7 @@ import type { Modules } from './modules.js';
 
 /** Binds drivers to devices and unbinds them. The Bus has checked the request. */
 export class Binder {
-  /** Devices a driver is bound to, oldest binding first. */
+  /** Bound devices, oldest binding first. */
   #bound: DevDax[] = [];
   readonly #platform: Platform;
   readonly #modules: Modules;
@@ -93,7 +93,7 @@ export class Binder {
     this.#uevents.emit('unbind', device);
   }
 
-  /** Probes, and ignores a failure: probe() has logged it. */
+  /** Probes, and ignores a failure: probe() has logged it (as the kernel, without ENXIO and ENODEV). */
   #tryProbe(driver: DaxDriver, device: DevDax): void {
     try {
       this.probe(driver, device);

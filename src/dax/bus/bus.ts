@@ -222,7 +222,7 @@ export class Bus {
   // ---- drivers (a driver has the name of its module; ENODEV unknown driver) ----
 
   /**
-   * Adds an id, then offers this driver every unbound device that it matches. Probe failures are only logged.
+   * Adds an id, then offers this driver every unbound device that it matches. Probe failures are not thrown.
    * @throws DaxError EINVAL no device id
    */
   newId(driverName: string, id: string): void {
