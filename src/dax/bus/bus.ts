@@ -172,10 +172,7 @@ export class Bus {
 
   // ---- regions ----
 
-  /**
-   * Adds a region, as a provider does, with its first device.
-   * @throws DaxError EEXIST the id is taken; EBUSY its memory is taken; EINVAL sizes
-   */
+  /** Adds a region and its first device. @throws DaxError EEXIST the id is taken; EBUSY its memory is taken; EINVAL sizes */
   addRegion(options: AddRegionOptions): Region {
     const region = this.#regions.add(this.#host, options);
     region.addFirstDevice((options.idle ?? false) && !region.isStatic);
@@ -183,7 +180,7 @@ export class Bus {
   }
 
   /**
-   * Removes a region, as a provider does. Its devices are unbound and removed, youngest first. Drivers and files cannot refuse it.
+   * Removes a region. Its devices are unbound and removed, youngest first. Drivers and files cannot refuse it.
    * @throws DaxError ENODEV unknown; EDEADLK from within a call into one of its devices
    */
   removeRegion(which: number | Region): void {
@@ -221,10 +218,7 @@ export class Bus {
 
   // ---- drivers (a driver has the name of its module; ENODEV unknown driver) ----
 
-  /**
-   * Adds an id, then offers this driver every unbound device that it matches. Probe failures are not thrown.
-   * @throws DaxError EINVAL no device id
-   */
+  /** Adds an id, then offers the driver all unbound devices. Probe failures are not thrown. @throws DaxError EINVAL no device id */
   newId(driverName: string, id: string): void {
     const driver = this.#driver(driverName);
     driver.addId(parseDeviceId(id));
@@ -304,10 +298,7 @@ export class Bus {
     return memoryFailure(this, hpa, length);
   }
 
-  /**
-   * Removes memory that kmem stranded, when its region is destroyed. Its blocks go offline first.
-   * @throws DaxError EBUSY pages are in use; EINVAL not stranded
-   */
+  /** Removes memory that kmem stranded; its blocks go offline first. @throws DaxError EBUSY pages are in use; EINVAL not stranded */
   forgetStranded(memory: StrandedMemory): void {
     const { stranded } = this.platform;
     const at = stranded.indexOf(memory);
