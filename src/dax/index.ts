@@ -1,16 +1,17 @@
 /**
- * dax/: dax devices (core/), the bus they sit on (bus/), the regions they are cut from (regions/), who drives them
- * (drivers/), who has them open (files/).
+ * dax/: dax devices (core/), their bus (bus/), the regions they are cut from (regions/), their drivers (drivers/), and their
+ * open files and mappings (files/).
  *
- * Purpose: the kernel's dax subsystem as a model that answers to the errno (docs/kernel-dax.md) and carries real
- * memory: what a file system translates, what a mapping shows, is the machine's PhysicalMemory.
- * Invariants: I1-I6, I10-I12; `checkInvariants(bus)` looks at all of them at any moment.
- * Lifetime: Bus > Region > DevDax > Binding (one probe's devres) > OpenFile > Vma or RawMapping. What a probe acquired is
- * released in reverse at unbind: kill (holder told, not alive, mappings torn down), operations, folio state, owner, ranges.
- * A file or mapping of an undone binding stays dead for good. A DaxDevice lives with its DevDax; a holder is cleared at kill.
- * Locks: none, one thread. Calls from inside a device (readers) make its unbind EDEADLK.
- * Failure: typed methods throw the kernel's errno and change nothing (I12). Restore reports what it could not bring about.
- * Quirks (quirks.ts) turn single bugs of real kernels on; without any the model has none of them.
+ * Purpose: a model of the kernel's dax subsystem. It gives the kernel's errno for each act (docs/kernel-dax.md), and it has
+ * real memory: translations and mappings are of the machine's PhysicalMemory.
+ * Invariants: I1-I6, I10-I12; `checkInvariants(bus)` checks them at any moment (I12: `checkUnchanged()`).
+ * Lifetime: Bus > Region > DevDax > Binding (one probe's devres) > OpenFile > Vma or RawMapping. Unbind releases what the
+ * probe acquired, in reverse: kill (the holder is told, the device is not alive any more, mappings are torn down),
+ * operations, folio state, owner, ranges. A file or mapping of an undone binding stays dead for good. A DaxDevice lives with
+ * its DevDax; kill clears its holder.
+ * Locks: none, one thread. Unbind from within a call into the device (a reader) is EDEADLK.
+ * Failure: typed methods throw the kernel's errno and change nothing (I12). Restore returns what it could not restore.
+ * Quirks (quirks.ts) each turn on one bug of a real kernel. Without quirks the model has none of them.
  */
 export * from './bus/bus.js';
 export type { Uevent } from './bus/journal.js';

@@ -6,7 +6,7 @@ import { RawMapping } from './files/raw-mapping.js';
 import type { DevDax } from './regions/dev-dax.js';
 import { lengthOf } from './regions/ranges.js';
 
-/** What each invariant says, in a line (docs/design.md has them whole): those that can be looked at in a bus. */
+/** The invariants that can be checked on a bus, in one line each (docs/design.md has the full text). */
 export const INVARIANTS: Readonly<Record<string, string>> = {
   I1: 'a folio of order o is 2^o aligned pages; each tail points to its head',
   I2: 'a page with a mapping has the index in its union word, one without its share count',
@@ -19,14 +19,15 @@ export const INVARIANTS: Readonly<Record<string, string>> = {
   I12: 'a command that failed left mode, driver and locks as they were',
 };
 
-/** References on folios that the bus does not know of: files of a file system, models of one. */
+/** A reference on a folio that the bus does not know: of a file of a file system, or of a model of one. */
 export interface ForeignPin {
   pfn: number;
   order: number;
 }
 
 /**
- * I1-I6, I10 and I11 as far as a bus can see them, and whatever quirks made go wrong; empty when all hold. (I12 compares two moments: checkUnchanged.)
+ * Checks I1-I6, I10 and I11, as far as a bus shows them, and lists the incidents of quirks. Empty when all hold. (I12 compares
+ * two states: see checkUnchanged().)
  */
 export function checkInvariants(bus: Bus, foreignPins: readonly ForeignPin[] = []): Violation[] {
   const wrong: Violation[] = bus.incidents.map(({ invariant, text }) => violation(invariant, text));
@@ -42,7 +43,7 @@ export function checkInvariants(bus: Bus, foreignPins: readonly ForeignPin[] = [
   return wrong;
 }
 
-/** I12: what a failed command must have left alone: drivers, ids, ranges, regions, modules. */
+/** Checks I12: a failed command has left drivers, ids, ranges, regions and modules as they were. */
 export function checkUnchanged(before: BusState, bus: Bus, command: string): Violation[] {
   return JSON.stringify(before) === JSON.stringify(bus.snapshot())
     ? []
@@ -71,7 +72,7 @@ function checkUnbound(bus: Bus, device: DevDax): Violation[] {
   return wrong;
 }
 
-/** Pages that fsdev_dax gave back are at rest until a driver has them again. */
+/** I3: pages that fsdev_dax released are at rest until a driver takes them again. */
 function checkAtRest(bus: Bus, { name, cleared }: DevDax): Violation[] {
   const busy = cleared.find(
     (range) => !bus.pages.atRest(range.start / PAGE_SIZE, lengthOf(range) / PAGE_SIZE),
@@ -93,7 +94,7 @@ function checkBound(bus: Bus, device: DevDax): Violation[] {
   return wrong;
 }
 
-/** I1: files build their folios from order 0 pages. I10: translation, its inverse, and where failures are told. */
+/** I1: files build their folios from order 0 pages. I10: the translation, its inverse, and the offset of failures. */
 function checkFsdev(bus: Bus, device: DevDax, pageMap: DevPagemap | null): Violation[] {
   const { name, binding } = device;
   const wrong: Violation[] = [];
@@ -138,7 +139,7 @@ function checkTranslation(device: DevDax, pgoff: number, pfn: number, left: numb
   return wrong;
 }
 
-/** I6: a mapping lives only under the binding its file was opened under. */
+/** I6: a mapping has pages only while the binding under which its file was opened exists. */
 function checkFiles(bus: Bus): Violation[] {
   const wrong: Violation[] = [];
   for (const file of bus.openFiles)
@@ -185,7 +186,7 @@ function checkReferences(bus: Bus, foreignPins: readonly ForeignPin[]): Violatio
   return wrong;
 }
 
-/** I11: by name and by dev_t, exactly what is there. */
+/** I11: lookups by name and by dev_t find exactly the devices of the bus. */
 function checkLookups(bus: Bus): Violation[] {
   const wrong: Violation[] = [];
   const devices = bus.devices();

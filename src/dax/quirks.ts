@@ -1,12 +1,12 @@
 import { fail } from '../libc/index.js';
 
-/** A bug that real code has or had; each changes one place of the model when its flag is on. */
+/** A bug that real code has or had. Its flag turns it on, at one place of the model. */
 export interface Quirk {
   readonly flag: string;
   /** `upstream`: a version of the fsdev or famfs patches (kernel-dax.md 21). `kernel72`: Linux 7.2 (kernel-dax.md 12). */
   readonly kind: 'upstream' | 'kernel72';
   readonly about: string;
-  /** The invariant that catches it. */
+  /** The invariant that it breaks. */
   readonly invariant: string;
 }
 
@@ -67,12 +67,12 @@ export const QUIRKS: readonly Quirk[] = [
   kernel72('kernel72-mapping-warn', 'I12', 'an empty mapping on a device with ranges prints a WARN'),
 ];
 
-/** Sets of flags by name. linux-7.2: what the transcripts of that kernel hold, minus its crashes (decision 10). */
+/** Sets of flags by name. linux-7.2: the bugs that the transcripts of that kernel show, without its crashes (decision 10). */
 export const QUIRK_SETS: Readonly<Record<string, readonly string[]>> = {
   'linux-7.2': ['kernel72-sticky-pgmap', 'kernel72-open-after-unbind'],
 };
 
-/** Flags for names of flags and sets. EINVAL unknown. */
+/** The flags for names of flags and sets. @throws DaxError EINVAL unknown name */
 export function expandQuirks(names: Iterable<string>): Set<string> {
   const flags = new Set<string>();
   for (const name of names) {

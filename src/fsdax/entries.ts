@@ -1,8 +1,8 @@
 import { PMD_ORDER, PMD_PAGES } from '../mm/index.js';
 
-/** One entry of an address space: the folio behind a page, or behind 512 of them. */
+/** One entry of an address space: the folio of one file page, or of 512 file pages. */
 export interface Entry {
-  /** File page where the entry begins. */
+  /** The first file page of the entry. */
   index: number;
   pfn: number;
   /** 0 (PTE) or 9 (PMD). */
@@ -10,25 +10,25 @@ export interface Entry {
 }
 
 const NOTHING = 0;
-/** pfn 0 is a page like any other: entries are stored one higher, so that fresh memory means "nothing". */
+/** An entry is stored as pfn + 1: pfn 0 is a valid page, and 0 in a fresh array means "no entry". */
 const stored = (pfn: number) => pfn + 1;
 
-/** Slots whose PMD entries lie in one array: 1 GiB of the file. */
+/** The slots whose PMD entries are in one array: 1 GiB of the file. */
 const GROUP_SLOTS = 512;
 
 /**
- * The pages of one file that have been faulted in: file page index -> (pfn, order). As the file is: one number for each
- * 2 MiB slot, and 512 more only for slots that hold small pages. Memory and walks are those of what was faulted in,
- * whatever size the file claims to have.
- * A slot has a PMD entry or PTE entries, never both. The kernel's entry lock has no place here: the
- * core is synchronous, nobody can meet an entry half changed.
+ * The faulted-in pages of one file: file page index -> (pfn, order). It stores one number for each 2 MiB slot, and 512 more
+ * only for slots with small pages. Memory and the cost of a walk depend on the pages that were faulted in, not on the size of
+ * the file.
+ * A slot has a PMD entry or PTE entries, never both. The kernel's entry lock is not needed: the core is synchronous, so no
+ * caller can see a half-changed entry.
  */
 export class AddressSpaceEntries {
   readonly #pmds = new Map<number, Float64Array>();
   readonly #ptes = new Map<number, Float64Array>();
   #count = 0;
 
-  /** How many entries there are (a PMD counts as one). */
+  /** The number of entries. A PMD counts as one. */
   get count(): number {
     return this.#count;
   }
@@ -44,7 +44,7 @@ export class AddressSpaceEntries {
     return (small?.[index % PMD_PAGES] ?? NOTHING) - 1;
   }
 
-  /** How many slots from `slot` on, at most `most`, have no entry: PTEs that are there forbid a PMD. */
+  /** The number of slots from `slot` on, at most `most`, without any entry. A slot with PTEs cannot get a PMD. */
   freePmds(slot: number, most: number): number {
     let count = 0;
     while (count < most) {
@@ -63,14 +63,14 @@ export class AddressSpaceEntries {
     return count;
   }
 
-  /** How many pages from `index` on, at most `most` and all in one slot without a PMD, have no entry. */
+  /** The number of pages from `index` on, at most `most`, without an entry. All must be in one slot without a PMD. */
   freePtes(index: number, most: number): number {
     let count = 0;
     while (count < most && this.pteAt(index + count) < 0) count++;
     return count;
   }
 
-  /** PMD entries for `count` slots that lie behind each other in memory from `pfn`. */
+  /** Sets PMD entries for `count` slots whose memory is contiguous from `pfn`. */
   setPmds(slot: number, count: number, pfn: number): void {
     for (let i = 0; i < count; ) {
       const group = Math.floor((slot + i) / GROUP_SLOTS);
@@ -86,7 +86,7 @@ export class AddressSpaceEntries {
     this.#count += count;
   }
 
-  /** PTE entries for `count` pages of one slot that lie behind each other in memory from `pfn`. */
+  /** Sets PTE entries for `count` pages of one slot whose memory is contiguous from `pfn`. */
   setPtes(index: number, count: number, pfn: number): void {
     const slot = Math.floor(index / PMD_PAGES);
     let small = this.#ptes.get(slot);

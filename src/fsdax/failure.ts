@@ -2,8 +2,9 @@ import type { DaxDevice } from '../dax/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 
 /**
- * Ends the mappings of files over [offset, offset + length) of the device, which has failed or is about
- * to go (length Infinity: all of it); mappings of other pages stay. Their users are told (DaxMapping.onLost), their views have length 0.
+ * Ends the mappings of files over [offset, offset + length) of a device, when that memory has failed or is about to be removed
+ * (length Infinity: the whole device). Mappings of other pages stay. The views of ended mappings have length 0, and their
+ * users are told (DaxMapping.onLost).
  * @returns how many mappings ended
  */
 export function failMappings(device: DaxDevice, offset: number, length: number): number {

@@ -15,18 +15,18 @@ import { DaxMapping } from './mapping.js';
 import { FilePages } from './pages.js';
 import { FilePieces } from './pieces.js';
 
-/** From here on, zeroing by giving pages back beats storing zeroes. */
+/** From this size on, zeroing by freeing pages is faster than storing zeroes. */
 const DISCARD_BYTES = 2 ** 18;
 
-/** From here on, whether a process can map so many is asked. */
+/** From this number of pieces on, they are checked against the process's limit of mappings. */
 const MANY_PIECES = 1024;
 
 type Access = Mapping['access'];
 
 /**
- * A file on dax memory: what fs/dax.c does for an inode. Reads and writes copy straight from and to the
- * device's memory; map() faults pages in, pins them and gives their addresses.
- * One DaxFile per inode: it is the address space its folios point to.
+ * A file on dax memory, with what fs/dax.c does for an inode. Reads and writes copy directly from and to the device's
+ * memory. map() faults pages in, pins them and returns a view of them.
+ * There is one DaxFile per inode: it is the address space that its folios point to.
  */
 export class DaxFile implements AddressSpace, SpanOwner {
   readonly #device: DaxDevice;
@@ -51,12 +51,12 @@ export class DaxFile implements AddressSpace, SpanOwner {
     return this.#provider.size;
   }
 
-  /** Spans of it that are mapped, and pin its pages. */
+  /** The number of its mapped spans; each pins its pages. */
   get pins(): number {
     return this.#pages.pins;
   }
 
-  /** Times that a store went over failed memory: whoever shares the machine is to be told that pages are good again. */
+  /** The number of writes over failed memory. When it grows, other users of the machine must learn that pages are good again. */
   get recoveries(): number {
     return this.#pieces.recoveries;
   }
@@ -67,9 +67,10 @@ export class DaxFile implements AddressSpace, SpanOwner {
   }
 
   /**
-   * Copies up to `into.length` bytes from file offset `position`; stops at the end of the file.
-   * @returns bytes copied, 0 at or past the end
-   * @throws DaxError EINVAL bad position, EIO poisoned memory or data past the end of an image, ENXIO device gone
+   * Copies up to `into.length` bytes from file offset `position`. Stops at the end of the file.
+   * @returns bytes copied; 0 at or past the end
+   * @throws DaxError EINVAL bad position, EIO poisoned memory or data past the end of an image, ENXIO the device is gone, ENOSPC a
+   *   sparse backing cannot grow
    */
   read(into: Uint8Array, position: number): number {
     checkPosition(this.name, position);
@@ -85,7 +86,8 @@ export class DaxFile implements AddressSpace, SpanOwner {
   /**
    * Copies all of `bytes` to file offset `position`. Poisoned pages that are written whole are repaired.
    * @returns bytes.length
-   * @throws DaxError EINVAL bad position, ENOSPC (nothing written) when it does not fit: files do not grow
+   * @throws DaxError EINVAL bad position; ENOSPC (nothing written) it does not fit, since files do not grow, or a sparse backing
+   *   cannot grow; EIO data past the end of an image, or poison that cannot be repaired; ENXIO the device is gone
    */
   write(bytes: Uint8Array, position: number): number {
     checkPosition(this.name, position);
@@ -109,8 +111,8 @@ export class DaxFile implements AddressSpace, SpanOwner {
   }
 
   /**
-   * Lets `source` store straight into the file's memory, piece by piece: a copy from a file needs no buffer
-   * of ours (but where that memory is a file on a disk). `source` fills all of `into`, which holds the bytes from file offset `position` on.
+   * Lets `source` store directly into the file's memory, piece by piece. A copy from another file then needs no buffer (except
+   * where the memory is a file on a disk). `source` must fill all of `into`: the bytes from file offset `position` on.
    */
   fill(position: number, length: number, source: (into: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
@@ -120,14 +122,14 @@ export class DaxFile implements AddressSpace, SpanOwner {
         source(repaired, offset);
         this.#pieces.recover(deviceOffset, repaired, offset);
       } else if (!fillByWrite(this.#device.memory.locate(hpa, bytes), offset, source)) {
-        // A full file system under a sparse backing must be an error, where the store would be a fatal signal.
+        // A full file system under a sparse backing must be an error here: the store would be a fatal signal.
         this.#pieces.ensureThere(offset, bytes, true);
         source(this.#pieces.bytes(hpa, bytes), offset);
       }
     });
   }
 
-  /** Shows `sink` the file's memory, piece by piece: a copy to a file needs no buffer of ours. */
+  /** Gives `sink` views of the file's memory, piece by piece. A copy to another file then needs no buffer. */
   drain(position: number, length: number, sink: (bytes: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
     this.#pieces.ensureThere(position, length, false);
@@ -143,12 +145,12 @@ export class DaxFile implements AddressSpace, SpanOwner {
     });
   }
 
-  /** The memory behind a range: its check() proves that all of it is there. */
+  /** The memory behind a range. Its check() checks that the backings still have all of it. */
   memoryOf(offset: number, length: number): MemoryBehind {
     return this.#pieces.memoryOf(offset, length);
   }
 
-  /** Zeroes a range: whole pages by the device (punched out where that is faster), edges by stores. */
+  /** Zeroes a range: whole pages by the device (by freeing them where that is faster), the edges by stores. */
   zero(offset: number, length: number): void {
     checkPosition(this.name, offset);
     if (length === 0) return;
@@ -166,7 +168,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     this.#zeroEdge(lastPage, end - lastPage);
   }
 
-  /** Zeroes pages without touching them, where the backing can. */
+  /** Zeroes pages without storing to them, where the backing can. Clears their poison. */
   #discard(hpa: number, bytes: number): void {
     this.#device.memory.zero(hpa, bytes);
     this.#device.pages.unpoison(hpa / PAGE_SIZE, bytes / PAGE_SIZE);
@@ -183,8 +185,8 @@ export class DaxFile implements AddressSpace, SpanOwner {
   }
 
   /**
-   * The bytes [offset, offset + length) at addresses of this process, without a copy. Mappings of the same pages and
-   * access share their memory.
+   * Maps the bytes [offset, offset + length) into this process, without a copy. Mappings of the same pages with the same
+   * access share one span.
    * @throws DaxError EINVAL outside the file, ERANGE over 4 GiB, EIO poison in the range or no memory
    *   behind it, ENOSPC a sparse backing cannot grow, ENXIO device gone, ENOMEM too many pieces
    */
@@ -193,7 +195,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     const granule = this.#granule;
     const start = offset - (offset % granule);
     const end = roundUp(offset + length, granule);
-    // Decision 14: what is not written is private.
+    // Decision 14: a read-only mapping is private.
     const access = writable ? 'shared' : 'private';
     const name = `${start}..${end} ${access}`;
     const memory = this.#device.memory.again(this, name) ?? this.#mapSpan(start, end, name, access);
@@ -201,7 +203,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     return new DaxMapping(memory, offset - start, length, again, () => this.#lossOf(memory.ranges));
   }
 
-  /** The folios are pinned before anybody can be told an address, until ended(). */
+  /** Maps a new span. Its folios are pinned before any caller gets an address, and until ended(). */
   #mapSpan(start: number, end: number, name: string, access: Access): Mapping {
     try {
       const ranges = this.#fault(start, end);
@@ -220,7 +222,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     }
   }
 
-  /** The memory layer: a span of this file has no mapping any more. */
+  /** Called by the memory layer when a span of this file has no mapping any more. */
   ended(ranges: readonly PhysicalRange[]): void {
     this.#pages.unpin(ranges);
   }
@@ -242,13 +244,13 @@ export class DaxFile implements AddressSpace, SpanOwner {
   }
 
   /**
-   * Takes this file's mappings of a range away and names the first page (file index) that somebody else
-   * still uses, or -1. Mirrors dax_layout_busy_page.
+   * Ends all mappings of this file, and returns the first page (file index) of the range that somebody else still uses, or -1.
+   * Mirrors dax_layout_busy_page.
    */
   layoutBusyPage(offset = 0, length = this.size): number {
     const first = Math.floor(offset / PAGE_SIZE);
     const end = Math.ceil((offset + length) / PAGE_SIZE);
-    // All of them: a view cannot lose a part of itself.
+    // Not only those of the range: a view cannot lose a part of its bytes.
     this.#device.memory.endAll(this);
     return this.#pages.firstBusy(first, end);
   }
@@ -261,9 +263,9 @@ export class DaxFile implements AddressSpace, SpanOwner {
   }
 
   /**
-   * Ends every use of the file's pages, then forgets them. Does not wait: the core is synchronous, so a
-   * page that is busy now stays busy until its user runs again.
-   * @throws DaxError EBUSY naming the first page somebody still uses
+   * Ends every mapping of the file, then forgets its entries. It does not wait: the core is synchronous, so a page that is
+   * busy now stays busy until its user runs again.
+   * @throws DaxError EBUSY names the first page that somebody still uses
    */
   breakLayout(): void {
     const busy = this.layoutBusyPage();
@@ -275,7 +277,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     this.#pages.drop();
   }
 
-  /** Ends every mapping and forgets every entry, whoever else may use the pages: the device goes. */
+  /** Ends every mapping and forgets every entry, even of pages that others use: the device goes away. */
   forget(): void {
     this.#device.memory.endAll(this);
     this.#pages.drop();
@@ -292,7 +294,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     }
   }
 
-  /** What mappings of this memory are multiples of: a page, or a huge one. */
+  /** The granule of mappings of this memory, bytes: a page, or a huge page. */
   get #granule(): number {
     if (this.#granuleBytes === undefined) {
       const { hpa } = this.#device.directAccess(0, 1, 'recovery');
@@ -302,7 +304,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     return this.#granuleBytes;
   }
 
-  /** Makes entries for whole pages of [start, end) and returns where they lie, adjacent pieces as one. */
+  /** Makes entries for the pages of [start, end). @returns their physical ranges, adjacent ones joined */
   #fault(start: number, end: number): PhysicalRange[] {
     const ranges = this.#rangesOf(start, end);
     this.#pieces.walk(start, end - start, 'access', (offset, hpa, bytes, _deviceOffset, shared) => {
@@ -311,7 +313,11 @@ export class DaxFile implements AddressSpace, SpanOwner {
     return ranges;
   }
 
-  /** Before any entry is made: a file of more pieces than a process can map may have millions. @throws DaxError ENOMEM */
+  /**
+   * The physical ranges of [start, end), adjacent ones joined. Runs before any entry is made: a file with too many pieces to map may
+   * have millions.
+   * @throws DaxError ENOMEM more pieces than a process can map
+   */
   #rangesOf(start: number, end: number): PhysicalRange[] {
     const ranges: PhysicalRange[] = [];
     let most = MANY_PIECES;

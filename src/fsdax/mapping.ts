@@ -2,19 +2,22 @@ import type { DaxError } from '../libc/index.js';
 import type { Mapping } from '../memory/index.js';
 
 /**
- * A mapping of bytes of a file in this process' addresses. Made by DaxFile.map(): all who ask for the same span share its
- * memory, and the last of them that closes ends it. Its folios are pinned from before the first access until after the last.
- * It does not hold its view: when the last of all views was dropped, the collector ends it.
+ * A mapping of bytes of a file into this process, made by DaxFile.map(). All mappings of one span share its memory, and the
+ * last close ends the span. Its folios are pinned from before the first access until after the last one.
+ * It does not hold its view: when all views were dropped, the garbage collector ends it.
  */
 export class DaxMapping {
   readonly #memory: Mapping;
   readonly #start: number;
   readonly #length: number;
   readonly #reason: () => DaxError;
-  /** One more mapping of the same bytes, to be closed by itself. */
+  /** Makes one more mapping of the same bytes, with its own close(). */
   readonly again: () => DaxMapping;
 
-  /** @param start where in the memory mapping the bytes asked for begin; `reason`: why the memory layer took it away */
+  /**
+   * @param start the first requested byte, from the start of the memory mapping
+   * @param reason gives the error for a mapping that was killed
+   */
   constructor(
     memory: Mapping,
     start: number,
@@ -29,42 +32,42 @@ export class DaxMapping {
     this.#reason = reason;
   }
 
-  /** Exactly the bytes asked for; the same view for all, as long as somebody has it. Length 0 once it ended or was moved away. */
+  /** Exactly the requested bytes: the same view while it is in use. Length 0 after the mapping ended or was moved away. */
   get bytes(): Uint8Array {
     return this.#memory.view(this.#start, this.#length);
   }
 
-  /** Notes another view of the same bytes that a user gets. */
+  /** Registers another view of the same bytes that a user gets. */
   give<T extends object>(view: T): T {
     return this.#memory.give(view);
   }
 
-  /** Whether a view is one of this mapping's bytes. */
+  /** True when a view is on this mapping's buffer. */
   shows(view: ArrayBufferView): boolean {
     return this.alive && view.buffer === this.#memory.buffer;
   }
 
-  /** False after close(), a memory failure under it, and the end of its device. */
+  /** False after close(), after a memory failure in it, and after its device was disabled. */
   get alive(): boolean {
     return this.#memory.alive;
   }
 
-  /** Somebody moved the memory of its views into another ArrayBuffer: they have length 0, though it is mapped. */
+  /** True when other code moved the memory into another ArrayBuffer: the views have length 0, but it is still mapped. */
   get isMoved(): boolean {
     return this.#memory.isMoved;
   }
 
-  /** Calls `listener` if the mapping is taken away (poison, device disabled), not when it is closed. */
+  /** Calls `listener` when the mapping is killed (poison, device disabled), not when it is closed. */
   onLost(listener: (error: DaxError) => void): void {
     this.#memory.onKill(() => listener(this.#reason()));
   }
 
-  /** Calls `listener` when the collector ended it: no view of it was left. */
+  /** Calls `listener` when the garbage collector ended the mapping: no view of it was left. */
   onCollected(listener: () => void): void {
     this.#memory.onCollected(listener);
   }
 
-  /** Idempotent. After the close of the last mapping of the span its views have length 0. */
+  /** Closes the mapping. After the last close of the span, its views have length 0. Idempotent. */
   close(): void {
     this.#memory.close();
   }

@@ -2,7 +2,7 @@ import type { PhysicalRange } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE, type PageTable, PMD_ORDER, PMD_PAGES } from '../mm/index.js';
 import { AddressSpaceEntries, type Entry } from './entries.js';
 
-/** The pages of one file that were faulted in: its entries, and the folios they made of the machine's pages. */
+/** The faulted-in pages of one file: its entries, and the folios of these entries in the machine's page table. */
 export class FilePages {
   readonly #table: PageTable;
   readonly #owner: AddressSpace;
@@ -19,7 +19,7 @@ export class FilePages {
     return this.#entries?.list() ?? [];
   }
 
-  /** PMD entries where file range and pfn are 2 MiB aligned and inside the piece, else PTE entries. */
+  /** Makes the missing entries: PMD entries where file range and pfn are 2 MiB aligned and inside the piece, else PTE entries. */
   insert(first: number, pfn: number, pages: number, shared: boolean): void {
     this.#entries ??= new AddressSpaceEntries();
     const entries = this.#entries;
@@ -28,7 +28,7 @@ export class FilePages {
       const inSlot = index % PMD_PAGES;
       const slot = (index - inSlot) / PMD_PAGES;
       if (entries.pmdAt(slot) >= 0) {
-        i += PMD_PAGES - inSlot; // a PMD that is there serves small requests too
+        i += PMD_PAGES - inSlot; // an existing PMD serves small requests too
         continue;
       }
       const aligned = inSlot === 0 && (pfn + i) % PMD_PAGES === 0;
@@ -44,12 +44,12 @@ export class FilePages {
     }
   }
 
-  /** Spans that are pinned. */
+  /** The number of pinned spans. */
   get pins(): number {
     return this.#pins;
   }
 
-  /** One reference on each folio of these ranges, which have entries. */
+  /** Takes one reference on each folio of these ranges. They must have entries. */
   pin(ranges: readonly PhysicalRange[]): void {
     this.#pins++;
     for (const { start, length } of ranges) this.#table.getRange(start / PAGE_SIZE, length / PAGE_SIZE);
@@ -60,7 +60,7 @@ export class FilePages {
     for (const { start, length } of ranges) this.#table.putRange(start / PAGE_SIZE, length / PAGE_SIZE);
   }
 
-  /** The first file page in [first, end) that somebody else has a reference on, or -1. We must have none. */
+  /** The first file page in [first, end) with a reference, or -1. This file must have no pins left. */
   firstBusy(first: number, end: number): number {
     let busy = -1;
     this.#entries?.forEach(first, end, (index, pfn) => {
@@ -69,12 +69,12 @@ export class FilePages {
     return busy;
   }
 
-  /** References on a folio of several files may be the others' mappings: those do not make it busy. */
+  /** A shared folio is never busy: its references may be of mappings of the other files. */
   #isBusy(pfn: number): boolean {
     return this.#table.refcount(pfn) > 0 && this.#table.describe(pfn).share === 0;
   }
 
-  /** Forgets every entry; its folio is put. */
+  /** Forgets every entry, and puts its folio. */
   drop(): void {
     this.#entries?.clear((_index, pfn) => this.#table.disassociate(pfn));
   }

@@ -4,7 +4,7 @@ import { MemoryBehind } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import type { IomapProvider } from './iomap.js';
 
-/** 'access' refuses poisoned pages (EIO), 'recovery' goes over them, to write. */
+/** 'access' refuses poisoned pages (EIO). 'recovery' ignores poison, so that it can be written over. */
 export type AccessMode = 'access' | 'recovery';
 
 /** One piece: `bytes` at file `offset` are at `hpa`, and at `deviceOffset` of the device. */
@@ -16,13 +16,13 @@ export type VisitPiece = (
   shared: boolean,
 ) => void;
 
-/** Where the bytes of one file are in physical memory, and what state that memory is in. */
+/** The physical places of one file's bytes, and the state of that memory. */
 export class FilePieces {
   readonly #device: DaxDevice;
   readonly #provider: IomapProvider;
-  /** The device's memory has no holes: asked once, since nobody makes holes under a file that is there. */
+  /** True when the device's memory has no holes. Asked once, since nobody makes holes under an existing file. */
   #isDense: boolean | undefined;
-  /** Times that recover() wrote. */
+  /** The number of calls of recover(). */
   recoveries = 0;
 
   constructor(device: DaxDevice, provider: IomapProvider) {
@@ -30,7 +30,7 @@ export class FilePieces {
     this.#provider = provider;
   }
 
-  /** Calls `visit` for the pieces of a file range that are contiguous in physical memory, in file order. */
+  /** Calls `visit` for each piece of a file range that is contiguous in physical memory, in file order. */
   walk(offset: number, length: number, mode: AccessMode, visit: VisitPiece): void {
     const end = offset + length;
     for (let position = offset; position < end; ) {
@@ -73,8 +73,9 @@ export class FilePieces {
   }
 
   /**
-   * Writes over poison. Bytes that end the file take the rest of their page with them (it is nobody's), so
+   * Writes over poison. When the bytes reach the end of the file, the rest of the last page is zeroed (no file uses it), so
    * that overwriting a whole file repairs its last page too.
+   * @throws DaxError EIO not all bytes could be written
    */
   recover(deviceOffset: number, bytes: Uint8Array, position: number): void {
     const inPage = deviceOffset % PAGE_SIZE;
@@ -95,14 +96,14 @@ export class FilePieces {
     }
   }
 
-  /** Our own view of one piece, proven to be there now. @throws DaxError EIO data past the end of an image, or of a file that was cut */
+  /** An own view of one piece, checked to exist now. @throws DaxError EIO data past the end of an image, or of a truncated file */
   bytes(hpa: number, length: number): Uint8Array {
     return this.#device.memory.dataBytes(hpa, length);
   }
 
   /**
-   * A sparse backing has no page for a hole, and may get none when its file system is full: an error now, where
-   * the first touch would be a fatal signal. Only the pages of the range are looked at, or taken.
+   * Makes sure that a range has memory. A hole in a sparse backing has none, and gets none when the file system is full: that is
+   * an error here, instead of a fatal signal at the first access. Only the pages of the range are checked or allocated.
    * @throws DaxError ENOSPC
    */
   ensureThere(offset: number, length: number, stores: boolean): void {
@@ -114,7 +115,7 @@ export class FilePieces {
     this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => memory.ensureThere(hpa, bytes, stores));
   }
 
-  /** The backings behind a range, each asked once, however many pieces there are. */
+  /** The backings behind a range, so that each is checked once, however many pieces there are. */
   memoryOf(offset: number, length: number): MemoryBehind {
     const behind = new MemoryBehind();
     this.walk(offset, length, 'recovery', (_offset, hpa, bytes) => {

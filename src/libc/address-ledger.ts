@@ -3,35 +3,35 @@ import { threadId, type Worker } from 'node:worker_threads';
 import { lazy, native } from './load.js';
 
 /**
- * The ledger of this process: which thread mapped which addresses. A worker that is terminated runs no code of ours any
- * more, so what it had mapped would stay for the life of the process; another thread reads here what to give back.
+ * The ledger of this process records which thread mapped which addresses. A terminated worker runs no more code of
+ * ours, so its mappings would stay for the life of the process. Another thread reads the ledger and unmaps them.
  *
- * Threads share no JavaScript, but addresses: the ledger is a memory that every isolate finds under its name in
- * /proc/self/maps. It is never unmapped. Two threads that make one at the same moment make two: each writes to the one
- * it has, sweep() reads all.
+ * Threads share no JavaScript objects, but they share addresses. The ledger is a memfd that every isolate finds by its
+ * name in /proc/self/maps. It is never unmapped. Two threads that make a ledger at the same moment make two: each
+ * writes to its own, and sweep() reads all of them.
  *
- * Rows are claimed and given up by compare-and-exchange of their owner, a number no other thread of the process ever had:
- * whoever gets a row of a dead owner is alone with its addresses. Order: a row is given up before its addresses are
- * unmapped (never the other way: they could be somebody else's by then), so a thread ended in between leaves a mapping
- * behind, never a wrong row.
+ * A row's first word is its owner: a number that no other thread of the process ever had. A thread takes a row over by
+ * compare-and-exchange of that word, so only one thread gets the addresses of a dead owner. The owner frees a row
+ * before it unmaps the addresses: after the unmap another thread may map them again. A thread that ends in between
+ * leaves a mapping behind, never a wrong row.
  */
 
 const NAME = 'udax-addresses';
 const MAGIC = 0x75646178;
 const THREADS = 4096;
 const ROWS = 65_536;
-/** 32-bit words of the header: magic, last owner number, pieces mapped by all threads, places ever used. */
+/** 32-bit words of the header: magic, last owner number, kernel mappings of all threads, thread and row places ever used. */
 const HEADER_WORDS = 16;
 const [AT_MAGIC, AT_OWNER, AT_PIECES, AT_THREADS, AT_ROWS] = [0, 1, 2, 3, 4];
-/** A thread: owner, kernel thread id, Node's thread id, pad; start time (64-bit float). */
+/** Words of a thread: owner, kernel thread id, Node's thread id, pad; start time (64-bit float). */
 const THREAD_WORDS = 6;
-/** A row: owner, pieces; address, length (64-bit floats). */
+/** Words of a row: owner, kernel mappings; address, length (64-bit floats). */
 const ROW_WORDS = 6;
 const THREADS_AT = HEADER_WORDS;
 const ROWS_AT = THREADS_AT + THREADS * THREAD_WORDS;
 const BYTES = Math.ceil(((ROWS_AT + ROWS * ROW_WORDS) * 4) / 4096) * 4096;
 const IN_THE_MAKING = -1;
-/** Where no event tells of dead threads: a look every so many mappings. */
+/** Mappings between two sweeps: a thread gets no event for the end of workers that other threads started. */
 const SWEEP_EVERY = 256;
 const [PROT_READ_WRITE, MAP_SHARED, MFD_CLOEXEC] = [3, 1, 1];
 const gettidNumber = process.arch === 'x64' ? 186 : 178;
@@ -45,7 +45,7 @@ const ftruncateNative = lazy('int ftruncate(int fd, int64_t length)');
 const closeNative = lazy('int close(int fd)');
 const syscall = lazy('long syscall(long number)');
 
-/** One memory of rows, as this isolate sees it. */
+/** One ledger memory, as this isolate sees it. */
 class Table {
   readonly words: Int32Array;
   readonly numbers: DataView;
@@ -67,16 +67,19 @@ class Table {
 
 class AddressLedger {
   #tables: Table[] | undefined;
-  /** The one this thread writes to. */
+  /** The table that this thread writes to. */
   #own: Table | undefined;
   #owner = 0;
-  /** Word of each own row by its address. */
+  /** This thread's rows: mapped address to the row's word index. */
   readonly #rows = new Map<number, number>();
-  /** Rows of the own table that were given up: others may have taken them since. */
+  /** Rows of the own table that were freed. Another thread may have claimed one since. */
   readonly #free: number[] = [];
   #count = 0;
 
-  /** Reserves a row; what mmap gives goes into it. 0 when there is none: then nobody cleans up after us. */
+  /**
+   * Reserves a row for a mapping that is about to be made.
+   * @returns 0 when no row is free: nobody unmaps that mapping if this thread is terminated
+   */
   claim(): number {
     const table = this.#attached();
     if (++this.#count % SWEEP_EVERY === 0) this.sweep();
@@ -103,14 +106,14 @@ class AddressLedger {
     Atomics.store(table.words, row, this.#owner);
   }
 
-  /** Nothing was mapped after all. */
+  /** Frees a claimed row: the mmap failed. */
   abandon(row: number): void {
     if (row === 0 || this.#own === undefined) return;
     Atomics.store(this.#own.words, row, 0);
     this.#free.push(row);
   }
 
-  /** These addresses are about to be unmapped, by us. */
+  /** Frees the row of a span that this thread is about to unmap. */
   giveUp(address: number): void {
     const row = this.#rows.get(address);
     if (row === undefined || this.#own === undefined) return;
@@ -119,7 +122,7 @@ class AddressLedger {
     this.#free.push(row);
   }
 
-  /** How many mappings of the kernel an own span of addresses is made of. */
+  /** Records how many kernel mappings the span at `address` is made of. Ignores a span without a row of this thread. */
   setPieces(address: number, pieces: number): void {
     const row = this.#rows.get(address);
     const table = this.#own;
@@ -128,16 +131,16 @@ class AddressLedger {
     table.words[row + 1] = pieces;
   }
 
-  /** Mappings of ours in this process, of all threads. */
+  /** Kernel mappings in the ledger, of all threads of this process. */
   get pieces(): number {
     this.#attached();
     return (this.#tables ?? []).reduce((sum, { words }) => sum + Atomics.load(words, AT_PIECES), 0);
   }
 
   /**
-   * Unmaps what threads that ended have left. Native work of a thread is over when the thread is.
-   * @param ended Node's id of a thread that is known to have ended: the kernel may still show it for a moment
-   * @returns bytes of addresses
+   * Unmaps the spans of threads that ended. A thread's native calls have returned when the thread has ended.
+   * @param ended Node's id of a thread that is known to have ended; the kernel may still list it for a moment
+   * @returns bytes of addresses that were unmapped
    */
   sweep(ended = -1): number {
     this.#find();
@@ -159,7 +162,7 @@ class AddressLedger {
     return this.#own;
   }
 
-  /** A worker takes its place; so does the main thread, which nobody outlives. */
+  /** Gives this thread an owner number and a place in the table. The main thread gets one too, though no thread outlives it. */
   #register(): void {
     this.#find();
     const own = this.#tables?.[0] ?? this.#make();
@@ -181,7 +184,7 @@ class AddressLedger {
     this.sweep();
   }
 
-  /** Learns of tables that are new since. */
+  /** Finds the tables in /proc/self/maps, and keeps the views of those already known. */
   #find(): void {
     const known = this.#tables ?? [];
     this.#tables = addressesByName()
@@ -215,7 +218,7 @@ function hasEnded(table: Table, thread: number, ended: number): boolean {
   return startTimeOf(tid) !== table.number(thread + 4);
 }
 
-/** In clock ticks since boot; -1 when there is no such thread of ours. */
+/** Start time of a thread in clock ticks since boot; -1 when this process has no such thread. */
 function startTimeOf(tid: number): number {
   try {
     const stat = fs.readFileSync(`/proc/self/task/${tid}/stat`, 'latin1');
@@ -225,14 +228,14 @@ function startTimeOf(tid: number): number {
   }
 }
 
-/** Sets a word that only grows. */
+/** Raises a word to at least `least`, whatever other threads store meanwhile. */
 function raise(words: Int32Array, at: number, least: number): void {
   for (let is = Atomics.load(words, at); is < least; is = Atomics.load(words, at)) {
     Atomics.compareExchange(words, at, is, least);
   }
 }
 
-/** All rows were used once: looks for one that is free again. */
+/** Claims any free row, after every row was used once. 0 when there is none. */
 function claimAnyRow({ words }: Table): number {
   for (let row = ROWS_AT; row < ROWS_AT + ROWS * ROW_WORDS; row += ROW_WORDS) {
     if (words[row] === 0 && Atomics.compareExchange(words, row, 0, IN_THE_MAKING) === 0) return row;
@@ -240,7 +243,11 @@ function claimAnyRow({ words }: Table): number {
   return 0;
 }
 
-/** @param freed gets the rows that are free now */
+/**
+ * Unmaps all spans of an owner that ended.
+ * @param freed receives the rows that are free now
+ * @returns bytes of addresses that were unmapped
+ */
 function takeBack(table: Table, owner: number, freed: number[]): number {
   let bytes = 0;
   for (let i = 0; i < Math.min(ROWS, table.words[AT_ROWS]!); i++) {
@@ -263,7 +270,7 @@ function freeRow(table: Table, row: number, owner: number): void {
 
 export const addressLedger = new AddressLedger();
 
-/** Whoever makes a worker is told of its end. */
+/** The thread that starts a worker gets its exit event, and unmaps what the worker left. */
 process.on('worker', (worker: Worker) => {
   const id = worker.threadId;
   worker.once('exit', () => addressLedger.sweep(id));

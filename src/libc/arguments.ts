@@ -2,14 +2,14 @@ import { types } from 'node:util';
 import { asDaxError, fail } from './errors.js';
 
 /**
- * What public functions take. One mechanism for all of them: a table says, argument by argument, what is wanted; the
- * check stands before the function, so that a wrong value is EINVAL that says what was wanted and what came, and
- * nothing was touched. Functions that run a hundred thousand times a second check for themselves (read, write, put).
+ * Argument checks of the public functions. A table names each argument and says what is wanted. The check runs before
+ * the function: a wrong value is EINVAL, the message says what was wanted and what came, and nothing was changed.
+ * Functions that run a hundred thousand times a second (read, write, put) check their arguments themselves.
  */
 
-/** Says what is wanted when a value is not that; nothing when it is. */
+/** Checks one value: undefined when it is right, else words that say what is wanted. */
 export type Wanted = (value: unknown) => string | undefined;
-/** Of a function's arguments, in order, by name. */
+/** The checks of a function's arguments, by name, in the order of the arguments. */
 export type WantedArguments = { readonly [name: string]: Wanted };
 
 const NO_ARGUMENTS: WantedArguments = {};
@@ -27,13 +27,13 @@ export const integer =
       ? undefined
       : `a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? ' on' : ` to ${most}`}`;
 
-/** Bytes, or text like `512MiB`, which is read later. */
+/** A size: bytes, or text like `512MiB`, which the function parses itself. */
 export const size: Wanted = (value) =>
   typeof value === 'string' || typeof value === 'number' ? undefined : 'bytes, or text like "512MiB"';
-/** A number whose range the function judges, with more to say than that it is wrong. */
+/** A number whose range the function checks itself, with a message of its own. */
 export const number: Wanted = (value) =>
   typeof value === 'number' && !Number.isNaN(value) ? undefined : 'a number';
-/** Permission bits, owners: 32 bits on media. */
+/** A 32-bit number on media: permission bits, owners. */
 export const u32 = integer(0, 2 ** 32 - 1);
 
 export const oneOf =
@@ -61,13 +61,13 @@ export const listOf =
     return bad === undefined ? undefined : `a list, each of it ${bad}`;
   };
 
-/** An object of which these methods or fields are used. Not instanceof: it may be of another copy of the package. */
+/** An object that has these methods or fields. Not checked by instanceof: it may come from another copy of the package. */
 export const objectWith =
   (what: string, ...names: readonly string[]): Wanted =>
   (value) =>
     isObject(value) && names.every((name) => name in value) ? undefined : what;
 
-/** What gives its parts one by one; not text, whose parts are letters. */
+/** An iterable or async iterable object. Text is refused: it would iterate by letters. */
 export const iterable: Wanted = (value) =>
   typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
     ? undefined
@@ -76,7 +76,7 @@ export const iterable: Wanted = (value) =>
 /** An AbortSignal of any realm. */
 export const abortSignal = objectWith('an AbortSignal', 'aborted', 'addEventListener');
 
-/** An object of options. One that is not known is a misspelt one, and would be ignored for ever. */
+/** An object of options. An unknown name is refused: it is most likely misspelt, and would be ignored silently. */
 export const options = (known: WantedArguments): Wanted => {
   const all = Object.entries(known);
   return (value) => {
@@ -93,7 +93,7 @@ export const options = (known: WantedArguments): Wanted => {
   };
 };
 
-/** Any array of bytes, of any realm: a Uint8Array, which Buffer is too. */
+/** True for a Uint8Array of any realm; a Buffer is one too. */
 export function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value);
 }
@@ -102,7 +102,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value in a message. */
+/** A value as messages show it. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -118,7 +118,7 @@ export function shown(value: unknown): string {
 
 /**
  * Checks the arguments of a function.
- * @throws DaxError EINVAL naming the function, the argument, what is wanted and what came
+ * @throws DaxError EINVAL names the function, the argument, what is wanted and what came
  */
 export function checkArguments(name: string, given: readonly unknown[], wanted: WantedArguments): void {
   checkEach(name, given, Object.entries(wanted));
@@ -130,13 +130,16 @@ function checkEach(name: string, given: readonly unknown[], wanted: readonly [st
     const value = given[index];
     const wrong = check(value);
     if (wrong === undefined) continue;
-    // Options tell what came themselves.
+    // The message about options already says what came.
     const came = wrong.startsWith('options') ? '' : `, not ${shown(value)}`;
     fail('EINVAL', `${name}(): ${argument} is to be ${wrong}${came}`);
   }
 }
 
-/** Puts the check before methods of a class, and sees to it that system errors leave them as DaxErrors. A promise's function rejects. */
+/**
+ * Wraps methods of a class: each checks its arguments first, and turns system errors into DaxErrors. An async method
+ * rejects instead of throwing.
+ */
 export function checkMethods<T extends object>(
   type: { readonly name: string; readonly prototype: T },
   table: { readonly [K in keyof T]?: WantedArguments },

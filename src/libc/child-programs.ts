@@ -5,9 +5,9 @@ import { getSystemErrorMap } from 'node:util';
 import { codeOf, DaxError, type ErrnoCode, errnoOf, hasCode, isError } from './errors.js';
 
 /**
- * Starts a program and waits until it runs. (spawn() alone tells of a failure by an event that nobody may hear, and gives a
- * child without any streams when descriptors have run out.)
- * @throws DaxError EMFILE, EAGAIN, ENOMEM, ENOENT, EACCES: names the program
+ * Starts a program and waits until it runs. (spawn() alone reports a failure by an event, which the caller may miss. When
+ * descriptors have run out, it returns a child without streams.)
+ * @throws DaxError EMFILE, EAGAIN, ENOMEM, ENOENT, EACCES: the message names the program
  */
 export async function startProgram(
   program: string,
@@ -23,7 +23,10 @@ export async function startProgram(
   }
 }
 
-/** The error of a program, or a thread, that could not be started: Node's own names neither it nor the reason. Others pass through. */
+/**
+ * The error of a program or thread that could not be started. It names the program and the reason, which Node's own
+ * error does not. An error without an errno passes through unchanged.
+ */
 export function startFailure(what: string, error: unknown): unknown {
   const code = codeIn(error);
   if (code === undefined) return error;
@@ -35,7 +38,7 @@ export function startFailure(what: string, error: unknown): unknown {
 function codeIn(error: unknown): ErrnoCode | undefined {
   if (!isError(error)) return undefined;
   if ('errno' in error && typeof error.errno === 'number') return codeOf(-error.errno);
-  // Of threads it is said in words only: "Worker initialization failure: EMFILE".
+  // The error of a worker has the errno name in its message only: "Worker initialization failure: EMFILE".
   if (!hasCode(error, 'ERR_WORKER_INIT_FAILED')) return undefined;
   const name = /[A-Z]+$/.exec(error.message)?.[0] ?? '';
   return name in constants.errno ? (name as ErrnoCode) : 'EAGAIN';

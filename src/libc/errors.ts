@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { types } from 'node:util';
 
-/** Errno names udax answers with: every name of this host's errno table. */
+/** Errno names that udax reports: those of Node's errno table on this host, and a few that the table may lack. */
 export type ErrnoCode = keyof typeof constants.errno | 'EHWPOISON' | 'ENOTSUP' | 'EREMOTEIO';
 
 const errnoByCode = new Map<string, number>([
@@ -12,7 +12,7 @@ const errnoByCode = new Map<string, number>([
 ]);
 const codeByErrno = new Map<number, string>();
 for (const [code, number] of errnoByCode) if (!codeByErrno.has(number)) codeByErrno.set(number, code);
-// Aliases of one number: the names people know.
+// These numbers have two names each: use the common one.
 codeByErrno.set(11, 'EAGAIN');
 codeByErrno.set(95, 'EOPNOTSUPP');
 
@@ -29,23 +29,23 @@ export function codeOf(errno: number): ErrnoCode {
 }
 
 /**
- * What helps against an error, as a stable key that programs may test; the message says the same in words. `udax` prints
- * the command for it. What the step is about is `hintPath`, or `path` where there is none.
+ * The next step that helps against an error: a stable key that programs may test. The message says the same in words, and
+ * the `udax` command prints the matching command. The step is about `hintPath`, or about `path` where there is no `hintPath`.
  */
 export type ErrorHint =
-  /** `fsck(device)` tells what is wrong. */
+  /** `fsck(device)` reports what is wrong. */
   | 'fsck'
   /** There is no file system yet: `mkfs(device)` makes one. */
   | 'mkfs'
-  /** `mkfs(device, { force: true })`: what is there is lost. */
+  /** `mkfs(device, { force: true })`: the data on the device is lost. */
   | 'mkfs-force'
-  /** `mkfs(device, { kill: true, force: true })`: what is there is lost. */
+  /** `mkfs(device, { kill: true, force: true })`: the data on the device is lost. */
   | 'mkfs-kill'
-  /** Copy the files out, `mkfs(device, { force: true })`, copy them in: nothing on a famfs is freed or mended. */
+  /** Copy the files out, `mkfs(device, { force: true })`, copy them back in: famfs never frees or repairs anything in place. */
   | 'mkfs-anew'
-  /** The same, with a larger `logLength`. */
+  /** As `mkfs-anew`, with a larger `logLength`. */
   | 'mkfs-longer-log'
-  /** `mountFamfs(device, { salvage: true })`, copy out what is left, make the file system anew. */
+  /** `mountFamfs(device, { salvage: true })`, copy out the files that are left, then make the file system anew. */
   | 'salvage'
   /** `mountFamfs(device).superblock` names the owner. */
   | 'owner'
@@ -63,21 +63,21 @@ export type ErrorHint =
   | 'kernel-devdax-force'
   /** `openKernel().enable(device)` */
   | 'kernel-enable'
-  /** A device of another machine is in the way: `openMachine(hintPath).disable(device)`. */
+  /** A device of another machine uses the memory: `openMachine(hintPath).disable(device)`. */
   | 'disable-there'
   /** `openMachine(root, { create: true })`, or `openVolume(root, { size })` */
   | 'make-machine'
-  /** The state directory cannot be used: open the machine, or the kernel's bus, with another. */
+  /** The state directory cannot be used: open the machine, or the kernel's bus, with another one. */
   | 'other-root'
   /** `machine.createRegion({ backing, sparse: true })` */
   | 'sparse'
-  /** A mount at `hintPath` is what is in the way: `mount.unmount()` there. */
+  /** A mount at `hintPath` is in the way: call its `mount.unmount()`. */
   | 'umount'
   /** `mount.unmount({ whenBusy: 'abort' })` */
   | 'umount-force'
   /** `mountFamfsAt(device, directory, { settleMilliseconds })` with a longer time. */
   | 'settle'
-  /** A directory is copied file by file. */
+  /** The source is a directory: copy it file by file. */
   | 'copy-tree'
   /** `createQueue(volume, path, { nbuckets, bucketSize })` */
   | 'make-queue';
@@ -87,24 +87,24 @@ export interface DaxErrorDetails {
   syscall?: string;
   /** The file, device or volume path the failure is about. */
   path?: string;
-  /** What helps. An error that says nothing of it has the hint of its cause. */
+  /** The step that helps. Without it, the error takes the hint of its cause. */
   hint?: ErrorHint;
-  /** What the hint is about, where that is not `path`. */
+  /** The path that the hint is about, where that is not `path`. */
   hintPath?: string;
   cause?: unknown;
 }
 
-/** On every DaxError, of whichever copy of the package. */
+/** A property of every DaxError, the same in every copy of the package. */
 const BRAND = Symbol.for('udax.DaxError');
 
-/** True for errors of every realm: a vm context, jsdom and a worker's messages have Error classes of their own. */
+/** True for errors of every realm. A vm context, jsdom and messages from workers have their own Error classes. */
 export function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value);
 }
 
 /**
- * The one error class of udax. Same shape as Node's system errors: `code` is the errno name,
- * `errno` the negative number, `syscall` and `path` when known, `hint` a key for what helps. The message says what failed, why,
+ * The one error class of udax. It has the shape of Node's system errors: `code` is the errno name, `errno` the negative
+ * number, `syscall` and `path` are set when known, `hint` is a key for the step that helps. The message says what failed, why,
  * and what to do next; it does not repeat the code. `instanceof DaxError` holds for the errors of every copy of the package.
  */
 export class DaxError extends Error {
@@ -117,7 +117,7 @@ export class DaxError extends Error {
   declare readonly hintPath?: string;
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this method, and is asked for itself
+    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this method, and `this` is that subclass
     const { prototype } = this;
     if (typeof value !== 'object' || value === null) return false;
     return prototype === DaxError.prototype
@@ -141,29 +141,29 @@ export class DaxError extends Error {
   }
 }
 
-/** The hint of an error, if it has one, whole: an error built on it may be about another path. */
+/** The hint of an error with its path, if it has one. The path goes along because a wrapping error may have another `path`. */
 export function hintOf(error: unknown): { hint?: ErrorHint; hintPath?: string } {
   if (!(error instanceof DaxError) || error.hint === undefined) return {};
   const { hint, hintPath = error.path } = error;
   return hintPath === undefined ? { hint } : { hint, hintPath };
 }
 
-/** Throws a DaxError; as an expression it has type `never`. */
+/** Throws a DaxError. */
 export function fail(code: ErrnoCode, message: string, details?: DaxErrorDetails): never {
   throw new DaxError(code, message, details);
 }
 
-/** True for any error (ours or Node's) that carries this errno code. */
+/** True for any error (of udax or of Node) that has one of these errno codes. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
   return isError(error) && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
-/** libuv has no names for some errnos (ESTALE): then the number tells. */
+/** The errno name of a Node error. libuv has no names for some errnos (ESTALE): those are told by their number. */
 function nameOf(code: unknown, errno: unknown): string {
   return code === 'UNKNOWN' && typeof errno === 'number' ? codeOf(-errno) : String(code);
 }
 
-/** Turns one of Node's system errors into a DaxError that says what we were doing; others pass through. */
+/** Turns one of Node's system errors into a DaxError that says what udax was doing. Other errors pass through. */
 export function asDaxError(error: unknown, doing: string, path?: string, hint?: ErrorHint): unknown {
   if (error instanceof DaxError || !isError(error) || !('code' in error)) return error;
   const code = nameOf(error.code, 'errno' in error ? error.errno : undefined);
@@ -174,15 +174,15 @@ export function asDaxError(error: unknown, doing: string, path?: string, hint?: 
   const where = path ?? ('path' in error ? String(error.path) : undefined);
   if (where !== undefined) details.path = where;
   const reason = /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
-  // What could not be opened is named, also where who asks only knows what it was for.
+  // Name the file: `doing` may say only what the file is for.
   const what = where === undefined || doing.includes(basename(where)) ? '' : `${where}: `;
   const next = code === 'EMFILE' ? ' (raise the limit: ulimit -n)' : '';
   return new DaxError(code as ErrnoCode, `${doing}: ${what}${reason}${next}`, details);
 }
 
 /**
- * Work that was aborted ends with one kind of error, whatever the signal was aborted with, as Node's own functions do: `name`
- * AbortError, `code` ABORT_ERR, and the signal's reason as its `cause`.
+ * Throws when the signal is aborted. The error is always of one kind, as with Node's own functions: `name` AbortError,
+ * `code` ABORT_ERR, and the signal's reason as its `cause`.
  */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
@@ -195,7 +195,7 @@ export function abortError(signal: AbortSignal): Error {
   });
 }
 
-/** Runs what the public face offers: what leaves it with an errno is a DaxError that says what was asked for. */
+/** Runs a public function. A system error leaves it as a DaxError that says what was asked for. */
 export function withDaxErrors<T>(doing: string, act: () => T): T {
   try {
     return act();

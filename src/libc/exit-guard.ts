@@ -3,10 +3,10 @@ import fs from 'node:fs';
 const STANDARD_OUTPUTS = [1, 2];
 
 /**
- * koffi 3.3.4 flushes stdout and stderr with fsync(2) when the process exits, and waits for itself for ever when that fails with
- * anything but EINVAL (it reports the failure on the very stream whose lock it has): a closed stderr (EBADF), a log on a broken or
- * full disk (EIO, ENOSPC). So before that, an output that cannot be synced is replaced by /dev/null, which nobody needs to sync.
- * What Node has to say it has said by then.
+ * Keeps koffi from blocking the exit of the process. koffi 3.3.4 calls fsync(2) on stdout and stderr at exit. When that fails with
+ * anything but EINVAL, it deadlocks: it reports the failure on the stream whose lock it holds. That happens with a closed stderr
+ * (EBADF) or a log on a broken or full disk (EIO, ENOSPC). So at the 'exit' event, an output that cannot be synced is replaced by
+ * /dev/null. Node has written its own output by then.
  * @param replace dup2(2)
  */
 export function guardExit(replace: (from: number, to: number) => void): void {
@@ -19,7 +19,7 @@ export function guardExit(replace: (from: number, to: number) => void): void {
         replace(nowhere, fd);
         fs.closeSync(nowhere);
       } catch {
-        // The process is ending; there is nobody left to tell, and nothing left to say it on.
+        // The process is ending, and its output does not work: there is nowhere to report this.
       }
     }
   });
@@ -30,7 +30,7 @@ function canBeSynced(fd: number): boolean {
     fs.fsyncSync(fd);
     return true;
   } catch (error) {
-    // Pipes, sockets, terminals: no fault in koffi's eyes.
+    // Pipes, sockets, terminals: koffi does not treat EINVAL as a failure.
     return (error as NodeJS.ErrnoException).code === 'EINVAL';
   }
 }

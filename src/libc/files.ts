@@ -33,7 +33,7 @@ let seekNative: NativeFunction | undefined;
 const mknodNative = lazy('int mknod(const char *path, unsigned int mode, uint64_t device)');
 const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
 
-/** A file that no mapping can outlive by shrinking: memory with a descriptor but no name. */
+/** memfd_create(2): memory that has a descriptor but no name. It can be sealed with {@link sealShrink}. */
 export function memfdCreate(name: string): number {
   const fd = memfdCreateNative(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0)
@@ -55,11 +55,11 @@ export function sealShrink(fd: number): void {
   }
 }
 
-/** Allocated at a time, at most and at least: a signal makes tmpfs undo a whole call, and small ones get through between two. */
+/** Most and least bytes of one fallocate call. A signal makes tmpfs undo the whole call; a small call ends between two signals. */
 const PIECE_BYTES = 2 ** 26;
 const SMALLEST_PIECE_BYTES = 2 ** 21;
 
-/** Allocates file space so that no later store can meet a full disk. ENOSPC when there is not enough. */
+/** Allocates file space, so that no later store fails for lack of it. @throws DaxError ENOSPC, EFBIG, or another error of fallocate(2) */
 export function fallocate(fd: number, offset: number, length: number): void {
   let piece = PIECE_BYTES;
   for (let done = 0; done < length; ) {
@@ -70,7 +70,7 @@ export function fallocate(fd: number, offset: number, length: number): void {
   }
 }
 
-/** write(2) of all the bytes: at `position`, or where the descriptor is. @throws Error the write's own */
+/** Writes all the bytes: at `position`, or at the descriptor's own position. @throws Error the error of write(2) */
 export function writeFully(fd: number, bytes: Uint8Array, position?: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);
@@ -78,11 +78,11 @@ export function writeFully(fd: number, bytes: Uint8Array, position?: number): vo
 }
 
 /**
- * How long a file is now, for a fifth of what fs.fstat costs: it is asked before every access to a file that is memory.
- * Moves the descriptor's position, which nobody uses who reads and writes at given ones.
+ * The current size of a file in bytes. It is called before every access to a file that is memory, so it must be cheap: it costs
+ * a fifth of fs.fstat. It moves the descriptor's position: use it only on descriptors that are read and written at given positions.
  */
 export function fileSize(fd: number): number {
-  // Bound by itself: lazy() would double the cost.
+  // Bound directly: lazy() would double the cost.
   seekNative ??= bindCall('intptr_t lseek(int fd, intptr_t offset, int whence)');
   const size = seekNative(fd, 0, SEEK_END);
   if (size < 0)
@@ -123,9 +123,9 @@ function allocationFailure(length: number): DaxError {
 }
 
 /**
- * Makes a directory and its missing parents; those that are there are fine. (Node 20's own recursive mkdir
- * never ends where a parent cannot hold directories, as in /proc.)
- * @throws DaxError the mkdir's own error
+ * Makes a directory and its missing parents. Directories that exist already are kept. (Node 20's own recursive mkdir
+ * never returns where a parent cannot hold directories, as in /proc.)
+ * @throws Error the error of mkdir(2)
  */
 export function makeDirectories(path: string, mode = 0o777): void {
   try {
@@ -146,19 +146,19 @@ function makeDirectory(path: string, mode: number): void {
   }
 }
 
-/** struct flock, one for all calls of this thread: a lock is taken and released at every append to a log. */
+/** struct flock. All calls of this thread share one, because every append to a log takes and releases a lock. */
 class FlockArgument {
   readonly address: number;
   readonly #words: Uint32Array;
 
   constructor() {
-    // A buffer of its own, since small typed arrays live on the heap, where they move.
+    // An ArrayBuffer of its own: the garbage collector may move small typed arrays.
     const memory = new ArrayBuffer(64);
     this.#words = new Uint32Array(memory);
     this.address = addressOf(memory);
   }
 
-  /** l_type @0 and l_whence @2 (16 bits), l_start @8, l_len @16 (64 bits), l_pid @24: 0 for these locks. */
+  /** Fills the struct: l_type @0 and l_whence @2 (16 bits), l_start @8, l_len @16 (64 bits), l_pid @24 (0 for these locks). */
   set(type: number, start: number, length: number): number {
     const words = this.#words;
     words[0] = type;
@@ -176,7 +176,7 @@ class FlockArgument {
     return loadU64(this.#words, 2);
   }
 
-  /** 0 means to the end. */
+  /** Bytes; 0 means to the end of the file. */
   get length(): number {
     return loadU64(this.#words, 4);
   }
@@ -186,10 +186,10 @@ let flockArgument: FlockArgument | undefined;
 
 /**
  * Takes or releases an open-file-description lock on `length` bytes at `start` (0, 0 = whole file).
- * Such a lock belongs to the descriptor, is dropped by the kernel with its last copy (so it survives
- * nothing: a killed process holds no lock), and excludes two descriptors of one process as well.
- * Never waits: that is waitForLock()'s.
- * @returns false when somebody else holds a conflicting lock
+ * Such a lock belongs to the descriptor. The kernel drops it when the last copy of the descriptor is closed, so a
+ * killed process holds no lock. Two descriptors of one process exclude each other as well.
+ * Never waits: see waitForLock().
+ * @returns false when another descriptor holds a conflicting lock
  */
 export function ofdLock(
   fd: number,
@@ -208,8 +208,9 @@ export function ofdLock(
 }
 
 /**
- * A lock of somebody else (another descriptor, in whatever process) that would keep this descriptor from
- * locking `length` bytes at `start` so (default: exclusively), or null. Of several, any one is named.
+ * Finds a lock of another descriptor, in any process, that conflicts with a lock of this `kind` on `length` bytes at
+ * `start` (default: exclusive).
+ * @returns the range of one such lock, or null when there is none
  */
 export function ofdLockConflict(
   fd: number,
@@ -227,16 +228,16 @@ export function ofdLockConflict(
 }
 
 /**
- * Asks the kernel to hold back everybody who would write to or truncate a file, until the lease is given back (or for
- * `fs.lease-break-time` at most, 45 s). A mapping of the file is safe from SIGBUS by truncation that long.
- * Somebody waiting is announced by SIGURG, which nobody minds; {@link hasReadLease} turns false then.
- * @returns false where it cannot be had: somebody has the file open for writing, it is not ours, no such file system
+ * Takes a read lease: the kernel makes every process that opens the file for writing or truncates it wait until the lease
+ * ends, at most `fs.lease-break-time` (45 s by default). Meanwhile a mapping of the file is safe from SIGBUS by truncation.
+ * When a process starts to wait, the kernel sends SIGURG, which is ignored by default, and {@link hasReadLease} turns false.
+ * @returns false when there is no lease: the file is open for writing, belongs to another user, or its file system has no leases
  */
 export function takeReadLease(fd: number): boolean {
   return fcntlInt(fd, F_SETSIG, SIGURG) === 0 && fcntlInt(fd, F_SETLEASE, F_RDLCK) === 0;
 }
 
-/** False once somebody waits for the lease to end: give it back soon. */
+/** False once a process waits for the lease to end: call {@link endReadLease} soon. */
 export function hasReadLease(fd: number): boolean {
   return fcntlInt(fd, F_GETLEASE, 0) === F_RDLCK;
 }

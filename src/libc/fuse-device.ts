@@ -3,7 +3,7 @@ import { bindCall, lastErrno, lazy, native } from './load.js';
 import { addressOf } from './memory.js';
 import { readU64, writeU64 } from './u64.js';
 
-/** System calls that a FUSE session makes: its device, its mount. */
+/** System calls that a FUSE session makes, for its device and its mount. */
 
 export const MS_RDONLY = 1;
 export const MS_NOSUID = 2;
@@ -32,8 +32,8 @@ function failed(syscall: string, doing: string, path?: string): DaxError {
 }
 
 /**
- * The calls of a loop over a device, bound directly: nothing between the loop and the C library. Their ssize_t is taken
- * as an int, which is cheaper: messages are below 2 GiB.
+ * The calls of the loop that reads a FUSE device. They are bound directly, without lazy(). Their ssize_t result is declared
+ * as an int, which is cheaper; messages are below 2 GiB.
  */
 export interface DeviceCalls {
   /** read(2): bytes, or -1. */
@@ -69,14 +69,14 @@ export function mountFileSystem(
   }
 }
 
-/** umount2(2), now and on this thread: only with MNT_DETACH is it sure not to wait. */
+/** umount2(2) on this thread. It is sure not to wait only with MNT_DETACH. */
 export function unmountNow(target: string, flags: number): void {
   if (umount2Native(target, flags) !== 0) throw failed('umount2', `unmounting ${target}`, target);
 }
 
 /**
- * umount2(2) on another thread, since it may wait for whoever serves the mount.
- * @returns 'done', or the code it failed with, or 'timeout' (then it still waits, out there)
+ * umount2(2) on another thread, since it may wait for the process that serves the mount.
+ * @returns 'done', or the code it failed with, or 'timeout' (the call then still waits on its thread)
  */
 export function unmountInBackground(
   target: string,
@@ -97,7 +97,7 @@ export function unmountInBackground(
   });
 }
 
-/** Makes descriptor `to` the same as `from`, in one step for all threads that use `to`. */
+/** dup3(2): makes descriptor `to` a copy of `from`, atomically for all threads that use `to`; close-on-exec. */
 export function replaceDescriptor(from: number, to: number): void {
   if (dup3Native(from, to, O_CLOEXEC) < 0) throw failed('dup3', `replacing descriptor ${to}`);
 }

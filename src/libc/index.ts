@@ -1,5 +1,5 @@
 /**
- * libc/: the only door to system calls, and the errors everything above speaks in.
+ * libc/: the only place that makes system calls, and the errors that all folders above use.
  *
  * Purpose: bind the C library through koffi, turn every failure into a {@link DaxError} with its errno.
  * Invariants: addresses, offsets and sizes are `number`s; no call here keeps a reference to memory it was given.

@@ -1,15 +1,16 @@
 import fs from 'node:fs';
 
-/** What is left of a handle that nobody closed. */
+/** What must be released when a handle is collected without close(). */
 interface Left {
-  /** For the report. */
+  /** Names the handle in warnings. */
   readonly what: string;
   readonly release: () => void;
 }
 
 /**
- * A handle that is collected without close() must not keep descriptors, locks and files until the process ends (decision 5).
- * This is a backstop: the collector comes when it likes. Keeps nothing alive, so it is no state that two machines could meet in.
+ * Releases what a handle held when it is collected without close(): descriptors, locks and files must not stay until the
+ * process ends (decision 5). This is only a backstop: nobody knows when the garbage collector runs. The registry keeps no
+ * handle alive, so two machines share no state through it.
  */
 const collected = new FinalizationRegistry<Left>(({ what, release }) => {
   try {
@@ -25,19 +26,19 @@ const collected = new FinalizationRegistry<Left>(({ what, release }) => {
 });
 
 /**
- * Has `release` called when `handle` is collected before whenClosed().
- * @param release must not reach the handle: make it in a function that does not see it (as closing() is)
+ * Has `release` called when `handle` is garbage collected before whenClosed() was called.
+ * @param release must not reference the handle: make it in a function without access to the handle, such as closing()
  */
 export function whenCollected(handle: object, what: string, release: () => void): void {
   collected.register(handle, { what, release }, handle);
 }
 
-/** The handle was closed: there is nothing left to release. */
+/** Forgets a handle that was closed: there is nothing left to release. */
 export function whenClosed(handle: object): void {
   collected.unregister(handle);
 }
 
-/** Closes a descriptor; before that removes the file that stands for it, if there is one. */
+/** A release function that removes `file`, if given, and then closes the descriptor. */
 export function closing(fd: number, file?: string): () => void {
   return () => {
     if (file !== undefined) fs.rmSync(file, { force: true });

@@ -9,8 +9,8 @@ let koffi: Koffi | undefined;
 let library: ReturnType<Koffi['load']> | undefined;
 
 /**
- * Loads koffi and the C library, once, at the first system call, and proves that calls and errno work.
- * @throws DaxError ENOSYS when the platform is not Linux or koffi cannot be loaded
+ * Loads koffi and the C library once, at the first system call, and makes one test call of getpid(2).
+ * @throws DaxError ENOSYS when the platform is not Linux, koffi or libc cannot be loaded, or the test call answers wrong
  */
 export function native(): { koffi: Koffi; libc: ReturnType<Koffi['load']> } {
   if (koffi && library) return { koffi, libc: library };
@@ -60,8 +60,8 @@ function loadLibc(loader: Koffi): ReturnType<Koffi['load']> {
 let interposer: ((prototype: string, call: NativeFunction) => NativeFunction) | undefined;
 
 /**
- * Stands between this process and the C library: is given each function when it is bound, and gives what is called in its place.
- * For proof/faults, which lets calls fail; set before the first call. Without one nothing is in between.
+ * Sets a function that gets each C function when it is bound, and returns the function to call in its place. It must be set
+ * before the first call. For proof/faults, which makes calls fail. Without one, C functions are called directly.
  */
 export function interposeCalls(by: typeof interposer): void {
   interposer = by;
@@ -73,7 +73,7 @@ export function bindCall(prototype: string): NativeFunction {
   return interposer === undefined ? call : interposer(prototype, call);
 }
 
-/** Declares a C function the first time it is called; the call costs about 200 ns, mostly the kernel's. */
+/** A C function that is bound at its first call. A call costs about 200 ns, most of it in the kernel. */
 export function lazy(prototype: string): NativeFunction {
   let bound: NativeFunction | undefined;
   return (...args) => {

@@ -3,15 +3,15 @@ import { basename } from 'node:path';
 import { hasCode } from './errors.js';
 
 /**
- * Who holds an open-file-description lock. Such locks name no pid; /proc/PID/fdinfo lists them, by device and inode. Nothing
- * here asks other processes' files themselves (stat): they may be of a FUSE mount that this very thread serves.
+ * A process that holds an open-file-description lock. Such locks name no pid, but /proc/PID/fdinfo lists them, by device and
+ * inode. This module never calls stat on other processes' files: they may lie on a FUSE mount that this thread serves.
  */
 export interface LockHolder {
   pid: number;
   command: string;
 }
 
-/** The command line of a process for people, at most 200 characters. */
+/** The command line of a process for messages, at most 200 characters; `?` when it cannot be read. */
 export function commandOf(pid: number | 'self'): string {
   try {
     const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
@@ -22,7 +22,7 @@ export function commandOf(pid: number | 'self'): string {
   }
 }
 
-/** Start time of a process in clock ticks after boot (field 22 of /proc/PID/stat); 0 when it is gone. */
+/** Start time of a process in clock ticks after boot (field 22 of /proc/PID/stat); 0 when it is gone or not readable. */
 export function startTimeOf(pid: number | 'self'): number {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -34,21 +34,21 @@ export function startTimeOf(pid: number | 'self'): number {
   }
 }
 
-/** `pid 4711 (node server.js), pid 4712 (...)`. */
+/** The holders for a message: `pid 4711 (node server.js), pid 4712 (...)`. */
 export function describeLockHolders(holders: readonly LockHolder[]): string {
   return holders.map(({ pid, command }) => `pid ${pid} (${command})`).join(', ');
 }
 
 export interface WantedLock {
   kind: 'shared' | 'exclusive';
-  /** Bytes; length 0 is to the end. */
+  /** Bytes; length 0 means to the end of the file. */
   start: number;
   length: number;
 }
 
 /**
- * Processes with a lock on the file behind `fd` that conflicts with the wanted one, as far as this user may look into them.
- * Slow (walks /proc): for error messages only, and for `budgetMs` at most.
+ * Processes with a lock on the file behind `fd` that conflicts with the wanted one, as far as this user may read their /proc
+ * entries. Slow, since it walks /proc: for error messages only. It stops after `budgetMs`.
  */
 export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): LockHolder[] {
   const file = identityInLocks(fd);
@@ -61,7 +61,7 @@ export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): L
     if (pid === process.pid && number === String(fd)) return;
     if (locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted))) found.add(pid);
   };
-  // The file under the name we know it by first: comparing links is cheaper than reading locks.
+  // First the descriptors whose link has the file's base name: comparing links is cheaper than reading locks.
   for (const descriptor of openFiles(deadline)) {
     if (basename(descriptor.link) === own) look(descriptor);
     else others.push(descriptor);
@@ -81,7 +81,7 @@ interface Descriptor {
   link: string;
 }
 
-/** Descriptors of files, of all processes we may look into, this one and the youngest first. */
+/** Descriptors of files, of all processes that this user may inspect: first of this process, then by descending pid. */
 function* openFiles(deadline: number): Iterable<Descriptor> {
   const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const young = pids.map(Number).sort((a, b) => b - a);
@@ -94,7 +94,7 @@ function* openFiles(deadline: number): Iterable<Descriptor> {
   }
 }
 
-/** Much of what processes have open, and nobody's memory. */
+/** Device nodes that many processes have open and that are never a backing: skipped. */
 const TERMINALS = /^\/dev\/(null|tty|pts\/|fuse|u?random)/;
 
 interface HeldLock {
@@ -131,13 +131,13 @@ function conflicts(lock: HeldLock, wanted: WantedLock): boolean {
   return lock.start < end && wanted.start <= lock.end;
 }
 
-/** A file as lock lines name it: device of its file system and inode. Undefined where the kernel is too old to tell. */
+/** A file as lock lines name it: device of its file system and inode. Undefined when the kernel is too old to list the inode. */
 function identityInLocks(fd: number): string | undefined {
   const info = unlessGone(() => fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? '';
   const mount = /^mnt_id:\s*(\d+)$/m.exec(info)?.[1];
   const inode = /^ino:\s*(\d+)$/m.exec(info)?.[1];
   if (mount === undefined || inode === undefined) return undefined;
-  // The device of stat(2) is another one on some file systems (overlay, btrfs).
+  // stat(2) reports a different device on some file systems (overlay, btrfs).
   const mounts = unlessGone(() => fs.readFileSync('/proc/self/mountinfo', 'latin1')) ?? '';
   const numbers = new RegExp(`^${mount} \\d+ (\\d+):(\\d+) `, 'm').exec(mounts);
   if (!numbers) return undefined;
@@ -155,7 +155,7 @@ function fdsOf(pid: number): string[] {
   return unlessGone(() => fs.readdirSync(`/proc/${pid}/fd`)) ?? [];
 }
 
-/** Processes end, and other users' are closed to us, while we look: both mean "nothing to see". */
+/** Runs `look`; undefined when the process has ended or belongs to another user. */
 function unlessGone<T>(look: () => T): T | undefined {
   try {
     return look();

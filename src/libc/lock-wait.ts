@@ -1,32 +1,32 @@
 /**
- * The one loop that waits for a lock. A lock that is held for a moment is had within milliseconds; one that is not may be held
- * by somebody who was stopped, or who means harm. So the wait is bounded, and short by default: it blocks the
- * event loop. Commands, which have no event loop to keep, ask for more; what can wait without blocking does (waitForLockLater).
+ * The one loop that waits for a lock. A lock that is held for a moment is free within milliseconds. A lock that stays held may
+ * belong to a stopped or a hostile process, so the wait is bounded. It is short by default, because it blocks the event loop.
+ * Commands have no event loop to serve and ask for a longer wait. Async callers use waitForLockLater(), which does not block.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasCode, throwIfAborted } from './errors.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 
 export interface LockPatience {
-  /** How long a call may wait for a lock that others hold for a moment, milliseconds. Default 60; then EBUSY. */
+  /** Milliseconds that a call may wait for a lock that others hold. Default 60; after that EBUSY. */
   lockWaitMs?: number;
-  /** Told once, with what is waited for, when it has taken a second. */
+  /** Called once, with the name of the lock, when the wait has taken a second. */
   onLockWait?: (what: string) => void;
 }
 
-/** The patience among other options. */
+/** Picks the lock options out of an options object. */
 export function patienceIn({ lockWaitMs, onLockWait }: LockPatience): LockPatience {
   return { ...(lockWaitMs !== undefined && { lockWaitMs }), ...(onLockWait && { onLockWait }) };
 }
 
-/** With the search for who has the lock this stays below 100 ms. */
+/** Together with SEARCH_MS, the search for the holders, this stays below 100 ms. */
 const DEFAULT_LOCK_WAIT_MS = 60;
 const SEARCH_MS = 35;
 const PATIENT_SEARCH_MS = 2000;
-/** Of work that waits without blocking. */
+/** The default wait of waitForLockLater(). */
 const LATER_WAIT_MS = 30_000;
 const FIRST_PAUSE_MS = 0.05;
-/** A log that several processes append to as fast as they can is free for microseconds only: it wants many looks. */
+/** When several processes append to a log as fast as they can, its lock is free for microseconds only: pauses must be short. */
 const LONGEST_PAUSE_MS = 0.3;
 const LONGEST_PATIENT_PAUSE_MS = 2;
 const PATIENT_AFTER_MS = 100;
@@ -35,10 +35,10 @@ const TELL_AFTER_MS = 1000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Calls `attempt` until it says true. Blocks this thread with short sleeps, so that signals and the deadline keep working.
- * @param what is waited for, as in "the log of dax0.0"
- * @param since when the waiting began, of an attempt that may itself wait: all of it counts
- * @returns false when the time is over
+ * Calls `attempt` until it returns true. Blocks this thread with short sleeps, so that signals and the deadline keep working.
+ * @param what names the lock, as in "the log of dax0.0"
+ * @param since when the wait began (performance.now()), for an attempt that waits itself: its time counts too
+ * @returns false when `lockWaitMs` is over
  */
 export function waitForLock(
   attempt: () => boolean,
@@ -65,7 +65,7 @@ export function waitForLock(
 }
 
 /**
- * The same without blocking the event loop.
+ * Calls `attempt` until it returns true, without blocking the event loop.
  * @returns false when the time is over (30 s by default)
  * @throws AbortError once the signal is aborted
  */
@@ -87,15 +87,16 @@ export async function waitForLockLater(
   return true;
 }
 
-/** Bytes of a file, for locks: 0 and 0 are all of it. */
+/** A byte range of a file, for locks: start 0 and length 0 mean the whole file. */
 export interface LockRange {
   start: number;
   length: number;
 }
 
 /**
- * Who keeps `fd` from a lock, for a message: `pid 4711 (node server.js)`; how to find out where this process cannot.
- * @param patience of who asks: the search takes as long as that allows, 35 ms at least
+ * Names the processes that keep `fd` from a lock, for a message: `pid 4711 (node server.js)`. Where this process cannot see
+ * them, the text says how to find them.
+ * @param patience bounds the search: 35 ms, or 2 s when `lockWaitMs` is above its default
  */
 export function lockHoldersText(
   fd: number,
@@ -109,7 +110,7 @@ export function lockHoldersText(
     : 'a process that this one cannot see (look as root: lslocks, lsof)';
 }
 
-/** How long a search for who has a lock may take. */
+/** Milliseconds that a search for the holders of a lock may take. */
 export function searchMs({ lockWaitMs = 0 }: LockPatience): number {
   return lockWaitMs > DEFAULT_LOCK_WAIT_MS ? PATIENT_SEARCH_MS : SEARCH_MS;
 }

@@ -14,7 +14,7 @@ export const MAP_NORESERVE = 0x4000;
 const MADV_POPULATE_READ = 22;
 export const MS_SYNC = 4;
 
-/** V8 aborts the process on a larger external buffer; a mapping is never handed out beyond it. */
+/** The most bytes of one view. V8 aborts the process on a larger external buffer. */
 export const MAX_VIEW_BYTES = 2 ** 32;
 
 const mmapNative = lazy(
@@ -48,8 +48,8 @@ function reasonOf(code: string): string {
 }
 
 /**
- * mmap(2). Returns the address. `address` 0 lets the kernel choose: such a span is in the ledger of this process until
- * munmap() of the same address, so that another thread can give it back when this one is terminated.
+ * mmap(2). Returns the address. With `address` 0 the kernel chooses. Such a span stays in the address ledger until munmap()
+ * of the same address, so that another thread can unmap it when this one is terminated.
  */
 export function mmap(
   address: number,
@@ -71,7 +71,8 @@ export function mmap(
 }
 
 /**
- * Takes addresses that nobody may touch yet, for MAP_FIXED: `phase` bytes after a multiple of `align`. One span for munmap().
+ * Reserves addresses (PROT_NONE) that MAP_FIXED will fill. They start `phase` bytes after a multiple of `align`. One
+ * munmap() frees them all.
  */
 export function reserveAddresses(bytes: number, align: number, phase: number): number {
   const row = addressLedger.claim();
@@ -91,8 +92,8 @@ export function reserveAddresses(bytes: number, align: number, phase: number): n
 }
 
 /**
- * Puts private zero pages over mapped addresses: what was there is gone, whoever loads reads zeroes, whoever stores
- * takes memory of its own. Where the system promises no memory beyond what it has, zeroes that only can be read.
+ * Maps private zero pages over mapped addresses: the mapping that was there is gone. Loads read zeroes; stores get private
+ * memory. Where the system does not overcommit memory, the zero pages are read-only.
  */
 export function coverWithZeroes(address: number, length: number): void {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
@@ -113,7 +114,7 @@ export function madvise(address: number, length: number, advice: number): void {
     throw failed('madvise', `of ${length} bytes (advice ${advice})`);
 }
 
-/** Brings all pages of a range in, wherever it begins. @throws DaxError EFAULT one has no memory behind it; EINVAL before Linux 5.14 */
+/** Faults in all pages of a range; `address` may be unaligned. @throws DaxError EFAULT a page has no backing; EINVAL before Linux 5.14 */
 export function populatePages(address: number, length: number): void {
   const lead = address % 4096;
   madvise(address - lead, lead + length, MADV_POPULATE_READ);
@@ -129,12 +130,12 @@ export function mprotect(address: number, length: number, prot: number): void {
   if (mprotectNative(address, length, prot) !== 0) throw failed('mprotect', `of ${length} bytes`);
 }
 
-/** C memcpy between two addresses. Used to compare against, and where no JS view exists. */
+/** C memcpy between two addresses: where no JS view exists, and as the yardstick of benchmarks. */
 export function memcpy(to: number, from: number, bytes: number): void {
   memcpyNative(to, from, bytes);
 }
 
-/** C memset to zero: for memory that no JS view shows. */
+/** C memset to zero: for memory without a JS view. */
 export function zeroMemory(address: number, bytes: number): void {
   memsetNative(address, 0, bytes);
 }
@@ -145,8 +146,8 @@ export function addressOf(bytes: ArrayBufferView | ArrayBuffer): number {
 }
 
 /**
- * An ArrayBuffer that aliases memory at `address`. The memory must stay mapped until the buffer is
- * detached: memory/ is the only caller that may take this on.
+ * An ArrayBuffer over the memory at `address`. The memory must stay mapped until the buffer is detached: only memory/ may
+ * call this, because only memory/ guarantees that.
  * @throws DaxError ERANGE above 4 GiB (V8 would abort the process)
  */
 export function viewMemory(address: number, length: number): ArrayBuffer {

@@ -1,7 +1,7 @@
 /**
- * Ranges of memory, of a device or of a file that are found one by one: one that goes on where the one before it ends is a part of
- * that. Appends `next` or makes the last range longer.
- * @returns whether it did the latter
+ * Adds a range to a list of ranges. A range that starts where the last one ends makes the last one longer; any other is appended.
+ * @param continues whether `next` goes on where `last` ends
+ * @returns true when the last range was made longer
  */
 export function appendJoined<R extends { length: number }>(
   ranges: R[],
@@ -18,5 +18,5 @@ export function appendJoined<R extends { length: number }>(
 }
 
 type Addresses = { start: number; length: number };
-/** For ranges of addresses. */
+/** The `continues` of {@link appendJoined} for ranges of addresses. */
 export const startsWhereEnds = (last: Addresses, next: Addresses) => last.start + last.length === next.start;

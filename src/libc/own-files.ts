@@ -5,16 +5,16 @@ import { lastErrno, lazy } from './load.js';
 import { addressOf } from './memory.js';
 
 /**
- * The files of a directory that is ours (a state directory, its holders, its mounts). Others may be able to put things in their
- * place: a symbolic link is never followed, a pipe never waited for, a directory never taken for a file.
- * Descriptors are O_CLOEXEC, as all of Node's are.
+ * Files in a directory of udax: a state directory, its holders, its mounts. Other users may be able to replace them. So a
+ * symbolic link is never followed, a pipe is never waited for, and a directory is never taken for a file.
+ * Descriptors are O_CLOEXEC, as all descriptors of Node are.
  */
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants;
 
 /**
- * Makes a file that was not there, with exactly this mode (whatever the umask), and opens it for reading and writing.
- * @throws DaxError EEXIST something of that name is there, and the errors of open(2)
+ * Makes a new file with exactly this mode (whatever the umask), and opens it for reading and writing.
+ * @throws DaxError EEXIST the name is taken; and the errors of open(2)
  */
 export function makeOwnFile(file: string, mode: number): number {
   let fd: number;
@@ -34,8 +34,8 @@ export function makeOwnFile(file: string, mode: number): number {
 }
 
 /**
- * Opens a file of ours.
- * @throws DaxError ENOENT; ELOOP a symbolic link, EINVAL anything else that is no file (said by name); EACCES, EROFS
+ * Opens an existing file of udax.
+ * @throws DaxError ENOENT; ELOOP a symbolic link, EISDIR a directory, EINVAL another kind of file; EACCES, EROFS
  */
 export function openOwnFile(file: string, { writable }: { writable: boolean }): number {
   let fd: number;
@@ -55,7 +55,7 @@ export function openOwnFile(file: string, { writable }: { writable: boolean }): 
   }
 }
 
-/** Opens a file of ours, which is made when it is not there. @throws DaxError as the two above */
+/** Opens a file of udax for reading and writing, and makes it when it is missing. @throws DaxError as openOwnFile(), makeOwnFile() */
 export function openOrMakeOwnFile(file: string, mode: number): number {
   for (;;) {
     try {
@@ -66,22 +66,22 @@ export function openOrMakeOwnFile(file: string, mode: number): number {
     try {
       return makeOwnFile(file, mode);
     } catch (error) {
-      // Somebody else made it in between.
+      // Another process made it in between.
       if (!hasCode(error, 'EEXIST')) throw error;
     }
   }
 }
 
 /**
- * Removes a file of ours, or what somebody put there under its name (a link, a pipe); nothing to do when nothing is there.
- * @throws DaxError EISDIR a directory, by name; EACCES, EROFS
+ * Removes a file of udax, or the link or pipe that took its name. Does nothing when the name does not exist.
+ * @throws DaxError EISDIR a directory has the name; EACCES, EROFS
  */
 export function removeOwnFile(file: string): void {
   try {
     fs.unlinkSync(file);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return;
-    // unlink(2) of a directory: EISDIR on Linux, EPERM says POSIX.
+    // unlink(2) of a directory gives EISDIR on Linux, EPERM in POSIX.
     if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) refuseKind(file, error);
     throw asDaxError(error, `${file} cannot be removed`, file);
   }
@@ -98,9 +98,9 @@ function refuseKind(file: string, cause?: unknown): never {
 }
 
 /**
- * Gives a descriptor back. Linux closes also where close(2) reports an error: what was opened for locks or for reading is gone then as well,
- * and who is on the way back must go on. So that is a warning, and no failure of what was being done.
- * @throws Error EBADF it was closed before: a fault of ours
+ * Closes a descriptor. Linux closes it even when close(2) reports an error, and a caller that cleans up must go on. So such an
+ * error is a warning (code UDAX_CLOSE).
+ * @throws Error EBADF the descriptor was closed before: a bug in udax
  */
 export function closeDescriptor(fd: number): void {
   try {
@@ -111,7 +111,7 @@ export function closeDescriptor(fd: number): void {
   }
 }
 
-/** Removes a file of ours on the way out. One that cannot be removed lies there, and is a warning: what was being done goes on. */
+/** Removes a file of udax during cleanup. A failure is a warning (code UDAX_LEFTOVER), the file stays, and the caller goes on. */
 export function removeLeftover(file: string): void {
   try {
     fs.rmSync(file, { force: true });
@@ -120,7 +120,7 @@ export function removeLeftover(file: string): void {
   }
 }
 
-/** Makes the names in a directory durable. */
+/** fsync(2) of a directory: makes its names durable. */
 export function syncDirectory(directory: string): void {
   const fd = fs.openSync(directory, O_RDONLY);
   try {
@@ -131,8 +131,8 @@ export function syncDirectory(directory: string): void {
 }
 
 /**
- * What is left to do when a change can no longer be taken back. A failure there does not make the change undone, so it
- * must not be reported as one: it is a warning (code UDAX_AFTER_COMMIT), and the change has succeeded.
+ * Runs a step that follows a committed change. A failure of the step does not undo the change, so it is not thrown: it is a
+ * warning (code UDAX_AFTER_COMMIT), and the change counts as made.
  */
 export function afterCommit(doing: string, act: () => void): void {
   try {
@@ -143,12 +143,12 @@ export function afterCommit(doing: string, act: () => void): void {
   }
 }
 
-/** Whether two files are one, whatever they are called. */
+/** True when two stats are of one file, under any names. */
 export function isSameFile(one: { dev: number; ino: number }, other: { dev: number; ino: number }): boolean {
   return one.dev === other.dev && one.ino === other.ino;
 }
 
-/** Where a name leads, as far as it exists: links resolved, for comparing places and not names. */
+/** The path with links resolved as far as it exists, so that two names of one place compare equal. */
 export function realPlace(file: string): string {
   try {
     return fs.realpathSync(file);
@@ -162,18 +162,21 @@ const statx = lazy(
   'int statx(int directory, const char *path, int flags, unsigned int mask, intptr_t buffer)',
 );
 const AT_EMPTY_PATH = 0x1000;
-/** Mode, links, inode, size, times of change; struct statx is the same on every architecture. */
+/** Asks for mode, links, inode, size and times; struct statx is the same on every architecture. */
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_WORDS = 64;
-/** stx_nlink @16, stx_mode @28, stx_ino @32, stx_size @40, stx_ctime @96, stx_mtime @112: 4-byte words that differ when a file was changed or replaced. */
+/**
+ * The 4-byte words that differ when a file was changed or replaced: stx_nlink @16, stx_mode @28, stx_ino @32, stx_size @40,
+ * stx_ctime @96, stx_mtime @112.
+ */
 const WATCHED_WORDS = [4, 7, 8, 9, 10, 11, 24, 25, 26, 28, 29, 30];
 
 /**
- * Tells whether the file behind a descriptor is still what it was: not written, cut, renamed over or removed. One system
- * call (0.4 us) that no act of others can turn into a fatal signal, as a load from a mapping of the file could.
+ * Tells whether the file behind a descriptor was written, truncated, renamed over or removed since the witness was made. A check
+ * is one system call (0.4 us). Unlike a load from a mapping of the file, it cannot end in SIGBUS when another process truncates it.
  */
 export class FileWitness {
-  // A buffer of its own: small typed arrays live on the heap, where they move.
+  // An ArrayBuffer of its own: the garbage collector may move small typed arrays.
   readonly #memory = new ArrayBuffer(STATX_WORDS * 4);
   readonly #now = new Uint32Array(this.#memory);
   readonly #then = new Uint32Array(STATX_WORDS);
@@ -186,7 +189,7 @@ export class FileWitness {
     this.#then.set(this.#now);
   }
 
-  /** Where the kernel does not say, it is taken for changed: who reads it anew then hears why. */
+  /** False also when statx fails: the caller then reads the file again, and gets the error. */
   get isAsBefore(): boolean {
     if (!this.#look()) return false;
     for (const word of WATCHED_WORDS) if (this.#now[word] !== this.#then[word]) return false;

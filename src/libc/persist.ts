@@ -12,15 +12,15 @@ interface CacheCalls {
 let calls: CacheCalls | null | undefined;
 
 /**
- * Whether stores to persistent memory can be flushed out of the processor's caches. Neither JavaScript nor
- * libc has the instructions: libpmem.so.1 does, where it is installed. Looked for once, at the first question.
+ * True when stores to persistent memory can be flushed out of the processor's caches. Neither JavaScript nor libc has the
+ * instructions; libpmem.so.1 does. It is loaded once, at the first call that finds it installed.
  */
 export function canPersistMemory(): boolean {
   return cacheCalls() !== null;
 }
 
 /**
- * pmem_persist(3): flushes the cache lines of a range of pmem and waits until they are safe.
+ * pmem_persist(3): flushes the cache lines of a range of pmem and waits until they are persistent.
  * @throws DaxError EOPNOTSUPP when libpmem.so.1 cannot be loaded
  */
 export function persistMemory(address: number, length: number): void {
@@ -51,7 +51,7 @@ function cacheCalls(): CacheCalls | null {
 }
 
 function loadCalls(): CacheCalls | null {
-  // The newest flush instruction may keep the line; the one libpmem takes without it drops the line as well.
+  // CLWB may keep the line in the cache. Without it libpmem uses an older instruction, which drops the line as well.
   const before = process.env[NO_CLWB];
   process.env[NO_CLWB] = '1';
   try {
@@ -63,7 +63,7 @@ function loadCalls(): CacheCalls | null {
       drain: bind('void pmem_drain()'),
     };
   } catch {
-    return null; // not installed: an answer, which mustHave() turns into advice
+    return null; // not installed: mustHave() says what to install
   } finally {
     if (before === undefined) delete process.env[NO_CLWB];
     else process.env[NO_CLWB] = before;

@@ -5,16 +5,16 @@ import { ofdLock, writeFully } from './files.js';
 import { closeDescriptor, makeOwnFile, openOwnFile, removeLeftover, removeOwnFile } from './own-files.js';
 
 /**
- * Files that say what a live process does (has a device open, serves a mount): one line of JSON, locked for as long as it is true. What
- * nobody locks belongs to the dead. They are born locked: made, locked and written under a dotted name, then renamed into sight, so that
- * nobody ever sees one without its lock or its text.
- * @param beforeSeen done last, before the name is taken
- * @returns the descriptor, whose close ends the lock
- * @throws DaxError as makeOwnFile(); ENOSPC; then nothing is left
+ * Makes a record file. It says what a live process does (has a device open, serves a mount): one line of JSON, locked for as long
+ * as it is true. A record that nobody locks belongs to a process that died. The file is made, locked and written under a dotted
+ * name and then renamed, so no process ever sees a record without its lock or its text.
+ * @param beforeSeen runs last before the rename
+ * @returns the descriptor; closing it releases the lock
+ * @throws DaxError as makeOwnFile(); Error as write(2) (ENOSPC) and rename(2). No file is left then
  */
 export function makeRecordFile(file: string, mode: number, record: object, beforeSeen = () => {}): number {
   const born = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}`);
-  removeOwnFile(born); // of a process of our number that died here
+  removeOwnFile(born); // left by an earlier process with our pid that died at this point
   const fd = makeOwnFile(born, mode);
   try {
     ofdLock(fd, 'exclusive');
@@ -29,7 +29,10 @@ export function makeRecordFile(file: string, mode: number, record: object, befor
   }
 }
 
-/** Undefined: there is none, or it is none of ours (a pipe, a link, a directory). @throws DaxError EACCES closed to us */
+/**
+ * Reads a record file. Undefined when there is none, or when the name is a pipe, a link or a directory.
+ * @throws DaxError EACCES this user may not read it
+ */
 export function readRecordFile(file: string): { text: string; isAlive: boolean } | undefined {
   let fd: number;
   try {

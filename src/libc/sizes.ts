@@ -11,8 +11,9 @@ const unitBytes: Record<string, number> = {
 };
 
 /**
- * Bytes of a size people write: `4096`, `0x200000`, `2M`, `512MiB`, `1.5GiB` (units are powers of 1024).
- * @throws DaxError EINVAL what it cannot read, fractions of a byte, negative or unsafe numbers; `what` names the value
+ * Bytes of a size that people write: `4096`, `0x200000`, `2M`, `512MiB`, `1.5GiB` (units are powers of 1024).
+ * @param what names the value in the error
+ * @throws DaxError EINVAL no size; a fraction of a byte; a negative or unsafe number; decimal units (`2MB`)
  */
 export function parseSize(text: number | string, what = 'size'): number {
   checkArguments('parseSize', [text, what], { text: size, what: anyText });
@@ -40,7 +41,7 @@ function bytesOf(text: string, what: string): number {
   return Number(digits) * unitBytes[unit.toLowerCase()]!;
 }
 
-/** `2097152` as `2 MiB`: the largest unit that divides it, for messages. */
+/** A size for messages: `2097152` becomes `2 MiB`, in the largest unit that divides it. */
 export function sizeText(bytes: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;

@@ -2,16 +2,16 @@ import { DaxError } from './errors.js';
 import { lazy, native } from './load.js';
 
 /**
- * Ends a system call in which another thread of this process waits: a signal whose handler does nothing, installed
- * without SA_RESTART, makes the call fail with EINTR. Whoever sends one cannot know whether the other thread was in
- * the call yet: send again until it has answered.
+ * Interrupts a system call in which another thread of this process waits. A signal whose handler does nothing, installed
+ * without SA_RESTART, makes the call fail with EINTR. The sender cannot know whether the other thread was in the call
+ * yet: it must send again until the thread has answered.
  */
 
 // struct sigaction of glibc and musl on 64-bit Linux: handler @0, mask of 1,024 bits @8, flags @136, restorer @144.
 const SIGACTION_BYTES = 152;
 const SIG_DFL = 0n;
 const SIG_UNBLOCK = 1;
-/** Real-time signals that no library here uses by itself: glibc and musl keep those below 35, V8 and Node take none. */
+/** Real-time signals that no library here uses: glibc and musl keep those below 35, V8 and Node use none. */
 const FIRST_SIGNAL = 40;
 const LAST_SIGNAL = 63;
 const tgkillNumber = process.arch === 'x64' ? 234 : 131;
@@ -25,7 +25,7 @@ const syscall = lazy('long syscall(long number, long first, long second, long th
 let chosen: number | undefined;
 
 /**
- * Takes a real-time signal for this purpose, once for all threads of the process.
+ * Chooses a real-time signal and installs its handler, once for all threads of the process.
  * @throws DaxError EAGAIN when every one of them has a handler already
  */
 export function interruptSignal(): number {
@@ -38,7 +38,7 @@ function takeSignal(): number {
   const action = new BigUint64Array(SIGACTION_BYTES / 8);
   for (let signal = FIRST_SIGNAL; signal <= LAST_SIGNAL; signal += 1) {
     if (sigaction(signal, null, action) !== 0) continue;
-    if (action[0] === handler) return signal; // another isolate of this process was here before
+    if (action[0] === handler) return signal; // another isolate of this process installed it
     if (action[0] !== SIG_DFL) continue;
     const wanted = new BigUint64Array(SIGACTION_BYTES / 8);
     wanted[0] = handler;
@@ -47,16 +47,16 @@ function takeSignal(): number {
   throw new DaxError('EAGAIN', 'no real-time signal is free, with which a waiting thread could be woken');
 }
 
-/** int abs(int): takes the signal's number, touches nothing, not even errno. */
+/** The address of int abs(int), as handler: it takes the signal's number and has no side effect, not even on errno. */
 function harmlessFunction(): bigint {
   const { koffi, libc } = native();
   return BigInt(koffi.address(libc.symbol('abs')));
 }
 
-/** The kernel's id of this thread, for {@link interruptThread}; from now on the signal reaches it. */
+/** Unblocks the signal in this thread. @returns the kernel's id of this thread, for {@link interruptThread} */
 export function acceptInterrupts(signal: number): number {
   const set = new BigUint64Array(16);
-  set[0] = 1n << BigInt(signal - 1); // whoever started the process may have had it blocked
+  set[0] = 1n << BigInt(signal - 1); // the parent process may have blocked it
   pthreadSigmask(SIG_UNBLOCK, set, null);
   return syscall(gettidNumber, 0, 0, 0);
 }

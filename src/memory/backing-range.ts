@@ -1,4 +1,4 @@
-/** What all backings share: the check of a range, errors that name their file, a mapping for one call. */
+/** Functions that all backings share: range checks, errors that name the file, a mapping for the length of one call. */
 import {
   asDaxError,
   DaxError,
@@ -13,7 +13,7 @@ import {
 /** A page of the processor: the smallest granule of any mapping. */
 export const PAGE_BYTES = 4096;
 
-/** Refuses what can not be a byte range at all. @throws DaxError EINVAL */
+/** Checks that start and length are a byte range. @throws DaxError EINVAL */
 export function checkByteRange(what: string, start: number, length: number): void {
   const sensible =
     Number.isSafeInteger(start) &&
@@ -29,7 +29,7 @@ export function checkByteRange(what: string, start: number, length: number): voi
   }
 }
 
-/** Refuses a range that is not wholly inside `size` bytes. @throws DaxError EIO, EINVAL */
+/** Checks that a range is wholly inside `size` bytes. @throws DaxError EIO it is not, EINVAL no byte range */
 export function checkInside(name: string, size: number, offset: number, length: number): void {
   checkByteRange(name, offset, length);
   if (offset + length <= size) return;
@@ -40,7 +40,7 @@ export function checkInside(name: string, size: number, offset: number, length: 
   );
 }
 
-/** Says which file a failed system call was about, and what we were doing; errors that name one already stay. */
+/** Adds the file and the action to the error of a system call. An error that names a file already is returned unchanged. */
 export function errorAbout(error: unknown, doing: string, path: string): unknown {
   if (!(error instanceof DaxError)) return asDaxError(error, doing, path);
   if (error.path !== undefined) return error;
@@ -48,7 +48,7 @@ export function errorAbout(error: unknown, doing: string, path: string): unknown
   return new DaxError(error.code, `${doing}: ${error.message}`, { ...syscall, path, cause: error });
 }
 
-/** What a range of memory is mapped for, for as long as one call lasts. */
+/** A range of a file or device to map for the length of one call. Bytes. */
 export interface ShortMapping {
   fd: number;
   offset: number;
@@ -57,7 +57,7 @@ export interface ShortMapping {
   writable: boolean;
 }
 
-/** Maps a range shared, hands its address to `use`, and unmaps. No JavaScript view ever sees it. */
+/** Maps a range shared, calls `use` with its address, and unmaps it. There is never a JavaScript view of it. */
 export function withShortMapping(range: ShortMapping, use: (address: number) => void): void {
   const { fd, offset, length, granule } = range;
   const lead = offset % granule;

@@ -18,15 +18,15 @@ import {
 import type { Backing } from './backing.js';
 import { checkByteRange, checkInside, errorAbout, withShortMapping } from './backing-range.js';
 
-/** What sysfs says of a dax character device. */
+/** What sysfs says about a dax character device. */
 export interface DaxNode {
   /** Bytes. */
   size: number;
-  /** Bytes: the device maps in pieces of this size only. */
+  /** Bytes: offsets and lengths of mappings are multiples of this. */
   align: number;
-  /** Behind an NVDIMM region: survives power loss. CXL and soft-reserved memory does not. */
+  /** The memory survives power loss: it is of an NVDIMM region. CXL and soft-reserved memory is not persistent. */
   persistent: boolean;
-  /** Its directory in sysfs, without links. */
+  /** Its directory in sysfs, with links resolved. */
   directory: string;
 }
 
@@ -91,7 +91,7 @@ export interface DaxFacts {
   sysfs: string;
 }
 
-/** A `/dev/daxX.Y` device: memory itself, mapped shared in pieces of its align, never read or written by calls. */
+/** A `/dev/daxX.Y` device: mapped shared, in multiples of its align. It has no read(2) and write(2). */
 export class DaxBacking implements Backing {
   readonly kind = 'devdax';
   readonly name: string;
@@ -108,7 +108,7 @@ export class DaxBacking implements Backing {
   readonly #sysfs: string;
   readonly #sizePath: string;
   #fd: number;
-  /** The whole device, mapped for cache-line instructions; address 0 before the first. */
+  /** The whole device, mapped for cache-line instructions; address 0 before the first of them. */
   readonly #lines = { address: 0 };
 
   /** Takes over the descriptor. */
@@ -138,7 +138,7 @@ export class DaxBacking implements Backing {
     checkInside(this.name, this.endNow(), offset, length);
   }
 
-  /** Asked at every map and create, so of the one file; when that is gone, the whole way tells what has become of the device. */
+  /** Runs at every map and create, so it reads the size attribute alone. When that fails, the full lookup says why. */
   endNow(): number {
     try {
       return readBytes(this.name, this.#sizePath);
@@ -179,9 +179,9 @@ export class DaxBacking implements Backing {
   }
 
   /**
-   * Every append to a log and every message of a queue flushes a few lines: mapping and asking sysfs for each would cost
-   * many times the flush. Which mapping a line is named by is the same to the processor. Whoever flushes
-   * has just stored there, so a device that went away has been met before.
+   * The address of a range in one lasting mapping of the whole device. Every append to a log and every message of a queue
+   * flushes a few lines: a mapping and a sysfs lookup for each would cost many times the flush. The processor flushes a
+   * line by any mapping of it. The size is not checked again: the caller has just stored to the range.
    */
   #lineAddress(offset: number, length: number): number {
     checkInside(this.name, this.size, offset, length);
@@ -208,7 +208,7 @@ function unmapLines(lines: { address: number }, size: number): void {
   lines.address = 0;
 }
 
-/** What close() does, for a backing that is collected without it. */
+/** Releases a backing that is collected without close(). */
 function ending(fd: number, lines: { address: number }, size: number): () => void {
   const close = closing(fd);
   return () => {

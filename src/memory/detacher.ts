@@ -1,28 +1,28 @@
 import type { ReadableByteStreamController } from 'node:stream/web';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
-/** Missing in the types of Node 20, there at run time. */
+/** Missing in the types of Node 20, but present at run time. */
 interface ReadableStreamBYOBRequest {
   readonly view: ArrayBufferView | null;
 }
 
-/** Node 21 and later. */
+/** transfer() exists in Node 21 and later. */
 type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
 
 /**
- * Takes memory away from ArrayBuffers. Node marks buffers over foreign memory untransferable and has structuredClone
- * copy them; the transfers of byte streams are the language's own and ignore the mark. 11 us.
+ * Detaches ArrayBuffers from their memory. Node marks buffers over foreign memory as untransferable, and structuredClone
+ * copies them. Byte streams transfer a buffer by the engine's own operation, which ignores the mark. 11 us.
  *
- * A reader that brings its own buffer gives it to the stream at once, and the stream shows what it made of it: a husk,
- * which still counts as so many gigabytes with the garbage collector and keeps that busy (3 to 10 ms a mapping of
- * 1 GiB). So it is posted to a closed port: by the standard that transfers it, too, and drops the message.
+ * A BYOB read transfers the reader's buffer into the stream at once. The stream's request then shows the new buffer, the
+ * husk. The garbage collector still counts the husk's bytes, which keeps it busy (3 to 10 ms for a mapping of 1 GiB). So
+ * the husk is posted to a closed port: by the standard that transfers it as well, and the message is dropped.
  */
 export class Detacher {
   #closedPort: MessagePort | undefined;
 
   /**
-   * Every view on the buffer has length 0 afterwards, also in code that is already compiled.
-   * @returns false when the buffer still has its memory: that must stay mapped then
+   * Detaches a buffer. Every view of it then has length 0, also in code that is already compiled.
+   * @returns false when the buffer still has its memory: it must stay mapped then
    */
   detach(buffer: ArrayBuffer): boolean {
     if (buffer.byteLength === 0) return true;
@@ -38,7 +38,7 @@ export class Detacher {
   }
 }
 
-/** The buffer that has the memory now; the stream around it is of no more use. */
+/** Moves a buffer into a byte stream. @returns the buffer that has the memory now; the stream is not needed any more */
 function moveIntoStream(buffer: ArrayBuffer): ArrayBuffer | undefined {
   const made: { controller?: ReadableByteStreamController } = {};
   const stream = new ReadableStream({
@@ -48,7 +48,7 @@ function moveIntoStream(buffer: ArrayBuffer): ArrayBuffer | undefined {
     },
   });
   const read = stream.getReader({ mode: 'byob' }).read(new Uint8Array(buffer));
-  read.catch(() => {}); // a refusal shows in the buffer's length, and the caller looks there
+  read.catch(() => {}); // the caller sees a refusal by the buffer's length
   const request = made.controller?.byobRequest as unknown as ReadableStreamBYOBRequest | null | undefined;
   return request?.view?.buffer as ArrayBuffer | undefined;
 }

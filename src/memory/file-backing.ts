@@ -21,7 +21,7 @@ import {
 import type { Backing, BackingKind } from './backing.js';
 import { checkByteRange, checkInside, errorAbout, PAGE_BYTES, withShortMapping } from './backing-range.js';
 
-/** Freed and allocated again at a time: bounds what another process can snatch from a full tmpfs in between. */
+/** Bytes freed and allocated again in one step. It bounds what another process can take from a full tmpfs in between. */
 const REFILL_BYTES = 64 * 2 ** 20;
 const BLOCK_BYTES = 512;
 const ZEROES_BYTES = 2 ** 20;
@@ -47,7 +47,7 @@ export class FileBacking implements Backing {
   readonly granule: number;
   readonly writable: boolean;
   readonly sharedOnly = false;
-  /** By default the page cache of one kernel: all its users see the same lines. */
+  /** True by default: all users of one kernel's page cache see the same lines. */
   readonly coherent: boolean;
   readonly persistent: boolean;
   readonly canShrink: boolean;
@@ -92,9 +92,9 @@ export class FileBacking implements Backing {
   }
 
   ensure(offset: number, length: number, access: 'store' | 'load' = 'store'): boolean {
-    // A disk has zeroes for holes that are only looked at.
+    // A load from a hole of a disk file reads zeroes and needs no space.
     if (access === 'load' && this.kind === 'file') return true;
-    // First, because taking space past the end of a file would make it longer.
+    // First, because allocating space past the end of a file would make the file longer.
     this.checkRange(offset, length);
     try {
       if (this.writable) fallocate(this.fd, offset, length);
@@ -108,7 +108,7 @@ export class FileBacking implements Backing {
     }
   }
 
-  /** Takes the pages of holes in a file that may not be written, as loads would. */
+  /** Faults pages in for the holes of a file that may not be written, as loads would. */
   #lookAt(offset: number, length: number): void {
     try {
       this.#withLines(offset, length, (address) => populatePages(address, length));
@@ -142,12 +142,13 @@ export class FileBacking implements Backing {
 
   sync(offset: number, length: number): void {
     checkByteRange(this.name, offset, length);
-    // What was there and is gone cannot be made durable. What an image never had (it reads as zero) is nobody's loss.
+    // Bytes that the file had and lost by truncation cannot be made durable: EIO. Bytes past its size at open are not
+    // checked: an image that is shorter than its device reads zeroes there.
     const end = Math.min(offset + length, this.size);
     if (end > offset) this.checkRange(offset, end - offset);
     if (!this.coherent) this.#withLines(offset, length, (address) => persistMemory(address, length));
     if (!this.persistent) return;
-    // msync writes back what any mapping of any process dirtied in the range, and no other part of the file.
+    // msync writes back the pages of the range, whichever process dirtied them, and no other part of the file.
     const range = { fd: this.fd, offset, length, granule: PAGE_BYTES, writable: false };
     try {
       withShortMapping(range, (address) => {
@@ -177,7 +178,7 @@ export class FileBacking implements Backing {
     closeDescriptor(fd);
   }
 
-  /** Fresh pages are zero, and getting them is faster than writing to old ones (tmpfs: 0.14 against 0.4 s/GiB). */
+  /** Replaces the pages: fresh ones are zero, and faster to get than old ones are to clear (tmpfs: 0.14 against 0.4 s/GiB). */
   #refill(offset: number, length: number): void {
     for (let at = offset; at < offset + length; at += REFILL_BYTES) {
       const bytes = Math.min(REFILL_BYTES, offset + length - at);
@@ -186,14 +187,14 @@ export class FileBacking implements Backing {
     }
   }
 
-  /** Huge pages come from a small pool: given back, they might not be had again. */
+  /** Stores zeroes. Huge pages come from a small pool: once freed, they may not be available again. */
   #clear(offset: number, length: number): void {
     const range = { fd: this.fd, offset, length, granule: this.granule, writable: true };
     withShortMapping(range, (address) => zeroMemory(address, length));
   }
 }
 
-/** Space for new bytes of a file where the file system cannot allocate (ext3, NFS, 9p): written, it is there. */
+/** Writes zeroes to a range of a file: the way to get space where the file system cannot allocate it (ext3, NFS, 9p). */
 export function writeZeroes(fd: number, offset: number, length: number): void {
   const zeroes = new Uint8Array(Math.min(length, ZEROES_BYTES));
   for (let done = 0; done < length; ) {

@@ -1,14 +1,15 @@
 import { asDaxError, writeFully } from '../libc/index.js';
 import type { BackingPiece } from './backing.js';
 
-/** Stays in the second-level cache between the two copies. */
+/** Small enough to stay in the second-level cache between the two copies. */
 const SCRATCH_BYTES = 2 ** 20;
 
 /**
- * Lets `source` fill memory that is a file on a disk by write(2) to that file. A store through a mapping would first
- * read in what is there, with all the read-ahead of the disk (8 MiB of zeroes for a hole, at the worst), and a full
- * disk would be a fatal SIGBUS; write(2) does neither, and the page cache is the same.
- * @returns false where the memory is anything else: nothing was done
+ * Fills parts of disk files with what `source` produces, by write(2). A store through a mapping would first read the old
+ * page in, with the disk's read-ahead (at worst 8 MiB of zeroes for a hole), and a full disk would be a fatal SIGBUS.
+ * write(2) does neither, and goes to the same page cache.
+ * @param position of the first byte, as `source` gets it
+ * @returns false when some part is no writable disk file: nothing was done then
  * @throws DaxError ENOSPC the disk is full
  */
 export function fillByWrite(
@@ -17,7 +18,7 @@ export function fillByWrite(
   source: (into: Uint8Array, position: number) => void,
 ): boolean {
   if (!parts.every(({ backing }) => backing.kind === 'file' && backing.writable)) return false;
-  // write(2) past the end of a file that was cut would make it longer, with zeroes where the others' data was.
+  // write(2) past the end of a truncated file would make it longer, with zeroes in place of the lost data.
   for (const part of parts) part.backing.checkRange(part.offset, part.length);
   const scratch = new Uint8Array(Math.min(SCRATCH_BYTES, Math.max(...parts.map(({ length }) => length))));
   let at = position;

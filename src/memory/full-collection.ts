@@ -3,7 +3,7 @@ import vm from 'node:vm';
 
 let collect: (() => void) | null | undefined;
 
-/** Runs the garbage collector now, whole. @returns false where the engine does not let us */
+/** Runs a full garbage collection now. @returns false where the engine does not allow it */
 export function collectNow(): boolean {
   collect ??= exposed();
   if (collect === null) return false;
@@ -11,7 +11,7 @@ export function collectNow(): boolean {
   return true;
 }
 
-/** The engine shows it to contexts that are made while its flag is set. */
+/** The engine's gc(). It exists in contexts that are made while the flag --expose-gc is set. */
 function exposed(): (() => void) | null {
   const known = (globalThis as { gc?: unknown }).gc;
   if (typeof known === 'function') return () => void known();

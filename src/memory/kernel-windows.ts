@@ -7,20 +7,20 @@ import { place } from './placement.js';
 import { mappingRegistry, type Span } from './registry.js';
 
 /**
- * The first window is small: file systems keep their metadata there, and who looks only at that is spared the garbage
- * collection that a gigabyte of foreign memory sets off. The others begin every 1 GiB of the range and reach into
- * the next, so that no request up to 64 MiB straddles two.
+ * The first window is small. File systems keep their metadata there, and a program that reads only that avoids the garbage
+ * collection that a gigabyte of foreign memory causes. The other windows begin at every 1 GiB of the range, the first of
+ * them at 0, and overlap the next one by 64 MiB. So every request up to 64 MiB fits into one window.
  */
 const HEAD_BYTES = 2 ** 25;
 const STRIDE_BYTES = 2 ** 30;
 const OVERLAP_BYTES = 2 ** 26;
 
-/** Which window bytes `from`..`to` of a range are looked for in. */
+/** The number of the window that holds bytes `from`..`to` of a range, if any does. */
 export function windowIndex(from: number, to: number): number {
   return to <= HEAD_BYTES ? 0 : 1 + Math.floor(from / STRIDE_BYTES);
 }
 
-/** Where in its range a window begins, bytes. */
+/** The first byte of a window, from the start of its range. */
 export function windowStart(index: number): number {
   return index === 0 ? 0 : (index - 1) * STRIDE_BYTES;
 }
@@ -29,15 +29,15 @@ function windowEnd(index: number): number {
   return index === 0 ? HEAD_BYTES : windowStart(index) + STRIDE_BYTES + OVERLAP_BYTES;
 }
 
-/** A view of ours: what the kernel's direct map is to it. */
+/** A view for udax itself: it stands for the kernel's direct map. */
 export interface OwnView {
   span: Span;
   buffer: ArrayBuffer;
 }
 
 /**
- * Maps pieces for ourselves: shared where the memory may be written, else so that a stray store of ours stays in the
- * view (private) or, where the memory refuses that, is at least no change (protected).
+ * Maps pieces for udax itself: shared where the backing is writable. Where it is not, a stray store must not reach it:
+ * private, or protected where the backing refuses private mappings.
  */
 export function openOwnView(
   pieces: readonly Piece[],
@@ -45,8 +45,8 @@ export function openOwnView(
   label: string,
   onCollected: () => void,
 ): OwnView {
-  // A window is wider than what is asked for, and may reach past the end of a file that was cut: each access is checked for
-  // itself. Mapping past the end of a huge page file would make it longer.
+  // A window is wider than the request, and may reach past the end of a truncated file: each access is checked by itself.
+  // Other backings are checked here: mapping past the end of a huge page file would make it longer.
   checkPieces(pieces.filter(({ backing }) => backing !== null && !isPlainFile(backing)));
   const placement = place(pieces, ownAccess(pieces), label, () => mappingRegistry.endDropped());
   return mappingRegistry.open('own', placement, length, label, onCollected);
@@ -61,20 +61,20 @@ function ownAccess(pieces: readonly Piece[]): Access {
   return pieces.some(({ backing }) => backing?.sharedOnly) ? 'protected' : 'private';
 }
 
-/** What windows are on. */
+/** The range that windows show. */
 export interface WindowSource {
   readonly length: number;
   readonly backing: { readonly name: string };
-  /** Appends the pieces for our own view of bytes `from`..`to`. */
+  /** Appends the pieces for an own view of bytes `from`..`to`. */
   appendOwnView(pieces: Piece[], from: number, to: number): void;
 }
 
-/** The lasting windows on one range: mapped at first use, ended with the range. */
+/** The windows of one range: each is mapped at its first use, and all end with the range. */
 export class RangeWindows {
-  /** By number; looked at directly by the hot path. */
+  /** By window number. The hot path reads this directly. */
   readonly buffers: (ArrayBuffer | undefined)[] = [];
   readonly #spans: Span[] = [];
-  /** By number: where the windows are in this process; 0 or nothing until asked for. */
+  /** Addresses of the windows in this process, by number; 0 or undefined until first used. */
   readonly #addresses: number[] = [];
   readonly #range: WindowSource;
 
@@ -86,7 +86,7 @@ export class RangeWindows {
     return this.#spans.length;
   }
 
-  /** The window that bytes `from`..`to` of the range are in, or undefined when they are too long for one. */
+  /** The window that holds bytes `from`..`to` of the range; undefined when none does. */
   open(from: number, to: number): { buffer: ArrayBuffer; start: number } | undefined {
     const index = windowIndex(from, to);
     const start = windowStart(index);
@@ -96,7 +96,7 @@ export class RangeWindows {
     return { buffer, start };
   }
 
-  /** Where byte `from` of the range is in this process, in a window that holds `from`..`to`; undefined when none does. */
+  /** The address in this process of byte `from` of the range, in a window that holds `from`..`to`; undefined when none does. */
   address(from: number, to: number): number | undefined {
     const window = this.open(from, to);
     if (window === undefined) return undefined;
@@ -121,5 +121,5 @@ export class RangeWindows {
   }
 }
 
-/** A window is collected only together with the whole map. */
+/** A window is held by RangeWindows, so it is collected only together with that. */
 const nothingToForget = () => {};

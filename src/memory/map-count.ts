@@ -2,30 +2,34 @@ import fs from 'node:fs';
 import { addressLedger, DaxError } from '../libc/index.js';
 
 /**
- * How many mappings the kernel lets a process have (vm.max_map_count), and how many there are. At the limit not only our
- * mapping fails but the next allocation of anybody, and the engine aborts the process: so we stop well before.
+ * Keeps the process below the kernel's limit of mappings (vm.max_map_count). At the limit not only the next mapping of udax
+ * fails, but any allocation, and the engine then aborts the process. So udax refuses new mappings well before.
  *
- * All of ours are counted, of every thread (the ledger knows); what others have is looked up, in /proc/self/maps, the more
- * often the nearer the limit is.
+ * The ledger counts the mappings of udax, of all threads. The mappings of the whole process are counted in /proc/self/maps:
+ * the nearer the limit, the more often.
  */
 
 /** Mappings that stay free for the engine, the allocator and other libraries. */
 const SPARE_MAPS = 2048;
-/** Below so many of ours nobody looks. */
+/** With fewer mappings of udax than this, /proc/self/maps is not read. */
 const FEW = 256;
 
 interface Looked {
   readonly limit: number;
-  /** All of the process, and those of us, at that moment. */
+  /** Mappings of the process, and those of udax among them, at that moment. */
   readonly used: number;
   readonly ours: number;
-  /** So many of ours, and it is time to look again. */
+  /** With this many mappings of udax, count again. */
   readonly again: number;
 }
 
 let looked: Looked | undefined;
 
-/** @throws DaxError ENOMEM with the figures and the next step; `collect` is asked first to end what nobody uses any more */
+/**
+ * Checks that `pieces` more mappings fit.
+ * @param collect ends mappings that were dropped without close(); called before giving up
+ * @throws DaxError ENOMEM with the figures and the next step
+ */
 export function checkMapCount(pieces: number, label: string, collect: () => boolean): void {
   const ours = addressLedger.pieces;
   if (ours + pieces < (looked?.again ?? FEW)) return;
@@ -49,20 +53,20 @@ function look(): Looked {
   const limit = mapLimit();
   const used = readText('/proc/self/maps').split('\n').length - 1;
   const left = limit - spare(limit) - used;
-  // Half the way: others map, too.
+  // Count again half way to the limit: other code maps too.
   looked = { limit, used, ours, again: ours + Math.max(1, Math.floor(left / 2)) };
   return looked;
 }
 
-/** How many mappings the kernel lets a process have; as many as it likes where it does not say. */
+/** The most mappings that the kernel lets a process have; Infinity where it does not say. */
 export function mapLimit(): number {
   return Number(readText('/proc/sys/vm/max_map_count') || Number.POSITIVE_INFINITY);
 }
 
-/** Where the limit was set low, a part of it. */
+/** Mappings to keep free: SPARE_MAPS, but at most an eighth of the limit. */
 const spare = (limit: number) => Math.min(SPARE_MAPS, Math.floor(limit / 8));
 
-/** What mmap means by ENOMEM here, and the next step. */
+/** Says why mmap failed with ENOMEM, and the next step. */
 export function whyNoMemory(error: unknown): string {
   const { used, limit } = look();
   if (used + SPARE_MAPS / 2 > limit)
@@ -77,6 +81,6 @@ function readText(path: string): string {
   try {
     return fs.readFileSync(path, 'latin1');
   } catch {
-    return ''; // no /proc: the kernel itself says when it is enough
+    return ''; // no /proc: no limit is known, and mmap itself fails at it
   }
 }

@@ -4,7 +4,7 @@ import { mappingRegistry, reportLeak, type Span, type SpanEnd } from './registry
 
 export interface SpanRequest {
   owner: SpanOwner;
-  /** Of its owner. */
+  /** Tells the spans of one owner apart. */
   name: string;
   ranges: readonly PhysicalRange[];
   length: number;
@@ -12,7 +12,7 @@ export interface SpanRequest {
   label: string;
 }
 
-/** A span with what it is for, and its mappings. None of them holds the buffer: the registry does, until nobody has a view. */
+/** A span, its request, and its open handles. They do not hold the buffer: the registry does, as long as a view exists. */
 class SharedSpan {
   /** Not closed yet. */
   readonly handles = new Set<Handle>();
@@ -34,7 +34,7 @@ class SharedSpan {
     return view;
   }
 
-  /** Takes all its mappings. */
+  /** Removes and returns all open handles. */
   takeHandles(): Handle[] {
     const handles = [...this.handles];
     this.handles.clear();
@@ -42,37 +42,37 @@ class SharedSpan {
   }
 }
 
-/** The spans of one owner: of each name the one that a new mapping shares, and all that have mappings. */
+/** The spans of one owner: by name, the span that a new mapping shares; and all spans that have open handles. */
 interface OwnedSpans {
   readonly named: Map<string, SharedSpan>;
   readonly used: Set<SharedSpan>;
 }
 
 /**
- * The user mappings of one PhysicalMemory, and the one place that shares spans and counts their uses: one span, one
- * ArrayBuffer per owner and name. Whoever mapped keeps what it was given, and no count of it.
+ * The user mappings of one PhysicalMemory. It alone shares spans and counts their uses: there is one span and one
+ * ArrayBuffer per owner and name. A caller keeps the handle it got, and counts nothing.
  *
- * Lifetime: a span holds its handles, and they their listeners, until it ends. Who drops all views without close() has
- * them ended by the registry, which asks the collector.
+ * Lifetime: a span holds its handles, and each handle its listeners, until the span ends. When all views were dropped
+ * without close(), the registry finds that out from the garbage collector and ends the span.
  */
 export class MappingTable {
   readonly #owned = new Map<SpanOwner, OwnedSpans>();
-  /** Still mapped for somebody who moved their buffer away: zeroes take the place of their memory when it goes. */
+  /** Ended spans that stay mapped because their buffer was moved away. When their memory goes, zero pages replace it. */
   readonly #moved = new Set<SharedSpan>();
 
-  /** One more handle on a span that is there, or undefined. */
+  /** Gives one more handle on an existing span; undefined when there is none. */
   share(owner: SpanOwner, name: string): Handle | undefined {
     const named = this.#owned.get(owner)?.named;
     const shared = named?.get(name);
     if (named === undefined || shared === undefined) return undefined;
     if (!shared.span.isMoved) return this.#handle(shared);
-    // Its view is dead: who asks gets a new one. Those who have it keep it until they close it.
+    // Its views are dead, so the caller must make a new span. Open handles stay open until they are closed.
     named.delete(name);
     this.#end(shared, 'closed');
     return undefined;
   }
 
-  /** The first handle on memory just placed. */
+  /** Makes a span of memory just placed, and gives its first handle. */
   open(request: SpanRequest, placement: Placement): Handle {
     const { owner, name, length, label } = request;
     const collected = () => {
@@ -94,12 +94,12 @@ export class MappingTable {
     return this.#handle(shared);
   }
 
-  /** The last close ends the span. */
+  /** Gives a handle back. The last one ends the span. */
   release(handle: Handle, shared: SharedSpan): void {
     if (shared.handles.delete(handle) && shared.handles.size === 0) this.#finish(shared, 'closed');
   }
 
-  /** Ends every span of an owner, as if all who have mappings of it had closed them. */
+  /** Ends every span of an owner, as if all its handles had been closed. */
   endAll(owner: SpanOwner): void {
     for (const shared of [...(this.#owned.get(owner)?.used ?? [])]) {
       for (const handle of shared.takeHandles()) handle.endAs('closed');
@@ -108,8 +108,8 @@ export class MappingTable {
   }
 
   /**
-   * Ends every span that touches the bytes, then tells the listeners.
-   * @returns how many open handles that ended
+   * Ends every span that touches the bytes, then calls the listeners.
+   * @returns how many open handles ended
    */
   kill(start: number, length: number): number {
     const touches = ({ request }: SharedSpan): boolean =>
@@ -230,7 +230,7 @@ class Handle implements Mapping {
     this.close();
   }
 
-  /** @returns who is to be told, once all that ends together has ended */
+  /** Ends the handle. @returns the listeners to call, after all handles that end together have ended */
   endAs(state: 'closed' | 'killed' | 'collected'): (() => void)[] {
     const told = { closed: [], killed: this.#listeners, collected: this.#collectedListeners }[state];
     this.#state = state;
@@ -240,7 +240,7 @@ class Handle implements Mapping {
   }
 }
 
-/** One listener's failure keeps nobody else from being told. */
+/** Calls all listeners, even when some throw, and then throws their errors. */
 function tell(listeners: readonly (() => void)[]): void {
   const errors: unknown[] = [];
   for (const listener of listeners) {

@@ -1,4 +1,4 @@
-/** Bytes of physical address space. */
+/** A range of physical addresses. */
 export interface PhysicalRange {
   /** Host physical address, bytes. */
   start: number;
@@ -8,58 +8,61 @@ export interface PhysicalRange {
 
 /**
  * How a mapping may be used (decision 14).
- * shared: loads and stores, seen by all. private: stores stay in this view (read-only files).
- * protected: shared and write-protected, a store is a fatal fault (dax devices, which refuse private).
+ * shared: all users see its stores. private: stores stay in this view (read-only files).
+ * protected: shared and write-protected, a store is a fatal fault (dax devices, which refuse private mappings).
  */
 export type Access = 'shared' | 'private' | 'protected';
 
-/** Who maps for others, file by file. Spans of two owners are never one; without an owner those of equal bytes and access are. */
+/**
+ * An object that maps for others, such as an open file. Two owners never share a span. Mappings without an owner share a
+ * span when their bytes and access are equal.
+ */
 export interface SpanOwner {
   /**
-   * A span has no mapping any more: the last was closed, it was taken away, or collected. Its views have length 0.
-   * Before anybody is told of it.
+   * Called when a span has no open handle any more: the last one was closed, or the span was killed or collected. Its
+   * views have length 0. Runs before the listeners of the handles.
    */
   ended(ranges: readonly PhysicalRange[]): void;
 }
 
 export interface MapOptions {
   access: Access;
-  /** Whose span it becomes, under which name again() finds it. */
+  /** The owner of the span, and the name under which again() finds it. */
   owner?: { readonly who: SpanOwner; readonly name: string };
-  /** Whose mapping, for status and errors: `/a on dax0.0`. */
+  /** Names the mapping in errors and warnings: `/a on dax0.0`. */
   label?: string;
-  /** Fault all pages in now, so that no first load waits. EIO when one of them has no memory. */
+  /** Fault all pages in now, so that no first load waits. EIO when a page has no backing. */
   populate?: boolean;
 }
 
 /**
  * A handle on mapped memory. Two handles may share one ArrayBuffer (same bytes, same access). Views keep the memory
- * mapped; the handle does not, when all of them were dropped.
+ * mapped. The handle alone does not: when all views were dropped, the mapping may end.
  */
 export interface Mapping {
-  /** Exactly the bytes asked for. Length 0 after a kill and after the last close. */
+  /** Exactly the requested bytes. Length 0 after a kill and after the last close. */
   readonly buffer: ArrayBuffer;
-  /** Bytes asked for; stays when the buffer is gone. */
+  /** Requested bytes; unchanged when the mapping has ended. */
   readonly length: number;
-  /** Where it is in this process; only meaningful while alive. */
+  /** Address in this process; valid only while alive. */
   readonly address: number;
-  /** Where its memory lies, in order. */
+  /** The physical ranges it maps, in order. */
   readonly ranges: readonly PhysicalRange[];
   /** As granted: `private` over memory that refuses it is `protected`. */
   readonly access: Access;
-  /** False after close() of this handle and after a kill. */
+  /** False after close() of this handle, after a kill, and after the mapping was garbage collected. */
   readonly alive: boolean;
-  /** Somebody moved the buffer's memory into another one (a byte stream, transfer()), that shows it from then on. */
+  /** True when other code moved the buffer's memory into another ArrayBuffer (by a byte stream or transfer()). */
   readonly isMoved: boolean;
-  /** Called once, when the memory layer ends the mapping; not on close(). At once when that already happened. */
+  /** Calls the listener once, when a kill ends the mapping; not on close(). Calls it at once when that already happened. */
   onKill(listener: () => void): void;
-  /** Called once, when the collector ended it: no view of it was left. Must not reach a view. */
+  /** Calls the listener once, when the mapping ended because no view was left. The listener must not reference a view. */
   onCollected(listener: () => void): void;
-  /** Notes a view of the buffer that a user gets: as long as it lives, the collector is not asked about the others. */
+  /** Registers a view that a user gets. As long as it lives, no garbage collection is run to look for dropped views. */
   give<T extends object>(view: T): T;
-  /** Bytes of the buffer, given: the same view as long as somebody has it. Length 0 after close(), a kill or a move. */
+  /** A registered view of bytes of the buffer; the same one while it is in use. Length 0 after close(), a kill or a move. */
   view(start: number, length: number): Uint8Array;
-  /** Idempotent; the last open handle detaches the buffer, then unmaps. */
+  /** Closes the handle. The last open handle detaches the buffer, then lets go of the memory. Idempotent. */
   close(): void;
   [Symbol.dispose](): void;
 }

@@ -21,29 +21,30 @@ import { DaxBacking, deviceNumbers, readDaxNode } from './dax-backing.js';
 import { FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
 
 export interface OpenBackingOptions {
-  /** Default true. False: nobody who maps it through this backing can change it. */
+  /** Default true. False: no mapping made through this backing can change it. 'if-allowed': writable where the file permits it. */
   writable?: boolean | 'if-allowed';
   /**
-   * Default true. False: memory shared with hosts whose caches do not see ours; it is flushed and invalidated
-   * through libpmem (EOPNOTSUPP where that is not installed).
+   * Default true. False: the memory is shared with hosts whose caches are not coherent with this host's. It is flushed
+   * and invalidated through libpmem (EOPNOTSUPP where that is not installed).
    */
   coherent?: boolean;
-  /** Where sysfs is mounted, default /sys: a recorded tree in tests. */
+  /** Where sysfs is mounted; default /sys. Tests give a recorded tree. */
   sysfs?: string;
 }
 
 /**
  * Opens memory by path: a regular file (on a disk, tmpfs or hugetlbfs) or a `/dev/daxX.Y` device.
  * Mirrors open(2) with O_CLOEXEC.
- * @throws DaxError ENOENT, EACCES, EROFS as open(2); EISDIR; ENODEV for other kinds of file (pipes, block
- * devices, other devices); EINVAL for an empty file or one that is no multiple of its huge pages
+ * @throws DaxError ENOENT, EACCES, EROFS as open(2); EISDIR a directory; ENODEV another kind of file (a pipe, a block
+ * device, a device that is not dax); EINVAL an empty file, or a size that is no multiple of its huge pages; EFBIG a size
+ * that is no safe integer; EOPNOTSUPP not coherent and no libpmem; EIO a sysfs attribute cannot be read
  */
 export function openBacking(path: string, options: OpenBackingOptions = {}): Backing {
   const { writable: wanted = true } = options;
   refuseOtherKinds(path, statOf(path));
   const { fd, writable } = openDescriptor(path, wanted);
   try {
-    // Judged again by what was really opened: the name may mean another file by now.
+    // Checked again on the open descriptor: the name may mean another file by now.
     const stat = fs.fstatSync(fd);
     refuseOtherKinds(path, stat);
     const { coherent = true, sysfs = '/sys' } = options;
@@ -59,8 +60,9 @@ export function openBacking(path: string, options: OpenBackingOptions = {}): Bac
 
 /**
  * Makes a new file of `size` zero bytes and opens it. All its space is allocated (or written, where the file system cannot
- * allocate), so that no store can ever meet a full disk; `sparse` leaves that out: for huge files that are hardly touched, where a full disk later is a crash.
- * @param options mode: the file's, whatever the umask; default 0600, since what is in it may be closed to others
+ * allocate), so that no store can ever meet a full disk. `sparse` skips that: for huge files of which little is used. A full
+ * disk is then a crash at a later store.
+ * @param options mode: the file's mode, whatever the umask; default 0600, since its content may be private
  * @throws DaxError EEXIST, ENOENT, EACCES, EINVAL size; ENOSPC no room. On any error no file is left.
  */
 export function createBacking(
@@ -81,7 +83,7 @@ export function createBacking(
 }
 
 /**
- * Memory without a name, gone with its last user; sealed so that no one can shrink it under a mapping.
+ * Makes memory without a name (memfd). It is freed with its last user, and sealed so that nobody can shrink it under a mapping.
  * @throws DaxError EINVAL size, EMFILE
  */
 export function memfdBacking(name: string, size: number): Backing {
@@ -98,7 +100,7 @@ export function memfdBacking(name: string, size: number): Backing {
   }
 }
 
-/** Equal for two names of the same memory, without opening it; undefined when there is nothing of that name. */
+/** The identity of the memory at a path, without opening it: equal for two names of one memory. Undefined when there is no file. */
 export function memoryIdentity(path: string): string | undefined {
   const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false });
   return stat && identityOf(stat);
@@ -127,7 +129,7 @@ function statOf(path: string): fs.Stats {
   }
 }
 
-/** Before open(2) too: opening a pipe waits, and opening some devices does something. */
+/** Runs before open(2) as well: opening a pipe waits, and opening a device may have side effects. */
 function refuseOtherKinds(path: string, stat: fs.Stats): void {
   if (stat.isFile() || stat.isCharacterDevice()) return;
   const wanted = 'give a file or a /dev/daxX.Y device';
@@ -182,7 +184,7 @@ function fillNewFile(path: string, fd: number, size: number, sparse: boolean): v
     fs.ftruncateSync(fd, size);
     return;
   }
-  // tmpfs hands out more than the host has, and the host then kills processes.
+  // tmpfs may allocate more than the host's free memory, and the host then kills processes.
   if (kind === 'tmpfs' && size > os.freemem()) {
     fail('ENOSPC', `the host has only ${os.freemem()} bytes of memory free: choose a smaller size`, { path });
   }

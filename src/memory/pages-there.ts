@@ -1,24 +1,24 @@
 import { PAGE_BYTES } from './backing-range.js';
 
-/** Pages remembered in one array: those of 2 MiB. */
+/** Pages of one group: 2 MiB. */
 const GROUP_PAGES = 512;
 
 const FOR_LOADS = 1;
 const FOR_STORES = 2;
 const FOR_BOTH = FOR_LOADS | FOR_STORES;
 
-/** All pages of a group, told by being this array: big files are whole groups, and asked for at every map(). */
+/** A whole group shares one of these arrays and is recognized by it. Big files are whole groups, and every map() checks them. */
 const ALL_FOR_LOADS = new Uint8Array(GROUP_PAGES).fill(FOR_LOADS);
 const ALL_FOR_BOTH = new Uint8Array(GROUP_PAGES).fill(FOR_BOTH);
 
 /**
- * Pages over sparse backings that were seen to be there: space once taken is not given back while a file has it.
- * By groups of 2 MiB of physical memory; bit 0 of a page: for loads, bit 1: for stores as well.
+ * Remembers pages over sparse backings that are known to have memory. Allocated space stays allocated until forget() is
+ * called. Kept by groups of 2 MiB of physical memory; bit 0 of a page: loads find memory, bit 1: stores do as well.
  */
 export class PagesThere {
   readonly #groups = new Map<number, Uint8Array>();
 
-  /** Holes are being made: nothing known holds any more. */
+  /** Forgets all pages: the caller makes holes, or removes memory. */
   forget(): void {
     this.#groups.clear();
   }

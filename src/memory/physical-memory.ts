@@ -18,7 +18,7 @@ import { place } from './placement.js';
 import { type BackedRange, type InsertedRange, RangeTable } from './range-table.js';
 import { mappingRegistry, type Span } from './registry.js';
 
-/** Our own view of a request no window holds. */
+/** An own view of a request that no window holds. */
 interface StraddlingView extends PhysicalRange {
   span: Span;
 }
@@ -26,28 +26,28 @@ interface StraddlingView extends PhysicalRange {
 /**
  * The physical address map of one machine: host physical address -> bytes of a backing, and every mapping made of it.
  *
- * Two kinds of views: windows are our own (the kernel's direct map), made at first use and there until their range is
- * removed; mappings are a user's, made on request, counted, and ended by close() or kill().
+ * There are two kinds of views. Windows are for udax itself (they stand for the kernel's direct map): made at first use, and
+ * kept until their range is removed. Mappings are for users: made on request, counted, and ended by close() or kill().
  */
 export class PhysicalMemory {
   readonly #ranges = new RangeTable();
   readonly #mappings = new MappingTable();
   readonly #straddling = new Map<string, StraddlingView>();
   readonly #there = new PagesThere();
-  /** The range of the last request: most requests stay in it. */
+  /** The range of the last request: most requests are in the same one. */
   #recent: InsertedRange | undefined;
 
   /**
    * Puts memory at physical addresses. Nothing is mapped or opened yet.
-   * @throws DaxError EBUSY addresses taken, EINVAL addresses or offset not whole pages
+   * @throws DaxError EBUSY the addresses are taken, EINVAL an address or offset is not page aligned
    */
   insert(range: BackedRange): void {
     this.#ranges.insert(range);
   }
 
   /**
-   * Takes away the memory that starts at this address: mappings over it are killed, our windows end.
-   * The backing stays open, it is its owner's.
+   * Removes the memory that starts at this address: its windows end, and mappings over it are killed. The backing stays
+   * open: its owner closes it.
    * @throws DaxError ENXIO no memory starts there
    */
   remove(start: number): void {
@@ -64,7 +64,7 @@ export class PhysicalMemory {
   }
 
   /**
-   * The backing bytes of a physical range, in order. Says nothing about whether the backing still has them: checkRange().
+   * The backing bytes of a physical range, in order. It does not check that the backing still has them: see checkRange().
    * @throws DaxError ENXIO where there is no memory
    */
   locate(start: number, length: number): BackingPiece[] {
@@ -76,10 +76,10 @@ export class PhysicalMemory {
   }
 
   /**
-   * Our own view of `length` bytes at a physical address, at most 4 GiB: what the kernel's direct map is to it. Valid until
-   * the range is removed, then its length is 0; proven to be there now, so use it now (a view that is kept: assertThere()
-   * before each use). 0.3 us once its window is mapped, all of it the question how long the file is. Only to be written
-   * where the backing is writable. Zero-extended ranges read as zero beyond the backing's end.
+   * An own view of `length` bytes at a physical address, at most 4 GiB, for use by udax itself. It is valid until the range is
+   * removed; its length is 0 then. The bytes are checked to exist now, so use the view at once. A caller that keeps it calls
+   * assertThere() before each use. It costs 0.3 us once its window is mapped, all of it to ask for the file's length. Store to
+   * it only where the backing is writable. Zero-extended ranges read as zero beyond the backing's end.
    * @throws DaxError ENXIO no memory there, EIO the backing lost its end, ERANGE more than 4 GiB
    */
   bytes(start: number, length: number): Uint8Array {
@@ -88,7 +88,7 @@ export class PhysicalMemory {
     return this.view(start, length);
   }
 
-  /** As bytes(), for the data of files: beyond the backing's end they are lost (EIO), not zero. */
+  /** As bytes(), for the data of files: bytes beyond the backing's end are lost (EIO), not zero. */
   dataBytes(start: number, length: number): Uint8Array {
     if (length === 0) return new Uint8Array(0);
     const range = this.#recent;
@@ -99,9 +99,9 @@ export class PhysicalMemory {
   }
 
   /**
-   * Proves that our own views of these bytes can be touched now: nobody has cut the file behind them. One question to the kernel
-   * a range; none where memory does not shrink.
-   * @throws DaxError EIO naming the file, its end and the range; ENXIO no memory there
+   * Checks that own views of these bytes can be accessed now: the file behind them was not truncated. One system call a
+   * range; none where the backing cannot shrink.
+   * @throws DaxError EIO names the file, its end and the range; ENXIO no memory there
    */
   assertThere(start: number, length: number): void {
     const range = this.#recent;
@@ -110,13 +110,13 @@ export class PhysicalMemory {
     } else this.#ranges.walk(start, length, (each, from, to) => each.assertThere(from, to));
   }
 
-  /** Whether any of it is a file with holes. One question to the kernel a range. */
+  /** True when part of it lies in a file with holes. One system call a range. */
   isSparse(start: number, length: number): boolean {
     return this.locate(start, length).some(({ backing }) => backing.isSparse);
   }
 
   /**
-   * Makes sure that stores to these bytes find memory, wherever they lie.
+   * Makes sure that stores to these bytes find memory, in all their backings.
    * @throws DaxError ENOSPC the file system under a backing is full, EIO a backing ends before the bytes
    */
   ensure(start: number, length: number): void {
@@ -124,23 +124,23 @@ export class PhysicalMemory {
       backing.ensure(offset, bytes);
   }
 
-  /** The same for who asks again and again, for loads or stores: pages that were there once are not asked for again. */
+  /** As ensure(), for loads or stores, and cheap to repeat: it remembers the pages that have memory. */
   ensureThere(start: number, length: number, stores: boolean): void {
     if (this.#there.has(start, length, stores)) return;
     for (const { backing, offset, length: bytes } of this.locate(start, length)) {
-      // The space of a device is its own; asking it costs a file of sysfs.
+      // A device always has its space, and its size is a file in sysfs, which is slow to read.
       if (backing.kind !== 'devdax') backing.ensure(offset, bytes, stores ? 'store' : 'load');
     }
     this.#there.add(start, length, stores);
   }
 
-  /** Makes bytes read as zeroes without touching them, where the backings can: fresh pages are zero. */
+  /** Makes bytes read as zeroes; where the backings can, by fresh pages and without storing. */
   zero(start: number, length: number): void {
     this.#there.forget();
     for (const { backing, offset, length: bytes } of this.locate(start, length)) backing.zero(offset, bytes);
   }
 
-  /** Where the range of an address stops having a backing, and reads as zero: its end, but for images shorter than their device. */
+  /** The address from which the range at `start` reads as zero: its end, or earlier for an image shorter than its device. */
   backedEnd(start: number): number {
     return (
       this.#ranges.find(start)?.backedEnd ??
@@ -149,9 +149,9 @@ export class PhysicalMemory {
   }
 
   /**
-   * Where our own view of these bytes is in this process, for the kernel to read them from. Nothing is checked: the kernel
-   * answers EFAULT where there is no memory any more.
-   * @throws DaxError ENXIO no memory there, ERANGE more than 64 MiB or bytes of two ranges
+   * The address in this process of an own view of these bytes, for the kernel to read from. The file's length is not
+   * checked: the kernel answers EFAULT where there is no memory any more.
+   * @throws DaxError ENXIO no memory there, ERANGE no one window holds the bytes (they are in two ranges, or more than 64 MiB)
    */
   address(start: number, length: number): number {
     const recent = this.#recent;
@@ -163,7 +163,7 @@ export class PhysicalMemory {
     return address ?? fail('ERANGE', `${length} bytes at 0x${start.toString(16)} are in no one view of ours`);
   }
 
-  /** As bytes(), unproven: for a view that is kept, whose users ask assertThere() before each use. */
+  /** As bytes(), without the check: for a view that is kept, whose user calls assertThere() before each use. */
   view(start: number, length: number): Uint8Array {
     const range = this.#recent;
     if (range !== undefined && start >= range.start && start + length <= range.end) {
@@ -179,8 +179,8 @@ export class PhysicalMemory {
   }
 
   /**
-   * Maps physical ranges, in this order, as one contiguous ArrayBuffer (decision 8). Asking again for the same bytes
-   * with the same access gives another handle on the same buffer.
+   * Maps physical ranges, in this order, as one contiguous ArrayBuffer (decision 8). A second call for the same bytes
+   * with the same access (of an owner: for the same name) gives another handle on the same buffer.
    * @throws DaxError ERANGE more than 4 GiB, ENXIO no memory there, EIO a backing ends before it, EACCES not writable,
    * EINVAL a seam inside a granule, ENOMEM too many pieces
    */
@@ -204,19 +204,19 @@ export class PhysicalMemory {
     return handle;
   }
 
-  /** One more mapping of what map() made for an owner under this name; undefined when that has ended, or was moved away. */
+  /** One more handle on the span that map() made for an owner under this name; undefined when it has ended or was moved. */
   again(owner: SpanOwner, name: string): Mapping | undefined {
     return this.#mappings.share(owner, name);
   }
 
-  /** Closes every mapping that an owner has, whoever they were given to. */
+  /** Closes every mapping of an owner, whoever has the handles. */
   endAll(owner: SpanOwner): void {
     this.#mappings.endAll(owner);
   }
 
   /**
    * Ends every user mapping that touches the bytes: views get length 0, then the memory is unmapped, then the
-   * listeners are told. Our own windows stay.
+   * listeners are called. Windows stay.
    * @returns how many open handles were ended
    */
   kill(start: number, length: number): number {
@@ -226,8 +226,8 @@ export class PhysicalMemory {
   }
 
   /**
-   * Open handles, bytes of address space under them, and windows of our own; when there are any, spans of this process
-   * that stay mapped because somebody moved their buffer away (`moved`).
+   * Open handles, the bytes they map, and windows. Where there are any, also spans of this isolate that stay mapped because
+   * their buffer was moved away (`moved`).
    */
   stats(): { mappings: number; mappedBytes: number; windows: number; moved?: number } {
     let windows = this.#straddling.size;
@@ -258,7 +258,7 @@ export class PhysicalMemory {
     return new Uint8Array(this.#straddlingView(start, length));
   }
 
-  /** Kept as long as somebody uses it, then mapped again: there is no bound on how many different ones are asked for. */
+  /** A view that no window holds. It lives while it is used: any number of different ones may be requested. */
   #straddlingView(start: number, length: number): ArrayBuffer {
     const key = `${start}+${length}`;
     const known = this.#straddling.get(key)?.span.buffer;
@@ -285,10 +285,10 @@ export class PhysicalMemory {
   }
 }
 
-/** Of spans that are shared by what they show. */
+/** The owner of all mappings without an owner: their name is made of their ranges and access. */
 const nobody: SpanOwner = { ended() {} };
 
-/** Ranges that continue each other are one. @throws DaxError EINVAL none, or a senseless one */
+/** Joins adjacent ranges. @throws DaxError EINVAL no range, or no byte range */
 function joined(ranges: readonly PhysicalRange[], label: string): PhysicalRange[] {
   if (ranges.length === 0) fail('EINVAL', `${label}: nothing to map, give at least one range`);
   const whole: PhysicalRange[] = [];
@@ -332,7 +332,7 @@ function populate(address: number, length: number, label: string): void {
   try {
     populatePages(address, length);
   } catch (error) {
-    if (hasCode(error, 'EINVAL')) return; // Linux before 5.14 cannot: pages come one by one
+    if (hasCode(error, 'EINVAL')) return; // Linux before 5.14 cannot populate: each page is faulted in at its first use
     if (!hasCode(error, 'EFAULT')) throw error;
     throw new DaxError('EIO', `${label}: a page has no memory behind it: was the backing truncated?`, {
       cause: error,

@@ -1,18 +1,18 @@
 import { appendJoined, fail } from '../libc/index.js';
 import type { Backing } from './backing.js';
 
-/** A part of a span of addresses: bytes of a backing, or of nothing (read as zero). */
+/** A part of a span of addresses: bytes of a backing, or zeroes (backing null). */
 export interface Piece {
   readonly backing: Backing | null;
   /** Bytes from the backing's start. */
   readonly offset: number;
   /** Bytes of addresses. */
   length: number;
-  /** Bytes that must exist in the backing; less than length only in the last page of a backing that ends in it. */
+  /** Bytes that the backing must have. Less than length only in the last page of a backing that ends inside that page. */
   backed: number;
 }
 
-/** Appends a piece; one that continues the last one on the backing becomes part of it, so they share an mmap. */
+/** Appends a piece. A piece that continues the last one in the backing is joined to it, so both need one mmap. */
 export function appendPiece(pieces: Piece[], piece: Piece): void {
   if (appendJoined(pieces, piece, continues)) pieces.at(-1)!.backed += piece.backed;
 }
@@ -23,9 +23,9 @@ function continues(last: Piece, next: Piece): boolean {
 }
 
 /**
- * Asks each backing, now, whether it still has all it is mapped for (a load beyond would be SIGBUS).
- * One question a backing: of its pieces, the one that reaches farthest.
- * @throws DaxError EIO naming the backing, where it ends and the range
+ * Checks that each backing still has its pieces now (a load beyond its end would be SIGBUS). One system call a backing: it
+ * checks the piece that reaches farthest.
+ * @throws DaxError EIO names the backing, its end and the range
  */
 export function checkPieces(pieces: readonly Piece[]): void {
   const farthest = new Map<Backing, Piece>();
@@ -38,7 +38,7 @@ export function checkPieces(pieces: readonly Piece[]): void {
   for (const [backing, { offset, backed }] of farthest) backing.checkRange(offset, backed);
 }
 
-/** @throws DaxError EACCES when a backing that is open for reading is to be written */
+/** Checks that all backings are writable. @throws DaxError EACCES one is open for reading */
 export function checkWritable(pieces: readonly Piece[], label: string): void {
   const closed = pieces.find(({ backing }) => backing !== null && !backing.writable)?.backing;
   if (!closed) return;

@@ -19,16 +19,16 @@ import { checkMapCount, whyNoMemory } from './map-count.js';
 import type { Access } from './mapping.js';
 import type { Piece } from './pieces.js';
 
-/** Addresses taken from this process, and where in them the bytes asked for begin. */
+/** A span of addresses of this process, and the address of the first requested byte in it. */
 export interface Placement {
-  /** What munmap gets. */
+  /** The span, as munmap gets it: address and bytes. */
   readonly base: number;
   readonly mapped: number;
-  /** The first byte asked for: base, but for a piece that starts inside a granule. */
+  /** The first requested byte: base, or later when the first piece starts inside a granule. */
   readonly address: number;
 }
 
-/** Spans from this size on lie so that the processor can use its huge pages. */
+/** Spans of this size or more are aligned so that the processor can use huge pages. */
 const HUGE_PAGE_BYTES = 2 ** 21;
 const NO_FILE = -1;
 
@@ -40,8 +40,8 @@ const ways: Record<Access, { prot: number; flags: number }> = {
 const zeroes = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
 
 /**
- * Maps pieces one behind the other into one span of addresses (decision 8); the MMU does the rest.
- * @param collect ends what was dropped without close(), when the process is short of mappings
+ * Maps pieces one behind the other into one span of addresses (decision 8).
+ * @param collect ends mappings that were dropped without close(); called when the process is short of mappings
  * @throws DaxError EINVAL a seam inside a granule, ENOMEM too many pieces; nothing stays mapped then
  */
 export function place(
@@ -60,12 +60,12 @@ export function place(
   }
 }
 
-/** Gives the addresses back. Every view on them must be gone or detached. */
+/** Unmaps a span. Every view on it must be gone or detached. */
 export function unplace({ base, mapped }: Placement): void {
   munmap(base, mapped);
 }
 
-/** A single piece goes where the kernel likes it best. */
+/** Maps a single piece. The kernel chooses the address. */
 function placeOne(piece: Piece, access: Access): Placement {
   const lead = piece.offset % granuleOf(piece);
   const mapped = roundUp(lead + piece.length, granuleOf(piece));
@@ -74,7 +74,7 @@ function placeOne(piece: Piece, access: Access): Placement {
   return { base, mapped, address: base + lead };
 }
 
-/** Reserves the span first, so that nobody else gets addresses in it, then maps each piece in place. */
+/** Reserves the span first, so that no other mapping gets addresses in it, then maps each piece in place. */
 function stitch(pieces: readonly Piece[], access: Access): Placement {
   const first = pieces[0]!;
   const last = pieces.at(-1)!;
@@ -105,7 +105,7 @@ function stitch(pieces: readonly Piece[], access: Access): Placement {
   return { base, mapped, address: base + lead };
 }
 
-/** Addresses aligned to the largest granule, and to the first piece's place in a huge page where that may serve. */
+/** Reserves addresses: aligned to the largest granule; in a large span also placed in a huge page as the first piece is in its backing. */
 function reserve(bytes: number, pieces: readonly Piece[]): number {
   const granule = pieces.reduce((most, piece) => Math.max(most, granuleOf(piece)), PAGE_BYTES);
   const align = bytes >= HUGE_PAGE_BYTES ? Math.max(granule, HUGE_PAGE_BYTES) : granule;
@@ -114,7 +114,7 @@ function reserve(bytes: number, pieces: readonly Piece[]): number {
   return reserveAddresses(bytes, align, phase);
 }
 
-/** The outer edges may lie anywhere; where two pieces meet, both must be at an edge of their granules. */
+/** Checks that pieces can be joined: where two meet, both are at an edge of their granules. The outer edges may lie anywhere. */
 function checkSeams(pieces: readonly Piece[], label: string): void {
   const first = pieces[0]!;
   let at = first.offset % granuleOf(first);

@@ -2,9 +2,9 @@ import { coverWithZeroes } from '../libc/index.js';
 import { mapLimit } from './map-count.js';
 import { type Placement, unplace } from './placement.js';
 
-/** How long addresses are kept, at least, unless one of the bounds is reached. */
+/** Addresses are kept at least this long, unless one of the bounds below is reached. */
 const DELAY_MS = 60_000;
-/** Addresses, not memory: nothing is behind them until somebody stores there. */
+/** Bytes of addresses, not of memory: the zero pages take no memory until a store. */
 const MOST_BYTES = 64 * 2 ** 30;
 const FEWEST_SPANS = 1024;
 
@@ -14,23 +14,24 @@ interface Waiting {
 }
 
 /**
- * Addresses of views that ended (decision 5b). Native work may still be under way in them: compression, a hash, a write of a
- * file or a socket takes an address and keeps it, whatever becomes of the ArrayBuffer, and nothing tells when it is done.
- * So zero pages take the memory's place at once, and the addresses are given back late: native code reads zeroes, its
- * stores go nowhere, and nobody else's bytes ever appear there meanwhile.
+ * Keeps the addresses of views that ended (decision 5b). Native code may still use them: compression, a hash, or a write to
+ * a file or socket keeps the address, whatever happens to the ArrayBuffer, and nothing tells when it is done. So zero pages
+ * replace the memory at once, and the addresses are unmapped late. Meanwhile native code reads zeroes, its stores reach
+ * nobody, and no other mapping appears at these addresses.
  *
- * What is sound: anything that ends within DELAY_MS, and MOST_BYTES and the number of spans bound how much may wait (oldest
- * out first). Slower work (a socket whose peer does not read) needs a pin: after the delay it gets EFAULT, or other bytes.
+ * Native work is safe when it ends within DELAY_MS. MOST_BYTES and the number of spans bound how much is kept: beyond them
+ * the oldest spans are unmapped early. Slower work (a socket whose peer does not read) needs a pin: after the delay it gets
+ * EFAULT, or the bytes of another mapping.
  */
 class Quarantine {
   readonly #waiting: Waiting[] = [];
-  /** Where the oldest is. */
+  /** The index of the oldest span in #waiting. */
   #first = 0;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #most: number | undefined;
 
-  /** Takes a span nobody has a view of any more; what was mapped there is let go of at once. */
+  /** Takes a span that has no view any more, and replaces its memory by zero pages at once. */
   retire(placement: Placement): void {
     coverWithZeroes(placement.base, placement.mapped);
     this.#waiting.push({ placement, since: performance.now() });
@@ -71,7 +72,7 @@ class Quarantine {
     unplace(placement);
   }
 
-  /** A quarter of what the kernel lets a process have (neighbours count as one there). */
+  /** A quarter of the mappings that the kernel lets a process have. (Adjacent spans count as one mapping there.) */
   #mostSpans(): number {
     this.#most ??= Math.max(FEWEST_SPANS, Math.floor(mapLimit() / 4));
     return this.#most;

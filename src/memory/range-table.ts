@@ -5,17 +5,17 @@ import { RangeWindows } from './kernel-windows.js';
 import type { PhysicalRange } from './mapping.js';
 import { appendPiece, type Piece } from './pieces.js';
 
-/** Physical addresses and the memory that answers there. */
+/** A range of physical addresses, and the backing behind it. */
 export interface BackedRange extends PhysicalRange {
-  /** Owned by the caller, who closes it after remove(). */
+  /** The caller owns it, and closes it after remove(). */
   backing: Backing;
   /** Bytes from the backing's start to the range's first byte. */
   offset: number;
-  /** The range may be longer than the backing (image files): our own view reads zeroes there, user mappings are EIO. */
+  /** The range may be longer than the backing (image files). Own views read zeroes there; user mappings fail with EIO. */
   zeroExtend?: boolean;
 }
 
-/** A range that is in the map, with our own windows on it. */
+/** A range that is in the map, with its windows. */
 export class InsertedRange {
   readonly start: number;
   readonly end: number;
@@ -25,7 +25,7 @@ export class InsertedRange {
   readonly windows: RangeWindows;
   /** Bytes from the start that the backing has. */
   readonly #backed: number;
-  /** Others may cut a file at any time; devices and sealed memory do not shrink. */
+  /** Other processes may truncate a file at any time. Devices and sealed memory do not shrink. */
   readonly #canShrink: boolean;
 
   constructor({ start, length, backing, offset, zeroExtend = false }: BackedRange) {
@@ -40,9 +40,9 @@ export class InsertedRange {
   }
 
   /**
-   * Proves, now, that a load or store of bytes `from`..`to` finds memory: a file that was cut would be a fatal SIGBUS. One
-   * question to the kernel. Bytes that the backing never had are zeroes of ours.
-   * @throws DaxError EIO naming the file, its end and the range
+   * Checks that a load or store of bytes `from`..`to` finds memory now: on a truncated file it would be a fatal SIGBUS. One
+   * system call. Bytes past the backing's size at open are zero pages, and need no check.
+   * @throws DaxError EIO names the file, its end and the range
    */
   assertThere(from: number, to: number): void {
     if (!this.#canShrink) return;
@@ -50,21 +50,21 @@ export class InsertedRange {
     if (end > from) this.backing.checkRange(this.offset + from, end - from);
   }
 
-  /** Where the addresses begin that read as zero because the backing never had them. */
+  /** The first address that reads as zero because it is past the backing's size at open; the range's end where there is none. */
   get backedEnd(): number {
     return this.start + this.#backed;
   }
 
-  /** The same for file data, of which bytes that the backing never had are lost, not zero. @throws DaxError EIO */
+  /** As assertThere(), for file data: bytes past the backing's size at open are lost, not zero. @throws DaxError EIO */
   assertBacked(from: number, to: number): void {
     if (to > this.#backed) checkInside(this.backing.name, this.backing.size, this.offset + from, to - from);
     this.assertThere(from, to);
   }
 
-  /** Pieces for our own view of bytes `from`..`to` of the range: what the backing does not have is zeroes. */
+  /** Appends the pieces for an own view of bytes `from`..`to` of the range. Bytes past the backing's size at open become zeroes. */
   appendOwnView(pieces: Piece[], from: number, to: number): void {
     const { granule } = this.backing;
-    // The last page of a file that ends in it reads zeroes by the kernel's doing.
+    // Where a file ends inside a page, the kernel shows zeroes in the rest of that page.
     const mappable = Math.ceil((this.offset + this.#backed) / granule) * granule - this.offset;
     const seam = Math.max(from, Math.min(to, this.#backed > 0 ? mappable : 0));
     if (seam > from) {
@@ -79,7 +79,7 @@ export class InsertedRange {
 export class RangeTable {
   readonly #ranges: InsertedRange[] = [];
 
-  /** @throws DaxError EINVAL misaligned or senseless, EBUSY the addresses are taken */
+  /** Inserts a range. @throws DaxError EINVAL misaligned, or no byte range; EBUSY the addresses are taken */
   insert(wanted: BackedRange): void {
     const { start, length, offset, backing } = wanted;
     checkByteRange(`memory of ${backing.name}`, start, length);
@@ -105,7 +105,7 @@ export class RangeTable {
     this.#ranges.splice(at, 0, new InsertedRange(wanted));
   }
 
-  /** Takes a range out. @throws DaxError ENXIO none starts there */
+  /** Removes and returns the range that starts at `start`. @throws DaxError ENXIO none starts there */
   take(start: number): InsertedRange {
     const at = this.#firstEndingAfter(start);
     const range = this.#ranges[at];
@@ -114,7 +114,7 @@ export class RangeTable {
     return range;
   }
 
-  /** The range an address is in, if any. */
+  /** The range that contains an address, if any. */
   find(address: number): InsertedRange | undefined {
     const range = this.#ranges[this.#firstEndingAfter(address)];
     return range && range.start <= address ? range : undefined;
@@ -124,7 +124,7 @@ export class RangeTable {
     return this.#ranges[0];
   }
 
-  /** Visits the parts of `length` bytes at `start` range by range: bytes `from`..`to` of each. @throws DaxError ENXIO, EINVAL */
+  /** Visits `length` bytes at `start` range by range: bytes `from`..`to` of each. @throws DaxError ENXIO no memory, EINVAL */
   walk(start: number, length: number, visit: (range: InsertedRange, from: number, to: number) => void): void {
     checkByteRange('physical memory', start, length);
     const end = start + length;

@@ -5,24 +5,25 @@ import { collectNow } from './full-collection.js';
 import { type Placement, unplace } from './placement.js';
 import { quarantine } from './quarantine.js';
 
-/** Who a span is for. `own`: no view of it ever leaves this library, so nobody can have moved it. */
+/** The user of a span. `own`: no view of it ever leaves this library, so no other code can have moved it. */
 export type SpanUse = 'user' | 'own';
 
-/** How a span came to its end: its user closed it, or the memory goes away and nobody may see it any longer. */
+/** How a span ends. closed: its user closed it. revoked: the memory goes away, and nobody may see it any longer. */
 export type SpanEnd = 'closed' | 'revoked';
 
-/** Addresses of this process with one ArrayBuffer over them, live until the registry ends it. */
+/** A span of addresses with one ArrayBuffer over it. It is live until the registry ends it. */
 export class Span {
   readonly placement: Placement;
   readonly label: string;
-  /** Called when the collector found that nobody has a view any more. */
+  /** Called when a garbage collection showed that no view is left. */
   readonly onCollected: () => void;
-  /** Views given out that still live. None does not say that nobody has one: others may have been made from them. */
+  /** Views given out that are still alive. 0 does not prove that no view is left: others may have been made from them. */
   given = 0;
-  /** When the collector is asked again, ms; how often it said that somebody has a view. */
+  /** No garbage collection for this span before this time (performance.now(), ms). */
   askAfter = 0;
+  /** How many collections found that a view still exists. */
   asked = 0;
-  /** Ended for us, but still mapped: somebody we do not know shows it. */
+  /** Ended, but still mapped: an ArrayBuffer that udax cannot reach shows the memory. */
   isKept = false;
   #held: ArrayBuffer | undefined;
   readonly #weak: WeakRef<ArrayBuffer>;
@@ -41,47 +42,49 @@ export class Span {
     this.#weak = new WeakRef(buffer);
   }
 
-  /** Undefined once the collector has it: only spans of our own, and those that end. */
+  /** Undefined once it was garbage collected: only with an own span, or one that ends. */
   get buffer(): ArrayBuffer | undefined {
     return this.#held ?? this.#weak.deref();
   }
 
-  /** Its memory is in another ArrayBuffer now, that we cannot know: ours has length 0, and the bytes are still shown. */
+  /** True when other code moved the memory into another ArrayBuffer: this one has length 0, but the bytes are still visible. */
   get isMoved(): boolean {
     return this.#held?.byteLength === 0;
   }
 
-  /** For as long as one collection takes. */
+  /** Drops the strong reference, for the time of one garbage collection. */
   letGo(): void {
     this.#held = undefined;
   }
 
-  /** @returns whether somebody else has the buffer */
+  /** Takes the strong reference again. @returns true when the buffer still exists: other code references it */
   holdAgain(): boolean {
     this.#held = this.#weak.deref();
     return this.#held !== undefined;
   }
 }
 
-/** The collector is asked for spans that seem dropped: at most one part in so many of the time. */
+/** Garbage collections for spans that seem dropped take at most one part in this many of the time. */
 const ONE_PART_IN = 50;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 600_000;
 
 /**
- * Every span of mapped memory that JavaScript of this isolate can reach. The one module state that V8 forces on us
- * (decision 4): an ArrayBuffer over foreign memory must never outlive its mapping, whoever holds it.
+ * Every span of mapped memory that JavaScript of this isolate can reach. It is the one module state that V8 makes necessary
+ * (decision 4): an ArrayBuffer over foreign memory must never outlive its mapping, whoever references it.
  *
- * Invariant (I6, decision 5b): addresses are given back only when we detached the buffer ourselves (then zero pages lie
- * there for a while, see quarantine), or when the collector proved that nobody has it and that it had its memory until
- * then. A buffer of length 0 that we did not detach was moved (a byte stream's enqueue, transfer()): its memory is shown
- * by a buffer we do not know, so it stays mapped for good; when the device goes, zero pages take its place.
+ * Invariant (I6, decision 5b): addresses are unmapped only in two cases. Either udax detached the buffer itself (zero pages
+ * lie there for a while then, see quarantine). Or a garbage collection proved that the buffer is gone and had its memory
+ * until then. A buffer of length 0 that udax did not detach was moved (by a byte stream's enqueue or by transfer()). A buffer
+ * that udax cannot reach then shows its memory, so the memory stays mapped for good. When the device goes, zero pages
+ * replace it.
  *
- * That proof needs care, for a finalizer cannot tell whether the buffer it was for had been moved before: spans of users
- * are held here, and when no view that was given out lives any more, they are let go of, the whole heap is collected, and
- * they are looked at again, all in one step in which nobody can move anything.
+ * A finalizer cannot tell whether its buffer was moved before. So the registry references the buffers of users' spans. When
+ * no view that was given out is alive, it drops the references, collects the whole heap, and looks at the buffers again. All
+ * that is one synchronous step, in which no other code can move a buffer.
  *
- * A worker thread has its own isolate and its own registry; what a terminated one leaves, another gives back (address ledger).
+ * A worker thread has its own isolate and its own registry. When it is terminated, another thread unmaps its spans (address
+ * ledger).
  */
 class MappingRegistry {
   readonly #live = new Set<Span>();
@@ -93,11 +96,11 @@ class MappingRegistry {
   #moved = 0;
   #watchesCollector = false;
   #watchesExit = isMainThread;
-  /** No collection of ours before, ms. */
+  /** No garbage collection by the registry before this time (performance.now(), ms). */
   #quietUntil = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Takes over a placement and gives out the only buffer over it. */
+  /** Takes over a placement, and makes the only buffer over it. */
   open(
     use: SpanUse,
     placement: Placement,
@@ -117,14 +120,14 @@ class MappingRegistry {
     return { span, buffer };
   }
 
-  /** Notes a view that a user gets. As long as it lives nobody need ask the collector. */
+  /** Registers a view that a user gets. As long as it is alive, no garbage collection is run for its span. */
   give<T extends object>(span: Span, view: T): T {
     span.given++;
     this.#viewCollected.register(view, span);
     return view;
   }
 
-  /** Detaches, then lets go of the memory. Once; a span that ended already is left alone. */
+  /** Ends a span: detaches its buffer, then lets go of the memory. Does nothing with a span that ended already. */
   end(span: Span, how: SpanEnd): void {
     if (!this.#live.delete(span)) return;
     this.#users.delete(span);
@@ -136,18 +139,19 @@ class MappingRegistry {
     span.letGo();
   }
 
-  /** The memory of spans that were moved goes away: whoever shows it reads zeroes from now on. */
+  /** Puts zero pages over the memory of a span that stayed mapped: the device goes away, and its bytes must not be seen. */
   revokeKept(span: Span): void {
     if (span.isKept) coverWithZeroes(span.placement.base, span.placement.mapped);
   }
 
-  /** Spans that stay mapped because somebody moved their buffer away. */
+  /** How many spans stay mapped because their buffer was moved away or could not be detached. */
   get moved(): number {
     return this.#moved;
   }
 
   /**
-   * Asks the collector about spans without a living view, and ends those nobody has.
+   * Runs a garbage collection for spans without a living view, and ends those without a buffer.
+   * @param everything false leaves out spans that had a collection recently
    * @returns whether any ended
    */
   endDropped(everything = true): boolean {
@@ -166,7 +170,7 @@ class MappingRegistry {
     return asked ? this.#settle(candidates) : this.#holdAgain(candidates);
   }
 
-  /** Neither a handle's view nor ours shows it any more: all that is left is the memory, and whoever has that. */
+  /** Ends a span whose buffer was moved and that has no living view. Its memory stays mapped. */
   #dropMoved(span: Span): void {
     this.end(span, 'closed');
     span.onCollected();
@@ -205,7 +209,7 @@ class MappingRegistry {
       );
   }
 
-  /** The collector found a buffer that nobody closed. */
+  /** Ends a span whose buffer was garbage collected without close(). */
   #reclaim(span: Span, letGoOf: (placement: Placement) => void): void {
     if (!this.#live.delete(span)) return;
     this.#users.delete(span);
@@ -217,7 +221,7 @@ class MappingRegistry {
     span.onCollected();
   }
 
-  /** An object nobody has: when it is gone, the collector has been through the heap. */
+  /** Registers an object without a reference: its finalizer runs after the next garbage collection. */
   #watchCollector(): void {
     if (this.#watchesCollector) return;
     this.#watchesCollector = true;
@@ -228,11 +232,11 @@ class MappingRegistry {
     this.#watchesCollector = false;
     if (this.#users.size === 0) return;
     this.#watchCollector();
-    // The finalizers of views may come after this one.
+    // The finalizers of views may run after this one.
     setImmediate(() => this.#endDroppedInTime());
   }
 
-  /** Leaves most of the time to the program. */
+  /** Ends dropped spans now, or later when the last collection was too recent. */
   #endDroppedInTime(): void {
     const wait = this.#quietUntil - performance.now();
     if (wait <= 0) this.endDropped(false);
@@ -245,7 +249,7 @@ class MappingRegistry {
     }
   }
 
-  /** A process takes its mappings with it; a worker thread leaves them to the ledger, without their memory. */
+  /** At the exit of a worker thread, ends all spans; the ledger unmaps their addresses. A process needs none of that. */
   #watchExit(): void {
     if (this.#watchesExit) return;
     this.#watchesExit = true;
@@ -264,7 +268,7 @@ function viewOrUnplace(placement: Placement, length: number): ArrayBuffer {
   }
 }
 
-/** Says on stderr what no caller is there to be told. */
+/** Emits a warning (code UDAX_MAPPING), where there is no caller to throw to. */
 function report(message: string): void {
   process.emitWarning(message, { code: 'UDAX_MAPPING' });
 }

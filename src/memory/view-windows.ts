@@ -1,7 +1,7 @@
 import { fail, MAX_VIEW_BYTES } from '../libc/index.js';
 import type { PhysicalRange } from './mapping.js';
 
-/** A part of a longer list of ranges that one mapping can hold. */
+/** A part of a list of ranges, small enough for one mapping. */
 export interface ViewWindow {
   /** Bytes from the start of the whole. */
   offset: number;

@@ -9,8 +9,8 @@ interface OrderRange {
 }
 
 /**
- * The order folios have at rest, per range of pages. device_dax leaves its align here; everywhere else it is 0.
- * Sorted, apart, and each range holds whole folios of its order.
+ * The order of folios at rest, per range of pages. device_dax leaves its align here; everywhere else the order is 0.
+ * The ranges are sorted and do not overlap, and each holds whole folios of its order.
  */
 export class DefaultOrders {
   #ranges: OrderRange[] = [];
@@ -28,7 +28,10 @@ export class DefaultOrders {
     return range !== undefined && range.start <= pfn ? range.order : 0;
   }
 
-  /** A cut through a folio dissolves that folio: its pages left outside become order 0. */
+  /**
+   * Sets the order of a range. Where an edge cuts an older folio, the pages of that folio outside the range become order 0.
+   * @throws DaxError EINVAL another order than 0, 9 or 18; the range does not hold whole folios of it
+   */
   set(pfn: number, pages: number, order: number): void {
     if (order !== 0 && order !== PMD_ORDER && order !== PUD_ORDER)
       fail('EINVAL', `folios come up with order 0, ${PMD_ORDER} or ${PUD_ORDER}, not ${order}`);

@@ -3,7 +3,7 @@ import type { FolioRecords } from './folio-records.js';
 import { PMD_ORDER, PMD_PAGES, pagesOfOrder } from './pages.js';
 import { type AddressSpace, dissolve, owned, Section, share } from './section.js';
 
-/** Who owns folios: mapping, index and share count (PageTable documents the rules at its methods of these names). */
+/** The owners of folios: mapping, index and share count. PageTable has methods of the same names. */
 export class FolioOwners {
   readonly #records: FolioRecords;
 
@@ -12,8 +12,8 @@ export class FolioOwners {
   }
 
   /**
-   * First fault of an entry of `order` (0..9) at pfn: the page must be order 0 and unmapped; it becomes (the head of) a
-   * folio of that order with this mapping and index. With `shared`, an owned folio is counted instead.
+   * First fault of an entry of `order` (0..9) at pfn. The page must be order 0 and unmapped. It becomes the head of a folio
+   * of that order with this mapping and index. With `shared`, a folio that has an owner gets one more owner instead.
    * @throws DaxError EINVAL misaligned or bad order; EBUSY mapped already (and not shared), or part of another folio
    */
   associate(pfn: number, order: number, mapping: AddressSpace, index: number, shared = false): void {
@@ -23,7 +23,7 @@ export class FolioOwners {
     else this.#associatePages(pfn, order, mapping, index, shared);
   }
 
-  /** `count` neighbouring entries of one order; all or none. */
+  /** associate() of `count` neighbouring entries of one order: all or none. */
   associateRange(
     pfn: number,
     order: number,
@@ -44,9 +44,9 @@ export class FolioOwners {
   }
 
   /**
-   * An entry goes (the kernel's put): one owner less of a shared folio, else reset: mapping and union word cleared, the
-   * folio dissolved into order 0 pages. References stay. Nothing happens to a page nobody owns.
-   * @returns the order the folio had, 0 while others still share it
+   * Removes an entry (the kernel's put). A shared folio loses one owner. Any other folio is reset: mapping and union word
+   * are cleared, and the folio becomes order 0 pages. References stay. A page without an owner stays as it is.
+   * @returns the order that the folio had; 0 while others still share it
    */
   disassociate(pfn: number): number {
     const number = Math.floor(pfn / PMD_PAGES);
@@ -99,7 +99,7 @@ export class FolioOwners {
     });
   }
 
-  /** The last reference of a device_dax folio went: mapping and index are cleared, the order stays. */
+  /** Clears mapping and index of a device_dax folio that lost its last reference; the order stays. */
   unmapFolio(pfn: number): void {
     const number = this.#records.numberOf(pfn);
     const section = this.#records.sections.get(number);
@@ -169,7 +169,7 @@ export class FolioOwners {
     for (let tail = at + 1; tail < at + pagesOfOrder(order); tail++) pages.head[tail] = at;
   }
 
-  /** The pages that become one folio must be resting ones. */
+  /** Checks that the pages which become one folio are at rest. @throws DaxError EBUSY */
   #mustRest(section: Section | undefined, at: number, order: number, pfn: number): void {
     const pages = section?.pages ?? null;
     let busy = section !== undefined && section.references !== 0;

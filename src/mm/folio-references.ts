@@ -3,7 +3,7 @@ import type { FolioRecords } from './folio-records.js';
 import { PMD_ORDER, PMD_PAGES, pagesOfOrder } from './pages.js';
 import { type Section, spread } from './section.js';
 
-/** Reference counts of folios: of a whole section at once where it is taken whole, else folio by folio. */
+/** Reference counts of folios. A range that covers a whole section is counted once for the section, else folio by folio. */
 export class FolioReferences {
   readonly #records: FolioRecords;
 
@@ -11,7 +11,7 @@ export class FolioReferences {
     this.#records = records;
   }
 
-  /** References of every folio that overlaps [pfn, pfn + pages) up or down by one. */
+  /** Adds `delta` to the refcount of every folio that overlaps [pfn, pfn + pages). @throws DaxError EINVAL a put without its get */
   count(pfn: number, pages: number, delta: 1 | -1): void {
     const end = pfn + pages;
     let page = pfn;
@@ -52,7 +52,7 @@ export class FolioReferences {
     return section.references + (pages === null ? 0 : pages.references[pages.head[pfn % PMD_PAGES]!]!);
   }
 
-  /** First page of [pfn, pfn + pages) whose folio has a reference, or -1. */
+  /** The first page of [pfn, pfn + pages) whose folio has a reference, or -1. */
   firstBusy(pfn: number, pages: number): number {
     const end = pfn + pages;
     let page = pfn;

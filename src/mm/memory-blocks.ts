@@ -3,11 +3,11 @@ import type { PhysicalMemory } from '../memory/index.js';
 import { MemoryNode } from './memory-node.js';
 import { MemoryRange, type Zone } from './memory-range.js';
 
-/** Stores to auto_online_blocks and memoryN/state. */
+/** The words that auto_online_blocks and memoryN/state accept. */
 export type OnlinePolicy = 'offline' | 'online' | 'online_kernel' | 'online_movable';
 const DEFAULT_MEMORY_BLOCK_BYTES = 128 * 1024 * 1024;
 
-/** memoryN: one block of hot-added memory, looked at when asked. */
+/** memoryN: one block of hot-added memory. It stores nothing: every property is read from its range when asked for. */
 export class MemoryBlock {
   readonly #range: MemoryRange;
   readonly #blocks: MemoryBlocks;
@@ -35,7 +35,7 @@ export class MemoryBlock {
     return this.#range.node;
   }
 
-  /** Device whose memory it is. */
+  /** The device that the memory belongs to. */
   get device(): string {
     return this.#range.device;
   }
@@ -44,18 +44,18 @@ export class MemoryBlock {
     return this.zone === null ? 'offline' : 'online';
   }
 
-  /** Zone it is online in. */
+  /** The zone it is online in; null offline. */
   get zone(): Zone | null {
     return this.#range.zoneOf(this.id);
   }
 
-  /** Text of valid_zones: the zone, or those it could go to, the one for plain `online` first. */
+  /** Text of valid_zones: the zone it is in; or the zones it can go to, first the one that plain `online` gives. */
   get validZones(): string {
     if (this.zone !== null) return this.zone;
     return this.#blocks.plainZone(this.node, this.id) === 'Normal' ? 'Normal Movable' : 'Movable Normal';
   }
 
-  /** What setState() would need to bring it here (restore). */
+  /** The word that setState() needs to bring a block into this state (for restore). */
   get policy(): OnlinePolicy {
     return this.zone === null ? 'offline' : this.zone === 'Movable' ? 'online_movable' : 'online_kernel';
   }
@@ -64,7 +64,7 @@ export class MemoryBlock {
     return true;
   }
 
-  /** Bytes that alloc() gave out of it. */
+  /** Bytes of it that alloc() gave out. */
   get usedBytes(): number {
     return this.node.usedBytesIn(this.start, this.length);
   }
@@ -78,12 +78,12 @@ export interface MemoryBlocksOptions {
   memory?: PhysicalMemory | null;
 }
 
-/** Every hot-added memory block of a machine, and the nodes they make. */
+/** Every hot-added memory block of a machine, and the nodes that the blocks make up. */
 export class MemoryBlocks {
   readonly blockBytes: number;
-  /** auto_online_blocks: what happens to blocks that are added. */
+  /** auto_online_blocks: the state that added blocks get. */
   autoOnline: OnlinePolicy;
-  /** By address. */
+  /** In order of address. */
   #ranges: MemoryRange[] = [];
   readonly #nodes = new Map<number, MemoryNode>();
   readonly #memory: PhysicalMemory | null;
@@ -94,7 +94,7 @@ export class MemoryBlocks {
     this.#memory = options.memory ?? null;
   }
 
-  /** By address. */
+  /** All blocks, in order of address. */
   get list(): readonly MemoryBlock[] {
     return this.#ranges.flatMap((range) =>
       Array.from({ length: range.count }, (_, at) => new MemoryBlock(range.first + at, range, this)),
@@ -106,7 +106,7 @@ export class MemoryBlocks {
     return range === undefined ? undefined : new MemoryBlock(id, range, this);
   }
 
-  /** Undefined when no block makes up that node. */
+  /** The node; undefined when it has no block. */
   node(id: number): MemoryNode | undefined {
     const node = this.#nodes.get(id);
     return node !== undefined && node.blockCount > 0 ? node : undefined;
@@ -120,14 +120,17 @@ export class MemoryBlocks {
     return this.list.filter((block) => block.node.id === node);
   }
 
-  /** Whole blocks inside [start, start + length): what kmem can add of a range. */
+  /** The whole blocks inside [start, start + length): the part of a range that kmem can add. */
   trim(start: number, length: number): { start: number; length: number } {
     const first = Math.ceil(start / this.blockBytes) * this.blockBytes;
     const end = Math.floor((start + length) / this.blockBytes) * this.blockBytes;
     return { start: first, length: Math.max(0, end - first) };
   }
 
-  /** Hot-adds whole blocks to a node and onlines them by policy. EEXIST when one is there, EINVAL when not whole. */
+  /**
+   * Hot-adds whole blocks to a node and onlines them by policy.
+   * @throws DaxError EEXIST one of them exists, EINVAL not whole blocks
+   */
   add(start: number, length: number, node: number, device: string, policy = this.autoOnline): void {
     const { first, end } = this.#idsOf(start, length);
     const there = this.#within(start, length)[0];
@@ -144,7 +147,10 @@ export class MemoryBlocks {
     this.#ranges = [...this.#ranges, range].sort((a, b) => a.first - b.first);
   }
 
-  /** Removes ranges as they were added; none is removed when a block is online (EBUSY names it). EINVAL a part of one. */
+  /**
+   * Removes ranges of blocks, each whole as it was added. On an error none is removed.
+   * @throws DaxError EBUSY a block is online (the message names it); EINVAL not whole blocks, or only a part of a range
+   */
   remove(start: number, length: number): void {
     const { first, end } = this.#idsOf(start, length);
     const ranges = this.#within(start, length);
@@ -158,12 +164,12 @@ export class MemoryBlocks {
     this.#ranges = this.#ranges.filter((range) => !ranges.includes(range));
   }
 
-  /** Offlines what is online of the ranges in a span. EBUSY when pages are in use. */
+  /** Offlines the online blocks of all ranges that overlap a span. @throws DaxError EBUSY pages are in use */
   offlineAll(start: number, length: number): void {
     for (const range of this.#within(start, length)) range.offlineAll();
   }
 
-  /** First block that is online, of the ranges in a span. */
+  /** The first online block of the ranges that overlap a span. */
   firstOnline(start: number, length: number): MemoryBlock | undefined {
     for (const range of this.#within(start, length)) {
       const id = range.firstWhere((zone) => zone !== null);
@@ -173,8 +179,8 @@ export class MemoryBlocks {
   }
 
   /**
-   * A store to memoryN/state.
-   * @throws DaxError ENOENT no such block; EINVAL it is in that state already; EBUSY pages in use (offline)
+   * Sets the state of a block, as a store to memoryN/state does.
+   * @throws DaxError ENOENT no such block; EINVAL it is in that state already; EBUSY pages are in use (offline)
    */
   setState(id: number, state: OnlinePolicy): void {
     const range = this.#ranges.find((candidate) => candidate.has(id));
@@ -186,7 +192,7 @@ export class MemoryBlocks {
     else range.online(id, this.#zoneFor(state, range.node, id, id + 1));
   }
 
-  /** Zone that plain `online` gives a block: Movable when it lies inside the span of that zone alone, else Normal. */
+  /** The zone that plain `online` gives a block: Movable when the block is inside the span of that zone only, else Normal. */
   plainZone(node: MemoryNode, id: number): Zone {
     return this.#zoneFor('online', node, id, id + 1);
   }
@@ -201,7 +207,7 @@ export class MemoryBlocks {
     return inside('Movable') && !inside('Normal') ? 'Movable' : 'Normal';
   }
 
-  /** First and last block of a node that are online in a zone. */
+  /** The first and the last block of a node that are online in a zone; null when none is. */
   #spanOf(node: MemoryNode, zone: Zone): { first: number; last: number } | null {
     const isIn = (candidate: Zone | null): boolean => candidate === zone;
     const ranges = this.#ranges.filter((range) => range.node === node);

@@ -6,11 +6,11 @@ import { RangeSet } from './range-set.js';
 
 /** Zeroed volatile memory of a node. */
 export interface NodeAllocation {
-  /** Length 0 after free(), and after the memory below went away. */
+  /** Length 0 after free(), and after its memory was removed. */
   readonly buffer: Uint8Array;
   /** hpa of the first piece, bytes. */
   readonly hpa: number;
-  /** Bytes taken from the node: what was asked for, rounded up to whole pages (or the backing's huge pages). */
+  /** Bytes taken from the node: the requested bytes, rounded up to whole pages (or the backing's huge pages). */
   readonly length: number;
   /** Gives the pages back. Idempotent. */
   free(): void;
@@ -19,7 +19,7 @@ export interface NodeAllocation {
 
 export interface NodeStats {
   id: number;
-  /** Online blocks, bytes. */
+  /** Bytes of its online blocks, without retired pages. */
   onlineBytes: number;
   usedBytes: number;
   freeBytes: number;
@@ -28,7 +28,7 @@ export interface NodeStats {
 
 /** A NUMA node made of hot-added memory: a first-fit page allocator over its online blocks. */
 export class MemoryNode {
-  /** Blocks that make it up, online or not. Kept by MemoryBlocks. */
+  /** The number of its blocks, online or not. MemoryBlocks maintains it. */
   blockCount = 0;
   readonly #free = new PageRuns();
   readonly #used = new RangeSet();
@@ -40,9 +40,10 @@ export class MemoryNode {
   ) {}
 
   /**
-   * Zeroed volatile memory, whole pages, first fit; stitched from several runs when no single one is long enough.
-   * @param onEnd called once, when it is free again: by free(), by the end of the memory below, or by the collector
-   * @throws DaxError EINVAL bytes not a positive integer; ENOMEM the node's online blocks have not that much free
+   * Allocates zeroed volatile memory: whole pages, first fit. Stitched from several runs when no single one is long enough.
+   * @param onEnd called once when the pages are free again: after free(), when their memory was removed, or when the buffer
+   * was garbage collected
+   * @throws DaxError EINVAL bytes is no positive integer; ENXIO the bus has no memory; ENOMEM the online blocks have not enough free
    */
   alloc(bytes: number, onEnd: () => void = nobodyAsks): NodeAllocation {
     if (!Number.isSafeInteger(bytes) || bytes <= 0)
@@ -82,17 +83,17 @@ export class MemoryNode {
     };
   }
 
-  /** A block came online. */
+  /** Adds the pages of a block that comes online. */
   addPages(start: number, length: number): void {
     this.#free.add(start, length);
   }
 
-  /** A block goes offline; nothing of it is in use. */
+  /** Removes the pages of a block that goes offline. None of them may be in use. */
   removePages(start: number, length: number): void {
     this.#free.remove(start, length);
   }
 
-  /** Takes bad pages out of the allocator for good. */
+  /** Takes bad free pages out of the allocator for good. */
   retire(start: number, length: number): void {
     this.#free.remove(start, length);
   }
@@ -115,7 +116,7 @@ export class MemoryNode {
     const free = (): void => {
       if (freed) return;
       freed = true;
-      // Whoever moved the bytes away must not see what their next owner stores: zeroes take their place.
+      // A moved buffer would show what the next owner of the pages stores: kill() puts zero pages in their place.
       const { isMoved } = mapping;
       mapping.close();
       if (isMoved) for (const { start, length } of runs) this.memory?.kill(start, length);
@@ -135,7 +136,7 @@ export class MemoryNode {
     }
   }
 
-  /** The backing's mapping unit: a huge page backing hands out huge pages. */
+  /** The unit of allocation, bytes: the backing's granule. A huge page backing gives out huge pages. */
   #granule(memory: PhysicalMemory): number {
     const start = this.#free.list()[0]?.start;
     if (start === undefined) return PAGE_SIZE;

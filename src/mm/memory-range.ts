@@ -4,8 +4,8 @@ import type { MemoryNode } from './memory-node.js';
 export type Zone = 'Normal' | 'Movable';
 
 /**
- * Neighbouring memory blocks that were added together: one state for all and the blocks that differ from it, so that a
- * range of thousands of blocks costs no more than one of two.
+ * Adjacent memory blocks that were added together. It holds one state for all, and the blocks that differ from it, so that a
+ * range of thousands of blocks costs no more than a range of two.
  */
 export class MemoryRange {
   /** Zone of the blocks that are not in `#others`; null offline. */
@@ -18,7 +18,7 @@ export class MemoryRange {
     readonly count: number,
     readonly blockBytes: number,
     readonly node: MemoryNode,
-    /** Device whose memory it is. */
+    /** The device that the memory belongs to. */
     readonly device: string,
   ) {}
 
@@ -37,20 +37,20 @@ export class MemoryRange {
     return other === undefined ? this.#zone : other;
   }
 
-  /** Gives the pages of all blocks, offline so far, to the node. */
+  /** Onlines all blocks, which must be offline: gives their pages to the node. */
   onlineAll(zone: Zone): void {
     this.node.addPages(this.first * this.blockBytes, this.count * this.blockBytes);
     this.#zone = zone;
     this.#others.clear();
   }
 
-  /** Gives a block's pages to the node. */
+  /** Onlines a block: gives its pages to the node. */
   online(id: number, zone: Zone): void {
     this.node.addPages(id * this.blockBytes, this.blockBytes);
     this.#setZone(id, zone);
   }
 
-  /** Takes a block's pages back. EBUSY while some are given out. */
+  /** Offlines a block: takes its pages back. @throws DaxError EBUSY some are given out */
   offline(id: number): void {
     const used = this.node.usedBytesIn(id * this.blockBytes, this.blockBytes);
     if (used > 0) fail('EBUSY', `memory${id} has ${used} bytes in use: free them, then offline it`);
@@ -58,7 +58,7 @@ export class MemoryRange {
     this.#setZone(id, null);
   }
 
-  /** Takes all pages back, block by block up to the first that is in use (EBUSY). */
+  /** Offlines all blocks, up to the first one that is in use. @throws DaxError EBUSY */
   offlineAll(): void {
     const start = this.first * this.blockBytes;
     const length = this.count * this.blockBytes;
@@ -71,17 +71,17 @@ export class MemoryRange {
     for (let id = this.first; id < this.end; id++) if (this.zoneOf(id) !== null) this.offline(id);
   }
 
-  /** Lowest block for which `wanted` says yes of its zone. */
+  /** The lowest block whose zone `wanted` accepts. */
   firstWhere(wanted: (zone: Zone | null) => boolean): number | undefined {
     return this.#search(this.first, 1, wanted);
   }
 
-  /** Highest block for which `wanted` says yes of its zone. */
+  /** The highest block whose zone `wanted` accepts. */
   lastWhere(wanted: (zone: Zone | null) => boolean): number | undefined {
     return this.#search(this.end - 1, -1, wanted);
   }
 
-  /** Looks at the blocks that differ and at one that does not. */
+  /** Checks the blocks that differ from the common state, and the nearest one that does not. */
   #search(from: number, step: 1 | -1, wanted: (zone: Zone | null) => boolean): number | undefined {
     const found = [...this.#others].filter(([, zone]) => wanted(zone)).map(([id]) => id);
     if (wanted(this.#zone) && this.#others.size < this.count) {

@@ -2,7 +2,7 @@ import { PMD_ORDER, PMD_PAGES, PUD_ORDER, pagesOfOrder } from './pages.js';
 import type { PageStates, Section } from './section.js';
 import { type Violation, violation } from './violation.js';
 
-/** Checks I1 (folios) and I2 (the union word) over section records; one line a violation. */
+/** Checks I1 (folios), I2 (the union word) and the refcounts (I5) of section records. */
 export function checkSections(
   sections: Iterable<[number, Section]>,
   defaults: readonly { start: number; end: number; order: number }[],

@@ -1,6 +1,6 @@
-/** A driver's probe turns physical ranges into a page map (struct dev_pagemap): what the pages are, and who answers for them. */
+/** Page maps (struct dev_pagemap): a driver's probe makes one of its physical ranges. It tells the type and owner of the pages. */
 
-/** device_dax: pages nobody but the device maps. */
+/** device_dax: pages that only the device maps. */
 export const MEMORY_DEVICE_GENERIC = 'MEMORY_DEVICE_GENERIC';
 /** fsdev_dax: pages that files map. */
 export const MEMORY_DEVICE_FS_DAX = 'MEMORY_DEVICE_FS_DAX';
@@ -14,9 +14,9 @@ export interface PageMapRange {
 }
 
 export interface PageMapOperations {
-  /** Device offset in bytes of a pfn of this map; throws EFAULT for a page outside. */
+  /** Device offset in bytes of a pfn of this map. @throws DaxError EFAULT the page is outside */
   failureOffset(pfn: number): number;
-  /** Tells the owner of the pages. Throws EOPNOTSUPP when nobody takes it. */
+  /** Reports a memory failure to the owner of the pages. @throws DaxError EOPNOTSUPP nobody handles it */
   memoryFailure(pfn: number, pages: number, flags: number): void;
 }
 
@@ -25,7 +25,7 @@ export class DevPagemap {
   type: MemoryDeviceType | null = null;
   ops: PageMapOperations | null = null;
   owner: object | null = null;
-  /** Order of the folios the pages come up as. */
+  /** The order of the folios that the pages form at probe. */
   vmemmapShift = 0;
 
   constructor(readonly ranges: readonly PageMapRange[]) {}

@@ -1,8 +1,11 @@
 import { type RangeOf, RangeSet } from './range-set.js';
 
-/** What a node has free: bytes that are taken in whole pages. */
+/** The free bytes of a node. They are taken in whole pages. */
 export class PageRuns extends RangeSet {
-  /** Takes `length` bytes in pieces of `granule`: the first run that holds all, else the lowest runs together; null if short. */
+  /**
+   * Takes `length` bytes, aligned to `granule`: from the first run that holds all of them, else from the lowest runs together.
+   * @returns null, and takes nothing, when there are not enough
+   */
   take(length: number, granule: number): RangeOf[] | null {
     const taken: RangeOf[] = [];
     const pieces = this.list()

@@ -14,14 +14,14 @@ export interface FolioDescription {
   mapping: AddressSpace | null;
   /** File page index of the head while mapping is set, else 0. */
   index: number;
-  /** Count of owners while shared, else 0. */
+  /** Number of owners while shared, else 0. */
   share: number;
   refcount: number;
 }
 
 /**
- * Folio state of a machine, sparse (decision 7): the kernel's rules over a default order per range, with records only
- * for 2 MiB sections that differ from it. All units are pages; a pfn is hpa / 4096. Nothing here touches memory.
+ * Folio state of a machine, sparse (decision 7). It follows the kernel's rules, with a default order per range, and records
+ * only for 2 MiB sections that differ from it. All units are pages; a pfn is hpa / 4096. Nothing here accesses memory.
  */
 export class PageTable {
   readonly #records = new FolioRecords();
@@ -32,15 +32,15 @@ export class PageTable {
   // ---- folios of files (fs-dax) ----
 
   /**
-   * First fault of an entry of `order` (0..9) at pfn: the page must be order 0 and unmapped; it becomes (the head of) a
-   * folio of that order with this mapping and index. With `shared`, an owned folio is counted instead.
+   * First fault of an entry of `order` (0..9) at pfn. The page must be order 0 and unmapped. It becomes the head of a folio
+   * of that order with this mapping and index. With `shared`, a folio that has an owner gets one more owner instead.
    * @throws DaxError EINVAL misaligned or bad order; EBUSY mapped already (and not shared), or part of another folio
    */
   associate(pfn: number, order: number, mapping: AddressSpace, index: number, shared = false): void {
     this.#owners.associate(pfn, order, mapping, index, shared);
   }
 
-  /** `count` neighbouring entries of one order; all or none. */
+  /** associate() of `count` neighbouring entries of one order: all or none. */
   associateRange(
     pfn: number,
     order: number,
@@ -53,9 +53,9 @@ export class PageTable {
   }
 
   /**
-   * An entry goes (the kernel's put): one owner less of a shared folio, else reset: mapping and union word cleared, the
-   * folio dissolved into order 0 pages. References stay. Nothing happens to a page nobody owns.
-   * @returns the order the folio had, 0 while others still share it
+   * Removes an entry (the kernel's put). A shared folio loses one owner. Any other folio is reset: mapping and union word
+   * are cleared, and the folio becomes order 0 pages. References stay. A page without an owner stays as it is.
+   * @returns the order that the folio had; 0 while others still share it
    */
   disassociate(pfn: number): number {
     return this.#owners.disassociate(pfn);
@@ -66,14 +66,14 @@ export class PageTable {
     this.#owners.disassociateRange(pfn, order, count);
   }
 
-  // ---- folios of device_dax: the order is the device's, only mapping and index come and go ----
+  // ---- folios of device_dax: the device sets the order; only mapping and index change ----
 
   /** First fault of a device_dax unit: sets mapping and index of the folio at pfn unless it has one. */
   mapFolio(pfn: number, mapping: AddressSpace, index: number): void {
     this.#owners.mapFolio(pfn, mapping, index);
   }
 
-  /** The last reference of a device_dax folio went: mapping and index are cleared, the order stays. */
+  /** Clears mapping and index of a device_dax folio that lost its last reference; the order stays. */
   unmapFolio(pfn: number): void {
     this.#owners.unmapFolio(pfn);
   }
@@ -85,12 +85,12 @@ export class PageTable {
     this.#references.count(pfn, pagesOfOrder(order), 1);
   }
 
-  /** refcount-- of the same folios. EINVAL below zero: a put without its get. */
+  /** refcount-- of the same folios. @throws DaxError EINVAL a put without its get */
   put(pfn: number, order: number): void {
     this.#references.count(pfn, pagesOfOrder(order), -1);
   }
 
-  /** refcount++ of every folio that overlaps [pfn, pfn + pages), once each. Whole sections cost one step. */
+  /** refcount++ of every folio that overlaps [pfn, pfn + pages), once each. A whole section costs one step. */
   getRange(pfn: number, pages: number): void {
     this.#references.count(pfn, pages, 1);
   }
@@ -103,7 +103,7 @@ export class PageTable {
     return this.#references.refcount(pfn);
   }
 
-  /** First page of [pfn, pfn + pages) whose folio has a reference, or -1. */
+  /** The first page of [pfn, pfn + pages) whose folio has a reference, or -1. */
   firstBusy(pfn: number, pages: number): number {
     return this.#references.firstBusy(pfn, pages);
   }
@@ -139,7 +139,10 @@ export class PageTable {
 
   // ---- ranges ----
 
-  /** What a page map with vmemmap_shift leaves over its range: resting folios of `order` (0, 9, 18). EINVAL misaligned. */
+  /**
+   * Makes a range resting folios of `order` (0, 9, 18), as a page map with that vmemmap_shift does.
+   * @throws DaxError EINVAL misaligned, or another order
+   */
   setDefaultOrder(pfn: number, pages: number, order: number): void {
     this.clear(pfn, pages);
     this.#records.defaults.set(pfn, pages, order);
@@ -150,8 +153,8 @@ export class PageTable {
   }
 
   /**
-   * fsdev's clear folio state: every page of the range becomes a resting order 0 page (references stay). Costs what was
-   * touched. `dissolve: false` is the upstream bug that left compound folios as they were.
+   * fsdev's clear folio state: every page of the range becomes an order 0 page without owner (references stay). The cost
+   * depends on the pages with state, not on the range. `dissolve: false` is the upstream bug that left compound folios.
    */
   clear(pfn: number, pages: number, options: { dissolve?: boolean } = {}): void {
     if (pages <= 0) return;
@@ -170,7 +173,7 @@ export class PageTable {
     });
   }
 
-  /** True when every page of the range is at rest: order 0, no mapping, no share, no reference. */
+  /** True when every page of the range is at rest: order 0, no mapping, no share count, no reference. */
   atRest(pfn: number, pages: number): boolean {
     const end = pfn + pages;
     for (const range of this.#records.defaults.list()) if (range.start < end && range.end > pfn) return false;
@@ -201,12 +204,12 @@ export class PageTable {
     return !this.#poison.empty && this.#poison.first(pfn, pages) >= 0;
   }
 
-  /** First poisoned page of [pfn, pfn + pages), or -1. */
+  /** The first poisoned page of [pfn, pfn + pages), or -1. */
   firstPoisoned(pfn: number, pages: number): number {
     return this.#poison.empty ? -1 : this.#poison.first(pfn, pages);
   }
 
-  /** Grows with every change of the poison. */
+  /** A counter that grows with every change of the poison. */
   get poisonChanges(): number {
     return this.#poison.changes;
   }
@@ -215,14 +218,14 @@ export class PageTable {
     return this.#poison.list();
   }
 
-  /** Puts a stored list in the place of what is known (restore). */
+  /** Replaces all poison by a stored list (restore). */
   replacePoison(ranges: readonly PoisonRange[]): void {
     this.#poison.replace(ranges);
   }
 
-  // ---- looking at it ----
+  // ---- inspection ----
 
-  /** Sections with state, those with page-level state, and the bytes all of it takes (an estimate). */
+  /** The number of sections with state and of those with page-level state, and an estimate of the bytes they take. */
   stats(): { sections: number; pageSections: number; bytes: number } {
     let sections = 0;
     let pageSections = 0;
@@ -233,7 +236,7 @@ export class PageTable {
     return { sections, pageSections, bytes: sections * SECTION_BYTES + pageSections * PAGE_STATES_BYTES };
   }
 
-  /** Folios with references: head pfn, order, count. Pages of one section that are alike come as one row per page. */
+  /** Every folio with references: head pfn, order, refcount. */
   *referenced(): Generator<{ head: number; order: number; refcount: number }> {
     for (const [number, section] of this.#records.sections.entries()) {
       if (section.pages === null && section.references === 0) continue;
@@ -247,12 +250,12 @@ export class PageTable {
     }
   }
 
-  /** Violations of I1 and I2, one line each. */
+  /** Checks I1, I2 and the refcounts (I5) of all folios. */
   check(): Violation[] {
     return checkSections(this.#records.sections.entries(), this.#records.defaults.list());
   }
 
-  // ---- inside ----
+  // ---- internals ----
 
   /** Resets the pages of [pfn, end) that share a section with pages outside. */
   #cutEdges(pfn: number, end: number): void {

@@ -1,4 +1,4 @@
-/** Page sizes. PTE, PMD and PUD are the three sizes the MMU maps (x86-64). */
+/** Page sizes. PTE, PMD and PUD are the three sizes that the MMU maps (x86-64). */
 export const PAGE_SIZE = 4096;
 export const PMD_SIZE = 2 * 1024 * 1024;
 export const PMD_ORDER = 9;
@@ -12,7 +12,7 @@ export function pagesOfOrder(order: number): number {
   return 1 << order;
 }
 
-/** Order of the folios a device of this align (bytes: 4096, 2 MiB, 1 GiB) comes up with. */
+/** The order of the folios that a device of this align (bytes: 4096, 2 MiB, 1 GiB) gets at probe. */
 export function orderOfAlign(align: number): number {
   return align >= PUD_SIZE ? PUD_ORDER : align >= PMD_SIZE ? PMD_ORDER : 0;
 }

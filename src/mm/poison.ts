@@ -6,7 +6,7 @@ export interface PoisonRange {
   pages: number;
 }
 
-/** Poisoned pages: poison is rare, so a list of ranges is the whole index. */
+/** The poisoned pages, as a list of ranges. Poison is rare, so it needs no other index. */
 export class PoisonList {
   #pages = new RangeSet();
   #changes = 0;
@@ -15,7 +15,7 @@ export class PoisonList {
     return this.#pages.isEmpty;
   }
 
-  /** Grows with every change. */
+  /** A counter that grows with every change. */
   get changes(): number {
     return this.#changes;
   }
@@ -30,7 +30,7 @@ export class PoisonList {
     if (!this.empty && pages > 0 && this.#pages.remove(pfn, pages)) this.#changes++;
   }
 
-  /** First poisoned page of [pfn, pfn + pages), or -1. */
+  /** The first poisoned page of [pfn, pfn + pages), or -1. */
   first(pfn: number, pages: number): number {
     return this.#pages.first(pfn, pages);
   }
@@ -39,7 +39,7 @@ export class PoisonList {
     return this.#pages.list().map(({ start, length }) => ({ pfn: start, pages: length }));
   }
 
-  /** In any order, also overlapping. */
+  /** Replaces the list. The ranges may come in any order and may overlap. */
   replace(ranges: readonly PoisonRange[]): void {
     this.#changes++;
     this.#pages = new RangeSet();
@@ -47,7 +47,7 @@ export class PoisonList {
   }
 }
 
-/** The pages of `ranges` that no range of `others` covers, as runs by address. Ranges of one list may overlap. */
+/** The pages of `ranges` that no range of `others` covers, as ranges in order of address. Ranges of one list may overlap. */
 export function poisonWithout(ranges: readonly PoisonRange[], others: readonly PoisonRange[]): PoisonRange[] {
   const left = new PoisonList();
   left.replace(ranges);

@@ -1,10 +1,10 @@
-/** Bytes, or pages. */
+/** A range of bytes or pages. */
 export interface RangeOf {
   start: number;
   length: number;
 }
 
-/** A set of bytes or pages as sorted ranges that neither overlap nor touch: what a node has free or gave out, what is poisoned. */
+/** A set of bytes or pages, as sorted ranges that neither overlap nor touch. For free and used pages of a node, and for poison. */
 export class RangeSet {
   readonly #ranges: RangeOf[] = [];
 
@@ -16,12 +16,12 @@ export class RangeSet {
     return this.#ranges.reduce((sum, range) => sum + range.length, 0);
   }
 
-  /** In order. */
+  /** The ranges, in order. */
   list(): readonly RangeOf[] {
     return this.#ranges;
   }
 
-  /** Those that overlap or touch become one with it. */
+  /** Adds a range. Ranges that overlap or touch it are joined with it. */
   add(start: number, length: number): void {
     if (length <= 0) return;
     let from = start;
@@ -36,7 +36,7 @@ export class RangeSet {
     this.#ranges.splice(first, last - first, { start: from, length: to - from });
   }
 
-  /** @returns whether any of it was there */
+  /** Removes a range from the set. @returns true when any of it was in the set */
   remove(start: number, length: number): boolean {
     const end = start + length;
     const first = this.#firstEndingAfter(start);
@@ -52,13 +52,13 @@ export class RangeSet {
     return last > first;
   }
 
-  /** The lowest of it in a range, or -1. */
+  /** The lowest member of the set in a range, or -1. */
   first(start: number, length: number): number {
     const range = this.#ranges[this.#firstEndingAfter(start)];
     return range !== undefined && range.start < start + length ? Math.max(range.start, start) : -1;
   }
 
-  /** How much of a range is in it. */
+  /** How many bytes or pages of a range are in the set. */
   overlap(start: number, length: number): number {
     const end = start + length;
     let sum = 0;
@@ -70,7 +70,7 @@ export class RangeSet {
     return sum;
   }
 
-  /** Index of the first range that ends above a place. */
+  /** Index of the first range that ends after `place`. */
   #firstEndingAfter(place: number): number {
     let low = 0;
     let high = this.#ranges.length;

@@ -5,7 +5,7 @@ export interface Resource {
   readonly start: number;
   readonly end: number;
   readonly name: string;
-  /** A busy resource refuses others; one that is not may hold children. */
+  /** request() puts no children into a busy resource; requestChild() does. */
   readonly busy: boolean;
   readonly parent: Resource | null;
   readonly children: readonly Resource[];
@@ -21,7 +21,7 @@ interface Node extends Resource {
   children: Node[];
 }
 
-/** /proc/iomem: who claims which physical range. Siblings are sorted and never overlap; children lie inside their parent. */
+/** /proc/iomem: the claims on physical ranges. Siblings are sorted and never overlap; children lie inside their parent. */
 export class ResourceTree {
   readonly #roots: Node[] = [];
 
@@ -30,8 +30,8 @@ export class ResourceTree {
   }
 
   /**
-   * Claims [start, end] (inclusive), going down into resources that are not busy.
-   * @returns null when a part is claimed already, by a busy resource or by one that holds only a part of it
+   * Claims [start, end] (inclusive). Goes down into resources that are not busy.
+   * @returns null when a busy resource has a part of it, or when a resource holds only a part of it
    */
   request(start: number, end: number, name: string, options: ResourceOptions = {}): Resource | null {
     if (end < start) return null;
@@ -47,8 +47,9 @@ export class ResourceTree {
   }
 
   /**
-   * Puts a resource that is not busy around what lies inside it, as firmware's own ranges come (insert_resource).
-   * @returns null when something reaches over its ends, or a busy resource holds a part of it
+   * Adds a top-level resource that is not busy, around the resources inside it, as the kernel does with firmware's ranges
+   * (insert_resource).
+   * @returns null when a top-level resource overlaps it and is not wholly inside it
    */
   insert(start: number, end: number, name: string): Resource | null {
     const overlapping = this.#roots.filter((node) => node.start <= end && node.end >= start);
@@ -60,7 +61,7 @@ export class ResourceTree {
     return around;
   }
 
-  /** Takes one out and leaves what lies inside it in its place (remove_resource). EINVAL not in the tree. */
+  /** Removes a resource and puts its children in its place (remove_resource). @throws DaxError EINVAL not in the tree */
   remove(resource: Resource): void {
     const node = resource as Node;
     this.release(node);
@@ -70,7 +71,10 @@ export class ResourceTree {
     siblings.sort((a, b) => a.start - b.start);
   }
 
-  /** Claims a part of `parent` for a child, busy or not (System RAM inside the range of kmem). */
+  /**
+   * Claims a part of `parent`, which may be busy, for a busy child (System RAM inside the range of kmem).
+   * @returns null when the part is outside the parent, or overlaps another child
+   */
   requestChild(parent: Resource, start: number, end: number, name: string): Resource | null {
     const node = parent as Node;
     if (start < node.start || end > node.end || end < start) return null;
@@ -78,7 +82,7 @@ export class ResourceTree {
     return insert(node.children, node, start, end, name, true);
   }
 
-  /** Gives a claim back, with everything below it. EINVAL when it is not in the tree: a release done twice. */
+  /** Releases a claim with all its children. @throws DaxError EINVAL not in the tree: released twice */
   release(resource: Resource): void {
     const node = resource as Node;
     const siblings = node.parent === null ? this.#roots : node.parent.children;
@@ -87,7 +91,7 @@ export class ResourceTree {
     siblings.splice(at, 1);
   }
 
-  /** Lines as /proc/iomem prints them, two spaces a level. Top-level resources for which `keep` says no are left out. */
+  /** Lines as /proc/iomem prints them, two spaces a level. Leaves out top-level resources for which `keep` returns false. */
   lines(keep: (resource: Resource) => boolean = () => true): string[] {
     const lines: string[] = [];
     const walk = (nodes: readonly Resource[], indent: string): void => {

@@ -3,10 +3,10 @@ import type { Section } from './section.js';
 /** Sections of one zone: 64 GiB, so that a big range is dropped in a few steps. */
 const ZONE_SECTIONS = 32768;
 
-/** Section records by section number (hpa / 2 MiB), in zones. Holds only what is not at rest. */
+/** Section records by section number (hpa / 2 MiB), in zones. Holds only sections that are not at rest. */
 export class SectionMap {
   readonly #zones = new Map<number, Map<number, Section>>();
-  /** The zone of the last lookup: neighbours come in runs. */
+  /** The zone of the last lookup: most lookups follow one in the same zone. */
   #lastZone = -1;
   #last: Map<number, Section> | undefined;
 
@@ -36,8 +36,8 @@ export class SectionMap {
   }
 
   /**
-   * Drops the records of sections [first, end) that `keep` does not want (it may change them). Costs what
-   * the zones of the range hold, not the length of the range.
+   * Drops the records of sections [first, end) for which `keep` returns false. `keep` may change a record. The cost depends
+   * on the records in these zones, not on the length of the range.
    */
   drop(first: number, end: number, keep: (section: Section, number: number) => boolean): void {
     for (const [zoneNumber, zone] of this.#zonesIn(first, end)) {
@@ -72,7 +72,7 @@ export class SectionMap {
     return this.#last;
   }
 
-  /** Few survivors: a new map is cheaper than many deletes. */
+  /** Removes all records of a zone but the kept ones. With few kept records, a new map is cheaper than many deletes. */
   #replaceZone(
     zoneNumber: number,
     zone: Map<number, Section>,

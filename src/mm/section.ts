@@ -1,25 +1,25 @@
 import { PMD_PAGES } from './pages.js';
 
-/** What folio.mapping points to (a file). */
+/** The target of folio.mapping: a file. */
 export interface AddressSpace {
   readonly name: string;
 }
 
 const EACH_ALONE = Uint16Array.from({ length: PMD_PAGES }, (_, page) => page);
 
-/** PTE-level state of one section: made only where pages of it differ from each other. Indexed by page offset in the section. */
+/** PTE-level state of one section. Made only where pages of the section differ. Indexed by page offset in the section. */
 export class PageStates {
   readonly references = new Int32Array(PMD_PAGES);
-  /** Of head pages: file page index while `mapping` is set, share count while it is not (one word, as in the kernel). */
+  /** For head pages: the file page index while `mapping` is set, else the share count (one word, as in the kernel). */
   readonly union = new Float64Array(PMD_PAGES);
   readonly mapping: (AddressSpace | null)[] = new Array<AddressSpace | null>(PMD_PAGES).fill(null);
-  /** Offset of the head of the folio a page is in; its own for an order 0 page. */
+  /** Offset of the head page of each page's folio; the page's own offset for an order 0 page. */
   readonly head = EACH_ALONE.slice();
-  /** Of head pages. */
+  /** For head pages: the order of the folio. */
   readonly order = new Uint8Array(PMD_PAGES);
-  /** Head pages that are not resting order 0 pages: at 0 the whole object can go. */
+  /** Number of head pages that are not at rest. At 0 the whole object can be dropped. */
   live = 0;
-  /** Sum of `references`: at 0 a reset needs no look at the pages. */
+  /** Sum of `references`. At 0 a reset need not look at the pages. */
   referenced = 0;
 
   resting(head: number): boolean {
@@ -31,14 +31,14 @@ export class PageStates {
     );
   }
 
-  /** Counts `change` of the folio at head into `live`. */
+  /** Runs `change` on the folio at head, and updates `live`. */
   change(head: number, change: () => void): void {
     const rested = this.resting(head);
     change();
     if (rested !== this.resting(head)) this.live += rested ? 1 : -1;
   }
 
-  /** refcount of the folio at head, up or down. */
+  /** Adds `delta` to the refcount of the folio at head. */
   count(head: number, delta: number): void {
     this.change(head, () => {
       this.references[head]! += delta;
@@ -52,12 +52,12 @@ export class PageStates {
 }
 
 /**
- * State of one 2 MiB section that is not at rest. Either one folio of order >= 9 (or its first section), or 512
- * pages that are all alike but for `pages`. `references` counts for every folio in the section.
+ * State of one 2 MiB section that is not at rest. The section is either one folio of order 9 or more (or the first section of
+ * it), or 512 pages that differ only by `pages`. `references` counts for every folio in the section.
  */
 export class Section {
   mapping: AddressSpace | null = null;
-  /** index while mapping is set, else share. */
+  /** The file page index while mapping is set, else the share count. */
   union = 0;
   references = 0;
   pages: PageStates | null = null;
@@ -65,22 +65,22 @@ export class Section {
   constructor(public order: number) {}
 }
 
-/** Bytes a record takes (measured with --expose-gc on Node 20, rounded up): object, map entry, counts. */
+/** Bytes that a record takes: object, map entry, counts (measured with --expose-gc on Node 20, rounded up). */
 export const SECTION_BYTES = 136;
 export const PAGE_STATES_BYTES = PMD_PAGES * (4 + 8 + 8 + 2 + 1) + 400;
 
-/** True when a file owns the folio that the section is. */
+/** True when the section is a folio with an owner. */
 export function owned(section: Section): boolean {
   return section.mapping !== null || section.union > 0;
 }
 
-/** One owner more: the first one loses its name and becomes a count. */
+/** Adds an owner. The mapping of the first owner is replaced by a share count. */
 export function share(section: Section): void {
   section.union = section.mapping === null ? section.union + 1 : 2;
   section.mapping = null;
 }
 
-/** Makes a section's record order 0 pages without owner; references stay. */
+/** Makes all pages of a section order 0 pages without owner; references stay. */
 export function forget(section: Section): void {
   section.order = 0;
   section.mapping = null;
@@ -92,7 +92,7 @@ export function forget(section: Section): void {
   if (pages.referenced === 0) section.pages = null;
 }
 
-/** Reset of one folio: each of its pages stands alone, without owner. A reference on the folio stays on each page. */
+/** Resets one folio to order 0 pages without owner. Each page keeps the references of the folio. */
 export function dissolve(pages: PageStates, head: number): void {
   const count = pages.pagesOf(head);
   const references = pages.references[head]!;
@@ -107,7 +107,7 @@ export function dissolve(pages: PageStates, head: number): void {
   }
 }
 
-/** Turns the count of a whole section into counts of its folios. */
+/** Moves the reference count of a whole section to each of its folios. */
 export function spread(section: Section, pages: PageStates): void {
   const count = section.references;
   section.references = 0;

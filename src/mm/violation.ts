@@ -1,6 +1,6 @@
 /** An invariant that does not hold. */
 export interface Violation {
-  /** I1 ... I12; `crash` where the model itself threw something that is no errno. */
+  /** I1 ... I12; `crash` where the model threw an error without an errno. */
   readonly invariant: string;
   readonly text: string;
 }

@@ -5,11 +5,11 @@ import { ensureDriver, modeOfDriver } from './drivers.js';
 import { Undo } from './undo.js';
 import { enter, leave } from './verbs.js';
 
-/** Devices carved out of a dynamic region, and given back to it (kernel-dax.md 5): whole or not at all. */
+/** The verbs that carve a device out of a dynamic region and give it back (kernel-dax.md 5). Each is whole or undone. */
 
 /**
- * Makes a device, gives it align and size, and enables it (devdax mode); whatever fails, it is gone again.
- * @param wanted bytes; size undefined takes all that is free
+ * Makes a device, sets its align and size, and enables it (devdax mode). When a step fails, the device is deleted again.
+ * @param wanted bytes; size undefined takes all free space
  * @throws DaxError ENODEV no such region, EOPNOTSUPP static, ENOSPC, EINVAL, EACCES
  */
 export function createDevice(
@@ -42,7 +42,7 @@ export function createDevice(
   });
 }
 
-/** The device that `create` made: the one that was not there before. */
+/** Stores to `create`. @returns the device that did not exist before */
 function makeEmpty(tree: DaxTree, regionDirectory: string): DevicePlace {
   const before = new Set(devicesIn(tree, regionDirectory).map(({ name }) => name));
   tree.write(`${regionDirectory}/dax_region/create`, '1\0');
@@ -53,7 +53,7 @@ function makeEmpty(tree: DaxTree, regionDirectory: string): DevicePlace {
 }
 
 /**
- * Gives a device's memory back to the region. Instance 0 stays, at size 0 (the kernel keeps it).
+ * Gives a device's memory back to the region, and deletes the device. Instance 0 stays, at size 0 (the kernel keeps it).
  * @throws DaxError EBUSY enabled without force, EOPNOTSUPP static region
  */
 export function destroyDevice(tree: DaxTree, place: DevicePlace, { force }: { force: boolean }): void {
@@ -77,7 +77,7 @@ export function destroyDevice(tree: DaxTree, place: DevicePlace, { force }: { fo
   });
 }
 
-/** Its ranges come back where they were. */
+/** Sets a device's size to 0. The undo restores its ranges at their old addresses. */
 function empty(tree: DaxTree, place: DevicePlace, undo: Undo): void {
   const ranges = rangesOf(tree, place);
   const size = numberOf(tree, `${place.directory}/size`) ?? 0;
@@ -111,7 +111,7 @@ function store(
   }
 }
 
-/** @throws DaxError ENODEV, EOPNOTSUPP */
+/** The directory of the dynamic region with this id. @throws DaxError ENODEV no such region, EOPNOTSUPP it is static */
 function dynamicRegion(tree: DaxTree, id: number): string {
   const directories = new Set(
     findDevices(tree)

@@ -1,39 +1,39 @@
 import { DaxError, fail, hasCode } from '../libc/index.js';
 
-/** Looking at an attribute tree. Paths are relative to its root (`bus/dax/devices`); every failure is a DaxError. */
+/** An attribute tree that can be read. Paths are relative to its root (`bus/dax/devices`). Every failure is a DaxError. */
 export interface ReadableTree {
   /** An attribute's text. @throws DaxError the errno of open(2), or of the attribute */
   read(path: string): string;
   /** Names in a directory, in the tree's own order. @throws DaxError ENOENT, ENOTDIR */
   readdir(path: string): string[];
-  /** @throws DaxError ENOENT, EINVAL (not a link) */
+  /** The target of a link. @throws DaxError ENOENT, EINVAL (not a link) */
   readlink(path: string): string;
-  /** Path without links, relative to the root. @throws DaxError ENOENT, ENOTDIR */
+  /** The path with links resolved, relative to the root. @throws DaxError ENOENT, ENOTDIR */
   realpath(path: string): string;
 }
 
 /**
- * What readers, verbs and daxctl's dialect stand on, and all that they know of a dax bus: the model of one (model/), or the
- * host's own /sys (files.ts). So the lines that the explorer and the property tests run are the lines that run as root.
+ * The one interface of readers, verbs and daxctl's dialect to a dax bus: a model of a bus (model/), or the host's own /sys
+ * (files.ts). So the code that the explorer and the property tests run is the code that runs as root.
  */
 export interface DaxTree extends ReadableTree {
   /** One store: one write(2) of the whole text. @throws DaxError the errno of open(2), or of the attribute */
   write(path: string, text: string): unknown;
   /** Loads the module of a driver. @throws DaxError ENOENT no such module, EPERM, EOPNOTSUPP this kernel has none */
   loadDriver(name: string): void;
-  /** Where more is said of what was refused (`dmesg`); a model's errors say all themselves. */
+  /** Where the reason of a refusal may be (`dmesg`). Absent for a model, whose errors have the reason themselves. */
   readonly moreIn?: string;
-  /** Bugs that are wanted (dax/quirks.ts), of a model; the host's tree has its own. */
+  /** The quirks (dax/quirks.ts) of a model. */
   readonly quirks?: ReadonlySet<string>;
 }
 
-/** An attribute's text without its newline; null when it is not there, may not be read, or has no value now. */
+/** An attribute's text without its newline; null when it is missing, not readable, or has no value now. */
 export function textOf(tree: ReadableTree, path: string): string | null {
   return attempt(() => tree.read(path).replace(/\n$/, ''), null);
 }
 
 /**
- * A number (decimal, or hexadecimal with 0x); null when it is not there or may not be read.
+ * An attribute's number (decimal, or hexadecimal with 0x); null when it is missing, not readable or empty.
  * @throws DaxError EIO the text is no safe integer
  */
 export function numberOf(tree: ReadableTree, path: string): number | null {
@@ -44,18 +44,18 @@ export function numberOf(tree: ReadableTree, path: string): number | null {
   return fail('EIO', `${path} is no number udax can hold: '${text}'`, { path });
 }
 
-/** Names in a directory, in the tree's own order; none when it is not there. */
+/** Names in a directory, in the tree's own order; none when it is missing or not readable. */
 export function namesIn(tree: ReadableTree, path: string): string[] {
   return attempt(() => tree.readdir(path), []);
 }
 
-/** The last part of where a link leads (`driver` -> `device_dax`); null when there is none. */
+/** The last component of a link's target (`driver` -> `device_dax`); null when there is no link. */
 export function linkName(tree: ReadableTree, path: string): string | null {
   const target = attempt(() => tree.readlink(path), null);
   return target === null ? null : target.slice(target.lastIndexOf('/') + 1);
 }
 
-/** Path without links; null when it leads nowhere. @throws DaxError EIO it leads out of the tree */
+/** The path with links resolved; null when it does not exist or may not be searched. @throws DaxError EIO it leads out of the tree */
 export function realPathOf(tree: ReadableTree, path: string): string | null {
   try {
     return tree.realpath(path);
@@ -69,7 +69,7 @@ export function isThere(tree: ReadableTree, path: string): boolean {
   return realPathOf(tree, path) !== null;
 }
 
-/** The value, or `otherwise` when the tree says no. */
+/** The value of `get`, or `otherwise` when it throws a DaxError. */
 export function attempt<T, U>(get: () => T, otherwise: U): T | U {
   try {
     return get();
@@ -79,7 +79,7 @@ export function attempt<T, U>(get: () => T, otherwise: U): T | U {
   }
 }
 
-/** What refused; undefined when it was done. */
+/** The DaxError that `act` throws; undefined when it succeeds. */
 export function refusalOf(act: () => void): DaxError | undefined {
   try {
     act();

@@ -1,41 +1,41 @@
 import { fail } from '../libc/index.js';
 import { isThere, linkName, namesIn, numberOf, type ReadableTree, realPathOf } from './dax-tree.js';
 
-/** Devices of a tree, and what each attribute of one says. A region has no entry on the bus: it is the directory its devices are in. */
+/** The devices of a tree, and their attributes. A region has no entry on the bus: it is the directory that holds its devices. */
 
 const NAME = /^dax(\d+)\.(\d+)$/;
 const DEVICES = 'bus/dax/devices';
 
-/** Where a device is in the tree. */
+/** The place of a device in the tree. */
 export interface DevicePlace {
   readonly name: string;
-  /** Region number; two regions (namespaces of one nd region) may share it. */
+  /** Region id; two regions (namespaces of one nd region) may share it. */
   readonly region: number;
   readonly instance: number;
-  /** Its directory, relative to the root, without links. */
+  /** Its directory, relative to the root, with links resolved. */
   readonly directory: string;
-  /** Its region's. */
+  /** The directory of its region. */
   readonly regionDirectory: string;
 }
 
-/** Devices on the bus, by region and instance. One that goes away meanwhile is left out. */
+/** The devices on the bus, sorted by region and instance. A device that disappears meanwhile is left out. */
 export function findDevices(tree: ReadableTree): DevicePlace[] {
   return devicesOnBus(tree).sort((a, b) => a.region - b.region || a.instance - b.instance);
 }
 
-/** The same, in the tree's own order. */
+/** The devices on the bus, in the tree's own order. */
 export function devicesOnBus(tree: ReadableTree): DevicePlace[] {
   return namesIn(tree, DEVICES).flatMap((name) => placeOf(tree, name) ?? []);
 }
 
-/** Devices of one region, in the tree's own order. */
+/** The devices of one region, in the tree's own order. */
 export function devicesIn(tree: ReadableTree, regionDirectory: string): DevicePlace[] {
   return namesIn(tree, regionDirectory).flatMap(
     (name) => placeAt(name, `${regionDirectory}/${name}`, regionDirectory) ?? [],
   );
 }
 
-/** @throws DaxError ENODEV */
+/** The place of a device. @throws DaxError ENODEV */
 export function deviceAt(tree: ReadableTree, name: string): DevicePlace {
   return placeOf(tree, name) ?? fail('ENODEV', `${name}: no such device on the dax bus`, { path: name });
 }
@@ -59,13 +59,13 @@ export function driverOf(tree: ReadableTree, place: DevicePlace): string | null 
 export interface MappedRange {
   /** hpa of the first byte. */
   start: number;
-  /** Of the last byte. */
+  /** hpa of the last byte. */
   end: number;
-  /** In pages of 4 KiB. */
+  /** The device's pages (of 4 KiB) before this range. */
   pageOffset: number;
 }
 
-/** mapping0, mapping1 ... until one is missing or may not be read (they are root's). */
+/** The ranges of mapping0, mapping1 ... up to the first one that is missing or not readable (only root may read them). */
 export function rangesOf(tree: ReadableTree, place: DevicePlace): MappedRange[] {
   const ranges: MappedRange[] = [];
   for (;;) {
@@ -78,7 +78,7 @@ export function rangesOf(tree: ReadableTree, place: DevicePlace): MappedRange[] 
   }
 }
 
-/** Physical spans of a device: its mappings; on kernels before they were there, its resource and size. */
+/** Physical spans of a device: its mappings; on kernels without mappings, its resource and size. */
 export function spansOf(tree: ReadableTree, place: DevicePlace): { start: number; end: number }[] {
   const ranges = rangesOf(tree, place);
   if (ranges.length > 0) return ranges;
@@ -87,7 +87,7 @@ export function spansOf(tree: ReadableTree, place: DevicePlace): { start: number
   return start === null || size === 0 ? [] : [{ start, end: start + size - 1 }];
 }
 
-/** A region whose devices can neither be made nor resized has no `create`. */
+/** True for a static region: it has no `create`. */
 export function isStatic(tree: ReadableTree, regionDirectory: string): boolean {
   return !isThere(tree, `${regionDirectory}/dax_region/create`);
 }

@@ -4,9 +4,9 @@ import { type DevicePlace, driverOf, findDevices } from './devices.js';
 import { blocksOf, takeOffline } from './memory-blocks.js';
 import type { Undo } from './undo.js';
 
-/** Drivers of the bus, the mode that each makes of a device, and the stores (with daxctl's trailing NUL) that bind and unbind. */
+/** The drivers of the bus, the mode that each gives a device, and the stores (with daxctl's trailing NUL) that bind and unbind. */
 
-/** The three modes daxctl knows: driver device_dax, fsdev_dax, kmem. */
+/** The three modes of daxctl: driver device_dax, fsdev_dax, kmem. */
 export type DeviceMode = 'devdax' | 'famfs' | 'system-ram';
 
 export const driverOfMode: Readonly<Record<DeviceMode, string>> = {
@@ -15,7 +15,7 @@ export const driverOfMode: Readonly<Record<DeviceMode, string>> = {
   'system-ram': 'kmem',
 };
 
-/** An unbound device counts as devdax, as daxctl lists it; so does one that a driver unknown here has. */
+/** The mode of a driver. An unbound device counts as devdax, as daxctl lists it; so does a device with an unknown driver. */
 export function modeOfDriver(driver: string | null): DeviceMode {
   if (driver === 'fsdev_dax') return 'famfs';
   return driver === 'kmem' ? 'system-ram' : 'devdax';
@@ -29,7 +29,8 @@ export function loadedDrivers(tree: ReadableTree): string[] {
 }
 
 /**
- * Loads the module of a driver that is not there. Done before anything is unbound: a missing module costs nothing then.
+ * Loads the module of a driver, when the driver is not on the bus. Call it before anything is unbound: a missing module then
+ * changes nothing.
  * @throws DaxError ENOENT there is no such module; as DaxTree.loadDriver()
  */
 export function ensureDriver(tree: DaxTree, driver: string): void {
@@ -40,9 +41,9 @@ export function ensureDriver(tree: DaxTree, driver: string): void {
 }
 
 /**
- * Binds a device, and touches no other. A driver that matches already is given no id; one that was given is taken back by `undo`.
- * @returns whether an id was given
- * @throws DaxError EACCES, or what the driver's probe said
+ * Binds a device, and no other. The driver gets the device's id only when it does not match already; `undo` removes that id.
+ * @returns true when the driver got the id
+ * @throws DaxError EACCES, or the error of the driver's probe
  */
 export function bindTo(tree: DaxTree, place: DevicePlace, driver: string, undo: Undo): boolean {
   const bind = () => refusalOf(() => tree.write(`${DRIVERS}/${driver}/bind`, `${place.name}\0`));
@@ -50,7 +51,7 @@ export function bindTo(tree: DaxTree, place: DevicePlace, driver: string, undo: 
   const isUnknown = refusal?.code === 'ENODEV' && driverOf(tree, place) === null;
   if (isUnknown) {
     addId(tree, place, driver, undo);
-    // The id may have bound it already. What counts is the driver link.
+    // The store of the id may have bound the device already. The driver link tells.
     refusal = driverOf(tree, place) === driver ? undefined : bind();
   }
   const bound = driverOf(tree, place);
@@ -64,7 +65,7 @@ export function bindTo(tree: DaxTree, place: DevicePlace, driver: string, undo: 
   );
 }
 
-/** An id makes its driver look at all unbound devices: those that it takes besides ours are let go again. */
+/** Gives a driver an id. The driver is then offered all unbound devices: the others that it takes are unbound again. */
 function addId(tree: DaxTree, place: DevicePlace, driver: string, undo: Undo): void {
   const unbound = findDevices(tree).filter(
     (other) => other.name !== place.name && driverOf(tree, other) === null,
@@ -80,7 +81,7 @@ function addId(tree: DaxTree, place: DevicePlace, driver: string, undo: Undo): v
   letOthersGo();
 }
 
-/** Unbinds a device that was bound just now: the kernel may have brought its memory online by itself meanwhile. */
+/** Unbinds a device that was just bound. The kernel may have brought its memory online meanwhile: that goes offline first. */
 export function takeFrom(tree: DaxTree, place: DevicePlace, driver: string): void {
   if (driver === 'kmem')
     takeOffline(
@@ -90,14 +91,14 @@ export function takeFrom(tree: DaxTree, place: DevicePlace, driver: string): voi
   unbindFrom(tree, place, driver);
 }
 
-/** The driver takes the device no more by its name; never unbinds. @throws DaxError EACCES */
+/** Removes a device's id from a driver; never unbinds. @throws DaxError EACCES */
 export function dropId(tree: DaxTree, place: DevicePlace, driver: string): void {
   tree.write(`${DRIVERS}/${driver}/remove_id`, `${place.name}\0`);
 }
 
 /**
- * Unbinds; its id stays, so that it can go back. Never for kmem with memory online: the kernel would unbind it
- * and keep the memory until the next boot (kernel-dax.md 9).
+ * Unbinds a device. Its id stays, so that it can be bound again. Never call it for kmem with memory online: the kernel would
+ * unbind the device and keep the memory until the next boot (kernel-dax.md 9).
  * @throws DaxError EACCES, EBUSY still bound
  */
 export function unbindFrom(tree: DaxTree, place: DevicePlace, driver: string): void {

@@ -1,4 +1,4 @@
-/** The calls most people need. */
+/** The public functions of tree/, with their argument checks. */
 import type { Bus } from '../dax/index.js';
 import {
   callback,
@@ -46,23 +46,23 @@ export function sysfs(target: Bus | BusAccess, options: SysfsOptions = {}): Sysf
 }
 
 /**
- * What `daxctl list` (85) prints on stdout for this machine or bus: JSON text ending in a newline,
- * or '' when there is nothing to list.
+ * The output of `daxctl list` (85) for this machine or bus: JSON text that ends with a newline, or '' when there is nothing
+ * to list.
  */
 export function daxctlList(target: Bus | BusAccess, options: ListOptions = {}): string {
   checkArguments('daxctlList', [target, options], { target: bus, options: listed });
   return access(target).view((bus) => listText(daxctlHost(bus), options));
 }
 
-/** The same of a tree of files: the running kernel's (`daxctlListOf(openKernel().sysfs)`). */
+/** The output of `daxctl list` (85) for a tree, such as the running kernel's: `daxctlListOf(openKernel().sysfs)`. */
 export function daxctlListOf(tree: ReadableTree, options: ListOptions = {}): string {
   checkArguments('daxctlListOf', [tree, options], { tree: aTree, options: listed });
   return listText({ tree, version: 85 }, options);
 }
 
 /**
- * Runs one command line of daxctl (the words after `daxctl`) as one change of this machine or bus, with
- * daxctl's own output and exit code. Like daxctl it keeps what was done before a failure (a seed device, say).
+ * Runs one command line of daxctl (the words after `daxctl`) as one change of this machine or bus, with daxctl's own output
+ * and exit code. As with daxctl, the steps before a failure stay done (a seed device may be left, for example).
  * @throws DaxError EBUSY from a machine when another process holds a device that would change; nothing is changed then
  */
 export function daxctl(

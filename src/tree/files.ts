@@ -9,24 +9,24 @@ import { explainRefusal } from './permissions.js';
 const MODPROBE_SECONDS = 30;
 
 /**
- * A DaxTree of real files: the kernel's /sys, or a tree that looks like it. Nothing is kept: every call asks the files as they
- * are now.
+ * A DaxTree of real files: the kernel's /sys, or a tree with the same layout. Nothing is cached: every call uses the files as
+ * they are now.
  */
 export class SysfsFiles implements DaxTree {
   readonly root: string;
   readonly moreIn = 'dmesg';
 
   constructor(root: string) {
-    // Links in the tree lead to real paths: the root must be one, to be told apart from them.
+    // realpath() compares resolved links with the root, so the root must have no links itself.
     this.root = fs.existsSync(root) ? fs.realpathSync(root) : path.resolve(root);
   }
 
-  /** Whether this is the running kernel's own tree, where modules can be loaded and device nodes belong to. */
+  /** True for the running kernel's own tree: only there can modules be loaded, and device nodes belong to it. */
   get isLive(): boolean {
     return this.root === '/sys';
   }
 
-  /** Absolute path of something in the tree. */
+  /** The absolute path of a path in the tree. */
   absolute(relative: string): string {
     return path.join(this.root, relative);
   }
@@ -35,7 +35,7 @@ export class SysfsFiles implements DaxTree {
     return fs.existsSync(this.absolute(relative));
   }
 
-  /** An attribute's text as the kernel gives it. @throws DaxError the errno of open(2) or of the attribute */
+  /** The text of an attribute, unchanged. @throws DaxError the errno of open(2) or of the attribute */
   read(relative: string): string {
     const file = this.absolute(relative);
     return told(file, 'read', () => fs.readFileSync(file, 'latin1'));
@@ -43,7 +43,7 @@ export class SysfsFiles implements DaxTree {
 
   /**
    * One store: one write(2) of the whole text.
-   * @throws DaxError EACCES naming the file's mode and owner, ENOENT, or the errno the attribute answers with
+   * @throws DaxError EACCES names the file's mode and owner, ENOENT, or the errno that the attribute answers
    */
   write(relative: string, text: string): void {
     const file = this.absolute(relative);
@@ -57,7 +57,7 @@ export class SysfsFiles implements DaxTree {
     });
   }
 
-  /** Names in a directory, in the kernel's own order: what lists as daxctl does needs that. @throws DaxError ENOENT, ENOTDIR */
+  /** Names in a directory, in the kernel's own order: daxctl's lists depend on it. @throws DaxError ENOENT, ENOTDIR */
   readdir(relative: string): string[] {
     const directory = this.absolute(relative);
     return told(directory, 'listed', () => {
@@ -72,13 +72,13 @@ export class SysfsFiles implements DaxTree {
     });
   }
 
-  /** @throws DaxError ENOENT, EINVAL (not a link) */
+  /** The target of a link. @throws DaxError ENOENT, EINVAL (not a link) */
   readlink(relative: string): string {
     const link = this.absolute(relative);
     return told(link, 'followed', () => fs.readlinkSync(link));
   }
 
-  /** Path without links, relative to the root. @throws DaxError ENOENT, EIO it leads out of the tree */
+  /** The path with links resolved, relative to the root. @throws DaxError ENOENT, EIO it leads out of the tree */
   realpath(relative: string): string {
     const file = this.absolute(relative);
     const real = told(file, 'followed', () => fs.realpathSync(file));
@@ -88,7 +88,10 @@ export class SysfsFiles implements DaxTree {
     return real.slice(this.root.length + 1);
   }
 
-  /** modprobe. @throws DaxError ENOENT there is no such module; EOPNOTSUPP it is fsdev_dax, which came with Linux 7.0 */
+  /**
+   * Loads the module of a driver with modprobe.
+   * @throws DaxError ENOENT there is no such module; EOPNOTSUPP there is no fsdev_dax, which came with Linux 7.0
+   */
   loadDriver(name: string): void {
     const why = this.isLive ? modprobe(name) : 'modules are loaded only for the /sys of this kernel';
     const file = this.absolute(`bus/dax/drivers/${name}`);
@@ -107,7 +110,7 @@ export class SysfsFiles implements DaxTree {
   }
 }
 
-/** @returns what it said, for the error message of whoever misses the driver */
+/** Runs modprobe. @returns its last message, for the error when the driver is still missing */
 function modprobe(module: string): string {
   const { error, status, stderr } = spawnSync('modprobe', [module], {
     encoding: 'utf8',

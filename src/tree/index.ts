@@ -1,25 +1,25 @@
 /**
- * tree/: the attribute tree of a dax bus behind one interface (DaxTree), of a model or of the host's /sys, and daxctl's verbs and
- * JSON over it.
+ * tree/: the attribute tree of a dax bus behind one interface (DaxTree), of a model or of the host's /sys, and daxctl's verbs
+ * and JSON over it.
  *
  * The tree of a model (model/) is made of tables, one row an attribute (attributes/): name, mode on static and dynamic
- * regions, show, store. Nothing is kept: every call walks the bus as it is now, so a tree can never
- * be stale, and costs nothing at rest. What a store may say is decided in dax/; here is only who may
- * open what, and what the text looks like. The host's tree (files.ts) is its files.
+ * regions, show, store. Nothing is cached: every call walks the bus as it is now, so a tree is never stale and costs nothing
+ * at rest. dax/ decides which stores are valid; model/ decides who may open an attribute, and how its text looks. The host's
+ * tree (files.ts) is the files of /sys.
  *
- * One reader (devices.ts, drivers.ts, memory-blocks.ts) and one set of verbs (verbs.ts, carving.ts) stand on the interface alone:
- * what the explorer and the property tests run over a model runs as root on /sys (decision 20). Invariant: a verb is whole or
- * undone, whichever store fails (undo.ts), and the error says what is left where even that failed; kmem is never unbound while
- * memory of it is online; no other device is touched. A module that was loaded for it stays.
+ * One set of readers (devices.ts, drivers.ts, memory-blocks.ts) and one set of verbs (verbs.ts, carving.ts) use that interface
+ * only. So the code that the explorer and the property tests run over a model is the code that runs as root on /sys (decision 20).
+ * Invariants: a verb is whole or undone, whichever store fails (undo.ts); where the undo fails too, the error says what is left.
+ * kmem is never unbound while memory of it is online. No other device is changed. A module that a verb loaded stays loaded.
  *
- * daxctl's dialect (daxctl/) stands on the same primitives, as the real tool stands on /sys: it does daxctl's reads and writes in
- * daxctl's order, so that what it leaves behind, half-done too, is what daxctl leaves behind.
+ * daxctl's dialect (daxctl/) uses the same primitives. It makes daxctl's reads and writes in daxctl's order, so that it leaves the
+ * same state as daxctl, also half-done.
  *
- * Locks: none here. Over a Machine each call is one `view` or one `change` (its lock, its publishing);
- * a verb over a Machine is best run inside one `change` of its own, so that others see it whole.
+ * Locks: none here. Over a Machine each call is one `view` or one `change` (which locks and publishes). Run a verb over a
+ * Machine inside one `change`, so that others see all of it or nothing.
  *
- * Failure: every errno is the one the kernel answers (docs/kernel-dax.md); nothing is changed by a call
- * that throws. Verbs do not throw for what daxctl answers with an exit code.
+ * Failure: every errno is the one that the kernel answers (docs/kernel-dax.md). A call that throws has changed nothing. The verbs
+ * of daxctl's dialect do not throw where daxctl has an exit code.
  */
 
 export * as carving from './carving.js';

@@ -2,29 +2,29 @@ import { DaxError, fail } from '../libc/index.js';
 import { type DaxTree, type ReadableTree, refusalOf, textOf } from './dax-tree.js';
 import { type DevicePlace, spansOf } from './devices.js';
 
-/** The memory blocks that a device in system-ram mode gave to the kernel: looked at, brought online, taken offline. */
+/** The memory blocks of a device in system-ram mode: reads them, brings them online, takes them offline. */
 
-/** The zone a block is brought online for: what it must be given back. */
+/** The store that brings a block online in a zone. */
 type OnlineState = 'online_movable' | 'online_kernel';
 
 export interface MemoryBlockPlace {
   /** N of memoryN. */
   readonly id: number;
   readonly online: boolean;
-  /** Online in zone Movable. */
+  /** True when it is online in zone Movable. */
   readonly movable: boolean;
 }
 
 const MEMORY = 'devices/system/memory';
 
-/** What the kernel does with new memory by itself: `offline`, `online`, `online_kernel`, `online_movable`; null unknown. */
+/** The kernel's policy for new memory: `offline`, `online`, `online_kernel`, `online_movable`; null unknown. */
 export function autoOnlinePolicy(tree: ReadableTree): string | null {
   return textOf(tree, `${MEMORY}/auto_online_blocks`);
 }
 
 /**
- * The blocks that lie wholly in a device, by address: only these ever were its memory. None where the kernel has no
- * hot-pluggable memory, or the device's addresses may not be read.
+ * The blocks that are wholly inside a device, by address: only those can be its memory. None where the kernel has no
+ * hot-pluggable memory, or the device's addresses are not readable.
  */
 export function blocksOf(tree: ReadableTree, place: DevicePlace): MemoryBlockPlace[] {
   const bytes = Number.parseInt(textOf(tree, `${MEMORY}/block_size_bytes`) ?? '', 16);
@@ -43,13 +43,13 @@ export function blocksOf(tree: ReadableTree, place: DevicePlace): MemoryBlockPla
   return blocks;
 }
 
-/** One store. @throws DaxError the kernel's refusal */
+/** Stores a state to memoryN/state. @throws DaxError the kernel's refusal */
 export function setBlockState(tree: DaxTree, id: number, state: 'offline' | OnlineState): void {
   tree.write(`${MEMORY}/memory${id}/state`, `${state}\0`);
 }
 
 /**
- * Brings blocks online, in order; when one refuses, those already done go offline again.
+ * Brings blocks online, in order. When one refuses, those before it go offline again.
  * @throws DaxError the kernel's refusal
  */
 export function bringOnline(tree: DaxTree, blocks: readonly MemoryBlockPlace[], movable: boolean): void {
@@ -60,9 +60,9 @@ export function bringOnline(tree: DaxTree, blocks: readonly MemoryBlockPlace[], 
 }
 
 /**
- * Takes blocks offline, in order; when one refuses (pages of it are in use and cannot move), those already done go
- * online again, each for the zone it had.
- * @throws DaxError EBUSY
+ * Takes blocks offline, in order. When one refuses (its pages are in use and cannot move), those before it go online again,
+ * each in the zone it had.
+ * @throws DaxError EBUSY a block refuses
  */
 export function takeOffline(tree: DaxTree, blocks: readonly MemoryBlockPlace[]): void {
   each(blocks, 'offline', (block) => setBlockState(tree, block.id, 'offline'), {
@@ -71,7 +71,7 @@ export function takeOffline(tree: DaxTree, blocks: readonly MemoryBlockPlace[]):
   });
 }
 
-/** Gives each block the state it had: the kernel may have brought memory online by itself, or for another zone. */
+/** Gives each block the state it had: the kernel may have brought memory online by itself, or in another zone. */
 export function blocksAsBefore(tree: DaxTree, place: DevicePlace, before: readonly MemoryBlockPlace[]): void {
   const byId = new Map(before.map((block) => [block.id, block]));
   for (const now of blocksOf(tree, place)) {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { DaxError, hasCode } from '../libc/index.js';
 
-/** `0600 root:root`: what a user who is refused must know of a file. Empty when not even that may be asked. */
+/** Mode and owner of a file, for a user who was refused: `0600 root:root`. Empty when stat fails. */
 function ownershipText(path: string): string {
   try {
     const { mode, uid, gid } = fs.statSync(path);
@@ -26,8 +26,8 @@ function nameIn(file: string, id: number): string {
 }
 
 /**
- * A refusal of the kernel, with the permission that is missing named; other errors pass through.
- * @param wanted what was tried: `opened for writing`
+ * Turns EACCES and EPERM into an error that names the missing permission. Other errors pass through.
+ * @param wanted the refused act: `opened for writing`
  */
 export function explainRefusal(error: unknown, path: string, wanted: string): unknown {
   if (!hasCode(error, 'EACCES', 'EPERM')) return error;

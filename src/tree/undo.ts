@@ -2,28 +2,28 @@ import { DaxError } from '../libc/index.js';
 import type { DaxTree } from './dax-tree.js';
 
 /**
- * The way back of a change that has several steps: each step done says how to undo it. When a later one fails, all are undone,
- * last first, and the error says what failed and, if the way back failed too, that.
+ * Undoes a change of several steps. Each completed step adds its undo. When a later step fails, all undos run, last first. The
+ * error says what failed, and whether an undo failed too.
  */
 export class Undo {
   readonly #steps: { what: string; undo: () => void }[] = [];
 
-  /** @param what the state that is given back: `memory online` */
+  /** Adds the undo of a step. @param what the state that it restores: `memory online` */
   add(what: string, undo: () => void): void {
     this.#steps.push({ what, undo });
   }
 
   /**
-   * Runs a change whole or not at all.
-   * @param describeNow what to say of the state that is left when the way back fails
-   * @throws Error that of `change`, its message extended by how the way back went
+   * Runs a change; when it fails, undoes its steps.
+   * @param describeNow describes the state that is left when an undo fails
+   * @throws Error the error of `change`; its message also says how the undo went
    */
   static run<T>(tree: DaxTree, name: string, describeNow: () => string, change: (undo: Undo) => T): T {
     const undo = new Undo();
     try {
       return change(undo);
     } catch (error) {
-      // What upstream's helpers do (kernel-dax.md 21): the device is left as the failure found it.
+      // Nothing is undone after an error that is no DaxError (a bug), or with the quirk of upstream's helpers (kernel-dax.md 21).
       if (!(error instanceof DaxError) || tree.quirks?.has('mode-not-restored')) throw error;
       throw undo.#goBack(name, describeNow, error);
     }
@@ -43,7 +43,7 @@ export class Undo {
         );
       }
     }
-    // Before the first step is done there is nothing to go back from: the error is the whole story.
+    // Without a completed step there is nothing to undo, and nothing to add to the error.
     if (this.#steps.length === 0) return error;
     return new DaxError(error.code, `${error.message}; ${name} is as it was before`, details);
   }

@@ -22,32 +22,39 @@ import {
 import { Undo } from './undo.js';
 
 /**
- * The verbs that change what drives a device (kernel-dax.md 4, 9, 11), each whole or not at all: whichever step fails, the device
- * goes back to the driver it had, its ids and its memory to what they were (upstream leaves it without a driver, kernel-dax.md
- * 21). daxctl's order but for one thing: the id is taken from the old driver last, because until then it is the way back.
+ * The verbs that change the driver of a device (kernel-dax.md 4, 9, 11). Each is whole or undone: whichever step fails, the
+ * device gets its old driver back, and its ids and memory are as before (upstream leaves it without a driver, kernel-dax.md 21).
+ * The stores are in daxctl's order, with one difference: the id is removed from the old driver last, because an undo needs it.
  */
 
-/** To devdax mode, whatever it was before. Enabled devices stay as they are. @throws DaxError ENOENT no such module, the driver's error */
+/**
+ * Enables a device in devdax mode. A device that has a driver stays as it is.
+ * @throws DaxError ENOENT no such module, or the driver's error
+ */
 export function enable(tree: DaxTree, place: DevicePlace): void {
   if (driverOf(tree, place) === null) ensureDriver(tree, 'device_dax');
-  // A driver that was just loaded may have taken it.
+  // Loading a driver may have bound it.
   if (driverOf(tree, place) !== null) return;
   changing(tree, place, (undo) => enter(tree, place, 'device_dax', undo));
 }
 
-/** @throws DaxError EBUSY memory online (with force it goes offline first, or refuses to) */
+/** Disables a device: unbinds its driver. @throws DaxError EBUSY memory is online (with force: it cannot go offline) */
 export function disable(tree: DaxTree, place: DevicePlace, { force }: { force: boolean }): void {
   changing(tree, place, (undo) => leave(tree, place, force, undo).forget());
 }
 
 export interface ModeOptions {
-  /** Take memory offline first; ignore that the kernel brings new memory online by itself. */
+  /** Take memory offline first, and ignore the kernel's policy to bring new memory online by itself. */
   force: boolean;
   /** system-ram: bring its memory online. */
   online: boolean;
 }
 
-/** @throws DaxError EINVAL (a change daxctl refuses), EBUSY, ENOENT, EOPNOTSUPP, or the driver's own error */
+/**
+ * Changes the mode of a device.
+ * @throws DaxError EINVAL an unknown mode, or a change that daxctl refuses; EBUSY memory is online, or the kernel's policy would bring
+ * it online; ENOENT no such module; EOPNOTSUPP the kernel has no such driver; or the driver's own error
+ */
 export function reconfigure(
   tree: DaxTree,
   place: DevicePlace,
@@ -63,7 +70,7 @@ export function reconfigure(
     ensureDriver(tree, driver);
   }
   changing(tree, place, (undo) => {
-    // A driver that was just loaded may have taken it.
+    // Loading a driver may have bound it.
     const left = driverOf(tree, place) === driver ? null : leave(tree, place, force, undo);
     if (left !== null) enter(tree, place, driver, undo);
     if (mode === 'system-ram' && online) onlineMemory(tree, place, { movable: true });
@@ -89,14 +96,22 @@ function refuseUnwise(tree: DaxTree, place: DevicePlace, mode: DeviceMode, force
   }
 }
 
-/** @returns how many blocks went online: all that were offline, or none. @throws DaxError EINVAL not in system-ram mode */
+/**
+ * Brings the offline memory blocks of a device online: all or none.
+ * @returns the number of blocks that went online
+ * @throws DaxError EINVAL not in system-ram mode, or the kernel's refusal
+ */
 export function onlineMemory(tree: DaxTree, place: DevicePlace, { movable }: { movable: boolean }): number {
   const offline = memoryOf(tree, place).filter((block) => !block.online);
   bringOnline(tree, offline, movable);
   return offline.length;
 }
 
-/** @returns how many blocks went offline: all that were online, or none. @throws DaxError EINVAL not in system-ram mode; EBUSY in use */
+/**
+ * Takes the online memory blocks of a device offline: all or none.
+ * @returns the number of blocks that went offline
+ * @throws DaxError EINVAL not in system-ram mode; EBUSY in use
+ */
 export function offlineMemory(tree: DaxTree, place: DevicePlace): number {
   const online = memoryOf(tree, place).filter((block) => block.online);
   takeOffline(tree, online);
@@ -115,7 +130,7 @@ function memoryOf(tree: DaxTree, place: DevicePlace): MemoryBlockPlace[] {
   return blocksOf(tree, place);
 }
 
-/** What a device was before it was borrowed, to be given back. */
+/** The driver and the memory blocks of a device, for restore() after a temporary change. */
 export interface BorrowedState {
   readonly driver: string | null;
   readonly blocks: readonly MemoryBlockPlace[];
@@ -126,7 +141,7 @@ export function stateOf(tree: DaxTree, place: DevicePlace): BorrowedState {
   return { driver, blocks: driver === 'kmem' ? blocksOf(tree, place) : [] };
 }
 
-/** Puts a device back to a state it had. @throws DaxError as the steps; what could be undone of it is */
+/** Restores an earlier state of a device. @throws DaxError the error of a step; the other steps are undone */
 export function restore(tree: DaxTree, place: DevicePlace, { driver, blocks }: BorrowedState): void {
   if (driver !== null) ensureDriver(tree, driver);
   if (driverOf(tree, place) === driver) return;
@@ -148,13 +163,13 @@ function changing(tree: DaxTree, place: DevicePlace, change: (undo: Undo) => voi
   Undo.run(tree, place.name, now, change);
 }
 
-/** A driver that let a device go. */
+/** The driver from which a device was unbound. */
 export interface LeftDriver {
-  /** Takes the device's id from it, the last step of a change: going back needs it. */
+  /** Removes the device's id from that driver. It is the last step of a change: an undo needs the id. */
   forget(): void;
 }
 
-/** Lets the driver go, its memory first. @throws DaxError EBUSY memory online without force, or in use */
+/** Unbinds a device; the memory of kmem goes offline first. @throws DaxError EBUSY memory is online without force, or in use */
 export function leave(tree: DaxTree, place: DevicePlace, force: boolean, undo: Undo): LeftDriver {
   const driver = driverOf(tree, place);
   if (driver === null) return { forget: () => {} };
@@ -163,7 +178,7 @@ export function leave(tree: DaxTree, place: DevicePlace, force: boolean, undo: U
   unbindFrom(tree, place, driver);
   undo.add(`bind to ${driver}`, () => {
     const isNew = bindTo(tree, place, driver, new Undo());
-    // It was bound by an id that had been taken back since.
+    // A new id was needed, though this change removed none: the old one had been removed before. It must not stay.
     if (isNew && !isForgotten) dropId(tree, place, driver);
   });
   return {
@@ -189,7 +204,7 @@ function leaveMemory(tree: DaxTree, place: DevicePlace, force: boolean, undo: Un
   undo.add('memory as it was', () => blocksAsBefore(tree, place, blocks));
 }
 
-/** Unbinding kmem with memory online loses that memory until the next boot: without knowing, nothing is unbound. */
+/** Refuses when the memory's state is unknown: unbinding kmem with memory online loses that memory until the next boot. */
 function refuseUnknownMemory(tree: DaxTree, place: DevicePlace): void {
   if (numberOf(tree, `${place.directory}/resource`) !== null) return;
   fail(
@@ -199,7 +214,7 @@ function refuseUnknownMemory(tree: DaxTree, place: DevicePlace): void {
   );
 }
 
-/** Binds, and says how to get out of it again. */
+/** Binds a device, and adds the unbind to `undo`. */
 export function enter(tree: DaxTree, place: DevicePlace, driver: string, undo: Undo): void {
   undo.add(`unbind from ${driver}`, () => {
     if (driverOf(tree, place) === driver) takeFrom(tree, place, driver);

@@ -9,9 +9,9 @@ import type { FileTable } from './file-table.js';
 import type { Uevents } from './journal.js';
 import type { Modules } from './modules.js';
 
-/** Brings drivers and devices together and apart. Whether somebody asked rightly is for the Bus to check. */
+/** Binds drivers to devices and unbinds them. The Bus has checked the request. */
 export class Binder {
-  /** Devices a driver is bound to, oldest binding first. */
+  /** Bound devices, oldest binding first. */
   #bound: DevDax[] = [];
   readonly #platform: Platform;
   readonly #modules: Modules;
@@ -41,7 +41,7 @@ export class Binder {
     return this.#bound.filter((device) => device.driver === driver);
   }
 
-  /** Offers a device to the drivers in registration order; the first whose probe succeeds has it. */
+  /** Offers a device to the drivers in registration order. The first driver whose probe succeeds is bound. */
   attach(device: DevDax): void {
     for (const driver of this.#modules.drivers) {
       if (device.binding !== null) return;
@@ -55,7 +55,10 @@ export class Binder {
       if (device.binding === null && driver.matches(device)) this.#tryProbe(driver, device);
   }
 
-  /** Binds, or throws the probe's error with everything undone. `matchedById`: for restore, which trusts what was. */
+  /**
+   * Binds a driver. On an error of its probe, undoes everything and throws that error.
+   * @param matchedById restore gives true: the id may have been removed since the device was bound
+   */
   probe(driver: DaxDriver, device: DevDax, matchedById = driver.matchesId(device)): void {
     if (device.size === 0)
       fail('ENXIO', `${device.name} has size 0: give it memory first`, { path: device.name });
@@ -77,7 +80,7 @@ export class Binder {
     this.#uevents.emit('bind', device);
   }
 
-  /** Undoes the binding a device has. The caller has checked that no call is inside it. */
+  /** Unbinds a device. The caller has checked that no call is inside it. */
   unbind(device: DevDax): void {
     const binding = device.binding!;
     try {
@@ -90,7 +93,7 @@ export class Binder {
     this.#uevents.emit('unbind', device);
   }
 
-  /** Failures of an attach pass are logged (by probe), not told. */
+  /** Probes, and ignores a failure: probe() has logged it (as the kernel, without ENXIO and ENODEV). */
   #tryProbe(driver: DaxDriver, device: DevDax): void {
     try {
       this.probe(driver, device);

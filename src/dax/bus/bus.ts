@@ -25,8 +25,8 @@ import { type BusState, snapshot } from './state.js';
 const DAX_MAJOR = 251;
 
 /**
- * The dax bus: regions, devices, drivers and who has what open. Every method that changes something either does it whole or
- * throws and leaves all as it was (I12).
+ * The dax bus: regions, devices, drivers and open files. Every method that changes something either completes, or throws and
+ * leaves everything as it was (I12).
  */
 export class Bus {
   readonly memory: PhysicalMemory | null;
@@ -91,7 +91,7 @@ export class Bus {
     };
   }
 
-  // ---- looking at it ----
+  // ---- inspection ----
 
   /** drivers_autoprobe. It does not stop new_id, bind or drivers_probe. */
   get autoprobe(): boolean {
@@ -107,7 +107,7 @@ export class Bus {
     return this.#regions.all;
   }
 
-  /** All devices in the order they appeared. */
+  /** All devices, in the order they appeared. */
   devices(): readonly DevDax[] {
     return this.#devices.all;
   }
@@ -126,7 +126,7 @@ export class Bus {
     return this.#devices.byName(name);
   }
 
-  /** By "maj:min". */
+  /** @param devt "maj:min" */
   deviceByDevt(devt: string): DevDax | undefined {
     return this.#devices.byDevt(devt);
   }
@@ -135,7 +135,7 @@ export class Bus {
     return this.#modules.driver(name);
   }
 
-  /** The first region of that id (static ones may share it). */
+  /** The first region of that id (static regions may share an id). */
   region(id: number): Region | undefined {
     return this.#regions.byId(id);
   }
@@ -153,7 +153,7 @@ export class Bus {
     return this.platform.stranded;
   }
 
-  /** What quirks made go wrong so far. */
+  /** The incidents of quirks so far. */
   get incidents(): readonly Incident[] {
     return this.#journal.incidents;
   }
@@ -172,14 +172,17 @@ export class Bus {
 
   // ---- regions ----
 
-  /** A provider brings a region, with its first device. EEXIST the id is taken; EBUSY its memory is; EINVAL sizes. */
+  /** Adds a region and its first device. @throws DaxError EEXIST the id is taken; EBUSY its memory is taken; EINVAL sizes */
   addRegion(options: AddRegionOptions): Region {
     const region = this.#regions.add(this.#host, options);
     region.addFirstDevice((options.idle ?? false) && !region.isStatic);
     return region;
   }
 
-  /** The provider takes it back: never refused; devices are unbound and removed, youngest first. ENODEV unknown. */
+  /**
+   * Removes a region. Its devices are unbound and removed, youngest first. Drivers and files cannot refuse it.
+   * @throws DaxError ENODEV unknown; EDEADLK from within a call into one of its devices
+   */
   removeRegion(which: number | Region): void {
     const region = this.#regions.known(which);
     for (const device of region.devices) device.dax.mustHaveNoReaders();
@@ -192,13 +195,19 @@ export class Bus {
 
   // ---- modules ----
 
-  /** Loads a module: its driver is attached to every unbound device it matches. EEXIST, ENOENT. */
+  /**
+   * Loads a module. With autoprobe its driver is offered every unbound device that it matches.
+   * @throws DaxError EEXIST loaded already; ENOENT no such module
+   */
   insmod(name: string): void {
     const driver = this.#modules.load(name);
     if (driver !== null && this.autoprobe) this.#binder.attachAll(driver);
   }
 
-  /** Unloads it: its devices become unbound and are not offered to others; its ids are lost. EAGAIN, ENOENT. */
+  /**
+   * Unloads a module. Its devices become unbound and are not offered to other drivers. Its ids are lost.
+   * @throws DaxError EAGAIN in use; ENOENT not loaded; EDEADLK from within a call into one of its devices
+   */
   rmmod(name: string): void {
     const module = this.#modules.unloadable(name);
     const devices = this.#binder.boundTo(name);
@@ -207,21 +216,21 @@ export class Bus {
     this.#modules.remove(module);
   }
 
-  // ---- drivers (names are those of their modules; ENODEV unknown driver) ----
+  // ---- drivers (a driver has the name of its module; ENODEV unknown driver) ----
 
-  /** Adds an id, then attaches this driver to every unbound device it matches; probe failures are not told. EINVAL. */
+  /** Adds an id, then offers the driver all unbound devices. Probe failures are not thrown. @throws DaxError EINVAL no device id */
   newId(driverName: string, id: string): void {
     const driver = this.#driver(driverName);
     driver.addId(parseDeviceId(id));
     this.#binder.attachAll(driver);
   }
 
-  /** Drops an id; never unbinds. EINVAL. */
+  /** Removes an id; never unbinds. @throws DaxError EINVAL no device id */
   removeId(driverName: string, id: string): void {
     this.#driver(driverName).removeId(parseDeviceId(id));
   }
 
-  /** ENODEV unknown device or no match; EBUSY bound already; or the probe's own error. */
+  /** Binds a device to a driver. @throws DaxError ENODEV unknown device or no match; EBUSY bound already; or the probe's own error */
   bind(driverName: string, deviceName: string): void {
     const driver = this.#driver(driverName);
     const device = this.#device(deviceName);
@@ -234,7 +243,10 @@ export class Bus {
     this.#binder.probe(driver, device);
   }
 
-  /** ENODEV unknown, not bound, or bound to another driver. Else it always succeeds (EDEADLK from within a call into it). */
+  /**
+   * Unbinds a device. Open files and mappings cannot refuse it.
+   * @throws DaxError ENODEV unknown, not bound, or bound to another driver; EDEADLK from within a call into the device
+   */
   unbind(driverName: string, deviceName: string): void {
     this.#driver(driverName);
     const device = this.#devices.byName(deviceName);
@@ -244,7 +256,7 @@ export class Bus {
     this.#binder.unbind(device);
   }
 
-  /** drivers_probe: offers the device to the drivers. ENODEV unknown; else success, even if nothing binds. */
+  /** drivers_probe: offers a device to the drivers. Succeeds even if none binds. @throws DaxError ENODEV unknown */
   probe(deviceName: string): void {
     const device = this.#device(deviceName);
     this.#binder.attach(device);
@@ -252,14 +264,14 @@ export class Bus {
 
   // ---- device files ----
 
-  /** open(2) of /dev/NAME. ENOENT gone; ENXIO nothing to open behind it; EINVAL O_DIRECT. */
+  /** open(2) of /dev/NAME. @throws DaxError ENOENT no such device; ENXIO no driver, or kmem; EINVAL O_DIRECT */
   open(deviceName: string, flags: OpenFlags = {}): OpenFile {
     const device = this.#devices.byName(deviceName);
     if (device === undefined) return fail('ENOENT', `there is no /dev/${deviceName}`, { path: deviceName });
     return this.#files.open(device, flags);
   }
 
-  /** open(2) of any node with this number ("maj:min"). ENXIO nobody has it. */
+  /** open(2) of a node with this number ("maj:min"). @throws DaxError ENXIO no device has it; and as open() */
   openDevt(devt: string, flags: OpenFlags = {}): OpenFile {
     const device = this.deviceByDevt(devt);
     if (device === undefined) return fail('ENXIO', `no device has the number ${devt}`);
@@ -268,25 +280,25 @@ export class Bus {
 
   // ---- memory failure ----
 
-  /** hard_offline_page (hpa in bytes). EBUSY nobody recovers it; ENXIO, EINVAL. */
+  /** hard_offline_page (hpa in bytes). @throws DaxError EBUSY nobody recovers it; or the error of the holder */
   hardOffline(hpa: number, flags = 0): MemoryFailureResult {
     return hardOffline(this, hpa, flags);
   }
 
-  /** soft_offline_page. EIO device memory; ENXIO unbound. */
+  /** soft_offline_page (hpa in bytes). @throws DaxError EIO device memory, or an offline block; ENXIO no driver */
   softOffline(hpa: number): void {
     softOffline(this, hpa);
   }
 
   /**
-   * udax's own injection (decision 13): the pages are poisoned whoever has them; a holder is told, mappings over them are
-   * detached, node allocators drop them.
+   * udax's own injection (decision 13). The pages are poisoned whoever uses them, holders are told, mappings over the pages are
+   * detached, and node allocators drop the pages.
    */
   memoryFailure(hpa: number, length: number): MemoryFailureResult {
     return memoryFailure(this, hpa, length);
   }
 
-  /** Memory stranded by kmem leaves the machine (its region is destroyed): blocks go offline first. EBUSY pages in use. */
+  /** Removes memory that kmem stranded; its blocks go offline first. @throws DaxError EBUSY pages are in use; EINVAL not stranded */
   forgetStranded(memory: StrandedMemory): void {
     const { stranded } = this.platform;
     const at = stranded.indexOf(memory);
@@ -297,46 +309,46 @@ export class Bus {
     stranded.splice(at, 1);
   }
 
-  // ---- telling ----
+  // ---- events and log ----
 
-  /** Since the last call, oldest first. */
+  /** Takes the events since the last call, oldest first. */
   takeUevents(): Uevent[] {
     return this.uevents.take();
   }
 
-  /** A synthetic event (a store to an uevent attribute). */
+  /** Emits a synthetic event (a store to a uevent attribute). */
   emitUevent(action: string, device: DevDax, synthetic: readonly string[] = ['SYNTH_UUID=0']): void {
     this.uevents.emit(action, device, synthetic);
   }
 
-  /** Kernel log lines since the last call: "<4>device_dax dax0.0: ...". */
+  /** Takes the kernel log lines since the last call: "<4>device_dax dax0.0: ...". */
   takeLog(): string[] {
     return this.#journal.take();
   }
 
-  // ---- the whole of it ----
+  // ---- stored state ----
 
-  /** Plain JSON of everything that outlives a process. */
+  /** The state that outlives a process, as plain JSON. */
   snapshot(): BusState {
     return snapshot(this.parts);
   }
 
   /**
-   * Makes this bus, new or live, what the state says: no uevents, no policy, no wiping. What is as stored stays untouched,
-   * with its open files and holders.
-   * @returns what could not be brought about, one line each
+   * Brings this bus, new or live, into a stored state: no uevents, no policy, no wiping. Regions and devices that are as stored
+   * are not touched, and keep their open files and holders.
+   * @returns what could not be restored, one line each
    */
   restore(state: BusState): string[] {
     return restore(this.parts, state);
   }
 
-  /** The inside, for code that rebuilds or undoes. */
+  /** The internals, for code that restores a state or undoes a change. */
   get parts(): BusParts {
     this.#parts ??= this.#makeParts();
     return this.#parts;
   }
 
-  // ---- inside ----
+  // ---- internals ----
 
   #makeParts(): BusParts {
     return {

@@ -16,7 +16,7 @@ export class DeviceList {
     return this.#byName.get(name);
   }
 
-  /** "maj:min". */
+  /** @param devt "maj:min" */
   byDevt(devt: string): DevDax | undefined {
     const dax = this.registry.lookup(devt);
     return dax === null ? undefined : this.#devices.find((device) => device.dax === dax);
@@ -35,7 +35,7 @@ export class DeviceList {
     this.registry.unregister(device.dax);
   }
 
-  /** Lowest instance number no device of that region id has. */
+  /** The lowest instance number that no device of that region id has. */
   freeInstance(regionId: number): number {
     let instance = 0;
     while (this.#byName.has(`dax${regionId}.${instance}`)) instance++;

@@ -6,13 +6,13 @@ import type { Vma } from '../files/vma.js';
 import type { Binding, DevDax } from '../regions/dev-dax.js';
 import type { Modules } from './modules.js';
 
-/** How mappings report lost pages. */
+/** The calls of mappings that inject memory failures (madvise). */
 export interface FailureCalls {
   hardOffline(hpa: number, flags: number): { mappers: FailedUnit<Vma>[] };
   softOffline(hpa: number): void;
 }
 
-/** Open files and live mappings of a bus; each file holds its driver's module until it and its mappings are gone. */
+/** Open files and live mappings of a bus. Each file holds its driver's module until the file and its mappings are gone. */
 export class FileTable {
   readonly #files = new Set<OpenFile>();
   readonly vmas = new Set<Vma>();
@@ -38,7 +38,7 @@ export class FileTable {
     return this.#files;
   }
 
-  /** ENXIO nothing to open behind the node; EINVAL O_DIRECT. */
+  /** @throws DaxError ENXIO no driver, or kmem; EINVAL O_DIRECT */
   open(device: DevDax, flags: OpenFlags): OpenFile {
     const binding = flags.path ? null : this.#openable(device);
     if (flags.direct)
@@ -49,7 +49,7 @@ export class FileTable {
     return file;
   }
 
-  /** Somebody has it open (O_PATH does not count), also under a binding that is gone. */
+  /** True when the device has an open file, also one of a binding that was undone. O_PATH does not count. */
   isOpen(device: DevDax): boolean {
     for (const file of this.#files) if (file.device === device && file.binding !== null) return true;
     return false;
@@ -72,7 +72,7 @@ export class FileTable {
   }
 }
 
-/** Minor numbers: lowest free. One that an open file still uses is not given out again. */
+/** Minor numbers: the lowest free one first. A number that an open file still uses is not free. */
 export class Minors {
   readonly #used = new Set<number>();
 
@@ -83,7 +83,7 @@ export class Minors {
     return minor;
   }
 
-  /** Takes a stored number (restore). */
+  /** Marks a stored number as used (restore). */
   reserve(minor: number): void {
     this.#used.add(minor);
   }

@@ -1,23 +1,23 @@
-/** What a bus tells: kernel log lines, incidents, uevents. Kept until somebody takes them. */
+/** The messages of a bus: kernel log lines, incidents, uevents. */
 import type { Incident } from '../core/platform.js';
 import type { DevDax } from '../regions/dev-dax.js';
 
 const MOST_LOG_LINES = 10_000;
-/** Nobody listens on most machines: keep what a listener could still want. */
+/** On most machines nobody takes the events: keep only the latest. */
 const MOST_PENDING = 10_000;
 
-/** What happened on a bus: kernel log lines until somebody takes them, and what quirks made go wrong. */
+/** Kernel log lines, kept until they are taken, and the incidents of quirks. */
 export class Journal {
   readonly incidents: Incident[] = [];
   #lines: string[] = [];
 
-  /** One kernel log line of a level (0 emergency to 7 debug). The oldest go when nobody takes any. */
+  /** Adds a kernel log line of a level (0 emergency to 7 debug). Beyond 10,000 lines the oldest is dropped. */
   log(level: number, text: string): void {
     this.#lines.push(`<${level}>${text}`);
     if (this.#lines.length > MOST_LOG_LINES) this.#lines.shift();
   }
 
-  /** Lines since the last call. */
+  /** Takes the lines since the last call. */
   take(): string[] {
     return this.#lines.splice(0);
   }
@@ -26,18 +26,18 @@ export class Journal {
 export interface Uevent {
   /** add, remove, bind, unbind; any word for a synthetic one. */
   action: string;
-  /** The device it is about (it may be gone by the time the event is read). */
+  /** The device of the event. It may be gone when the event is read. */
   device: DevDax;
-  /** DRIVER=. */
+  /** The value of DRIVER=. */
   driver: string | null;
-  /** Set for events made by a store to an uevent attribute: SYNTH_UUID=... and its arguments, as KEY=value. */
+  /** For an event from a store to a uevent attribute: SYNTH_UUID=... and its arguments, as KEY=value. Else null. */
   synthetic: readonly string[] | null;
 }
 
-/** Events since they were last taken, oldest first. */
+/** The events since the last take(), oldest first. */
 export class Uevents {
   #pending: Uevent[] = [];
-  /** Restore works without telling anybody. */
+  /** True during restore, which emits no events. */
   muted = false;
 
   emit(action: string, device: DevDax, synthetic: readonly string[] | null = null): void {

@@ -6,15 +6,15 @@ import type { Vma } from '../files/vma.js';
 import type { DevDax } from '../regions/dev-dax.js';
 
 export interface MemoryFailureResult {
-  /** The device whose pages they are. */
+  /** The device that the pages belong to. */
   device: string | null;
-  /** A holder (file system) took it. */
+  /** A holder (file system) handled it. */
   notified: boolean;
-  /** Mappings over them: which unit each lost. */
+  /** The units that mappings over the pages lost. */
   mappers: FailedUnit<Vma>[];
 }
 
-/** What memory failure looks at of a bus. */
+/** The parts of a bus that memory failure needs. */
 export interface FailureScene {
   readonly memory: PhysicalMemory | null;
   readonly pages: PageTable;
@@ -23,7 +23,7 @@ export interface FailureScene {
   readonly vmas: ReadonlySet<Vma>;
 }
 
-/** The bound device a physical page belongs to. */
+/** The bound device that a physical page belongs to. */
 function ownerOf(scene: FailureScene, hpa: number): DevDax | undefined {
   return scene
     .devices()
@@ -42,7 +42,10 @@ function mappersOf(scene: FailureScene, hpa: number): FailedUnit<Vma>[] {
   return [...scene.vmas].flatMap((vma) => vma.failedUnit(hpa) ?? []);
 }
 
-/** hard_offline_page: kernel-dax.md 10. A page is poisoned only when somebody recovered from losing it. */
+/**
+ * hard_offline_page: kernel-dax.md 10. The page is poisoned only when it is system RAM or its holder handled the failure.
+ * @throws DaxError EBUSY nobody recovers it; or the error of the holder
+ */
 export function hardOffline(scene: FailureScene, hpa: number, flags: number): MemoryFailureResult {
   const page = Math.floor(hpa / PAGE_SIZE) * PAGE_SIZE;
   const pfn = page / PAGE_SIZE;
@@ -63,7 +66,10 @@ export function hardOffline(scene: FailureScene, hpa: number, flags: number): Me
   return { device: device.name, notified: false, mappers };
 }
 
-/** soft_offline_page: only ordinary memory can be moved away from. */
+/**
+ * soft_offline_page: only the content of ordinary memory can be moved to another page.
+ * @throws DaxError EIO device memory or an offline block; ENXIO no driver
+ */
 export function softOffline(scene: FailureScene, hpa: number): void {
   if (isSystemRam(scene, hpa)) return;
   const block = blockOf(scene, hpa);
@@ -75,8 +81,9 @@ export function softOffline(scene: FailureScene, hpa: number): void {
 }
 
 /**
- * Poisons whole pages, tells who owns them, detaches every mapping over them. Never refused: memory fails unasked.
- * A range may cover several devices; the answer names the first.
+ * Poisons whole pages, tells the holders of their devices, and detaches every mapping over them. Nobody can refuse it: memory
+ * fails unasked. A range may cover several devices; the answer names the first.
+ * @throws DaxError EINVAL no range
  */
 export function memoryFailure(scene: FailureScene, hpa: number, length: number): MemoryFailureResult {
   if (!(length > 0) || !(hpa >= 0)) fail('EINVAL', `cannot fail ${length} bytes at ${hpa}`);
@@ -103,7 +110,7 @@ export function memoryFailure(scene: FailureScene, hpa: number, length: number):
   return { device: first, notified, mappers };
 }
 
-/** Memory fails whether or not its holder copes. */
+/** Tells a holder. Its failure is only logged: the memory has failed in any case. @returns true when the holder handled it */
 function tell(device: DevDax, notify: () => void): boolean {
   try {
     notify();
@@ -124,7 +131,7 @@ function unitsIn(vma: Vma, start: number, end: number): FailedUnit<Vma>[] {
   return units;
 }
 
-/** Ordinary memory: who has it loses it, the allocator never gives it out again. */
+/** Fails pages as ordinary memory: mappings over them are killed, and the allocators never give them out again. */
 function systemRam(scene: FailureScene, start: number, length: number): MemoryFailureResult {
   scene.pages.poison(start / PAGE_SIZE, length / PAGE_SIZE);
   scene.memory?.kill(start, length);

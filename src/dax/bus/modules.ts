@@ -14,12 +14,12 @@ const DRIVERS: Readonly<Record<string, new (platform: Platform) => DaxDriver>> =
 /** Modules without a driver on this bus. */
 const OTHERS = ['hwpoison_inject'];
 
-/** Each open file holds the module twice: the node's operations and the driver. */
+/** Each open file holds two references to the module: by the node's operations and by the driver. */
 const REFERENCES_PER_FILE = 2;
 
 export interface Module {
   readonly name: string;
-  /** 2 per open file (or mapping that outlived it); a bound driver alone does not count. */
+  /** 2 for each open file, or file that only mappings keep. A bound driver alone does not count. */
   readonly refcount: number;
   readonly driver: DaxDriver | null;
 }
@@ -58,7 +58,7 @@ export class Modules {
     return this.#loaded.find((module) => module.name === name)?.driver ?? undefined;
   }
 
-  /** EEXIST loaded; ENOENT no such module. */
+  /** Loads a module. @returns its driver, if it has one. @throws DaxError EEXIST loaded already; ENOENT no such module */
   load(name: string): DaxDriver | null {
     const Driver = Object.hasOwn(DRIVERS, name) ? DRIVERS[name] : undefined;
     if (Driver === undefined && !OTHERS.includes(name)) fail('ENOENT', `there is no module ${name}`);
@@ -69,7 +69,7 @@ export class Modules {
     return driver;
   }
 
-  /** The module, if it may go. ENOENT not loaded; EAGAIN in use. */
+  /** The module, when it can be unloaded. @throws DaxError ENOENT not loaded; EAGAIN in use */
   unloadable(name: string): Module {
     const module = this.#loaded.find((candidate) => candidate.name === name);
     if (module === undefined) return fail('ENOENT', `module ${name} is not loaded`);
@@ -82,7 +82,7 @@ export class Modules {
     this.#loaded = this.#loaded.filter((other) => other !== module);
   }
 
-  /** Exactly these, in this order; loaded ones keep their driver (restore). */
+  /** Makes these the loaded modules, in this order. Modules that were loaded keep their driver (restore). */
   restore(names: readonly string[]): void {
     const before = this.#loaded;
     this.#loaded = [];
@@ -93,7 +93,7 @@ export class Modules {
     }
   }
 
-  /** A file was opened under this driver. */
+  /** Counts a file that was opened under this driver. */
   hold(driver: string): void {
     const module = this.#loaded.find(({ name }) => name === driver);
     if (module !== undefined) module.files++;

@@ -1,4 +1,4 @@
-/** What a bus is made with, and what it is made of. */
+/** The options and the parts of a bus. */
 import type { PhysicalMemory } from '../../memory/index.js';
 import type { MemoryBlocks, OnlinePolicy, PageTable } from '../../mm/index.js';
 import type { Platform, StrandedMemory } from '../core/platform.js';
@@ -10,9 +10,9 @@ import type { Uevents } from './journal.js';
 import type { Modules } from './modules.js';
 
 export interface BusOptions {
-  /** None (explore, unit tests): translations work, loads answer 0, stores go nowhere. */
+  /** Without it (explore, unit tests) translations work, loads answer 0, and stores are lost. */
   memory?: PhysicalMemory;
-  /** Flags of quirks.ts, or names of sets of them (linux-7.2). */
+  /** Flags of quirks.ts, or names of sets of flags (linux-7.2). */
   quirks?: Iterable<string>;
   /** Default 128 MiB. */
   memoryBlockBytes?: number;
@@ -22,14 +22,14 @@ export interface BusOptions {
   memmapOnMemory?: boolean;
 }
 
-/** The inside of a bus, for code that rebuilds one from a stored state or undoes what it did. */
+/** The internals of a bus, for code that restores a stored state or undoes a change. */
 export interface BusParts {
   readonly platform: Platform;
   readonly pages: PageTable;
   readonly memoryBlocks: MemoryBlocks;
   readonly host: RegionHost;
   readonly modules: Modules;
-  /** The live list, in the order they were added. */
+  /** The list itself, not a copy, in the order they were added. */
   readonly regions: Region[];
   readonly devices: DeviceList;
   readonly binder: Binder;

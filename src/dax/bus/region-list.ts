@@ -6,7 +6,7 @@ import { type AddRegionOptions, checkRegion, Region, type RegionHost } from '../
 export class RegionList {
   readonly all: Region[] = [];
 
-  /** The first region of that id (static ones may share it). */
+  /** The first region of that id (static regions may share an id). */
   byId(id: number): Region | undefined {
     return this.all.find((region) => region.id === id);
   }
@@ -15,7 +15,7 @@ export class RegionList {
     return this.all.find((region) => region === device.region) ?? fail('ENODEV', `${device.name} is gone`);
   }
 
-  /** A new one, without devices so far. EEXIST the id is taken; EBUSY its memory is; EINVAL sizes. */
+  /** Adds a region without devices. @throws DaxError EEXIST the id is taken; EBUSY its memory is taken; EINVAL sizes */
   add(host: RegionHost, options: AddRegionOptions): Region {
     const id = options.id ?? this.#freeId();
     checkRegion(id, options, this.all);
@@ -24,7 +24,7 @@ export class RegionList {
     return region;
   }
 
-  /** ENODEV unknown. */
+  /** The region, given by id or itself. @throws DaxError ENODEV unknown */
   known(which: number | Region): Region {
     const region = typeof which === 'number' ? this.byId(which) : which;
     if (region === undefined || !this.all.includes(region))

@@ -6,9 +6,9 @@ import type { BusParts } from './parts.js';
 import { type BusState, type DeviceState, deviceState, type RegionState, regionFacts } from './state.js';
 
 /**
- * Makes a bus (new or live) what a stored state says, without side effects: no uevents, no policy, no wiping. Regions and
- * devices that are as stored stay untouched, with their open files and holders; others are unbound, changed, bound again.
- * @returns what could not be brought about, one line each (a device whose probe fails stays unbound)
+ * Brings a bus (new or live) into a stored state, without side effects: no uevents, no policy, no wiping. Regions and devices
+ * that are as stored are not touched, and keep their open files and holders. Others are unbound, changed and bound again.
+ * @returns what could not be restored, one line each (a device whose probe fails stays unbound)
  */
 export function restore(bus: BusParts, state: BusState): string[] {
   const problems: string[] = [];
@@ -62,7 +62,7 @@ function removeDevice(bus: BusParts, region: Region, device: DevDax): void {
   region.drop(device);
 }
 
-/** Regions and devices, unbound where something differs; drivers come later, when all memory is where it belongs. */
+/** Restores a region and its devices; a device that differs is unbound. Drivers are bound later, when all ranges are in place. */
 function restoreRegion(bus: BusParts, stored: RegionState): void {
   let region = findRegion(bus, stored);
   if (region === undefined) {
@@ -83,7 +83,7 @@ function restoreRegion(bus: BusParts, stored: RegionState): void {
   }
 }
 
-/** True when the driver that is bound now is bound as stored: it can stay. */
+/** True when the current binding is as stored, so that it can stay. */
 function bindingFits(device: DevDax, wanted: DeviceState): boolean {
   const { binding } = device;
   if (binding === null) return wanted.driver === null;
@@ -110,7 +110,7 @@ function bindDevices(bus: BusParts, state: BusState, problems: string[]): void {
       }
       device.setSpans(wanted.ranges.slice(0, wanted.boundRanges));
       try {
-        // What was bound then was rightly bound: the id may have been removed since.
+        // The stored binding was valid when it was made. The id may have been removed since.
         bus.binder.probe(driver, device, true);
       } catch (error) {
         if (!(isError(error) && 'code' in error)) throw error;

@@ -3,7 +3,7 @@ import type { DevDax, RegionType } from '../regions/dev-dax.js';
 import type { Region } from '../regions/region.js';
 import type { BusParts } from './parts.js';
 
-/** A bus as plain JSON: what machine/ keeps on disk. Open files, holders, folio state belong to processes, not to it. */
+/** A bus as plain JSON, as machine/ stores it. Open files, holders and folio state belong to processes and are not in it. */
 export interface BusState {
   autoprobe: boolean;
   autoOnline: OnlinePolicy;
@@ -12,7 +12,7 @@ export interface BusState {
   /** In the order they were added. */
   regions: RegionState[];
   memoryBlocks: { id: number; state: OnlinePolicy }[];
-  /** Memory kmem could not take back. `end` inclusive. */
+  /** Memory that a kmem unbind could not take back. `end` is inclusive. */
   stranded: { device: string; start: number; end: number; node: number }[];
   poison: { pfn: number; pages: number }[];
 }
@@ -38,10 +38,10 @@ export interface DeviceState {
   minor: number;
   align: number;
   memmapOnMemory: boolean;
-  /** `end` inclusive. */
+  /** `end` is inclusive. */
   ranges: { start: number; end: number }[];
   driver: string | null;
-  /** How many of the ranges the driver was bound with; the others were written while it was bound. */
+  /** The number of ranges at probe. The ranges after these were added while the driver was bound. */
   boundRanges: number;
 }
 
@@ -57,7 +57,7 @@ export function snapshot(bus: BusParts): BusState {
   };
 }
 
-/** The facts of a region without its devices. */
+/** The properties of a region, without its devices, as text to compare. */
 export function regionFacts(region: Region | RegionState): string {
   const { id, type, isStatic, start, size, align, targetNode, numaNode } = region;
   return JSON.stringify([id, type, isStatic, start, size, align, targetNode, numaNode]);

@@ -2,7 +2,7 @@ import { DaxError, fail } from '../../libc/index.js';
 import type { DevDax, DeviceRegion } from '../regions/dev-dax.js';
 import { parseBoolean, parseNumber, parseRange, seenByStore, withoutNewline } from '../regions/parse.js';
 
-/** What the stores of bus and drivers need. Bus implements it. */
+/** The methods that stores to bus and driver attributes need. Bus implements it. */
 export interface StoreBus {
   autoprobe: boolean;
   newId(driver: string, id: string): void;
@@ -13,8 +13,8 @@ export interface StoreBus {
 }
 
 /*
- * One function per attribute that can be written, typed at the text: it cuts what a store sees, parses it, and calls the
- * typed method. All throw the kernel's errno. An empty write never reaches them (sysfs returns 0 for it).
+ * One function for each writable attribute. It takes the written text up to the first NUL, parses it, and calls the typed
+ * method. All throw the kernel's errno. An empty write never reaches them: sysfs returns 0 for it.
  */
 
 export const deviceStores = {
@@ -47,7 +47,7 @@ export const driverStores = {
 } as const;
 
 export const busStores = {
-  /** Junk leaves it as it is, and succeeds. */
+  /** Text that is no boolean changes nothing, and succeeds. */
   drivers_autoprobe: (bus: StoreBus, text: string): void => {
     bus.autoprobe = parseBoolean(seenByStore(text)) ?? bus.autoprobe;
   },
@@ -58,7 +58,7 @@ function name(text: string): string {
   return withoutNewline(seenByStore(text));
 }
 
-/** The one attribute that answers ENXIO for what is not a number. */
+/** Parses `align`, the one attribute that answers ENXIO to text that is no number. */
 function parseAlign(text: string): number {
   try {
     return parseNumber(text);

@@ -10,15 +10,15 @@ import {
 } from './operations.js';
 import type { Platform } from './platform.js';
 
-/** Who stands behind a dax device: the bus device and the driver bound to it. */
+/** The bus device of a dax device. */
 export interface DaxOwner {
   /** Name of the bound driver, null when none. */
   readonly driver: string | null;
 }
 
 /**
- * The core object a file system sees (struct dax_device): dev_t, alive, operations, holder. Made with its bus device, not
- * alive until a driver runs it; killed at unbind. All offsets in pages where named pgoff, else bytes.
+ * The core object that a file system uses (struct dax_device): dev_t, alive, operations, holder. It is made with its bus
+ * device, becomes alive when a driver runs it, and is killed at unbind. Offsets are pages where named pgoff, else bytes.
  */
 export class DaxDevice {
   #alive = false;
@@ -42,7 +42,7 @@ export class DaxDevice {
     return this.#alive;
   }
 
-  /** Kill has begun and waits for readers. */
+  /** True after beginKill(), until kill() ends. */
   get dying(): boolean {
     return this.#dying;
   }
@@ -51,12 +51,12 @@ export class DaxDevice {
     return this.#ops;
   }
 
-  /** Bytes a file system can address: the sum of the ranges while bound to fsdev_dax, 0 else. */
+  /** Bytes that a file system can address: the sum of the ranges while bound to fsdev_dax, else 0. */
   get size(): number {
     return this.#ops?.size ?? 0;
   }
 
-  /** ENXIO on a bus without memory. */
+  /** @throws DaxError ENXIO the bus has no memory */
   get memory(): PhysicalMemory {
     return (
       this.platform.memory ?? fail('ENXIO', `${this.name}: this bus models no memory`, { path: this.name })
@@ -67,22 +67,22 @@ export class DaxDevice {
     return this.platform.pages;
   }
 
-  /** Who holds it: one file system at most. */
+  /** The holder: at most one file system. */
   get holder(): object | null {
     return this.#holder;
   }
 
-  /** References taken by holderGet and not put. */
+  /** References that holderGet() took and holderPut() did not give back. */
   get references(): number {
     return this.#references;
   }
 
-  /** Calls inside it now; kill has to wait for them. */
+  /** The number of calls inside the device now. Kill has to wait for them. */
   get readers(): number {
     return this.#readers;
   }
 
-  /** Grows with every run(): what was translated under an older one is void. */
+  /** Grows with every run(). A translation from an older generation is void. */
   get generation(): number {
     return this.#generation;
   }
@@ -90,8 +90,8 @@ export class DaxDevice {
   // ---- file systems call these ----
 
   /**
-   * Where `pages` pages at `pgoff` are. The answer may be shorter than asked: it never crosses a physical range, the end,
-   * or (mode access) a poisoned page.
+   * Translates `pages` pages at `pgoff`. The answer may have fewer pages: it never crosses a physical range, the end, or (mode
+   * access) a poisoned page.
    * @throws DaxError ENXIO not alive; EOPNOTSUPP no operations (not in famfs mode); EINVAL pages < 0; ERANGE at or past the end;
    *   EHWPOISON the first page is poisoned
    */
@@ -107,7 +107,10 @@ export class DaxDevice {
     return answer;
   }
 
-  /** Where bytes of the device lie in physical memory, in order; neighbours are one range. Poisoned pages are included. @throws DaxError as directAccess() */
+  /**
+   * The physical ranges of bytes of the device, in order; adjacent ranges are joined. Poisoned pages are included.
+   * @throws DaxError as directAccess()
+   */
   physicalRanges(offset: number, length: number): PhysicalRange[] {
     const ranges: PhysicalRange[] = [];
     const end = offset + length;
@@ -122,14 +125,18 @@ export class DaxDevice {
     return ranges;
   }
 
-  /** Zeroes whole pages, any count; clears their poison. ENXIO, EOPNOTSUPP, ERANGE (then nothing is written). */
+  /**
+   * Zeroes any number of whole pages, and clears their poison.
+   * @throws DaxError ENXIO not alive; EOPNOTSUPP no operations; ERANGE beyond the end (nothing is written)
+   */
   zeroPageRange(pgoff: number, pages: number): void {
     this.#running().zeroPageRange(pgoff, pages);
   }
 
   /**
-   * Writes over poison: bytes from `offsetInPage` of page `pgoff` on; clears the poison of every page written whole.
-   * @returns bytes written, 0 when the driver cannot
+   * Writes bytes over poison, from `offsetInPage` of page `pgoff` on. Clears the poison of every page that is written whole.
+   * @returns bytes written; 0 when the driver has no recovery write
+   * @throws DaxError ENXIO not alive; EOPNOTSUPP no operations
    */
   recoveryWrite(pgoff: number, offsetInPage: number, bytes: Uint8Array): number {
     return this.#running().recoveryWrite?.(pgoff, offsetInPage, bytes) ?? 0;
@@ -137,7 +144,7 @@ export class DaxDevice {
 
   /**
    * Makes `holder` the one file system of this device (fs_dax_get).
-   * @throws DaxError ENODEV gone, not alive or no driver; EOPNOTSUPP bound to another driver than fsdev_dax; EBUSY held
+   * @throws DaxError ENODEV gone, not alive or no driver; EOPNOTSUPP bound to another driver than fsdev_dax; EBUSY held already
    */
   holderGet(holder: object, ops: HolderOperations): void {
     if (!this.#alive || this.owner.driver === null)
@@ -153,7 +160,7 @@ export class DaxDevice {
     this.#references++;
   }
 
-  /** Gives it back. By someone who is not the holder nothing changes but the reference count. */
+  /** Gives the device back. When `holder` does not hold it, only the reference count changes. */
   holderPut(holder: object): void {
     if (this.#holder === holder) {
       this.#holder = null;
@@ -162,7 +169,7 @@ export class DaxDevice {
     this.#references--;
   }
 
-  /** A call into the device starts; kill waits until the returned function was called. */
+  /** Marks the start of a call into the device. The returned function marks its end; kill is EDEADLK until then. */
   readLock(): () => void {
     this.#readers++;
     let held = true;
@@ -174,25 +181,25 @@ export class DaxDevice {
 
   // ---- drivers call these ----
 
-  /** EBUSY when some are set; null takes them out. */
+  /** Sets the dax operations; null removes them. @throws DaxError EBUSY there are some already */
   setOps(ops: DaxOperations | null): void {
     if (ops !== null && this.#ops !== null) fail('EBUSY', `${this.name} has dax operations already`);
     this.#ops = ops;
   }
 
-  /** Alive from here on. */
+  /** Makes the device alive. */
   run(): void {
     this.#alive = true;
     this.#generation++;
   }
 
-  /** EDEADLK when a call is inside: kill would wait for it for ever (one thread). Ask before anything is undone. */
+  /** Checks that no call is inside, before anything is undone. @throws DaxError EDEADLK kill would wait for ever (one thread) */
   mustHaveNoReaders(): void {
     if (this.#readers > 0)
       fail('EDEADLK', `${this.name} has ${this.#readers} calls inside: it cannot be killed from within one`);
   }
 
-  /** First half of kill, for models of concurrency: the holder is told, no new call gets in; readers may still be inside. */
+  /** The first half of kill, for models of concurrency: tells the holder, and lets no new call in. Readers may still be inside. */
   beginKill(): void {
     if (!this.#alive) return;
     try {
@@ -204,7 +211,7 @@ export class DaxDevice {
     this.#dying = true;
   }
 
-  /** Tells the holder, is not alive any more, forgets the holder. Mappings are the caller's to tear down. */
+  /** Tells the holder, makes the device not alive, and clears the holder. The caller tears down mappings. @throws DaxError EDEADLK */
   kill(): void {
     this.mustHaveNoReaders();
     this.beginKill();
@@ -213,14 +220,14 @@ export class DaxDevice {
     this.#holderOps = null;
   }
 
-  /** Pages failed: the holder's answer. ENXIO not alive; EOPNOTSUPP nobody holds it; or what the holder throws. */
+  /** Reports failed pages to the holder. @throws DaxError ENXIO not alive; EOPNOTSUPP no holder; or what the holder throws */
   notifyFailure(offset: number, length: number, flags: number): void {
     this.beginNotifyFailure(offset, length, flags)();
   }
 
   /**
-   * The same in two steps, for models of concurrency: other events may come between the two. The holder's operations are
-   * read once (upstream read them twice around a put).
+   * notifyFailure() in two steps, for models of concurrency: other events may come between the two. The holder's operations
+   * are read once (upstream read them twice around a put).
    */
   beginNotifyFailure(offset: number, length: number, flags: number): () => void {
     if (!this.#alive) fail('ENXIO', `${this.name} is not alive`, { path: this.name });
@@ -251,8 +258,8 @@ export class DaxDevice {
 }
 
 /**
- * What a mount does: take the device, do the rest, give it back when the rest fails.
- * (Upstream's mount gave it back also when taking it had failed: quirk put-when-get-failed.)
+ * Gets a device for a holder and runs the rest of a mount. When the rest fails, the device is put again.
+ * (Upstream's mount put the device also when getting it had failed: quirk put-when-get-failed.)
  */
 export function holdWhile<T>(device: DaxDevice, holder: object, ops: HolderOperations, rest: () => T): T {
   try {

@@ -1,6 +1,6 @@
 import type { DaxDevice } from './dax-device.js';
 
-/** dev_t -> dax device. Finds exactly what is registered (I11). */
+/** dev_t -> dax device. A lookup finds exactly the registered devices (I11). */
 export class DaxRegistry {
   readonly #devices = new Map<string, DaxDevice | null>();
   readonly #quirks: ReadonlySet<string>;
@@ -17,14 +17,14 @@ export class DaxRegistry {
     if (this.#devices.get(device.devt) === device) this.#devices.delete(device.devt);
   }
 
-  /** null for a dev_t nobody registered. (Upstream's lookup registered a phantom for it: quirk phantom-lookup.) */
+  /** The device; null for a dev_t that is not registered. (Upstream's lookup then registered a phantom: quirk phantom-lookup.) */
   lookup(devt: string): DaxDevice | null {
     const found = this.#devices.get(devt) ?? null;
     if (found === null && this.#quirks.has('phantom-lookup')) this.#devices.set(devt, null);
     return found;
   }
 
-  /** dev_t of every entry, phantoms too. */
+  /** The dev_t of every entry, also of phantoms. */
   get entries(): readonly string[] {
     return [...this.#devices.keys()];
   }

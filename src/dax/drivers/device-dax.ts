@@ -4,7 +4,7 @@ import type { Devres } from './devres.js';
 import { DaxDriver, type Probed } from './driver.js';
 import { probePageMap } from './page-map-probe.js';
 
-/** device_dax: the device file can be mapped, shared only, in pages of the device's align. */
+/** device_dax: its device file can be mapped, shared only, in pages of the device's align. */
 export class DeviceDaxDriver extends DaxDriver {
   readonly name = 'device_dax';
 

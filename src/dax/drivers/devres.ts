@@ -1,8 +1,8 @@
 import { fail } from '../../libc/index.js';
 
 /**
- * What a probe acquired, to be given back in reverse order, each exactly once: when the probe fails, or at unbind.
- * `acquired` and `released` are kept for the checker (I3).
+ * The resources that a probe acquired. They are released in reverse order, each exactly once: when the probe fails, or at
+ * unbind. `acquired` and `released` are for the checker (I3).
  */
 export class Devres {
   readonly acquired: string[] = [];
@@ -16,7 +16,7 @@ export class Devres {
     this.#failAtStep = failAtStep;
   }
 
-  /** Takes something and remembers how to give it back. What `take` throws is the caller's. */
+  /** Acquires a resource with `take`, and remembers how to release it. Throws what `take` throws. */
   acquire<T>(name: string, take: () => T, release?: (taken: T) => void): T {
     if (this.#step++ === this.#failAtStep) fail('ENOMEM', `injected failure at ${name}`);
     const taken = take();
@@ -28,7 +28,7 @@ export class Devres {
     return taken;
   }
 
-  /** Reverse order; an action that throws does not stop the others, the first error comes out at the end. */
+  /** Releases everything in reverse order. An action that throws does not stop the others; the first error is thrown at the end. */
   releaseAll(): void {
     let failed = false;
     let first: unknown;
@@ -43,7 +43,7 @@ export class Devres {
     if (failed) throw first;
   }
 
-  /** True when everything taken was given back, once, in reverse. */
+  /** True when everything acquired was released, once, in reverse order. */
   get settled(): boolean {
     const reversed = [...this.acquired].reverse();
     return (

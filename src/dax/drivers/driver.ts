@@ -2,10 +2,10 @@ import type { Platform } from '../core/platform.js';
 import type { Binding, DevDax, RegionType } from '../regions/dev-dax.js';
 import type { Devres } from './devres.js';
 
-/** What a probe hands back; the bus makes the Binding of it. */
+/** The result of a probe. The bus makes the Binding from it. */
 export type Probed = Pick<Binding, 'ranges' | 'pageMap' | 'file'>;
 
-/** A registered driver: its id list, how it matches, how it probes. One object per load of its module. */
+/** A registered driver: its id list, its match rules, its probe. There is one object for each load of its module. */
 export abstract class DaxDriver {
   /** Also the name of its module. */
   abstract readonly name: string;
@@ -13,7 +13,7 @@ export abstract class DaxDriver {
 
   constructor(protected readonly platform: Platform) {}
 
-  /** Ids in the order they were given. */
+  /** Ids in the order they were added. */
   get ids(): readonly string[] {
     return [...this.#ids];
   }
@@ -26,7 +26,7 @@ export abstract class DaxDriver {
     this.#ids.delete(id);
   }
 
-  /** Puts a stored list in the place of the ids (restore, undo). */
+  /** Replaces the ids by a stored list (restore, undo). */
   setIds(ids: readonly string[]): void {
     this.#ids.clear();
     for (const id of ids) this.#ids.add(id);
@@ -36,13 +36,13 @@ export abstract class DaxDriver {
     return this.#ids.has(device.name);
   }
 
-  /** fsdev_dax never matches by type: it binds only what it was told to (decision 10). */
+  /** fsdev_dax never matches by type: it binds only devices whose id it was given (decision 10). */
   abstract matchesType(type: RegionType): boolean;
 
   matches(device: DevDax): boolean {
     return this.matchesId(device) || this.matchesType(device.region.type);
   }
 
-  /** Takes the device; what it acquires goes through devres, so that throwing undoes it all. */
+  /** Prepares the device. Everything it acquires goes through devres, so that a throw undoes it. */
   abstract probe(device: DevDax, devres: Devres): Probed;
 }

@@ -7,11 +7,11 @@ import { DaxDriver, type Probed } from './driver.js';
 import { FsdevOperations, FsdevPageMapOperations } from './fsdev-operations.js';
 import { probePageMap } from './page-map-probe.js';
 
-/** fsdev_dax: a file system holds the device (famfs mode). Its device file can be opened and nothing else. */
+/** fsdev_dax: a file system can hold the device (famfs mode). Its device file can only be opened. */
 export class FsdevDaxDriver extends DaxDriver {
   readonly name = 'fsdev_dax';
 
-  /** Never by type. (Version 9 of the patches did, so that load order decided who bound: quirk v9-match.) */
+  /** Never matches by type. (Version 9 of the patches did, so load order decided which driver was bound: quirk v9-match.) */
   matchesType(type: RegionType): boolean {
     return this.platform.quirks.has('v9-match') && type === 'device';
   }
@@ -39,7 +39,7 @@ export class FsdevDaxDriver extends DaxDriver {
     );
   }
 
-  /** Folio state is cleared now and again at unbind: the next user gets resting pages. */
+  /** Clears folio state now, and again at unbind, so that the next user gets pages at rest. */
   #clearAtBothEnds(device: DevDax, devres: Devres): void {
     const { pages, quirks } = this.platform;
     const { ranges } = device;
@@ -64,7 +64,7 @@ export class FsdevDaxDriver extends DaxDriver {
     );
   }
 
-  /** Where the device's data starts in its page map, bytes. */
+  /** The offset of the device's data in its page map, bytes. @throws DaxError EINVAL the page map starts after the data */
   #dataOffset(device: DevDax, pageMap: DevPagemap): number {
     const data = device.ranges[0]!.start;
     if (pageMap.start <= data) return data - pageMap.start;

@@ -5,12 +5,12 @@ import type { Platform } from '../core/platform.js';
 import type { DevDax } from '../regions/dev-dax.js';
 import { type DaxRange, lengthOf, sizeOf } from '../regions/ranges.js';
 
-/** Bytes written at a time through the kernel's own view of the memory. */
+/** The most bytes written through one own view of the memory. */
 const CHUNK_BYTES = 256 * 1024 * 1024;
 
-/** fsdev's dax operations over the ranges its probe saw. */
+/** fsdev's dax operations, over the ranges at its probe. */
 export class FsdevOperations implements DaxOperations {
-  /** Cached: the size cannot change while bound, whatever is written to `mapping`. */
+  /** Fixed at probe: the size does not change while bound, whatever is written to `mapping`. */
   readonly size: number;
   readonly #sizePages: number;
   readonly #platform: Platform;
@@ -101,7 +101,7 @@ export class FsdevOperations implements DaxOperations {
     return poisoned - pfn;
   }
 
-  /** The address the kernel would use; the upstream bugs computed it apart from the pfn. */
+  /** The address that the kernel would use. The upstream bugs did not compute it from the pfn. */
   #kaddr(start: number, pgoff: number): number {
     const { quirks } = this.#platform;
     if (quirks.has('kaddr-first-range')) return this.#ranges[0]!.start + pgoff * PAGE_SIZE;
@@ -111,7 +111,7 @@ export class FsdevOperations implements DaxOperations {
   }
 }
 
-/** What memory failure asks of fsdev: whose page is it, and tell them. */
+/** fsdev's page map operations, for memory failure: the device offset of a page, and the report to its holder. */
 export class FsdevPageMapOperations implements PageMapOperations {
   readonly #platform: Platform;
   readonly #device: DevDax;

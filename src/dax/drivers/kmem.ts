@@ -5,10 +5,10 @@ import { lengthOf, type Span } from '../regions/ranges.js';
 import type { Devres } from './devres.js';
 import { DaxDriver, type Probed } from './driver.js';
 
-/** Name of the child every kmem resource has. */
+/** The name of the child resource of every kmem resource. */
 export const KMEM_RESOURCE = 'System RAM (kmem)';
 
-/** kmem: the ranges become memory blocks of the target node; policy onlines them. */
+/** kmem: the ranges become memory blocks of the target node. The policy auto_online_blocks onlines them. */
 export class KmemDriver extends DaxDriver {
   readonly name = 'kmem';
 
@@ -37,7 +37,7 @@ export class KmemDriver extends DaxDriver {
     return { ranges: device.ranges, pageMap: null, file: 'none' };
   }
 
-  /** Each range trimmed to whole memory blocks; those with none left are skipped. */
+  /** Each range trimmed to whole memory blocks. Ranges without one are skipped. @throws DaxError EINVAL no block at all */
   #wholeBlocks(device: DevDax): (Span & { at: number })[] {
     const { memoryBlocks } = this.platform;
     const spans = device.ranges.flatMap((range, at) => {
@@ -78,8 +78,8 @@ export class KmemDriver extends DaxDriver {
   }
 
   /**
-   * Takes the memory back, or strands it: a range with a block online stays, resource and all, and nobody is told no.
-   * (Not after a failed probe: nobody can have used those blocks yet.)
+   * Removes the memory of a range, or strands it: a range with an online block stays, with its resource, and the unbind still
+   * succeeds. (After a failed probe the blocks are offlined first: nobody can have used them yet.)
    */
   #release(device: DevDax, span: Span & { at: number }, resource: Resource, bound: boolean): void {
     const { memoryBlocks, resources, stranded } = this.platform;

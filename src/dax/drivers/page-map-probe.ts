@@ -14,23 +14,23 @@ import { lengthOf, type Span } from '../regions/ranges.js';
 import type { Devres } from './devres.js';
 import type { Probed } from './driver.js';
 
-/** What differs between the drivers that map a device's pages. */
+/** The parts in which the drivers with a page map differ. */
 export interface PageMapDriver {
   readonly name: string;
   readonly type: MemoryDeviceType;
   readonly file: Binding['file'];
-  /** Order its folios come up with. */
+  /** The order that its folios get at probe. */
   vmemmapShift(device: DevDax, pageMap: DevPagemap): number;
   pageMapOps: (device: DevDax) => PageMapOperations | null;
-  /** Its own step, after the pages are there. */
+  /** The driver's own step, after the pages exist. */
   prepare?(device: DevDax, pageMap: DevPagemap, devres: Devres): void;
-  /** Dax operations, when file systems can use it. */
+  /** The dax operations, when file systems can use the device. */
   daxOps?(device: DevDax, pageMap: DevPagemap): DaxOperations;
 }
 
 /**
  * The probe that device_dax and fsdev_dax share (kernel-dax.md 14): page map, ranges, type and owner, pages, the driver's
- * own part, char device, dax operations, alive. Undone in reverse by devres.
+ * own step, char device, dax operations, alive. Devres undoes these in reverse.
  */
 export function probePageMap(
   platform: Platform,
@@ -117,10 +117,10 @@ function disown(pageMap: DevPagemap): void {
   pageMap.owner = null;
 }
 
-/** The pages come up as folios of the order asked for, where a range holds whole ones; they stay so after unbind. */
+/** Makes the pages folios of `order`, where a range holds whole folios; else order 0. They stay so after unbind. */
 function comeUp(device: DevDax, pageMap: DevPagemap, ranges: readonly Span[], order: number): void {
   const { platform } = device;
-  // Page maps come in sections of 2 MiB; `mapping` takes any start. (The provider of a static region sees to it.)
+  // A page map consists of 2 MiB sections, but `mapping` accepts any start. (For a static region the provider checks it.)
   const unit = device.region.isStatic ? PAGE_SIZE : PMD_SIZE;
   for (const [at, { start }] of ranges.entries())
     if (start % unit !== 0)
@@ -139,7 +139,7 @@ function comeUp(device: DevDax, pageMap: DevPagemap, ranges: readonly Span[], or
   }
 }
 
-/** The device dies: holder told, then every mapping of it torn down, its page map forgotten. */
+/** Kills the device: the holder is told, then every mapping is torn down, then a dynamic device's page map is dropped. */
 function kill(platform: Platform, device: DevDax, ranges: readonly Span[]): void {
   device.dax.kill();
   for (const mapping of [...device.mappings]) mapping.zap();

@@ -1,7 +1,7 @@
 import type { Platform } from '../core/platform.js';
 import type { Binding, DevDax } from '../regions/dev-dax.js';
 
-/** A lost unit of a mapping: what a SIGBUS BUS_MCEERR_* would tell its process. */
+/** A lost unit of a mapping, with the facts of the SIGBUS BUS_MCEERR_* that its process would get. */
 export interface FailedUnit<V> {
   vma: V;
   /** Start of the unit, bytes from the start of the mapping. */
@@ -10,35 +10,38 @@ export interface FailedUnit<V> {
   lsb: number;
 }
 
-/** What open files need of the bus. */
+/** The parts of the bus that open files need. */
 export interface FileHost<V> {
   readonly platform: Platform;
   /** Live mappings, oldest first. */
   readonly vmas: Set<V>;
-  /** The file, and every mapping of it, is gone: its module reference is dropped. */
+  /** Called when the file and every mapping of it are gone. Drops the module references. */
   fileReleased(file: object): void;
   hardOffline(hpa: number, flags: number): { mappers: FailedUnit<V>[] };
   softOffline(hpa: number): void;
 }
 
-/** What a mapping needs of the file it maps. OpenFile implements it. */
+/** The parts of a file that its mappings need. OpenFile implements it. */
 export interface MappedFile<V> {
   readonly host: FileHost<V>;
   readonly device: DevDax;
   readonly binding: Binding | null;
-  /** The device is driven as when the file was opened. */
+  /** True while the device has the binding under which the file was opened. */
   readonly live: boolean;
-  /** Ranges its pages are looked up in. */
+  /** The ranges in which faults look up pages. */
   readonly ranges: DevDax['ranges'];
   readonly writable: boolean;
   readonly process: string;
-  /** The mapping ended. */
+  /** Called when a mapping of the file ended. */
   unmapped(mapping: V): void;
-  /** A forked child's copy keeps the file, too. */
+  /** Adds a forked child's mapping: it keeps the file, too. */
   adopt(mapping: V): void;
 }
 
-/** Physical address of a device page's unit: null in a hole, beyond the end, or when the unit is not all in one range. */
+/**
+ * The physical address of the unit at a device page. Null in a hole, beyond the end, when the unit is not all in one range, or
+ * when its address is not a multiple of its size.
+ */
 export function unitAddress(ranges: DevDax['ranges'], pgoff: number, unitBytes: number): number | null {
   for (const range of ranges) {
     const bytes = range.end - range.start + 1;

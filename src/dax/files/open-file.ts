@@ -12,9 +12,9 @@ export interface OpenFlags {
   access?: 'ro' | 'wo' | 'rw';
   /** O_DIRECT: refused. */
   direct?: boolean;
-  /** O_PATH: opens any node that exists, for nothing. */
+  /** O_PATH: opens any node that exists; the file can only be closed. */
   path?: boolean;
-  /** Whose mappings these are: the address chooser places them below each other. Default: one process. */
+  /** The process of its mappings: chosen addresses of one process lie below each other. Default: one process for all. */
   process?: string;
 }
 
@@ -28,24 +28,24 @@ export interface MmapOptions {
   /** MAP_SYNC. */
   sync?: boolean;
   populate?: boolean;
-  /** MAP_FIXED at this address. Default: the chooser's. */
+  /** MAP_FIXED at this address. Default: as a kernel would choose. */
   address?: number;
 }
 
 export type Whence = 'set' | 'cur' | 'end' | 'data' | 'hole';
 
-/** Top of a process's mappings: page aligned, not more, as a kernel's is. */
+/** Top of a process's mappings: aligned to a page and no more, as with a kernel. */
 const MMAP_TOP = 0x7ffff7ff3000;
-/** What any file answers: FIONBIO, FIOCLEX, FIONCLEX. */
+/** Succeed on any file: FIONBIO, FIOCLEX, FIONCLEX. */
 const GENERIC_IOCTLS: readonly number[] = [0x5421, 0x5451, 0x5450];
 
 /**
- * One open(2) of a device node, with the answers of kernel-dax.md 7. It belongs to the binding it was opened under: when that
- * is undone the file is dead for good, also after a rebind (kernel-dax.md 12.1).
+ * One open(2) of a device node, with the answers of kernel-dax.md 7. It belongs to the binding under which it was opened.
+ * When that binding is undone, the file is dead for good, also after a rebind (kernel-dax.md 12.1).
  */
 export class OpenFile implements MappedFile<Vma> {
   readonly #mappings = new Set<object>();
-  /** The node had no driver any more when it was opened (kernel-dax.md 12.2). */
+  /** The device had no driver when the file was opened (kernel-dax.md 12.2). */
   readonly #openedUnbound: boolean;
   #closed = false;
   #released = false;
@@ -64,19 +64,19 @@ export class OpenFile implements MappedFile<Vma> {
     return this.#closed;
   }
 
-  /** Neither closed nor only kept by mappings. */
+  /** True when the file is closed and no mapping keeps it. */
   get released(): boolean {
     return this.#released;
   }
 
-  /** The device is driven as when the file was opened. */
+  /** True while the device has the binding under which the file was opened. */
   get live(): boolean {
     if (this.binding === null || !this.device.present) return false;
     if (this.device.binding === this.binding) return true;
     return this.device.binding !== null && this.device.platform.quirks.has('kernel72-rebind-open-file');
   }
 
-  /** Ranges its pages are looked up in: those the probe saw. */
+  /** The ranges in which faults look up pages: those of the probe. */
   get ranges(): DevDax['ranges'] {
     const binding = this.device.binding ?? this.binding;
     return binding?.ranges ?? [];
@@ -95,8 +95,8 @@ export class OpenFile implements MappedFile<Vma> {
   }
 
   /**
-   * mmap(2). Offset and length are not checked against the size: an access beyond answers SIGBUS.
-   * @throws DaxError EINVAL, EACCES, EOPNOTSUPP (generic), ENODEV (fsdev_dax), ENXIO (not bound any more), EBADF
+   * mmap(2). Offset and length are not checked against the size: an access beyond the end gets SIGBUS.
+   * @throws DaxError EINVAL, EACCES, EOPNOTSUPP (generic checks), ENODEV (fsdev_dax), ENXIO (not bound any more), EBADF
    */
   mmap(options: MmapOptions): Vma {
     this.#mustBeOpen();
@@ -119,8 +119,9 @@ export class OpenFile implements MappedFile<Vma> {
   }
 
   /**
-   * A real mapping into this process (decision 9): bounds checked, all its folios pinned until it is closed or killed.
-   * @throws DaxError EINVAL not in bounds or not in units of align; ENXIO, ENODEV as mmap; EACCES; ERANGE, ENOMEM from memory/
+   * Makes a real mapping into this process (decision 9). It is checked against the size, and its folios are pinned until it is
+   * closed or killed.
+   * @throws DaxError EINVAL out of bounds or no multiple of align; ENXIO, ENODEV, EBADF as mmap(); EACCES; ERANGE, ENOMEM from memory/
    */
   map(options: { offset: number; length: number; writable: boolean }): Mapping {
     this.#mustBeOpen();
@@ -160,7 +161,7 @@ export class OpenFile implements MappedFile<Vma> {
     return fail('EINVAL', `${this.device.name} cannot be written: map it`);
   }
 
-  /** 0, whatever is asked. */
+  /** Always 0. */
   lseek(_offset: number, _whence: Whence): number {
     this.#mustBeOpen();
     return 0;
@@ -189,26 +190,25 @@ export class OpenFile implements MappedFile<Vma> {
     return fail('EINVAL', `${this.device.name} has nothing to sync`);
   }
 
-  /** POLLIN | POLLOUT, always. */
+  /** Always POLLIN | POLLOUT. */
   poll(): ('in' | 'out')[] {
     this.#mustBeOpen();
     return ['in', 'out'];
   }
 
-  /** The mappings stay, and with them the module's references. */
+  /** Closes the file. Its mappings stay, and with them the module's references. @throws DaxError EBADF closed already */
   close(): void {
     if (this.#closed) fail('EBADF', `this file of ${this.device.name} is closed already`);
     this.#closed = true;
     this.#releaseIfUnused();
   }
 
-  /** A mapping of it ended. */
   unmapped(mapping: object): void {
     this.#mappings.delete(mapping);
     this.#releaseIfUnused();
   }
 
-  /** A forked child's copy of a mapping keeps the file, too. */
+  /** Adds a forked child's mapping: it keeps the file, too. */
   adopt(mapping: object): void {
     this.#mappings.add(mapping);
   }
@@ -236,7 +236,7 @@ export class OpenFile implements MappedFile<Vma> {
     fail('ENXIO', `${name} was disabled since it was opened: open it again`, { path: name });
   }
 
-  /** What the kernel checks before it asks the driver. */
+  /** The checks that the kernel makes before it calls the driver. */
   #genericMmap({ length, offset, prot, type, sync }: MmapOptions): void {
     const { name } = this.device;
     if (!(length > 0)) fail('EINVAL', `cannot map ${length} bytes of ${name}`);
@@ -250,8 +250,8 @@ export class OpenFile implements MappedFile<Vma> {
   }
 
   /**
-   * The address a kernel would choose, top down: aligned like the offset; plain (just below the last mapping) when the
-   * span has no whole unit in it.
+   * The address that a kernel would choose, top down. It is aligned like the offset, or just below the last mapping when the
+   * span holds no whole unit.
    */
   #chooseAddress(offset: number, length: number, align: number): number {
     let lowest = MMAP_TOP;

@@ -1,13 +1,13 @@
 import { fail } from '../../libc/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 
-/** What can differ from one part of a mapping to another. */
+/** The state of one part of a mapping. */
 export interface PieceState {
   /** Subset of "rwx". */
   readonly prot: string;
-  /** Pages over 4 KiB may come in (MADV_NOHUGEPAGE says no). */
+  /** Pages over 4 KiB may be mapped; false after MADV_NOHUGEPAGE. */
   readonly huge: boolean;
-  /** A forked child has it too (MADV_DONTFORK says no). */
+  /** A forked child gets it too; false after MADV_DONTFORK. */
   readonly inherited: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface Piece extends PieceState {
   readonly end: number;
 }
 
-/** The parts of one mapping that are still there, in order. Cuts inside a unit of the device's align are refused (EINVAL). */
+/** The parts of one mapping that are still mapped, in order. A cut inside a unit of the device's align is refused (EINVAL). */
 export class Pieces {
   #list: Piece[];
   readonly #device: string;
@@ -40,20 +40,20 @@ export class Pieces {
     return this.#list.find(({ start, end }) => offset >= start && offset < end);
   }
 
-  /** ENOMEM when a page of the span is not mapped. */
+  /** Checks that the whole span is mapped. @throws DaxError ENOMEM */
   mustCover(from: number, to: number): void {
     let at = from;
     for (const piece of this.#list) if (piece.start <= at && piece.end > at) at = piece.end;
     if (at < to) fail('ENOMEM', `${from}-${to} of the mapping of ${this.#device} is not all there`);
   }
 
-  /** Takes a span out. */
+  /** Removes a span. @throws DaxError EINVAL it cuts a unit */
   remove(from: number, to: number): void {
     this.#mustSplit(from, to);
     this.#list = this.#outside(from, to);
   }
 
-  /** Gives a span another state; a span that has it already is not cut. */
+  /** Changes the state of a span. A span that has the state already is not cut. @throws DaxError EINVAL it cuts a unit */
   change(from: number, to: number, change: Partial<PieceState>): void {
     const inside = this.#list.filter(({ start, end }) => start < to && end > from);
     if (inside.every((piece) => hasState(piece, change))) return;
@@ -73,7 +73,7 @@ export class Pieces {
       fail('EINVAL', `a mapping of ${this.#device} is split at multiples of ${this.#unitBytes} only`);
   }
 
-  /** The pieces, or what is left of them, before and after a span. */
+  /** The pieces, and the parts of pieces, before and after a span. */
   #outside(from: number, to: number): Piece[] {
     return this.#list
       .flatMap((piece) => [
@@ -89,7 +89,7 @@ function hasState(piece: Piece, wanted: Partial<PieceState>): boolean {
   return prot === piece.prot && huge === piece.huge && inherited === piece.inherited;
 }
 
-/** Where a span of whole pages ends. */
+/** The end of a span, rounded up to whole pages. */
 export function pageEnd(offset: number, length: number): number {
   return offset + Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
 }

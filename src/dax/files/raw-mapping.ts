@@ -3,7 +3,7 @@ import type { Mapping, PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import type { DevDax, Zappable } from '../regions/dev-dax.js';
 
-/** A real mapping of a device_dax device: the memory layer's, plus the pins on its folios (I5) until close or kill. */
+/** A real mapping of a device_dax device: a mapping of memory/, with pins on its folios (I5) until close or kill. */
 export class RawMapping implements Mapping, Zappable {
   readonly #mapping: Mapping;
   #pinned = true;
@@ -63,7 +63,7 @@ export class RawMapping implements Mapping, Zappable {
     return this.#mapping.view(start, length);
   }
 
-  /** Pins on the folios, for the checker: none after close or kill. */
+  /** The pinned ranges, for the checker; none after close or kill. */
   get pins(): readonly PhysicalRange[] {
     return this.#pinned ? this.#pieces : [];
   }
@@ -76,7 +76,7 @@ export class RawMapping implements Mapping, Zappable {
     this.#mapping.onCollected(listener);
   }
 
-  /** The kill that follows on the memory detaches the buffer; the pins go now. */
+  /** Drops the pins. The kill of the memory that follows detaches the buffer. */
   zap(): void {
     this.#unpin();
   }

@@ -5,7 +5,7 @@ import type { Zappable } from '../regions/dev-dax.js';
 import { type FailedUnit, type MappedFile, unitAddress } from './file-host.js';
 import { type Piece, type PieceState, Pieces, pageEnd } from './pieces.js';
 
-/** What an access gets: a byte, or the signal the kernel would send (offset: si_addr from the start of the mapping). */
+/** The result of an access: a byte, or the signal that the kernel would send (offset: si_addr from the start of the mapping). */
 export type SignalAnswer =
   | { ok: true; value: number }
   | {
@@ -15,14 +15,14 @@ export type SignalAnswer =
       offset: number;
     };
 
-/** Advice that changes the state of the pieces: like mprotect, it can only split at unit boundaries. */
+/** Advice that changes the state of pieces. Like mprotect, it can split a mapping only at unit boundaries. */
 const STATE_ADVICE: Readonly<Record<string, Partial<PieceState>>> = {
   hugepage: { huge: true },
   nohugepage: { huge: false },
   dofork: { inherited: true },
   dontfork: { inherited: false },
 };
-/** Advice that device memory takes and ignores. */
+/** Advice that device memory accepts and ignores. */
 const IGNORED_ADVICE: readonly string[] = [
   'willneed',
   'mergeable',
@@ -37,8 +37,8 @@ const IGNORED_ADVICE: readonly string[] = [
 ];
 
 /**
- * One mmap(2) of a device_dax device in the model: answers loads and stores as the kernel does, signals as values. Pages
- * come in by units of the device's align; a unit that is in holds a reference on its folio.
+ * One mmap(2) of a device_dax device in the model. It answers loads and stores as the kernel does; a signal is a returned
+ * value. Faults map whole units of the device's align, and a mapped unit holds a reference on its folio.
  */
 export class Vma implements Zappable {
   /** Unit number -> pfn of the folio that is mapped there. */
@@ -69,7 +69,7 @@ export class Vma implements Zappable {
     return this.#pieces.list;
   }
 
-  /** Units that are in: pfn of each. */
+  /** The mapped units: unit number -> pfn. */
   get mappedUnits(): ReadonlyMap<number, number> {
     return this.#units;
   }
@@ -93,7 +93,7 @@ export class Vma implements Zappable {
     return { ok: true, value: byte };
   }
 
-  /** Stores the byte all over [offset, offset + length); stops with the signal of the first unit that has none. */
+  /** Stores the byte to all of [offset, offset + length). Stops at the first access that gets a signal, and returns it. */
   fill(byte: number, offset = 0, length = this.length - offset): SignalAnswer {
     const unit = Math.min(this.unitBytes, PMD_SIZE);
     for (let at = offset; at < offset + length; ) {
@@ -106,14 +106,14 @@ export class Vma implements Zappable {
     return { ok: true, value: byte };
   }
 
-  /** MAP_POPULATE, mlock: brings in what can be brought in. */
+  /** MAP_POPULATE, mlock: maps units up to the first one that has no page. */
   populate(): void {
     for (const piece of this.#pieces.list)
       for (let at = piece.start; at < piece.end; at += this.unitBytes)
         if (piece.prot !== '' && !this.#fault(at)) return;
   }
 
-  /** EINVAL when a part begins or ends inside a unit, or is nothing. */
+  /** munmap(2). @throws DaxError EINVAL a part that begins or ends inside a unit, or has length 0 */
   munmap(offset = 0, length = this.length - offset): void {
     if (!(length > 0)) fail('EINVAL', `cannot unmap ${length} bytes of ${this.file.device.name}`);
     const end = pageEnd(offset, length);
@@ -125,7 +125,7 @@ export class Vma implements Zappable {
     this.file.unmapped(this);
   }
 
-  /** EACCES write on a file open read-only; EINVAL off the unit boundaries; ENOMEM not all mapped. */
+  /** mprotect(2). @throws DaxError EACCES write on a file open read-only; EINVAL not at unit boundaries; ENOMEM not all mapped */
   mprotect(offset: number, length: number, prot: string): void {
     if (offset % PAGE_SIZE !== 0) fail('EINVAL', `${offset} is not a multiple of ${PAGE_SIZE}`);
     const end = pageEnd(offset, length);
@@ -143,7 +143,7 @@ export class Vma implements Zappable {
     this.populate();
   }
 
-  /** Growing is EFAULT; shrinking unmaps the tail. */
+  /** mremap(2): shrinking unmaps the tail. @throws DaxError EFAULT growing */
   mremap(length: number): void {
     if (length > this.length) fail('EFAULT', `a mapping of ${this.file.device.name} cannot grow`);
     if (length < this.length) this.munmap(length);
@@ -151,9 +151,9 @@ export class Vma implements Zappable {
 
   /**
    * madvise(2).
-   * @returns for hwpoison: what the caller is signalled (BUS_MCEERR_AR)
+   * @returns for hwpoison: the units for which the caller would get a signal (BUS_MCEERR_AR)
    * @throws DaxError EINVAL advice that is not for device memory, or that would split a unit; ENOMEM not all mapped; EFAULT populate,
-   *   hwpoison: nothing is there; EACCES, ENODEV remove; EIO soft_offline
+   *   hwpoison: no page; EACCES, ENODEV remove; EIO soft_offline
    */
   madvise(offset: number, length: number, advice: string): FailedUnit<Vma>[] {
     if (offset % PAGE_SIZE !== 0) fail('EINVAL', `${offset} is not a multiple of ${PAGE_SIZE}`);
@@ -166,12 +166,12 @@ export class Vma implements Zappable {
     else if (advice === 'remove') this.#punch();
     else if (Object.hasOwn(STATE_ADVICE, advice)) this.#pieces.change(offset, end, STATE_ADVICE[advice]!);
     else if (!IGNORED_ADVICE.includes(advice)) fail('EINVAL', `madvise ${advice} is not for device memory`);
-    // What is mapped was advised all the same.
+    // As in the kernel, the advice was applied to the mapped parts before this check.
     this.#pieces.mustCover(offset, end);
     return [];
   }
 
-  /** A forked child's mapping of the same: it faults for itself. */
+  /** A forked child's mapping of the same bytes. It starts without pages. */
   fork(): Vma {
     const pieces = this.pieces.filter(({ inherited }) => inherited);
     const child = new Vma(this.file, this.address, this.length, this.offset, this.prot, pieces);
@@ -179,7 +179,7 @@ export class Vma implements Zappable {
     return child;
   }
 
-  /** All pages go; the mapping stays, and answers SIGBUS from now on. */
+  /** Unmaps all units. The mapping stays: an access faults again, and gets SIGBUS when the file is dead. */
   zap(): void {
     this.#zapUnits(0, this.length);
   }
@@ -194,7 +194,7 @@ export class Vma implements Zappable {
     return null;
   }
 
-  // ---- inside ----
+  // ---- internals ----
 
   #access(offset: number, write: boolean): SignalAnswer | null {
     const piece = this.#pieces.at(offset);
@@ -204,7 +204,7 @@ export class Vma implements Zappable {
     return this.#fault(offset) ? null : { ok: false, signal: 'SIGBUS', code: 'BUS_ADRERR', offset };
   }
 
-  /** Brings the unit in. False: nothing is there. */
+  /** Maps the unit at `offset`. False when there is no page for it. */
   #fault(offset: number): boolean {
     const { file } = this;
     const { device } = file;
@@ -262,7 +262,7 @@ export class Vma implements Zappable {
     return this.#bytes(offset, 1);
   }
 
-  /** The kernel's view of bytes inside one unit; null on a bus without memory. */
+  /** An own view of bytes inside one mapped unit; null on a bus without memory. */
   #bytes(offset: number, length: number): Uint8Array | null {
     const { memory } = this.file.device.platform;
     if (memory === null) return null;

@@ -15,32 +15,32 @@ import {
   sizeOf,
 } from './ranges.js';
 
-/** Which driver matches the devices of a region by type. */
+/** The type of a region: decides which driver matches its devices by type. */
 export type RegionType = 'device' | 'kmem';
 
-/** Aligns a device can have, bytes. */
+/** The aligns that a device can have, bytes. */
 export const ALIGNS: readonly number[] = [4096, PMD_SIZE, PUD_SIZE];
 
-/** A driver bound to a device, from a probe that succeeded until the unbind. */
+/** A driver bound to a device: from a successful probe to the unbind. */
 export interface Binding {
   readonly driver: string;
   /** Its id was in the driver's list when it was bound (I4). */
   readonly matchedById: boolean;
   readonly devres: Devres;
-  /** The ranges the probe saw. A range written while bound (kernel-dax.md 12.3) is not among them. */
+  /** The ranges at probe. A range that was added while bound (kernel-dax.md 12.3) is not among them. */
   readonly ranges: readonly DaxRange[];
   readonly pageMap: DevPagemap | null;
-  /** What its device file can do: mmap, only be opened, or nothing (kmem: ENXIO). */
+  /** What its device file allows: mmap, only open, or not even open (kmem: ENXIO). */
   readonly file: 'mmap' | 'open' | 'none';
 }
 
 /** A use of the device's memory that a kill tears down: a VMA, a raw mapping. */
 export interface Zappable {
-  /** Takes the pages away; the user's next access is SIGBUS (or a detached buffer). */
+  /** Removes the pages. The user's next access gets SIGBUS (or finds a detached buffer). */
   zap(): void;
 }
 
-/** What a device needs of its region. Region implements it. */
+/** The parts of a region that its devices need. Region implements it. */
 export interface DeviceRegion extends Span {
   readonly id: number;
   readonly type: RegionType;
@@ -54,31 +54,31 @@ export interface DeviceRegion extends Span {
   readonly availableSize: number;
   readonly seed: DevDax | null;
   readonly youngest: DevDax | null;
-  /** The page map of a static region: lives as long as the region, used by whatever is bound. */
+  /** The page map of a static region. It lives as long as the region, and every bound driver uses it. */
   readonly pageMap: DevPagemap | null;
   readonly usedRanges: readonly DaxRange[];
   createDevice(): DevDax;
   deleteDevice(name: string): void;
 }
 
-/** A `daxR.I` device: ranges of its region's memory that one driver at a time can be bound to. */
+/** A `daxR.I` device: ranges of its region's memory. One driver at a time can be bound to it. */
 export class DevDax {
   readonly name: string;
   readonly dax: DaxDevice;
-  /** The char node's address space: what device_dax folios are mapped into. */
+  /** The address space of the char node: the mapping of device_dax folios. */
   readonly inode: AddressSpace;
-  /** Live mappings of the device, torn down at kill. */
+  /** Live mappings of the device. Kill tears them down. */
   readonly mappings = new Set<Zappable>();
-  /** Of the bus: false after it left it. */
+  /** False after the device was removed from its bus. */
   present = true;
   binding: Binding | null = null;
-  /** devres of the last probe, successful or not: the checker looks at it. */
+  /** The devres of the last probe, successful or not, for the checker. */
   lastDevres: Devres | null = null;
-  /** Its char node was driven again under an open file (quirk kernel72-rebind-open-file): removing it is a BUG. */
+  /** The device was bound again while a file was open (quirk kernel72-rebind-open-file): removing its node is a BUG. */
   nodeCorrupt = false;
-  /** Ranges that fsdev_dax gave back, until a driver takes their pages again: what I3 says is at rest. */
+  /** Ranges that fsdev_dax released and no driver has taken since. I3: their pages are at rest. */
   cleared: readonly DaxRange[] = [];
-  /** Page map of the bound driver: published when its probe can no longer fail, null again at kill. */
+  /** Page map of the bound driver on a dynamic region. Set when its probe can no longer fail; null again at kill. */
   pageMap: DevPagemap | null = null;
   #ranges: DaxRange[] = [];
   #align: number;
@@ -145,7 +145,7 @@ export class DevDax {
   }
 
   /**
-   * size <-, bytes. Grows over the region's gaps, shrinks from the last range backwards.
+   * A store to size, bytes. Grows into the region's gaps; shrinks from the last range backwards.
    * @throws DaxError EACCES static; EINVAL not a multiple of max(align, 2 MiB); EBUSY bound; ENOSPC more than is available
    */
   resize(size: number): void {
@@ -165,8 +165,8 @@ export class DevDax {
   }
 
   /**
-   * mapping <- start-end (hpa, inclusive): always a new range at the end of the list. Not refused while bound: the bound
-   * driver just does not know of it. A length that is not a multiple of max(align, 2 MiB) is taken and ignored.
+   * A store of start-end (hpa, inclusive) to mapping: adds a new range at the end of the list. Allowed while bound, but the
+   * bound driver does not use the range. A length that is not a multiple of max(align, 2 MiB) is accepted and ignored.
    * @throws DaxError EACCES static; ENOMEM outside the region or overlapping; EBUSY length 0 on a device that has ranges
    */
   addMapping(start: number, end: number): void {
@@ -190,7 +190,7 @@ export class DevDax {
   }
 
   /**
-   * align <-, bytes.
+   * A store to align, bytes.
    * @throws DaxError EACCES static; EINVAL not an align, or a range is not a multiple of it; EBUSY bound
    */
   setAlign(align: number): void {
@@ -204,7 +204,7 @@ export class DevDax {
     this.#align = align;
   }
 
-  /** memmap_on_memory <-. EOPNOTSUPP with the global switch off; EBUSY when it would change under kmem. */
+  /** A store to memmap_on_memory. @throws DaxError EOPNOTSUPP the global switch is off; EBUSY a change while bound to kmem */
   setMemmapOnMemory(on: boolean): void {
     if (on && !this.platform.memmapOnMemoryAllowed)
       fail('EOPNOTSUPP', `memmap_on_memory is switched off on this machine`);
@@ -213,14 +213,14 @@ export class DevDax {
     this.#memmapOnMemory = on;
   }
 
-  /** Range of a device page (pages of the device), among `ranges`. */
+  /** The range of `ranges` that contains a device page. */
   static rangeOf(ranges: readonly DaxRange[], pgoff: number): DaxRange | undefined {
     return ranges.find(
       (range) => pgoff >= range.pageOffset && pgoff < range.pageOffset + lengthOf(range) / 4096,
     );
   }
 
-  /** A driver brings these pages up: what they look like is its affair from now on. */
+  /** Called when a driver takes these pages: they need not be at rest any more. */
   pagesTaken(taken: readonly Span[]): void {
     if (this.cleared.length === 0) return;
     this.cleared = this.cleared.filter(
@@ -228,12 +228,12 @@ export class DevDax {
     );
   }
 
-  /** Takes these spans as they are (region code and restore only). */
+  /** Sets the spans, unchecked (region code and restore only). */
   setSpans(spans: readonly Span[]): void {
     this.#ranges = numbered(spans);
   }
 
-  /** Takes stored values as they are (restore only). */
+  /** Sets stored values, unchecked (restore only). */
   setStored(align: number, memmapOnMemory: boolean): void {
     this.#align = align;
     this.#memmapOnMemory = memmapOnMemory;

@@ -1,13 +1,13 @@
 import { fail } from '../../libc/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 
-/** What a store sees of the bytes written: everything up to the first NUL (daxctl writes one at the end). */
+/** The part of written text that a store sees: everything up to the first NUL (daxctl writes one at the end). */
 export function seenByStore(text: string): string {
   const nul = text.indexOf('\0');
   return nul < 0 ? text : text.slice(0, nul);
 }
 
-/** Names and numbers tolerate one newline at the end, nothing else. */
+/** Removes one newline at the end. Names and numbers may have that, and nothing more. */
 export function withoutNewline(text: string): string {
   return text.endsWith('\n') ? text.slice(0, -1) : text;
 }
@@ -15,9 +15,9 @@ export function withoutNewline(text: string): string {
 const U64_MAX = (1n << 64n) - 1n;
 
 /**
- * A number as the kernel reads one: optional `+`, base by prefix (0x, 0 = octal, decimal).
- * Values over 2^53 are larger than anything here: whole pages come back as they are, others as the largest odd number,
- * so that they are a multiple of nothing.
+ * Parses a number as the kernel does: optional `+`, base by prefix (0x, 0 = octal, else decimal).
+ * Values over 2^53 are larger than any size here. A multiple of 4096 is returned as it is. Any other value becomes 2^53 - 1, which is
+ * a multiple of no page size.
  * @throws DaxError EINVAL not a number; ERANGE over 2^64 - 1
  */
 export function parseNumber(text: string, base: 'any' | 'hex' = 'any'): number {
@@ -40,7 +40,7 @@ function byPrefix(digits: string): bigint | null {
   return /^(0|[1-9][0-9]*)$/.test(digits) ? BigInt(digits) : null;
 }
 
-/** A physical address, as hard_offline_page and soft_offline_page read one: whatever is wrong with it is EINVAL. */
+/** Parses a physical address as hard_offline_page and soft_offline_page do. @throws DaxError EINVAL for any fault */
 export function parsePhysicalAddress(text: string): number {
   try {
     return parseNumber(text);
@@ -49,14 +49,14 @@ export function parsePhysicalAddress(text: string): number {
   }
 }
 
-/** A boolean as the kernel reads one (first letters count: "yes", "Off"); null for junk. */
+/** Parses a boolean as the kernel does, by the first letters ("yes", "Off"); null for other text. */
 export function parseBoolean(text: string): boolean | null {
   if (/^[yY1tT]/.test(text) || /^[oO][nN]/.test(text)) return true;
   if (/^[nN0fF]/.test(text) || /^[oO][fF]/.test(text)) return false;
   return null;
 }
 
-/** `start-end`, both hexadecimal with or without 0x, inclusive. EINVAL. */
+/** Parses `start-end`: both hexadecimal with or without 0x, inclusive. @throws DaxError EINVAL */
 export function parseRange(text: string): { start: number; end: number } {
   const parts = withoutNewline(text).split('-');
   if (parts.length !== 2 || parts.some((part) => part === ''))
@@ -71,8 +71,9 @@ export function parseRange(text: string): { start: number; end: number } {
 const INT_MAX = 2147483647;
 
 /**
- * A device id for new_id and remove_id: `dax<int>.<int>` spelled as it would be printed.
- * @returns the id; throws EINVAL for any other spelling
+ * Parses a device id for new_id and remove_id: `dax<int>.<int>`, spelled as it would be printed.
+ * @returns the id
+ * @throws DaxError EINVAL any other spelling
  */
 export function parseDeviceId(text: string): string {
   const name = withoutNewline(text);

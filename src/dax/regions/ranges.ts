@@ -9,7 +9,7 @@ export interface Span {
 
 /** One range of a device (mappingN). */
 export interface DaxRange extends Span {
-  /** Pages of the device before it. */
+  /** The number of the device's pages before this range. */
   readonly pageOffset: number;
 }
 
@@ -21,12 +21,12 @@ export function sizeOf(spans: readonly Span[]): number {
   return spans.reduce((sum, span) => sum + lengthOf(span), 0);
 }
 
-/** Sizes of a device and lengths of its ranges are multiples of this, bytes. */
+/** Bytes: the size of a device and the lengths of its ranges are multiples of this. */
 export function allocationUnit(align: number): number {
   return Math.max(align, PMD_SIZE);
 }
 
-/** Numbers a device's spans: page offsets follow from the lengths before. */
+/** Makes ranges of a device's spans: each gets its page offset from the lengths before it. */
 export function numbered(spans: readonly Span[]): DaxRange[] {
   let pageOffset = 0;
   return spans.map(({ start, end }) => {
@@ -36,7 +36,7 @@ export function numbered(spans: readonly Span[]): DaxRange[] {
   });
 }
 
-/** Free spans of a region by ascending address. */
+/** The free spans of a region, by ascending address. */
 export function gapsOf(region: Span, used: readonly Span[]): Span[] {
   const gaps: Span[] = [];
   let at = region.start;
@@ -49,8 +49,8 @@ export function gapsOf(region: Span, used: readonly Span[]): Span[] {
 }
 
 /**
- * A device's spans after taking `bytes` from the gaps, lowest first: a gap right after the LAST span extends it, any other
- * becomes a new span at the end of the list. The caller has checked that the gaps hold that much.
+ * A device's spans after taking `bytes` from the gaps, lowest first. A gap right after the LAST span extends that span; any
+ * other gap becomes a new span at the end of the list. The caller has checked that the gaps hold enough.
  */
 export function grown(spans: readonly Span[], gaps: readonly Span[], bytes: number): Span[] {
   const result = [...spans];
@@ -68,7 +68,7 @@ export function grown(spans: readonly Span[], gaps: readonly Span[], bytes: numb
   return result;
 }
 
-/** A device's spans after giving `bytes` back, from the last one on; emptied ones disappear. */
+/** A device's spans after giving `bytes` back, from the last span backwards. Empty spans are removed. */
 export function shrunk(spans: readonly Span[], bytes: number): Span[] {
   const result = [...spans];
   let surplus = bytes;

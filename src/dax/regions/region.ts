@@ -5,40 +5,40 @@ import { ALIGNS, DevDax, type DeviceRegion, type RegionType } from './dev-dax.js
 import type { DaxRange, Span } from './ranges.js';
 
 export interface AddRegionOptions {
-  /** Default: the lowest free. Static regions may share one (namespaces of one nd region). */
+  /** Default: the lowest free id. Static regions may share an id (namespaces of one nd region). */
   id?: number;
   type: RegionType;
-  /** One device of fixed size (pmem) instead of many that can be resized (hmem). Default false. */
+  /** True: one device of fixed size (pmem). False (default): any number of devices that can be resized (hmem). */
   static?: boolean;
   /** hpa, bytes. */
   start: number;
   /** Bytes. */
   size: number;
-  /** Bytes: what its devices start with. */
+  /** Bytes: the initial align of its devices. */
   align: number;
   /** -1 unknown. */
   targetNode: number;
-  /** Default: targetNode, 0 when that is unknown. */
+  /** Default: targetNode, or 0 when that is unknown. */
   numaNode?: number;
   /** Dynamic: device .0 starts with size 0 (hmem region_idle=1). */
   idle?: boolean;
-  /** Static: hpa where the region's page map starts, when it is not `start`. */
+  /** Static: the hpa where the region's page map starts. Default: `start`. */
   pageMapStart?: number;
 }
 
-/** What a region needs of the bus it is on. */
+/** The parts of the bus that a region needs. */
 export interface RegionHost {
   readonly platform: Platform;
   readonly major: number;
   allocateMinor(): number;
-  /** Lowest instance number no device of that region id has. */
+  /** The lowest instance number that no device of that region id has. */
   freeInstance(regionId: number): number;
-  /** The device appears: add, then offered to the drivers. */
+  /** Called for a new device: emits the add event, then offers the device to the drivers. */
   deviceAdded(device: DevDax): void;
   deviceRemoved(device: DevDax): void;
 }
 
-/** A memory span owned by a provider, and the devices it is cut into. */
+/** A memory span of a provider, and the devices that are cut from it. */
 export class Region implements DeviceRegion {
   readonly id: number;
   readonly type: RegionType;
@@ -88,22 +88,22 @@ export class Region implements DeviceRegion {
     return this.size - this.#devices.reduce((sum, device) => sum + device.size, 0);
   }
 
-  /** What reading `seed` shows: made when there was none, gone once bound or deleted. */
+  /** The device that `seed` shows: set by create when there was none; null once that device is bound or deleted. */
   get seed(): DevDax | null {
     return this.#seed;
   }
 
-  /** What reading `create` shows: the latest created device while it exists. */
+  /** The device that reading `create` shows: the latest created one, while it exists. */
   get youngest(): DevDax | null {
     return this.#youngest;
   }
 
-  /** The device that comes with the region: neither seed nor youngest. */
+  /** Adds the device that comes with the region. It is neither seed nor youngest. */
   addFirstDevice(idle: boolean): DevDax {
     return this.#add(this.#host.freeInstance(this.id), idle ? [] : [{ start: this.start, end: this.end }]);
   }
 
-  /** create <- 1: a device of size 0 with the region's align. EACCES static; ENOSPC nothing left. */
+  /** A store of 1 to create: a device of size 0 with the region's align. @throws DaxError EACCES static; ENOSPC no space left */
   createDevice(): DevDax {
     this.#mustBeDynamic('create');
     if (this.availableSize === 0)
@@ -115,7 +115,10 @@ export class Region implements DeviceRegion {
     return device;
   }
 
-  /** delete <- name. ENXIO not a device of this region; EBUSY bound, not empty, or instance 0. */
+  /**
+   * A store of a name to delete.
+   * @throws DaxError EACCES static; ENXIO not a device of this region; EBUSY bound, not empty, or instance 0
+   */
   deleteDevice(name: string): void {
     this.#mustBeDynamic('delete');
     const device = this.#devices.find((candidate) => candidate.name === name);
@@ -126,12 +129,12 @@ export class Region implements DeviceRegion {
     this.drop(device);
   }
 
-  /** A driver was bound: it is no seed any more. */
+  /** Called when a driver was bound: a bound device is no seed any more. */
   deviceBound(device: DevDax): void {
     if (this.#seed === device) this.#seed = null;
   }
 
-  /** Takes a device out, unbound. */
+  /** Removes a device, which must be unbound. */
   drop(device: DevDax): void {
     this.#devices = this.#devices.filter((other) => other !== device);
     if (this.#seed === device) this.#seed = null;
@@ -139,14 +142,14 @@ export class Region implements DeviceRegion {
     this.#host.deviceRemoved(device);
   }
 
-  /** Puts a device in as stored, without telling anybody (restore only). */
+  /** Adds a device without an event or a probe. */
   addStored(instance: number, minor: number, spans: readonly Span[]): DevDax {
     const device = new DevDax(this.#host.platform, this, instance, this.#host.major, minor, spans);
     this.#devices.push(device);
     return device;
   }
 
-  /** Takes stored names as they are (restore only). */
+  /** Sets seed and youngest by their stored names (restore only). */
   setStored(seed: string | null, youngest: string | null): void {
     this.#seed = this.#devices.find((device) => device.name === seed) ?? null;
     this.#youngest = this.#devices.find((device) => device.name === youngest) ?? null;
@@ -164,7 +167,7 @@ export class Region implements DeviceRegion {
   }
 }
 
-/** What a region to be must be beside those that are. EEXIST the id is taken; EBUSY its memory is; EINVAL sizes. */
+/** Checks a new region against the existing ones. @throws DaxError EEXIST the id is taken; EBUSY its memory is taken; EINVAL sizes */
 export function checkRegion(id: number, options: AddRegionOptions, regions: readonly Region[]): void {
   const { start, size, align } = options;
   if (regions.some((region) => region.id === id && !(region.isStatic && options.static)))

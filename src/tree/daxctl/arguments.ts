@@ -1,4 +1,4 @@
-/** daxctl's command line: short options may be clustered (`-DRM -iu`), long ones take `=VALUE`. */
+/** Parses daxctl's command line: short options may be clustered (`-DRM -iu`), long options take `=VALUE`. */
 
 export type OptionTable = Record<
   string,
@@ -11,7 +11,7 @@ export interface ParsedArguments {
   operands: string[];
 }
 
-/** @returns null for an option the table does not have, or one without its value */
+/** Parses options and operands. @returns null for an option that is not in the table, or one without its value */
 export function parseArguments(words: readonly string[], table: OptionTable): ParsedArguments | null {
   const parsed: ParsedArguments = { flags: new Set(), values: new Map(), operands: [] };
   const queue = [...words];
@@ -51,7 +51,7 @@ function takeCluster(letters: string, queue: string[], table: OptionTable, parse
       parsed.flags.add(option.key);
       continue;
     }
-    // The rest of the word is the value (`-r0`), else the next word.
+    // The value is the rest of the word (`-r0`), or else the next word.
     const value = letters.slice(at + 1) || queue.shift();
     if (value === undefined) return false;
     parsed.values.set(option.key, value);
@@ -60,7 +60,7 @@ function takeCluster(letters: string, queue: string[], table: OptionTable, parse
   return true;
 }
 
-/** Bytes: any C number with an optional K, M, G or T (binary). Null for anything else. */
+/** Parses a size in bytes: any C number with an optional K, M, G or T (powers of 1024). Null for anything else. */
 export function parseSize(text: string): number | null {
   const match = /^(0x[0-9a-f]+|[0-9]+)([kmgt]?)(i?b)?$/i.exec(text);
   if (match === null) return null;

@@ -1,4 +1,4 @@
-/** Regions and devices in daxctl's order, its names for modes, and what its arguments select. */
+/** Regions and devices in daxctl's order, daxctl's names for modes, and the selection by its arguments. */
 import { numberOf } from '../dax-tree.js';
 import { type DevicePlace, devicesIn, devicesOnBus, driverOf } from '../devices.js';
 import { type DeviceMode, driverOfMode, modeOfDriver } from '../drivers.js';
@@ -13,12 +13,12 @@ export interface FoundRegion {
   readonly availableSize: number | null;
 }
 
-/** Whether this version of daxctl knows a mode by that name. */
+/** True when this version of daxctl has a mode of that name. */
 export function isMode({ version }: DaxctlLook, name: string): name is DeviceMode {
   return Object.hasOwn(driverOfMode, name) && (name !== 'famfs' || version >= 85);
 }
 
-/** In reverse readdir order, each once. */
+/** The regions of the devices on the bus, each once, in reverse readdir order. */
 export function findRegions({ tree }: DaxctlLook): FoundRegion[] {
   const regions = new Map<string, FoundRegion>();
   for (const { regionDirectory: directory, region: id } of devicesOnBus(tree)) {
@@ -35,21 +35,21 @@ export function findRegions({ tree }: DaxctlLook): FoundRegion[] {
   return [...regions.values()].reverse();
 }
 
-/** Devices of a region, in reverse readdir order. */
+/** The devices of a region, in reverse readdir order. */
 export function findDevices({ tree }: DaxctlLook, region: FoundRegion): DevicePlace[] {
   return devicesIn(tree, region.directory).reverse();
 }
 
-/** An unbound device is devdax, and disabled; 76 takes fsdev_dax for devdax. */
+/** The mode of a device. An unbound device is devdax (and disabled). Version 76 shows fsdev_dax as devdax. */
 export function modeOf({ tree, version }: DaxctlLook, device: DevicePlace): DeviceMode {
   const mode = modeOfDriver(driverOf(tree, device));
   return mode === 'famfs' && version < 85 ? 'devdax' : mode;
 }
 
 export interface Selection {
-  /** Device name, or `all`; null takes all. */
+  /** A device name, or `all`; null selects all. */
   readonly device: string | null;
-  /** Region id, or `all`; null takes all. */
+  /** A region id, or `all`; null selects all. */
   readonly region: string | null;
 }
 

@@ -1,4 +1,4 @@
-/** What daxctl's verbs stand on: like the real tool they know nothing but a tree, and answer for any bus that has one. */
+/** The host of daxctl's verbs. Like the real tool they use only a tree, so they work for any bus that has one. */
 import type { Bus } from '../../dax/index.js';
 import { DaxError, errnoOf } from '../../libc/index.js';
 import type { DaxTree, ReadableTree } from '../dax-tree.js';
@@ -7,7 +7,7 @@ import { ModelTree, type ModelTreeOptions } from '../model/model-tree.js';
 /** 76 knows devdax and system-ram; 85 adds famfs (kernel-dax.md 11). */
 export type DaxctlVersion = 76 | 85;
 
-/** Enough to list. */
+/** The part of a host that `list` needs. */
 export interface DaxctlLook {
   readonly tree: ReadableTree;
   readonly version: DaxctlVersion;
@@ -21,20 +21,20 @@ export interface DaxctlHostOptions extends ModelTreeOptions {
   version?: DaxctlVersion;
 }
 
-/** A host over a bus. */
+/** Makes a host over a bus. */
 export function daxctlHost(bus: Bus, { version = 85, ...options }: DaxctlHostOptions = {}): DaxctlHost {
   return { tree: new ModelTree(bus, options), version };
 }
 
 /**
- * A write as daxctl does it, with the NUL it appends.
+ * Writes an attribute as daxctl does, with the NUL that it appends.
  * @returns 0, or the negative errno
  */
 export function writeAttribute({ tree }: DaxctlHost, path: string, text: string): number {
   return resultOf(() => tree.write(path, `${text}\0`));
 }
 
-/** 0, or the negative errno of what an act threw. */
+/** Runs `act`. @returns 0, or the negative errno of the DaxError that it throws */
 export function resultOf(act: () => unknown): number {
   try {
     act();
@@ -45,7 +45,7 @@ export function resultOf(act: () => unknown): number {
   }
 }
 
-/** A negative errno, as the verbs return it. */
+/** The negative errno of a code, as the verbs return it. */
 export function negative(code: Parameters<typeof errnoOf>[0]): number {
   return -errnoOf(code);
 }

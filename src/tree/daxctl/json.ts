@@ -17,7 +17,7 @@ export function formatJson(value: JsonValue, indent = ''): string {
   return `${open}\n${members.map((member) => deeper + member).join(',\n')}\n${indent}${close}`;
 }
 
-/** What a verb prints of its results: nothing for none; one alone is not in an array with -u. */
+/** Formats the results of a verb: nothing for none. With -u, a single result is not in an array. */
 export function formatResults(results: JsonValue[], human: boolean): string {
   const [first] = results;
   if (first === undefined) return '';
@@ -30,10 +30,10 @@ const UNITS = [
   { binary: 'GiB', decimal: 'GB', bytes: 2 ** 30, decimalBytes: 1e9 },
   { binary: 'TiB', decimal: 'TB', bytes: 2 ** 40, decimalBytes: 1e12 },
 ] as const;
-/** Below this sizes are plain bytes. */
+/** Sizes below this are plain bytes. */
 const PLAIN_BYTES = 5000;
 
-/** `512.00 MiB (536.87 MB)`: the largest unit of which there are at least two (1 GiB is 1024.00 MiB). */
+/** A size as text, `512.00 MiB (536.87 MB)`: in the largest unit of which there are at least two (1 GiB is 1024.00 MiB). */
 export function humanSize(bytes: number): string {
   if (bytes < PLAIN_BYTES) return String(bytes);
   const unit = UNITS.findLast((candidate) => bytes >= 2 * candidate.bytes) ?? UNITS[0];
@@ -41,7 +41,7 @@ export function humanSize(bytes: number): string {
   return `${binary} ${unit.binary} (${(bytes / unit.decimalBytes).toFixed(2)} ${unit.decimal})`;
 }
 
-/** `0x150000000`; zero has no prefix. */
+/** An address as text: `0x150000000`; zero has no prefix. */
 export function humanAddress(value: number): string {
   return value === 0 ? '0' : `0x${value.toString(16)}`;
 }

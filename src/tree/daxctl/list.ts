@@ -1,4 +1,4 @@
-/** `daxctl list`, and the JSON that the other verbs print of a device. */
+/** `daxctl list`, and the JSON of a device that the other verbs print. */
 import { numberOf } from '../dax-tree.js';
 import { type DevicePlace, driverOf, rangesOf } from '../devices.js';
 import { blocksOf } from '../memory-blocks.js';
@@ -30,11 +30,11 @@ export interface ListOptions {
   device?: string | null;
 }
 
-/** What `daxctl list` prints on stdout: JSON text, empty when there is nothing to list. */
+/** The output of `daxctl list`: JSON text, empty when there is nothing to list. */
 export function listText(host: DaxctlLook, options: ListOptions = {}): string {
   const { region: wantedRegion = null, device: wantedDevice = null } = options;
   const chosen = options.devices || options.regions;
-  // A filter alone says what to list; nothing at all says devices.
+  // Without -D and -R, a filter decides what is listed; without a filter, devices are.
   const regions = chosen ? options.regions === true : wantedRegion !== null;
   const devices = chosen ? options.devices === true : wantedDevice !== null || wantedRegion === null;
   const results: JsonValue[] = [];

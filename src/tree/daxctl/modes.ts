@@ -1,4 +1,4 @@
-/** Enabling, disabling and changing modes: the sequences of writes that daxctl does (conformance/dax/daxctl-io). */
+/** Enable, disable and change of mode, by daxctl's own sequences of writes (conformance/dax/daxctl-io). */
 import { isThere, textOf } from '../dax-tree.js';
 import { type DevicePlace, driverOf } from '../devices.js';
 import { type DeviceMode, driverOfMode } from '../drivers.js';
@@ -6,7 +6,7 @@ import { autoOnlinePolicy, blocksOf, setBlockState } from '../memory-blocks.js';
 import { modeOf } from './discover.js';
 import { type DaxctlHost, negative, resultOf, writeAttribute } from './host.js';
 
-/** A line for stderr. */
+/** Writes a line to stderr. */
 export type Tell = (line: string) => void;
 
 /** Binds an unbound device to the driver of a mode. @returns 0 or a negative errno */
@@ -18,7 +18,7 @@ export function enable(host: DaxctlHost, device: DevicePlace, mode: DeviceMode, 
   const here = `bus/dax/drivers/${driver}`;
   if (!isThere(host.tree, here)) return negative('ENXIO');
   writeAttribute(host, `${here}/new_id`, device.name);
-  // new_id has bound it already as a rule, and bind then says EBUSY. What counts is the driver link.
+  // As a rule new_id has bound it already, and bind is EBUSY. The driver link tells.
   writeAttribute(host, `${here}/bind`, device.name);
   if (driverOf(host.tree, device) !== null) return 0;
   tell(`libdaxctl: daxctl_dev_enable: ${device.name}: failed to enable`);
@@ -32,7 +32,7 @@ function loadModule({ tree }: DaxctlHost, device: DevicePlace, name: string, tel
   return result;
 }
 
-/** Takes a device's id from its driver and unbinds it. @returns 0 or a negative errno */
+/** Removes a device's id from its driver and unbinds it. @returns 0 or a negative errno */
 export function disable(host: DaxctlHost, device: DevicePlace, tell: Tell): number {
   if (driverOf(host.tree, device) === null) return 0;
   writeAttribute(host, `${device.directory}/driver/remove_id`, device.name);
@@ -52,7 +52,7 @@ export interface ModeOptions {
   movable: boolean;
 }
 
-/** @returns 0 or a negative errno */
+/** Changes the mode of a device. @returns 0 or a negative errno */
 export function changeMode(
   host: DaxctlHost,
   device: DevicePlace,
@@ -107,7 +107,7 @@ function toSystemRam(host: DaxctlHost, device: DevicePlace, options: ModeOptions
   return Math.min(change.result, 0);
 }
 
-/** Blocks that are online before daxctl got to them may be in a zone nobody asked for. */
+/** Warns about blocks that were online before daxctl's store: they may be in another zone. */
 export function tellOnline(device: DevicePlace, change: MemoryChange, tell: Tell): void {
   if (change.already > 0) {
     tell(`${device.name}:`);
@@ -121,10 +121,10 @@ export function tellOnline(device: DevicePlace, change: MemoryChange, tell: Tell
 }
 
 export interface MemoryChange {
-  /** 0 done; 1 nothing was left to do; negative errno. */
+  /** 0 done; 1 there was nothing to do; else a negative errno. */
   result: number;
   total: number;
-  /** Blocks that were as wanted before: somebody else was faster. */
+  /** The number of blocks that had the wanted state before. */
   already: number;
 }
 
@@ -138,7 +138,7 @@ export function offlineMemory(host: DaxctlHost, device: DevicePlace): MemoryChan
   return setState(host, device, 'offline');
 }
 
-/** daxctl goes on after a block that refuses, and tells the first refusal. */
+/** Sets the state of all blocks. Like daxctl it goes on after a block that refuses, and returns the first refusal. */
 function setState(
   { tree }: DaxctlHost,
   device: DevicePlace,

@@ -1,4 +1,4 @@
-/** One command line of daxctl 76 or 85, run on our own verbs. */
+/** Runs one command line of daxctl 76 or 85. */
 
 import { type OptionTable, type ParsedArguments, parseArguments, parseSize } from './arguments.js';
 import { isMode, type Selection } from './discover.js';
@@ -15,7 +15,7 @@ import {
   type VerbResult,
 } from './verbs.js';
 
-/** What git-style option parsing exits with when it prints the usage. */
+/** The exit code of git-style option parsing when it prints the usage. */
 const USAGE_EXIT = 129;
 
 const REGION = { r: { long: 'region', value: true, key: 'region' } } as const;
@@ -30,9 +30,9 @@ const GEOMETRY = {
 
 interface Verb {
   readonly options: OptionTable;
-  /** Whether it takes exactly one operand: a device name or `all`. */
+  /** True: it takes exactly one operand, a device name or `all`. False: it takes none. */
   readonly device: boolean;
-  /** Null: a value nobody understands, so the usage. */
+  /** Returns null when an option's value cannot be parsed: the usage is printed then. */
   readonly run: (host: DaxctlHost, parsed: ParsedArguments) => VerbResult | null;
 }
 
@@ -117,17 +117,17 @@ const VERBS: Record<string, Verb> = {
   },
 };
 
-/** What `daxctl --version` of the recorded programs prints. */
+/** The output of `daxctl --version` of the recorded programs. */
 const VERSION_TEXT = { 76: '76.1', 85: '85' } as const;
 
-/** @param words the command line after `daxctl` */
+/** Runs a command line. @param words the words after `daxctl` */
 export function runDaxctl(host: DaxctlHost, words: readonly string[]): VerbResult {
   const [name = '', ...rest] = words;
   if (name === '--version' || name === 'version')
     return { exit: 0, stdout: `${VERSION_TEXT[host.version]}\n`, stderr: '' };
   const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
   if (verb === undefined) return { exit: 1, stdout: '', stderr: `Unknown command: '${name}'\n` };
-  // The real one opens its manual page; there is none here, nor was there on the recorded machine.
+  // The real daxctl opens its manual page. There is none here, as on the recorded machine.
   if (rest.includes('--help'))
     return { exit: 255, stdout: '', stderr: 'no man viewer handled the request\n' };
   const parsed = parseArguments(rest, verb.options);
@@ -141,7 +141,7 @@ function reconfigure(host: DaxctlHost, parsed: ParsedArguments): VerbResult | nu
   const geometry = geometryOf(values);
   if (geometry === null) return null;
   if (mode === null && geometry.size === null && geometry.align === null) return null;
-  // There is nothing to keep offline in the other modes that it knows.
+  // The other modes have no memory to keep offline.
   if (flags.has('no-online') && mode !== null && mode !== 'system-ram' && isMode(host, mode)) return null;
   return reconfigureDevice(host, selectionOf(parsed), {
     ...geometry,

@@ -1,4 +1,4 @@
-/** daxctl's verbs over many devices: which ones, what each answers, what the exit code becomes. */
+/** daxctl's verbs over the selected devices, with daxctl's output and exit code. */
 import { numberOf, textOf } from '../dax-tree.js';
 import { type DevicePlace, driverOf } from '../devices.js';
 import {
@@ -32,13 +32,13 @@ export interface VerbResult {
   stderr: string;
 }
 
-/** What a verb does to one device or region. 0 counts as processed, a negative errno fails, 1 is neither. */
+/** The outcome of a verb for one device or region. 0 counts as processed, a negative errno is a failure, 1 is neither. */
 interface Outcome {
   result: number;
   json?: JsonObject;
 }
 
-/** Bytes, or null where the option was not given. */
+/** Sizes are bytes. Null: the option was not given. */
 export interface CreateOptions {
   region: string | null;
   size: number | null;
@@ -58,7 +58,7 @@ export function createDevice(host: DaxctlHost, options: CreateOptions): VerbResu
 function createIn(host: DaxctlHost, region: FoundRegion, options: CreateOptions, tell: Tell): Outcome {
   const attribute = (name: string) => `${region.directory}/dax_region/${name}`;
   if (writeAttribute(host, attribute('create'), '1') < 0) return { result: negative('ENOSPC') };
-  // The seed is the device to set up, also one that an earlier create left behind.
+  // daxctl sets up the seed device, even one that an earlier create left behind.
   const seed = textOf(host.tree, attribute('seed'));
   const device = findDevices(host, region).find((candidate) => candidate.name === seed);
   if (device === undefined) return { result: negative('ENOSPC') };
@@ -83,7 +83,7 @@ function setSize(host: DaxctlHost, device: DevicePlace, bytes: number, tell: Tel
   return setAttribute(host, device, 'size', `${text}\n`, tell);
 }
 
-/** Whatever the kernel says, libdaxctl says ENXIO. */
+/** Sets an attribute. libdaxctl returns ENXIO for every error of the kernel. */
 function setAttribute(host: DaxctlHost, device: DevicePlace, name: string, text: string, tell: Tell): number {
   if (writeAttribute(host, `${device.directory}/${name}`, text) >= 0) return 0;
   tell(`libdaxctl: daxctl_dev_set_${name}: ${device.name}: failed to set ${name}`);
@@ -113,12 +113,12 @@ function destroy(host: DaxctlHost, device: DevicePlace, force: boolean, tell: Te
   const sized = setSize(host, device, 0, tell);
   if (sized < 0) return sized;
   const deleted = writeAttribute(host, `${device.regionDirectory}/dax_region/delete`, device.name);
-  // The kernel never deletes instance 0, and 85 knows it.
+  // The kernel never deletes instance 0, and version 85 does not count that as a failure.
   if (deleted === negative('EBUSY') && device.instance === 0 && host.version >= 85) return 0;
   return deleted;
 }
 
-/** enable-device: always to device_dax. */
+/** enable-device: always binds device_dax. */
 export function enableDevice(host: DaxctlHost, selection: Selection): VerbResult {
   return statusVerb(host, selection, 'error enabling device', 'enabled', (device, tell) => {
     const result = enable(host, device, 'devdax', tell);
@@ -154,7 +154,7 @@ function statusVerb(
 }
 
 export interface ReconfigureOptions extends ModeOptions {
-  /** As typed; null when none was. */
+  /** The mode as typed; null when the option was not given. */
   mode: string | null;
   size: number | null;
   align: number | null;
@@ -182,9 +182,9 @@ function reconfigure(
     const aligned = setAttribute(host, device, 'align', String(options.align), tell);
     if (aligned < 0) return { result: aligned };
   }
-  // A new size is all that -s does.
+  // With -s daxctl only sets the size.
   if (options.size !== null) return { result: setSize(host, device, options.size, tell) };
-  // An align alone is set, and then no mode was asked for: daxctl refuses after the deed.
+  // With -a alone daxctl sets the align, and then fails because there is no mode.
   const changed = toMode(host, device, options.mode ?? '', options, tell);
   if (changed < 0) return { result: changed };
   return { result: 0, json: deviceJson(host, device, { human: options.human }) };
@@ -250,7 +250,7 @@ function selectDevices(host: DaxctlHost, selection: Selection): DevicePlace[] {
     .filter((device) => deviceSelected(device, selection.device));
 }
 
-/** One run of a verb: what it says on the way and what comes of it. */
+/** One run of a verb: collects its messages and its result. */
 class Run {
   #processed = 0;
   #result: number;
@@ -261,15 +261,15 @@ class Run {
 
   constructor(host: DaxctlHost) {
     this.#host = host;
-    // 85 is content with nothing to do.
+    // In version 85 a run without any device succeeds.
     this.#result = host.version >= 85 ? 0 : negative('ENXIO');
   }
 
   add({ result, json }: Outcome): void {
     if (result === 0) this.#processed += 1;
-    // The last one decides in 76; in 85 the first failure stays.
+    // In 76 the last result decides; in 85 the first result that is not 0 stays.
     if (this.#host.version < 85 || this.#result === 0) this.#result = result;
-    // Only the last device is printed, as daxctl does.
+    // Like daxctl, only the last device is printed.
     if (json) this.#json = json;
   }
 

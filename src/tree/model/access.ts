@@ -1,8 +1,8 @@
-/** Who asks, and what an attribute lets them open: the plain mode checks of the VFS, then what methods exist. */
+/** The checks of open(2) on an attribute: the caller against the mode bits, then whether the attribute has the method. */
 import { fail } from '../../libc/index.js';
 import { type AttributeNode, modeOf, type SysfsNode } from './node.js';
 
-/** Everything in the tree belongs to root:root. */
+/** The user who makes a call. Everything in the tree belongs to root:root. */
 export interface Caller {
   /** 0 passes every mode check. */
   readonly uid: number;
@@ -13,7 +13,7 @@ export const ROOT: Caller = { uid: 0 };
 export type AccessMode = 'read' | 'write';
 
 /**
- * open(2) of an attribute. Root passes the mode bits but not a missing method.
+ * open(2) of an attribute. Root passes the mode checks, but a missing method is EACCES for root too.
  * @throws DaxError EISDIR, ELOOP (a link), EACCES
  */
 export function openAttribute(

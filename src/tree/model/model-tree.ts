@@ -1,4 +1,4 @@
-/** The attribute tree of a bus as it is now: what a DaxTree asks, and what a file system over it asks. */
+/** The attribute tree of a bus as it is now, with the calls of a DaxTree and those that a file system over it needs. */
 import { type Bus, seenByStore } from '../../dax/index.js';
 import { DaxError, fail, hasCode } from '../../libc/index.js';
 import type { DaxTree } from '../dax-tree.js';
@@ -9,11 +9,11 @@ import { rootDirectory } from './root.js';
 import { type Found, walk } from './walk.js';
 
 export interface ModelTreeOptions {
-  /** Which provider directory a region has; default `udax/regionID`. */
+  /** Gives the provider directory of a region; default `udax/regionID`. */
   place?: RegionPlace;
-  /** Who asks; default root. */
+  /** The user who makes the calls; default root. */
   caller?: Caller;
-  /** False: as on a host without /lib/modules, only loaded drivers can be used. */
+  /** False: only loaded drivers can be used, as on a host without /lib/modules. Default true. */
   modulesAvailable?: boolean;
 }
 
@@ -23,13 +23,13 @@ export interface NodeInfo {
   mode: number;
   uid: number;
   gid: number;
-  /** Bytes as stat says them: 4096 for every attribute. */
+  /** Bytes as stat reports them: 4096 for every attribute. */
   size: number;
-  /** Path from the root without links. */
+  /** Path from the root, with links resolved. */
   physical: string;
 }
 
-/** What stat says of a node below /dev. */
+/** The stat of a node below /dev. */
 export interface DeviceNodeInfo {
   type: 'char';
   mode: number;
@@ -41,19 +41,19 @@ export interface DeviceNodeInfo {
 }
 
 export interface TreeEntry {
-  /** Relative to the directory asked about. */
+  /** Relative to the listed directory. */
   path: string;
   type: NodeInfo['type'];
   mode: number;
-  /** Of an attribute that can be read. */
+  /** The text of a readable attribute. */
   value?: string;
-  /** Errno name, of one that cannot. */
+  /** The errno name, when reading the attribute fails. */
   errno?: string;
-  /** Of a link. */
+  /** The target of a link. */
   target?: string;
 }
 
-/** Nothing is kept: every call walks the bus anew. Links on the way are followed; `/sys/bus` is `bus`. */
+/** The attribute tree of a bus. Nothing is cached: every call walks the bus. Links on the way are followed; `/sys/bus` is `bus`. */
 export class ModelTree implements DaxTree {
   readonly #bus: Bus;
   readonly #root: DirectoryNode;
@@ -90,7 +90,7 @@ export class ModelTree implements DaxTree {
     }
   }
 
-  /** Sorted. */
+  /** Names in a directory, sorted. */
   readdir(path: string): string[] {
     return this.#directory(path).names();
   }
@@ -105,7 +105,7 @@ export class ModelTree implements DaxTree {
     return node.target;
   }
 
-  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws DaxError ENOENT */
+  /** stat of `/dev/NAME`. The node exists as long as the device, bound or not. @throws DaxError ENOENT */
   deviceNode(name: string): DeviceNodeInfo {
     const device = this.#bus.device(name) ?? fail('ENOENT', `there is no /dev/${name}`, { path: name });
     const { major, minor } = device;
@@ -137,7 +137,7 @@ export class ModelTree implements DaxTree {
     this.#bus.insmod(name);
   }
 
-  /** Everything below a directory, `depth` levels deep, sorted; links are told, not followed. */
+  /** Everything below a directory, `depth` levels deep, sorted. Links are listed, not followed. */
   tree(path: string, depth: number): TreeEntry[] {
     return [...this.#below(this.#directory(path), '', depth)];
   }

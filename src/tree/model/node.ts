@@ -1,12 +1,12 @@
 /**
- * What an attribute tree is made of. Directories make their children when asked, so a tree is always
- * as old as the question and costs nothing at rest.
+ * The nodes of an attribute tree. A directory makes its children at each call, so a tree is never stale and costs nothing
+ * at rest.
  */
 
 /** Modes as in st_mode & 07777. */
 const DIRECTORY_MODE = 0o755;
 const LINK_MODE = 0o777;
-/** What stat says of every attribute, whatever it holds. */
+/** The size that stat reports for every attribute, whatever its text. */
 const ATTRIBUTE_SIZE_BYTES = 4096;
 
 export interface DirectoryNode {
@@ -19,9 +19,9 @@ export interface DirectoryNode {
 export interface AttributeNode {
   readonly type: 'file';
   readonly mode: number;
-  /** Absent: opening to read is EACCES, for root too. */
+  /** The text of the attribute. Absent: opening to read is EACCES, for root too. */
   readonly show: (() => string) | undefined;
-  /** Gets the text up to the first NUL; absent: opening to write is EACCES. Throws what the write fails with. */
+  /** Gets the written text up to the first NUL, and throws the error of the write. Absent: opening to write is EACCES. */
   readonly store: ((text: string) => void) | undefined;
 }
 
@@ -33,19 +33,19 @@ export interface LinkNode {
 
 export type SysfsNode = DirectoryNode | AttributeNode | LinkNode;
 
-/** One row of an attribute table: what the file is called, who may open it, what it answers. */
+/** One row of an attribute table: name, mode, show and store. */
 export interface AttributeRow<Subject> {
   readonly name: string;
-  /** Mode of the file; null where this subject has no such file. */
+  /** Mode of the file; null when this subject does not have the file. */
   readonly mode: number | ((subject: Subject) => number | null);
   readonly show?: (subject: Subject) => string;
   readonly store?: (subject: Subject, text: string) => void;
 }
 
-/** The children a directory is put together from; later ones of the same name win. */
+/** The children of a directory. Of several with one name, the last counts. */
 export type Entries = [name: string, node: SysfsNode][];
 
-/** A directory over entries that are made anew for each question. */
+/** A directory whose entries are made anew at each call. */
 export function directory(entries: () => Entries): DirectoryNode {
   return {
     type: 'directory',
@@ -59,7 +59,7 @@ export function directory(entries: () => Entries): DirectoryNode {
 
 export const emptyDirectory: DirectoryNode = directory(() => []);
 
-/** The same, for many neighbours: `find` looks one up without making the others. */
+/** A directory with many entries: `find` looks one up without making the others. */
 export function largeDirectory(
   entries: () => Entries,
   find: (name: string) => SysfsNode | undefined,
@@ -72,7 +72,7 @@ export function link(target: string): LinkNode {
   return { type: 'link', target };
 }
 
-/** The rows of a table that this subject has, as entries. */
+/** The rows of a table that apply to this subject, as entries. */
 export function attributes<Subject>(rows: readonly AttributeRow<Subject>[], subject: Subject): Entries {
   const entries: Entries = [];
   for (const row of rows) {
@@ -84,7 +84,7 @@ export function attributes<Subject>(rows: readonly AttributeRow<Subject>[], subj
 
 function attribute<Subject>(row: AttributeRow<Subject>, mode: number, subject: Subject): AttributeNode {
   const { show, store } = row;
-  // The mode decides which methods exist: an attribute that shows but is 0200 for this subject cannot be read.
+  // The mode decides which methods exist: an attribute with a `show` but mode 0200 for this subject cannot be read.
   return {
     type: 'file',
     mode,

@@ -1,15 +1,15 @@
-/** Where things are in the tree: physical paths, without a leading slash. */
+/** The paths of regions, devices, drivers and memory blocks in the tree: without links and without a leading slash. */
 import type { DevDax } from '../../dax/index.js';
 
 /**
- * The provider's directory of a region, below `devices/`: `platform/hmem_platform.0/hmem.0`.
- * The region's attributes are in its `dax_region/`, its devices beside that.
+ * Gives the provider's directory of a region, below `devices/`: `platform/hmem_platform.0/hmem.0`.
+ * The region's attributes are in its `dax_region/`; the devices are beside that.
  */
 export type RegionPlace = (region: DevDax['region']) => string;
 
 /**
- * Where the regions of an ordinary udax machine are, in every tree of it: one directory for all of them, which can be bound over
- * another tree (/sys) as a whole, now and for later ones. daxctl prints it as the path of a region.
+ * The place of the regions of a udax machine, in every tree of it. All of them are in one directory, which can be bind-mounted
+ * over another tree (/sys) as a whole, for present and later regions. daxctl prints it as the path of a region.
  */
 export const udaxPlace: RegionPlace = (region) => `udax/region${region.id}`;
 

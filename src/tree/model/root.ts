@@ -35,11 +35,11 @@ function devicesDirectory(bus: Bus, place: RegionPlace): DirectoryNode {
       node: () => providerDirectory(bus, region, place),
     })),
   ]);
-  // Asked once or twice for each of thousands of memory blocks.
+  // A short cut for `system`: it is looked up once or twice for each of thousands of memory blocks.
   return { ...all, child: (name) => (name === 'system' ? systemDirectory(bus) : all.child(name)) };
 }
 
-/** The directories on the way to some leaves. */
+/** The directories that lead to some leaves. */
 function directoryOf(leaves: () => Leaf[]): DirectoryNode {
   return directory(() => {
     const below = new Map<string, Leaf[]>();

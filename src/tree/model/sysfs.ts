@@ -1,4 +1,4 @@
-/** The face of the tree for those who share a bus with others, and ask for several users: a file system, a tool, a person. */
+/** The tree of a bus that may be shared with other processes, for calls by several users: of a file system, a tool, a person. */
 import type { Bus } from '../../dax/index.js';
 import { checkMethods, flag, number, objectWith, oneOf, optional, options, text } from '../../libc/index.js';
 import type { ReadableTree } from '../dax-tree.js';
@@ -6,25 +6,25 @@ import { type AccessMode, type Caller, ROOT } from './access.js';
 import { type DeviceNodeInfo, ModelTree, type NodeInfo, type TreeEntry } from './model-tree.js';
 import { type RegionPlace, udaxPlace } from './place.js';
 
-/** How the tree reaches a bus: a Machine's own `view` and `change`, or a bus as it is (`accessTo`). */
+/** The access of the tree to a bus: a Machine's `view` and `change`, or a bus by itself (`accessTo`). */
 export interface BusAccess {
   view<T>(read: (bus: Bus) => T): T;
   change<T>(apply: (bus: Bus) => T): T;
 }
 
-/** A bus that nobody shares. */
+/** The access to a bus that is not shared. */
 export function accessTo(bus: Bus): BusAccess {
   return { view: (read) => read(bus), change: (apply) => apply(bus) };
 }
 
 export interface SysfsOptions {
-  /** Which provider directory a region has; default `udax/regionID`. */
+  /** Gives the provider directory of a region; default `udax/regionID`. */
   place?: RegionPlace;
 }
 
 /**
- * Paths are relative to /sys; `/bus/dax` and `/sys/bus/dax` mean the same as `bus/dax`. Links on the
- * way are followed. Every call looks at the bus as it is now.
+ * The attribute tree of a bus. Paths are relative to /sys; `/bus/dax` and `/sys/bus/dax` mean the same as `bus/dax`. Links on
+ * the way are followed. Every call shows the bus as it is now.
  */
 export class Sysfs implements ReadableTree {
   readonly #access: BusAccess;
@@ -40,7 +40,7 @@ export class Sysfs implements ReadableTree {
     return this.#view((tree) => tree.lookup(path, options));
   }
 
-  /** True when the path leads somewhere. */
+  /** True when the path exists, with links followed. */
   exists(path: string): boolean {
     return this.#view((tree) => tree.exists(path));
   }
@@ -50,17 +50,17 @@ export class Sysfs implements ReadableTree {
     return this.#view((tree) => tree.readdir(path));
   }
 
-  /** Path without links, as realpath(3), relative to /sys. @throws DaxError ENOENT, ENOTDIR, ELOOP */
+  /** The path with links resolved, as realpath(3), relative to /sys. @throws DaxError ENOENT, ENOTDIR, ELOOP */
   realpath(path: string): string {
     return this.#view((tree) => tree.realpath(path));
   }
 
-  /** @throws DaxError ENOENT, EINVAL (not a link) */
+  /** The target of a link. @throws DaxError ENOENT, EINVAL (not a link) */
   readlink(path: string): string {
     return this.#view((tree) => tree.readlink(path));
   }
 
-  /** stat of `/dev/NAME`: there from the creation of a device on, bound or not. @throws DaxError ENOENT */
+  /** stat of `/dev/NAME`. The node exists as long as the device, bound or not. @throws DaxError ENOENT */
   deviceNode(name: string): DeviceNodeInfo {
     return this.#view((tree) => tree.deviceNode(name));
   }
@@ -70,7 +70,7 @@ export class Sysfs implements ReadableTree {
     this.#view((tree) => tree.checkOpen(path, access), caller);
   }
 
-  /** open, read everything, close. @throws DaxError as checkOpen, or what the attribute's show fails with */
+  /** open, read everything, close. @throws DaxError as checkOpen, or the error of the attribute's show */
   read(path: string, caller: Caller = ROOT): string {
     return this.#view((tree) => tree.read(path), caller);
   }
@@ -79,14 +79,14 @@ export class Sysfs implements ReadableTree {
    * open(O_WRONLY), one write(2), close. The attribute sees the text up to the first NUL; an empty
    * write never reaches it.
    * @returns bytes accepted: all of them
-   * @throws DaxError as checkOpen, or what the attribute's store fails with
+   * @throws DaxError as checkOpen, or the error of the attribute's store
    */
   write(path: string, data: string, caller: Caller = ROOT): number {
     const { place } = this;
     return this.#access.change((bus) => new ModelTree(bus, { place, caller }).write(path, data));
   }
 
-  /** Everything below a directory, `depth` levels deep, sorted; links are told, not followed. */
+  /** Everything below a directory, `depth` levels deep, sorted. Links are listed, not followed. */
   tree(path: string, depth: number, caller: Caller = ROOT): TreeEntry[] {
     return this.#view((tree) => tree.tree(path, depth), caller);
   }

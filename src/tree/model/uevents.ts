@@ -1,4 +1,4 @@
-/** Uevents as text: what a listener gets, and what a store to an `uevent` attribute asks for. */
+/** Uevents as text: the lines that a listener gets, and the text that a store to a `uevent` attribute takes. */
 import type { DevDax, Uevent } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
 import { devicePath, type RegionPlace } from './place.js';
@@ -16,7 +16,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const ARGUMENT = /^([A-Za-z0-9]+)=([A-Za-z0-9]+)$/;
 
 /**
- * What a store to an `uevent` attribute means: `ACTION [UUID [KEY=VALUE ...]]`, letters and digits only.
+ * Parses a store to a `uevent` attribute: `ACTION [UUID [KEY=VALUE ...]]`; keys and values are letters and digits only.
  * @throws DaxError EINVAL
  */
 export function parseSyntheticUevent(text: string): SyntheticUevent {
@@ -38,7 +38,7 @@ function isAction(text: string | undefined): text is UeventAction {
   return ACTIONS.includes(text as UeventAction);
 }
 
-/** The KEY=value lines a listener gets, in the kernel's order. */
+/** The KEY=value lines that a listener gets, in the kernel's order. */
 export function ueventLines(uevent: Uevent, place: RegionPlace): string[] {
   const { device } = uevent;
   const lines = [
@@ -51,12 +51,12 @@ export function ueventLines(uevent: Uevent, place: RegionPlace): string[] {
     `DEVNAME=${device.name}`,
   ];
   if (uevent.driver !== null) lines.push(`DRIVER=${uevent.driver}`);
-  // The kernel sends unbind when the driver, and with it the way to ask for a modalias, is gone.
+  // The kernel's unbind event has no MODALIAS: it is sent after the driver is gone.
   if (uevent.action !== 'unbind' || uevent.synthetic !== null) lines.push(`MODALIAS=${device.modalias}`);
   return lines;
 }
 
-/** What reading the `uevent` attribute of a device gives. */
+/** The text of the `uevent` attribute of a device. */
 export function ueventAttribute(device: DevDax): string {
   const lines = [`MAJOR=${device.major}`, `MINOR=${device.minor}`, `DEVNAME=${device.name}`];
   if (device.driver !== null) lines.push(`DRIVER=${device.driver}`);

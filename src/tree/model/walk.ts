@@ -1,13 +1,13 @@
-/** Paths in an attribute tree: components, links, `..`; the rules of path_lookup. */
+/** The walk along a path in an attribute tree: components, links, `..`, by the rules of the kernel's path lookup. */
 import { fail } from '../../libc/index.js';
 import type { DirectoryNode, SysfsNode } from './node.js';
 
-/** Links a lookup follows before ELOOP, as the kernel's MAXSYMLINKS. */
+/** The most links that a lookup follows before ELOOP, as the kernel's MAXSYMLINKS. */
 const MAX_LINKS = 40;
 
 export interface Found {
   node: SysfsNode;
-  /** Path from the root without links, `bus/dax`; '' is the root. */
+  /** Path from the root with links resolved, `bus/dax`; '' is the root. */
   physical: string;
 }
 
@@ -17,14 +17,14 @@ interface Step {
 }
 
 /**
- * Finds a path below `root`. A leading slash, `.` and `..` are taken as usual; `..` above the root stays there.
- * @param followLast whether a link in the last place is followed (stat) or not (lstat, readlink)
+ * Finds a path below `root`. A leading slash, `.` and `..` have their usual meaning; `..` of the root is the root.
+ * @param followLast whether a link as the last component is followed (stat) or not (lstat, readlink)
  * @throws DaxError ENOENT, ENOTDIR, ELOOP
  */
 export function walk(root: DirectoryNode, path: string, followLast: boolean): Found {
   const stack: Step[] = [];
   const pending = componentsOf(path).reverse();
-  // A trailing slash asks for a directory, so the link before it is followed.
+  // A trailing slash means a directory, so a link before it is followed.
   const followEnd = followLast || path.endsWith('/');
   let links = 0;
   for (;;) {
@@ -59,7 +59,7 @@ function childOf(node: SysfsNode, name: string, path: string): SysfsNode {
   return child;
 }
 
-/** The target of a link in `fromDirectory` to `to`, both physical paths: `../../bus/dax`. */
+/** The target of a link in directory `fromDirectory` to `to`, both without links: `../../bus/dax`. */
 export function relativeTarget(fromDirectory: string, to: string): string {
   const up = fromDirectory === '' ? 0 : fromDirectory.split('/').length;
   return '../'.repeat(up) + to;

@@ -1,4 +1,4 @@
-/** `bus/dax/`: devices, drivers, probing. And `module/`, because drivers link to it. */
+/** `bus/dax/`: devices, drivers, probing. Also `module/`, because drivers link to it. */
 import {
   type Bus,
   busStores,
@@ -21,7 +21,7 @@ import { BUS_PATH, devicePath, driverPath, type RegionPlace } from '../place.js'
 import { parseSyntheticUevent } from '../uevents.js';
 import { relativeTarget } from '../walk.js';
 
-/** No dax uevent comes of it: the store only has to be well formed. */
+/** Checks only that the store is well formed: it causes no uevent of a dax device. */
 function checkUevent(_subject: unknown, text: string): void {
   parseSyntheticUevent(text);
 }

@@ -18,7 +18,7 @@ export interface DeviceSubject {
   readonly device: DevDax;
 }
 
-/** Mode on a static region, mode on a dynamic one; null: no such file. */
+/** The mode on a static and on a dynamic region; null: no such file. */
 function byRegion(onStatic: number | null, onDynamic: number | null) {
   return ({ device }: DeviceSubject) => (device.region.isStatic ? onStatic : onDynamic);
 }
@@ -67,7 +67,7 @@ const MAPPING_ATTRIBUTES: readonly AttributeRow<DaxRange>[] = [
   { name: 'end', mode: 0o400, show: (range) => `${hex(range.end)}\n` },
   { name: 'page_offset', mode: 0o400, show: (range) => `${hex(range.pageOffset)}\n` },
   { name: 'start', mode: 0o400, show: (range) => `${hex(range.start)}\n` },
-  // A mapping is a device without a bus: nobody hears its uevents.
+  // A mapping is a device without a bus: it sends no uevents.
   { name: 'uevent', mode: 0o644, show: () => '', store: (_range, text) => void parseSyntheticUevent(text) },
 ];
 

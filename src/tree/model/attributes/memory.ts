@@ -1,4 +1,4 @@
-/** `devices/system/`: memory blocks, their nodes, and the doors to memory failure. */
+/** `devices/system/`: memory blocks, their nodes, and the attributes that inject memory failures. */
 import { type Bus, parsePhysicalAddress } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
 import type { MemoryBlock, OnlinePolicy } from '../../../mm/index.js';
@@ -118,7 +118,7 @@ function nodeDirectory(bus: Bus, id: number): DirectoryNode {
   );
 }
 
-/** Nodes that have memory, and those a device would bring. */
+/** The nodes that have memory, and the nodes of the regions. */
 function nodeIds(bus: Bus): number[] {
   const ids = new Set(bus.memoryBlocks.list.map((block) => block.node.id));
   for (const region of bus.regions)

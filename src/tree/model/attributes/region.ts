@@ -11,7 +11,7 @@ import {
 import type { RegionPlace } from '../place.js';
 import { deviceDirectory } from './device.js';
 
-/** Only where devices can be made and resized. */
+/** The mode on a dynamic region; a static one does not have the file. */
 function dynamic(mode: number) {
   return (region: Region) => (region.isStatic ? null : mode);
 }
