@@ -1,5 +1,5 @@
 /** Opens the volume of a state directory in one call. */
-import { deviceMedia, type MountOptions, mediaState, mountFamfsOn, type Volume } from './famfs/index.js';
+import { hasFileSystem, type MountOptions, mountFamfsOn, type Volume } from './famfs/index.js';
 import { closedWithItsHold, mkfs, mountOptions } from './famfs-device.js';
 import {
   asDaxError,
@@ -104,15 +104,5 @@ function makeFileSystemIfNone(device: MachineDevice): void {
   } catch (error) {
     // Another process has just made one.
     if (!hasCode(error, 'EEXIST')) throw error;
-  }
-}
-
-/** Whether there is a famfs. A damaged one counts: mounting reports the damage, and nothing overwrites it. */
-function hasFileSystem(device: MachineDevice): boolean {
-  const media = deviceMedia(device);
-  try {
-    return mediaState(media) !== 'none';
-  } finally {
-    media.close();
   }
 }

@@ -1,13 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  deviceMedia,
-  Log,
-  type MountOptions,
-  mediaState,
-  mountFamfsOn,
-  type Volume,
-} from '../famfs/index.js';
+import { deviceMedia, Log, type MountOptions, mountFamfsOn, type Volume } from '../famfs/index.js';
 import { asDaxError, fail, hasCode, type LockPatience } from '../libc/index.js';
 import {
   isDeviceName,
@@ -146,16 +139,6 @@ function warnOfHidden(context: Context, volume: Volume, device: MachineDevice): 
     context.output.note(
       `udax: ${device.name}: ${problem.message}; ${hidden} from there on not shown (udax fsck tells more)`,
     );
-  } finally {
-    media.close();
-  }
-}
-
-/** Whether there is a famfs on a device in famfs mode. A damaged one counts, so that nothing overwrites it. */
-export function hasFileSystem(device: MachineDevice): boolean {
-  const media = deviceMedia(device);
-  try {
-    return mediaState(media) !== 'none';
   } finally {
     media.close();
   }

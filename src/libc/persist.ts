@@ -13,7 +13,7 @@ let calls: CacheCalls | null | undefined;
 
 /**
  * True when stores to persistent memory can be flushed out of the processor's caches. Neither JavaScript nor libc has the
- * instructions; libpmem.so.1 does. It is loaded once, at the first call that finds it installed.
+ * instructions; libpmem.so.1 does. It is looked for once, at the first call.
  */
 export function canPersistMemory(): boolean {
   return cacheCalls() !== null;
@@ -46,7 +46,7 @@ function mustHave(found: CacheCalls | null): CacheCalls {
 }
 
 function cacheCalls(): CacheCalls | null {
-  calls ??= loadCalls();
+  if (calls === undefined) calls = loadCalls();
   return calls;
 }
 

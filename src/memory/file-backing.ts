@@ -144,16 +144,17 @@ export class FileBacking implements Backing {
     checkByteRange(this.name, offset, length);
     // Bytes that the file had and lost by truncation cannot be made durable: EIO. Bytes past its size at open are not
     // checked: an image that is shorter than its device reads zeroes there.
-    const end = Math.min(offset + length, this.size);
-    if (end > offset) this.checkRange(offset, end - offset);
-    if (!this.coherent) this.#withLines(offset, length, (address) => persistMemory(address, length));
+    const there = Math.min(offset + length, this.size) - offset;
+    if (there <= 0) return;
+    this.checkRange(offset, there);
+    if (!this.coherent) this.#withLines(offset, there, (address) => persistMemory(address, there));
     if (!this.persistent) return;
     // msync writes back the pages of the range, whichever process dirtied them, and no other part of the file.
-    const range = { fd: this.fd, offset, length, granule: PAGE_BYTES, writable: false };
+    const range = { fd: this.fd, offset, length: there, granule: PAGE_BYTES, writable: false };
     try {
       withShortMapping(range, (address) => {
         const lead = address % PAGE_BYTES;
-        msync(address - lead, lead + length);
+        msync(address - lead, lead + there);
       });
     } catch (error) {
       throw errorAbout(error, `bytes ${offset}..${offset + length} of ${this.name} are not safe`, this.name);

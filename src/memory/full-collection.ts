@@ -5,7 +5,7 @@ let collect: (() => void) | null | undefined;
 
 /** Runs a full garbage collection now. @returns false where the engine does not allow it */
 export function collectNow(): boolean {
-  collect ??= exposed();
+  if (collect === undefined) collect = exposed();
   if (collect === null) return false;
   collect();
   return true;

@@ -1,10 +1,11 @@
+import { hasFileSystem } from '../../famfs/index.js';
 import { fail } from '../../libc/index.js';
 import type { CreateRegionOptions, Machine, RegionInfo } from '../../machine/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { positiveSizeArgument, sizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
-import { hasFileSystem, withExistingMachine, withMachine } from '../opening.js';
+import { withExistingMachine, withMachine } from '../opening.js';
 import { hex, humanSize } from '../output/human.js';
 
 interface CreateRegionFlags {

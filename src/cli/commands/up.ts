@@ -120,8 +120,7 @@ function treeSentence(tree: TreeResult): string {
     `copied ${count(tree.copied.length, 'file')} (${humanSize(copiedBytes)}) to ${tree.directory}`,
   ];
   if (tree.kept.length > 0) parts.push(`kept ${tree.kept.length} that were there`);
-  if (tree.stale.length > 0)
-    parts.push(`left ${tree.stale.length} older ones as they were (files keep their size)`);
+  if (tree.stale.length > 0) parts.push(`left ${tree.stale.length} that differ as they were`);
   if (tree.skipped.length > 0) parts.push(`left out ${tree.skipped.length} for want of space`);
   return parts.join(', ');
 }

@@ -18,7 +18,7 @@ export interface TreeResult {
   copied: TreeFile[];
   /** Files that are on the volume already, with equal content. */
   kept: TreeFile[];
-  /** Files that are on the volume already with another size. A size cannot change, so they are left alone. */
+  /** Files that are on the volume already with other content. They are left alone. */
   stale: TreeFile[];
   /** Files that do not fit, or that would have to be written on a read-only volume. */
   skipped: TreeFile[];
@@ -53,9 +53,7 @@ function filesBelow(root: string, name: string): TreeFile[] {
     .flatMap((entry) => filesBelow(root, join(name, entry)));
 }
 
-/**
- * Copies the files that the volume lacks. A file of the same size with other content is written again; no other file is changed.
- */
+/** Copies the files that the volume lacks. It changes no file that is there: somebody may have written it. */
 export async function copyTree(
   volume: Volume,
   files: readonly TreeFile[],
@@ -65,9 +63,9 @@ export async function copyTree(
   for (const file of files) {
     signal.throwIfAborted();
     const there = volume.exists(file.destination) ? volume.stat(file.destination) : null;
-    if (there !== null && there.size !== file.size) result.stale.push(file);
-    else if (there !== null && sameContent(volume, file)) result.kept.push(file);
-    else if (volume.readOnly || (there === null && !fits(volume, file))) result.skipped.push(file);
+    if (there?.size === file.size && sameContent(volume, file)) result.kept.push(file);
+    else if (there !== null) result.stale.push(file);
+    else if (volume.readOnly || !fits(volume, file)) result.skipped.push(file);
     else {
       const parent = file.destination.slice(0, file.destination.lastIndexOf('/'));
       volume.mkdir(parent, { recursive: true });

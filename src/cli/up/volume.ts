@@ -1,9 +1,8 @@
 import { statfsSync } from 'node:fs';
-import { mountFamfsOn, type Volume } from '../../famfs/index.js';
+import { hasFileSystem, mountFamfsOn, type Volume } from '../../famfs/index.js';
 import { mkfs } from '../../index.js';
 import { fail } from '../../libc/index.js';
 import type { Machine, MachineDevice } from '../../machine/index.js';
-import { hasFileSystem } from '../opening.js';
 import { humanSize } from '../output/human.js';
 
 const MiB = 2 ** 20;

@@ -3,6 +3,7 @@ import { fail } from '../../libc/index.js';
 import type { Backing, Mapping, PhysicalRange } from '../../memory/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import type { LostRange, Media } from '../media/media.js';
+import { mediaState } from '../media/mkfs.js';
 import { lostRanges } from './lost-ranges.js';
 import type { FamfsDevice } from './types.js';
 
@@ -189,4 +190,14 @@ export function backingRanges(
   length: number,
 ): ReturnType<DaxDevice['memory']['locate']> {
   return dax.physicalRanges(offset, length).flatMap((range) => dax.memory.locate(range.start, range.length));
+}
+
+/** Whether there is a famfs. A damaged one counts: mounting reports the damage, and nothing overwrites it. */
+export function hasFileSystem(device: FamfsDevice): boolean {
+  const media = deviceMedia(device);
+  try {
+    return mediaState(media) !== 'none';
+  } finally {
+    media.close();
+  }
 }

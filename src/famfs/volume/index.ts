@@ -17,7 +17,13 @@
  * kept locked), ENOSPC (device or log full), and the names' ENOENT, EEXIST, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG. A failed
  * operation leaves everything as it was.
  */
-export { type DeviceMedia, type DeviceMediaOptions, type Durability, deviceMedia } from './device-media.js';
+export {
+  type DeviceMedia,
+  type DeviceMediaOptions,
+  type Durability,
+  deviceMedia,
+  hasFileSystem,
+} from './device-media.js';
 export type { VolumeEvents } from './events.js';
 export { VolumeFile, type WindowOptions } from './file.js';
 export type { FileLock } from './file-lock.js';
