@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -126,7 +126,17 @@ describe('udax up', () => {
     expect(made.secondProcess.pid).not.toBe(process.pid);
     const uuid = () => JSON.parse(udax(root, '--json', 'info', made.device).stdout).superblock.uuid;
     const before = uuid();
+    // Somebody writes a file of the tree, and keeps its size.
+    const [name] = udax(root, 'ls', `${made.device}:/udax`)
+      .stdout.split('\n')
+      .filter((line) => line.endsWith('.md'));
+    const target = `${made.device}:/udax/${name}`;
+    const own = join(root, 'own');
+    writeFileSync(own, 'x'.repeat(udax(root, 'cat', target).stdout.length));
+    expect(udax(root, 'cp', own, target).status).toBe(0);
     const second = udax(root, 'up', '--once');
+    expect(second.stdout).toContain('left 1 that differ as they were');
+    expect(udax(root, 'cat', target).stdout).toBe(readFileSync(own, 'utf8'));
     expect({ status: second.status, stderr: second.stderr }).toEqual({ status: 0, stderr: '' });
     expect(second.stdout).toContain('kept the famfs');
     expect(second.stdout).toContain('Try next:');
