@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Asked } from './child.js';
 import type { Recipe } from './corpus.js';
-import type { Target } from './target.js';
+import { shortCases, type Target } from './target.js';
 import { controls, targets } from './targets/index.js';
 
 const HELP = `npm run fuzz -- [--target NAME] [--cases N] [--case I] [--short] [--learn] [--again] [--controls] [--seed N] [--json] [--save]
@@ -16,9 +16,8 @@ Hostile media and input: proof/fuzz/README.md says what is made and what must ho
 --again forgets where an earlier long run was stopped.`;
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-/** Number of images of the long run, and of cases of the short run, over all targets. */
+/** Number of images of the long run. */
 const LONG_IMAGES = 1_000_000;
-const SHORT_CASES = 20_000;
 const HANG_MILLISECONDS = 60_000;
 /** Records where a long run continues. */
 const PLACE_FILE = 'build/proof/fuzz-place.json';
@@ -176,7 +175,7 @@ async function main(): Promise<void> {
   const casesOf = (target: Target): number => {
     if (values.cases !== undefined) return Number(values.cases);
     if (values.controls) return 64;
-    if (values.short) return Math.round((SHORT_CASES * target.share) / 1000);
+    if (values.short) return shortCases(target);
     return values.learn ? 20_000 : Math.round((LONG_IMAGES * target.share) / images.share);
   };
   const rows: Row[] = [];

@@ -8,7 +8,7 @@ const HELP = `npm run peers -- [--suites DIR] [--json] [--save] [SUITE ...]
 Runs the suites that other file systems are tested with over a FUSE mount of a fresh volume; as root.
   SUITE         ${suites.map(({ name }) => name).join(', ')}; default: those that are here
   --suites DIR  where fsx, fsstress and pjdfstest/ are
-  --json        the outcomes as a document
+  --json        the outcomes as a document of one line
   --save        and into proof/results/peers.json, for docs/reliability.md
 Exit 1 when something failed that the format does not explain.
 `;
@@ -45,7 +45,7 @@ async function main(): Promise<number> {
     told(suite.name);
     outcomes.push(...(await suite.outcomes(values.suites, told)));
   }
-  if (values.json) process.stdout.write(`${JSON.stringify(outcomes, null, 1)}\n`);
+  if (values.json) process.stdout.write(`${JSON.stringify(reportOf(outcomes))}\n`);
   else print(outcomes);
   if (values.save) save(outcomes);
   return outcomes.some(({ findings }) => findings.length > 0) ? 1 : 0;
@@ -60,16 +60,21 @@ function print(outcomes: readonly Outcome[]): void {
   }
 }
 
-function save(outcomes: readonly Outcome[]): void {
+function reportOf(outcomes: readonly Outcome[]) {
   const rows = outcomes.map(({ what, run, passed, explained, findings }) => {
     const byFormat = Object.values(explained).reduce((sum, count) => sum + count, 0);
     return { what, figures: { run, passed, 'not in the format': byFormat, failed: findings.length } };
   });
-  mkdirSync('proof/results', { recursive: true });
   const command = 'npm run peers -- --suites DIR';
   const about =
     'What other file systems are tested with, over a FUSE mount: what passed, what the format has no answer for, what is wrong with us.';
-  const result = { tool: 'peers', title: "Peers' own suites", about, command, rows };
+  const findings = outcomes.flatMap((outcome) => outcome.findings);
+  return { tool: 'peers', title: "Peers' own suites", about, command, rows, findings };
+}
+
+function save(outcomes: readonly Outcome[]): void {
+  const { findings: _, ...result } = reportOf(outcomes);
+  mkdirSync('proof/results', { recursive: true });
   writeFileSync('proof/results/peers.json', `${JSON.stringify(result, null, 1)}\n`);
 }
 

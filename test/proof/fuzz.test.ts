@@ -1,4 +1,4 @@
-// Hostile media, documents, requests and command lines: a short deterministic run of proof/fuzz (its README has the failure
+// Hostile media, documents, requests and command lines: the short run of proof/fuzz, 20,000 cases (its README has the failure
 // model). Found so far: fsck did not end with more buckets than the device has units (once all units of its first words were
 // taken).
 import fs from 'node:fs';
@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { corpusOf, recipeOf } from '../../proof/fuzz/corpus.js';
+import { shortCases } from '../../proof/fuzz/target.js';
 import { controls, targets } from '../../proof/fuzz/targets/index.js';
 import {
   bufferMedia,
@@ -15,18 +16,6 @@ import {
   LogAppender,
   readSuperblock,
 } from '../../src/famfs/index.js';
-
-/** The run of CI has 20,000 (npm run fuzz -- --short). */
-const CASES: Record<string, number> = {
-  media: 400,
-  volume: 60,
-  queue: 60,
-  documents: 120,
-  fuse: 60,
-  sysfs: 60,
-  cli: 80,
-  yaml: 300,
-};
 
 /** @returns the findings, each with the command that repeats it */
 async function run(target: (typeof targets)[number], cases: number): Promise<string[]> {
@@ -52,7 +41,7 @@ async function run(target: (typeof targets)[number], cases: number): Promise<str
 describe('hostile input', () => {
   for (const target of targets) {
     it(`${target.name}: refused with an errno or answered; never a crash`, async () => {
-      expect(await run(target, CASES[target.name]!)).toEqual([]);
+      expect(await run(target, shortCases(target))).toEqual([]);
     });
   }
 
