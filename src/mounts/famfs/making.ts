@@ -112,7 +112,7 @@ export class Making implements FileMaker {
     if (writable) this.#names.newFiles.countWriters(file, -1);
     if (file.ino !== null) return;
     if (file.writers === 0 && file.growing.isWhole && !file.isRemoved) {
-      if (this.#isDue(file)) this.#publishUnseen(file);
+      if (this.#isDue(file)) this.settling.tryToPublish(file);
     } else if (file.opens === 1) this.#abandon(file);
   }
 
@@ -134,15 +134,6 @@ export class Making implements FileMaker {
 
   #isDue(file: NewFile): boolean {
     return this.settling.isImmediate || file.isHurried;
-  }
-
-  #publishUnseen(file: NewFile): void {
-    try {
-      this.settling.publish(file);
-    } catch (error) {
-      file.hasFailed = true;
-      this.#host.report(error); // nobody waits for this answer
-    }
   }
 
   /** A file that is not to be: its name and its space are free again. */

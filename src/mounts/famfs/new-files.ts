@@ -18,8 +18,8 @@ interface New {
   changedAt: number;
   /** Descriptions open for writing: of a file itself, of a directory everything below it. */
   writers: number;
-  /** Publishing it failed, and will again until something changes. */
-  hasFailed: boolean;
+  /** When publishing is to be tried again (performance.now()) after it failed; Infinity: once something changes. 0: it has not failed. */
+  retryAt: number;
 }
 
 /** A file made through this mount, from its CREATE until the kernel has forgotten it. */
@@ -75,7 +75,7 @@ export class NewFiles {
       isRemoved: false,
       changedAt: 0,
       writers: 0,
-      hasFailed: false,
+      retryAt: 0,
     };
   }
 
@@ -106,7 +106,7 @@ export class NewFiles {
     const now = performance.now();
     for (let at: NewNode | undefined = made; at !== undefined; at = this.parentOf(at)) {
       at.changedAt = now;
-      at.hasFailed = false;
+      at.retryAt = 0;
     }
   }
 

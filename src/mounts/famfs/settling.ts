@@ -1,7 +1,10 @@
+import { hasCode } from '../../libc/index.js';
 import type { NewFiles, NewNode } from './new-files.js';
 
 /** How long publishing may keep the mount from its requests at a time. */
 const BURST_MILLISECONDS = 20;
+/** Publishing that met EBUSY is tried again after this time: a stopped process that has the log goes on, or ends. */
+const RETRY_MILLISECONDS = 5000;
 
 /** What puts one thing into the log; what it is in is there already. */
 export interface Publisher {
@@ -37,14 +40,14 @@ export class Settling {
     if (this.#files.unpublishedCount === 0) return;
     const now = performance.now();
     for (const made of this.#files.unpublished()) {
-      if (!made.hasFailed && isReady(made) && this.#isQuiet(made, now)) this.#try(made);
+      if (now >= made.retryAt && isReady(made) && this.#isQuiet(made, now)) this.tryToPublish(made);
       if (performance.now() > now + BURST_MILLISECONDS) return;
     }
   }
 
   /** Publishes all that is closed, settled or not. */
   flush(): void {
-    for (const made of this.#files.unpublished()) if (isReady(made)) this.#try(made);
+    for (const made of this.#files.unpublished()) if (isReady(made)) this.tryToPublish(made);
   }
 
   /** Publishes what is closed in a directory, at any depth, and the directory. @param key its number in the log, else its node */
@@ -54,7 +57,7 @@ export class Settling {
     const at = directory?.ino ?? key;
     for (const made of this.#files.in(at)) {
       if (made.kind === 'directory') this.flushDirectory(made.node);
-      else if (isReady(made)) this.#try(made);
+      else if (isReady(made)) this.tryToPublish(made);
     }
   }
 
@@ -65,12 +68,16 @@ export class Settling {
     this.#publisher.publish(made);
   }
 
-  #try(made: NewNode): void {
+  /** publish() where nobody waits for the answer. */
+  tryToPublish(made: NewNode): void {
     try {
       this.publish(made);
     } catch (error) {
-      made.hasFailed = true;
-      this.#publisher.failed(made, error);
+      const isFirst = made.retryAt === 0;
+      made.retryAt = hasCode(error, 'EBUSY')
+        ? performance.now() + RETRY_MILLISECONDS
+        : Number.POSITIVE_INFINITY;
+      if (isFirst) this.#publisher.failed(made, error);
     }
   }
 
