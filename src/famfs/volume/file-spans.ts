@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../mm/index.js';
 import { type Fmap, resolve } from '../media/fmap.js';
 import type { MountedFamfs } from './mounted.js';
 
-/** The longest span that is handed out, bytes (32 MiB). Each must lie whole in one window of this process over the memory. */
+/** The longest span that is handed out, bytes. A window of this process over the memory holds any 64 MiB whole, so it holds a span. */
 const SEGMENT_BYTES = 2 ** 25;
 
 /** Receives spans of memory in file order. */
