@@ -100,7 +100,7 @@ export class Allocator {
     return minBucketSize === undefined ? {} : { minBucketSize };
   }
 
-  /** Gives an allocation back whose entry was not logged. Extents on other devices are ignored: this map does not hold them. */
+  /** Gives an allocation back whose entry was not logged. Extents on other devices are ignored: allocate() makes none. */
   release(fmap: Fmap): void {
     for (const extent of fmap.extents) {
       if (extent.devindex === 0) this.map.clear(extent.offset / this.#unit, this.#unitsOf(extent.length));
