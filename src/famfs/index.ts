@@ -1,16 +1,16 @@
 /**
- * famfs/: a famfs on memory: its media format, log, space, tree, checks and volumes (docs/famfs-format.md).
+ * famfs/: the famfs file system: its media format, log, space, tree, checks and volumes (docs/famfs-format.md).
  *
  * media/: bytes and rules only. Struct tables, superblock, log and its entries, allocation, mkfs, replay into a
- * FileTree. Needs nothing but a {@link Media}; takes no lock: whoever appends or formats holds the volume's.
- * fsck/: every check of a medium, never writes, and the C tool's report.
- * volume/: files people open, on a dax device. volume-fs/: a volume as the reading part of node:fs.
- * pcq/: queues of messages in files of a volume. shadow/: the tree of YAML files that C famfs keeps.
+ * FileTree. It needs nothing but a {@link Media}. It takes no lock: a caller that appends or formats holds the volume's lock.
+ * fsck/: every check of a medium, and the report in the C tool's layout. It never writes.
+ * volume/: volumes and their files, on a dax device. volume-fs/: a volume as the reading part of node:fs.
+ * pcq/: message queues in files of a volume. shadow/: the tree of YAML files that C famfs keeps.
  *
  * Invariants: I7 (units taken = superblock + log + union of extents), I8 (readers go by next_index and stop at the
  * first entry that fails its checks), I9 (a crash at any store leaves an operation whole or absent).
- * What others may write (the log, the superblock) is copied before it is checked and decoded.
- * Order: superblock -> log -> tree + allocation map -> appender/allocator -> volume; closed in reverse by the volume.
+ * Other hosts may write the log and the superblock at any time. So both are copied before they are checked and decoded.
+ * Order: superblock -> log -> tree + allocation map -> appender/allocator -> volume. The volume closes them in reverse.
  * Failure: EINVAL not a famfs or bad argument, EOPNOTSUPP other version, EBADMSG damaged media (field and byte named),
  * ENOSPC device or log full, ENAMETOOLONG, ENODEV memory taken away, ESTALE formatted underneath.
  */

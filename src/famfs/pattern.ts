@@ -1,17 +1,17 @@
 /**
- * The data pattern of famfs' `creat -r` and `verify` (famfs-format.md 10): the low 32-bit halves of
- * xoroshiro128+ (rotations 55, 14, 36) over a splitmix64-seeded state, little-endian, the tail being the
- * first bytes of the next word. A stream: each fill() goes on where the last one ended, at any byte.
+ * The data pattern of famfs' `creat -r` and `verify` (famfs-format.md 10). It is the low 32-bit halves of
+ * xoroshiro128+ (rotations 55, 14, 36) over a state seeded by splitmix64, little-endian. A tail shorter than a word takes
+ * the first bytes of the next word. The pattern is a stream: each fill() continues at the byte where the last one ended.
  *
- * The 64-bit state is kept as two pairs of 32-bit halves: BigInt would be some hundred times slower.
+ * The 64-bit state is kept as two pairs of 32-bit halves, because BigInt would be about a hundred times slower.
  */
 export class PatternStream {
   readonly #state: Int32Array;
-  /** Bytes of the last word that are still to be delivered (0 to 3), lowest first. */
+  /** Bytes of the last word that no fill() has delivered yet (0 to 3 between calls), lowest first. */
   #rest = 0;
   #restBytes = 0;
 
-  /** @param seed 32 bits; famfs takes 0 for "no pattern" */
+  /** @param seed 32 bits. famfs commands take 0 for "no pattern"; this class does not treat 0 specially. */
   constructor(seed: number) {
     const [first, second] = splitmix64(BigInt(seed >>> 0));
     this.#state = new Int32Array(new BigUint64Array([first, second]).buffer);
@@ -20,7 +20,7 @@ export class PatternStream {
   /** Writes the next `bytes.length` bytes of the pattern. */
   fill(bytes: Uint8Array): void {
     let at = this.#drainRest(bytes);
-    // A whole-word view is several times faster than four byte stores, and needs alignment.
+    // Whole-word stores are several times faster than byte stores, but a word view needs alignment.
     if ((bytes.byteOffset + at) % 4 === 0) {
       const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, Math.floor((bytes.length - at) / 4));
       this.#fillWords(words);
@@ -35,7 +35,7 @@ export class PatternStream {
     }
   }
 
-  /** Compares with the next bytes of the pattern: the index of the first byte that differs, or -1. */
+  /** Compares `bytes` with the next bytes of the pattern. Returns the index of the first byte that differs, or -1. */
   firstDifference(bytes: Uint8Array, scratch = new Uint8Array(bytes.length)): number {
     const expected = scratch.subarray(0, bytes.length);
     this.fill(expected);
@@ -80,7 +80,7 @@ export class PatternStream {
   }
 }
 
-/** The first two outputs of splitmix64 from a seed: the generator's starting state. */
+/** The starting state of the generator: the first two outputs of splitmix64 from a seed. */
 function splitmix64(seed: bigint): [bigint, bigint] {
   const mask = (1n << 64n) - 1n;
   const next = (step: bigint): bigint => {

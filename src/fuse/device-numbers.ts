@@ -1,4 +1,4 @@
-/** A device number as FUSE carries it (32 bits: minor's low 8, major's 12, minor's high 12). */
+/** Encodes a device number for FUSE: 32 bits, from the low end 8 bits of the minor, 12 of the major, 12 more of the minor. */
 export function encodeDevice(major: number, minor: number): number {
   return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }

@@ -8,10 +8,10 @@ export interface DirectoryItem {
 }
 
 /**
- * Answers READDIR and READDIRPLUS from a listing that does not change while its directory is open: take it at
- * OPENDIR (and again when `offset` is 0, rewinddir), keep it with the handle. An item's offset is its place plus
- * one, so that going on at any offset neither repeats nor misses a name.
- * @param entryOf READDIRPLUS: the item's entry, which counts as a lookup of it; undefined sends the name alone
+ * Answers READDIR and READDIRPLUS from a listing that does not change while its directory is open. The file system takes the
+ * listing at OPENDIR (and again when `offset` is 0, rewinddir), and keeps it with the handle. An item's offset is its index plus
+ * one, so a reader that continues at any offset neither repeats nor misses a name.
+ * @param entryOf READDIRPLUS: gives the item's entry, which counts as a lookup of it; undefined sends the name alone
  */
 export function fillDirectory<T extends DirectoryItem>(
   answer: FuseDirectoryAnswer,

@@ -44,16 +44,16 @@ const UNIQUE_AT = InHeader.at.unique;
 
 export interface DispatcherOptions {
   readonly connection?: FuseConnectionOptions;
-  /** Told when the file system has taken what INIT settled, before the kernel hears the answer. */
+  /** Called when the file system has accepted what INIT settled, before the answer goes to the kernel. */
   readonly onInit?: (connection: FuseSettledConnection) => void;
-  /** Bugs of handlers and malformed requests: survived, but somebody should know. */
+  /** Receives bugs of handlers, and failures of requests that have no reply. The dispatcher survives them. */
   readonly onReport: (error: unknown) => void;
   readonly onWire?: (line: string) => void;
-  /** Told of each kind of refusal once, with the reason: who made the call sees an errno only. */
+  /** Receives each kind of refusal once, with the reason: the caller of the system call sees only an errno. */
   readonly onRefusal?: (error: Error) => void;
 }
 
-/** Errors that are everyday answers, or that say all there is to say. */
+/** Errors that are ordinary answers, or need no further explanation. They do not go to onRefusal. */
 const PLAIN_ANSWERS = new Set([
   'ENOENT',
   'ENODATA',
@@ -68,17 +68,17 @@ const PLAIN_ANSWERS = new Set([
 ]);
 
 /**
- * One request's bytes in, the file system asked, one reply's pieces out: the protocol without a descriptor.
- * Put a request into `request`, call `serve`, send what `reply` holds (nothing when it has no pieces).
+ * Serves one request: decodes its bytes, calls the file system, and encodes the reply. It uses no descriptor. The caller puts a
+ * request into `request`, calls `serve`, and sends what `reply` holds (nothing when it has no pieces).
  */
 export class Dispatcher {
-  /** Where requests are read into: as large as the largest WRITE. */
+  /** The buffer for requests, as large as the largest WRITE. */
   readonly request: ArrayBuffer;
   readonly requestAddress: number;
   readonly reply: Reply;
   readonly #reader: MessageReader;
   readonly #serving: Serving;
-  /** By opcode, without what the file system does not implement. */
+  /** Handlers by opcode, without the operations that init() reported as unimplemented. */
   readonly #handlers = [...handlers];
   readonly #told = new Set<string>();
   readonly #onWire: ((line: string) => void) | undefined;
@@ -91,7 +91,7 @@ export class Dispatcher {
     const connection = options.connection ?? {};
     this.#onWire = options.onWire;
     const maxWriteBytes = Math.max(4096, connection.maxWriteBytes ?? DEFAULT_MAX_WRITE_BYTES);
-    // The kernel wants room for its largest request, whatever max_write says, and never less than 8 KiB.
+    // The kernel wants room for its largest request, whatever max_write says, and at least 8 KiB.
     this.request = new ArrayBuffer(Math.ceil(maxWriteBytes / 4096) * 4096 + REQUEST_OVERHEAD_BYTES);
     this.requestAddress = addressOf(this.request);
     this.reply = new Reply(this.request.byteLength);
@@ -101,7 +101,7 @@ export class Dispatcher {
     );
   }
 
-  /** What INIT settled, once it has. */
+  /** What INIT settled; null before that. */
   get connection(): FuseSettledConnection | null {
     return this.#serving.connection;
   }
@@ -123,7 +123,7 @@ export class Dispatcher {
     if (onWire) this.#printReply(length, onWire);
   }
 
-  /** The mount is gone. */
+  /** Calls the file system's destroy(): the mount is gone. */
   destroy(): void {
     try {
       this.#fileSystem.destroy?.();
@@ -152,7 +152,7 @@ export class Dispatcher {
       return handler(this.#serving);
     } catch (error) {
       const errno = errnoOfThrown(error);
-      // Nobody else hears of a failure that has no reply.
+      // A failure of a request without a reply can only be reported.
       if (errno === undefined || silent[opcode]) {
         this.#options.onReport(
           new Error(`serving ${operationOf(opcode)?.name ?? opcode} failed`, { cause: error }),
@@ -173,7 +173,7 @@ export class Dispatcher {
   }
 
   #printReply(requestLength: number, onWire: (line: string) => void): void {
-    // Only what lies in the reply itself is shown: pieces elsewhere count by their length.
+    // Only bytes in the reply's own buffer are shown. Pieces elsewhere show as zeroes of their length.
     const shown = new Uint8Array(this.reply.length);
     shown.set(this.reply.bytes.subarray(0, Math.min(this.reply.length, this.reply.inlineBytes)));
     onWire(printReply(shown, new Uint8Array(this.request, 0, requestLength)));

@@ -15,29 +15,30 @@ import type {
 } from './types.js';
 
 /**
- * What a file system answers. Handlers are synchronous, run one after another in the session's worker, and
- * answer by returning, or fail by throwing a DaxError, whose errno the caller of the system call gets.
- * Any other exception is a bug: the caller gets EIO and the session reports it.
+ * A file system that a session serves. Handlers are synchronous and run one after another in the session's worker. A handler
+ * answers by returning, or fails by throwing a DaxError; the caller of the system call gets its errno. A system error of Node
+ * counts like a DaxError. Any other exception is a bug: the caller gets EIO and the session reports it.
  *
- * An operation that is left out answers ENOSYS, which the kernel remembers for many of them (it then stops
- * asking): ACCESS (permissions are checked by `default_permissions`), FLUSH, FSYNC, STATFS excepted (that one
- * answers zeroes), xattr calls (EOPNOTSUPP), OPEN and OPENDIR (stateless: every open succeeds with handle 0).
- * What is there, but not on every connection, is named by what `init` returns; a method is never taken away.
- * Names are UTF-8; a name that is not is EILSEQ when it would be made and ENOENT otherwise, without asking here.
+ * Most operations that are left out answer ENOSYS. The kernel remembers that for many of them and stops asking: ACCESS
+ * (`default_permissions` checks permissions), FLUSH, FSYNC, the xattr calls (callers get EOPNOTSUPP), OPEN and OPENDIR (stateless:
+ * every open succeeds with handle 0). SETATTR, READ, WRITE and the operations that make, move or remove names answer EPERM, except
+ * CREATE. STATFS answers zeroes. FORGET, RELEASE and RELEASEDIR do nothing.
+ * A method that is not implemented on every connection is named in what `init` returns. A method is never taken away.
+ * Names are UTF-8. A name that is not UTF-8 is EILSEQ when it would be made, else ENOENT; no handler is called then.
  */
 export interface FuseFileSystem {
-  /** INIT is settled: the first call. The answer says what is not implemented here, by what was settled. */
+  /** The first call: INIT is settled. The answer names the operations that are not implemented on this connection. */
   init?(connection: FuseConnection): FuseInitAnswer | undefined;
-  /** The mount is gone: the last call. Must not throw. */
+  /** The last call: the mount is gone. Must not throw. */
   destroy?(): void;
-  /** A message from `session.call()`, between two requests; the result (structured clone) goes back. */
+  /** Receives a message of `session.call()` between two requests. The result goes back (structured clone). */
   message?(message: unknown): unknown;
 
-  /** A path walk meets a name it does not have cached. The answer adds one to the node's lookup count. */
+  /** A path walk needs a name that is not cached. The answer adds one to the node's lookup count. */
   lookup(parent: NodeId, name: string, context: FuseRequestContext): FuseEntry;
-  /** The kernel drops `count` lookups; at 0 (but for root) the node id is free. Nobody waits for an answer. */
+  /** The kernel drops `count` lookups of a node. At 0 the node id is free, except the root's. There is no answer. */
   forget?(node: NodeId, count: number): void;
-  /** stat(2) when the cached attributes are too old; `handle` when it came from fstat(2). */
+  /** stat(2), when the cached attributes are too old. `handle` is set when the request came from fstat(2). */
   getattr(node: NodeId, handle: FileHandle | undefined, context: FuseRequestContext): FuseAttributeAnswer;
   /** chmod, chown, truncate, utimes. */
   setattr?(node: NodeId, change: FuseAttributeChange, context: FuseRequestContext): FuseAttributeAnswer;
@@ -66,9 +67,9 @@ export interface FuseFileSystem {
   ): void;
   link?(node: NodeId, newParent: NodeId, newName: string, context: FuseRequestContext): FuseEntry;
 
-  /** open(2) without O_CREAT | O_EXCL. `flags` as in open(2); O_TRUNC comes as a setattr first unless negotiated. */
+  /** open(2) of an existing file. `flags` as in open(2). O_TRUNC comes as a setattr first, unless negotiated (atomicTruncate). */
   open?(node: NodeId, flags: number, context: FuseRequestContext): FuseOpenAnswer;
-  /** open(2) with O_CREAT of a name that does not exist: makes and opens it. Without it: mknod, then open. */
+  /** open(2) with O_CREAT of a name that does not exist: makes and opens the file. If left out, the kernel calls mknod, then open. */
   create?(
     parent: NodeId,
     name: string,
@@ -77,7 +78,7 @@ export interface FuseFileSystem {
     umask: number,
     context: FuseRequestContext,
   ): { entry: FuseEntry; opened: FuseOpenAnswer };
-  /** read(2) with direct I/O, or the page cache filling itself. */
+  /** read(2) with direct I/O, or the kernel fills the page cache. */
   read?(
     node: NodeId,
     handle: FileHandle,
@@ -86,7 +87,7 @@ export interface FuseFileSystem {
     answer: FuseReadAnswer,
     context: FuseRequestContext,
   ): void;
-  /** `data` lies in the request's buffer: copy what must outlive the call. Returns how many bytes were taken. */
+  /** `data` lies in the request's buffer: copy bytes that must outlive the call. Returns how many bytes were written. */
   write?(
     node: NodeId,
     handle: FileHandle,
@@ -94,9 +95,9 @@ export interface FuseFileSystem {
     data: Uint8Array,
     context: FuseRequestContext,
   ): number;
-  /** One close(2) of a descriptor; there may be several for one open, and its error is what close(2) returns. */
+  /** One close(2) of a descriptor. There may be several for one open. close(2) returns the error. */
   flush?(node: NodeId, handle: FileHandle, context: FuseRequestContext): void;
-  /** The last user of an open file is gone. Errors reach nobody. */
+  /** The last user of an open file is gone. No program sees an error. */
   release?(node: NodeId, handle: FileHandle, flags: number, context: FuseRequestContext): void;
   fsync?(node: NodeId, handle: FileHandle, dataOnly: boolean, context: FuseRequestContext): void;
   /** `mode` as in fallocate(2). */
@@ -118,7 +119,7 @@ export interface FuseFileSystem {
   ): number;
 
   opendir?(node: NodeId, flags: number, context: FuseRequestContext): FuseOpenAnswer;
-  /** getdents(2). `offset` is 0 at first, then the `next` of the last name the kernel took. */
+  /** getdents(2). `offset` is 0 at first, then the `next` of the last name that the kernel took. */
   readdir?(
     node: NodeId,
     handle: FileHandle,
@@ -133,7 +134,7 @@ export interface FuseFileSystem {
   statfs?(node: NodeId, context: FuseRequestContext): FuseStatfs;
   /** access(2), only when the mount is without default_permissions. `mask`: R_OK 4, W_OK 2, X_OK 1. */
   access?(node: NodeId, mask: number, context: FuseRequestContext): void;
-  /** The value; the session answers length-only questions and ERANGE. Throw ENODATA when there is none. */
+  /** Returns the value; the session itself answers requests for the length only, and ERANGE. Throw ENODATA when there is none. */
   getxattr?(node: NodeId, name: string, context: FuseRequestContext): Uint8Array;
   listxattr?(node: NodeId, context: FuseRequestContext): readonly string[];
   /** `flags`: XATTR_CREATE 1, XATTR_REPLACE 2. */
@@ -141,28 +142,28 @@ export interface FuseFileSystem {
   removexattr?(node: NodeId, name: string, context: FuseRequestContext): void;
 }
 
-/** What a file system in the worker can ask of its session. Everything here is sent; nothing waits. */
+/** What a file system in the worker can ask its session for. Every call sends a message and returns at once. */
 export interface FuseHost {
   readonly mountpoint: string;
-  /** Drops cached pages and attributes (see Session.invalidateInode): done by the main thread, after this call. */
+  /** Drops cached pages and attributes (see FuseSession.invalidateInode). The main thread does it, after this call. */
   invalidateInode(node: NodeId, offset?: number, length?: number): void;
   /** Drops a cached name. */
   invalidateEntry(parent: NodeId, name: string): void;
-  /** A message to `session.onMessage`. */
+  /** Sends a message to the session's `onMessage`. */
   post(message: unknown): void;
-  /** Tells the session's `onReport` about something that went wrong and was survived. */
+  /** Reports an error that the file system has survived to the session's `onReport`. */
   report(error: unknown): void;
 }
 
 /**
- * A module that `startSession` loads in its worker: `createFileSystem` gets `fileSystem.data` (structured clone).
- * It may be async; the mount is made only after it succeeded.
+ * A module that `startSession` loads in its worker. `createFileSystem` gets `fileSystem.data` (structured clone).
+ * It may be async. The mount is made only after it has succeeded.
  */
 export interface FuseFileSystemModule {
   createFileSystem(data: unknown, host: FuseHost): FuseFileSystem | Promise<FuseFileSystem>;
 }
 
-/** One Timestamp from a date or milliseconds. */
+/** Converts milliseconds since 1970 to a Timestamp. */
 export function timestampOf(milliseconds: number): Timestamp {
   const seconds = Math.floor(milliseconds / 1000);
   return { seconds, nanoseconds: Math.floor((milliseconds - seconds * 1000) * 1e6) };

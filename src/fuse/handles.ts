@@ -1,11 +1,11 @@
 import { fail } from '../libc/index.js';
 import type { FileHandle } from './types.js';
 
-/** Open files of a file system by the number the kernel knows them by. Numbers are not used twice. */
+/** The open files of a file system, by the handle that the kernel knows. A handle is never used twice. */
 export class HandleTable<T> {
   readonly #byHandle = new Map<number, T>();
   #next = 1;
-  /** The one asked for last, since who reads goes on reading. */
+  /** The handle that was used last, cached: a reader mostly uses the same handle again. */
   #last = -1;
   #lastValue: T | undefined;
 
@@ -19,7 +19,7 @@ export class HandleTable<T> {
     return handle as FileHandle;
   }
 
-  /** @throws DaxError EBADF for a handle that is not open */
+  /** The value of an open handle. @throws DaxError EBADF the handle is not open */
   get(handle: FileHandle): T {
     if (handle === this.#last) return this.#lastValue as T;
     const value = this.#byHandle.get(handle);
@@ -29,7 +29,7 @@ export class HandleTable<T> {
     return value;
   }
 
-  /** @returns what was open, or undefined when nothing was */
+  /** Closes a handle. @returns its value, or undefined when it was not open */
   close(handle: FileHandle): T | undefined {
     if (handle === this.#last) this.#forgetLast();
     const value = this.#byHandle.get(handle);

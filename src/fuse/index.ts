@@ -1,22 +1,22 @@
 /**
- * fuse/: the FUSE protocol, and sessions that serve file systems by it. Knows nothing of dax.
+ * fuse/: the FUSE protocol, and sessions that serve file systems over it. It knows nothing of dax.
  *
- * Three rings. `protocol/`: pure functions of bytes (tables of operations, structs and flags; reader, writer,
- * printer). `Dispatcher`: one request's bytes in, a FuseFileSystem asked, one reply's pieces out; no descriptors.
- * The session: a mount, a worker with one loop over /dev/fuse, notifications and the way down.
+ * Three layers. `protocol/`: pure functions of bytes (tables of operations, structs and flags; reader, encoders,
+ * printer). `Dispatcher`: decodes a request, calls a FuseFileSystem, encodes the reply; it uses no descriptors.
+ * The session: a mount, a worker with one loop over /dev/fuse, notifications, and the unmount.
  *
- * Invariants: a request is answered exactly once (FORGET, BATCH_FORGET, INTERRUPT: never); requests are served one
- * after another in the order the kernel hands them out, so an INTERRUPT always finds its request answered;
- * what a file system does not implement has no method, or is what its init() returned: the connection tells, no method is overwritten;
- * a message that is short or malformed is answered with an error, and touches nothing.
+ * Invariants: a request is answered exactly once (FORGET, BATCH_FORGET, INTERRUPT: never). Requests are served one
+ * after another in the order in which the kernel delivers them, so an INTERRUPT always finds its request answered.
+ * An operation that a file system does not implement has no method, or was named by its init(); no method is overwritten.
+ * A message that is short or malformed is answered with an error, and changes nothing.
  * Lifetime: file system made -> mount -> INIT -> requests -> mount gone (ENODEV) or stop -> destroy -> descriptors
- * closed (which aborts what is left of the connection) -> `closed` resolves. The main thread owns the descriptors.
- * The worker waits in read(2), where nothing but a request or a signal reaches it: whoever wants something else of it (a
- * message, the end, the exit of the process) goes through LoopWaker, which repeats its signal until the loop has answered.
- * Notifications leave from the main thread only: sent from the worker they could wait for a page that the
+ * closed (which aborts the rest of the connection) -> `closed` resolves. The main thread owns the descriptors.
+ * The worker waits in read(2), where only a request or a signal reaches it. Everything else that must reach it (a message, a
+ * stop, the exit of the process) goes through LoopWaker, which repeats its signal until the loop has answered.
+ * Only the main thread sends notifications, through libuv's pool. Sent from the worker, one could wait for a page that the
  * worker itself has to fill.
- * Failure: a handler's DaxError is its caller's errno; another exception is EIO and reported; the worker's death takes
- * the mount down; a process killed with -9 leaves a dead mount (ENOTCONN), which the next mount there removes.
+ * Failure: the caller gets the errno of a handler's DaxError. Any other exception is EIO and is reported. The worker's death
+ * takes the mount down. A process killed with -9 leaves a dead mount (ENOTCONN), which the next mount there removes.
  */
 export * from './device-numbers.js';
 export * from './directory.js';

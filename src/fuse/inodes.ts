@@ -7,9 +7,9 @@ interface Known<T> {
 }
 
 /**
- * Which inodes the kernel knows, and by how many lookups. An inode enters with the first answer that carries an
- * entry for it (`remember`, once for every such answer) and leaves when the kernel forgot as many (`forget`).
- * Ids count upwards and are not used twice, so generations are not needed. Root is there from the start and stays.
+ * The inodes that the kernel knows, with their lookup counts. Call `remember` for every answer that carries an entry for an
+ * inode. The inode leaves the table when the kernel has forgotten as many lookups (`forget`).
+ * Ids count upwards and are never used twice, so generations are not needed. The root is always in the table.
  */
 export class InodeTable<T> {
   readonly #byNode = new Map<number, Known<T>>();
@@ -21,24 +21,24 @@ export class InodeTable<T> {
     this.#nodes.set(root, ROOT_NODE);
   }
 
-  /** Known inodes, root included. */
+  /** The number of known inodes, root included. */
   get size(): number {
     return this.#byNode.size;
   }
 
-  /** @throws DaxError ESTALE for a node that the kernel was never told of, or has forgotten */
+  /** The value of a node. @throws DaxError ESTALE the kernel was never told of the node, or has forgotten it */
   get(node: NodeId): T {
     const known = this.#byNode.get(node);
     if (known === undefined) fail('ESTALE', `node ${node} is not known here any more`);
     return known.value;
   }
 
-  /** The id the kernel knows a value by, or undefined: then it has nothing cached that needs invalidation. */
+  /** The id by which the kernel knows a value. Undefined: the kernel has nothing cached of it, so nothing needs invalidation. */
   nodeOf(value: T): NodeId | undefined {
     return this.#nodes.get(value);
   }
 
-  /** Counts one more lookup of a value, and gives its id (a new one if the kernel does not know it). */
+  /** Counts one more lookup of a value. Returns its id, a new one if the kernel does not know the value. */
   remember(value: T): NodeId {
     const existing = this.#nodes.get(value);
     if (existing !== undefined) {
@@ -56,8 +56,8 @@ export class InodeTable<T> {
   }
 
   /**
-   * Takes `count` lookups back.
-   * @returns the value when that was the last, else undefined
+   * Drops `count` lookups of a node.
+   * @returns the value when no lookup is left, else undefined
    */
   forget(node: NodeId, count: number): T | undefined {
     const known = this.#byNode.get(node);

@@ -2,25 +2,25 @@ import { interruptSignal, interruptThread } from '../libc/index.js';
 
 /** A message waits for the worker. */
 export const CONTROL_MESSAGE = 1;
-/** The loop shall end. */
+/** The loop must end. */
 export const CONTROL_STOP = 2;
 
 const BITS = 0;
 const WAITING = 1;
-/** A signal that came just before the thread entered its system call did nothing: how soon the next one follows. */
+/** The interval of repeated signals. A signal just before the thread enters its system call has no effect, so it is repeated. */
 const REPEAT_MS = 2;
 
 /**
- * Two words that both threads share: what is wanted of the loop, and whether it may wait in a system call. The loop
- * loads and stores them plainly, since Atomics cost 20 ns each and this is done for every request; so it may be a moment
- * (its store buffer) behind, and whoever wakes it goes by the bits that the loop took, or looks twice.
+ * Two words that both threads share: the control bits for the loop, and whether the loop may wait in a system call. For each
+ * request the loop uses plain loads and stores, because an Atomics call costs 20 ns. So its stores can become visible a moment
+ * later (store buffer). A waker must therefore wait until the loop has taken the bits, or look again.
  */
 export class LoopControl {
   readonly #words: Int32Array;
 
   constructor(
     readonly memory: SharedArrayBuffer,
-    /** Interrupts the loop's wait. */
+    /** The signal that interrupts the loop's wait. */
     readonly signal: number,
   ) {
     this.#words = new Int32Array(memory);
@@ -39,19 +39,19 @@ export class LoopControl {
     Atomics.or(this.#words, BITS, bits);
   }
 
-  /** The loop's thread: what is wanted, which then is no longer. */
+  /** Called by the loop's thread: returns the control bits and clears them. */
   take(): number {
     const bits = Atomics.exchange(this.#words, BITS, 0);
     Atomics.notify(this.#words, BITS);
     return bits;
   }
 
-  /** The loop's thread: from now on it may be in a system call, under this kernel id. */
+  /** Called by the loop's thread: from now on it may be in a system call. `threadId` is its kernel id. */
   waits(threadId: number): void {
     this.#words[WAITING] = threadId;
   }
 
-  /** The loop's thread: it is in no system call, and will look at the bits before the next. */
+  /** Called by the loop's thread: it waits in no system call, and will check the bits before the next one. */
   works(): void {
     this.#words[WAITING] = 0;
   }
@@ -61,7 +61,7 @@ export class LoopControl {
     return Atomics.load(this.#words, WAITING);
   }
 
-  /** Blocks the caller until the bits are taken, for REPEAT_MS at most. */
+  /** Blocks the caller until the loop has taken the bits, for REPEAT_MS at most. */
   pause(): void {
     const bits = this.bits();
     if (bits !== 0) Atomics.wait(this.#words, BITS, bits, REPEAT_MS);
@@ -69,8 +69,8 @@ export class LoopControl {
 }
 
 /**
- * Makes the loop take its control bits, wherever it is: while it may wait in a system call and has not taken them it is
- * interrupted again and again. While it works no signal reaches it.
+ * Makes the loop take its control bits, wherever it is. As long as the loop may wait in a system call and has not taken the bits,
+ * the waker interrupts it repeatedly. It sends no signal while the loop works.
  */
 export class LoopWaker {
   readonly #control: LoopControl;
@@ -81,15 +81,15 @@ export class LoopWaker {
     this.#control = control;
   }
 
-  /** Sets bits and returns; the signals go on until the loop has taken them. */
+  /** Sets bits and returns at once. The signals are repeated until the loop has taken the bits. */
   wake(bits: number): void {
     this.#control.set(bits);
     if (this.#timer === undefined) this.#repeat();
   }
 
   /**
-   * Sets bits and does not return before the loop has taken them, or `timeoutMs` is over, or it works (on what may never
-   * end): then it takes them before it waits again.
+   * Sets bits and waits until the loop has taken them, for `timeoutMs` at most. It also returns when the loop works on a request,
+   * which may never end; the loop then takes the bits before it waits again.
    */
   wakeAndWait(bits: number, timeoutMs: number): void {
     const control = this.#control;
@@ -101,7 +101,7 @@ export class LoopWaker {
     } while (control.bits() !== 0 && control.waiting !== 0 && Date.now() < end);
   }
 
-  /** The thread is gone. */
+  /** Stops all signals: the thread is gone. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

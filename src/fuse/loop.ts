@@ -5,7 +5,7 @@ import { CONTROL_STOP, type LoopControl } from './loop-control.js';
 export type LoopEnd = 'unmounted' | 'aborted' | 'stopped';
 
 export interface LoopOptions {
-  /** /dev/fuse, whose reads wait. */
+  /** A descriptor of /dev/fuse in blocking mode. */
   readonly deviceFd: number;
   readonly control: LoopControl;
   readonly dispatcher: Dispatcher;
@@ -15,9 +15,9 @@ export interface LoopOptions {
 }
 
 /**
- * Serves requests until the mount is gone ('unmounted': ENODEV), the connection was ended ('aborted'), or somebody
- * asked for it ('stopped'). Two system calls a request: a read that waits for it, a write that answers. Whoever wants
- * something else of this thread sets a bit and interrupts the read (LoopWaker).
+ * Serves requests until the mount is gone ('unmounted': ENODEV), the connection was aborted ('aborted'), or a stop was
+ * requested ('stopped'). A request takes two system calls: a read that waits for it and a write that answers it. To reach this
+ * thread otherwise, set a control bit and interrupt the read (LoopWaker).
  */
 export function runLoop(options: LoopOptions): LoopEnd {
   const { control, dispatcher, onControl } = options;
@@ -26,7 +26,7 @@ export function runLoop(options: LoopOptions): LoopEnd {
   const sendReply = replySender(options);
   try {
     for (;;) {
-      // In this order: who finds nobody waiting knows that the bits are looked at before anybody does.
+      // The order matters: a waker that sees this loop not waiting knows that it will check the bits before it waits.
       control.waits(threadId);
       const length = control.bits() === 0 ? readRequest() : 0;
       control.works();
@@ -45,7 +45,7 @@ export function runLoop(options: LoopOptions): LoopEnd {
   }
 }
 
-/** Reads one request: its bytes; 0 when there was none (interrupted); or why the loop ends. */
+/** Reads one request. Returns its length; 0 when there was none (interrupted); or why the loop ends. */
 function requestReader({ deviceFd, dispatcher, onReport }: LoopOptions): () => number | LoopEnd {
   const calls = bindDeviceCalls();
   const { requestAddress } = dispatcher;
@@ -54,7 +54,7 @@ function requestReader({ deviceFd, dispatcher, onReport }: LoopOptions): () => n
     const length = calls.read(deviceFd, requestAddress, room);
     if (length > 0) return length;
     const code = length === 0 ? 'ECONNABORTED' : codeOf(calls.errno());
-    // ENOENT: the request was taken back while it was being read.
+    // ENOENT: the kernel took the request back while it was being read.
     if (code === 'EINTR' || code === 'ENOENT' || code === 'EAGAIN') return 0;
     if (code === 'ENODEV') return 'unmounted';
     if (code !== 'ECONNABORTED' && code !== 'EBADF') onReport(new Error(`reading /dev/fuse failed: ${code}`));
@@ -62,7 +62,7 @@ function requestReader({ deviceFd, dispatcher, onReport }: LoopOptions): () => n
   };
 }
 
-/** Sends the reply there is, if any: null, or why the loop ends. */
+/** Sends the reply, if there is one. Returns null, or why the loop ends. */
 function replySender({ deviceFd, dispatcher, onReport }: LoopOptions): () => LoopEnd | null {
   const calls = bindDeviceCalls();
   const { reply } = dispatcher;
@@ -78,11 +78,11 @@ function replySender({ deviceFd, dispatcher, onReport }: LoopOptions): () => Loo
   };
 }
 
-/** ENOENT: nobody waits for this answer any more. Else the request has ended with an error on the kernel's side. */
+/** Handles a failed reply. ENOENT means that no caller waits for the answer any more; other errors than ENODEV are reported. */
 function afterFailedReply(errno: number, onReport: (error: unknown) => void): LoopEnd | null {
   const code = codeOf(errno);
   if (code === 'ENODEV') return 'unmounted';
-  // The kernel has ended the request with EIO.
+  // The kernel has failed the request with EIO.
   const why =
     code === 'EFAULT' ? ': memory of the answer is gone, the file behind it was cut or is full of holes' : '';
   if (code !== 'ENOENT' && code !== 'EINTR') onReport(new Error(`the kernel refused a reply: ${code}${why}`));

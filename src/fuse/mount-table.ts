@@ -2,10 +2,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { asDaxError } from '../libc/index.js';
 
-/** As many symbolic links in a row as the kernel follows. */
+/** How many symbolic links in a row are followed, as in the kernel. */
 const MAX_LINKS = 40;
 
-/** One FUSE mount as this process's mount namespace has it. */
+/** One FUSE mount in the mount namespace of this process. */
 export interface FuseMount {
   readonly mountpoint: string;
   readonly source: string;
@@ -13,14 +13,14 @@ export interface FuseMount {
   readonly type: string;
   /** The minor of its st_dev, and its name under /sys/fs/fuse/connections. */
   readonly connectionId: number;
-  /** `major:minor` of the file system, the same for all its mounts. */
+  /** `major:minor` of the file system. All its mounts share it. */
   readonly device: string;
   readonly readOnly: boolean;
   /** Per-mount and per-file-system options. */
   readonly options: readonly string[];
 }
 
-/** All FUSE mounts, in mount order (of several on one directory, the last is the one that is seen). */
+/** All FUSE mounts, in mount order. Of several on one directory, the last is the visible one. */
 export function listFuseMounts(mountInfoPath = '/proc/self/mountinfo'): FuseMount[] {
   let text: string;
   try {
@@ -31,13 +31,13 @@ export function listFuseMounts(mountInfoPath = '/proc/self/mountinfo'): FuseMoun
   return parseMountInfo(text).filter((mount) => /^fuse(\.|$)/.test(mount.type));
 }
 
-/** The FUSE mount that sits on a directory, or null. Does not touch the mount itself, so it cannot hang on it. */
+/** The FUSE mount on a directory, or null. It does not touch the mount itself, so it cannot hang on it. */
 export function fuseMountAt(mountpoint: string): FuseMount | null {
   const wanted = resolveMountpoint(mountpoint);
   return listFuseMounts().findLast((mount) => mount.mountpoint === wanted) ?? null;
 }
 
-/** The absolute path of a mountpoint, links resolved. What is mounted there, which may be dead or hung, is not asked anything. */
+/** The absolute path of a mountpoint, links resolved. It does not access the mount there, which may be dead or hung. */
 export function resolveMountpoint(mountpoint: string): string {
   let absolute = path.resolve(mountpoint);
   for (let links = 0; links < MAX_LINKS && absolute !== '/'; links += 1) {
@@ -51,7 +51,7 @@ export function resolveMountpoint(mountpoint: string): string {
   return absolute;
 }
 
-/** Null when a parent cannot be walked: the caller's next step fails on it and says why. */
+/** The real path of the parent directory. Null when it cannot be resolved; the caller's next step then fails and says why. */
 function realParent(absolute: string): string | null {
   try {
     return fs.realpathSync(path.dirname(absolute));
@@ -60,7 +60,7 @@ function realParent(absolute: string): string | null {
   }
 }
 
-/** Where a symbolic link points to; null for what is none. readlink(2) does not ask a mount that lies there, stat(2) would. */
+/** The target of a symbolic link; null for any other file. readlink(2) does not access a mount at the path; stat(2) would. */
 function linkTarget(file: string): string | null {
   try {
     return fs.readlinkSync(file);
@@ -69,12 +69,12 @@ function linkTarget(file: string): string | null {
   }
 }
 
-/** The device (`major:minor`) of the mount with this id in the text of a mountinfo; null when it is not in there. */
+/** The device (`major:minor`) of the mount with this id in the text of a mountinfo, or null. */
 export function deviceOfMount(mountInfo: string, id: number): string | null {
   return new RegExp(`^${id} \\d+ (\\d+:\\d+) `, 'm').exec(mountInfo)?.[1] ?? null;
 }
 
-/** proc(5), mountinfo: id parent maj:min root mountpoint options [fields...] - type source superblock-options. */
+/** Parses mountinfo (proc(5)): id parent maj:min root mountpoint options [fields...] - type source superblock-options. */
 export function parseMountInfo(text: string): FuseMount[] {
   const mounts: FuseMount[] = [];
   for (const line of text.split('\n')) {

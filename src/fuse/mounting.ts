@@ -19,14 +19,14 @@ const DEVICE = '/dev/fuse';
 const HELPER_TIMEOUT_MS = 20_000;
 
 export interface Mounted {
-  /** /dev/fuse, belonging to this mount; a read of it waits. */
+  /** The descriptor of /dev/fuse for this mount, in blocking mode. */
   readonly deviceFd: number;
   readonly by: 'mount' | 'fusermount3';
 }
 
 /**
- * Mounts a FUSE file system and returns the device that serves it. INIT waits there to be answered.
- * @throws DaxError EPERM, EACCES (rights, with what to do), ENOENT, ENOTDIR (mountpoint), ENOSYS (no FUSE here)
+ * Mounts a FUSE file system and returns the device that serves it. The kernel's INIT is then waiting there.
+ * @throws DaxError EPERM, EACCES (rights; the message says what to do), ENOENT, ENOTDIR (mountpoint), ENOSYS (no FUSE here)
  */
 export function mountFuse(mountpoint: string, options: FuseMountOptions): Mounted {
   checkMountpoint(mountpoint);
@@ -72,7 +72,7 @@ function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
   const deviceFd = openDevice();
   const data = [
     `fd=${deviceFd}`,
-    // With permissions: an overlay over the mount copies what is known now, before anybody has asked us.
+    // With permission bits: an overlay over the mount copies the root's mode as it is now, before any GETATTR.
     'rootmode=40755',
     `user_id=${process.geteuid?.() ?? 0}`,
     `group_id=${process.getegid?.() ?? 0}`,
@@ -102,7 +102,7 @@ function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
   return deviceFd;
 }
 
-/** fusermount3 (set-user-id root) mounts for us and sends the device through a socket. */
+/** Mounts with fusermount3 (set-user-id root), which sends the device descriptor through a socket. */
 function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
   const [ours, theirs] = socketPair();
   try {
@@ -117,7 +117,7 @@ function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
     try {
       result = runHelper(['-o', words.join(','), '--', mountpoint], theirs);
     } finally {
-      // Before receiving: while our own copy is open, a helper that sent nothing would leave us waiting for ever.
+      // Closed before receiving: with this copy open, receiving would wait forever for a helper that sent nothing.
       fs.closeSync(theirs);
     }
     const deviceFd = result.ok ? receiveDescriptor(ours) : null;
@@ -128,7 +128,7 @@ function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
   }
 }
 
-/** Runs fusermount3; with a socket it finds it as descriptor 3. */
+/** Runs fusermount3. A given socket becomes its descriptor 3. */
 export function runHelper(args: readonly string[], socket?: number): { ok: boolean; message: string } {
   const result = spawnSync('fusermount3', [...args], {
     stdio: socket === undefined ? ['ignore', 'ignore', 'pipe'] : ['ignore', 'ignore', 'pipe', socket],
@@ -158,7 +158,7 @@ function helperFailure(message: string, mountpoint: string): DaxError {
   return new DaxError(code, `${message}${advice}`, { path: mountpoint });
 }
 
-/** Commas separate options: fusermount3 takes them behind a backslash. */
+/** Escapes commas and backslashes with a backslash: commas separate the options of fusermount3. */
 function escapeOption(text: string): string {
   return text.replace(/[\\,]/g, '\\$&');
 }

@@ -4,8 +4,8 @@ import { encodeDelete, encodeInvalEntry, encodeInvalInode } from './protocol/ind
 import type { NodeId } from './types.js';
 
 /**
- * Sends notifications, one after another, from a thread of libuv's pool: the kernel may let one wait for a page that
- * the session's worker has to fill first, so neither the worker nor the main thread may be the one who waits.
+ * Sends notifications to the kernel, one after another, from a thread of libuv's pool. The kernel may make a notification wait
+ * for a page that the session's worker has to fill first. So neither the worker nor the main thread may send it.
  */
 export class Notifier {
   #last: Promise<unknown> = Promise.resolve();
@@ -30,7 +30,7 @@ export class Notifier {
     return this.#send(encodeDelete(parent, child, name));
   }
 
-  /** Nothing is sent from now on. Resolves when what is under way is through. */
+  /** Sends nothing from now on. Resolves when the notification under way is done. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last;
@@ -38,11 +38,11 @@ export class Notifier {
 
   #send(message: Uint8Array): Promise<boolean> {
     const sent = this.#last.then(() => this.#write(message));
-    this.#last = sent.catch(() => undefined); // the caller gets the failure; the next one is not about it
+    this.#last = sent.catch(() => undefined); // the caller gets the failure; it must not fail the next one
     return sent;
   }
 
-  /** @returns false when the kernel has nothing cached of what the message names, or the mount is gone */
+  /** @returns false when the kernel has cached nothing of what the message names, or the mount is gone */
   #write(message: Uint8Array): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
     this.#onWire?.(message);

@@ -4,8 +4,8 @@ import { fuseMountAt } from './mount-table.js';
 import { detachMount } from './unmount.js';
 
 /**
- * Ends a connection by letting go of its device: all that waits in the kernel fails (ENOTCONN). The descriptor
- * number stays taken (by /dev/null), so that a thread that still uses it meets nothing else.
+ * Ends a connection by closing its device: all requests that wait in the kernel fail (ENOTCONN). The descriptor
+ * number stays in use (by /dev/null), so a thread that still uses it cannot reach another file.
  */
 export function endDevice(deviceFd: number): void {
   const nowhere = fs.openSync('/dev/null', 'r+');
@@ -16,7 +16,7 @@ export function endDevice(deviceFd: number): void {
   }
 }
 
-/** Detaches a mount if it is still ours (this connection's): somebody else's on the same directory stays. */
+/** Detaches the mount of this connection. Another mount on the same directory is left alone. Failures go to stderr. */
 export function releaseMount(mountpoint: string, connectionId: number): void {
   try {
     if (fuseMountAt(mountpoint)?.connectionId !== connectionId) return;
@@ -30,9 +30,9 @@ export function releaseMount(mountpoint: string, connectionId: number): void {
 const atExit = new Set<() => void>();
 
 /**
- * Runs an action when the process exits while a session lives: a worker blocked in its loop would keep the process
- * from ending, so it has to be woken then. Not run on a deadly signal: handle SIGTERM and unmount.
- * @returns takes it back
+ * Registers an action for the exit of the process. A worker that is blocked in its loop would keep the process from ending, so a
+ * session must wake it then. The action does not run on a deadly signal: programs must handle SIGTERM and unmount.
+ * @returns a function that removes the action
  */
 export function onProcessExit(action: () => void): () => void {
   if (atExit.size === 0) process.on('exit', runExitActions);

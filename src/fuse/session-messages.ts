@@ -10,16 +10,16 @@ import type { LoopEnd } from './loop.js';
 import type { FuseConnectionOptions } from './session-types.js';
 import type { FuseSettledConnection } from './types.js';
 
-/** What the main thread gives the worker at its start. */
+/** The data that the worker gets at its start. */
 export interface WorkerData {
   readonly moduleUrl: string;
   readonly data: unknown;
   readonly mountpoint: string;
   readonly connection: FuseConnectionOptions;
   readonly wire: boolean;
-  /** Whether somebody hears why calls are refused. */
+  /** Whether the reasons of refused calls are reported. */
   readonly tellRefusals: boolean;
-  /** Of the LoopControl. */
+  /** The memory of the LoopControl. */
   readonly control: SharedArrayBuffer;
   readonly signal: number;
 }
@@ -47,7 +47,7 @@ export type FromWorker =
   | { readonly kind: 'invalidate entry'; readonly parent: number; readonly name: string }
   | { readonly kind: 'ended'; readonly reason: LoopEnd };
 
-/** An error as it crosses threads: structured clone would drop a DaxError's code. */
+/** An error in the form for another thread: structured clone would drop a DaxError's code. */
 export interface PlainError {
   readonly message: string;
   readonly code?: string;

@@ -8,13 +8,13 @@ import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from '.
 import type { FuseSettledConnection } from './types.js';
 
 /**
- * The worker of a session: makes the file system, waits for the mount, then serves it in a loop that blocks this
- * thread to its end. Messages out are posted at any time; messages in are taken between two requests.
+ * The worker of a session. It makes the file system, waits for the mount, then serves it in a loop that blocks this
+ * thread until the end. It posts messages at any time, and takes messages between two requests.
  */
 const port = parentPort as MessagePort;
 const start = workerData as WorkerData;
 const control = new LoopControl(start.control, start.signal);
-/** What INIT settled, until the main thread is told. */
+/** What INIT settled, kept until it is sent to the main thread. */
 let settled: FuseSettledConnection | null = null;
 
 function send(message: FromWorker): void {
@@ -37,7 +37,7 @@ async function makeFileSystem(): Promise<FuseFileSystem> {
   return module.createFileSystem(start.data, host);
 }
 
-/** Hands waiting messages to the file system. */
+/** Passes waiting messages to the file system. */
 function takeMessages(fileSystem: FuseFileSystem): void {
   for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
     const message = next.message as ToWorker;
@@ -74,13 +74,13 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
   });
   dispatcher.destroy();
   send({ kind: 'ended', reason });
-  // Ends this worker only, whatever timers or handles the file system has left.
+  // In a worker this ends only the worker, whatever timers or handles the file system has left.
   process.exit();
 }
 
 /**
- * Notes what INIT settled for the loop to tell when the reply is sent: not before does the kernel know of ABORT_ERROR, by which an
- * abort differs from an unmount.
+ * Keeps what INIT settled until the loop has sent the reply, and then tells the main thread. Only after the reply does the kernel
+ * use ABORT_ERROR, which distinguishes an abort from an unmount.
  */
 function noteInit(connection: FuseSettledConnection): void {
   settled = connection;

@@ -15,14 +15,14 @@ import { busyMount, clearDeadMount, detachMount, tryUnmount } from './unmount.js
 import { workerFile } from './worker-file.js';
 
 const INIT_TIMEOUT_MS = 20_000;
-/** How long a worker may take to end its loop before it is ended from outside. */
+/** How long a worker may take to end its loop before it is terminated. */
 const STOP_TIMEOUT_MS = 3000;
 
 /**
  * Makes the file system in a worker, mounts it, and serves it until it is unmounted. Resolves when the kernel's INIT
- * is answered. A dead mount found on the mountpoint is removed first.
- * @throws DaxError ENOENT/ENOTDIR (mountpoint), EPERM/EACCES (mount rights, with what to do), EPROTO (old kernel),
- *   ENOSYS (no FUSE here), or what createFileSystem threw
+ * is answered. A dead mount on the mountpoint is removed first.
+ * @throws DaxError ENOENT/ENOTDIR (mountpoint), EPERM/EACCES (mount rights; the message says what to do), EPROTO (old kernel),
+ *   ENOSYS (no FUSE here), ETIMEDOUT (no INIT came), or what createFileSystem threw
  */
 export async function startSession(options: FuseSessionOptions): Promise<FuseSession> {
   await clearDeadMount(options.mountpoint);
@@ -49,7 +49,7 @@ class Deferred<T> {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // Whoever waits gets a rejection; when nobody does any more, it is no unhandled one.
+    // Waiting callers get a rejection. Without any, this handler keeps it from being an unhandled rejection.
     this.promise.catch(() => undefined);
   }
 }
@@ -116,7 +116,7 @@ class Session implements FuseSession {
     try {
       this.connectionId = fuseMountAt(this.mountpoint)?.connectionId ?? 0;
     } catch (error) {
-      // Nobody serves it yet, and it could not be told from another's later: it goes at once.
+      // Without its connection id this mount could not be told from others later. Nobody uses it yet, so it is detached now.
       detachMount(this.mountpoint);
       closeDescriptor(deviceFd);
       throw error;
@@ -125,7 +125,7 @@ class Session implements FuseSession {
     const { onWire } = this.#options;
     this.#notifier = new Notifier(deviceFd, onWire ? (message) => onWire(printReply(message)) : null);
     this.#removeExitHook = onProcessExit(() => {
-      // Node waits for its workers: one that waits in a system call would keep the process for ever.
+      // Node waits for its workers at exit. One that waits in a system call would keep the process alive forever.
       this.#stopAsked = true;
       this.#waker.wakeAndWait(CONTROL_STOP, STOP_TIMEOUT_MS);
       if (!this.#unmounted) releaseMount(this.mountpoint, this.connectionId);
@@ -136,7 +136,7 @@ class Session implements FuseSession {
     }, INIT_TIMEOUT_MS);
   }
 
-  /** INIT can only lower the read-ahead; the bdi of the mount takes more, where we may write to it. */
+  /** Sets the read-ahead through the bdi of the mount: INIT can only lower it. A failure (not root) is reported. */
   raiseReadahead(): void {
     const bytes = this.#options.connection?.readaheadBytes;
     if (bytes === undefined) return;
@@ -181,7 +181,7 @@ class Session implements FuseSession {
     await this.closed;
   }
 
-  /** A start that failed: everything is given back. */
+  /** Gives everything back after a failed start. */
   async abandon(): Promise<void> {
     if (this.#deviceFd >= 0) {
       await this.unmount();
@@ -204,26 +204,26 @@ class Session implements FuseSession {
   }
 
   async #tryUnmount(): Promise<'done' | 'busy' | 'timeout'> {
-    // What lies there may be another's by now: ours was unmounted by somebody, or is below.
+    // The visible mount may be another one by now: this one was unmounted by another program, or lies below it.
     try {
       if (fuseMountAt(this.mountpoint)?.connectionId !== this.connectionId) return 'done';
     } catch {
-      return 'timeout'; // what lies there is not known: our connection is ended by its number
+      return 'timeout'; // the mount there is unknown: releaseMount() identifies this one by its connection id
     }
     try {
       return await tryUnmount(this.mountpoint);
     } catch (error) {
-      if (hasCode(error, 'EINVAL', 'ENOENT')) return 'done'; // somebody was faster
+      if (hasCode(error, 'EINVAL', 'ENOENT')) return 'done'; // another program has unmounted it meanwhile
       throw error;
     }
   }
 
-  /** The mount is gone, so normally the loop has seen ENODEV; a copy in another namespace may keep it alive. */
+  /** Stops the worker. Normally its loop has seen ENODEV already; a copy of the mount in another namespace may keep it alive. */
   async #stopWorker(): Promise<void> {
     this.#stopAsked = true;
     this.#waker.wake(CONTROL_STOP);
     const stuck = setTimeout(() => {
-      // A handler that does not return: end the device under it, so that nobody waits, then the thread.
+      // A handler does not return. End the device first, so that no program waits for it, then the thread.
       endDevice(this.#deviceFd);
       void this.#worker.terminate();
     }, STOP_TIMEOUT_MS);
@@ -291,7 +291,7 @@ class Session implements FuseSession {
     return call;
   }
 
-  /** The worker is gone, for whatever reason: nothing uses the descriptors any more. */
+  /** Ends the session after the worker has exited, for any reason: no thread uses the descriptors any more. */
   async #finish(): Promise<void> {
     this.#waker.close();
     clearTimeout(this.#initTimer);
@@ -303,11 +303,11 @@ class Session implements FuseSession {
     for (const call of this.#calls.values()) call.reject(ended);
     this.#calls.clear();
     if (this.#deviceFd >= 0) {
-      // Before INIT is answered an abort looks like an unmount, and leaves the mount.
+      // Before INIT is answered an abort looks like an unmount, but leaves the mount in place.
       const isGone = this.#unmounted || (this.#loopEnd === 'unmounted' && this.#isInitialized);
       if (!isGone) releaseMount(this.mountpoint, this.connectionId);
       this.#unmounted = true;
-      endDevice(this.#deviceFd); // ends what notifications still wait for
+      endDevice(this.#deviceFd); // lets waiting notifications fail
       await this.#notifier?.close();
       closeDescriptor(this.#deviceFd);
     }

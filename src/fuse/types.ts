@@ -3,26 +3,26 @@ import type { OptionalOperation } from './protocol/operations.js';
 declare const nodeIdBrand: unique symbol;
 declare const handleBrand: unique symbol;
 
-/** Names an inode between the kernel and a file system, from its first lookup to its last forget. Root is 1. */
+/** Identifies an inode between the kernel and a file system, from its first lookup to its last forget. The root is 1. */
 export type NodeId = number & { readonly [nodeIdBrand]: true };
-/** Names one open file or directory, from OPEN, OPENDIR or CREATE to RELEASE or RELEASEDIR. */
+/** Identifies one open file or directory, from OPEN, OPENDIR or CREATE to RELEASE or RELEASEDIR. */
 export type FileHandle = number & { readonly [handleBrand]: true };
 
 export const ROOT_NODE = 1 as NodeId;
 
-/** A point in time as the kernel counts it. */
+/** A point in time, since 1970. */
 export interface Timestamp {
   readonly seconds: number;
   readonly nanoseconds: number;
 }
 
-/** struct fuse_attr. File systems keep one object an inode and hand out the same one: nothing here holds on to it. */
+/** struct fuse_attr. A file system may return the same object again and again: the session does not keep it. */
 export interface FuseAttributes {
   readonly inode: number;
   /** Type and permission bits, as in st_mode. */
   readonly mode: number;
   readonly size: number;
-  /** In 512-byte units; default: size rounded up. */
+  /** In 512-byte units. Default: size rounded up. */
   readonly blocks?: number;
   readonly links: number;
   readonly uid: number;
@@ -32,18 +32,18 @@ export interface FuseAttributes {
   readonly ctime: Timestamp;
   /** Device number from {@link encodeDevice}; only for device nodes. */
   readonly rdev?: number;
-  /** Preferred I/O size, st_blksize; default 4096. */
+  /** Preferred I/O size (st_blksize), bytes. Default: 4096. */
   readonly blockSize?: number;
 }
 
-/** What the kernel may believe without asking again, and for how long. */
+/** A name's node and attributes, and how long the kernel may cache them. */
 export interface FuseEntry {
-  /** 0: the name does not exist, remember that for `entrySeconds` (a negative entry). */
+  /** 0: the name does not exist, and the kernel may cache that for `entrySeconds` (a negative entry). */
   readonly node: NodeId;
-  /** Tells apart two files that had the same node id one after another. */
+  /** Distinguishes two files that had the same node id one after the other. */
   readonly generation?: number;
   readonly attributes: FuseAttributes;
-  /** How long the name may be cached, seconds (fractions allowed, Infinity = until invalidated). */
+  /** How long the name may be cached, seconds. Fractions are allowed; Infinity means until invalidated. */
   readonly entrySeconds: number;
   /** How long the attributes may be cached, seconds. */
   readonly attributeSeconds: number;
@@ -56,18 +56,18 @@ export interface FuseAttributeAnswer {
 
 export interface FuseOpenAnswer {
   readonly handle: FileHandle;
-  /** Every read and write comes to us, no page cache: coherent with stores made elsewhere. */
+  /** Every read and write is sent to the file system, without the page cache: coherent with stores made elsewhere. */
   readonly directIo?: boolean;
-  /** Keep what the page cache holds from the last open: for files that do not change, or are invalidated. */
+  /** Keeps the pages cached from the last open. For files that do not change, or are invalidated. */
   readonly keepCache?: boolean;
-  /** Directories: keep the listing in the page cache (with keepCache: across opens). */
+  /** For directories: caches the listing in the page cache (with keepCache: across opens). */
   readonly cacheDirectory?: boolean;
   readonly nonSeekable?: boolean;
   /** No FLUSH at close. */
   readonly noFlush?: boolean;
-  /** Direct writes to one file need not be one after another. */
+  /** Direct writes to one file may run in parallel. */
   readonly parallelDirectWrites?: boolean;
-  /** Reads and writes go to this registered backing file, past us (root only). */
+  /** Reads and writes go directly to this registered backing file (root only). */
   readonly backingId?: number;
 }
 
@@ -82,7 +82,7 @@ export interface FuseStatfs {
   readonly nameLength: number;
 }
 
-/** SETATTR: only the fields that are present change. `'now'` is the server's clock. */
+/** SETATTR: only the present fields change. `'now'` means the server's clock. */
 export interface FuseAttributeChange {
   readonly mode?: number;
   readonly uid?: number;
@@ -96,8 +96,9 @@ export interface FuseAttributeChange {
 }
 
 /**
- * Who asks. One object serves all requests of a session: read it during the call, do not keep it.
- * pid is 0 for requests the kernel makes by itself (write-back, read-ahead of a dead process).
+ * The caller of a request. One object serves all requests of a session: read it during the call, do not keep it.
+ * pid is the thread that made the system call. It is 0 for requests that the kernel makes by itself (write-back, read-ahead of
+ * a dead process).
  */
 export interface FuseRequestContext {
   readonly unique: number;
@@ -107,27 +108,27 @@ export interface FuseRequestContext {
 }
 
 /**
- * Where a READ puts its bytes. Pieces go to the kernel in the order they were added, straight from where
- * they lie (writev): memory spans of a mapping are not copied in JavaScript. Adding more than was asked
- * for is cut; adding less means end of file. Memory must stay mapped until read() returns, bytes unchanged.
+ * Receives the bytes of a READ. The kernel gets the pieces in the order they were added, straight from their memory (writev):
+ * spans of a mapping are not copied in JavaScript. Bytes beyond the requested length are cut; fewer bytes mean end of file. The
+ * reply is sent after read() returns: until the next request the memory must stay mapped and the bytes unchanged.
  */
 export interface FuseReadAnswer {
-  /** `length` bytes of this process's memory at `address`. */
+  /** Adds `length` bytes of this process's memory at `address`. */
   addMemory(address: number, length: number): void;
   addBytes(bytes: Uint8Array): void;
 }
 
-/** Where READDIR and READDIRPLUS put their names. */
+/** Receives the names of a READDIR or READDIRPLUS. */
 export interface FuseDirectoryAnswer {
-  /** True for READDIRPLUS: `add` wants an entry, which counts as one lookup of it (but for `.` and `..`). */
+  /** True for READDIRPLUS: `add` wants an entry, which counts as one lookup (not for `.` and `..`). */
   readonly plus: boolean;
   /** Whether a name of this many UTF-8 bytes still fits. */
   fits(nameBytes: number): boolean;
   /**
-   * Adds a name. `next` is the offset (not 0) that the kernel sends to go on after it.
-   * For READDIRPLUS `entry` is given when known; it is called only if the name fits.
+   * Adds a name. `next` is the offset (not 0) that the kernel sends to continue after it.
+   * For READDIRPLUS, `entry` gives the entry if it is known; it is called only if the name fits.
    * @param type one of the S_IF* types in st_mode position
-   * @returns false when it did not fit: stop, the kernel comes back with the last `next` it got
+   * @returns false when the name did not fit: stop then, the kernel continues later at the last `next` it got
    */
   add(name: string, inode: number, type: number, next: number, entry?: () => FuseEntry | undefined): boolean;
 }
@@ -142,16 +143,16 @@ export interface FuseConnection {
   readonly capabilities: readonly string[];
 }
 
-/** What a file system says to what INIT settled. */
+/** The answer of a file system's init(). */
 export interface FuseInitAnswer {
   /**
-   * What it does not implement on this connection: answered ENOSYS as if the method were not there, which the kernel remembers (it then
-   * stops asking). Default: what has no method.
+   * Operations that are not implemented on this connection. They answer ENOSYS as if they had no method; the kernel remembers that
+   * and stops asking. Default: none beside those without a method.
    */
   readonly unimplemented?: readonly OptionalOperation[];
 }
 
-/** What INIT settled, the file system's answer included. */
+/** What INIT settled, with the answer of the file system's init(). */
 export interface FuseSettledConnection extends FuseConnection {
   readonly unimplemented: readonly OptionalOperation[];
 }
@@ -169,7 +170,7 @@ const nothing: FuseAttributes = {
   ctime: EPOCH,
 };
 
-/** LOOKUP's answer "there is no such name", which the kernel then believes for `entrySeconds`. */
+/** The answer to LOOKUP that a name does not exist. The kernel may cache it for `entrySeconds`. */
 export function negativeEntry(entrySeconds: number): FuseEntry {
   return { node: 0 as NodeId, attributes: nothing, entrySeconds, attributeSeconds: 0 };
 }

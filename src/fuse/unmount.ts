@@ -22,8 +22,8 @@ const UNMOUNT_TIMEOUT_MS = 10_000;
 export type FuseMountState = 'alive' | 'dead' | 'hung' | 'none';
 
 /**
- * Whether a FUSE mount answers: 'dead' (its daemon is gone: ENOTCONN), 'hung' (no answer in `timeoutMs`), 'none'.
- * A process of its own asks, which can be killed: a thread of ours might wait for ever.
+ * Tells whether a FUSE mount answers: 'alive', 'dead' (its daemon is gone: ENOTCONN), 'hung' (no answer in `timeoutMs`), 'none'.
+ * A child process asks, because it can be killed; a thread of this process might wait forever.
  */
 export async function fuseMountState(
   mountpoint: string,
@@ -50,12 +50,12 @@ export async function fuseMountState(
 }
 
 /**
- * Removes a mount whose daemon is gone from a directory; one that is alive, or does not answer, stays.
- * @returns whether there was one
+ * Removes a mount whose daemon is gone from a directory. A mount that is alive or does not answer stays.
+ * @returns whether it removed one
  */
 export async function clearDeadMount(mountpoint: string): Promise<boolean> {
   let found = false;
-  // Several may lie on top of each other, each left by another daemon.
+  // Several dead mounts may lie on top of each other, each left by another daemon.
   while ((await fuseMountState(mountpoint)) === 'dead') {
     detachMount(mountpoint);
     found = true;
@@ -64,9 +64,9 @@ export async function clearDeadMount(mountpoint: string): Promise<boolean> {
 }
 
 /**
- * Takes down the FUSE mount on a directory, whoever serves it: alive, hung or dead. Never hangs.
- * @returns what was found there
- * @throws DaxError EINVAL when there is no FUSE mount; EBUSY with `whenBusy: 'fail'`; EPERM when it is somebody else's
+ * Takes down the FUSE mount on a directory, whichever process serves it: alive, hung or dead. Never hangs.
+ * @returns the state that the mount had
+ * @throws DaxError EINVAL there is no FUSE mount; EBUSY with `whenBusy: 'fail'`; EPERM it belongs to another user
  */
 export async function unmountFuse(
   mountpoint: string,
@@ -90,7 +90,7 @@ export async function unmountFuse(
     if (options.whenBusy === 'fail') throw busyMount(mountpoint);
   }
   if (state === 'hung' && options.whenBusy === 'fail') throw busyMount(mountpoint);
-  // In this order: a daemon that sees its connection end cleans up behind itself, and may be faster than we are.
+  // Open the abort file, detach, then abort. A daemon that sees its connection end cleans up, and could be faster than this.
   const control = state === 'dead' ? null : openAbort(mount);
   try {
     detachMount(mountpoint);
@@ -101,7 +101,7 @@ export async function unmountFuse(
   return state;
 }
 
-/** Why a mount that is in use is not taken down. */
+/** The error for a mount that is in use and not taken down. */
 export function busyMount(mountpoint: string): DaxError {
   return new DaxError(
     'EBUSY',
@@ -110,7 +110,7 @@ export function busyMount(mountpoint: string): DaxError {
   );
 }
 
-/** A plain unmount: 'done', 'busy', or 'timeout'. Other failures are thrown. */
+/** Tries a plain unmount. Returns 'done', 'busy' or 'timeout'; throws other failures. */
 export async function tryUnmount(mountpoint: string): Promise<'done' | 'busy' | 'timeout'> {
   const target = resolveMountpoint(mountpoint);
   if (process.geteuid?.() !== 0) {
@@ -125,7 +125,7 @@ export async function tryUnmount(mountpoint: string): Promise<'done' | 'busy' | 
   throw new DaxError(result, 'unmounting failed', { path: mountpoint, syscall: 'umount2' });
 }
 
-/** Takes the mount out of the tree at once; those who use it keep it until its connection ends. */
+/** Takes the mount out of the tree at once. Programs that use it keep it until its connection ends. */
 export function detachMount(mountpoint: string): void {
   const target = resolveMountpoint(mountpoint);
   if (process.geteuid?.() === 0) {
@@ -141,8 +141,8 @@ function helperRefusal(message: string, mountpoint: string): DaxError {
 }
 
 /**
- * Ends the connection of a mount that another process serves: all that waits there fails, the daemon sees ENODEV.
- * @returns false where that is not possible (not root, or no fusectl)
+ * Ends the connection of a mount that another process serves: all waiting requests fail, and the daemon sees its connection end.
+ * @returns false when that is not possible (not root, or no fusectl)
  */
 export function abortConnection(mount: FuseMount): boolean {
   const control = openAbort(mount);
@@ -155,9 +155,9 @@ export function abortConnection(mount: FuseMount): boolean {
 }
 
 /**
- * Opens the file that ends a connection. To be done while the mount is there: its number is free as soon as it is gone, and
- * the next mount anybody makes may have it. An open file stays with the connection that it was opened for.
- * @returns null where that is not possible
+ * Opens the file that ends a connection. Call it while the mount exists: when it is gone its number is free, and any new mount
+ * may get it. An open file stays with the connection for which it was opened.
+ * @returns null when that is not possible
  */
 function openAbort(mount: FuseMount): number | null {
   const control = openAbortIn(CONNECTIONS, mount.connectionId);
@@ -171,7 +171,7 @@ function openAbort(mount: FuseMount): number | null {
       unmountNow(directory, MNT_DETACH);
     }
   } catch (error) {
-    if (error instanceof DaxError) return null; // no fusectl in this kernel or container: detaching must do
+    if (error instanceof DaxError) return null; // no fusectl in this kernel or container: detaching must be enough
     throw error;
   } finally {
     fs.rmdirSync(directory);
@@ -182,11 +182,11 @@ function openAbortIn(connections: string, id: number): number | null {
   try {
     return fs.openSync(path.join(connections, String(id), 'abort'), fs.constants.O_WRONLY);
   } catch {
-    return null; // not there, or not ours: the caller has other ways
+    return null; // it does not exist, or this user may not open it: the caller has other ways
   }
 }
 
-/** @returns false when the connection has ended by itself */
+/** Aborts the connection of an open abort file. @returns false when it has ended already */
 function writeAbort(control: number): boolean {
   try {
     return fs.writeSync(control, '1') > 0;

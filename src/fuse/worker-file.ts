@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { fail } from '../libc/index.js';
 
 /**
- * A program file that must lie beside the code that starts it, for a worker to run.
+ * The URL of a program file for a worker, which must lie beside the code that starts it.
  * @param beside `import.meta.url` of that code
- * @throws DaxError ENOENT a bundler moved the code and left the file behind; says how to bundle
+ * @throws DaxError ENOENT a bundler moved the code but not the file; the message says how to bundle
  */
 export function workerFile(name: string, beside: string | undefined): URL {
-  // No file: a bundle in the form of CommonJS has no address at all.
+  // A CommonJS bundle has no import.meta.url.
   const url = beside?.startsWith('file:') ? new URL(name, beside) : undefined;
   if (url !== undefined && existsSync(fileURLToPath(url))) return url;
   return fail(

@@ -1,16 +1,17 @@
 /**
- * mounts/: FUSE file systems over what the layers below have: a famfs volume (famfs/), a machine's attribute tree (tree/), and
- * the daemons that serve them in the background (daemon/).
+ * mounts/: FUSE file systems over a famfs volume (famfs/) and over a machine's attribute tree (sysfs/), and the daemons that
+ * serve them in the background (daemon/).
  *
- * A mount has two halves. The worker of its session opens device or machine for itself and answers every request there, one after
- * another; the main thread has the session, asks the worker for news ten times a second, and drops what the kernel has cached.
+ * A mount has two halves. The worker of its session opens the device or machine and answers every request, one after another.
+ * The main thread has the session. For a famfs mount it also asks the worker ten times a second what was published, and drops
+ * what the kernel has cached of it.
  *
- * Invariants: reads are answered with addresses of the memory itself; a file appears to others when it is whole; nothing a mount
- * does goes past the checks of the volume or the machine; cached names and attributes are dropped before anybody is told that
- * publish() is done.
- * Lifetime: device or machine -> volume -> file system -> session; the file system closes what it opened when the mount is gone.
- * A record in ROOT/mounts lives exactly as long as the process that serves the mount (its lock tells).
- * Failure: errno by errno as docs/mount.md lists them; a device that goes away is ENXIO at the next call, the mount stays.
+ * Invariants: reads of logged files are answered with addresses of the memory itself. A file appears to others when it is whole.
+ * A mount does nothing without the checks of the volume or the machine. publish() resolves when the kernel has dropped the
+ * cached pages and attributes of the files in question.
+ * Lifetime: device or machine -> volume -> file system -> session. The file system closes what it opened when the mount is gone.
+ * A record in ROOT/mounts is live exactly as long as the process that serves the mount: that process holds a lock on it.
+ * Failure: errno by errno as docs/mount.md lists them. A device that goes away is ENXIO at the next call; the mount stays.
  */
 export type {
   FuseConnection,

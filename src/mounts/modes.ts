@@ -1,4 +1,4 @@
-/** File types and open flags as Linux spells them, for what the file systems here answer. */
+/** File types and open flags of Linux, for the answers of the file systems here. */
 export const S_IFREG = 0o100000;
 export const S_IFDIR = 0o040000;
 export const S_IFLNK = 0o120000;
@@ -11,9 +11,9 @@ const O_ACCMODE = 3;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
 
-/** What is left of a file's mode when somebody without privilege writes it, or it gets another owner. */
+/** The mode of a file after an unprivileged user has written it or its owner was changed: without set-id bits. */
 export function withoutSetIds(mode: number): number {
-  const setGroup = (mode & S_IXGRP) !== 0 ? S_ISGID : 0; // without x it once meant mandatory locks, and stays
+  const setGroup = (mode & S_IXGRP) !== 0 ? S_ISGID : 0; // without group x the bit meant mandatory locking, so it stays
   return mode & ~(S_ISUID | setGroup);
 }
 

@@ -3,13 +3,13 @@ import { dirname, join } from 'node:path';
 import { fuseMountAt, resolveMountpoint } from '../fuse/index.js';
 import { checkArguments, fail, isSameFile, realPlace, text } from '../libc/index.js';
 
-/** What a state directory has of its own; other things in it (`udax up` mounts at ROOT/mnt) may be mounted on. */
+/** The directories of udax in a state directory. Others in it may be mounted on: `udax up` mounts at ROOT/mnt. */
 const OWN_DIRECTORIES = ['regions', 'holders', 'volumes', 'mounts'];
 
 /**
- * A mount that hides what its own daemon works with would have the daemon wait for itself. Directories are told by device and
- * inode, since bind mounts and links give them other names.
- * @throws DaxError EBUSY with the reason; nothing was made or changed
+ * Refuses a mountpoint that would hide the state directory: the mount's daemon works with that directory, so it would wait for
+ * itself. Directories are compared by device and inode, because bind mounts and links give them other names.
+ * @throws DaxError EBUSY with the reason; nothing is made or changed then
  */
 export function mustNotHideState(mountpoint: string, stateDirectory: string): void {
   checkArguments('mustNotHideState', [mountpoint, stateDirectory], {
@@ -29,7 +29,7 @@ export function mustNotHideState(mountpoint: string, stateDirectory: string): vo
   }
 }
 
-/** As above, for the memory behind a device. @throws DaxError EBUSY */
+/** Refuses a mountpoint that would hide the file or device node behind a device. @throws DaxError EBUSY */
 export function mustNotHideMemory(mountpoint: string, memory: string): void {
   const at = placeOf(mountpoint);
   if (at !== null && ancestors(dirname(memory)).some((place) => isSameFile(place, at)))
@@ -44,12 +44,12 @@ function refuse(mountpoint: string, what: string): never {
   );
 }
 
-/** Null: it is not there, which is told later; or a mount lies on it, which may be dead or hang. */
+/** Null when the mountpoint does not exist (which is reported later), or is a FUSE mount already (which may be dead or hang). */
 function placeOf(mountpoint: string): fs.Stats | null {
   return fuseMountAt(mountpoint) === null ? (statOf(resolveMountpoint(mountpoint)) ?? null) : null;
 }
 
-/** A directory and all it is in, as far as they are there. */
+/** A directory and all its parents, as far as they exist. */
 function ancestors(directory: string): fs.Stats[] {
   const found: fs.Stats[] = [];
   for (let at = realPlace(directory); ; at = dirname(at)) {
@@ -63,6 +63,6 @@ function statOf(path: string): fs.Stats | undefined {
   try {
     return fs.statSync(path, { throwIfNoEntry: false });
   } catch {
-    return undefined; // not ours to see: then it is not what we work with
+    return undefined; // this process may not see it, so it does not work with it
   }
 }

@@ -1,4 +1,4 @@
-/** What the command line needs of mounts/ beside its public face: mounts that are served in the background, their records, namespaces. */
+/** What the command line needs from mounts/ beside the public API: background mounts, their records, namespaces. */
 export { isDaemon, passOnReadiness, sayFailed, startDaemon } from './daemon/background.js';
 export { type MountRecord, MountRecords, type OwnRecord } from './daemon/records.js';
 export { type Served, serve } from './daemon/serve.js';

@@ -1,9 +1,9 @@
-/** The device in equal parts, as interleaved allocation sees it (`fsck -B`), with correct figures. */
+/** Reports the buckets of a device: the equal parts that interleaved allocation uses (`fsck -B`). */
 import { fail } from '../../libc/index.js';
 import type { AllocationMap } from '../media/allocation-map.js';
 import { FAMFS_MAX_BUCKETS, type Superblock } from '../media/layout.js';
 
-/** Bytes. */
+/** One bucket. All figures are bytes, except `freeFragments`, a count. */
 export interface Bucket {
   size: number;
   inUse: number;

@@ -1,7 +1,7 @@
 /**
- * fsck: every check of a medium, one report. Reads only; damaged media never throw here, they are reported.
- * A superblock that fails its check ends it (nothing else can be trusted); a bad log header does not: the
- * superblock says where the entries are.
+ * fsck: every check of a medium, in one report. It only reads. Damage is reported, never thrown.
+ * A superblock that fails its check ends the checks, because nothing else can be trusted. A bad log header does not:
+ * the superblock says where the entries are.
  */
 import { DaxError, hasCode } from '../../libc/index.js';
 import type { AllocationMap } from '../media/allocation-map.js';
@@ -38,9 +38,9 @@ import { filesPastEnd, lostFiles, lostIn } from './lost-files.js';
 import { nameOverlaps } from './overlaps.js';
 
 export interface FsckOptions {
-  /** This host: tells the role. */
+  /** Uuid of this host; with it the report tells this host's role. */
   systemUuid?: string;
-  /** Adds a table of the device in this many equal parts, 1 to 64 (-B). */
+  /** Adds a report of the device in this many equal parts, 1 to 64 (-B). */
   buckets?: number;
 }
 
@@ -56,10 +56,13 @@ export interface LogReport {
   badEntries: number;
 }
 
-/** As C counts: superblock and log are allocated, a unit shared by two files counts once. Bytes. */
+/**
+ * Space, counted as in C: the superblock and log are allocated, and a unit that two files share counts once. Bytes, unless said
+ * otherwise.
+ */
 export interface CapacityReport {
   device: number;
-  /** Whole units times the unit, a partial last one included. */
+  /** `units` times the unit. A partial last unit counts as a whole one. */
   bitmap: number;
   sumOfFileSizes: number;
   allocated: number;
@@ -67,14 +70,14 @@ export interface CapacityReport {
   /** allocated / sumOfFileSizes; null when there are no files. */
   spaceAmplification: number | null;
   percentUsed: number;
-  /** Units taken twice. */
+  /** How many units are taken more than once. */
   collisions: number;
   allocUnit: number;
   units: number;
 }
 
 export interface FsckReport {
-  /** No errors (notes do not count). */
+  /** True when there are no errors. Notes do not count. */
   ok: boolean;
   errors: Problem[];
   notes: Problem[];
@@ -91,10 +94,10 @@ const HOW_TO_SALVAGE =
 const MAX_LOSSES = 100;
 const MOST_LOOKS = 1000;
 
-/** Codes of replay's notes that a check must call errors. */
+/** Codes of replay notes that fsck reports as errors. */
 const NOTES_THAT_ARE_ERRORS = new Set(['unknown-type']);
 
-/** Checks a medium. Never writes, never throws for what it finds. */
+/** Checks a medium. It never writes, and never throws for what it finds. EINVAL for a bad number of buckets. */
 export function fsckMedia(media: Media, options: FsckOptions = {}): FsckReport {
   const report: FsckReport = {
     ok: false,
@@ -111,7 +114,7 @@ export function fsckMedia(media: Media, options: FsckOptions = {}): FsckReport {
     const superblock = checkTheSuperblock(media, report, options, lost);
     if (superblock !== null) checkTheLog(media, superblock, report, options, lost);
   } catch (error) {
-    // Memory that went away while we were looking at it.
+    // The memory went away during the check.
     if (!hasCode(error, 'EIO', 'ENODEV', 'ENXIO')) throw error;
     report.errors.push({ code: 'memory', message: (error as Error).message });
   }
@@ -119,7 +122,7 @@ export function fsckMedia(media: Media, options: FsckOptions = {}): FsckReport {
   return report;
 }
 
-/** @returns null when nothing behind it can be checked */
+/** @returns the superblock; null when nothing behind it can be checked */
 function checkTheSuperblock(
   media: Media,
   report: FsckReport,
@@ -162,7 +165,7 @@ function checkTheSuperblock(
   return isUnreachable ? null : superblock;
 }
 
-/** The version of the media format, which C stores and never compares. */
+/** Checks the version of the media format. C stores it and never compares it. */
 function checkFormatVersion({ omfMajor, omfMinor }: Superblock, report: FsckReport): void {
   if (omfMajor === FAMFS_OMF_MAJOR && omfMinor <= FAMFS_OMF_MINOR) return;
   const { offset } = superblockLayout.fields[omfMajor === FAMFS_OMF_MAJOR ? 'omfMinor' : 'omfMajor'];
@@ -173,7 +176,7 @@ function checkFormatVersion({ omfMajor, omfMinor }: Superblock, report: FsckRepo
   list.push({ code: 'superblock-omf', message, offset });
 }
 
-/** A superblock whose crc is wrong because its owner was being changed is as good as whole. */
+/** Notes that the crc is wrong because a take-over was interrupted: another takeOver() repairs such a superblock. */
 function noteTakeOver(media: Media, report: FsckReport): void {
   const torn = interruptedTakeOver(media);
   if (torn === null) return;
@@ -203,7 +206,7 @@ function checkTheLog(
   if (options.buckets !== undefined) report.buckets = bucketReports(superblock, allocation, options.buckets);
 }
 
-/** The head of a device, copied to be looked at: no damage, but who expects data should know. */
+/** Notes an image that holds only the head of its device. That is no damage, but the data of some files is not there. */
 function noteShortImage(media: Media, tree: FileTree, report: FsckReport): void {
   const { imageEnd } = media;
   if (imageEnd === undefined) return;
@@ -213,7 +216,7 @@ function noteShortImage(media: Media, tree: FileTree, report: FsckReport): void 
   report.notes.push({ code: 'image-short', message, offset: imageEnd });
 }
 
-/** A mount refuses memory that failed anywhere before the data, used or not: so does a check. */
+/** Reports lost memory anywhere before the data, used or not: a mount refuses such a device too. */
 function reportLostMetadata(superblock: Superblock, report: FsckReport, lost: readonly LostRange[]): void {
   const end = superblock.logOffset + superblock.logLength;
   const inMetadata = lost.filter(({ offset }) => offset < end);
@@ -238,7 +241,10 @@ function checkHeader(log: Log, superblock: Superblock, report: FsckReport): void
   checkIndices(log, report);
 }
 
-/** Both numbers as of one moment: others may append while we look. A log that never rests is looked at as it is. */
+/**
+ * Both indices as of one moment: other processes may append during the check. When they append all the time, it gives up after
+ * MOST_LOOKS tries and returns what it saw last.
+ */
 function indicesNow(log: Log): { index: number; seqnum: number } {
   for (let looks = 1; ; looks++) {
     const index = log.nextIndex();
@@ -247,7 +253,7 @@ function indicesNow(log: Log): { index: number; seqnum: number } {
   }
 }
 
-/** next_index against the slots, and against next_seqnum: one ahead is what a killed writer leaves. */
+/** Compares next_index with the number of slots and with next_seqnum. A killed writer leaves next_seqnum one ahead. */
 function checkIndices(log: Log, report: FsckReport): void {
   const { index, seqnum } = indicesNow(log);
   const { nextIndex, nextSeqnum } = logHeaderLayout.fields;
@@ -270,7 +276,7 @@ function checkIndices(log: Log, report: FsckReport): void {
   }
 }
 
-/** A good entry just behind the last published one: its writer died before publishing. Harmless. */
+/** Notes a good entry just behind the last published one. Its writer died before publishing it; it is harmless. */
 function noteUnpublished(log: Log, index: number, report: FsckReport): void {
   if (index >= log.slots || log.checkEntry(index).length > 0) return;
   const message = `log entry ${index} is written but not published: its writer died first; the next append overwrites it`;
@@ -325,7 +331,7 @@ function capacityReport(superblock: Superblock, map: AllocationMap, tree: FileTr
   };
 }
 
-/** Null, with an error in the report, for a device of more units than udax can count. */
+/** A new allocation map. Null, with an error in the report, when the device has more units than udax can count. */
 function mapOf(superblock: Superblock, report: FsckReport): AllocationMap | null {
   try {
     return newAllocationMap(superblock);

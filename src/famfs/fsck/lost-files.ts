@@ -1,4 +1,4 @@
-/** Says which files have lost memory: pages that failed, and what lay past the end of a file that was cut. */
+/** Finds the files that have lost memory: to failed pages, or because the file that backs the device was cut. */
 import { DaxError } from '../../libc/index.js';
 import { extentRanges, type FamfsExtent } from '../media/fmap.js';
 import type { LostRange } from '../media/media.js';
@@ -10,7 +10,7 @@ export function lostIn(lost: readonly LostRange[], offset: number, length: numbe
   return lost.find((loss) => loss.offset < offset + length && offset < loss.offset + loss.length) ?? null;
 }
 
-/** How many files of an image that is shorter than its device are not wholly in it. */
+/** How many files are not wholly in an image that is shorter than its device. */
 export function filesPastEnd(tree: FileTree, imageEnd: number): number {
   let count = 0;
   for (let index = 0; index < tree.nextIndex; index++) {
@@ -29,7 +29,7 @@ function extentsOf(tree: FileTree, ino: number): FamfsExtent[] {
   }
 }
 
-/** One problem a file that has lost bytes; looked for only where anything was lost. */
+/** One problem for each file that has lost bytes. `lost` is in order and disjoint. */
 export function lostFiles(tree: FileTree, lost: readonly LostRange[]): Problem[] {
   const problems = new ProblemList();
   if (lost.length === 0) return [];
@@ -50,7 +50,7 @@ function lostFile(tree: FileTree, index: number, lost: readonly LostRange[]): Pr
     const message = `log entry ${index} ('${tree.pathOf(ino)}'): ${bytes} of its ${size} bytes are lost: ${first.why}`;
     return { code: 'file-memory', message, entry: index, offset: first.offset };
   } catch (error) {
-    // Skipped entries have no inode; what is wrong with them has been told.
+    // Skipped entries have no inode. Their problems are already reported.
     if (error instanceof DaxError) return null;
     throw error;
   }
@@ -74,7 +74,7 @@ function lossOf(tree: FileTree, ino: number, size: number, lost: readonly LostRa
   return { bytes, first };
 }
 
-/** Losses are in order and disjoint. */
+/** Index of the first loss that ends behind `offset`, by binary search: losses are in order and disjoint. */
 function firstThatMayTouch(lost: readonly LostRange[], offset: number): number {
   let low = 0;
   let high = lost.length;

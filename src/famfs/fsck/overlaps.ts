@@ -1,4 +1,4 @@
-/** Says who else owns the space of an overlapping extent: one pass over the log, only when there are overlaps. */
+/** Finds the other owner of an overlapping extent. It makes one pass over the log, only when there are overlaps. */
 import { hasCode } from '../../libc/index.js';
 import { dataStart } from '../media/allocator.js';
 import type { LogEntry } from '../media/entry.js';
@@ -8,10 +8,10 @@ import type { Log } from '../media/log.js';
 import type { Problem } from '../media/problem.js';
 import type { FileTree } from '../media/tree.js';
 
-/** Overlaps whose other owner is looked for; the rest stay unnamed. */
+/** How many overlaps get their other owner named. */
 const MAX_NAMED = 100;
 
-/** The problems, with the owners' names in the messages of overlaps. */
+/** Returns the problems, with the other owners named in the messages of overlaps. */
 export function nameOverlaps(tree: FileTree, superblock: Superblock, problems: Problem[]): Problem[] {
   const overlaps = problems.filter(({ code }) => code === 'extent-overlap').slice(0, MAX_NAMED);
   if (overlaps.length === 0) return problems;
@@ -50,7 +50,7 @@ function extentsOf(log: Log, index: number): FamfsExtent[] {
   return entry?.kind === 'file' ? entry.fmap.extents : [];
 }
 
-/** Null for an entry that is damaged: it is reported already. */
+/** The entry at `index`, or null when it is damaged. Its damage is already reported. */
 function fileEntry(log: Log, index: number): LogEntry | null {
   try {
     return log.entry(index);

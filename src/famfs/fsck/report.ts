@@ -1,4 +1,4 @@
-/** The report as text, in the layout of the C tool, with the errors and notes C does not know behind it. */
+/** Renders a report as text in the layout of the C tool. The errors and notes, which C does not have, follow at the end. */
 import { superblockLayout } from '../media/layout.js';
 import type { Bucket, BucketReport } from './buckets.js';
 import type { CapacityReport, FsckReport, LogReport } from './fsck.js';

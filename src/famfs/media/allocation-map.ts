@@ -1,21 +1,24 @@
 /**
- * Which allocation units are taken: one bit a unit, bit i of byte i>>3 (the order C uses). Pure arithmetic;
- * searches go a word at a time.
+ * A bitmap of the allocation units that are taken. Unit i is bit i&7 of byte i>>3 (the order C uses).
+ * Searches go a 32-bit word at a time.
  */
 import { fail } from '../../libc/index.js';
 
-/** 2^31 units: 4 PiB of 2 MiB units, a map of 256 MiB that is only touched where used. */
+/** 2^31 units: 4 PiB in units of 2 MiB. The map then has 256 MiB, of which only the used parts become resident. */
 const MAX_UNITS = 2 ** 31;
 const FULL = 0xffffffff;
-/** Words that are known to be full together: a log that marks a huge device again and again visits them once. */
+/**
+ * Words of a block. A block that was marked as a whole is remembered as full and is not visited again. Otherwise a hostile log
+ * that marks a huge device again and again would cost a visit of every word each time.
+ */
 const BLOCK_WORDS = 2 ** 13;
 const BLOCK_UNITS = BLOCK_WORDS * 32;
 
 export class AllocationMap {
   readonly #words: Uint32Array;
-  /** No word before this one has a free bit (in `units`): where a search for the first free unit may start. */
+  /** No word before this one has a free bit. A search for the first free unit may start here. */
   #firstMaybeFreeWord = 0;
-  /** By block: 1 when all its words are known to be full. Made when a range first spans whole blocks. */
+  /** One byte a block: 1 when all words of the block are known to be full. Created when a range first spans a whole block. */
   #fullBlocks: Uint8Array | undefined;
 
   /** @throws DaxError EFBIG beyond 2^31 units */
@@ -26,7 +29,7 @@ export class AllocationMap {
     this.#words = new Uint32Array(Math.ceil(units / 32));
   }
 
-  /** The map's bytes, ceil(units / 8) of them: a live view. */
+  /** A live view of the map's ceil(units / 8) bytes. */
   bytes(): Uint8Array {
     return new Uint8Array(this.#words.buffer, 0, Math.ceil(this.units / 8));
   }
@@ -36,8 +39,8 @@ export class AllocationMap {
   }
 
   /**
-   * Marks units start..start+count as taken; what lies past the end of the map is left out.
-   * @returns how many of them were taken before
+   * Marks `count` units from `start` on as taken. Units past the end of the map are ignored.
+   * @returns how many of these units were taken before
    */
   set(start: number, count: number): number {
     if ((start & 31) + count <= 32 && start + count <= this.units) return this.#setInWord(start, count);
@@ -71,7 +74,7 @@ export class AllocationMap {
     return taken;
   }
 
-  /** Most files lie within one word. */
+  /** The quick path of set(): most files lie within one word. */
   #setInWord(start: number, count: number): number {
     const index = start >>> 5;
     const mask = lowMask(count) << (start & 31);
@@ -108,7 +111,7 @@ export class AllocationMap {
     if (from >= end) return end;
     const first = from >>> 5;
     let index = Math.max(first, this.#firstMaybeFreeWord);
-    // Below the hint all is taken: nothing of a partial first word is lost by starting at its boundary.
+    // All units before the hint are taken. So a start at the hint's word boundary skips no free unit.
     let word = index === first ? this.#words[index]! | lowMask(from & 31) : (this.#words[index] ?? FULL);
     const last = (end - 1) >>> 5;
     while (index <= last && word >>> 0 === FULL) word = this.#words[++index] ?? FULL;
@@ -127,7 +130,7 @@ export class AllocationMap {
     return Math.min(end, index * 32 + trailingZeros(word));
   }
 
-  /** The first run of `count` free units within from..end: its first unit, or -1. */
+  /** Finds the first run of `count` free units within from..end. Returns its first unit, or -1. */
   findRun(count: number, from: number, end: number): number {
     this.#advanceHint();
     let start = this.nextFree(from, end);

@@ -1,7 +1,7 @@
 /**
- * Space for files, in allocation units of the primary device (famfs-format.md 9). Contiguous first fit as C does it
- * (so that media come out byte for byte), strips in random buckets, and for full devices what C lacks: a file
- * of several extents when no single run is long enough. A failed allocation changes nothing.
+ * Allocates space for files, in allocation units of the primary device (famfs-format.md 9). Plain files get the first run
+ * that fits, as in C, so that both write the same media byte for byte. Striped files get strips in random buckets.
+ * Unlike C, the allocator makes a file of several extents when no single run is long enough. A failed allocation changes nothing.
  */
 import { fail } from '../../libc/index.js';
 import { AllocationMap } from './allocation-map.js';
@@ -12,9 +12,9 @@ import { checkStripe, type Stripe } from './stripe.js';
 export interface AllocatorOptions {
   /** Name of the volume, for messages. */
   name?: string;
-  /** 0 <= random() < 1, draws the bucket order; default Math.random. */
+  /** Draws the bucket order; 0 <= random() < 1. Default: Math.random. */
   random?: () => number;
-  /** Bytes a bucket must have at least; default: C's 1 GiB, or one chunk on devices below 4 GiB. */
+  /** The smallest allowed bucket, bytes. Default: C's 1 GiB, or one chunk on devices below 4 GiB. */
   minBucketSize?: number;
 }
 
@@ -24,7 +24,7 @@ interface Run {
   count: number;
 }
 
-/** A map with the superblock area and the log taken: where every volume starts. */
+/** A new map in which only the superblock area and the log are taken. Every volume starts with it. */
 export function newAllocationMap(superblock: Superblock): AllocationMap {
   const map = new AllocationMap(Math.ceil(superblock.deviceSize / superblock.allocUnit));
   map.set(0, dataStart(superblock) / superblock.allocUnit);
@@ -38,7 +38,7 @@ export function dataStart(superblock: Superblock): number {
 
 export class Allocator {
   readonly #unit: number;
-  /** Whole units of the device: a partial last one (which C hands out) is never used. */
+  /** Whole units of the device. A partial last unit, which C hands out, is never used. */
   readonly #end: number;
   #cursor = 0;
   readonly #superblock: Superblock;
@@ -46,7 +46,7 @@ export class Allocator {
 
   constructor(
     superblock: Superblock,
-    /** Shared with the replay that fills it. */
+    /** Shared with the replay, which marks the extents of logged files in it. */
     readonly map: AllocationMap,
     options: AllocatorOptions = {},
   ) {
@@ -61,21 +61,24 @@ export class Allocator {
     return (this.#end - this.map.countSet(0, this.#end)) * this.#unit;
   }
 
-  /** The longest run of free bytes: the biggest file of one extent. */
+  /** The longest run of free bytes. A file of one extent can have at most this size. */
   get largestFreeBytes(): number {
     let largest = 0;
     for (const run of this.map.freeRuns(0, this.#end)) largest = Math.max(largest, run.count);
     return largest * this.#unit;
   }
 
-  /** A session (one hold of the log lock) searches from the start of the device, then goes on where it was. */
+  /**
+   * Starts a session: one hold of the log lock. Its first search begins at the start of the device; later searches continue
+   * behind the last allocation.
+   */
   beginSession(): void {
     this.#cursor = 0;
   }
 
   /**
-   * Takes space for a file of `size` bytes.
-   * @param bucketOrder test seam: the buckets in the order to try, instead of a random one
+   * Takes space for a file of `size` bytes. A striped file smaller than one chunk gets contiguous space.
+   * @param bucketOrder test seam: the buckets in the order to try, instead of a random order
    * @throws DaxError EINVAL bad size or stripe; ENOSPC no room, naming what is free
    */
   allocate(size: number, stripe?: Stripe, bucketOrder?: readonly number[]): Fmap {
@@ -97,14 +100,14 @@ export class Allocator {
     return minBucketSize === undefined ? {} : { minBucketSize };
   }
 
-  /** Gives an allocation back (its entry was not logged). Other devices' extents are nobody's here. */
+  /** Gives an allocation back whose entry was not logged. Extents on other devices are ignored: allocate() makes none. */
   release(fmap: Fmap): void {
     for (const extent of fmap.extents) {
       if (extent.devindex === 0) this.map.clear(extent.offset / this.#unit, this.#unitsOf(extent.length));
     }
   }
 
-  /** Marks space as taken that no log entry holds (another process's reservation). */
+  /** Marks space as taken that no log entry holds, for example another process's reservation. */
   reserve(extents: readonly FamfsExtent[]): void {
     for (const extent of extents) {
       if (extent.devindex !== 0) continue;
@@ -127,7 +130,7 @@ export class Allocator {
     return { devindex: 0, offset: run.start * this.#unit, length: run.count * this.#unit };
   }
 
-  /** The fewest free runs that hold `count` units, in device order; the smallest of them is cut to fit. */
+  /** The fewest free runs that together hold `count` units, in device order. The smallest of them is cut to fit. */
   #gather(count: number, size: number): Run[] {
     const longestFirst = [...this.map.freeRuns(0, this.#end)].sort((a, b) => b.count - a.count);
     const chosen: Run[] = [];

@@ -1,6 +1,6 @@
 /**
- * Appending to the log, crash-ordered (decision 11): entry, flush, fence, next_seqnum, next_index, flush, fence.
- * next_index alone publishes. Only the lines touched are flushed, so the cost does not grow with the log.
+ * Appends to the log in a crash-safe order (decision 11): entry, flush, fence, next_seqnum, next_index, flush, fence.
+ * The store of next_index publishes the entry. Only the touched cache lines are flushed, so the cost does not grow with the log.
  * The caller holds the log's lock.
  */
 import { fail } from '../../libc/index.js';
@@ -27,7 +27,8 @@ export class LogAppender {
   }
 
   /**
-   * ENOSPC when fewer than `entries` slots are left: ask before space is allocated or anything is written.
+   * Checks that the log has `entries` free slots. Call it before space is allocated or anything is written.
+   * @throws DaxError ENOSPC fewer slots are left; ENODEV, EIO the log's memory is gone
    */
   assertRoom(entries = 1): void {
     this.log.assertThere(this.log.length);
@@ -47,9 +48,9 @@ export class LogAppender {
   }
 
   /**
-   * Undoes what a writer killed between the two index stores left: next_seqnum one ahead of next_index.
-   * Run under the lock, before a session appends.
-   * @returns true when there was something to repair
+   * Repairs the indices after a writer was killed between the two index stores: next_seqnum is then one ahead of next_index.
+   * Call it under the lock, before a session appends.
+   * @returns true when it changed something
    * @throws DaxError EBADMSG when the indices disagree in any other way
    */
   repair(): boolean {
@@ -74,10 +75,10 @@ export class LogAppender {
   }
 
   /**
-   * Publishes one entry.
-   * @returns its index (the inode it makes: inodeOfEntry())
-   * @throws DaxError ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold; EIO the memory of the log was cut: then
-   * nothing was written
+   * Appends and publishes one entry.
+   * @returns the entry's index; inodeOfEntry() tells the inode it makes
+   * @throws DaxError ENOSPC log full; ENAMETOOLONG, EINVAL for what a slot cannot hold; EBADMSG the indices disagree;
+   * ENODEV the log is unmapped; EIO the memory of the log was cut. The entry is not written then
    */
   append(entry: NewLogEntry): number {
     this.log.assertThere(this.log.length);
@@ -95,8 +96,8 @@ export class LogAppender {
   }
 
   /**
-   * One aligned 4-byte store: a reader or a crash sees the old or the new number, never half of one. The upper
-   * word of an index stays 0 (no log has 2^32 slots; append() checked that it is).
+   * Stores the low word of an index in one aligned 4-byte store. A reader or a crash sees the old or the new number, never a
+   * mix. The upper word stays 0: no log has 2^32 slots, and append() has checked the number.
    */
   #storeIndex(at: number, value: number): void {
     Atomics.store(this.#words, at / 4, value);

@@ -1,4 +1,4 @@
-/** The devices of a volume by index: the primary, then what ADD_DAXDEV entries add (famfs-format.md 13). */
+/** The devices of a volume by index: the primary device, then those that ADD_DAXDEV entries add (famfs-format.md 13). */
 import type { ErrnoCode } from '../../libc/index.js';
 
 export interface Daxdev {
@@ -6,12 +6,12 @@ export interface Daxdev {
   uuid: string;
 }
 
-/** C takes the limit from its caller; this is more than any host has. */
+/** C takes the limit from its caller. This default is more than any host has. */
 const MAX_DAXDEVS = 256;
 
 export class DaxdevTable {
   readonly #table: Daxdev[];
-  /** Sizes by devindex, kept in step. */
+  /** Device sizes by devindex, bytes. The array grows with each add(). */
   readonly sizes: number[];
   readonly #max: number;
 
@@ -33,7 +33,7 @@ export class DaxdevTable {
     return this.#table;
   }
 
-  /** Adds the next device; on a fault, tests in C's order, the table stays as it is. */
+  /** Adds the next device. Checks in C's order; returns the first fault and leaves the table unchanged, or returns null. */
   add(index: number, daxdev: Daxdev): { code: ErrnoCode; message: string } | null {
     if (this.count >= this.#max) return { code: 'ENOSPC', message: `there are ${this.#max} devices already` };
     if (index !== this.count) {

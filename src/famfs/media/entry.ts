@@ -1,4 +1,4 @@
-/** Log entries as data: decoding and encoding one 544-byte slot (famfs-format.md 2.3). */
+/** Decodes and encodes log entries, one 544-byte slot each (famfs-format.md 2.3). */
 import { crc32 } from 'node:zlib';
 import { fail, writeU64 } from '../../libc/index.js';
 import { decodeFmap, encodeFmap, type Fmap } from './fmap.js';
@@ -45,14 +45,14 @@ export interface UnknownEntry {
 }
 export type EntryBody = FileEntry | MkdirEntry | AddDaxdevEntry | UnknownEntry;
 
-/** A slot as it lies on the medium; `crc` is the stored one. */
+/** A decoded slot. `crc` is the stored checksum, not a computed one. */
 export type LogEntry = EntryBody & { index: number; seqnum: number; type: number; crc: number };
 
-/** What can be appended; a file's flags default to "all hosts may write", as C always writes. */
+/** An entry to append. A file's flags default to "all hosts may write", which C always writes. */
 export type NewLogEntry = (Omit<FileEntry, 'flags'> & { flags?: number }) | MkdirEntry | AddDaxdevEntry;
 
 export const ENTRY_SIZE = logEntryLayout.size;
-/** Bytes the crc covers: all before it. */
+/** Byte of the crc in an entry. The crc covers all bytes before it. */
 export const ENTRY_CRC_OFFSET = logEntryLayout.fields.crc.offset;
 const META = logEntryLayout.fields.meta.offset;
 const FILE_FMAP = META + fileMetaLayout.fields.fmap.offset;
@@ -62,9 +62,9 @@ const ownerFields = ['uid', 'gid', 'mode'] as const;
 const encoder = new NameEncoder();
 
 /**
- * Decodes the entry at `at` of a view; its checks (crc, seqnum) are the log's. `origin` is the device offset of
- * the view's byte 0.
- * @throws DaxError EBADMSG naming field and byte where it cannot be decoded
+ * Decodes the entry at byte `at` of a view. It does not check crc and seqnum: the log does. `origin` is the device offset
+ * of the view's byte 0.
+ * @throws DaxError EBADMSG the entry cannot be decoded; the message names field and byte
  */
 export function decodeEntry(view: DataView, at: number, index: number, origin = 0): LogEntry {
   const what = `log entry ${index}`;
@@ -109,7 +109,7 @@ function decodePath(view: DataView, at: number): string {
 }
 
 /**
- * Encodes an entry over one slot's worth of private bytes, crc included.
+ * Encodes an entry into a private buffer of one slot, crc included.
  * @throws DaxError ENAMETOOLONG for a path over 79 bytes, EINVAL for other values a slot cannot hold
  */
 export function encodeEntry(bytes: Uint8Array, view: DataView, entry: NewLogEntry, seqnum: number): void {

@@ -1,7 +1,7 @@
 /**
- * Size and extents of a FILE entry, read raw and checked: counts, ranges, alignment, size against extents.
- * Reused from entry to entry; reads 4-byte words (cheap before V8 has optimized anything: a mount is often the
- * first thing a process does) and allocates only when something is wrong.
+ * Reads the size and extents of a FILE entry and checks them: counts, ranges, alignment, size against extents.
+ * One scan is reused for all entries. It reads 4-byte words, which is fast even before V8 has optimized the code: a mount is
+ * often the first thing a process does. It allocates only when something is wrong.
  */
 import { loadU64 } from '../../libc/index.js';
 import {
@@ -20,11 +20,11 @@ export interface ExtentLimits {
   allocUnit: number;
   /** First byte that may hold file data on device 0. */
   dataStart: number;
-  /** Sizes by devindex, the primary first; grows with ADD_DAXDEV entries. */
+  /** Device sizes by devindex, the primary first, bytes. The array grows with ADD_DAXDEV entries. */
   readonly deviceSizes: readonly number[];
 }
 
-/** `at` is the byte of the field within the entry. */
+/** Receives one fault. `at` is the byte of the field within the entry. */
 export type ReportFault = (code: string, at: number, message: string) => void;
 
 const META = logEntryLayout.fields.meta.offset;
@@ -45,14 +45,14 @@ const PAGE = 4096;
 
 export class FileScan {
   size = 0;
-  /** Extents or strips, 0 when type or counts are bad: then nothing below is filled. */
+  /** The number of extents or strips. It is 0 when the type or a count is bad; the arrays below are not filled then. */
   count = 0;
-  /** u64s as floats: exact below 2^53, near enough above to be out of every range. */
+  /** u64s as floats. They are exact below 2^53. Above, they are close enough to be out of every valid range. */
   readonly devindex = new Float64Array(FAMFS_MAX_EXTENTS);
   readonly offset = new Float64Array(FAMFS_MAX_EXTENTS);
   readonly length = new Float64Array(FAMFS_MAX_EXTENTS);
   #type = 0;
-  /** nextents or niext, as found. */
+  /** nextents (simple) or niext (interleaved), unchecked. */
   #statedCount = 0;
   #nstrips = 0;
   #chunkSize = 0;
@@ -94,8 +94,9 @@ export class FileScan {
   }
 
   /**
-   * Checks what read() found.
-   * @returns true when the file can be used; a file on a device nobody added can be listed, but is reported
+   * Checks the values of the last read().
+   * @returns true when the file can be used. A file on a device that no entry added is reported, but counts as usable: it can
+   * be listed
    */
   check(limits: ExtentLimits, report: ReportFault): boolean {
     let isGood = true;
@@ -170,7 +171,7 @@ export class FileScan {
     return true;
   }
 
-  /** Each strip must hold its share of the file's chunks. */
+  /** Checks the chunk size, and that each strip holds its share of the file's chunks. */
   #checkStrips(report: ReportFault): boolean {
     const { size, count } = this;
     const chunk = this.#chunkSize;

@@ -1,6 +1,6 @@
 /**
- * File maps: where the bytes of a file lie. Decoding, encoding, and the resolver from file offset to device
- * offset (famfs-format.md 2.4).
+ * File maps say where the bytes of a file lie on the devices. This file decodes and encodes them, and resolves a file offset
+ * to a device offset (famfs-format.md 2.4).
  */
 import { fail, writeU64 } from '../../libc/index.js';
 import {
@@ -14,21 +14,21 @@ import {
 } from './layout.js';
 import { checkedU64 } from './struct.js';
 
-/** A run of bytes on device `devindex` (0 is the device that holds the superblock). */
+/** A run of bytes on device `devindex`. Device 0 holds the superblock. `offset` and `length` are bytes. */
 export interface FamfsExtent {
   devindex: number;
   offset: number;
   length: number;
 }
 
-/** Simple: the extents one after the other. Interleaved: chunks dealt round-robin over the strips. */
+/** Simple: the file is its extents, one after the other. Interleaved: its chunks go round-robin over the strips. */
 export type Fmap =
   | { type: 'simple'; extents: FamfsExtent[] }
   | { type: 'interleaved'; nstrips: number; chunkSize: number; extents: FamfsExtent[] };
 
-/** Where one file offset lies, and how many bytes follow it without a jump. */
+/** Where one file offset lies on a device. `length` is how many bytes of the file follow contiguously there. */
 export interface FilePiece extends FamfsExtent {
-  /** Which extent or strip. */
+  /** The index of the extent or strip. */
   extent: number;
 }
 
@@ -36,8 +36,8 @@ const { extType, nextents, extents, interleaved } = fmapLayout.fields;
 const { nstrips, chunkSize, strips } = interleavedLayout.fields;
 
 /**
- * Decodes an fmap at `at`; `origin` is the device offset of the view's byte 0, `what` names the file.
- * @throws DaxError EBADMSG naming field and byte: unknown type, counts out of bounds, unsafe integers
+ * Decodes the fmap at byte `at` of a view. `origin` is the device offset of the view's byte 0. `what` names the file in messages.
+ * @throws DaxError EBADMSG unknown type, counts out of bounds, unsafe integers; the message names field and byte
  */
 export function decodeFmap(view: DataView, at: number, what: string, origin = 0): Fmap {
   const kind = view.getUint32(at + extType.offset, true);
@@ -85,7 +85,7 @@ function decodeExtents(
   });
 }
 
-/** Encodes an fmap over zeroed bytes. EINVAL when it has no or too many extents. */
+/** Encodes an fmap over zeroed bytes. EINVAL when it has no or too many extents, or not `nstrips` of them. */
 export function encodeFmap(view: DataView, at: number, fmap: Fmap): void {
   const max = fmap.type === 'simple' ? FAMFS_MAX_EXTENTS : FAMFS_MAX_STRIPS;
   if (fmap.extents.length < 1 || fmap.extents.length > max) {
@@ -119,7 +119,7 @@ function encodeExtents(view: DataView, at: number, list: readonly FamfsExtent[])
   }
 }
 
-/** Bytes a file with this map can hold. */
+/** How many bytes a file with this map can hold. */
 export function fmapCapacity(fmap: Fmap): number {
   if (fmap.type === 'simple') return fmap.extents.reduce((sum, extent) => sum + extent.length, 0);
   const shortest = fmap.extents.reduce((least, strip) => Math.min(least, strip.length), Infinity);
@@ -127,8 +127,8 @@ export function fmapCapacity(fmap: Fmap): number {
 }
 
 /**
- * Where the byte at `offset` of a file lies; `length` is what follows it contiguously.
- * @throws DaxError ERANGE past the extents
+ * Finds where the byte at `offset` of a file lies, and how many bytes follow it contiguously (`length`).
+ * @throws DaxError ERANGE the offset is negative or past the extents
  */
 export function resolve(fmap: Fmap, offset: number): FilePiece {
   if (!(offset >= 0)) fail('ERANGE', `file offset ${offset} is negative`);
@@ -161,7 +161,7 @@ function resolveInterleaved(fmap: Extract<Fmap, { type: 'interleaved' }>, offset
   if (inStrip >= extent.length) {
     fail('ERANGE', `file offset ${offset} lies past the end of strip ${strip} (${extent.length} bytes)`);
   }
-  // One strip never jumps at a chunk's end: all of it is contiguous.
+  // A single strip is contiguous: the next chunk follows in the same strip.
   const room = fmap.nstrips === 1 ? extent.length - inStrip : fmap.chunkSize - within;
   return {
     devindex: extent.devindex,
@@ -171,15 +171,15 @@ function resolveInterleaved(fmap: Extract<Fmap, { type: 'interleaved' }>, offset
   };
 }
 
-/** Whether an extent goes on where another ends. */
+/** Tells whether `next` begins where `last` ends, on the same device. */
 export function continuesExtent(last: FamfsExtent, next: FamfsExtent): boolean {
   return last.devindex === next.devindex && last.offset + last.length === next.offset;
 }
 
 /**
- * The device ranges behind `length` bytes at `offset` of a file: at most one an extent or strip, in their order, not the
- * file's. What has no order (locks, flushes) needs no more, however small the chunks and however big the file.
- * @throws DaxError ERANGE when the range leaves the extents
+ * The device ranges behind `length` bytes at `offset` of a file. There is at most one range an extent or strip, in the order of
+ * the extents, not of the file. Locks and flushes need no order, so they can use these few ranges however small the chunks are.
+ * @throws DaxError ERANGE the range leaves the extents
  */
 export function extentRanges(fmap: Fmap, offset: number, length: number): FamfsExtent[] {
   if (length <= 0) return [];
@@ -204,7 +204,7 @@ function simpleRanges(list: readonly FamfsExtent[], offset: number, end: number)
   return ranges;
 }
 
-/** Chunks that follow each other in a file follow each other in each strip. */
+/** A range of the file is one contiguous range in each strip: a strip holds its chunks in file order, without gaps. */
 function stripRanges(
   { chunkSize, nstrips, extents: strips }: Extract<Fmap, { type: 'interleaved' }>,
   offset: number,

@@ -1,6 +1,6 @@
 /**
- * Inodes and names of a tree in typed arrays: some 60 bytes an inode and its name, no object or string each.
- * Names are found through a hash of (parent, name bytes). Inode 0 is the root; there is no removal.
+ * The inodes and names of a tree in typed arrays. An inode with its name takes about 60 bytes, and no object or string.
+ * A hash of (parent, name bytes) finds a name. Inode 0 is the root. Inodes are never removed.
  */
 import { fail } from '../../libc/index.js';
 
@@ -11,7 +11,7 @@ export type InodeKind = typeof NOTHING | typeof FILE | typeof DIRECTORY;
 
 const ROOT = 0;
 const NAME_BYTES_GUESS = 12;
-/** Of all arrays below that have one element an inode. */
+/** The sum over all arrays below that have one element an inode. */
 const BYTES_PER_INODE = 46;
 const HASH_MULTIPLIER = 0x9e3779b1 | 0;
 
@@ -22,7 +22,7 @@ export class InodeTable {
   uid: Uint32Array;
   gid: Uint32Array;
   fileSize: Float64Array;
-  /** Children in order of creation; 0 ends the list (the root is nobody's child). */
+  /** The list of children, in order of creation. 0 ends it: the root is never a child. */
   firstChild: Uint32Array;
   nextSibling: Uint32Array;
   #lastChild: Uint32Array;
@@ -31,7 +31,7 @@ export class InodeTable {
   #hash: Int32Array;
   #names: Uint8Array;
   #namesUsed = 0;
-  /** Open addressing: inode numbers, 0 is empty. At most half full. */
+  /** The hash table, with open addressing: inode numbers; 0 marks an empty bucket. It is at most half full. */
   #buckets: Uint32Array;
   #inHash = 0;
 
@@ -63,10 +63,10 @@ export class InodeTable {
     return this.capacity * BYTES_PER_INODE + this.#names.length + this.#buckets.byteLength;
   }
 
-  /** Makes room for inodes 0..count-1; doubles, so that growing one by one stays cheap. */
+  /** Makes room for inodes 0..count-1. */
   reserve(count: number): void {
     if (count <= this.capacity) return;
-    // A first mount knows its size: take just that. Later growth doubles.
+    // The first replay knows its size, so it takes just that. Later growth doubles, so that growing one by one stays cheap.
     const capacity = this.#inHash === 0 ? count : Math.max(count, this.capacity * 2);
     this.kind = grown(this.kind, new Uint8Array(capacity));
     this.parent = grown(this.parent, new Uint32Array(capacity));
@@ -83,7 +83,7 @@ export class InodeTable {
     this.#rehash(bucketCount(capacity));
   }
 
-  /** The child of `parent` with this name, or 0. `hash` is {@link hashName} of it. */
+  /** Finds the child of `parent` with this name; 0 when there is none. `hash` is {@link hashName} of the name. */
   find(parent: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
     const mask = this.#buckets.length - 1;
     const mixed = mix(hash, parent);
@@ -100,7 +100,7 @@ export class InodeTable {
     }
   }
 
-  /** Links a new inode under its parent; its mode, owner and size are the caller's to fill. */
+  /** Links a new inode under its parent. The caller fills in mode, owner and size. */
   add(
     inode: number,
     kind: InodeKind,
@@ -125,7 +125,7 @@ export class InodeTable {
     this.#inHash++;
   }
 
-  /** The name's bytes: a view, not to be kept. */
+  /** A view of the name's bytes. The caller must not keep it: the array behind it is replaced when it grows. */
   nameBytes(inode: number): Uint8Array {
     const start = this.#nameStart[inode]!;
     return this.#names.subarray(start, start + this.#nameLength[inode]!);
@@ -171,7 +171,7 @@ export class InodeTable {
   }
 }
 
-/** FNV-1a, so that a scan over a path can hash byte by byte as it goes (path-scan.ts). */
+/** The hash is FNV-1a: it goes byte by byte, so a path scan computes it on the way (path-scan.ts). */
 export const HASH_START = 0x811c9dc5 | 0;
 export const HASH_PRIME = 0x01000193;
 
@@ -181,7 +181,7 @@ export function hashName(bytes: Uint8Array, start: number, end: number): number 
   return hash;
 }
 
-/** Signed, so that it stays a small integer for V8. */
+/** The result is signed: a signed 32-bit number stays a small integer (Smi) for V8. */
 function mix(hash: number, parent: number): number {
   const mixed = Math.imul(hash ^ Math.imul(parent + 1, HASH_MULTIPLIER), HASH_MULTIPLIER);
   return mixed ^ (mixed >>> 15);

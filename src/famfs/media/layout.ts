@@ -1,5 +1,5 @@
 /**
- * The on-media structs of famfs (docs/famfs-format.md 2) and their constants. Offsets, not code: a test compares
+ * The on-media structs of famfs (docs/famfs-format.md 2) and their constants, as tables of offsets. A test compares
  * every row with conformance/famfs/layout.txt.
  */
 import { nested, struct, text, u32, u64, uuid, type Values } from './struct.js';
@@ -13,23 +13,23 @@ export const FAMFS_SUPER_MAGIC = 0x87b282ff;
 export const FAMFS_VERSION = 48;
 export const FAMFS_OMF_MAJOR = 2;
 export const FAMFS_OMF_MINOR = 2;
-/** The superblock area, bytes at offset 0; the log starts right behind it. */
+/** Length of the superblock area at offset 0, bytes. The log starts right behind it. */
 export const FAMFS_SUPERBLOCK_SIZE = 2 * MIB;
 export const FAMFS_LOG_OFFSET = 2 * MIB;
-/** Default and minimum log length, bytes; always a power of two. */
+/** Default and minimum log length, bytes. A log length is always a power of two. */
 export const FAMFS_MIN_LOG_LENGTH = 8 * MIB;
-/** What mkfs writes; the superblock check accepts 4096 as well. */
+/** The allocation unit that mkfs writes, bytes. The superblock check accepts 4096 as well. */
 export const FAMFS_ALLOC_UNIT = 2 * MIB;
 export const FAMFS_ALLOC_UNIT_SMALL = 4096;
 export const FAMFS_LOG_MAGIC = 0xbadcafef00d;
 export const FAMFS_MAX_EXTENTS = 16;
 export const FAMFS_MAX_STRIPS = 16;
 export const FAMFS_MAX_BUCKETS = 64;
-/** The longest log that udax can use: it looks at a log through one view, which holds at most this. */
+/** The longest log that udax can use, bytes. udax maps a log as one view, and a view holds at most this much. */
 export const UDAX_MAX_LOG_LENGTH = 4 * GIB;
-/** Path field, bytes including the NUL. */
+/** Length of a path field, bytes including the NUL. */
 export const FAMFS_PATH_FIELD = 80;
-/** udax formats devices from here up; C's mkfs only from 4 GiB. */
+/** The smallest device that udax formats, bytes. C's mkfs wants at least FAMFS_MIN_DEVICE_SIZE. */
 export const UDAX_MIN_DEVICE_SIZE = 16 * MIB;
 export const FAMFS_MIN_DEVICE_SIZE = 4 * GIB;
 /** A bucket of an interleaved allocation holds at least this much (see stripe.ts for small devices). */
@@ -67,7 +67,7 @@ export const logHeaderLayout = struct('log header', 48, {
   magic: u64(0),
   length: u64(8),
   lastIndex: u64(16),
-  /** CRC-32 of all bytes before it; the two indices behind it are covered by none. */
+  /** CRC-32 of all bytes before it. No crc covers the two indices behind it. */
   crc: u64(24),
   nextSeqnum: u64(32),
   nextIndex: u64(40),
@@ -81,7 +81,7 @@ export const logEntryLayout = struct('log entry', 544, {
   crc: u64(536),
 });
 
-/** FILE: the union of an entry. */
+/** The `meta` bytes of a FILE entry. */
 export const fileMetaLayout = struct('file', 520, {
   size: u64(0),
   flags: u32(8),
@@ -92,7 +92,7 @@ export const fileMetaLayout = struct('file', 520, {
   fmap: nested(104, 416),
 });
 
-/** MKDIR: another order of fields, and a path that is not 8-aligned. */
+/** The `meta` bytes of a MKDIR entry. The field order differs from FILE's, and the path is not 8-byte aligned. */
 export const mkdirMetaLayout = struct('mkdir', 92, {
   uid: u32(0),
   gid: u32(4),
@@ -106,7 +106,7 @@ export const addDaxdevLayout = struct('add_daxdev', 32, {
   index: u32(24),
 });
 
-/** `extents` (simple) and `interleaved` share their bytes; so do nextents and the number of interleaved extents. */
+/** A union: `extents` (simple) and `interleaved` share their bytes. `nextents` is also the number of interleaved extents. */
 export const fmapLayout = struct('fmap', 416, {
   extType: u32(0),
   nextents: u32(8),
@@ -132,15 +132,15 @@ export interface Superblock {
   version: number;
   logOffset: number;
   logLength: number;
-  /** Space is given to files in units of it. */
+  /** The allocation unit: files get space in multiples of it. */
   allocUnit: number;
-  /** Of the format: minor versions are compatible. */
+  /** Version of the media format. Minor versions are compatible. */
   omfMajor: number;
   omfMinor: number;
-  /** The file system's. */
+  /** Uuid of the file system. */
   uuid: string;
   deviceUuid: string;
-  /** Its owner's: the one host that may add to it. */
+  /** Uuid of the owner: the only host that may append to the log. */
   systemUuid: string;
   crc: number;
   flags: number;
@@ -150,7 +150,7 @@ export interface Superblock {
 }
 export type LogHeader = Values<typeof logHeaderLayout>;
 
-/** Slots of a log: a whole number of entries behind the header. */
+/** How many slots a log has: the whole entries that fit behind the header. */
 export function logSlots(logLength: number): number {
   return Math.floor((logLength - logHeaderLayout.size) / logEntryLayout.size);
 }

@@ -1,6 +1,6 @@
 /**
- * The log as its readers see it: header, indices, entries and their checks. Readers go by next_index alone;
- * what lies in a slot is copied to private memory before it is checked and decoded, because others may write.
+ * Reads the log: header, indices, entries and their checks. Readers trust next_index alone. Other hosts may write a slot at
+ * any time, so a slot is copied to private memory before it is checked and decoded.
  */
 import { crc32 } from 'node:zlib';
 import { fail, isU64, loadU64 } from '../../libc/index.js';
@@ -25,12 +25,12 @@ const NEXT_SEQNUM_WORD = nextSeqnum.offset / 4;
 const NEXT_INDEX_WORD = nextIndex.offset / 4;
 const SEQNUM = logEntryLayout.fields.seqnum.offset;
 
-/** Decodes the 48 header bytes; `origin` is their device offset. EBADMSG beyond 2^53. */
+/** Decodes the 48 header bytes. `origin` is their device offset. EBADMSG when a number is beyond 2^53. */
 export function decodeLogHeader(bytes: Uint8Array, origin: number): LogHeader {
   return readStruct(logHeaderLayout, viewOf(bytes), 0, origin);
 }
 
-/** The log header check as C does it: magic, then crc. `origin` is the header's device offset. */
+/** Checks a log header as C does: magic, then crc. `origin` is the header's device offset. */
 export function checkLogHeader(bytes: Uint8Array, origin: number): Problem | null {
   const view = viewOf(bytes);
   if (!isU64(view, magic.offset, FAMFS_LOG_MAGIC)) {
@@ -48,12 +48,12 @@ export function checkLogHeader(bytes: Uint8Array, origin: number): Problem | nul
   return null;
 }
 
-/** The numbers of a log header that nobody can use, beyond 2^53: decodeLogHeader() refuses them. */
+/** The numbers of a log header that are beyond 2^53. decodeLogHeader() refuses them. */
 export function logHeaderNumberFaults(bytes: Uint8Array, origin: number): Problem[] {
   return unsafeNumbers(logHeaderLayout, viewOf(bytes), 'log-number', origin);
 }
 
-/** What C never compares: the header's length and last index against the superblock's log length. */
+/** Compares the header's length and last index with the superblock's log length. C never compares them. */
 export function logHeaderFaults(header: LogHeader, superblock: Superblock): Problem[] {
   const problems: Problem[] = [];
   const origin = superblock.logOffset;
@@ -71,21 +71,21 @@ export function logHeaderFaults(header: LogHeader, superblock: Superblock): Prob
   return problems;
 }
 
-/** A log that can be read: position, size and a lasting view. Its header may be bad: `open` asks, `at` does not. */
+/** A log: its position, its size and a lasting view of its memory. `open` checks the header, `at` does not. */
 export class Log {
-  /** Slots of this log, by the superblock's log length. */
+  /** How many slots the log has, by the superblock's log length. */
   readonly slots: number;
   readonly #words: Uint32Array;
   readonly #scratch = new Uint8Array(ENTRY_SIZE);
-  /** Slots whose memory is gone read as zeroes instead of failing: for those who look at damaged media. */
+  /** True for readers of damaged media: slots whose memory is gone read as zeroes instead of failing. */
   readonly #pastLosses: boolean;
 
   private constructor(
     readonly media: Media,
-    /** Device byte of the header. */
+    /** Device offset of the header. */
     readonly offset: number,
     readonly length: number,
-    /** The memory itself, header first. Length 0 once the device is gone. */
+    /** A view of the memory itself, header first. Its length is 0 once the device is gone. */
     readonly bytes: Uint8Array,
     pastLosses: boolean,
   ) {
@@ -95,18 +95,18 @@ export class Log {
   }
 
   /**
-   * The log a superblock describes, header unchecked (fsck).
-   * @param pastLosses slots whose memory is gone are bad entries, not errors
+   * The log that a superblock describes, without a check of its header (fsck).
+   * @param pastLosses slots whose memory is gone count as bad entries instead of throwing
    */
   static at(media: Media, superblock: Superblock, { pastLosses = false } = {}): Log {
     const { logOffset, logLength } = superblock;
-    // Every access asks for the part it touches: what is behind the end of a cut file keeps nobody from the rest.
+    // An unproven view: every access checks the part it touches. So a cut file keeps readers only from its missing part.
     const bytes = media.view?.(logOffset, logLength) ?? media.bytes(logOffset, logLength);
     if (bytes.byteOffset % 8 !== 0) fail('EINVAL', `${media.name}: the log is not mapped at a multiple of 8`);
     return new Log(media, logOffset, logLength, bytes, pastLosses);
   }
 
-  /** The log a superblock describes. EBADMSG when its header is damaged or contradicts the superblock. */
+  /** The log that a superblock describes. EBADMSG when its header is damaged or contradicts the superblock. */
   static open(media: Media, superblock: Superblock): Log {
     const log = Log.at(media, superblock);
     const header = log.headerBytes();
@@ -132,7 +132,7 @@ export class Log {
     return decodeLogHeader(this.headerBytes(), this.offset);
   }
 
-  /** Entries published so far. One question to the kernel and one atomic load; damaged media may answer anything up to 2^64. */
+  /** How many entries are published: an assertThere() and one atomic load. On damaged media it can be anything up to 2^64. */
   nextIndex(): number {
     this.media.invalidate(this.offset, HEADER_SIZE);
     this.assertThere();
@@ -144,15 +144,15 @@ export class Log {
     return this.#loadIndex(NEXT_SEQNUM_WORD);
   }
 
-  /** Both indices, for a writer who has just asked assertThere(). */
+  /** Both indices. The caller has just called assertThere(). */
   loadIndices(): { index: number; seqnum: number } {
     this.media.invalidate(this.offset, HEADER_SIZE);
     return { index: this.#loadIndex(NEXT_INDEX_WORD), seqnum: this.#loadIndex(NEXT_SEQNUM_WORD) };
   }
 
   /**
-   * How many slots may hold entries: next_index, or, where the header's memory is gone, all up to the last slot that holds a
-   * good entry of its number, or cannot be read.
+   * How many slots may hold entries. This is next_index. When the header's memory is gone (and `pastLosses` is set), it is
+   * the end of the last slot that holds a good entry or cannot be read.
    */
   readableEnd(): number {
     if (!this.#pastLosses || this.lossAt(0, HEADER_SIZE) === null) return this.nextIndex();
@@ -165,7 +165,7 @@ export class Log {
     return this.checkEntry(index).some(({ code }) => code !== 'entry-memory');
   }
 
-  /** Why bytes of the log cannot be read, or null. */
+  /** The first loss that keeps these bytes of the log from being read, or null. */
   lossAt(at: number, length: number): LostRange | null {
     return this.media.lost?.(this.offset + at, length)[0] ?? null;
   }
@@ -175,7 +175,7 @@ export class Log {
   }
 
   /**
-   * Before each use of the view: the first `length` bytes of the log are there, header by default.
+   * Checks that the first `length` bytes of the log are there; by default the header. Call it before each use of the view.
    * @throws DaxError ENODEV the memory was taken away (device disabled, volume closed), EIO the file behind it was cut
    */
   assertThere(length = HEADER_SIZE): void {
@@ -188,12 +188,12 @@ export class Log {
     this.media.assertThere?.(this.offset + at, length);
   }
 
-  /** Device byte of slot i. */
+  /** Device offset of slot `index`. */
   entryOffset(index: number): number {
     return this.offset + slotOffset(index);
   }
 
-  /** A private copy of slot i. ERANGE outside the log. */
+  /** A private copy of slot `index`. ERANGE outside the log. */
   copyEntry(index: number, into: Uint8Array = new Uint8Array(ENTRY_SIZE)): Uint8Array {
     if (!(index >= 0 && index < this.slots))
       fail('ERANGE', `log entry ${index}: the log has ${this.slots} slots`);
@@ -201,7 +201,7 @@ export class Log {
     return into;
   }
 
-  /** Private copies of `count` slots from `first` on, which lie inside the log. The one place where entries are loaded. */
+  /** Copies `count` slots from `first` on to private memory. All of them must lie inside the log. All entry loads go through here. */
   copySlots(first: number, count: number, into: Uint8Array): void {
     const at = slotOffset(first);
     const length = count * ENTRY_SIZE;
@@ -223,19 +223,19 @@ export class Log {
   }
 
   /**
-   * The entry check: seqnum and crc; on failure the cache lines are dropped and the entry checked once more.
-   * @returns what is wrong with it, nothing when it is good
+   * Checks the seqnum and crc of an entry. On failure it drops the cache lines and checks once more.
+   * @returns what is wrong with the entry; an empty list when it is good
    */
   checkEntry(index: number): Problem[] {
     return this.#checkCopy(index, this.#scratch);
   }
 
-  /** Slot i as data. @throws DaxError EBADMSG when it fails its checks or cannot be decoded */
+  /** The decoded slot `index`. @throws DaxError EBADMSG when it fails its checks or cannot be decoded */
   entry(index: number): LogEntry {
     return decodeEntry(viewOf(this.entryBytes(index)), 0, index, this.entryOffset(index));
   }
 
-  /** A private copy of slot i. @throws DaxError EBADMSG when it fails its checks */
+  /** A private copy of slot `index`, checked. @throws DaxError EBADMSG when it fails its checks */
   entryBytes(index: number): Uint8Array {
     const copy = new Uint8Array(ENTRY_SIZE);
     const [problem] = this.#checkCopy(index, copy);
@@ -258,13 +258,13 @@ export class Log {
     return problems;
   }
 
-  /** Slot i as data, its crc and seqnum unchecked: for tools that show damaged media. */
+  /** The decoded slot `index`, with crc and seqnum unchecked: for tools that show damaged media. */
   decodeUnchecked(index: number): LogEntry {
     return decodeEntry(viewOf(this.copyEntry(index)), 0, index, this.entryOffset(index));
   }
 }
 
-/** Seqnum, then crc, as C counts them. */
+/** Checks the seqnum, then the crc, in C's order. */
 function entryProblems(entry: Uint8Array, index: number, origin: number): Problem[] {
   const problems: Problem[] = [];
   const view = viewOf(entry);

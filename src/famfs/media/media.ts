@@ -1,6 +1,6 @@
 import { fail } from '../../libc/index.js';
 
-/** Bytes of a device that cannot be read: their memory has failed, or the file that was their memory was cut. */
+/** Bytes of a device that cannot be read: their memory has failed, or the file that backed them was cut. */
 export interface LostRange {
   offset: number;
   length: number;
@@ -11,30 +11,30 @@ export interface LostRange {
 
 /**
  * Memory that holds a famfs, as the media code needs it: byte access to the superblock and log area, and the
- * three acts that order stores. Offsets and lengths are bytes on the device.
+ * operations that order stores. Offsets and lengths are bytes on the device.
  */
 export interface Media {
   /** For messages and for the superblock's device name. */
   readonly name: string;
-  /** Size of the device; backings shorter than that (image files) read as zero behind their end. */
+  /** Size of the device. A shorter backing (an image file) reads as zero behind its end. */
   readonly size: number;
   /**
-   * A lasting view of the memory itself, 8-byte aligned where `offset` is, proven to be there now. Whoever keeps it asks
-   * assertThere() before each use.
+   * A lasting view of the memory itself, proven to be there now. It is 8-byte aligned when `offset` is. A caller that keeps
+   * the view calls assertThere() before each use.
    * @throws DaxError ENXIO outside the device, EIO the memory behind it was cut
    */
   bytes(offset: number, length: number): Uint8Array;
-  /** As bytes(), unproven: for a view of which only parts are looked at, each asked for by assertThere(). */
+  /** As bytes(), but unproven. It is for callers that touch only parts of the view, and call assertThere() for each part. */
   view?(offset: number, length: number): Uint8Array;
-  /** Proves that views of these bytes can be touched now. Left out where memory cannot go. @throws DaxError EIO */
+  /** Proves that views of these bytes can be touched now. Absent when the memory cannot go away. @throws DaxError EIO */
   assertThere?(offset: number, length: number): void;
-  /** Where an image shorter than its device ends, bytes: behind it metadata reads as zero, and there is no data. */
+  /** The end of an image that is shorter than its device, bytes. Behind it metadata reads as zero, and there is no data. */
   readonly imageEnd?: number | undefined;
-  /** The parts of a range that hold nothing any more, in order. Left out where nothing gets lost. */
+  /** The parts of a range whose bytes are lost, in order. Absent when no memory can be lost. */
   lost?(offset: number, length: number): LostRange[];
-  /** Writes the cache lines of a range back (no-op on coherent, volatile memory). */
+  /** Writes the cache lines of a range back. A no-op on coherent, volatile memory. */
   flush(offset: number, length: number): void;
-  /** All flushes before it are done before any store after it. */
+  /** Completes all earlier flushes before any later store. */
   fence(): void;
   /** Zeroes a range and flushes it; may be a hole punch. */
   zero(offset: number, length: number): void;
@@ -42,7 +42,7 @@ export interface Media {
   invalidate(offset: number, length: number): void;
 }
 
-/** Media in plain memory: tests, and images read whole. Bytes behind `contents` read as zero. */
+/** A medium in plain memory, for tests and for images that are read whole. Bytes behind `contents` read as zero. */
 export function bufferMedia(contents: Uint8Array, options: { name?: string; size?: number } = {}): Media {
   const name = options.name ?? 'memory';
   const size = options.size ?? contents.byteLength;

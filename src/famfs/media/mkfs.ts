@@ -1,6 +1,6 @@
 /**
- * Making a famfs (famfs-format.md 5), ordered so that a crash leaves either no file system or a whole one: the old
- * magic goes first, the log is made ready, the magic comes last. The caller keeps others off the device.
+ * Makes a famfs (famfs-format.md 5). The order of the stores makes a crash leave either no file system or a whole one: mkfs
+ * removes the old magic first, writes the log, and writes the new magic last. The caller keeps others off the device.
  */
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -35,13 +35,13 @@ import {
 } from './superblock.js';
 
 export interface FormatOptions {
-  /** This host: owner of the new file system. */
+  /** Uuid of this host, the owner of the new file system. */
   systemUuid: string;
-  /** Overwrite a file system that is there, whoever owns it. */
+  /** Overwrite an existing file system, whoever owns it. */
   force?: boolean;
   /** With force: only remove the superblock's magic, make nothing. */
   kill?: boolean;
-  /** Bytes: a power of two from 8 MiB (the default) to 4 GiB. */
+  /** Bytes. A power of two from 8 MiB (the default) to 4 GiB. */
   logLength?: number;
   /** Written to the superblock; default: the media's name. 64 bytes are kept. */
   deviceName?: string;
@@ -49,7 +49,7 @@ export interface FormatOptions {
   uuids?: { fileSystem: string; device: string };
 }
 
-/** What is on a medium, as mkfs and roles need to know it. */
+/** What a medium holds, by its superblock. */
 export type MediaState = 'none' | 'valid' | 'other-version' | 'damaged';
 
 export function mediaState(media: Media): MediaState {
@@ -62,9 +62,9 @@ export function mediaState(media: Media): MediaState {
 
 /**
  * Makes a file system, or kills one.
- * @returns the new superblock, null after a kill
- * @throws DaxError EINVAL bad log length, device too small, kill without force; EPERM owned by another host; EEXIST there is
- * one already. Nothing is written then.
+ * @returns the new superblock; null after a kill
+ * @throws DaxError EINVAL bad log length, device too small, kill without force; EPERM another host owns the file system;
+ * EEXIST there is a file system already. Nothing is written then.
  */
 export function formatMedia(media: Media, options: FormatOptions): Superblock | null {
   const logLength = options.logLength ?? FAMFS_MIN_LOG_LENGTH;
@@ -96,7 +96,7 @@ function checkLogLength(logLength: number): void {
   }
 }
 
-/** `-k` alone formats in C; here it asks for the force that killing needs. */
+/** In C, `-k` without force formats. Here it fails and asks for force. */
 function kill(media: Media, force: boolean): null {
   if (!force) {
     fail(
@@ -175,13 +175,13 @@ function newSuperblock(media: Media, logLength: number, options: FormatOptions):
   return bytes;
 }
 
-/** From here on there is no file system, whatever else happens. */
+/** From this store on there is no file system on the medium, until writeSuperblock() is done. */
 function removeMagic(media: Media): void {
   const { magic } = superblockLayout.fields;
   store(media, magic.offset, new Uint8Array(magic.size));
 }
 
-/** A zeroed log with its header; indices 0. */
+/** Writes a zeroed log and its header. Both indices are 0. */
 function writeLog(media: Media, logLength: number): void {
   const header = new Uint8Array(logHeaderLayout.size);
   const view = viewOf(header);
@@ -196,7 +196,7 @@ function writeLog(media: Media, logLength: number): void {
   store(media, FAMFS_LOG_OFFSET, header);
 }
 
-/** The rest of the superblock area first (C leaves what was there), the magic last. */
+/** Zeroes the superblock area (C leaves the old bytes there), writes the fields, and writes the magic last. */
 function writeSuperblock(media: Media, superblock: Uint8Array): void {
   const { magic } = superblockLayout.fields;
   media.zero(0, FAMFS_SUPERBLOCK_SIZE);

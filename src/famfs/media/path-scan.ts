@@ -1,6 +1,6 @@
 /**
- * One pass over the path bytes of a log entry: checks every rule a logged path must keep, and leaves its
- * components (start, end, hash) for the lookup. Reused from entry to entry, allocates nothing.
+ * One pass over the path bytes of a log entry. It checks every rule for logged paths, and records the path's
+ * components (start, end, hash) for the lookup. One scan is reused for all entries; it allocates nothing.
  */
 import { HASH_PRIME, HASH_START } from './inode-table.js';
 import { FAMFS_PATH_FIELD } from './layout.js';
@@ -33,8 +33,8 @@ export class PathScan {
   readonly hashes = new Int32Array(FAMFS_PATH_FIELD);
 
   /**
-   * Scans the field at `at`; `words` is the same memory as 4-byte words (the field lies at a multiple of 4).
-   * @returns the first rule broken, or null
+   * Scans the path field at byte `at`, a multiple of 4. `words` is the same memory as 4-byte words.
+   * @returns the first broken rule, or null
    */
   scan(bytes: Uint8Array, words: Uint32Array, at: number): PathFault | null {
     this.count = 0;
@@ -63,12 +63,12 @@ export class PathScan {
   }
 }
 
-/** Of a component that starts with a dot. */
+/** Tells whether a component that starts with a dot is '.' or '..'. */
 function isDots(bytes: Uint8Array, start: number, end: number): boolean {
   return end - start === 1 || (end - start === 2 && bytes[start + 1] === DOT);
 }
 
-/** Four words at a time: this runs over most of the field, for every entry of a mount. */
+/** It goes four words at a time, because it runs over most of the path field for every entry of a mount. */
 function isZero(bytes: Uint8Array, words: Uint32Array, start: number, end: number): boolean {
   let i = start;
   for (; i % 4 !== 0; i++) if (bytes[i] !== 0) return false;

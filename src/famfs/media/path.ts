@@ -1,18 +1,18 @@
 /**
- * Names on media are bytes; here they are strings. Bytes that are not UTF-8 become lone surrogates
- * U+DC80..U+DCFF (and back), so that every file can be reached by the string that names it.
+ * Converts names between bytes on media and strings. Bytes that are not UTF-8 become lone surrogates
+ * U+DC80..U+DCFF, and back. So every file has a string that names it.
  */
 import { fail } from '../../libc/index.js';
 import { FAMFS_PATH_FIELD } from './layout.js';
 
 const ESCAPED_BYTE = /[\udc80-\udcff]/;
-/** Half a character, and none of the escapes: would turn into another name on media. */
+/** A lone surrogate that is not one of the escapes. It has no UTF-8 form, so it would become another name on media. */
 const HALF_CHARACTER = /[\ud800-\udc7f\udd00-\udfff]/u;
 const NOT_UTF8 = '\ufffd';
 const SLASH = 0x2f;
 const DOT = 0x2e;
 
-/** Bytes of a name or path as text. */
+/** Converts the bytes of a name or path to text. */
 export function decodeName(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = buffer.toString('utf8');
@@ -20,7 +20,7 @@ export function decodeName(bytes: Uint8Array): string {
   return decodeEscaped(buffer);
 }
 
-/** Keeps valid sequences, escapes each byte that starts none. */
+/** Keeps valid sequences, and escapes each byte that starts no valid sequence. */
 function decodeEscaped(buffer: Buffer): string {
   let text = '';
   for (let at = 0; at < buffer.length; ) {
@@ -40,7 +40,7 @@ function sequenceLength(buffer: Buffer, at: number): number {
   return roundTrip.equals(sequence) ? length : 0;
 }
 
-/** Text of a name or path as the bytes that go on media. */
+/** Converts the text of a name or path to the bytes on media. */
 export function encodeName(text: string): Uint8Array {
   if (!ESCAPED_BYTE.test(text)) return Buffer.from(text, 'utf8');
   const parts: Buffer[] = [];
@@ -54,9 +54,9 @@ export function encodeName(text: string): Uint8Array {
 
 const LONGEST_QUICK_NAME = 256;
 
-/** {@link encodeName} for lookups: an ASCII name, as most are, goes into one buffer that is used again and again. */
+/** {@link encodeName} for lookups. Short ASCII names, which most names are, go into one reused buffer. */
 export class NameEncoder {
-  /** The bytes of the last name: the first `length` of these. */
+  /** The first `length` of these bytes are the last encoded name. */
   bytes: Uint8Array;
   length = 0;
   readonly #quick = new Uint8Array(LONGEST_QUICK_NAME);
@@ -86,8 +86,9 @@ export class NameEncoder {
 }
 
 /**
- * The logged form of a path people give: relative to the root, `/a//b/` is `a/b`; the root itself is ''.
- * @throws DaxError EINVAL for NUL, `.` and `..`, what is no text; ENAMETOOLONG when it does not fit the 79 bytes of a log entry
+ * Converts a path that a caller gives to its logged form, relative to the root. `/a//b/` becomes `a/b`; the root becomes ''.
+ * @throws DaxError EINVAL the path holds a NUL, `.` or `..`, or half a surrogate pair, or is no string; ENAMETOOLONG it does
+ * not fit the 79 bytes of a log entry
  */
 export function toLogPath(path: string): string {
   if (typeof path !== 'string') fail('EINVAL', `a path is text, not ${typeof path}`);
@@ -109,7 +110,7 @@ export function toLogPath(path: string): string {
   return logPath;
 }
 
-/** Whether a path is short ASCII with nothing to leave out or to refuse, as most are. */
+/** Tells whether a path is short ASCII that needs no change and breaks no rule. Most paths are. */
 function isPlain(path: string): boolean {
   const { length } = path;
   if (length >= FAMFS_PATH_FIELD) return false;
@@ -123,7 +124,7 @@ function isPlain(path: string): boolean {
   return before !== SLASH;
 }
 
-/** ENAMETOOLONG when a path does not fit a log entry (79 bytes and a NUL; C cuts it silently). */
+/** ENAMETOOLONG when a path does not fit a log entry: 79 bytes and a NUL. C cuts such a path silently. */
 export function checkLogPathLength(path: string, lengthBytes: number): void {
   if (lengthBytes >= FAMFS_PATH_FIELD) {
     fail(

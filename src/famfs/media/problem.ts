@@ -1,23 +1,23 @@
 import type { ErrorHint } from '../../libc/index.js';
 
 /**
- * One thing wrong (or worth saying) about a medium. `entry` is the log slot it is about, `offset` the
- * device byte where the offending field lies.
+ * One finding about a medium: an error or a note. `entry` is the log slot it concerns. `offset` is the
+ * device byte of the field in question.
  */
 export interface Problem {
-  /** Stable, kebab-case: programs may test it (`entry-crc`, `extent-range`, ...). */
+  /** A stable kebab-case code that programs may test (`entry-crc`, `extent-range`, ...). */
   code: string;
   message: string;
   entry?: number;
   offset?: number;
-  /** What helps against it, as of a DaxError about this device. */
+  /** The remedy, as in a DaxError about this device. */
   hint?: ErrorHint;
 }
 
-/** A list that a hostile log cannot make endless: the first ones are kept, the rest counted. */
+/** A bounded list of problems. It keeps the first ones and counts the rest, so a hostile log cannot make it endless. */
 export class ProblemList {
   readonly kept: Problem[] = [];
-  /** All that were added, kept or not. */
+  /** How many problems were added, kept or not. */
   total = 0;
   readonly #limit: number;
 
@@ -30,7 +30,7 @@ export class ProblemList {
     if (this.kept.length < this.#limit) this.kept.push(problem);
   }
 
-  /** What was kept, with a last one that counts what was not. */
+  /** The kept problems. When some were not kept, one more problem at the end tells how many. */
   toArray(): Problem[] {
     const more = this.total - this.kept.length;
     if (more === 0) return [...this.kept];

@@ -1,6 +1,6 @@
 /**
- * Replay: log entries, in order, into an inode table and a map of used space. Each entry is copied out of the
- * shared memory, checked (crc, seqnum), then applied; what breaks a rule is reported and skipped (famfs-format.md 7, 17).
+ * Replays log entries, in order, into an inode table and a map of used space. Each entry is copied out of the shared memory,
+ * checked (crc, seqnum), then applied. An entry that breaks a rule is reported and skipped (famfs-format.md 7, 17).
  */
 
 import { crc32 } from 'node:zlib';
@@ -39,14 +39,14 @@ const MKDIR_GID = META + mkdirMetaLayout.fields.gid.offset;
 const DAXDEV_INDEX = META + addDaxdevLayout.fields.index.offset;
 const PERMISSION_BITS = 0o7777;
 const SET_ID_BITS = 0o6000;
-/** (uid_t)-1: no user has it. */
+/** (uid_t)-1, which is no user's id. */
 const NO_OWNER = 0xffffffff;
-/** Whom the kernel shows in the place of an id it cannot show. */
+/** The id that the kernel shows in place of an id it cannot map (overflowuid). */
 const OVERFLOW_ID = 65534;
-/** Entries copied at once: the copy stays in the second-level cache. */
+/** How many entries are copied at once. The copy stays in the second-level cache. */
 const WINDOW_ENTRIES = 120;
 
-/** Counts of what the log holds, good entries only (skipped ones included), as C's fsck counts. */
+/** Counts over the log, as C's fsck counts. Files and directories count entries that pass crc and seqnum, even if skipped later. */
 export interface LogCounts {
   files: number;
   directories: number;
@@ -59,16 +59,16 @@ export interface ReplayTargets {
   inodes: InodeTable;
   devices: DaxdevTable;
   limits: ExtentLimits;
-  /** Bad entries lend their inode numbers to directories that are missed. */
+  /** Missing parent directories are made up, with the inode numbers of bad entries. */
   adoptsOrphans: boolean;
-  /** Null when nobody allocates. */
+  /** Null when no space is accounted. */
   usage: Usage | null;
   problems: ProblemList;
   notes: ProblemList;
   counts: LogCounts;
 }
 
-/** A private copy of a run of entries, with one ready view for each crc. */
+/** A private copy of a run of entries. It keeps one view an entry of the bytes that the crc covers. */
 class EntryWindow {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
@@ -86,7 +86,7 @@ class EntryWindow {
     log.copySlots(first, count, this.bytes);
   }
 
-  /** The entry check: seqnum is the slot, crc is that of the bytes. */
+  /** The entry check: the seqnum equals the slot index, and the crc matches the bytes. */
   isGood(i: number, index: number): boolean {
     const base = i * ENTRY_SIZE;
     return (
@@ -103,13 +103,13 @@ class EntryWindow {
 export class Replay {
   readonly #scan = new PathScan();
   readonly #file = new FileScan();
-  /** Most replays are of one entry: of who has just appended it, or of who follows somebody that appends. */
+  /** The window of one entry, kept: most replays are of one entry, just appended by this process or by another. */
   readonly #single = new EntryWindow(1);
   #window = this.#single;
   /** The entry being applied: its index, and its first byte in the window. */
   #index = 0;
   #base = 0;
-  /** Bad entries passed so far whose numbers no directory has yet. */
+  /** Slots of bad entries passed so far whose inode numbers are not yet given to a made-up directory. */
   readonly #badSlots: number[] = [];
   readonly #targets: ReplayTargets;
 
@@ -118,9 +118,9 @@ export class Replay {
   }
 
   /**
-   * Applies entries from..to. Stops at the first that fails its checks; with `pastBadOnes` (fsck) reports such
-   * entries and goes on.
-   * @returns the first entry not applied
+   * Applies the entries from..to. It stops at the first entry that fails its checks. With `pastBadOnes` (fsck) it reports
+   * such entries and goes on.
+   * @returns the index of the first entry it did not reach: `to` when it did not stop
    */
   run(from: number, to: number, pastBadOnes = false): number {
     if (from >= to) return from;
@@ -148,7 +148,7 @@ export class Replay {
     return to;
   }
 
-  /** Second look, past the cache: another host may have written the entry after we cached its lines. */
+  /** Checks an entry again, past the cache: another host may have written it after this CPU cached its lines. */
   isGoodNow(i: number, index: number): boolean {
     const { log } = this.#targets;
     log.media.invalidate(log.entryOffset(index), ENTRY_SIZE);
@@ -156,7 +156,7 @@ export class Replay {
     return this.#window.isGood(i, index);
   }
 
-  /** One report for a run of bad entries: a wild next_index would make thousands. */
+  /** Makes one report for a run of bad entries, because a wild next_index would make thousands. */
   #reportBadRun(run: { first: number; problems: Problem[]; count: number }): null {
     const more = run.count > 1 ? `; so fail the entries up to ${run.first + run.count - 1}` : '';
     for (const problem of run.problems) {
@@ -202,8 +202,8 @@ export class Replay {
   }
 
   /**
-   * Where 32 bits of the media become a mode and owners: others give these numbers to system calls, which end the process
-   * for a mode of 2^31 and take an owner of 2^32 - 1 for "leave it".
+   * Turns the entry's 32-bit numbers into a safe mode and owners. Callers pass these to node:fs and system calls. A mode of
+   * 2^31 would abort the process there, and an owner of 2^32 - 1 would mean "leave it unchanged".
    */
   #fillOwnership(inode: number, modeAt: number, uidAt: number, gidAt: number): void {
     const { inodes, notes } = this.#targets;
@@ -248,7 +248,7 @@ export class Replay {
     if (fault !== null) this.#reportField('daxdev', DAXDEV_INDEX, `${fault.message} (${fault.code})`);
   }
 
-  /** Puts the entry's path into the tree. @returns its inode, or 0 when it was reported and skipped */
+  /** Puts the entry's path into the tree. @returns its inode, or 0 when the entry was skipped; the reason was reported */
   #link(pathAt: number, kind: typeof FILE | typeof DIRECTORY, isUsable: boolean): number {
     const { inodes } = this.#targets;
     const scan = this.#scan;
@@ -283,7 +283,10 @@ export class Replay {
     return inode;
   }
 
-  /** A directory made up for a component nobody made: its entry is among the bad ones. @returns its inode, or 0 */
+  /**
+   * Makes up a directory for a path component that no entry made: its own entry is probably one of the bad ones.
+   * @returns its inode, or 0 when no bad entry is left
+   */
   #adopt(parent: number, component: number): number {
     const slot = this.#badSlots.shift();
     if (slot === undefined) return NOTHING;
@@ -329,7 +332,7 @@ export class Replay {
     return { code, message: message2, entry: this.#index, offset };
   }
 
-  /** The path for messages: whatever the field holds. */
+  /** The path for messages, unchecked. */
   #pathText(): string {
     const type = this.#window.u32(this.#base + TYPE);
     if (type !== FAMFS_LOG_FILE && type !== FAMFS_LOG_MKDIR) return '';

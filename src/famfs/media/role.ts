@@ -1,4 +1,4 @@
-/** Who may write (famfs-format.md 4): the host whose uuid the superblock names. */
+/** The role of a host (famfs-format.md 4). The host whose uuid the superblock names is the master, and may write. */
 import { hasCode } from '../../libc/index.js';
 import type { Superblock } from './layout.js';
 
@@ -8,7 +8,10 @@ export function roleOf(superblock: Superblock, systemUuid: string): Role {
   return superblock.systemUuid === systemUuid.toLowerCase() ? 'master' : 'client';
 }
 
-/** This host's uuid; undefined where none can be made or read: such a host is a client everywhere (famfs-format.md 4). */
+/**
+ * This host's uuid, or undefined when it can neither be read nor made. A host without a uuid is a client of every volume
+ * (famfs-format.md 4).
+ */
 export function systemUuidIfAny(host: { readonly systemUuid: string }): string | undefined {
   try {
     return host.systemUuid;

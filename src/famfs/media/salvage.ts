@@ -1,6 +1,6 @@
 /**
- * Reading what is left of a famfs whose superblock or log has lost memory. Nothing is written; what is made up here is
- * never stored.
+ * Reads what is left of a famfs whose superblock or log has lost memory. It writes nothing: a made-up superblock is never
+ * stored.
  */
 import { fail } from '../../libc/index.js';
 import {
@@ -30,12 +30,13 @@ import {
 } from './superblock.js';
 import { NIL_UUID } from './uuid.js';
 
-/** Up to here a device has few enough units of 4 KiB to count them. */
+/** A device up to this size has few enough units of 4 KiB for an allocation map. */
 const SMALL_UNITS_UP_TO = 4 * TIB;
 
 /**
- * The superblock, or, where it cannot be read or believed, what the log header and the device say of it; where the header is
- * lost too, a log of the default length. Extents are then believed in the smaller of the two units.
+ * The superblock. When it cannot be read or fails its checks, one is made up from the log header and the device. When the
+ * header is lost too, the log gets the default length. A made-up superblock has the smaller of the two allocation units (on
+ * devices up to 4 TiB), so that the extents of either pass the alignment check.
  * @throws DaxError EINVAL there is neither a superblock nor a log
  */
 export function salvagedSuperblock(media: Media): Superblock {
@@ -76,7 +77,7 @@ function wholeSuperblock(media: Media): Superblock | null {
   return faults.every(({ code }) => code === 'superblock-device-size') ? superblock : null;
 }
 
-/** Null when there is no log header to believe. */
+/** The log length that the log header states; null when there is no valid log header. */
 function statedLogLength(media: Media): number | null {
   const { size } = logHeaderLayout;
   if (media.size < FAMFS_LOG_OFFSET + FAMFS_MIN_LOG_LENGTH || !isThere(media, FAMFS_LOG_OFFSET, size))

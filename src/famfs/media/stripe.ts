@@ -1,4 +1,4 @@
-/** Parameters of interleaved allocations and their rules (famfs-format.md 9), with upstream's gaps closed. */
+/** The parameters of interleaved allocations and their rules (famfs-format.md 9), with the checks that upstream lacks. */
 import { fail } from '../../libc/index.js';
 import {
   FAMFS_MAX_BUCKETS,
@@ -8,30 +8,30 @@ import {
 } from './layout.js';
 import { isPowerOfTwo } from './superblock.js';
 
-/** Deal a file in chunks over `nstrips` of `nbuckets` equal parts of the device. */
+/** Spreads a file in chunks over `nstrips` of the `nbuckets` equal parts of the device. */
 export interface Stripe {
   nstrips: number;
   nbuckets: number;
-  /** Bytes: a power of two, a multiple of the allocation unit. */
+  /** Bytes. A power of two and a multiple of the allocation unit. */
   chunkSize: number;
 }
 
 export interface StripeLimits {
   deviceSize: number;
   allocUnit: number;
-  /** Bytes a bucket must have at least; default {@link minimumBucketSize}. */
+  /** The smallest allowed bucket, bytes. Default: {@link minimumBucketSize}. */
   minBucketSize?: number;
 }
 
 /**
- * C wants buckets of 1 GiB, and devices of 4 GiB. On devices below 4 GiB, which only udax formats, a bucket must
- * hold one chunk; from 4 GiB up the rule is C's, so that both accept the same parameters.
+ * The smallest allowed bucket, bytes. From 4 GiB up the rule is C's 1 GiB, so that both accept the same parameters. On
+ * smaller devices, which only udax formats, a bucket must hold one chunk.
  */
 export function minimumBucketSize(deviceSize: number, chunkSize: number): number {
   return deviceSize >= FAMFS_MIN_DEVICE_SIZE ? FAMFS_MIN_BUCKET_SIZE : chunkSize;
 }
 
-/** Every rule the parameters break, as sentences; none when they are good. */
+/** Every rule that the parameters break, as text. The list is empty when they are good. */
 export function stripeFaults(stripe: Stripe, limits: StripeLimits): string[] {
   const { nstrips, nbuckets, chunkSize } = stripe;
   const faults: string[] = [];
@@ -56,7 +56,7 @@ function inRange(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= max;
 }
 
-/** EINVAL naming every broken rule. */
+/** @throws DaxError EINVAL naming every broken rule */
 export function checkStripe(stripe: Stripe, limits: StripeLimits): void {
   const faults = stripeFaults(stripe, limits);
   if (faults.length > 0) fail('EINVAL', `interleaving refused: ${faults.join('; ')}`);

@@ -1,6 +1,6 @@
 /**
- * Structs on media as tables: name -> (offset, type). Everything that reads or writes media takes its offsets
- * from such a table; all numbers are little-endian. (The FUSE wire has tables of another kind: see fuse/protocol/struct.ts.)
+ * On-media structs as tables: name -> (offset, type). All code that reads or writes media takes its offsets from such
+ * a table. All numbers are little-endian. (The FUSE protocol has tables of another kind: see fuse/protocol/struct.ts.)
  */
 import { fail, readU64, writeU64 } from '../../libc/index.js';
 import type { Problem } from './problem.js';
@@ -18,9 +18,9 @@ export interface Field<T extends FieldType = FieldType> {
 export const u32 = (offset: number): Field<'u32'> => ({ offset, type: 'u32', size: 4 });
 export const u64 = (offset: number): Field<'u64'> => ({ offset, type: 'u64', size: 8 });
 export const uuid = (offset: number): Field<'uuid'> => ({ offset, type: 'uuid', size: 16 });
-/** NUL-padded text; a text as long as the field has no NUL. */
+/** NUL-padded text. A text as long as its field has no NUL. */
 export const text = (offset: number, size: number): Field<'text'> => ({ offset, type: 'text', size });
-/** A nested struct or array of structs: described by its own table. */
+/** A nested struct or an array of structs, which has its own table. */
 export const nested = (offset: number, size: number): Field<'struct'> => ({ offset, type: 'struct', size });
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -36,7 +36,7 @@ export function struct<F extends Fields>(name: string, size: number, fields: F):
   return { name, size, fields };
 }
 
-/** What a struct decodes to: numbers and strings; nested structs are left to their own tables. */
+/** The decoded form of a struct: numbers and strings. Nested structs are left to their own tables. */
 export type Values<S> =
   S extends Struct<infer F>
     ? {
@@ -49,8 +49,9 @@ export type Values<S> =
     : never;
 
 /**
- * A u64 as a number.
- * @param what names the field in the error, `origin` is the device offset of the view's byte 0
+ * Reads a u64 as a number.
+ * @param what names the field in the error
+ * @param origin the device offset of the view's byte 0
  * @throws DaxError EBADMSG when it is not a safe integer (decision 1)
  */
 export function checkedU64(view: DataView, at: number, what: string, origin = 0): number {
@@ -68,7 +69,7 @@ function unsafeText(view: DataView, at: number, what: string, origin: number): s
   return `${what} at byte ${origin + at} is 0x${found}, beyond the integers udax can hold (2^53)`;
 }
 
-/** Every u64 of a struct at byte 0 that readStruct would refuse; `origin` is the device offset of that byte. */
+/** Lists every u64 that readStruct would refuse, of a struct at byte 0 of the view. `origin` is the device offset of that byte. */
 export function unsafeNumbers<F extends Fields>(
   layout: Struct<F>,
   view: DataView,
@@ -84,7 +85,7 @@ export function unsafeNumbers<F extends Fields>(
   return problems;
 }
 
-/** Decodes every plain field of a struct at `at`. */
+/** Decodes every field of the struct at `at`, except nested ones. EBADMSG when a u64 is beyond 2^53. */
 export function readStruct<F extends Fields>(
   layout: Struct<F>,
   view: DataView,
@@ -115,7 +116,7 @@ function readField(
   return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString('utf8');
 }
 
-/** Encodes the given fields of a struct at `at`; fields not named keep their bytes. */
+/** Encodes the given fields of the struct at `at`. Other fields keep their bytes. A text or uuid is cut to its field. */
 export function writeStruct<F extends Fields>(
   layout: Struct<F>,
   view: DataView,

@@ -1,4 +1,4 @@
-/** The superblock: reading, checking (famfs-format.md 3), and what udax additionally asks of its numbers. */
+/** Reads and checks the superblock (famfs-format.md 3), with the rules that udax adds for its numbers. */
 import { crc32 } from 'node:zlib';
 import { type ErrnoCode, type ErrorHint, fail, isU64 } from '../../libc/index.js';
 import {
@@ -19,7 +19,7 @@ import { readStruct, unsafeNumbers } from './struct.js';
 const { magic, version, crc, allocUnit, logOffset, logLength, deviceSize } = superblockLayout.fields;
 export const SUPERBLOCK_SIZE = superblockLayout.size;
 
-/** C's answer: 0 valid, +1 another version, -1 anything else. */
+/** C's result: 0 valid, +1 another version, -1 anything else. */
 export type SuperblockResult = 0 | 1 | -1;
 
 const errnoOfProblem: Record<string, ErrnoCode> = {
@@ -45,24 +45,24 @@ const nextSteps: Partial<Record<ErrnoCode, { step: string; hint?: ErrorHint }>> 
 
 const damagedSuperblock = { step: 'the superblock is damaged: fsck() tells more', hint: 'fsck' } as const;
 
-/** Decodes the 200 bytes whatever they are. EBADMSG when a number is beyond 2^53. */
+/** Decodes the 200 bytes without a check of them. EBADMSG when a number is beyond 2^53. */
 export function decodeSuperblock(bytes: Uint8Array): Superblock {
   return readStruct(superblockLayout, viewOf(bytes), 0);
 }
 
-/** The numbers of a superblock that nobody can use, beyond 2^53: decodeSuperblock() refuses them. */
+/** The numbers of a superblock that are beyond 2^53. decodeSuperblock() refuses them. */
 export function superblockNumberFaults(bytes: Uint8Array): Problem[] {
   return unsafeNumbers(superblockLayout, viewOf(bytes), 'superblock-number');
 }
 
-/** True when the magic is there, whatever else may be wrong: somebody's file system was here. */
+/** True when the magic is there, whatever else is wrong: the medium held a famfs. */
 export function hasSuperblockMagic(bytes: Uint8Array): boolean {
   return isU64(viewOf(bytes), magic.offset, FAMFS_SUPER_MAGIC);
 }
 
 /**
- * The superblock check, tests and results in C's order: magic, version, crc, allocation unit.
- * @returns the result and, unless 0, the one problem that decided it
+ * Checks the superblock in C's order: magic, version, crc, allocation unit.
+ * @returns the result and, unless it is 0, the problem that decided it
  */
 export function checkSuperblock(bytes: Uint8Array | null): {
   result: SuperblockResult;
@@ -100,7 +100,7 @@ function bad(result: SuperblockResult, code: string, message: string, offset: nu
   return { result, problem: { code, message, offset } };
 }
 
-/** What C never compares: do log and device fit each other? `mediaSize` is what really is there. */
+/** Checks that the log fits the device, which C never compares. `mediaSize` is the real size of the medium, bytes. */
 export function superblockFaults(superblock: Superblock, mediaSize: number): Problem[] {
   const problems: Problem[] = [];
   if (superblock.logOffset !== FAMFS_LOG_OFFSET) {
@@ -130,7 +130,8 @@ export function superblockFaults(superblock: Superblock, mediaSize: number): Pro
 
 /**
  * Reads and checks the superblock of a medium.
- * @throws DaxError EINVAL not a famfs, EOPNOTSUPP another version, EBADMSG damaged or not fitting the device
+ * @throws DaxError EINVAL not a famfs, EOPNOTSUPP another version, EFBIG the log is longer than udax can use, EIO its memory
+ * has failed, EBADMSG damaged or not fitting the device
  */
 export function readSuperblock(media: Media): Superblock {
   const bytes = superblockBytes(media);
@@ -144,8 +145,8 @@ export function readSuperblock(media: Media): Superblock {
 }
 
 /**
- * A private copy of the superblock's bytes (the memory is shared); null when the medium is shorter.
- * @throws DaxError EIO the memory they lie in has failed, or was cut
+ * A private copy of the superblock's bytes, because the memory is shared. Null when the medium is too short for one.
+ * @throws DaxError EIO their memory has failed, or was cut
  */
 export function superblockBytes(media: Media): Uint8Array | null {
   if (media.size < SUPERBLOCK_SIZE) return null;

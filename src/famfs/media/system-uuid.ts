@@ -1,11 +1,11 @@
-/** The uuid of this host: who owns a famfs (famfs-format.md 4). */
+/** The uuid of this host. A superblock names its owner by such a uuid (famfs-format.md 4). */
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asDaxError, fail, hasCode, makeDirectories, removeLeftover } from '../../libc/index.js';
 import { isUuid } from './uuid.js';
 
-/** Where C famfs keeps it, shared by all programs of a host. */
+/** The file where C famfs keeps the uuid. All programs of a host share it. */
 export const FAMFS_SYSTEM_UUID_FILE = '/opt/famfs/system_uuid';
 const ENVIRONMENT = 'UDAX_SYSTEM_UUID';
 
@@ -17,8 +17,9 @@ export interface SystemUuidOptions {
 }
 
 /**
- * `$UDAX_SYSTEM_UUID`, else the host's file, else one made (once) in `stateDirectory`. Lower case.
- * @throws DaxError EINVAL when the one that is there is no uuid (it is left alone), or the error of reading or making it
+ * This host's uuid, in lower case. It comes from `$UDAX_SYSTEM_UUID`, else from the host's file, else from
+ * `stateDirectory`/system_uuid, which is made once.
+ * @throws DaxError EINVAL the variable or file holds no uuid (it is left unchanged), or the error of reading or making the file
  */
 export function systemUuid(stateDirectory: string, options: SystemUuidOptions = {}): string {
   const fromEnvironment = (options.environment ?? process.env)[ENVIRONMENT];
@@ -30,7 +31,7 @@ export function systemUuid(stateDirectory: string, options: SystemUuidOptions = 
   return readUuidFile(hostFile) ?? readUuidFile(ownFile) ?? makeUuidFile(stateDirectory, ownFile);
 }
 
-/** Null when it is not there, empty, or not ours to read. */
+/** Null when the file does not exist, is empty, or this user may not read it. */
 function readUuidFile(file: string): string | null {
   let text: string;
   try {
@@ -39,7 +40,7 @@ function readUuidFile(file: string): string | null {
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'EPERM')) return null;
     throw asDaxError(error, `reading the system uuid from ${file}`, file);
   }
-  // C: the first token, at most 36 characters; its own file ends in a NUL.
+  // As C reads it: the first token, at most 36 characters. The file that C writes ends in a NUL.
   const token = text.split(/[\s\0]+/).find((word) => word !== '');
   return token === undefined ? null : checked(token.slice(0, 36), file);
 }
@@ -49,7 +50,7 @@ function checked(text: string, where: string): string {
   return text.toLowerCase();
 }
 
-/** Made whole under another name, then linked: of two processes one wins and both read the same. */
+/** Writes the file under another name, then links it. When two processes race, one link wins and both read the same uuid. */
 function makeUuidFile(directory: string, file: string): string {
   const draft = `${file}.${process.pid}.${randomUUID()}`;
   try {
@@ -75,7 +76,7 @@ function linkDraft(draft: string, file: string): void {
     linkSync(draft, file);
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;
-    // Somebody made one first, or left an empty one behind: an empty one is replaced.
+    // Another process made the file first, or left an empty one behind. An empty file is replaced.
     if (readUuidFile(file) === null) {
       rmSync(file, { force: true });
       linkDraft(draft, file);

@@ -1,9 +1,9 @@
 /**
- * Taking a file system over: another host becomes its owner, the only one that writes (famfs-format.md 4).
+ * Takes a file system over: another host becomes its owner, the only host that writes (famfs-format.md 4).
  *
- * The owner's uuid and the crc behind it are 24 bytes, which no store changes at once. So a record of what is to
- * happen is written first, behind the superblock, where C famfs leaves 2 MiB unused; it goes when all is done. A crash
- * in between leaves a superblock whose crc does not match: no host writes then, and running this again completes it.
+ * The owner's uuid and the crc behind it are 24 bytes, which no single store changes. So a take-over record is written
+ * first, in the superblock area behind the superblock, where C famfs stores nothing. It is erased when all is done. A crash
+ * in between leaves a superblock whose crc does not match. No host writes then, and another takeOver() completes the change.
  */
 import { crc32 } from 'node:zlib';
 import { fail, isU64, writeU64 } from '../../libc/index.js';
@@ -27,11 +27,11 @@ const intentLayout = struct('take-over record', 48, {
 });
 
 export interface TakeOverOptions {
-  /** This host: the new owner. */
+  /** Uuid of this host, the new owner. */
   systemUuid: string;
-  /** The owner as the caller knows it: refused when it is another one. */
+  /** The uuid of the current owner. The take-over is refused when another host owns the file system. */
   from?: string;
-  /** Take it from whoever has it. */
+  /** Take the file system over from any owner. */
   force?: boolean;
 }
 
@@ -39,16 +39,16 @@ export interface TakeOverResult {
   superblock: Superblock;
   from: string;
   to: string;
-  /** False: this host owned it already, nothing was written. */
+  /** False when this host was the owner already; nothing was written then. */
   changed: boolean;
-  /** True: somebody died in the middle of this before. */
+  /** True when this call completed or replaced an earlier take-over that was interrupted. */
   completed: boolean;
 }
 
 /**
- * Makes this host the owner. famfs cannot know whether the old owner still lives: the caller says so, by naming it or
- * by force. The caller keeps the device for himself.
- * @throws DaxError EPERM neither named nor forced; EINVAL another owner than named, no famfs; EBADMSG damaged;
+ * Makes this host the owner. famfs cannot know whether the old owner still runs. So the caller must confirm that it does not:
+ * by naming it in `from`, or with `force`. The caller keeps others off the device.
+ * @throws DaxError EPERM neither named nor forced; EINVAL another owner than named, no uuid, no famfs; EBADMSG damaged;
  * EOPNOTSUPP another version. Nothing is written then.
  */
 export function takeOver(media: Media, options: TakeOverOptions): TakeOverResult {
@@ -65,7 +65,7 @@ export function takeOver(media: Media, options: TakeOverOptions): TakeOverResult
   if (torn === null && from === to) return { superblock, from, to, changed: false, completed: false };
   checkConsent(media, from, options);
   if (torn !== null && torn.to !== to) {
-    // Somebody else's: back to where it started, so that every crash is explained by the record that is there.
+    // An interrupted take-over by another host is undone first, so that after any crash the record explains the superblock.
     storeOwner(media, from);
     eraseIntent(media);
   }
@@ -76,8 +76,8 @@ export function takeOver(media: Media, options: TakeOverOptions): TakeOverResult
 }
 
 /**
- * What a host that died in the middle of takeOver() was about to do; null when the superblock is whole, or damaged in
- * any other way.
+ * The old and new owner of a take-over that was interrupted. Null when the superblock is whole, or damaged in any other
+ * way.
  */
 export function interruptedTakeOver(media: Media): { from: string; to: string } | null {
   const bytes = superblockBytes(media);
@@ -86,7 +86,7 @@ export function interruptedTakeOver(media: Media): { from: string; to: string } 
   if (isU64(stored, CRC.offset, crc32(bytes.subarray(0, CRC.offset)))) return null;
   const intent = readIntent(media);
   if (intent === null) return null;
-  // All else in the superblock is whole when the stored crc is that of the old owner's, or of the new one's.
+  // The rest of the superblock is whole when the stored crc matches it with the old owner's uuid, or with the new owner's.
   const isExplained = [intent.from, intent.to].some((owner) => {
     bytes.set(parseUuid(owner), OWNER.offset);
     return isU64(stored, CRC.offset, crc32(bytes.subarray(0, CRC.offset)));

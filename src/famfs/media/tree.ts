@@ -1,4 +1,4 @@
-/** The tree of a volume: what replay made of the log so far. Readers call replay() again for new entries. */
+/** The tree of a volume, made from the log entries replayed so far. Readers call replay() again to see new entries. */
 import { fail } from '../../libc/index.js';
 import type { AllocationMap } from './allocation-map.js';
 import { dataStart } from './allocator.js';
@@ -15,11 +15,11 @@ import { type LogCounts, Replay } from './replay.js';
 import { viewOf } from './superblock.js';
 import { Usage } from './usage.js';
 
-/** Inode numbers: the root is 1, the file or directory of log entry i is i + 2; the same on every host. */
+/** Inode number of the root. The file or directory of log entry i has inode number i + 2. All hosts use the same numbers. */
 export const ROOT_INO = 1;
 const NO_INO = -1;
 
-/** The inode that a file's or directory's log entry makes. */
+/** The inode number of the file or directory that log entry `index` makes. */
 export function inodeOfEntry(index: number): number {
   return index + ROOT_INO + 1;
 }
@@ -36,14 +36,14 @@ export interface InodeStat {
 }
 
 export interface FileTreeOptions {
-  /** Map to mark used space in (made by newAllocationMap); left out, no space is accounted. */
+  /** The map in which replay marks used space, from newAllocationMap(). Without it no space is accounted. */
   allocation?: AllocationMap;
-  /** Directories whose own entry cannot be read are made up, so that what is in them can be reached. Default false. */
+  /** Makes up directories whose own entry cannot be read, so that the files in them can be reached. Default: false. */
   adoptsOrphans?: boolean;
 }
 
 export class FileTree {
-  /** Entries that were skipped, and why; grows with replays. */
+  /** What was wrong with entries, most of them skipped. It grows with each replay. */
   readonly #problemList = new ProblemList();
   readonly #noteList = new ProblemList();
   readonly counts: LogCounts = { files: 0, directories: 0, sumOfFileSizes: 0, badEntries: 0 };
@@ -86,12 +86,15 @@ export class FileTree {
     return this.#next;
   }
 
-  /** The bad entry replay waits at (I8): null when all published entries are applied. A writer must not append then. */
+  /**
+   * The bad entry at which replay stopped (I8); null when replay has passed all published entries. A writer must not append
+   * while it is set.
+   */
   get stopped(): Problem | null {
     return this.#stop;
   }
 
-  /** Entries skipped by a rule, with the reason. */
+  /** What was wrong with entries, most of them skipped, with the reason. */
   get problems(): Problem[] {
     return this.#problemList.toArray();
   }
@@ -100,16 +103,16 @@ export class FileTree {
     return this.#noteList.toArray();
   }
 
-  /** Bytes of this process's memory that the tree takes. */
+  /** How much of this process's memory the tree's inodes and names take, bytes. */
   get memoryBytes(): number {
     return this.#inodes.memoryBytes;
   }
 
   /**
-   * Applies what was published since the last call; cheap when there is nothing. Stops before an entry that
-   * fails its checks (see {@link stopped}) and tries it again at the next call.
-   * @returns how many entries were applied
-   * @throws DaxError ESTALE when the log is shorter than what was replayed: somebody made a new file system
+   * Applies the entries published since the last call. It is cheap when there are none. It stops before an entry that
+   * fails its checks (see {@link stopped}), and tries that entry again at the next call.
+   * @returns how many entries it passed
+   * @throws DaxError ESTALE the log has fewer entries than were replayed: the device was formatted anew
    */
   replay(options: { pastBadEntries?: boolean } = {}): number {
     const published = options.pastBadEntries ? this.log.readableEnd() : this.log.nextIndex();
@@ -133,7 +136,7 @@ export class FileTree {
     return next;
   }
 
-  /** The inode of a path from the root ('a/b', '/a/b', '' is the root), or -1. */
+  /** The inode of a path from the root, or -1. 'a/b' and '/a/b' are the same; '' is the root. */
   lookup(path: string): number {
     let ino = ROOT_INO;
     for (const component of path.split('/')) {
@@ -144,7 +147,7 @@ export class FileTree {
     return ino;
   }
 
-  /** The inode of one name in a directory, or -1. */
+  /** The inode of a name in a directory, or -1. */
   child(directory: number, name: string): number {
     const parent = this.#slotOf(directory);
     if (this.#inodes.kind[parent] !== DIRECTORY) return NO_INO;
@@ -200,14 +203,15 @@ export class FileTree {
   }
 
   /**
-   * Where a file's bytes lie, decoded from its log entry now (the tree does not keep extents).
-   * @throws DaxError EISDIR for a directory, EBADMSG when the entry no longer passes its checks, EIO when it names what no entry may
+   * The map of a file, decoded from its log entry at each call: the tree does not keep extents.
+   * @throws DaxError EISDIR for a directory, EBADMSG the entry no longer passes its checks, EIO its extents have become
+   * invalid, ESTALE the entry is no longer that of a file of this size
    */
   fmap(ino: number): Fmap {
     const slot = this.#slotOf(ino);
     if (this.#inodes.kind[slot] !== FILE)
       fail('EISDIR', `'${this.pathOf(ino)}' is a directory, it has no extents`);
-    // Checked anew, since it is read anew: whoever shares the memory may have stored something else there since.
+    // The entry is read again, so it is checked again: another host may have changed the shared memory since replay.
     const index = slot - 1;
     const bytes = this.log.entryBytes(index);
     const fault = this.#fileFault(bytes);
@@ -228,7 +232,7 @@ export class FileTree {
     return entry.fmap;
   }
 
-  /** What keeps the file of an entry from being used, by the rules of replay; null for entries of other kinds. */
+  /** Why the file of an entry cannot be used, by the rules of replay. Null when it can, and for entries of other kinds. */
   #fileFault(bytes: Uint8Array): string | null {
     if (viewOf(bytes).getUint32(logEntryLayout.fields.type.offset, true) !== FAMFS_LOG_FILE) return null;
     let fault = 'its extents are no good';

@@ -1,16 +1,19 @@
 /**
- * Space taken by the files of a log. The primary's map is what allocation searches; C counts extents of other
- * devices in it too (by their offset), so they are marked, but only units of one device can collide.
+ * Accounts the space that the files of a log take. Allocation searches the map of the primary device. C also counts extents
+ * of other devices in that map, by their offset. So they are marked there too, but only units of the same device can collide.
  */
 import { AllocationMap } from './allocation-map.js';
 
-/** Collisions on other devices are looked for up to this size: 32 TiB of 2 MiB units (their sizes are hearsay). */
+/**
+ * Collisions on another device are only looked for up to this many units: 32 TiB in units of 2 MiB. The limit is needed
+ * because a log entry states the device's size, and it can state anything.
+ */
 const MAX_OTHER_UNITS = 2 ** 24;
 
 export class Usage {
-  /** Units that two files share, or a file and the superblock or log. */
+  /** How many units two files share, or a file and the superblock or log. */
   collisions = 0;
-  /** Units of the primary's map that only other devices' extents marked. */
+  /** Units of the primary's map that only extents of other devices marked. */
   #foreign: AllocationMap | null = null;
   readonly #others = new Map<number, AllocationMap>();
   readonly #unit: number;
@@ -25,7 +28,7 @@ export class Usage {
     this.#deviceSizes = deviceSizes;
   }
 
-  /** Marks an extent. @returns how many of its units were taken on that device */
+  /** Marks an extent. @returns how many of its units were taken on that device before */
   mark(devindex: number, offset: number, length: number): number {
     const start = Math.floor(offset / this.#unit);
     const count = Math.ceil((offset + length) / this.#unit) - start;
@@ -59,7 +62,7 @@ export class Usage {
     }
   }
 
-  /** Nobody knows the size of a device that was never added: nothing to check there. */
+  /** The map of another device; undefined when the device was never added (its size is unknown) or is too large. */
   #mapOf(devindex: number): AllocationMap | undefined {
     const units = this.#unitsOf(devindex);
     if (units === 0 || units > MAX_OTHER_UNITS) return undefined;

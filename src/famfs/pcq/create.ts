@@ -1,6 +1,7 @@
 /**
- * Making a queue: the consumer's file, then the producer's, each with its header in it when it appears. Whoever dies in between leaves an
- * unused consumer's file, with which the next createQueue() of the same owner and mode goes on: famfs cannot delete it.
+ * Makes a queue: the consumer's file, then the producer's. Each file holds its header when it appears. A process that dies in
+ * between leaves an unused consumer's file, which famfs cannot delete. The next createQueue() with the same owner and mode
+ * uses it.
  */
 import {
   afterCommit,
@@ -37,11 +38,11 @@ const createOptions = wantedOptions({
 });
 
 export interface CreateQueueOptions {
-  /** Slots; one is always empty, so nbuckets - 1 messages fit. */
+  /** Number of buckets. One is always empty, so nbuckets - 1 messages fit. */
   nbuckets: number;
-  /** Bytes of a slot, a power of two; 16 of them are not payload. */
+  /** Bytes of a bucket, a power of two. 16 of them are not payload. */
   bucketSize: number;
-  /** Of both files; defaults 0o644 and the caller. */
+  /** Mode and owner of both files. Defaults: 0o644 and the caller. */
   mode?: number;
   uid?: number;
   gid?: number;
@@ -49,9 +50,9 @@ export interface CreateQueueOptions {
 
 /**
  * Makes a queue of two files, `path` and `path.consumer` (mirrors `pcq create`). Nothing is made when either
- * exists or when there is no room for both names; the unused consumer's file of a createQueue() that was cut short is taken as it is.
- * @throws DaxError EINVAL geometry, EEXIST, ENOSPC, EROFS; the consumer file stays when the second one fails for
- * lack of space
+ * exists or when there is no room for both. An exception is the unused consumer's file that an interrupted createQueue() left:
+ * it is used as it is.
+ * @throws DaxError EINVAL geometry, EEXIST, ENOSPC, EROFS. The consumer's file stays when making the producer's file fails
  */
 export function createQueue(volume: Volume, path: string, options: CreateQueueOptions): void {
   checkArguments('createQueue', [volume, path, options], {
@@ -87,7 +88,7 @@ function refuseName(path: string): never {
   fail('EEXIST', `${path} exists already: choose another queue name`, { path });
 }
 
-/** What a createQueue() that was cut short leaves: a consumer's file that nobody has taken anything through, as this one would make it. */
+/** Whether the file is what an interrupted createQueue() of the same owner and mode leaves: a consumer's file that was never used. */
 function isUnusedConsumer(
   volume: Volume,
   path: string,
@@ -102,7 +103,7 @@ function isUnusedConsumer(
   } finally {
     file.close();
   }
-  // A stranger's file may hold anything there, and is then only a name that is taken.
+  // An unrelated file of the same size may hold anything. It only means that the name is taken.
   const { magic, consumerIndex, nextSeq, fileSize } = consumerLayout.fields;
   const view = viewOf(bytes);
   return (
@@ -113,7 +114,7 @@ function isUnusedConsumer(
   );
 }
 
-/** famfs cannot delete: half a queue would stay for good. */
+/** Checks that both files fit, before one is made: famfs cannot delete, so half a queue would stay forever. */
 function assertRoom(volume: Volume, path: string, producerBytes: number): void {
   const { free, allocUnit, logFree } = volume.statfs();
   const needed = Math.ceil(producerBytes / allocUnit) * allocUnit + PCQ_HEADER_AREA;
@@ -126,7 +127,7 @@ function assertRoom(volume: Volume, path: string, producerBytes: number): void {
   }
 }
 
-/** The file appears with its header in it. */
+/** Makes a file that holds its header when it appears. */
 function makeFile<F extends Fields>(
   volume: Volume,
   path: string,
@@ -142,6 +143,6 @@ function makeFile<F extends Fields>(
   };
   const file = volume.create(path, { ...options, fill });
   file.close();
-  // Memory that is flushed at all was flushed before the file appeared.
+  // A volume that flushes has already flushed the file before its entry was published.
   if (!file.needsWriteBack) afterCommit(`making ${path} durable`, () => volume.flush(path));
 }

@@ -1,4 +1,4 @@
-/** The two files of a queue on media (famfs-format.md 15), and the numbers a header may hold. */
+/** The layout of the two files of a queue (famfs-format.md 15), and the checks of their headers. */
 import { fail } from '../../libc/index.js';
 import { GIB, MIB } from '../media/layout.js';
 import { readStruct, struct, u32, u64, type Values } from '../media/struct.js';
@@ -6,14 +6,14 @@ import { isPowerOfTwo, viewOf } from '../media/superblock.js';
 
 export const PCQ_PRODUCER_MAGIC = 0x0beebee3;
 export const PCQ_CONSUMER_MAGIC = 0x0beebee4;
-/** Where the buckets start, and the size of the consumer file. */
+/** Offset of the buckets in the producer's file, and size of the consumer's file, bytes. */
 export const PCQ_HEADER_AREA = 2 * MIB;
-/** Behind the payload of a bucket: u64 sequence number, u64 crc of all before it. */
+/** Bytes behind the payload of a bucket: a u64 sequence number and a u64 crc of all bytes before it. */
 export const PCQ_TRAILER_BYTES = 16;
 export const PCQ_CRC_BYTES = 8;
 const MIN_BUCKET_SIZE = 32;
 const MAX_BUCKET_SIZE = GIB;
-/** Indexes are one aligned 32-bit word in practice: a torn load is impossible. */
+/** With fewer than 2^32 buckets the upper word of an index is always 0. So an index is one aligned 32-bit load, which cannot tear. */
 const MAX_BUCKETS = 2 ** 32 - 1;
 
 export const producerLayout = struct('pcq producer header', 1080, {
@@ -21,7 +21,7 @@ export const producerLayout = struct('pcq producer header', 1080, {
   nbuckets: u64(8),
   bucketSize: u64(16),
   bucketArrayOffset: u64(24),
-  /** The bucket the next message goes to. Only the producer writes it. */
+  /** The bucket for the next message. Only the producer writes this field. */
   producerIndex: u64(32),
   nextSeq: u64(1064),
   fileSize: u64(1072),
@@ -29,7 +29,7 @@ export const producerLayout = struct('pcq producer header', 1080, {
 
 export const consumerLayout = struct('pcq consumer header', 1_048_608, {
   magic: u32(0),
-  /** The bucket the next message is taken from; equal to the producer's: empty. Only the consumer writes it. */
+  /** The bucket of the next message to take. The queue is empty when both indexes are equal. Only the consumer writes this field. */
   consumerIndex: u64(8),
   nextSeq: u64(1_048_592),
   fileSize: u64(1_048_600),
@@ -38,12 +38,12 @@ export const consumerLayout = struct('pcq consumer header', 1_048_608, {
 export type ProducerHeader = Values<typeof producerLayout>;
 export type ConsumerHeader = Values<typeof consumerLayout>;
 
-/** The consumer's file of a queue. */
+/** Path of the consumer's file of a queue. */
 export function consumerPath(path: string): string {
   return `${path}.consumer`;
 }
 
-/** @throws DaxError EINVAL for numbers no queue can have */
+/** Checks the size of a queue. @throws DaxError EINVAL for numbers that no queue can have */
 export function checkGeometry(nbuckets: number, bucketSize: number): void {
   if (!Number.isSafeInteger(bucketSize) || !isPowerOfTwo(bucketSize) || bucketSize < MIN_BUCKET_SIZE) {
     fail('EINVAL', `a bucket of ${bucketSize} bytes is refused: a power of two from ${MIN_BUCKET_SIZE} up`);
@@ -59,7 +59,7 @@ export function checkGeometry(nbuckets: number, bucketSize: number): void {
   }
 }
 
-/** Decodes and checks the head of a producer file of `fileSize` bytes. @throws DaxError EINVAL, EBADMSG */
+/** Decodes and checks the header of a producer's file of `fileSize` bytes. @throws DaxError EINVAL no queue, EBADMSG damaged */
 export function decodeProducerHeader(bytes: Uint8Array, path: string, fileSize: number): ProducerHeader {
   if (bytes.length < producerLayout.size) refuse(path, `has only ${fileSize} bytes`);
   const header = readStruct(producerLayout, viewOf(bytes), 0);
@@ -81,7 +81,7 @@ export function decodeProducerHeader(bytes: Uint8Array, path: string, fileSize: 
   return header;
 }
 
-/** Decodes and checks the consumer file of a queue of `nbuckets`. @throws DaxError EINVAL, EBADMSG */
+/** Decodes and checks the header of a consumer's file. @throws DaxError EINVAL no queue, EBADMSG damaged */
 export function decodeConsumerHeader(
   bytes: Uint8Array,
   path: string,

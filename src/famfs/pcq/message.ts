@@ -1,6 +1,6 @@
 import { fail, isBytes } from '../../libc/index.js';
 
-/** What is put is bytes, and fits. @throws DaxError EINVAL */
+/** Checks that a message is a Uint8Array of at most `most` bytes. @throws DaxError EINVAL */
 export function checkMessage(path: string, message: unknown, most: number): void {
   if (!isBytes(message)) {
     fail(

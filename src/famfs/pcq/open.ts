@@ -24,14 +24,14 @@ const PRODUCER_INDEX = producerLayout.fields.producerIndex;
 const CONSUMER_INDEX = consumerLayout.fields.consumerIndex;
 
 const openOptions = wantedOptions({ role: oneOf('producer', 'consumer', 'both'), framed: optional(flag) });
-/** A Volume, of whichever copy of the package. */
+/** Accepts a Volume, also one of another copy of the package. */
 export const aVolume = objectWith('a volume', 'statfs', 'create');
 
 /**
  * Opens a queue as its producer, its consumer, or both (mirrors the roles of C's pcq).
- * The two ends may be on two hosts: one that is a client mounts with `clientWrites`.
- * @throws DaxError ENOENT; EINVAL no queue; EBADMSG damaged; EROFS on a volume that takes no stores; EBUSY another
- * process of this host is that end already
+ * The two ends may be on two hosts. A host that is a client mounts the volume with `clientWrites`.
+ * @throws DaxError ENOENT; EINVAL no queue; EBADMSG damaged; EROFS on a volume that takes no stores; EBUSY another handle
+ * on this host is that end already
  */
 export function openQueue(volume: Volume, path: string, options: QueueOptions): Queue {
   checkArguments('openQueue', [volume, path, options], { volume: aVolume, path: text, options: openOptions });
@@ -39,7 +39,7 @@ export function openQueue(volume: Volume, path: string, options: QueueOptions): 
   const opened: VolumeFile[] = [];
   const locks: FileLock[] = [];
   try {
-    // Each end stores into its own file alone: the other host's it can only look at.
+    // Each end stores only into its own file. It opens the other end's file for reading.
     const producerFile = volume.open(path, { writable: role !== 'consumer' });
     opened.push(producerFile);
     const consumerFile = volume.open(consumerPath(path), { writable: role !== 'producer' });
@@ -56,7 +56,7 @@ export function openQueue(volume: Volume, path: string, options: QueueOptions): 
   }
 }
 
-/** There is one of each: two producers would overwrite each other. The lock lies on the word that is theirs. */
+/** Locks the index word of an end. There may be only one producer and one consumer: two producers would overwrite each other. */
 function takeEnd(file: VolumeFile, index: { offset: number; size: number }, role: string): FileLock {
   const lock = file.lock(index.offset, index.size);
   return (
@@ -67,7 +67,7 @@ function takeEnd(file: VolumeFile, index: { offset: number; size: number }, role
   );
 }
 
-/** What a queue looks like, without being an end of it: reads only, also on clients. @throws DaxError as openQueue() */
+/** Describes a queue without becoming an end of it. It only reads, so it works on clients too. @throws DaxError as openQueue() */
 export function queueInfo(volume: Volume, path: string): QueueInfo {
   checkArguments('queueInfo', [volume, path], { volume: aVolume, path: text });
   const producerFile = volume.open(path);

@@ -26,15 +26,15 @@ const PRODUCER_INDEX_WORD = PRODUCER_INDEX.offset / 4;
 const PRODUCER_SEQ_WORD = producerLayout.fields.nextSeq.offset / 4;
 const CONSUMER_INDEX_WORD = CONSUMER_INDEX.offset / 4;
 const CONSUMER_SEQ_WORD = consumerLayout.fields.nextSeq.offset / 4;
-/** A crc that fails once may be a message of a host whose stores are still on their way: C tries three times. */
+/** How often a bucket is read when its crc fails: stores of another host may not have arrived yet. C tries three times too. */
 const TRIES = 3;
 const WINDOW_BYTES = GIB;
-/** A framed message begins with its length, 32 bits little endian. */
+/** A framed message begins with its length: 32 bits, little-endian. */
 const FRAME_BYTES = 4;
 
 /**
- * One end (or both) of a queue. put() and get() wait, tryPut() and tryGet() do not.
- * Made by openQueue().
+ * One end of a queue, or both ends. put() and get() wait; tryPut() and tryGet() do not.
+ * openQueue() makes it.
  */
 export class Queue {
   readonly path: string;
@@ -42,9 +42,9 @@ export class Queue {
   readonly nbuckets: number;
   readonly bucketSize: number;
   readonly payloadSize: number;
-  /** Bytes a message may have: payloadSize (of a bucket), or less by what a frame takes. */
+  /** The longest message, bytes: payloadSize, or 4 less when the queue is framed. */
   readonly maxMessageSize: number;
-  /** Messages keep their length: see QueueOptions. */
+  /** Whether messages keep their length: see QueueOptions. */
   readonly framed: boolean;
   readonly #producerFile: VolumeFile;
   readonly #consumerFile: VolumeFile;
@@ -58,7 +58,7 @@ export class Queue {
   readonly #locks: FileLock[];
   readonly #memory: MemoryBehind;
   readonly #checks = new Often();
-  /** One bucket, private: checked and taken apart where nobody else writes. */
+  /** A private copy of one bucket. Messages are checked and decoded here, where no other process writes. */
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;
   readonly #scratchCovered: Uint8Array;
@@ -104,7 +104,7 @@ export class Queue {
     this.#findPlace();
   }
 
-  /** Messages in the queue right now. */
+  /** How many messages the queue holds now. */
   get length(): number {
     this.#check();
     return (this.#producerIndex() - this.#consumerIndex() + this.nbuckets) % this.nbuckets;
@@ -121,9 +121,9 @@ export class Queue {
   }
 
   /**
-   * Puts one message; a shorter one is filled up with zeroes.
+   * Puts one message. A message shorter than the payload is padded with zeroes.
    * @returns false when the queue is full
-   * @throws DaxError EINVAL no Uint8Array, or longer than maxMessageSize; EBADF not the producer; ENODEV, EBADMSG
+   * @throws DaxError EINVAL no Uint8Array, or longer than maxMessageSize; EBADF not the producer, or closed; ENODEV, EBADMSG
    */
   tryPut(message: Uint8Array): boolean {
     this.#checkRole('producer', 'put');
@@ -134,23 +134,23 @@ export class Queue {
     this.#store(index, message);
     this.#nextPutSeq++;
     storeU64(this.#producerWords, PRODUCER_SEQ_WORD, this.#nextPutSeq);
-    // The message is whole before it can be seen: this store publishes it.
+    // This store publishes the message. All bytes of the message are stored before it.
     Atomics.store(this.#producerWords, PRODUCER_INDEX_WORD, next);
     if (this.#needsWriteBack) this.#producerFile.writeBack(PRODUCER_INDEX.offset, PRODUCER_INDEX.size);
     return true;
   }
 
-  /** Puts one message, waiting while the queue is full. @throws DaxError as tryPut(); AbortError */
+  /** Puts one message. Waits while the queue is full. @throws DaxError as tryPut(); AbortError */
   async put(message: Uint8Array, options?: WaitOptions): Promise<void> {
     const signal = signalOf('Queue.put', options);
     while (!this.tryPut(message)) await waitUntil(() => !this.isFull, signal);
   }
 
   /**
-   * Takes the next message: a copy, `payloadSize` bytes long (framed: as long as it was put); into `into` when that is given,
-   * of which the part that was filled is returned.
+   * Takes the next message, as a copy: `payloadSize` bytes, or as long as it was put when the queue is framed.
+   * @param into receives the message instead of a new array; it must hold maxMessageSize bytes, its filled part is returned
    * @returns null when the queue is empty
-   * @throws DaxError EBADMSG when the message is damaged or out of sequence: it stays in the queue; EBADF, ENODEV
+   * @throws DaxError EBADMSG damaged or out of sequence, and stays in the queue; EINVAL `into` is too short; EBADF, ENODEV
    */
   tryGet(into?: Uint8Array): Uint8Array | null {
     this.#checkRole('consumer', 'get');
@@ -174,7 +174,7 @@ export class Queue {
     return message;
   }
 
-  /** Takes the next message, waiting while there is none. @throws DaxError as tryGet(); AbortError */
+  /** Takes the next message. Waits while the queue is empty. @throws DaxError as tryGet(); AbortError */
   async get(options?: WaitOptions): Promise<Uint8Array> {
     const signal = signalOf('Queue.get', options);
     for (;;) {
@@ -184,7 +184,7 @@ export class Queue {
     }
   }
 
-  /** What the queue looks like now. */
+  /** The size and state of the queue now. */
   info(): QueueInfo {
     const { path, nbuckets, bucketSize, payloadSize } = this;
     return {
@@ -201,7 +201,7 @@ export class Queue {
     };
   }
 
-  /** The messages, one after another, waiting for those to come: `for await (const message of queue)`. Ends when this end is closed. */
+  /** Iterates over the messages: `for await (const message of queue)`. It waits for new ones, and ends when this end is closed. */
   messages(options: WaitOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     this.#checkRole('consumer', 'get');
     return this.#messages(options);
@@ -224,7 +224,7 @@ export class Queue {
     }
   }
 
-  /** Lets go of both files; the queue and its messages stay. Idempotent. */
+  /** Closes both files and releases the locks. The queue and its messages stay on the volume. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -253,7 +253,7 @@ export class Queue {
     return this.#checkedIndex(Atomics.load(this.#consumerWords, CONSUMER_INDEX_WORD), 'consumer_index');
   }
 
-  /** Others write these words: a wild one must not lead anywhere. */
+  /** Checks an index. Another process writes these words, and a wild value must not lead outside the buckets. */
   #checkedIndex(index: number, name: string): number {
     if (index < this.nbuckets) return index;
     const { path } = this;
@@ -282,7 +282,7 @@ export class Queue {
     }
   }
 
-  /** The message in scratch. @throws DaxError EBADMSG a frame that cannot be: the other end does not frame */
+  /** Copies the message out of scratch. @throws DaxError EBADMSG the frame is invalid: the other end was opened unframed */
   #take(into: Uint8Array | undefined): Uint8Array {
     let start = 0;
     let length = this.payloadSize;
@@ -300,7 +300,7 @@ export class Queue {
     return message;
   }
 
-  /** The bucket into scratch, checked. @throws DaxError EBADMSG */
+  /** Copies a bucket into scratch and checks it. @throws DaxError EBADMSG */
   #load(index: number): void {
     for (let tries = 1; ; tries++) {
       if (this.#needsRefetch)
@@ -333,9 +333,9 @@ export class Queue {
   }
 
   /**
-   * Sequence numbers to go on with. A process that was killed between its two stores left the number in the header
-   * one ahead of its index; memory that lost its caches may hold an old one. The last message put, and the last one
-   * taken, are still in their buckets (nobody stores to the bucket behind the consumer's index), and say more.
+   * Finds the sequence numbers to continue with. A number in a header can be wrong: one ahead of its index after a kill between
+   * the two stores, or old when memory lost its caches. The last message put and the last message taken tell more. Both are
+   * still in their buckets: the producer never stores to the bucket before the consumer's index.
    */
   #findPlace(): void {
     if (this.role !== 'consumer') {
@@ -346,7 +346,7 @@ export class Queue {
     }
   }
 
-  /** The number of the message that belongs to bucket `index` next; `inHeader` is what the file says. */
+  /** The sequence number of the next message for bucket `index`. `inHeader` is the number in the file's header. */
   #seqAt(index: number, inHeader: number): number {
     const belongs = (seq: number) => seq % this.nbuckets === index;
     if (index === 0 && inHeader === 0) return 0;
@@ -355,7 +355,7 @@ export class Queue {
     return !belongs(inHeader) && inHeader > 0 && belongs(inHeader - 1) ? inHeader - 1 : inHeader;
   }
 
-  /** One more than the number of the message in the bucket before `index`; undefined when none is there. */
+  /** One more than the number of the message in the bucket before `index`. Undefined when that bucket holds no whole message. */
   #seqAfterLast(index: number): number | undefined {
     this.#scratch.set(this.#bucket((index + this.nbuckets - 1) % this.nbuckets));
     if (!this.#isWhole()) return undefined;
@@ -379,7 +379,7 @@ export class Queue {
       const { path } = this;
       fail('ENODEV', `the memory of the queue ${path} was taken away: mount the volume again`, { path });
     }
-    // Both ends are used through views, which cannot tell that somebody cut the file behind them.
+    // Both files are used through views. A view cannot tell that the file behind it was cut.
     this.#memory.check();
     this.#checks.passed();
   }

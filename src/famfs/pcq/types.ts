@@ -3,17 +3,17 @@ import type { FileLock, VolumeFile } from '../volume/index.js';
 export type QueueRole = 'producer' | 'consumer' | 'both';
 
 export interface QueueOptions {
-  /** Which end this process is. There may be one producer and one consumer at a time. */
+  /** The end that this handle is. There may be one producer and one consumer at a time. */
   role: QueueRole;
   /**
-   * Messages keep their length: each begins with it, 4 bytes inside the payload (media stay as C makes them). Both ends must be opened
-   * alike. Default false: what is got is always payloadSize bytes long.
+   * True: messages keep their length, which takes the first 4 bytes of the payload. The media format stays that of C. Both ends
+   * must be opened alike. Default false: a message taken is always payloadSize bytes long.
    */
   framed?: boolean;
 }
 
 export interface WaitOptions {
-  /** Aborting ends the wait with an AbortError; no message is lost or half put. */
+  /** Aborting ends the wait with an AbortError. No message is lost or half put. */
   signal?: AbortSignal;
 }
 
@@ -21,19 +21,19 @@ export interface QueueInfo {
   path: string;
   nbuckets: number;
   bucketSize: number;
-  /** Bytes of a message. */
+  /** Payload bytes of a bucket. */
   payloadSize: number;
-  /** Messages that fit, and that are in it. */
+  /** How many messages fit, and how many are in the queue. */
   capacity: number;
   length: number;
   producerIndex: number;
   consumerIndex: number;
-  /** Sequence number of the next message put, and of the next one taken. */
+  /** Sequence numbers of the next message to put and to take, as the headers say. */
   nextPutSeq: number;
   nextGetSeq: number;
 }
 
-/** What openQueue() has opened and found. */
+/** What openQueue() hands to a new Queue. */
 export interface QueueParts {
   path: string;
   role: QueueRole;

@@ -1,16 +1,16 @@
-/** Waiting for the other side of a queue: a short spin, then turns of the event loop, then a millisecond at a time. */
+/** Waits for the other end of a queue: first a short spin, then turns of the event loop, then pauses of a millisecond. */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { abortSignal, checkArguments, hasCode, optional, options, throwIfAborted } from '../../libc/index.js';
 import type { WaitOptions } from './types.js';
 
 const SPINS = 100;
-/** Turns that take a microsecond or two each: the other side answers within them when it is awake. */
+/** A turn takes a microsecond or two. The other end answers within this many turns when it is running. */
 const TURNS = 500;
 const PAUSE_MS = 1;
 
 /**
- * Resolves when `isReady` answers true.
- * @throws AbortError when the signal is aborted; whatever isReady throws
+ * Resolves when `isReady` returns true.
+ * @throws AbortError when the signal is aborted; any error that isReady throws
  */
 export async function waitUntil(isReady: () => boolean, signal?: AbortSignal): Promise<void> {
   for (let spin = 0; spin < SPINS; spin++) if (isReady()) return;
@@ -21,7 +21,7 @@ export async function waitUntil(isReady: () => boolean, signal?: AbortSignal): P
   }
 }
 
-/** The next turn of the loop says that it was aborted. */
+/** Pauses. It ignores an abort, because the next turn of waitUntil() throws the AbortError. */
 async function pauseUnlessAborted(signal?: AbortSignal): Promise<void> {
   try {
     await pause(PAUSE_MS, undefined, signal ? { signal } : {});

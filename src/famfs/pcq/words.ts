@@ -1,4 +1,4 @@
-/** Words and buckets of a queue's files, as views of their memory. */
+/** Maps the header words and the buckets of a queue's files as views of their memory. */
 import type { VolumeFile } from '../volume/index.js';
 
 export function wordsOf(file: VolumeFile, length: number, writable: boolean): Uint32Array {

@@ -1,4 +1,4 @@
-/** A FILE entry as the text that C famfs keeps in its shadow tree, byte for byte (famfs-format.md 8). */
+/** Renders a FILE entry as the text that C famfs keeps in its shadow tree, byte for byte (famfs-format.md 8). */
 import { fail } from '../../libc/index.js';
 import type { FileEntry } from '../media/entry.js';
 import type { FamfsExtent } from '../media/fmap.js';
@@ -9,7 +9,7 @@ const PATH_KEY = '  path:';
 
 /**
  * The YAML document of a file.
- * @throws DaxError EILSEQ when its path is not UTF-8: YAML is text (C dies there)
+ * @throws DaxError EILSEQ the path is not UTF-8, which YAML needs (C crashes on such a path)
  */
 export function fileYaml(file: FileEntry): string {
   const { path, fmap } = file;
@@ -23,7 +23,7 @@ export function fileYaml(file: FileEntry): string {
     `  size: ${file.size}`,
     `  flags: ${file.flags}`,
     `  mode: 0${file.mode.toString(8)}`,
-    // Signed, as C prints them.
+    // C prints owners as signed numbers.
     `  uid: ${file.uid | 0}`,
     `  gid: ${file.gid | 0}`,
   ];

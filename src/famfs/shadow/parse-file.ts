@@ -1,6 +1,6 @@
 /**
- * The YAML of a shadow file back into the FILE entry it was made of, under the rules of C's parser (famfs-format.md 8):
- * the extent list stands last, its count before it; numbers as strtoull reads them with base 0.
+ * Parses the YAML of a shadow file into a FILE entry, by the rules of C's parser (famfs-format.md 8): the extent list is the
+ * last key and its count comes before it. Numbers are read as strtoull reads them with base 0.
  */
 import { fail } from '../../libc/index.js';
 import type { FileEntry } from '../media/entry.js';
@@ -23,8 +23,8 @@ const NUMBER = /^(-?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/;
 const U32 = 2 ** 32;
 
 /**
- * Parses one document; `name` is for messages.
- * @throws DaxError EINVAL what is not a file's YAML, naming the line; EOVERFLOW more than 16 extents or strips
+ * Parses one document. `name` is for messages.
+ * @throws DaxError EINVAL the text is not the YAML of a file, naming the line; EOVERFLOW more than 16 extents or strips
  */
 export function parseFileYaml(text: string, name: string): FileEntry {
   return new FileYaml(name).file(parseYaml(text, name));

@@ -1,4 +1,4 @@
-/** Replaying a log into a shadow tree (famfs-format.md 7 and 8): directories are directories, each file is its YAML. */
+/** Replays a log into a shadow tree (famfs-format.md 7 and 8), which holds a directory for a directory and YAML for a file. */
 import fs from 'node:fs';
 import { asDaxError, DaxError, fail, hasCode } from '../../libc/index.js';
 import type { FileEntry, LogEntry, MkdirEntry } from '../media/entry.js';
@@ -13,17 +13,17 @@ import { parseFileYaml } from './parse-file.js';
 import { ShadowPlaces, shadowRoot, standing } from './shadow-root.js';
 
 export interface ShadowReport {
-  /** Published entries, and how many of them were played: fewer when one fails its checks. */
+  /** The number of published entries, and how many of them were replayed. The replay stops at an entry that fails its checks. */
   entries: number;
   replayed: number;
-  /** Made now, and found. */
+  /** Made by this replay; the `...Existed` counts are those that were there already. */
   files: number;
   directories: number;
   filesExisted: number;
   directoriesExisted: number;
   fileErrors: number;
   directoryErrors: number;
-  /** Files whose YAML was read back and compared with the log, and how many of them differ. */
+  /** How many files had their YAML read back and compared with the log, and how many of them differ. */
   yamlChecked: number;
   yamlErrors: number;
   problems: Problem[];
@@ -34,8 +34,8 @@ const NO_CHANGE = 0xffffffff;
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
 /**
- * The log of a medium as logplay reads it: magic and crc of its header must hold; a length that contradicts the
- * superblock, which fsck reports, does not keep anybody from the entries.
+ * The log of a medium as logplay reads it. The magic and crc of its header must be good. A length that contradicts the
+ * superblock is accepted, because the entries can be read all the same; fsck reports it.
  * @throws DaxError EINVAL no famfs, EOPNOTSUPP another version, EBADMSG damaged
  */
 export function readableLog(media: Media): Log {
@@ -49,9 +49,9 @@ export function readableLog(media: Media): Log {
 }
 
 /**
- * Replays a log into `<shadow>/root` (mirrors `famfs logplay --shadow`). Idempotent: what is there stays, and is
- * compared. Nothing outside the root is touched, whatever the log says. Stops at the first entry that fails its
- * checks. Owners are set when we are root; modes go through the umask.
+ * Replays a log into `<shadow>/root` (mirrors `famfs logplay --shadow`). It is idempotent: existing files stay, and are
+ * compared with the log. Nothing outside the root is touched, whatever the log says. It stops at the first entry that fails
+ * its checks. Directories get their owner only when this process is root; their mode goes through the umask.
  * @throws DaxError ENOENT, ENOTDIR, EACCES, ENOSPC of the host's file system
  */
 export function replayToShadow(log: Log, shadow: string): ShadowReport {
@@ -155,7 +155,7 @@ class ShadowReplay {
     this.#report.files++;
   }
 
-  /** What is in the tree must read back as what is in the log. */
+  /** Reads the shadow file back and compares it with the log entry. */
   #compare(where: Buffer, entry: FileEntry & { index: number }): void {
     this.#report.yamlChecked++;
     try {
@@ -220,7 +220,7 @@ class ShadowReplay {
   }
 }
 
-/** What keeps a logged path from being a place below the root. */
+/** Why a logged path is no place below the root, or null. */
 function pathFault(path: string): { code: string; message: string } | null {
   if (path === '') return { code: 'path-empty', message: 'the path is empty' };
   if (path.startsWith('/')) return { code: 'path-absolute', message: 'the path is not relative' };
@@ -236,7 +236,7 @@ function pathFault(path: string): { code: string; message: string } | null {
   return null;
 }
 
-/** An extent at offset 0 would be the superblock; chunks of no size lead nowhere. */
+/** Why the extents of a file cannot be valid, or null: an extent at offset 0 (the superblock), or chunks of no size. */
 function extentFault({ fmap }: FileEntry): { code: string; message: string } | null {
   if (fmap.extents.some(({ offset }) => offset === 0)) {
     return { code: 'extent-offset', message: 'it has an extent with offset 0, where the superblock is' };

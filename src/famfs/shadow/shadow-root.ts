@@ -1,14 +1,14 @@
-/** Where a shadow tree lives, and the one way into it: names are followed only through real directories. */
+/** Finds the root of a shadow tree and the places below it. Paths lead only through real directories. */
 import fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { asDaxError, fail, hasCode } from '../../libc/index.js';
 import { encodeName } from '../media/path.js';
 
-/** What stands at a place of the tree. Symbolic links are never followed: they could lead out of it. */
+/** What a place of the tree holds. A symbolic link is 'other': it is never followed, because it could lead out of the tree. */
 export type Standing = 'nothing' | 'file' | 'directory' | 'other';
 
 /**
- * The root for a shadow directory: the directory itself when it is called `root`, else `root` in it; that is made
+ * The root of a shadow directory: the directory itself when it is called `root`, else `root` in it. That one is made
  * when the directory is empty.
  * @throws DaxError ENOENT, ENOTDIR, EACCES
  */
@@ -39,7 +39,7 @@ export function shadowRoot(shadow: string): string {
   return root;
 }
 
-/** The user may reach the shadow directory through a link; what is below the root may hold none. */
+/** The path to the shadow directory itself may go through a link. The tree below the root may not hold links. */
 function isLinkToDirectory(path: string): boolean {
   return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
@@ -56,7 +56,7 @@ export function standing(path: string | Buffer): Standing {
   return stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other';
 }
 
-/** Paths below a root; remembers which directories were seen to be real ones. */
+/** The places below a root. It remembers which directories it has checked to be real ones. */
 export class ShadowPlaces {
   readonly #root: Buffer;
   readonly #directories = new Set<string>(['']);
@@ -65,7 +65,7 @@ export class ShadowPlaces {
     this.#root = Buffer.from(root);
   }
 
-  /** The host path of a log path, whose components were checked. */
+  /** The host path of a log path. The caller has checked the components. */
   hostPath(path: string): Buffer {
     return Buffer.concat([this.#root, Buffer.from('/'), encodeName(path)]);
   }

@@ -1,7 +1,7 @@
 /**
- * Reads the part of YAML that famfs writes: one document of block mappings and sequences, scalars plain or quoted,
- * folded over lines or not, comments between. Anything else (flow collections, anchors, tags, block scalars, tabs
- * as indentation) is refused with its line.
+ * Reads the part of YAML that famfs writes: one document of block mappings and sequences, with comments. Scalars are plain or
+ * quoted, and may be folded over several lines. Anything else (flow collections, anchors, tags, block scalars, tabs
+ * as indentation) is refused, naming the line.
  */
 import { fail } from '../../libc/index.js';
 import { type ScalarLines, scanScalar } from './yaml-scan.js';
@@ -24,10 +24,10 @@ export interface YamlSequence {
 export type YamlNode = YamlScalar | YamlMapping | YamlSequence;
 
 const KEY = /^([A-Za-z0-9_.-]+):(?: +(.*))?$/;
-/** famfs needs 3. */
+/** The deepest allowed block. The file of an interleaved fmap needs 5. */
 const MAX_DEPTH = 8;
 
-/** The one node of a document. @throws DaxError EINVAL naming `name` and the line */
+/** Parses a document into its root node. @throws DaxError EINVAL naming `name` and the line */
 export function parseYaml(text: string, name: string): YamlNode {
   return new DocumentParser(text, name).document();
 }
@@ -98,7 +98,7 @@ class DocumentParser {
     this.#source.at++;
     this.#skipBlank();
     const next = this.#isAtEnd ? -1 : indentOf(this.#line);
-    // A sequence may stand at the indentation of its key: libyaml writes it so.
+    // A sequence may have the indentation of its key: libyaml writes it so.
     if (next > indent || (next === indent && isItem(this.#line, indent))) {
       return { key: key!, line, value: this.#block(next, depth + 1) };
     }
@@ -120,7 +120,7 @@ class DocumentParser {
     const line = this.#source.at;
     const content = this.#line.slice(indent + 1);
     if (content.trim() === '') this.#refuse('it is an empty item');
-    // The item's own block starts behind the dash: the dash is one more blank to it.
+    // The item's own block starts behind the dash. The dash is replaced by a blank, so that it counts as indentation.
     this.#source.lines[line] = `${' '.repeat(indent + 1)}${content}`;
     const column = indentOf(this.#line);
     if (KEY.test(this.#line.slice(column))) return this.#block(column, depth + 1);

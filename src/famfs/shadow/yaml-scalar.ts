@@ -1,13 +1,13 @@
 /**
- * A scalar value of a block mapping as libyaml writes it by default: plain where the text allows it, else in single
- * quotes, else in double ones; ASCII only; lines folded behind column 80.
+ * Writes a scalar value of a block mapping as libyaml does by default: plain when the text allows it, else in single
+ * quotes, else in double quotes. The result is ASCII only. Lines are folded behind column 80.
  */
 
 /** libyaml's default line width. */
 const BEST_WIDTH = 80;
 const FLOW_INDICATOR_FIRST = ',[]{}&*!|>\'"%@`#';
 
-/** Where a scalar stands. */
+/** The place of a scalar. */
 export interface ScalarPlace {
   /** Column of the next character, behind the colon of the key. */
   column: number;
@@ -20,7 +20,7 @@ interface Analysis {
   single: boolean;
 }
 
-/** The scalar with the blank before it (an empty one is nothing at all). */
+/** The scalar as text, with a blank before it. An empty scalar is ''. */
 export function scalarText(text: string, place: ScalarPlace): string {
   const { plain, single } = analyze(text);
   if (plain) return text === '' ? '' : writePlain(text, place);
@@ -31,7 +31,7 @@ function isBreak(character: string | undefined): boolean {
   return character !== undefined && '\r\n\u0085\u2028\u2029'.includes(character);
 }
 
-/** Blank, tab, line break or the end of the text. */
+/** Whether a character is a blank, a tab, a line break or the end of the text. */
 function isBlankOrEnd(character: string | undefined): boolean {
   return character === undefined || character === ' ' || character === '\t' || isBreak(character);
 }
@@ -40,7 +40,7 @@ function isPrintableAscii(character: string): boolean {
   return character === '\n' || (character >= ' ' && character <= '~');
 }
 
-/** What the text holds that plain or single-quoted style cannot say. */
+/** Tells whether the text can be written in plain style, and in single quotes. */
 function analyze(text: string): Analysis {
   const characters = [...text];
   const first = characters[0];
@@ -56,7 +56,7 @@ function analyze(text: string): Analysis {
   };
 }
 
-/** Characters that mean something to YAML where they stand. */
+/** Whether the text holds characters that have a meaning in YAML at their position. */
 function hasIndicators(characters: readonly string[], text: string): boolean {
   if (text.startsWith('---') || text.startsWith('...')) return true;
   return characters.some((character, i) => {
@@ -68,7 +68,7 @@ function hasIndicators(characters: readonly string[], text: string): boolean {
   });
 }
 
-/** Writes characters, keeping the column, and breaks lines. */
+/** Writes characters and line breaks, and keeps track of the column. */
 class LineWriter {
   text = '';
   #column: number;
@@ -88,13 +88,13 @@ class LineWriter {
     this.#column += characters.length;
   }
 
-  /** A line break without indentation. */
+  /** Writes a line break without indentation. */
   lineBreak(): void {
     this.text += '\n';
     this.#column = 0;
   }
 
-  /** Goes to the indentation of a continuation line, on a new line unless nothing was written on this one. */
+  /** Starts a continuation line with its indentation. It uses the current line when nothing was written on it. */
   continuation(): void {
     if (this.#column !== 0) this.lineBreak();
     this.put(' '.repeat(this.#indent));

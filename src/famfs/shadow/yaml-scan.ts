@@ -1,6 +1,6 @@
-/** Reads one scalar, which may run over several lines: plain, single-quoted or double-quoted. */
+/** Reads one scalar: plain, single-quoted or double-quoted. It may span several lines. */
 
-/** The lines of a document and where its reader stands. */
+/** The lines of a document and the reader's current line. */
 export interface ScalarLines {
   readonly lines: string[];
   at: number;
@@ -11,8 +11,8 @@ const NOT_PLAIN = /^[,[\]{}&*!|>'"%@`]|^[?:-](\s|$)/;
 const LINE_BREAK = '\n';
 
 /**
- * The scalar that starts at `column` of the current line; the reader goes to the line behind it. Continuation lines
- * are those indented further than `indent`.
+ * Reads the scalar that starts at `column` of the current line, and moves the reader to the line behind it. A plain scalar
+ * continues on lines that are indented further than `indent`.
  */
 export function scanScalar(source: ScalarLines, column: number, indent: number): string {
   const first = source.lines[source.at]!.slice(column);
@@ -44,7 +44,7 @@ function withoutComment(text: string): string {
   return text.replace(/\s#.*$/, '').trimEnd();
 }
 
-/** One line break folds to a blank, k + 1 of them are k. */
+/** The text that consecutive line breaks fold to: one break is a blank, k + 1 breaks are k breaks. */
 function folded(breaks: number): string {
   return breaks === 1 ? ' ' : LINE_BREAK.repeat(breaks - 1);
 }
@@ -76,7 +76,7 @@ class QuotedScan {
   readonly #quote: string;
   #line: string;
   #text = '';
-  /** How much of the text folding must not trim: escapes wrote it. */
+  /** The length of text that folding must not trim, because an escape or an earlier fold wrote it. */
   #kept = 0;
   readonly #source: ScalarLines;
   #column: number;
@@ -124,14 +124,14 @@ class QuotedScan {
     this.#keep(folded(breaks));
   }
 
-  /** Blanks before a line break are no part of the text. */
+  /** Removes blanks before a line break: they are no part of the text. */
   #trimBlanks(): void {
     let end = this.#text.length;
     while (end > this.#kept && (this.#text[end - 1] === ' ' || this.#text[end - 1] === '\t')) end--;
     this.#text = this.#text.slice(0, end);
   }
 
-  /** Goes to the next line with something on it. @returns line breaks on the way */
+  /** Moves to the next line that is not blank. @returns the number of line breaks passed */
   #nextContentLine(): number {
     let breaks = 0;
     do {

@@ -4,7 +4,7 @@ import type { VolumeFile } from '../volume/file.js';
 import type { FileStat } from '../volume/types.js';
 import type { ReadableVolume } from './source.js';
 
-/** Far from any descriptor of the kernel: one that strays into node:fs is EBADF there, not another file. */
+/** Far above any descriptor of the kernel. A descriptor that is passed to node:fs by mistake is EBADF there, not another file. */
 const FIRST_DESCRIPTOR = 2 ** 30;
 const WRITING =
   constants.O_WRONLY | constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
@@ -18,7 +18,7 @@ export interface OpenDescriptor {
   position: number;
 }
 
-/** The open files of one volume's fs face. */
+/** The open files of one volume's `fs`. */
 export class Descriptors {
   readonly #volume: ReadableVolume;
   readonly #open = new Map<number, OpenDescriptor>();
@@ -28,7 +28,7 @@ export class Descriptors {
     this.#volume = volume;
   }
 
-  /** @throws DaxError EROFS for flags that write; ENOENT, ENOTDIR, ENODEV */
+  /** Opens a file or directory. @throws DaxError EROFS for flags that write; ENOENT, ENOTDIR, ENODEV */
   open(path: string, flags: string | number): number {
     checkReading(path, flags, this.#volume.device);
     const stat = this.#volume.stat(path);

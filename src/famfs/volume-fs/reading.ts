@@ -1,4 +1,4 @@
-/** The acts of node:fs that read, synchronous, over a volume. */
+/** The reading functions of node:fs over a volume, in synchronous form. */
 
 import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
@@ -33,7 +33,7 @@ export interface ReadOptions {
   position?: number | bigint | null;
 }
 
-/** Between two looks at the signal. */
+/** Bytes that are read between two checks of the abort signal. */
 const PIECE_BYTES = 8 * 2 ** 20;
 
 export class VolumeReader {
@@ -50,7 +50,7 @@ export class VolumeReader {
     try {
       return this.#volume.exists(volumePath(path));
     } catch (error) {
-      // As node:fs: what cannot be a path is not there.
+      // As in node:fs: a value that is no path does not exist.
       if (error instanceof DaxError || error instanceof TypeError) return false;
       throw error;
     }
@@ -91,7 +91,7 @@ export class VolumeReader {
     return encodingOf(options) === 'buffer' ? Buffer.from(encodeName(real)) : real;
   }
 
-  /** There are no links: EINVAL, as readlink(2) of what is none. */
+  /** Fails with EINVAL, as readlink(2) of a path that is no link: famfs has no links. */
   readlink(path: PathLike): never {
     const { path: name } = this.#volume.stat(volumePath(path));
     return fail('EINVAL', `${name} is no symbolic link`, { path: name, syscall: 'readlink' });
@@ -127,7 +127,7 @@ export class VolumeReader {
     this.#descriptors.close(fd);
   }
 
-  /** read(2): `position` null reads on from where the last read ended. @returns bytes, 0 at the end */
+  /** As read(2). With `position` null it continues where the last read ended. @returns the number of bytes read, 0 at the end */
   read(fd: number, into: ArrayBufferView, { offset = 0, length, position = null }: ReadOptions = {}): number {
     const open = this.#descriptors.file(fd, 'read');
     const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
@@ -153,7 +153,7 @@ export class VolumeReader {
     });
   }
 
-  /** readFile() in pieces, between which the event loop runs and the signal is looked at. */
+  /** As readFile(), but in pieces. Between two pieces the event loop runs and the signal is checked. */
   async readFileAsync(
     path: PathLike | number,
     options?: EncodingOption | ReadFileOptions,
@@ -171,7 +171,7 @@ export class VolumeReader {
     });
   }
 
-  /** A descriptor is read on from where it stands and stays open; a path is opened and closed. */
+  /** Reads a descriptor from its position on, and leaves it open. Opens and closes a path. */
   #withFile<T>(
     path: PathLike | number,
     flag: string | number,

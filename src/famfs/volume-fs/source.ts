@@ -1,7 +1,7 @@
 import type { VolumeFile } from '../volume/file.js';
 import type { FileStat } from '../volume/types.js';
 
-/** What the fs face reads from: a Volume has it all. */
+/** The part of a Volume that volumeFs() reads from. */
 export interface ReadableVolume {
   readonly device: string;
   stat(path: string): FileStat;

@@ -4,11 +4,11 @@ import type { FileStat } from '../volume/types.js';
 
 const { S_IFDIR, S_IFREG } = constants;
 const BLOCK_BYTES = 4096;
-/** What st_blocks counts. */
+/** The unit of st_blocks, bytes. */
 const SECTOR_BYTES = 512;
 const NANOSECONDS = 1_000_000n;
 
-/** fs.Stats of a file or directory. famfs keeps no times: all are the moment the volume was mounted. */
+/** fs.Stats of a file or directory. famfs keeps no times: all four are when the `fs` of the volume was first used. */
 export class VolumeStats {
   readonly dev = 0;
   readonly ino: number;
@@ -75,7 +75,7 @@ export class VolumeStats {
   }
 }
 
-/** The same with `{ bigint: true }`: every number a bigint, times in nanoseconds as well. */
+/** The stats for `{ bigint: true }`: every number is a bigint, and times are in nanoseconds as well. */
 export function bigintStats(stats: VolumeStats): object {
   const big: Record<string, unknown> = Object.create(VolumeStats.prototype);
   const define = (name: string, value: unknown) =>
@@ -94,7 +94,7 @@ export function bigintStats(stats: VolumeStats): object {
 export class VolumeDirent {
   readonly name: string | Buffer;
   readonly parentPath: string;
-  /** As parentPath: Node's former name of it. */
+  /** The same as parentPath, under Node's former name. */
   readonly path: string;
   readonly #isDirectory: boolean;
 

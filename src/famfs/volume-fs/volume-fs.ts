@@ -4,7 +4,7 @@ import { readPromises } from './promises.js';
 import { type ReadFileOptions, type ReadOptions, VolumeReader } from './reading.js';
 import type { ReadableVolume } from './source.js';
 
-/** The part of node:fs that a volume has, with node:fs's own types. */
+/** The part of node:fs that a volume offers, with the types of node:fs. */
 export type VolumeFs = Pick<
   typeof fs,
   | 'access'
@@ -42,7 +42,7 @@ export type VolumeFs = Pick<
 
 type Callback = (error: unknown, ...results: unknown[]) => void;
 
-/** The fs face of a volume. Functions need no `this`: they may be taken out of the object. */
+/** Makes the `fs` of a volume. The functions need no `this`, so they may be taken out of the object. */
 export function volumeFs(volume: ReadableVolume): VolumeFs {
   const reader = new VolumeReader(volume);
   const promises = readPromises(reader);
@@ -101,7 +101,7 @@ export function volumeFs(volume: ReadableVolume): VolumeFs {
   return face as unknown as VolumeFs;
 }
 
-/** fs.read in all its forms; the callback gets the buffer as well. */
+/** fs.read in all its forms. The callback gets the buffer as well. */
 function readOf(reader: VolumeReader): (fd: number, ...rest: unknown[]) => void {
   return function read(fd, ...rest) {
     const callback = callbackOf(rest);
@@ -120,7 +120,7 @@ function readOf(reader: VolumeReader): (fd: number, ...rest: unknown[]) => void 
   };
 }
 
-/** (offset, length, position) or ({ offset, length, position }). */
+/** Converts the arguments (offset, length, position) or ({ offset, length, position }) to options. */
 function readOptions(rest: unknown[]): ReadOptions {
   const [first, length, position] = rest;
   if (typeof first === 'object' && first !== null) return first;
@@ -131,7 +131,7 @@ function readOptions(rest: unknown[]): ReadOptions {
   };
 }
 
-/** The callback at the end of the arguments, taken off them. */
+/** Removes the callback from the end of the arguments and returns it. */
 function callbackOf(rest: unknown[]): Callback {
   const callback = rest.pop();
   if (typeof callback === 'function') return callback as Callback;
@@ -139,7 +139,7 @@ function callbackOf(rest: unknown[]): Callback {
   throw Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
-/** The callback form of a synchronous act: memory is no I/O, so it is done at once and told in the next tick. */
+/** The callback form of a synchronous function. It runs at once, since reading memory is no I/O; the callback runs in the next tick. */
 function withCallback<A extends unknown[]>(act: (...args: A) => unknown): (...args: unknown[]) => void {
   return (...args) => {
     const callback = callbackOf(args);

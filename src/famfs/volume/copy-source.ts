@@ -1,24 +1,24 @@
-/** What a copy onto a volume reads from: a host file, or a file of a volume. */
+/** The sources of a copy onto a volume: a host file, or a file of a volume. */
 import fs from 'node:fs';
 import { asDaxError, closeDescriptor, DaxError, fail, hasCode } from '../../libc/index.js';
 import type { VolumeFile } from './file.js';
 import { LeasedMapping, MAPPED_PIECE_BYTES } from './leased-mapping.js';
 
-/** What is copied in: a host file, or a file of this or another volume. */
+/** The source of a copy: a host file, a file of this or another volume, or bytes of this process. */
 export interface CopySource {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** Permission bits of the copy, when none are asked for. */
+  /** Default permission bits of the copy. */
   readonly mode: number;
-  /** Fills `into` with the bytes from `position` on. @throws DaxError EIO when they are not all there */
+  /** Fills `into` with the bytes from `position` on. @throws DaxError EIO when not all of them exist */
   readFully(into: Uint8Array, position: number): void;
-  /** How much to ask for at a time, where that matters. */
+  /** The largest piece to read at a time, bytes, when the source has a preference. */
   readonly pieceBytes?: number;
   close(): void;
 }
 
-/** A file of a volume as source. It stays its owner's: it is not closed here. */
+/** A file of a volume as a source. It is not closed here: the caller closes it. */
 export function volumeSource(file: VolumeFile): CopySource {
   return {
     path: file.path,
@@ -37,12 +37,12 @@ interface HostFile {
 
 /**
  * Opens a host file to be copied in.
- * @throws DaxError EINVAL not a regular file, or empty (famfs has no empty files); ENOENT, EACCES
+ * @throws DaxError EISDIR a directory; EINVAL not a regular file, or empty (famfs has no empty files); ENOENT, EACCES
  */
 export function openSource(path: string): CopySource {
   let fd: number;
   try {
-    // Without O_NONBLOCK a fifo would stop us here.
+    // Without O_NONBLOCK the open of a fifo would block.
     fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   } catch (error) {
     throw asDaxError(error, `cannot read ${path}`, path);
@@ -106,7 +106,7 @@ function readSome(source: HostFile, into: Uint8Array, done: number, position: nu
     return fs.readSync(source.fd, into, done, into.length - done, position);
   } catch (error) {
     if (!hasCode(error, 'EFAULT')) throw asDaxError(error, `reading ${source.path}`, source.path);
-    // Where a store of ours would be a fatal SIGBUS, read(2) answers EFAULT.
+    // read(2) fails with EFAULT where a store of this process would be a fatal SIGBUS.
     throw new DaxError(
       'ENOSPC',
       `there is no memory to put byte ${position} of ${source.path} into: the file system under a sparse backing is full`,

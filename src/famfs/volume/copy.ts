@@ -1,4 +1,4 @@
-/** Long copies between host files and files of a volume: in pieces, so that signals and progress get through. */
+/** Copies between host files and files of a volume, in pieces, so that abort signals and progress are handled in between. */
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -16,12 +16,15 @@ import {
 import type { CopySource } from './copy-source.js';
 import type { CopyOptions } from './types.js';
 
-/** A few milliseconds of work at first: what an abort or a progress bar waits for. */
+/** The smallest piece: a few milliseconds of work. An abort or a progress bar waits for one piece. */
 const PIECE_BYTES = 8 * 2 ** 20;
-/** Where pieces may be bigger, how long the event loop waits for one. Long enough that a fast machine reaches the size from which C copies best. */
+/**
+ * How long a larger piece may keep the event loop waiting. It is long enough for a fast machine to reach the piece size from
+ * which memcpy is fastest.
+ */
 const PIECE_MS = 35;
 
-/** Calls `piece` for successive parts of `totalBytes`; between them the event loop runs. Parts grow up to `pieceBytes` while they are quick. */
+/** Calls `piece` for successive parts of `totalBytes`; the event loop runs in between. Quick parts grow, up to `pieceBytes`. */
 async function inPieces(
   totalBytes: number,
   pieceBytes: number,
@@ -47,7 +50,7 @@ async function inPieces(
 /**
  * Reads a source straight into the memory of a file.
  * @param check throws when the volume went away meanwhile
- * @throws DaxError EIO when the source shrinks under us
+ * @throws DaxError EIO the source shrank during the copy
  */
 export async function readInto(
   file: DaxFile,
@@ -60,12 +63,12 @@ export async function readInto(
     check();
     file.fill(offset, length, (into, position) => source.readFully(into, position));
   });
-  // Looks at the device once more: failed memory that was written over is good again, and the other processes are told.
+  // Failed memory is good again once it is overwritten. This check of the device tells the other processes.
   check();
 }
 
 /**
- * Writes a file of a volume to a host path. A regular file appears under its name when it is whole; a
+ * Writes a file of a volume to a host path. A regular file appears under its name when it is whole. A
  * device or pipe is written to directly.
  */
 export async function writeOut(
@@ -90,7 +93,7 @@ export async function writeOut(
     throw asDaxError(error, `copying ${path} to ${destination}`, destination);
   }
   try {
-    // What was stored may be refused only now (NFS, a quota).
+    // close(2) may report a failed write only now (NFS, a quota).
     fs.closeSync(target.fd);
     if (target.temporary) fs.renameSync(target.temporary, target.path);
   } catch (error) {
@@ -102,7 +105,7 @@ export async function writeOut(
 interface Target {
   fd: number;
   path: string;
-  /** Where the bytes go until they are all there. */
+  /** The file that receives the bytes until all of them are written. Null for a device or pipe. */
   temporary: string | null;
 }
 
@@ -122,7 +125,7 @@ function openTarget(destination: string, mode: number, followLinks: boolean): Ta
     }
     if (existing && !existing.isFile())
       return { fd: fs.openSync(destination, 'w'), path: destination, temporary: null };
-    // Through a symbolic link: the copy replaces what it points to, not the link.
+    // The copy replaces the target of a symbolic link, not the link.
     const real = existing ? fs.realpathSync(destination) : destination;
     return createBeside(real, mode);
   } catch (error) {

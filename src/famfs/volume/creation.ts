@@ -1,6 +1,6 @@
 /**
- * Adding to a volume. Everything is checked under the log's lock before anything is written, in the order
- * name, log room, space; data comes before the entry that names it; the entry comes last.
+ * Adds files and directories to a volume. Everything is checked under the log's lock before anything is written, in the order
+ * name, log room, space. The data is written before the entry that names it; the entry comes last.
  */
 import { fail, throwIfAborted } from '../../libc/index.js';
 import type { NewLogEntry } from '../media/entry.js';
@@ -12,7 +12,7 @@ import { newName, ownerOf, permissions } from './new-name.js';
 import type { Reservation } from './space.js';
 import type { CopyOptions, CreateOptions, MkdirOptions } from './types.js';
 
-/** Up to here a new file is zeroed while the log is ours; more would keep other writers waiting. */
+/** A new file up to this size is zeroed while this process holds the log. A larger one would keep other writers waiting. */
 const ZERO_IN_SESSION_BYTES = 8 * 2 ** 20;
 const DEFAULT_DIRECTORY_MODE = 0o755;
 const DEFAULT_FILE_MODE = 0o644;
@@ -88,7 +88,7 @@ function createInTwoSessions(
   }
 }
 
-/** As open(2) with O_CREAT: `dir/` names a directory, and a file of that name would stay for good. */
+/** As open(2) with O_CREAT: refuses `dir/`, which names a directory. famfs could not delete a file of that name. */
 function refuseDirectoryName(path: string): void {
   if (!path.endsWith('/')) return;
   fail('EISDIR', `${path} ends in /, which names a directory: leave that out to make a file`, { path });
@@ -150,7 +150,7 @@ function existingOfSize(mounted: MountedFamfs, path: string, size: number) {
 
 type Placing = Pick<CreateOptions, 'stripe'>;
 
-/** Log and space for a file, all or nothing. Within a session. */
+/** Checks log room and takes space for a file, all or nothing. Called within a session. */
 function take(mounted: MountedFamfs, size: number, { stripe }: Placing): Reservation {
   mounted.assertLogRoom(1);
   const reservation = mounted.space.take(size, stripe);
@@ -163,12 +163,12 @@ function take(mounted: MountedFamfs, size: number, { stripe }: Placing): Reserva
   }
 }
 
-/** The same in a session of its own: the space stays ours for work that takes longer. */
+/** As kept(), in a session of its own. */
 function takeAndKeep(mounted: MountedFamfs, path: string, size: number, options: Placing): Reservation {
   return mounted.session(() => kept(mounted, path, size, options));
 }
 
-/** Within a session. */
+/** Takes space and keeps it after the session, for work that takes longer. Called within a session. */
 function kept(mounted: MountedFamfs, path: string, size: number, options: Placing): Reservation {
   newName(mounted.tree, path);
   const reservation = take(mounted, size, options);
@@ -181,7 +181,7 @@ function kept(mounted: MountedFamfs, path: string, size: number, options: Placin
   }
 }
 
-/** The file appears. Within a session that is not the one in which its name was checked. @returns its inode */
+/** Publishes the file in a later session than its name was first checked in, so it checks the name again. @returns its inode */
 function appendUnlessTaken(
   mounted: MountedFamfs,
   path: string,
@@ -193,8 +193,8 @@ function appendUnlessTaken(
 }
 
 /**
- * Within a session.
- * @param stored bytes from its start that were stored
+ * Publishes the file. Called within a session.
+ * @param stored how many bytes from the file's start were stored, and need a flush
  * @returns its inode
  */
 function append(
@@ -212,7 +212,7 @@ function append(
 function zeroAll(mounted: MountedFamfs, path: string, size: number, { fmap }: Reservation): void {
   const unnamed = mounted.newInode(path, size, fmap);
   unnamed.dax.zero(0, wholeUnits(mounted, size));
-  // Zeroing may have punched holes, and the file's users will store into them.
+  // Zeroing may have punched holes. Users of the file will store into them, so they need memory.
   unnamed.dax.ensureMemory();
 }
 

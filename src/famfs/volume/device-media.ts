@@ -7,36 +7,39 @@ import { mediaState } from '../media/mkfs.js';
 import { lostRanges } from './lost-ranges.js';
 import type { FamfsDevice } from './types.js';
 
-/** 'process': survives the death of any process. 'power': survives power loss, where the memory does (decision 12). */
+/** 'process': stores survive the death of any process. 'power': stores survive power loss, if the memory does (decision 12). */
 export type Durability = 'process' | 'power';
 
 export interface DeviceMediaOptions {
-  /** Default: power on persistent dax devices, else process. */
+  /** Default: 'power' on persistent devdax memory, else 'process'. */
   durability?: Durability;
 }
 
-/** Media whose superblock and log are the memory itself, reached through the dax device. */
+/** A medium that is the memory of a dax device itself. */
 export interface DeviceMedia extends Media {
   readonly dax: DaxDevice;
-  /** The backing behind device offset 0: what the memory is. */
+  /** The backing behind device offset 0. */
   readonly backing: Backing;
-  /** Whether flush() does anything: memory without common caches, or that must survive power loss. */
+  /** Whether flush() does anything. It does for memory that is not coherent, and for stores that must survive power loss. */
   readonly flushes: boolean;
   view(offset: number, length: number): Uint8Array;
   assertThere(offset: number, length: number): void;
-  /** Proves the first bytes once, for short work that does not wait; ended by forgetProof(). @throws DaxError EIO */
+  /**
+   * Proves the first bytes once, for short work that does not wait. assertThere() then skips them until forgetProof().
+   * @throws DaxError EIO
+   */
   proveStart(length: number): void;
   forgetProof(): void;
   lost(offset: number, length: number): LostRange[];
-  /** Makes a range of the device durable, whatever the durability: what flush(2) on a file asks for. */
+  /** Makes a range of the device durable, whatever the durability option: as fsync(2) on a file. */
   sync(offset: number, length: number): void;
-  /** Drops what was mapped for views that cross physical ranges. */
+  /** Unmaps the views that cross physical ranges. */
   close(): void;
 }
 
 /**
- * Media over a device in famfs mode. Views are lasting: they end with the device.
- * Coherent memory needs no flushing, its users share caches: there `fence` is the only ordering act.
+ * The medium of a device in famfs mode. Its views are lasting: they end with the device.
+ * Users of coherent memory share caches, so other processes see stores without a flush; only `fence` orders them there.
  */
 export function deviceMedia(device: FamfsDevice, options: DeviceMediaOptions = {}): DeviceMedia {
   return new MemoryMedia(device.name, device.dax, options);
@@ -59,7 +62,7 @@ class MemoryMedia implements DeviceMedia {
   ) {
     const first = dax.directAccess(0, 1, 'recovery');
     this.backing = dax.memory.locate(first.hpa, PAGE_SIZE)[0]!.backing;
-    // Even looking at a superblock that is a hole needs a page on tmpfs: a full disk must be an error, not a SIGBUS.
+    // On tmpfs even a load from a hole needs a page. A full file system must be an error here, not a SIGBUS later.
     if (this.backing.writable && this.backing.endNow() >= PAGE_SIZE) dax.memory.ensure(first.hpa, PAGE_SIZE);
     const { persistent, kind, coherent } = this.backing;
     const durability = options.durability ?? (persistent && kind === 'devdax' ? 'power' : 'process');
@@ -114,7 +117,7 @@ class MemoryMedia implements DeviceMedia {
     return lostRanges(this.dax, offset, length);
   }
 
-  /** As DaxDevice.physicalRanges(), without asking the device each time: where it lies does not change while it is there. */
+  /** As DaxDevice.physicalRanges(), but cached: the ranges of a device do not change while it exists. */
   #physical(offset: number, length: number): readonly PhysicalRange[] {
     this.#ranges ??= this.dax.physicalRanges(0, this.size);
     const whole = this.#ranges;
@@ -126,7 +129,7 @@ class MemoryMedia implements DeviceMedia {
     return this.#one;
   }
 
-  /** Metadata that crosses physical ranges of the device still is one view. */
+  /** Maps several physical ranges of the device behind each other, so that metadata across them is one view. */
   #stitch(offset: number, length: number): Uint8Array {
     const { granule, writable } = this.backing;
     const start = offset - (offset % granule);
@@ -149,7 +152,7 @@ class MemoryMedia implements DeviceMedia {
   }
 
   fence(): void {
-    // A sequentially consistent store is a full fence on the machines Node runs on.
+    // A sequentially consistent store is a full fence on the machines that Node runs on.
     Atomics.store(this.#fenceWord, 0, 0);
     this.backing.fenced?.();
   }
@@ -183,7 +186,7 @@ class MemoryMedia implements DeviceMedia {
   }
 }
 
-/** Where device bytes lie in the files or devices that are the memory. */
+/** Where bytes of a device lie in its backings. */
 export function backingRanges(
   dax: DaxDevice,
   offset: number,

@@ -1,18 +1,18 @@
 /**
- * What happens to volumes and files, on `node:diagnostics_channel`: tracers and tests listen without being built in. Costs nothing
- * while nobody does.
+ * Events of volumes and files on `node:diagnostics_channel`, for tracers and tests. They cost next to nothing while nobody
+ * listens.
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
 import type { DaxError } from '../../libc/index.js';
 
-/** The message of each channel; its name is `udax:` and the key. */
+/** The message of each channel. The channel's name is `udax:` and the key. */
 export interface VolumeEvents {
   /** A volume was mounted, and closed. */
   mount: { device: string; uuid: string; role: 'master' | 'client' };
   unmount: { device: string; uuid: string };
-  /** This process made a file or directory: it is published. */
+  /** This process published a new file or directory. */
   create: { path: string; device: string };
-  /** A span of a file became memory of this process. Bytes. */
+  /** A span of a file was mapped into this process. Bytes. */
   map: { path: string; offset: number; length: number; writable: boolean };
   /** Memory under a view was lost: a device disabled or formatted anew, a memory failure. */
   lost: { path: string; error: DaxError };
@@ -26,7 +26,7 @@ const channels: { [K in keyof VolumeEvents]: Channel } = {
   lost: channel('udax:lost'),
 };
 
-/** @param message asked for only when somebody listens */
+/** Publishes an event. @param message called only when somebody listens */
 export function report<K extends keyof VolumeEvents>(event: K, message: () => VolumeEvents[K]): void {
   const { [event]: told } = channels;
   if (told.hasSubscribers) told.publish(message());

@@ -3,15 +3,15 @@ import { asDaxError, closeDescriptor, ofdLock } from '../../libc/index.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
 
-/** A lock on bytes of a file, until released or until this process ends. */
+/** A lock on bytes of a file. It lasts until it is released or this process ends. */
 export interface FileLock {
   release(): void;
 }
 
 /**
- * Locks bytes of a file for this handle alone, among all processes of this host that reach the same memory. The lock
- * is advisory and lies on the memory's own file or device (an open-file-description lock).
- * @returns null when somebody else has it
+ * Locks bytes of a file for this handle, against all other handles and processes of this host that reach the same memory. The
+ * lock is advisory. It is an open-file-description lock on the backing file or device.
+ * @returns null when another handle holds a lock on some of the bytes
  */
 export function lockFileRange(
   media: DeviceMedia,
@@ -38,7 +38,7 @@ export function lockFileRange(
   };
 }
 
-/** The memory once more: such locks belong to a descriptor, and this one is the caller's alone. */
+/** Opens the backing again: open-file-description locks belong to a descriptor, and this one is the caller's own. */
 export function openForLocks({ backing, name }: DeviceMedia): number {
   try {
     return fs.openSync(`/proc/self/fd/${backing.fd}`, 'r+');

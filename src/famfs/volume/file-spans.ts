@@ -3,19 +3,18 @@ import { PAGE_SIZE } from '../../mm/index.js';
 import { type Fmap, resolve } from '../media/fmap.js';
 import type { MountedFamfs } from './mounted.js';
 
-/** Our own windows on memory hold any 64 MiB whole: a longer piece is handed out in parts. */
+/** The longest span that is handed out, bytes. A window of this process over the memory holds any 64 MiB whole, so it holds a span. */
 const SEGMENT_BYTES = 2 ** 25;
 
-/** Takes pieces of memory in the order of the file. */
+/** Receives spans of memory in file order. */
 export interface SpanSink {
   addMemory(address: number, length: number): void;
 }
 
 /**
- * Where the bytes of one file are in this process's addresses: what a server that answers reads with writev(2) needs.
- * Looked up for the range that is asked for, when it is: nothing is kept that grows with the file. Addresses are valid as long
- * as the device is alive (the owner of the spans asks that before each use); the kernel answers EFAULT where the file
- * behind them was cut.
+ * Finds the addresses of a file's bytes in this process, for a server that answers reads with writev(2). Each call looks up
+ * only the requested range, so no state grows with the file. Addresses are valid as long as the device is alive; the owner of
+ * the spans checks that before each use. The kernel answers EFAULT when the file behind an address was cut.
  */
 export class FileSpans {
   readonly #mounted: MountedFamfs;
@@ -23,7 +22,7 @@ export class FileSpans {
   readonly #fmap: Fmap;
 
   /**
-   * @param nameOf for messages: asked when one is said
+   * @param nameOf gives the file's name; called only for an error message
    * @throws DaxError EIO, ENODEV when not all of the file is memory of this device
    */
   constructor(mounted: MountedFamfs, nameOf: () => string, fmap: Fmap) {
@@ -43,8 +42,8 @@ export class FileSpans {
   }
 
   /**
-   * Gives `sink` the addresses of [offset, offset + length), in order; the range lies inside the file.
-   * @throws DaxError EIO a page of it has failed (then nothing of that piece was added), or lies outside the extents
+   * Gives `sink` the addresses of [offset, offset + length), in order. The range must lie inside the file.
+   * @throws DaxError EIO a page has failed (the piece that holds it is not added), or the range leaves the extents
    */
   visit(offset: number, length: number, sink: SpanSink): void {
     const { dax } = this.#mounted;

@@ -9,8 +9,9 @@ import {
 } from './new-name.js';
 
 /**
- * A directory whose name is kept, and which is logged later, with the mode and owner it has then. What is to be in it can be made
- * meanwhile (`NewPlace`), and is published after it. end() without publish() leaves no trace, as does our death.
+ * A directory in the making: its name is kept now, and it is logged later, with the mode and owner it has then. Files and
+ * directories inside it can be made meanwhile (`NewPlace`); they are published after it. end() without publish() leaves no
+ * trace, and neither does the death of this process.
  */
 export class GrowingDirectory implements ComingDirectory {
   mode: number;
@@ -20,7 +21,7 @@ export class GrowingDirectory implements ComingDirectory {
   readonly #kept: KeptName;
   #ino: number | null = null;
 
-  /** Made by VolumeInodes.growDirectory(). */
+  /** VolumeInodes.growDirectory() makes it. */
   constructor(mounted: MountedFamfs, place: NewPlace, { mode, uid, gid, entriesBefore }: GrowingOptions) {
     this.#mounted = mounted;
     this.mode = permissions(mode, typeof place === 'string' ? place : place.name);
@@ -38,9 +39,9 @@ export class GrowingDirectory implements ComingDirectory {
   }
 
   /**
-   * The directory appears for everybody.
+   * Publishes the directory.
    * @returns its inode number
-   * @throws DaxError EEXIST somebody took the name meanwhile; ENOENT what it is in is not published; ENOSPC log full
+   * @throws DaxError EEXIST the name was taken meanwhile; ENOENT the parent directory is not published; ENOSPC log full
    */
   publish(): number {
     const mounted = this.#mounted;

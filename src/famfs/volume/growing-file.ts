@@ -8,11 +8,12 @@ import { type GrowingOptions, type KeptName, keepName, type NewPlace, permission
 import type { Reservation } from './space.js';
 
 /**
- * A file whose size nobody knows yet: the kernel creates first and writes then. It grows on the device in steps that
- * double (so 16 extents reach 128 GiB even when no two are neighbours; neighbours become one extent), in space that
- * is reserved but not named by the log: nobody else sees it. publish() cuts off what was not used and appends the
- * entry; from then on the file is like any other, fixed in size. end() without it leaves no trace, as does our death.
- * A file whose last write found no space is not published: famfs cannot delete, so half a file would take its space for ever.
+ * A file in the making, whose final size is not known yet: the kernel creates a file first and writes it later. Its space is
+ * reserved but not named by the log, so nobody else sees it. The space doubles with each step. So 16 extents reach 64 GiB in
+ * units of 2 MiB even when no two are neighbours; neighbours become one extent. publish() cuts off unused space and appends
+ * the entry; from then on the file is fixed in size like any other. end() without publish() leaves no trace, and neither does
+ * the death of this process. A file whose last write found no space is not published: famfs cannot delete, so half a file
+ * would take its space forever.
  */
 export class GrowingFile {
   mode: number;
@@ -27,7 +28,7 @@ export class GrowingFile {
   #isCutShort = false;
   readonly #kept: KeptName;
 
-  /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name, EBUSY it is being made elsewhere; ENOSPC log full */
+  /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; EBUSY it is in the making elsewhere; ENOSPC log full */
   constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingOptions) {
     this.#mounted = mounted;
     this.mode = permissions(options.mode, typeof place === 'string' ? place : place.name);
@@ -45,23 +46,23 @@ export class GrowingFile {
     return this.#size;
   }
 
-  /** Whether publish() would take it: it is not empty, and its last write or resize found the space it needed. */
+  /** Whether publish() accepts the file: it is not empty, and its last write or resize found the space it needed. */
   get isWhole(): boolean {
     return this.#size > 0 && !this.#isCutShort;
   }
 
-  /** Bytes of the device taken for it so far. */
+  /** Bytes of the device that are reserved for the file so far. */
   get capacity(): number {
     return this.#capacity;
   }
 
-  /** Shows `sink` the bytes from `position` on; stops at the end. */
+  /** Passes the bytes from `position` on to `sink`. Stops at the end of the file. */
   drain(position: number, length: number, sink: (bytes: Uint8Array) => void): void {
     const bytes = Math.min(length, this.#size - position);
     if (bytes > 0) this.#inode!.dax.drain(position, bytes, sink);
   }
 
-  /** Copies bytes in; what lies between the end and `position` becomes zero. @throws DaxError ENOSPC */
+  /** Copies bytes into the file. A gap between the end and `position` becomes zero. @throws DaxError ENOSPC */
   write(bytes: Uint8Array, position: number): number {
     if (bytes.length === 0) return 0;
     this.#mounted.assertSameFileSystem();
@@ -82,10 +83,10 @@ export class GrowingFile {
   }
 
   /**
-   * The file appears for everybody, with the size it has now.
+   * Publishes the file with the size it has now.
    * @returns its inode number
-   * @throws DaxError EINVAL it is empty; EEXIST somebody took the name meanwhile; ENOENT what it is in is not published;
-   *   ENOSPC log full, or it was cut short
+   * @throws DaxError EINVAL it is empty; EEXIST the name was taken meanwhile; ENOENT the parent directory is not published;
+   *   ENOSPC log full, or the last write found no space
    */
   publish(): number {
     this.assertWhole();
@@ -93,7 +94,7 @@ export class GrowingFile {
     const mounted = this.#mounted;
     const fmap = this.#trimmed();
     const pageEnd = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
-    // What is in the last page behind the end shows in mappings of whole pages.
+    // Mappings of whole pages show the rest of the last page, so it must not hold old bytes.
     if (pageEnd > size) this.#inode!.dax.zero(size, pageEnd - size);
     const ino = mounted.session(() => {
       const { name } = this.#kept;
@@ -109,7 +110,7 @@ export class GrowingFile {
     return ino;
   }
 
-  /** What publish() would say of what was written, whenever it is called. @throws DaxError EINVAL it is empty; ENOSPC it was cut short */
+  /** Checks that publish() accepts what was written. @throws DaxError EINVAL the file is empty; ENOSPC its last write found no space */
   assertWhole(): void {
     if (this.#isCutShort) {
       fail(
@@ -127,7 +128,7 @@ export class GrowingFile {
     }
   }
 
-  /** Gives back what the log does not name. Idempotent. */
+  /** Gives back the name and all space that the log does not name. Idempotent. */
   end(): void {
     this.#kept.release();
     for (const reservation of this.#reservations) reservation.end();
@@ -142,11 +143,11 @@ export class GrowingFile {
   #zero(from: number, to: number): void {
     const { dax } = this.#inode!;
     dax.zero(from, to - from);
-    // Zeroing may have punched holes, and stores into those need memory.
+    // Zeroing may have punched holes. Stores into them need memory.
     dax.ensureMemory(from, to - from);
   }
 
-  /** Makes room for `needed` bytes. A writer that goes on after ENOSPC with something that fits has dealt with it. */
+  /** Makes room for `needed` bytes. A failure marks the file as cut short; a later write that fits removes the mark. */
   #reserve(needed: number): void {
     this.#isCutShort = true;
     this.#grow(needed);
@@ -172,7 +173,7 @@ export class GrowingFile {
     this.#inode = this.#mounted.newInode(this.#path, this.#capacity, fmap);
   }
 
-  /** Space of the first of these sizes that is there and fits the extents left. */
+  /** Reserves space of the first of these sizes that is free and does not need too many extents. */
   #take(sizes: readonly number[]): Reservation {
     return this.#mounted.session(() => {
       for (const [place, size] of sizes.entries()) {
@@ -204,7 +205,7 @@ export class GrowingFile {
     );
   }
 
-  /** The extents that hold `size` bytes, the last cut to whole units. */
+  /** The extents for the bytes written so far, cut to whole units. */
   #trimmed(): Fmap {
     const { allocUnit } = this.#mounted.superblock;
     const extents: FamfsExtent[] = [];
@@ -223,7 +224,7 @@ function lengthOf(extents: readonly FamfsExtent[]): number {
   return extents.reduce((sum, extent) => sum + extent.length, 0);
 }
 
-/** Both lists in order; a neighbour continues the extent before it. */
+/** Joins both lists in order. An extent that continues the one before it becomes part of it. */
 function joined(first: readonly FamfsExtent[], more: readonly FamfsExtent[]): FamfsExtent[] {
   const list = first.map((extent) => ({ ...extent }));
   for (const extent of more) appendJoined(list, { ...extent }, continuesExtent);

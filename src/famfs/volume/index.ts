@@ -1,21 +1,21 @@
 /**
- * famfs/volume/: files people open, on a dax device.
+ * famfs/volume/: volumes and their files, on a dax device.
  *
  * Purpose: mount a famfs (as master or client), add directories and files to it, and give out their bytes as memory.
- * Invariants: nothing is written before all checks of an operation have passed; data comes before the entry that names
- * it, the entry before the index that publishes it; what a view shows is the file's memory, exactly its bytes; a client
- * or read-only volume never stores anything.
- * Names: by a path from the root, which is walked once, or by a name in a directory's number (new-name.ts, volume-inodes.ts); what appends
- * an entry is told the inode that it made.
+ * Invariants: nothing is written before all checks of an operation have passed. The data is stored before the entry that names
+ * it, and the entry before the index that publishes it. A view shows the file's memory, exactly its bytes. A read-only volume
+ * stores nothing; a client stores at most into existing files, and only with `clientWrites`.
+ * Names: a caller names a place by a path from the root, which is walked once, or by a directory's inode number and a name
+ * (new-name.ts, volume-inodes.ts). Appending an entry returns the inode that it made.
  * Locks (range-locks.ts): the log header's bytes for one append (microseconds), a new file's extents while it is
- * filled; always in that order. In one process nothing else is needed: between two awaits all is synchronous.
- * Lifetime: device > MountedFamfs (the dax device's holder; shared by the volumes of this process) > Volume > what a VolumeFile gave
- * out (FileViews) > mapping. Closed in reverse; closing an outer one closes what is inside. A VolumeFile has nothing to end until it is
- * mapped; its views keep what it gave out, not the file itself. When the device is disabled the mounted famfs is
- * dead: views are gone before their memory is, calls answer ENXIO.
- * Failure: EROFS, EBADF (closed), ENXIO (device gone), ESTALE (formatted anew underneath), EIO (failed memory), EBUSY (log
- * kept locked), ENOSPC (device or log full), and the names' ENOENT, EEXIST, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG. A failed
- * operation leaves everything as it was.
+ * filled; always in that order. One process needs no other lock, because all code between two awaits is synchronous.
+ * Lifetime: device > MountedFamfs (the dax device's holder, shared by the volumes of this process) > Volume > FileViews (the
+ * views that a VolumeFile gave out) > mapping. They are closed in reverse; closing an outer one closes the inner ones. A
+ * VolumeFile holds no resource until it is mapped. Its views keep the FileViews alive, not the VolumeFile. When the device is
+ * disabled, the mounted famfs is dead: views end before their memory does, and calls answer ENXIO.
+ * Failure: EROFS, EBADF (closed), ENXIO (device gone), ESTALE (formatted anew underneath), EIO (failed memory), EBUSY (the log
+ * stays locked), ENOSPC (device or log full), and for names ENOENT, EEXIST, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG. A failed
+ * operation leaves the volume as it was.
  */
 export {
   type DeviceMedia,

@@ -13,14 +13,14 @@ import {
 } from '../../libc/index.js';
 
 /**
- * Large copies go by one memcpy a piece of this size: from about 190 MiB (three quarters of the cache) on, C's memcpy
- * stores past the cache and is 1.6 times as fast as the same bytes in small pieces or by read(2).
+ * The piece size of large copies, bytes. From about 190 MiB on (three quarters of the cache) C's memcpy stores past the cache.
+ * It is then 1.6 times as fast as a copy in small pieces or by read(2).
  */
 export const MAPPED_PIECE_BYTES = 256 * 2 ** 20;
 
 /**
- * A host file mapped to be copied from. A plain mapping would be a fatal SIGBUS when somebody cuts the file short;
- * a read lease makes the kernel hold such a one back until we are through.
+ * A host file that is mapped to be copied from. With a plain mapping, a copy would die of SIGBUS when another process cuts the
+ * file. A read lease makes the kernel hold such a process back until the lease ends.
  */
 export class LeasedMapping {
   #isOpen = true;
@@ -34,7 +34,7 @@ export class LeasedMapping {
     this.#address = address;
   }
 
-  /** Null where the kernel gives no lease or no mapping: read(2) does the work then. */
+  /** Null when the kernel gives no lease or no mapping. The caller uses read(2) then. */
   static of(fd: number, size: number): LeasedMapping | null {
     if (!takeReadLease(fd)) return null;
     try {
@@ -45,7 +45,10 @@ export class LeasedMapping {
     }
   }
 
-  /** Fills `into` from `position` on. @returns false when somebody wants the file: the lease is given back then */
+  /**
+   * Fills `into` from `position` on.
+   * @returns false when another process wants the file, or a page cannot be read; the mapping and its lease have ended then
+   */
   copy(into: Uint8Array, position: number): boolean {
     if (!this.#isOpen) return false;
     if (!hasReadLease(this.#fd) || !this.#populate(position, into.length)) {
@@ -56,7 +59,7 @@ export class LeasedMapping {
     return true;
   }
 
-  /** Brings the pages in; what the disk cannot give is an error here, where touching it would be SIGBUS. */
+  /** Loads the pages into memory. A page that the disk cannot deliver is an error here; touching it would be SIGBUS. */
   #populate(position: number, length: number): boolean {
     if (position + length > this.#size) return false;
     try {
@@ -68,7 +71,7 @@ export class LeasedMapping {
     }
   }
 
-  /** Idempotent. */
+  /** Unmaps the file and ends the lease. Idempotent. */
   end(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;

@@ -5,11 +5,11 @@ import type { Log } from '../media/log.js';
 
 const STEP_BYTES = 2 ** 20;
 
-/** The log of a sparse image gets its space in steps, before a store would need it (a full disk is ENOSPC, not SIGBUS). */
+/** Gives the log of a sparse image its space in steps, before a store needs it. So a full disk is ENOSPC, not SIGBUS. */
 export class LogMemory {
   readonly #log: Log;
   readonly #dax: DaxDevice;
-  /** Bytes of the log, from its start, up to where the next stores find memory. */
+  /** The end of the part of the log that is known to have memory, bytes from its start. */
   #end = 0;
 
   constructor(log: Log, dax: DaxDevice) {

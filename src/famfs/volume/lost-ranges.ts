@@ -5,15 +5,15 @@ import { PAGE_SIZE } from '../../mm/index.js';
 import type { LostRange } from '../media/media.js';
 
 /**
- * The parts of a range of a device that cannot be read now: pages whose memory has failed, and what lies past the end of
- * the file that is the memory. In order, none inside another.
+ * The parts of a range of a device that cannot be read now: pages whose memory has failed, and bytes past the end of
+ * the backing file. They are in order and do not overlap.
  */
 export function lostRanges(dax: DaxDevice, offset: number, length: number): LostRange[] {
   const lost: LostRange[] = [];
   let at = offset;
   for (const { start, length: bytes } of dax.physicalRanges(offset, length)) {
     addFailed(lost, dax, at, start, bytes);
-    // What an image never had is no loss: who copied only the head of a device knows that.
+    // Bytes that an image never had are not lost: the image holds only the head of a device.
     const backed = Math.min(bytes, dax.memory.backedEnd(start) - start);
     let deviceOffset = at;
     for (const piece of backed > 0 ? dax.memory.locate(start, backed) : []) {
@@ -61,7 +61,7 @@ function addCut(lost: LostRange[], deviceOffset: number, { backing, offset, leng
 }
 
 /**
- * Files are read from what was replayed; nothing is believed or written where the memory of superblock or log has failed.
+ * Checks that the memory of the superblock and log has not failed: nothing may be replayed from it or written to it then.
  * @throws DaxError EIO
  */
 export function assertMetadataIsHealthy(

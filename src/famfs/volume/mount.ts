@@ -5,10 +5,10 @@ import type { FamfsDevice, MountOptions, Refusals } from './types.js';
 import { Volume } from './volume.js';
 
 /**
- * Mounts the famfs on a device. Several volumes of one process on one device share what they know; each
- * has its role. Other processes mount it for themselves.
- * @throws DaxError EINVAL no famfs there, EOPNOTSUPP another version, EBADMSG damaged; EBUSY somebody has the
- *   device for himself; EPERM master asked for, but another host owns it; ENXIO not in famfs mode
+ * Mounts the famfs on a device. Several volumes of one process on one device share one MountedFamfs; each volume
+ * has its own role. Other processes mount the device for themselves.
+ * @throws DaxError EINVAL no famfs there, EOPNOTSUPP another version, EBADMSG damaged; EBUSY another process has the
+ *   device exclusively; EPERM role master requested, but another host owns it; ENXIO not in famfs mode
  */
 export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
   const mounted = MountedFamfs.on(device, options);
@@ -37,7 +37,7 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
   }
 }
 
-/** What a mount in this role is refused, as sentences that say what to do. */
+/** Why a mount in this role refuses changes and stores, as text that says what to do. */
 function refusals(device: FamfsDevice, role: Role, isOwner: boolean, options: MountOptions): Refusals {
   const protectedMemory = whyProtected(device, options);
   if (role === 'master') return { readOnly: protectedMemory, noStores: protectedMemory };

@@ -5,7 +5,7 @@ import type { DirectoryEntry, FileStat } from './types.js';
 
 export const NOBODY = -1;
 
-/** A name that is there. */
+/** An existing file or directory. */
 export interface Found {
   ino: number;
   /** As logged: no leading slash, '' for the root. */
@@ -26,12 +26,12 @@ export function find(tree: FileTree, path: string): Found {
   return { ino, logPath };
 }
 
-/** Whether a path is there; a path that cannot be one is not. */
+/** Whether a path exists. @throws DaxError EINVAL, ENAMETOOLONG for text that cannot be a path */
 export function isThere(tree: FileTree, path: string): boolean {
   return tree.lookup(toLogPath(path)) !== NOBODY;
 }
 
-/** Says what of a path is missing. @throws DaxError ENOENT, ENOTDIR */
+/** Fails with the first component of a path that is missing. @throws DaxError ENOENT, ENOTDIR */
 export function failMissing(tree: FileTree, path: string, logPath: string): never {
   let directory = ROOT_INO;
   const components = logPath.split('/');
@@ -50,7 +50,7 @@ export function failMissing(tree: FileTree, path: string, logPath: string): neve
   return fail('ENOENT', `${path} does not exist`, { path });
 }
 
-/** The directories that must be made so that `path` is one, top down. ENOTDIR when a file is in the way. */
+/** The directories that must be made so that `path` is a directory, top down. ENOTDIR when a file is in the way. */
 export function missingDirectories(tree: FileTree, path: string): string[] {
   const components = toLogPath(path).split('/').filter(Boolean);
   const missing: string[] = [];
@@ -64,7 +64,7 @@ export function missingDirectories(tree: FileTree, path: string): string[] {
   return missing;
 }
 
-/** Names of a directory, sorted. */
+/** The names in a directory, sorted. */
 export function namesIn(tree: FileTree, { ino, logPath }: Found): string[] {
   if (!tree.isDirectory(ino)) {
     fail('ENOTDIR', `/${logPath} is a file: only directories have names in them`, { path: `/${logPath}` });
@@ -72,7 +72,7 @@ export function namesIn(tree: FileTree, { ino, logPath }: Found): string[] {
   return tree.readdir(ino).sort();
 }
 
-/** The same with their kinds. */
+/** The names in a directory with their types, sorted. */
 export function entriesIn(tree: FileTree, found: Found): DirectoryEntry[] {
   const parentPath = `/${found.logPath}`;
   const prefix = found.logPath === '' ? '' : `${found.logPath}/`;
@@ -88,7 +88,7 @@ export function entriesIn(tree: FileTree, found: Found): DirectoryEntry[] {
   });
 }
 
-/** What is below a directory, each directory before what is in it, names sorted; a file alone is itself. */
+/** Walks the tree below a directory, names sorted. A directory comes before its content. A file yields itself. */
 export function* walkTree(tree: FileTree, from: Found): IterableIterator<FileStat> {
   if (!tree.isDirectory(from.ino)) {
     yield statOf(tree, from);

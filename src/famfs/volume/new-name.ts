@@ -6,30 +6,30 @@ import { failMissing, NOBODY } from './names.js';
 
 const ALL_BITS = 0o7777;
 
-/** A directory that the log does not name yet, but will before what is in it. */
+/** A directory in the making: the log does not name it yet, but will name it before its content. */
 export interface ComingDirectory {
   readonly logPath: string;
-  /** Its number, once it is in the log. */
+  /** Its inode number once it is published, else null. */
   readonly ino: number | null;
 }
 
-/** One name in a directory: of the log by its number, or one that is coming. */
+/** A name in a directory: a published directory, by its inode number, or one in the making. */
 export interface NameInDirectory {
   readonly directory: number | ComingDirectory;
   readonly name: string;
 }
 
-/** Where something new is to be: a path from the root, or a name in a directory. */
+/** The place of a new file or directory: a path from the root, or a name in a directory. */
 export type NewPlace = string | NameInDirectory;
 
 /**
- * The name of something new. Its directory is found once, whoever asked by a path or by a number; famfs renames nothing, so what
- * the log will say of it is made once, too. Whether the name is still free is one look into the directory.
+ * The name of a new file or directory. Its directory is found once, from a path or an inode number. famfs renames nothing, so the
+ * path for the log is made once too. A check that the name is still free is one lookup in the directory.
  */
 class NewName {
-  /** As the log says it. */
+  /** The path for the log entry. */
   readonly logPath: string;
-  /** For messages: what was asked for, else from the root with a leading slash. */
+  /** The path for messages: as the caller gave it, else from the root with a leading slash. */
   readonly path: string;
   readonly #directory: number | ComingDirectory;
 
@@ -53,12 +53,12 @@ class NewName {
     return new NewName(directory, toLogPath(path), path);
   }
 
-  /** Whether its directory is in the log. */
+  /** Whether its directory is published. */
   get hasDirectory(): boolean {
     return this.#number !== null;
   }
 
-  /** @throws DaxError EEXIST; ENOTDIR, ENOENT its directory is none, or not in the log yet */
+  /** @throws DaxError EEXIST the name is taken; ENOTDIR its directory is a file; ENOENT its directory is not published yet */
   assertFree(tree: FileTree): void {
     const { path, logPath } = this;
     const directory = this.#number;
@@ -87,7 +87,7 @@ function aboveOf(logPath: string): string {
   return logPath.slice(0, Math.max(0, logPath.lastIndexOf('/')));
 }
 
-/** For messages; from the root, with a leading slash, when it is not a path already. */
+/** The path of a place for messages: as given, or from the root with a leading slash. */
 export function pathOfPlace(tree: FileTree, place: NewPlace): string {
   if (typeof place === 'string') return place;
   const { directory, name } = place;
@@ -96,7 +96,7 @@ export function pathOfPlace(tree: FileTree, place: NewPlace): string {
 }
 
 /**
- * A name where something new can be. In a directory that is coming nothing can be in the way.
+ * Finds the place of a new file or directory, and checks that its name is free. In a directory in the making, every name is.
  * @throws DaxError EEXIST; ENOENT, ENOTDIR for its parent; EINVAL, ENAMETOOLONG for the name
  */
 export function newName(tree: FileTree, place: NewPlace): NewName {
@@ -105,17 +105,17 @@ export function newName(tree: FileTree, place: NewPlace): NewName {
   return name;
 }
 
-/** What something new is made with. */
+/** Options of a file or directory in the making. */
 export interface GrowingOptions {
   /** Permission bits. */
   mode: number;
   uid: number;
   gid: number;
-  /** Log entries that the caller has promised to others already. Default 0. */
+  /** How many log entries the caller has already promised to other files in the making. Default: 0. */
   entriesBefore?: number;
 }
 
-/** A name that nobody else of this host can take meanwhile. */
+/** A name that no other process or mount of this host can take until it is released. */
 export interface KeptName {
   readonly name: NewName;
   /** Idempotent. */
@@ -123,9 +123,9 @@ export interface KeptName {
 }
 
 /**
- * Keeps a name for what is made now and logged later.
- * @param entriesBefore log entries that the caller has promised to others already
- * @throws DaxError as newName(); EBUSY it is being made elsewhere; ENOSPC log full
+ * Keeps a name for a file or directory that is made now and logged later.
+ * @param entriesBefore how many log entries the caller has already promised to other files in the making
+ * @throws DaxError as newName(); EBUSY the name is in the making elsewhere; ENOSPC log full
  */
 export function keepName(mounted: MountedFamfs, place: NewPlace, entriesBefore = 0): KeptName {
   return mounted.session(() => {
@@ -143,7 +143,7 @@ export function permissions(mode: number, path: string): number {
   return mode;
 }
 
-/** Who owns something new: as given, else the caller. */
+/** The owner of a new file or directory: as given, else the user of this process. */
 export function ownerOf({ uid, gid }: { uid?: number; gid?: number }): { uid: number; gid: number } {
   return { uid: uid ?? process.getuid?.() ?? 0, gid: gid ?? process.getgid?.() ?? 0 };
 }

@@ -2,29 +2,29 @@ import { extentRanges, type Fmap } from '../media/fmap.js';
 import type { DeviceMedia } from './device-media.js';
 import { type FileLock, lockFileRange } from './file-lock.js';
 
-/** What an open file needs of its volume. */
+/** What an open file needs from its volume. */
 export interface OpenFileHost {
-  /** Throws when the volume is closed or its device gone; notices what other processes did to the memory. */
+  /** Throws when the volume is closed or its device is gone. It also notices what other processes did to the memory. */
   check(): void;
-  /** EROFS with the reason when this volume takes no new names. */
+  /** EROFS, with the reason, when this volume takes no new files or directories. */
   checkChange(path: string | (() => string)): void;
-  /** EROFS with the reason when this volume takes no stores into its files. */
+  /** EROFS, with the reason, when this volume takes no stores into its files. */
   checkStores(path: string): void;
-  /** A file has views (true), or has none any more: the volume closes those that nobody closed. */
+  /** Tells the volume that a file has views (true) or no views any more (false). The volume closes the remaining ones with itself. */
   viewed(views: { close(): void }, hasViews: boolean): void;
-  /** Keeps the volume mounted, closed or not, until the function it gives is called. */
+  /** Keeps the famfs mounted, even after the volume is closed, until the returned function is called. */
   keepMounted(): () => void;
-  /** Whether bytes stored through views need writeBack(), and the act of it. */
+  /** Whether stores through views need writeBack(). flush() does it. */
   readonly flushes: boolean;
   flush(fmap: Fmap, offset: number, length: number): void;
-  /** False when loads may show what our caches remember: refetch() drops that. */
+  /** False when loads may show old bytes from the caches of this host. refetch() drops those. */
   readonly coherent: boolean;
   refetch(fmap: Fmap, offset: number, length: number): void;
-  /** Null when somebody else has the lock. */
+  /** Locks a range; null when another handle has the lock. */
   lock(fmap: Fmap, offset: number, length: number): FileLock | null;
 }
 
-/** The part of it that is about the memory of a device. */
+/** The part of an OpenFileHost that concerns the memory of a device. */
 export function memoryOfFiles(
   media: DeviceMedia,
 ): Pick<OpenFileHost, 'flushes' | 'flush' | 'coherent' | 'refetch' | 'lock'> {

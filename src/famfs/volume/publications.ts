@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import { asDaxError, hasCode, makeDirectories } from '../../libc/index.js';
 
 /**
- * How publish() reaches mounts of the same volume in other processes of this host (their page caches are copies): each
- * publish stores a new stamp into one small file in the host's state directory, volumes/UUID/published. A mount compares the stamp
- * from time to time. Nobody waits for anybody.
+ * Tells the mounts of the same volume in other processes of this host about publish(), because the kernel's page cache holds
+ * copies for them. Each publish stores a new stamp into one small file in the host's state directory, volumes/UUID/published.
+ * A mount compares the stamp from time to time. Neither side waits for the other.
  */
 export class Publications {
   readonly #path: string | null;
 
-  /** @param directory the host's `volumes/`, or undefined where there is none: then nobody is told */
+  /** @param directory the host's `volumes/`; undefined when there is none, and then announce() does nothing */
   constructor(directory: string | undefined, uuid: string) {
     this.#path = directory === undefined ? null : join(directory, uuid, 'published');
   }
 
-  /** Something was published now. @throws DaxError ENOSPC, EACCES, EROFS naming the file */
+  /** Announces a publish(). @throws DaxError ENOSPC, EACCES, EROFS naming the file */
   announce(): void {
     if (this.#path === null) return;
     try {
@@ -26,7 +26,7 @@ export class Publications {
     }
   }
 
-  /** Differs from an earlier answer when something was published in between. */
+  /** The current stamp. It differs from an earlier one when there was a publish() in between. */
   stamp(): string {
     if (this.#path === null) return '';
     try {

@@ -16,28 +16,30 @@ import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
 import { openForLocks } from './file-lock.js';
 
-/** Names have bytes from here on, each by a hash: two names of one hash exclude each other, once in 2^51. */
+/**
+ * The bytes from here on stand for names: a name's hash selects one of 2^51 bytes. Two names of the same hash exclude each other,
+ * which is harmless and rare.
+ */
 const NAMES_START = 2 ** 52;
-/** All that is locked here lies below. */
+/** The end of all bytes that are locked here. */
 const LOCKS_END = 2 ** 53;
 
 /**
- * Who may write what, between the processes of this host: byte-range locks on the memory itself (the
- * file or device node behind it), so that everybody who can reach the bytes meets everybody else, under
- * whatever name, machine or state directory they opened them.
+ * Locks that coordinate the writers of this host. They are byte-range locks on the backing itself (the file or device node),
+ * so they work between all processes that reach the same bytes, whatever name, machine or state directory they use.
  *   the log header's bytes   held for one append: allocation and log belong to one process at a time
  *   a file's extents         held while data is copied into space that no log entry names yet
- *   a name to be             held while a mount has something that it will log under this name later: far beyond any device
- * They are open-file-description locks: the kernel drops those of a killed process, so a reservation of
- * the dead lapses by itself. Order: the log first, extents under it; extents alone are released freely.
- * Whoever may read the memory can lock it against writers, so no wait is long, and its end names who has the lock.
+ *   a name in the making     held until the file or directory is logged: a byte far beyond the end of any device
+ * They are open-file-description locks. The kernel drops those of a killed process, so its reservations end by themselves.
+ * Order: the log first, extents under it. Extents may be released at any time.
+ * Any process that may read the memory can lock it against writers. So waits are short, and their error names who has the lock.
  */
 export class RangeLocks {
   readonly #media: DeviceMedia;
   #fd: number | undefined;
   #patience: LockPatience = {};
   #log = { start: 0, length: 0 };
-  /** Nobody else has any of these locks, and gets none while the log is ours. Asked for once a session. */
+  /** Whether no other handle has any of these locks; none gets one while this handle has the log. Asked once a session. */
   #isAlone: boolean | undefined;
 
   constructor(media: DeviceMedia) {
@@ -54,14 +56,14 @@ export class RangeLocks {
     return fd;
   }
 
-  /** How long takeLog() may wait, as the most patient user of this mount wants it. */
+  /** Sets how long takeLog() may wait. The most patient user of this mount decides. */
   allow(patience: LockPatience): void {
     if ((patience.lockWaitMs ?? 0) > (this.#patience.lockWaitMs ?? 0)) this.#patience = patience;
   }
 
   /**
-   * Takes the log, waiting for whoever has it: an append takes microseconds. Not recursive.
-   * @throws DaxError EBUSY naming who keeps it longer than we may wait
+   * Takes the log's lock. Waits while another process has it: an append takes microseconds. Not recursive.
+   * @throws DaxError EBUSY another process keeps it longer than the allowed wait; the message names it
    */
   takeLog(): void {
     const fd = this.#fd ?? this.#open();
@@ -73,8 +75,9 @@ export class RangeLocks {
   }
 
   /**
-   * Takes the log and has `act` called at once (it gives the log back), without blocking the event loop: waits longer, until
-   * `signal` is aborted. Nothing runs between the two: locks of one descriptor do not exclude each other.
+   * Takes the log's lock without blocking the event loop, and calls `act`, which releases it. It waits longer than takeLog(), and
+   * stops when `signal` is aborted. `act` must run at once after the lock is taken: locks of one descriptor do not exclude each
+   * other, so nothing else of this process may run in between.
    * @throws DaxError EBUSY, EBADF closed meanwhile; the signal's reason
    */
   async withLogLater(act: () => void, signal: AbortSignal | undefined): Promise<void> {
@@ -106,7 +109,7 @@ export class RangeLocks {
     if (this.#fd !== undefined) ofdLock(this.#fd, 'unlock', this.#log);
   }
 
-  /** Reserves extents that no conflict() was found for, all or none. The caller has the log. */
+  /** Reserves extents for which conflict() found nothing, all or none. The caller has the log. @throws DaxError EAGAIN */
   reserve(extents: readonly FamfsExtent[]): void {
     for (const range of this.#ranges(extents)) {
       if (ofdLock(this.#fd!, 'exclusive', range)) continue;
@@ -119,19 +122,19 @@ export class RangeLocks {
     }
   }
 
-  /** Who has these extents reserved (or locked: whoever may read the memory can), for messages. */
+  /** Who has locked some of these extents, for messages. */
   holdersText(extents: readonly FamfsExtent[]): string {
     const [range] = this.#ranges(extents).filter((piece) => ofdLockConflict(this.#fd!, piece));
     return range ? lockHoldersText(this.#fd!, 'exclusive', range, this.#patience) : 'another process';
   }
 
-  /** Nothing to do once closed: the locks went with the descriptor. */
+  /** Releases extents. After close() it does nothing: the locks ended with the descriptor. */
   release(extents: readonly FamfsExtent[]): void {
     if (this.#fd === undefined) return;
     for (const range of this.#ranges(extents)) ofdLock(this.#fd, 'unlock', range);
   }
 
-  /** A part of these extents that another process has reserved (device bytes), or null. The caller has the log. */
+  /** A part of these extents that another process has reserved, in device bytes, or null. The caller has the log. */
   conflict(extents: readonly FamfsExtent[]): { offset: number; length: number } | null {
     if (this.#alone) return null;
     for (const { offset, length } of extents) {
@@ -149,22 +152,22 @@ export class RangeLocks {
     return null;
   }
 
-  /** @returns false when somebody else of this host has the name. The caller has the log. */
+  /** Takes a name. The caller has the log. @returns false when another handle on this host has the name */
   takeName(logPath: string): boolean {
     return ofdLock(this.#fd!, 'exclusive', rangeOfName(logPath));
   }
 
-  /** Nothing to do once closed. */
+  /** Releases a name. After close() it does nothing. */
   releaseName(logPath: string): void {
     if (this.#fd !== undefined) ofdLock(this.#fd, 'unlock', rangeOfName(logPath));
   }
 
-  /** Whether somebody else of this host has the name. The caller has the log. */
+  /** Whether another handle on this host has the name. The caller has the log. */
   isNameTaken(logPath: string): boolean {
     return !this.#alone && ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null;
   }
 
-  /** Who has a name, for messages. */
+  /** Who has the lock on a name, for messages. */
   nameHolderText(logPath: string): string {
     return lockHoldersText(this.#fd!, 'exclusive', rangeOfName(logPath), this.#patience);
   }

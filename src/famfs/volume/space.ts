@@ -8,8 +8,8 @@ import type { RangeLocks } from './range-locks.js';
 import type { VolumeStatfs } from './types.js';
 
 /**
- * Space of the device for files to be: from the log what is used, from the range locks what other
- * processes have reserved. All but Reservation.end() need the log (a session).
+ * Space of the device for new files. The log says which space is used; the range locks say which space other
+ * processes have reserved. All methods but Reservation.end() need the log's lock (a session).
  */
 export class Space {
   readonly #allocator: Allocator;
@@ -20,19 +20,19 @@ export class Space {
     this.#locks = locks;
   }
 
-  /** Free bytes, in whole units; what other processes have reserved still counts as free. */
+  /** Free bytes, in whole units. Space that other processes have reserved counts as free. */
   get freeBytes(): number {
     return this.#allocator.freeBytes;
   }
 
-  /** To be called when a session begins: allocation starts from the start of the device again, as C's does. */
+  /** Must be called when a session begins: allocation starts at the start of the device again, as in C. */
   beginSession(): void {
     this.#allocator.beginSession();
   }
 
   /**
-   * Takes space for `size` bytes, for the session; keep() holds it longer. Ended by end(), or by our death.
-   * @throws DaxError ENOSPC no room, EINVAL bad stripe; then nothing was taken
+   * Takes space for `size` bytes, for this session; keep() holds it longer. end() or the death of this process gives it back.
+   * @throws DaxError ENOSPC no room, EINVAL bad stripe; nothing is taken then
    */
   take(size: number, stripe?: Stripe): Reservation {
     return new Reservation(this.#allocate(size, stripe), this.#allocator, this.#locks);
@@ -51,12 +51,12 @@ export class Space {
         theirs.push(extent);
       }
     } finally {
-      // Their reservations may lapse: the map keeps only what the log says and what is ours.
+      // Reservations of other processes may end at any time. So the map keeps only what the log and this process have taken.
       this.#allocator.release({ type: 'simple', extents: theirs });
     }
   }
 
-  /** Where what others have reserved is what is missing, it is said. */
+  /** Allocates. An ENOSPC names the processes whose reservations took the space, if there are any. */
   #allocateFree(size: number, stripe: Stripe | undefined, theirs: readonly FamfsExtent[]): Fmap {
     try {
       return this.#allocator.allocate(size, stripe);
@@ -71,7 +71,7 @@ export class Space {
   }
 }
 
-/** Space that this process has for one file that the log does not name yet. */
+/** Space that this process has taken for one file that the log does not name yet. */
 export class Reservation {
   readonly #allocator: Allocator;
   readonly #locks: RangeLocks;
@@ -87,19 +87,19 @@ export class Reservation {
     this.#locks = locks;
   }
 
-  /** Nobody else gets the space after the session either. Within the session that took it. */
+  /** Keeps the space after the session too: locks it against other processes. Called within the session that took it. */
   keep(): void {
     this.#locks.reserve(this.fmap.extents);
     this.#isKept = true;
   }
 
-  /** Unmarks the space so that replay of the entry that names it can mark it. Within the session that appends. */
+  /** Unmarks the space, so that replay of the entry that names it can mark it. Called within the session that appends. */
   handOver(): void {
     if (this.#isMarked) this.#allocator.release(this.fmap);
     this.#isMarked = false;
   }
 
-  /** Ends it: the space is the log's, when an entry names it, or free again. Idempotent. */
+  /** Ends the reservation. The space belongs to the file when an entry names it; else it is free again. Idempotent. */
   end(): void {
     this.handOver();
     if (this.#isKept) this.#locks.release(this.fmap.extents);

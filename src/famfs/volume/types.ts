@@ -4,43 +4,42 @@ import type { Role } from '../media/role.js';
 import type { Stripe } from '../media/stripe.js';
 
 /**
- * What a volume needs of the device it is mounted on (machine/ has it): the dax device itself, and who we
- * are.
+ * What a volume needs from the device it is mounted on, and about this host. machine/ provides it.
  */
 export interface FamfsDevice {
-  /** dax0.0, /dev/dax0.0 or the image's path, for messages. */
+  /** The name for messages: dax0.0, /dev/dax0.0 or the image's path. */
   readonly name: string;
   /**
-   * Asked at every call of a volume, so that what other processes changed (poison, say) is known.
+   * A volume reads this property at every call, so that it notices changes by other processes (poison, for example).
    * @throws DaxError ENODEV, ENXIO when the device is gone or not in famfs mode
    */
   readonly dax: DaxDevice;
-  /** This host's system uuid, 36 characters: equal to the superblock's owner on the master. */
+  /** This host's system uuid, 36 characters. On the master it equals the owner in the superblock. */
   readonly systemUuid: string;
   /** False when the memory could only be opened for reading. */
   readonly writable: boolean;
-  /** The host's directory for state of its file systems (`volumes/`), where there is one. */
+  /** The host's directory for the state of its file systems (`volumes/`), if there is one. */
   readonly reservations?: string;
-  /** Tells the host's other processes that the device is in use, until released. */
+  /** Marks the device as in use for the host's other processes, until released. */
   hold(purpose: string): { release(): void };
 }
 
 export interface MountOptions extends LockPatience {
-  /** Default: master when the superblock names this host as its owner, else client. 'client' is always allowed. */
+  /** Default: 'master' when the superblock names this host as its owner, else 'client'. 'client' is always allowed. */
   role?: Role;
   /** Nothing is written: no metadata, no data, every view is private or protected. */
   readOnly?: boolean;
   /**
-   * Lets a client store into the bytes of files that are there; log and superblock stay its master's. famfs has no locks
-   * between hosts: for files of which it is agreed who writes them, as each end of a queue. Default false.
+   * Lets a client store into the bytes of existing files. Only the master writes the log and superblock. famfs has no locks
+   * between hosts, so the hosts must agree who writes which file, as the two ends of a queue do. Default: false.
    */
   clientWrites?: boolean;
   /**
-   * Reads what is left of a file system whose superblock or log has lost memory, or holds bad entries: what cannot be read is
-   * skipped, and told by `problems`. Read-only; what others publish later does not appear. Default false.
+   * Reads what is left of a file system whose superblock or log has lost memory, or holds bad entries. Unreadable entries are
+   * skipped, and listed in `problems`. The volume is read-only; entries published later do not appear. Default: false.
    */
   salvage?: boolean;
-  /** What is said of it to whoever is refused the device (udax holders); default `mount`. */
+  /** The purpose that others see when they are refused the device (udax holders). Default: `mount`. */
   purpose?: string;
 }
 
@@ -49,24 +48,24 @@ export interface MkdirOptions {
   mode?: number;
   uid?: number;
   gid?: number;
-  /** Makes missing parents too, and accepts a directory that is there. */
+  /** Makes missing parents too, and accepts an existing directory. */
   recursive?: boolean;
 }
 
 export interface CreateOptions {
-  /** Bytes, > 0, for good: famfs files neither grow nor shrink. */
+  /** Bytes, > 0. It is final: famfs files neither grow nor shrink. */
   size: number;
   /** Permission bits, default 0o644. */
   mode?: number;
   uid?: number;
   gid?: number;
-  /** Default true: the space reads as zeroes. False leaves what was there (faster; old bytes show). */
+  /** Default true: the file reads as zeroes. False is faster, but the file shows the old bytes of its space. */
   zero?: boolean;
-  /** Interleaves the file over parts of the device, as famfs' -N -B -C. Default: one run. */
+  /** Interleaves the file over parts of the device, as famfs' -N -B -C. Default: one run if possible. */
   stripe?: Stripe;
   /**
-   * Stores the file's bytes before it appears: called with its memory, piece by piece, until all of it is filled. When it throws,
-   * nothing is left.
+   * Stores the file's bytes before the file appears. It is called with the file's memory, piece by piece, until all of it is
+   * filled. When it throws, no file is made.
    */
   fill?: (into: Uint8Array, position: number) => void;
 }
@@ -78,19 +77,22 @@ export interface CopyProgress {
 }
 
 export interface CopyOptions {
-  /** Permission bits of the copy; default the source's. */
+  /** Permission bits of the copy. Default: those of a host file; 0o644 for copyIn() of a VolumeFile; see copyOut(). */
   mode?: number;
   uid?: number;
   gid?: number;
   stripe?: Stripe;
-  /** Accepted for famfs' `-t`; one thread already saturates memory here. */
+  /** Accepted for famfs' `-t`, but ignored: one thread already saturates memory. */
   threads?: number;
   /**
-   * Whether copyOut() writes through a symbolic link, or into a pipe or device, at its destination. Default true. False: a link is replaced, what is
-   * no regular file refused; for names that come from the volume, and not from whom it is copied for.
+   * Whether copyOut() writes through a symbolic link, or into a pipe or device, at its destination. Default: true. False replaces
+   * a link and refuses any other file that is not regular. Use false when the names come from the volume and not from the user.
    */
   followLinks?: boolean;
-  /** Aborting leaves nothing behind: AbortError, no file, no space lost. */
+  /**
+   * Aborting ends the copy with an AbortError. No new file and no lost space stay behind. An existing file that is overwritten
+   * in place keeps the bytes copied so far.
+   */
   signal?: AbortSignal;
   onProgress?: (done: CopyProgress) => void;
 }
@@ -100,32 +102,35 @@ export interface WriteOptions {
   mode?: number;
   uid?: number;
   gid?: number;
-  /** Aborting leaves nothing behind: AbortError, no file, no space lost. */
+  /**
+   * Aborting ends the write with an AbortError. No new file and no lost space stay behind. An existing file that is overwritten
+   * in place keeps the bytes written so far.
+   */
   signal?: AbortSignal;
 }
 
-/** A name in a directory, as node:fs has it. */
+/** A name in a directory, in the form of fs.Dirent. */
 export interface DirectoryEntry {
   name: string;
-  /** Of the directory it is in, from the volume's root. */
+  /** Path of the directory that holds it, from the volume's root. */
   parentPath: string;
   isFile(): boolean;
   isDirectory(): boolean;
-  /** Never: famfs has none. */
+  /** Always false: famfs has no links. */
   isSymbolicLink(): boolean;
 }
 
 export interface OpenOptions {
-  /** True: refused now (EROFS) where writing is not possible. False: write() and writable maps are refused (EBADF). */
+  /** True: open() fails with EROFS when writing is not possible. False: write() and writable maps fail with EBADF. */
   writable?: boolean;
 }
 
 export interface MapOptions {
-  /** First byte, default 0. Any value: the view starts exactly there. */
+  /** First byte, default 0. It need not be aligned: the view starts exactly there. */
   offset?: number;
-  /** Bytes, default to the end of the file. */
+  /** Bytes. Default: to the end of the file. */
   length?: number;
-  /** Default false: stray writes never reach the file (decision 14). */
+  /** Default false: stray stores never reach the file (decision 14). */
   writable?: boolean;
 }
 
@@ -144,7 +149,7 @@ export interface FileStat {
 }
 
 export interface VolumeStatfs {
-  /** Bytes of the device, of allocated units (superblock and log included), and of free units. */
+  /** Bytes of the device, of its allocated units (superblock and log included), and of its free units. */
   size: number;
   used: number;
   free: number;
@@ -162,7 +167,7 @@ export type ViewConstructor<T> = {
   readonly BYTES_PER_ELEMENT?: number;
 };
 
-/** Why a volume refuses changes of its metadata, and stores into its files; null where it does not. */
+/** Why a volume refuses changes of its metadata (readOnly) and stores into its files (noStores). Null: it does not refuse them. */
 export interface Refusals {
   readonly readOnly: string | null;
   readonly noStores: string | null;

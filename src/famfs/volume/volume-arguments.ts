@@ -1,4 +1,4 @@
-/** What the methods of a volume take. */
+/** The argument checks of the methods of a volume. */
 import {
   abortSignal,
   bytes,

@@ -36,18 +36,18 @@ import { bytesSource, type FileContent, openWriteStream, pour } from './writing.
 const SET_ID_BITS = 0o6000;
 
 /**
- * A mounted famfs. Names, sizes and places come from the replayed log; what other processes and hosts
- * publish appears with refresh(), without reopening. Only the master writes: it takes the log for the few
- * microseconds of an append, so any number of its processes may create at once.
- * Paths start at the volume's root, with or without a slash; `.` and `..` are refused.
+ * A mounted famfs. Names, sizes and places come from the replayed log. refresh() shows what other processes and hosts have
+ * published since, without a new mount. Only the master appends to the log. It takes the log's lock for the few
+ * microseconds of an append, so any number of its processes may create files at once.
+ * Paths start at the volume's root, with or without a slash. `.` and `..` are refused.
  */
 export class Volume {
   readonly role: Role;
-  /** Nothing can be made: a client, a read-only mount, or memory that is. */
+  /** True when no file or directory can be made: on a client, a read-only mount, or read-only memory. */
   readonly readOnly: boolean;
-  /** Bytes of files that are there can be stored to: a volume that is not readOnly, or a client with `clientWrites`. */
+  /** True when existing files can be stored to: the volume is not readOnly, or is a client with `clientWrites`. */
   readonly acceptsStores: boolean;
-  /** Mounted to salvage what is left: what cannot be read is not shown, but told by `problems`. */
+  /** True when mounted to salvage what is left. Unreadable entries are not shown, but listed in `problems`. */
   readonly isSalvage: boolean;
   /** The device's name, for messages. */
   readonly device: string;
@@ -58,14 +58,14 @@ export class Volume {
   readonly #whyReadOnly: string | null;
   readonly #whyNoStores: string | null;
   readonly #host: OpenFileHost;
-  /** What its open files gave out. Not the files: those that are dropped are collected. */
+  /** The views that its open files gave out. Not the files themselves: a dropped file is collected. */
   readonly #viewed = new Set<{ close(): void }>();
   #seen: number;
   #fs: VolumeFs | undefined;
   #inodes: VolumeInodes | undefined;
   #isClosed = false;
 
-  /** @internal mountFamfsOn() makes them. @param refusals the sentences that refuse who would make something, and who would store into a file; or null */
+  /** @internal mountFamfsOn() makes volumes. @param refusals why changes, and stores into files, are refused; or null */
   static over(mounted: MountedFamfs, role: Role, refusals: Refusals): Volume {
     return new Volume(mounted, role, refusals);
   }
@@ -105,8 +105,8 @@ export class Volume {
   }
 
   /**
-   * Makes a file of `size` bytes and opens it. It is there at once, for everybody, and reads as zeroes
-   * (`zero: false`: as whatever was in its space).
+   * Makes a file of `size` bytes and opens it. The file is published at once. It reads as zeroes, or with `zero: false` as the
+   * old bytes of its space.
    * @throws DaxError EINVAL size or stripe, ENOSPC device or log full; as mkdir() for the name
    */
   create(path: string, options: CreateOptions): VolumeFile {
@@ -114,17 +114,18 @@ export class Volume {
     const ino = createFile(this.#mounted, path, options);
     this.#published(path);
     try {
-      // Failed memory that was zeroed for it is good again: looking at the device tells the other processes.
+      // Failed memory is good again once it is zeroed. This check of the device tells the other processes.
       this.#mounted.check();
     } catch {
-      // The file is there. Whoever uses it next learns what has become of the device.
+      // The file is published, so create() succeeds. The next call on the volume reports what happened to the device.
     }
     return VolumeFile.of(this.#mounted.inode(ino), this.#host, false);
   }
 
   /**
-   * @throws DaxError ENOENT, ENOTDIR, EISDIR; EROFS when asked to write where that is not possible; ENODEV naming
-   *   the uuid when some of the file lies on a device that is not here
+   * Opens a file.
+   * @throws DaxError ENOENT, ENOTDIR, EISDIR; EROFS `writable` is requested and writing is not possible; ENODEV some of the
+   *   file lies on a device that is not here; the message names its uuid
    */
   open(path: string, { writable }: OpenOptions = {}): VolumeFile {
     this.#check();
@@ -134,7 +135,7 @@ export class Volume {
     return VolumeFile.of(inode, this.#host, writable === false);
   }
 
-  /** Names in a directory, sorted; `withFileTypes`: and what they are. @throws DaxError ENOENT, ENOTDIR */
+  /** Lists the names in a directory, sorted; with `withFileTypes`, also their types. @throws DaxError ENOENT, ENOTDIR */
   readdir(path: string, options: { withFileTypes: true }): DirectoryEntry[];
   readdir(path: string, options?: { withFileTypes?: false }): string[];
   readdir(path: string, { withFileTypes = false } = {}): string[] | DirectoryEntry[] {
@@ -144,45 +145,45 @@ export class Volume {
     return withFileTypes ? entriesIn(tree, found) : namesIn(tree, found);
   }
 
-  /** @throws DaxError ENOENT, ENOTDIR */
+  /** The size, type, mode, owner and inode number of a file or directory. @throws DaxError ENOENT, ENOTDIR */
   stat(path: string): FileStat {
     this.#check();
     return statOf(this.#mounted.tree, find(this.#mounted.tree, path));
   }
 
-  /** @throws DaxError EINVAL, ENAMETOOLONG for what cannot be a path */
+  /** Whether a path exists. @throws DaxError EINVAL, ENAMETOOLONG for text that cannot be a path */
   exists(path: string): boolean {
     this.#check();
     return isThere(this.#mounted.tree, path);
   }
 
-  /** Everything below a path, a directory before what is in it, names sorted. A file alone gives itself. */
+  /** Walks everything below a path, names sorted. A directory comes before its content. A file yields itself. */
   walk(path = '/'): IterableIterator<FileStat> {
     this.#check();
     return walkTree(this.#mounted.tree, find(this.#mounted.tree, path));
   }
 
-  /** Size and place of a file. @throws DaxError ENOENT, ENOTDIR, EISDIR */
+  /** The size of a file and the extents that hold it. @throws DaxError ENOENT, ENOTDIR, EISDIR */
   getmap(path: string): { size: number } & Fmap {
     this.#check();
     const { size, fmap } = this.#inode(path);
     return { size, ...fmap };
   }
 
-  /** Log entries that break a rule, and why; most are not shown. */
+  /** Log entries that break a rule, with the reasons. Most of them are not shown as files or directories. */
   get skipped(): Problem[] {
     this.#check();
     return this.#mounted.tree.problems;
   }
 
-  /** Log entries that are not shown, and why: those skipped by a rule, and the bad one replay waits at. */
+  /** The problems of log entries: those of `skipped`, and the bad entry at which replay has stopped, if any. */
   get problems(): Problem[] {
     this.#check();
     const { problems, stopped } = this.#mounted.tree;
     return stopped === null ? problems : [...problems, stopped];
   }
 
-  /** The devices of the volume by index: this one, then those that log entries added (not read by udax). */
+  /** The devices of the volume by index: this device, then those that log entries added. udax does not read the latter. */
   get devices(): readonly Daxdev[] {
     this.#check();
     return this.#mounted.tree.devices.list();
@@ -194,8 +195,8 @@ export class Volume {
   }
 
   /**
-   * Copies one host file, or an open file of a volume, onto this volume. It appears when it is whole: aborting, failing or dying leaves
-   * nothing, and no space is lost. A destination of the same size is overwritten in place.
+   * Copies one host file, or an open file of a volume, onto this volume. A new file appears when it is whole. A copy that is
+   * aborted, fails or dies leaves no file and loses no space. A destination of the same size is overwritten in place.
    * @throws DaxError EEXIST destination of another size, EISDIR, EINVAL empty or not a regular file; as create()
    */
   async copyIn(source: string | VolumeFile, destination: string, options: CopyOptions = {}): Promise<void> {
@@ -208,10 +209,10 @@ export class Volume {
   }
 
   /**
-   * Makes a file of bytes that are in this process, or come piece by piece: from a stream of Node or of the web, or any iterable.
-   * It appears when it is whole; aborting, failing or dying leaves nothing. Bytes onto a file of the same size overwrite it in place,
-   * as copyIn().
-   * @throws DaxError EEXIST; EINVAL no bytes at all, or a piece that is none; as create(). AbortError
+   * Makes a file from bytes, or from a stream of Node or of the web, or any iterable of bytes. The file appears when it is
+   * whole. A write that is aborted, fails or dies leaves no file. A Uint8Array (but no stream) overwrites an existing file of the
+   * same size in place, as copyIn().
+   * @throws DaxError EEXIST; EINVAL no bytes at all, or a piece that is no bytes; as create(). AbortError
    */
   async writeFile(path: string, content: FileContent, options: WriteOptions = {}): Promise<void> {
     this.#checkChange(path);
@@ -220,9 +221,9 @@ export class Volume {
   }
 
   /**
-   * A stream of Node into a new file, which appears with its end (`finish`) and keeps the size it has then. Destroying the stream leaves
-   * nothing. Pieces are Uint8Arrays, or text (UTF-8).
-   * @throws DaxError as create(), at once; what comes later (ENOSPC, EINVAL nothing was written) is the stream's `error`
+   * Opens a Node stream into a new file. The file appears when the stream ends (`finish`), with the size it has then. A destroyed
+   * stream leaves no file. Pieces are Uint8Arrays or text (UTF-8).
+   * @throws DaxError as create(), at once. Later errors (ENOSPC, EINVAL nothing was written) are the stream's `error` event
    */
   createWriteStream(path: string, options: WriteOptions = {}): Writable {
     this.#checkChange(path);
@@ -231,8 +232,8 @@ export class Volume {
   }
 
   /**
-   * Copies one file of the volume to a host path, under its name when it is whole. Without `mode` it has the file's, without
-   * set-id bits: the copy is the caller's, and who made the file may be somebody else.
+   * Copies one file of the volume to a host path. A regular file appears there when it is whole. Without `mode` the copy gets the
+   * file's mode without set-id bits: the copy belongs to the caller, and somebody else may have made the file.
    * @throws DaxError as open()
    */
   async copyOut(source: string, destination: string, options: CopyOptions = {}): Promise<void> {
@@ -247,9 +248,9 @@ export class Volume {
   }
 
   /**
-   * Applies what was published since this volume last looked; one load when nothing was.
-   * @returns how many log entries that were
-   * @throws DaxError ESTALE the device was formatted anew
+   * Applies the log entries that were published since the last refresh. It is cheap when there are none.
+   * @returns how many log entries are new to this volume
+   * @throws DaxError ESTALE the device was formatted anew; EIO memory of the superblock or log has failed
    */
   refresh(): number {
     this.#check();
@@ -260,9 +261,9 @@ export class Volume {
   }
 
   /**
-   * Tells of files and directories as they appear, within a few milliseconds, whoever makes them; and of a bad log
-   * entry, once: what follows it appears when it is mended.
-   * The iteration throws what refresh() throws, and ends with close() of the watcher.
+   * Watches for new files and directories, by any process or host. They are reported within a few milliseconds. A bad log entry
+   * is reported once; the entries behind it appear when it is repaired.
+   * The iteration throws what refresh() throws. It ends when the watcher is closed.
    * @throws DaxError EINVAL interval
    */
   watch(options: WatchOptions = {}): VolumeWatcher {
@@ -282,8 +283,8 @@ export class Volume {
   }
 
   /**
-   * Makes a second file over the space of another (mirrors `famfs clone`, a tool of tests): from then on fsck
-   * reports the overlap, and a store to one shows in the other.
+   * Makes a second file over the space of another (mirrors `famfs clone`, a tool for tests). From then on fsck
+   * reports the overlap, and a store to one file shows in the other.
    * @throws DaxError EPERM without `force`; EISDIR; as create() for the names
    */
   clone(source: string, destination: string, { force = false }: { force?: boolean } = {}): void {
@@ -299,13 +300,17 @@ export class Volume {
     this.#seeAll();
   }
 
-  /** Makes the bytes of a file durable, where the memory can be (decision 12). @throws DaxError EIO some of them are gone */
+  /** Makes the bytes of a file durable, if its memory is persistent (decision 12). @throws DaxError EIO some of them are gone */
   flush(path: string): void {
     this.#check();
     this.inodes.flush(this.#file(path));
   }
 
-  /** Makes all metadata durable, where the memory can be, and orders it before what follows. @throws DaxError EIO it is gone */
+  /**
+   * Makes all metadata durable, if its memory is persistent, and orders it before later stores. It also tells the mounts of other
+   * processes on this host, when this volume accepts stores. @throws DaxError EIO the memory is gone; ENOSPC, EACCES, EROFS
+   * the other mounts cannot be told
+   */
   publish(): void {
     this.#check();
     const { media, superblock } = this.#mounted;
@@ -314,13 +319,13 @@ export class Volume {
     if (this.acceptsStores) this.publications.announce();
   }
 
-  /** @internal The volume by inode numbers instead of paths: for servers. */
+  /** @internal Access by inode numbers instead of paths, for servers. */
   get inodes(): VolumeInodes {
     this.#inodes ??= new VolumeInodes(this.#mounted, this.#host);
     return this.#inodes;
   }
 
-  /** Ends the volume and every view of its files that no pin keeps. Idempotent. */
+  /** Closes the volume and ends every view of its files that no pin keeps. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -358,14 +363,14 @@ export class Volume {
     return ino;
   }
 
-  /** What we published ourselves is no news to refresh(). */
+  /** Entries that this volume has published itself do not count as new in refresh(). */
   #seeAll(): void {
     this.#seen = this.#mounted.tree.nextIndex;
   }
 
   #checkChange(what: string | (() => string)): void {
     this.#check();
-    if (this.#whyReadOnly === null) return; // whoever changes something asks more, with the log in hand
+    if (this.#whyReadOnly === null) return; // each change checks more, under the log's lock
     this.#mounted.assertSameFileSystem();
     const path = typeof what === 'string' ? what : what();
     fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
@@ -385,7 +390,7 @@ export class Volume {
   }
 }
 
-/** Weak: what a machine that was dropped with its volumes holds is released by itself. Files and their views keep their volume. */
+/** Leaves the mounted famfs of a dropped volume. The reference is weak, so that a dropped machine is collected with its volumes. */
 function leaving(mounted: MountedFamfs): () => void {
   const weak = new WeakRef(mounted);
   return () => weak.deref()?.leave();

@@ -7,42 +7,42 @@ import type { FileStat } from './types.js';
 export interface WatchOptions {
   /** Aborting ends the iteration with an AbortError. */
   signal?: AbortSignal;
-  /** How often to look, 1 to 1000; default 4. Looking is a load of a mapped word, no system call. */
+  /** How often to look, milliseconds, 1 to 1000; default 4. A look is cheap: a few loads and a query of the backing's size. */
   intervalMs?: number;
-  /** Default true: waiting keeps the process alive. */
+  /** Default true: a pending next() keeps the process alive. */
   persistent?: boolean;
 }
 
-/** `new`: files and directories that appeared, whoever made them. `problem`: an entry that is bad, told once. */
+/** `new`: files and directories that appeared, made by any process. `problem`: a bad or skipped entry, reported once. */
 export type WatchEvent = { type: 'new'; entries: FileStat[] } | { type: 'problem'; problem: Problem };
 
-/** What is watched. */
+/** What a watcher reads from. */
 export interface WatchSource {
   readonly tree: FileTree;
-  /** Applies what was published. @throws DaxError ENXIO, ESTALE, EBADF when there is nothing to watch any more */
+  /** Applies newly published entries. @throws DaxError ENXIO, ESTALE, EBADF when there is nothing to watch any more */
   refresh(): void;
 }
 
 const DEFAULT_INTERVAL_MS = 4;
-/** A bad entry is looked at less often: it takes a writer to mend it. */
+/** The interval while replay is stopped at a bad entry. It is longer, because only a writer can repair the entry. */
 const STOPPED_INTERVAL_MS = 25;
-/** Entries told at once; the next ones come with the next event. */
+/** The most log entries of one event. Further ones come with the next event. */
 const MAX_ENTRIES = 4096;
 const FIRST_FILE_INO = 2;
 
 /**
- * Tells of new entries: `for await (const event of volume.watch())`. Nothing is queued: an event is made of what the
- * log holds when it is asked for, so a slow reader loses nothing and costs nothing.
+ * Reports new files and directories: `for await (const event of volume.watch())`. There is no queue: next() makes an event from
+ * what the log holds then. So a slow reader loses nothing and costs no memory.
  */
 export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
   readonly #source: WatchSource;
   readonly #intervalMs: number;
   readonly #isPersistent: boolean;
   readonly #signal: AbortSignal | undefined;
-  /** The first entry not told yet. */
+  /** Index of the first log entry that is not reported yet. */
   #seen: number;
   #told: Problem | null = null;
-  /** Skipped entries among those told last, whose reasons are told next. */
+  /** Problems of skipped entries that the next events report. */
   #skipped: Problem[] = [];
   #timer: NodeJS.Timeout | undefined;
   #waiting: { resolve(result: IteratorResult<WatchEvent>): void; reject(error: unknown): void } | undefined;
@@ -71,7 +71,7 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
     return this;
   }
 
-  /** The next event; waits for it. One wait at a time. */
+  /** Waits for the next event. Only one wait at a time: a second one is EBUSY. */
   next(): Promise<IteratorResult<WatchEvent>> {
     return new Promise((resolve, reject) => {
       if (this.#waiting) {
@@ -88,7 +88,7 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
     });
   }
 
-  /** Ends the iteration: a pending next() says done. Idempotent. */
+  /** Ends the iteration: a pending next() resolves as done. Idempotent. */
   close(): void {
     this.#end()?.resolve({ done: true, value: undefined });
   }
@@ -100,7 +100,7 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
 
   readonly #abort = (): void => this.#end()?.reject(abortError(this.#signal!));
 
-  /** @returns who was waiting */
+  /** @returns the pending next(), if any */
   #end() {
     this.#isDone = true;
     clearTimeout(this.#timer);
@@ -160,7 +160,7 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
   }
 }
 
-/** What a log entry made; null when it made nothing (skipped, or of a kind that names no file). */
+/** The file or directory that a log entry made; null when it made none (skipped, or of another type). */
 function statOfEntry(tree: FileTree, index: number): FileStat | null {
   const ino = index + FIRST_FILE_INO;
   try {

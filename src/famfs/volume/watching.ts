@@ -1,7 +1,10 @@
-/** How often a mounted file system is looked at when nobody calls: views of one that is no more must end. */
+/** How often a mounted famfs is checked even without calls: its views must end when it is formatted anew or its device is gone. */
 const WATCH_MS = 50;
 
-/** Weak: a mounted file system that was dropped is collected, and its clock stops. Keeps no process alive. */
+/**
+ * Starts the timer that checks a mounted famfs. The reference is weak: a dropped one is collected, and its timer stops. The
+ * timer does not keep the process alive.
+ */
 export function watching(mounted: { look(): void }): NodeJS.Timeout {
   const weak = new WeakRef(mounted);
   const timer = setInterval(() => {

@@ -1,4 +1,4 @@
-/** Files made from bytes that are in this process or come in one by one: they appear when they are whole. */
+/** Makes files from bytes of this process, or from a stream. A file appears when it is whole. */
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fail, isBytes } from '../../libc/index.js';
@@ -10,10 +10,10 @@ import type { WriteOptions } from './types.js';
 
 const DEFAULT_FILE_MODE = 0o644;
 
-/** What writeFile() takes: bytes, or whatever gives them piece by piece (streams of Node and of the web among them). */
+/** The content for writeFile(): bytes, or an iterable of bytes, such as a stream of Node or of the web. */
 export type FileContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** Bytes of this process as what copyFileIn() reads from. @throws DaxError EINVAL none: famfs has no empty files */
+/** Bytes of this process as a source for copyFileIn(). @throws DaxError EINVAL there are none: famfs has no empty files */
 export function bytesSource(bytes: Uint8Array, path: string): CopySource {
   if (bytes.length === 0)
     fail('EINVAL', `${path} would be empty: a famfs file holds at least one byte`, { path });
@@ -37,13 +37,13 @@ export function openWriteStream(
   const file = new GrowingFile(mounted, path, { mode, ...ownerOf(options) });
   return new Writable({
     objectMode: true,
-    // Bytes go to where they stay: there is nothing to gather.
+    // Bytes are written straight to their final place, so buffering would gain nothing.
     highWaterMark: 1,
     ...(options.signal && { signal: options.signal }),
     write(chunk: unknown, _encoding, done) {
       done(
         failureOf(() => {
-          // Once the volume is closed the space is kept for nobody.
+          // A closed volume must fail the write, so that the stream ends and gives the space back.
           check();
           file.write(checkedBytes(chunk, path), file.size);
         }),

@@ -3,7 +3,7 @@ import type { FuseAttributes, FuseEntry, FuseOpenAnswer, FuseStatfs } from '../t
 import { openedFlags } from './flags.js';
 import { Attr, AttrOut, EntryOut, OpenOut, StatfsOut } from './structs.js';
 
-/** What the kernel is told for "until invalidated": 68 years. */
+/** The duration that stands for "until invalidated": 68 years. */
 const FOREVER_SECONDS = 2 ** 31 - 1;
 const DEFAULT_BLOCK_BYTES = 4096;
 const SECTOR_BYTES = 512;
@@ -43,7 +43,7 @@ export function encodeEntry(view: DataView, at: number, entry: FuseEntry): void 
   encodeAttributes(view, at + field.attributes, entry.attributes);
 }
 
-/** A READDIRPLUS name without an entry, and what comes back for a name that is not there and not to be cached. */
+/** Encodes an empty entry, for a READDIRPLUS name without an entry. */
 export function encodeNoEntry(bytes: Buffer, at: number): void {
   bytes.fill(0, at, at + EntryOut.bytes);
 }

@@ -1,7 +1,7 @@
-/** Names of the bits of a field. Bit numbers, not masks: INIT's flags go beyond 32. */
+/** The bits of a field by name. Bit numbers, not masks, because INIT has more than 32 flags. */
 export type FlagTable = Readonly<Record<string, number>>;
 
-/** Capabilities of INIT: `flags` holds bits 0 to 31, `flags2` those from 32 on. */
+/** Capabilities of INIT. `flags` holds bits 0 to 31, `flags2` the bits from 32 on. */
 export const initFlags = {
   ASYNC_READ: 0,
   POSIX_LOCKS: 1,
@@ -68,7 +68,7 @@ export const openedFlags = {
   PASSTHROUGH: 7,
 } as const;
 
-/** FATTR_*: which fields of SETATTR are meant. */
+/** FATTR_*: which fields of SETATTR are valid. */
 export const setattrValid = {
   MODE: 0,
   UID: 1,
@@ -104,7 +104,7 @@ export const ioctlFlags = {
 export const renameFlags = { NOREPLACE: 0, EXCHANGE: 1, WHITEOUT: 2 } as const;
 export const accessMask = { X_OK: 0, W_OK: 1, R_OK: 2 } as const;
 
-/** open(2) flags beyond the access mode (two low bits: 0 read, 1 write, 2 both); Linux on x86-64. */
+/** open(2) flags of Linux on x86-64. The two low bits are the access mode: 0 read, 1 write, 2 both. */
 export const openFlags = {
   WRONLY: 0,
   RDWR: 1,
@@ -124,12 +124,12 @@ export const openFlags = {
   SYNC: 20,
 } as const;
 
-/** Whether a 64-bit set, given as its two words, has a bit. */
+/** Whether a 64-bit set, given as two words, has a bit. */
 export function hasBit(low: number, high: number, bit: number): boolean {
   return bit < 32 ? ((low >>> bit) & 1) === 1 : ((high >>> (bit - 32)) & 1) === 1;
 }
 
-/** `[KEEP_CACHE|bit9]`: names of the bits that are set, unknown ones by number. */
+/** The names of the set bits, for example `[KEEP_CACHE|bit9]`. Unknown bits are shown by number. */
 export function flagNames(flags: FlagTable, value: bigint): string {
   const names: string[] = [];
   const byBit = new Map(Object.entries(flags).map(([name, bit]) => [bit, name]));

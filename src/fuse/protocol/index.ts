@@ -1,7 +1,7 @@
 /**
- * fuse/protocol/: the wire as pure functions of bytes. Tables of operations, structs and flags; a reader of requests,
- * a reply ready for writev, encoders, INIT's negotiation, and a printer of every message in one line. Opens nothing,
- * keeps nothing; malformed input is EINVAL.
+ * fuse/protocol/: the FUSE messages, as pure functions of bytes. Tables of operations, structs and flags; a reader of requests,
+ * a reply ready for writev, encoders, INIT's negotiation, and a printer that shows a message in one line. It opens no files
+ * and keeps no state between messages. Malformed input is EINVAL.
  */
 export * from './encode.js';
 export * from './flags.js';

@@ -3,19 +3,19 @@ import type { FuseConnectionOptions } from '../session-types.js';
 import type { FuseConnection } from '../types.js';
 import { type Capability, hasBit, initFlags } from './flags.js';
 
-/** The protocol this code speaks. */
+/** The protocol version of this code. */
 export const PROTOCOL_MAJOR = 7;
 const PROTOCOL_MINOR = 45;
-/** Linux 4.18's: Node 20 runs on nothing older, and every struct here has its present size since before. */
+/** The protocol of Linux 4.18. Node 20 runs on no older kernel, and all structs here but InitIn had their present size by then. */
 const OLDEST_MINOR = 27;
 export const DEFAULT_MAX_WRITE_BYTES = 1 << 20;
-/** Beyond a WRITE's or READ's data: header and struct, rounded to a page. */
+/** Bytes beside the data of a WRITE or READ: header and struct, rounded up to a page. */
 export const REQUEST_OVERHEAD_BYTES = 4096;
 const PAGE_BYTES = 4096;
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
 
-/** Capabilities that are asked for whenever the kernel offers them. */
+/** Capabilities that are always requested when the kernel offers them. */
 const always: readonly Capability[] = [
   'ASYNC_READ',
   'BIG_WRITES',
@@ -33,7 +33,7 @@ export interface KernelOffer {
   readonly major: number;
   readonly minor: number;
   readonly maxReadaheadBytes: number;
-  /** Capabilities offered, as two words. */
+  /** The offered capabilities, as two words. */
   readonly flags: number;
   readonly flags2: number;
 }
@@ -50,8 +50,8 @@ export interface InitAnswer extends FuseConnection {
 }
 
 /**
- * What to answer INIT with: of what the kernel offers, what the options want.
- * @throws DaxError EPROTO for a kernel whose protocol is too old
+ * Makes the answer to INIT: the capabilities that the options want and the kernel offers.
+ * @throws DaxError EPROTO the kernel's protocol is too old
  */
 export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): InitAnswer {
   if (offer.major < PROTOCOL_MAJOR || (offer.major === PROTOCOL_MAJOR && offer.minor < OLDEST_MINOR)) {
@@ -61,7 +61,7 @@ export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): I
     );
   }
   const capabilities = wanted(options).filter((name) => hasBit(offer.flags, offer.flags2, initFlags[name]));
-  // Bits from 32 on count only where INIT_EXT is in force.
+  // Bits from 32 on are valid only with INIT_EXT.
   const usable = capabilities.includes('INIT_EXT')
     ? capabilities
     : capabilities.filter((name) => initFlags[name] < 32);

@@ -6,7 +6,7 @@ const INVAL_INODE = 2;
 const INVAL_ENTRY = 3;
 const DELETE = 6;
 
-/** The bytes of NOTIFY_INVAL_INODE. `length` 0: to the end; `offset` negative: attributes only. */
+/** The bytes of NOTIFY_INVAL_INODE. `length` 0 means to the end; a negative `offset` means attributes only. */
 export function encodeInvalInode(node: number, offset: number, length: number): Uint8Array {
   const { message, view } = notification(INVAL_INODE, NotifyInvalInode, '');
   writeU64(view, OutHeader.bytes + NotifyInvalInode.at.nodeId, node);
@@ -33,7 +33,7 @@ export function encodeDelete(parent: number, child: number, name: string): Uint8
   return message;
 }
 
-/** Header with unique 0 and the code for an error, a struct, and a name with its zero where there is one. */
+/** A message with a header (unique 0, the code in place of an error), room for the struct, and the name, NUL-terminated, if not ''. */
 function notification(code: number, struct: StructTable<string>, name: string) {
   const nameBytes = name === '' ? 0 : Buffer.byteLength(name) + 1;
   const message = new Uint8Array(new ArrayBuffer(OutHeader.bytes + struct.bytes + nameBytes));

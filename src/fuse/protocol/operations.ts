@@ -1,11 +1,11 @@
 import type { Struct } from './struct.js';
 import * as S from './structs.js';
 
-/** What follows the fixed struct of a request. */
+/** The part of a request behind its fixed struct. */
 export type RequestTail = 'nothing' | 'name' | 'two names' | 'name and bytes' | 'bytes' | 'forgets';
 
 /**
- * What a successful answer carries after its header. 'nothing': only the header; 'never': no answer at all;
+ * The part of a successful answer behind its header. 'nothing': only the header. 'never': there is no answer.
  * 'sized': bytes, or fuse_getxattr_out when the caller asked for the size only.
  */
 export type ReplyKind = Struct | 'nothing' | 'never' | 'bytes' | 'text' | 'sized' | 'names' | 'names plus';
@@ -18,7 +18,7 @@ export interface Operation {
   readonly reply: ReplyKind;
 }
 
-/** One row an operation: opcode, name, fixed request struct, what follows it, the answer. */
+/** One row an operation: opcode, name, fixed request struct, request tail, answer. */
 const rows = [
   [1, 'LOOKUP', null, 'name', S.EntryOut],
   [2, 'FORGET', S.ForgetIn, 'nothing', 'never'],
@@ -76,8 +76,8 @@ const rows = [
 export type OperationName = (typeof rows)[number][1];
 
 /**
- * Operations that the kernel does without: who answers ENOSYS is not asked again (OPEN and OPENDIR: every open then succeeds, where
- * NO_OPEN_SUPPORT and NO_OPENDIR_SUPPORT are in force).
+ * Operations that the kernel can do without. It does not send them again after an answer of ENOSYS. For OPEN and OPENDIR every
+ * open then succeeds, with the capabilities NO_OPEN_SUPPORT and NO_OPENDIR_SUPPORT.
  */
 export const optionalOperations = [
   'OPEN',
@@ -117,7 +117,7 @@ export function opcodeOf(name: OperationName): number {
   return operations.find((operation) => operation.name === name)!.opcode;
 }
 
-/** Messages that we send unasked: unique 0, and this code where an answer has its error. */
+/** Messages that the session sends without a request. They have unique 0, and this code in place of an error. */
 export const notifications = [
   { code: 2, name: 'INVAL_INODE', struct: S.NotifyInvalInode, tail: 'nothing' },
   { code: 3, name: 'INVAL_ENTRY', struct: S.NotifyInvalEntry, tail: 'name' },

@@ -4,11 +4,11 @@ import { notifications, type Operation, operationOf } from './operations.js';
 import type { Field, Struct } from './struct.js';
 import { Dirent, DirentPlus, EntryOut, ForgetOne, GetxattrOut, InHeader, OutHeader } from './structs.js';
 
-/** How many names of a listing, and bytes of a text, a line shows. */
+/** How many names of a listing (or items of a BATCH_FORGET), and how many bytes of a text, a line shows. */
 const SHOWN = 4;
 const SHOWN_BYTES = 64;
 
-/** `{handle=1 offset=0 flags=[CREAT|TRUNC]}`: padding and what the message is too short for are left out. */
+/** Prints a struct: `{handle=1 offset=0 flags=[CREAT|TRUNC]}`. Leaves out padding and fields behind the end of the message. */
 function printStruct(struct: Struct, view: DataView, at = 0, end = view.byteLength): string {
   const parts: string[] = [];
   for (const field of struct.fields) {
@@ -45,7 +45,7 @@ function scalarAt(view: DataView, at: number, scalar: string): bigint {
   }
 }
 
-/** One request in one line: `-> #18 READ node=2 uid=0 gid=0 pid=7 {handle=1 offset=0 ...}`. */
+/** Prints a request in one line: `-> #18 READ node=2 uid=0 gid=0 pid=7 {handle=1 offset=0 ...}`. */
 export function printRequest(message: Uint8Array): string {
   const view = viewOf(message);
   if (message.length < InHeader.bytes) return `-> short message of ${message.length} bytes`;
@@ -105,7 +105,7 @@ function printForgets(message: Uint8Array, at: number): string {
   return parts.join(' ');
 }
 
-/** One reply in one line. `request` is the message it answers; without it, a notification. */
+/** Prints a reply or notification in one line. `request` is the message that a reply answers. */
 export function printReply(reply: Uint8Array, request?: Uint8Array): string {
   const view = viewOf(reply);
   if (reply.length < OutHeader.bytes) return `<- short message of ${reply.length} bytes`;

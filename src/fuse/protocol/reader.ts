@@ -3,8 +3,8 @@ import type { Struct } from './struct.js';
 import { InHeader } from './structs.js';
 
 /**
- * Consumes one request from the front. Short data, a name without its end, a length that contradicts the
- * header: EINVAL, never a read beyond the message.
+ * Reads one request from front to back. It never reads beyond the message: short data, a name without its end, or a length that
+ * contradicts the header is EINVAL.
  */
 export class MessageReader {
   readonly view: DataView;
@@ -20,8 +20,8 @@ export class MessageReader {
   }
 
   /**
-   * Starts on the message that fills the first `length` bytes of the buffer, behind its header.
-   * @throws DaxError EINVAL when the header is short or names another length
+   * Starts with the message in the first `length` bytes of the buffer. The position is then behind its header.
+   * @throws DaxError EINVAL the header is short or states another length
    */
   start(length: number): void {
     this.#position = InHeader.bytes;
@@ -30,7 +30,7 @@ export class MessageReader {
     if (this.view.getUint32(InHeader.at.length, true) !== length) {
       fail('EINVAL', `a FUSE request of ${length} bytes says it has ${this.view.getUint32(0, true)}`);
     }
-    // Extensions (not negotiated, so normally none) lie at the very end and are no part of any tail.
+    // Extensions lie at the very end and are no part of any tail. They are not negotiated, so normally there are none.
     this.#end -= this.view.getUint16(InHeader.at.extensionUnits, true) * 8;
     if (this.#end < this.#position) this.#short('extensions', 0);
   }
@@ -40,8 +40,8 @@ export class MessageReader {
   }
 
   /**
-   * The place of a struct that comes next. From older kernels it may have only its first `leastBytes`: the rest
-   * then reads as zeroes.
+   * Takes the struct that comes next, and returns its byte in the view. Older kernels may send only its first `leastBytes`; the
+   * rest then reads as zeroes.
    */
   take(struct: Struct, leastBytes = struct.bytes): number {
     const at = this.#position;
@@ -56,14 +56,14 @@ export class MessageReader {
     return this.view.getUint32(at, true);
   }
 
-  /** A 64-bit field; NaN when no safe integer. */
+  /** A 64-bit field; NaN when it is no safe integer. */
   u64(at: number): number {
     return readU64(this.view, at);
   }
 
   /**
-   * The name that comes next. Bytes that are no UTF-8 cannot be the name of anything here.
-   * @throws DaxError `ifMalformed` for such a name
+   * Takes the name that comes next. Names of file systems here are UTF-8.
+   * @throws DaxError `ifMalformed` the name is not UTF-8; EINVAL it has no end
    */
   name(ifMalformed: 'ENOENT' | 'EILSEQ' = 'ENOENT'): string {
     const bytes = this.#bytes;
@@ -82,7 +82,7 @@ export class MessageReader {
     return text;
   }
 
-  /** The next `length` bytes, still in the request's buffer. */
+  /** Takes the next `length` bytes, as a view of the request's buffer. EINVAL when there are fewer. */
   takeBytes(length: number): Uint8Array {
     if (this.remaining < length) this.#short('data', length);
     const data = this.#bytes.subarray(this.#position, this.#position + length);

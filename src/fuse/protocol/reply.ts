@@ -3,27 +3,27 @@ import { OutHeader } from './structs.js';
 
 const IOVEC_BYTES = 16;
 const MAX_PIECES = 1024; // UIO_MAXIOV: more is EINVAL
-/** Smaller pieces are copied: they may lie on the JavaScript heap, where they move. */
+/** Smaller pieces are copied: they may lie on the JavaScript heap, which moves them. */
 const COPY_BELOW_BYTES = 4096;
 
 /**
- * One reply, ready for writev: the header and what we encode in `view`, then pieces of memory where they lie.
- * One object serves all replies of a session; nothing is allocated on the way of a READ.
+ * One reply, ready for writev: the header and encoded bytes in `view`, then pieces of memory, which are not copied.
+ * One object serves all replies of a session. Answering a READ with memory allocates nothing.
  */
 export class Reply {
-  /** Header, then body. */
+  /** The reply's own buffer: header, then body. */
   readonly view: DataView;
   readonly body = OutHeader.bytes;
   readonly bytes: Buffer;
-  /** struct iovec[], for writev; `pieces` of them are in use. */
+  /** Address of the struct iovec[] for writev. `pieces` of them are in use. */
   readonly iovecAddress: number;
   readonly #iovecs: Uint32Array;
-  /** Of `bytes`: when the reply is one piece, that piece. */
+  /** Address of `bytes`. When the reply has one piece, it starts here. */
   readonly address: number;
   #pieceCount = 0;
   #inline = 0;
   #total = 0;
-  /** Keeps what is being sent from being collected. */
+  /** References to arrays whose memory is being sent, so that they are not collected. */
   readonly #held: Uint8Array[] = [];
 
   constructor(readonly capacity: number) {
@@ -36,17 +36,17 @@ export class Reply {
     this.iovecAddress = addressOf(table);
   }
 
-  /** How many iovecs the reply is; 0: there is none to send. */
+  /** The number of iovecs of the reply; 0 when there is no reply to send. */
   get pieces(): number {
     return this.#pieceCount;
   }
 
-  /** All bytes, header included. */
+  /** Length of the reply in bytes, header included. */
   get length(): number {
     return this.#total;
   }
 
-  /** Bytes of the reply that lie in `bytes`: header, and the body as far as it was written there. */
+  /** How many bytes of the reply lie in `bytes`: the header, and the part of the body that was written there. */
   get inlineBytes(): number {
     return this.#inline;
   }
@@ -55,28 +55,28 @@ export class Reply {
     return this.#pieceCount === 0 ? 0 : this.view.getInt32(OutHeader.at.error, true);
   }
 
-  /** No reply. */
+  /** Makes it no reply: nothing is sent. */
   clear(): void {
     this.begin();
     this.#pieceCount = 0;
     this.#total = 0;
   }
 
-  /** Starts an answer whose body is empty so far. */
+  /** Starts a reply with an empty body. */
   begin(): void {
-    if (this.#held.length > 0) this.#held.length = 0; // setting it costs, even where it stays 0
+    if (this.#held.length > 0) this.#held.length = 0; // setting the length costs time, even when it is 0 already
     this.#pieceCount = 1;
     this.#inline = OutHeader.bytes;
     this.#total = OutHeader.bytes;
   }
 
-  /** The body's first `length` bytes were written into `view` at `body`. */
+  /** Sets the length of the body: the caller has written `length` bytes into `view` at `body`. */
   setBody(length: number): void {
     this.#inline = OutHeader.bytes + length;
     this.#total = this.#inline;
   }
 
-  /** Appends memory as it lies. @returns false when there is no room for another piece */
+  /** Appends memory without a copy. @returns false when the reply cannot take another piece */
   addMemory(address: number, length: number): boolean {
     if (this.#pieceCount >= MAX_PIECES) return false;
     this.#setIovec(this.#pieceCount, address, length);
@@ -92,7 +92,7 @@ export class Reply {
       this.setBody(this.#inline - OutHeader.bytes + bytes.byteLength);
       return true;
     }
-    // Asking for `buffer` moves a small array off the JavaScript heap, where its address would not last.
+    // Reading `buffer` moves a small array off the JavaScript heap, where its address would not be stable.
     this.#held.push(bytes);
     return this.addMemory(addressOf(bytes.buffer as ArrayBuffer) + bytes.byteOffset, bytes.byteLength);
   }
@@ -101,7 +101,7 @@ export class Reply {
     return this.#inline + more <= this.bytes.length;
   }
 
-  /** Fills in the header: the request's `unique` comes as its two words. `error` is 0 or a negative errno. */
+  /** Fills in the header. The request's `unique` is given as two words. `error` is 0 or a negative errno. */
   finish(uniqueLow: number, uniqueHigh: number, error: number): void {
     if (error !== 0) this.begin();
     const { view } = this;

@@ -1,10 +1,10 @@
 import type { FlagTable } from './flags.js';
 
 /**
- * Structs of the wire as tables. All integers are little-endian: FUSE uses the host's order, and udax runs on
+ * The structs of FUSE messages as tables. All integers are little-endian: FUSE uses the host's order, and udax runs on
  * little-endian hosts only. Fields lie at natural alignment without gaps (a gap is a named padding field).
- * Another kind of table than that of structs on media (famfs/media/struct.ts): there the offsets are the format, given one by one, and
- * whole structs are decoded and checked; here they follow from the order, and code on the hot path takes single fields by them.
+ * The tables of structs on media (famfs/media/struct.ts) are of another kind. There the offsets are the format and are stated one
+ * by one, and whole structs are decoded and checked. Here the offsets follow from the order, and fast code reads single fields.
  */
 export type Scalar = 'u16' | 'u32' | 'i32' | 'u64' | 'i64';
 
@@ -22,7 +22,7 @@ export interface Field {
 }
 
 export interface Struct {
-  /** The name people search for: that of the C struct in the kernel's uapi header. */
+  /** The name of the C struct in the kernel's uapi header. */
   readonly name: string;
   readonly bytes: number;
   readonly fields: readonly Field[];
@@ -35,7 +35,7 @@ export interface StructTable<Names extends string> extends Struct {
 
 const scalarBytes: Record<Scalar, number> = { u16: 2, u32: 4, i32: 4, u64: 8, i64: 8 };
 
-/** Defines a struct from its fields in order; a misaligned field is a mistake in the table and throws. */
+/** Defines a struct from its fields in order. A misaligned field is a mistake in the table, and throws an Error. */
 export function struct<const Fields extends Record<string, FieldType>>(
   name: string,
   types: Fields,

@@ -19,7 +19,7 @@ import {
 } from './flags.js';
 import { struct } from './struct.js';
 
-/** Every struct of the FUSE wire, protocol 7.45. Names after the dot are ours, struct names the kernel's. */
+/** The structs of the FUSE protocol 7.45. Struct names are the kernel's; field names are those of udax. */
 
 export const InHeader = struct('fuse_in_header', {
   length: 'u32',
@@ -205,7 +205,7 @@ export const StatfsOut = struct('fuse_kstatfs', {
   unused2: 'u64',
 });
 
-/** Without the SETXATTR_EXT capability, which is not asked for, the struct ends here (then 8 more bytes). */
+/** The struct without the SETXATTR_EXT capability, which is not requested. With it the struct has 8 more bytes. */
 export const SetxattrIn = struct('fuse_setxattr_in', { size: 'u32', flags: 'u32' });
 export const GetxattrIn = struct('fuse_getxattr_in', { size: 'u32', padding: 'u32' });
 export const GetxattrOut = struct('fuse_getxattr_out', { size: 'u32', padding: 'u32' });
@@ -224,7 +224,7 @@ export const LockIn = struct('fuse_lk_in', {
 });
 export const LockOut = struct('fuse_lk_out', { lock: FileLock });
 
-/** Kernels before 7.36 send the first 16 bytes only. */
+/** Kernels before 7.36 send only the first 16 bytes. */
 export const InitIn = struct('fuse_init_in', {
   major: 'u32',
   minor: 'u32',
@@ -293,7 +293,7 @@ export const SetupmappingIn = struct('fuse_setupmapping_in', {
 export const RemovemappingIn = struct('fuse_removemapping_in', { count: 'u32' });
 export const SyncfsIn = struct('fuse_syncfs_in', { padding: 'u64' });
 
-/** A name in a READDIR answer: this, then the name, padded to 8 bytes. READDIRPLUS puts an entry before it. */
+/** The head of a name in a READDIR answer. The name follows it, padded to 8 bytes. READDIRPLUS puts an entry before it. */
 export const Dirent = struct('fuse_dirent', {
   inode: 'u64',
   next: 'u64',

@@ -13,7 +13,7 @@ function answerAttributes({ reply }: Serving, answer: FuseAttributeAnswer): numb
   return 0;
 }
 
-/** Requests about attributes and extended attributes. */
+/** Handlers of requests about attributes and extended attributes. */
 export const attributeHandlers: Record<string, Handler> = {
   GETATTR(serving) {
     const { fileSystem, reader, node, context } = serving;
@@ -62,7 +62,7 @@ export const attributeHandlers: Record<string, Handler> = {
   },
 };
 
-/** A caller with room 0 asks for the size only. */
+/** Answers with a value, or with its size only when the caller's room is 0. */
 function answerSized({ reply }: Serving, value: Uint8Array, room: number): number {
   if (room === 0) {
     reply.u32(GetxattrOut.at.size, value.length);

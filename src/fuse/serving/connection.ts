@@ -16,14 +16,14 @@ const emptyVolume = {
   nameLength: NAME_MAX,
 };
 
-/** Requests about the connection and the file system as a whole. */
+/** Handlers of requests about the connection and the file system as a whole. */
 export const connectionHandlers: Record<string, Handler> = {
   INIT(serving) {
     const { reader } = serving;
     const at = reader.take(InitIn, INIT_IN_SHORT_BYTES);
     const major = reader.u32(at + InitIn.at.major);
     if (major > PROTOCOL_MAJOR) {
-      answerMajorOnly(serving); // the kernel then sends INIT once more, in our version
+      answerMajorOnly(serving); // the kernel then sends INIT again, in this version
       return 0;
     }
     const answer = negotiate(
@@ -72,10 +72,10 @@ export const connectionHandlers: Record<string, Handler> = {
     return 0;
   },
 
-  // What it wants stopped was answered before this was read: one loop serves all, in order.
+  // One loop serves all requests in order, so the request to interrupt was answered before this one was read.
   INTERRUPT: () => 0,
   NOTIFY_REPLY: () => 0,
-  // The session calls destroy() when its loop ends, however that came.
+  // The session calls destroy() when its loop ends, for any reason.
   DESTROY: () => 0,
 
   STATFS({ fileSystem, reply, node, context }) {

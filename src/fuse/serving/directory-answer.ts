@@ -5,7 +5,7 @@ import type { FuseDirectoryAnswer, FuseEntry } from '../types.js';
 const { Dirent, EntryOut } = structs;
 const ALIGNMENT = 8;
 
-/** The names of one READDIR or READDIRPLUS, cut at what was asked for. */
+/** Encodes the names of one READDIR or READDIRPLUS, up to the requested length. */
 export class DirectoryAnswer implements FuseDirectoryAnswer {
   plus = false;
   #used = 0;

@@ -16,7 +16,7 @@ const {
   LseekOut,
 } = structs;
 
-/** Requests about open files. A 64-bit offset beyond 2^53 is past the end of any file here. */
+/** Handlers of requests about open files. A 64-bit offset beyond 2^53 counts as past the end of any file. */
 export const fileHandlers: Record<string, Handler> = {
   OPEN({ fileSystem, reader, reply, node, context }) {
     if (!fileSystem.open) return ENOSYS;
@@ -98,7 +98,7 @@ export const fileHandlers: Record<string, Handler> = {
   },
 };
 
-/** Requests about open directories. */
+/** Handlers of requests about open directories. */
 export const directoryHandlers: Record<string, Handler> = {
   OPENDIR({ fileSystem, reader, reply, node, context }) {
     if (!fileSystem.opendir) return ENOSYS;
@@ -135,7 +135,7 @@ function readDirectory(serving: Serving, plus: boolean): number {
   return 0;
 }
 
-/** Every struct about an open file begins with its handle. */
+/** The handle of a request about an open file. Every such struct begins with it. */
 function handleAt(reader: Serving['reader'], at: number): FileHandle {
   return reader.u64(at + ReadIn.at.handle) as FileHandle;
 }

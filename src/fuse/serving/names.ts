@@ -10,7 +10,7 @@ function answerEntry({ reply }: Serving, entry: FuseEntry): number {
   return 0;
 }
 
-/** Requests that find, make, move and remove names. */
+/** Handlers of requests that find, make, move and remove names. */
 export const nameHandlers: Record<string, Handler> = {
   LOOKUP(serving) {
     const { fileSystem, reader, node, context } = serving;

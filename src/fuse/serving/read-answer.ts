@@ -2,7 +2,7 @@ import { fail } from '../../libc/index.js';
 import type { Reply } from '../protocol/index.js';
 import type { FuseReadAnswer } from '../types.js';
 
-/** The pieces of one READ, cut at what was asked for. */
+/** Collects the pieces of one READ, up to the requested length. */
 export class ReadAnswer implements FuseReadAnswer {
   #room = 0;
   readonly #reply: Reply;

@@ -6,7 +6,7 @@ import type { FuseRequestContext, FuseSettledConnection, NodeId } from '../types
 import { DirectoryAnswer } from './directory-answer.js';
 import { ReadAnswer } from './read-answer.js';
 
-/** Answers one kind of request: writes the reply's body and returns 0, or returns a negative errno, or throws. */
+/** Answers one kind of request. It writes the reply's body and returns 0, or returns a negative errno, or throws. */
 export type Handler = (serving: Serving) => number;
 
 export const ENOSYS = -errnoOf('ENOSYS');
@@ -26,7 +26,7 @@ class RequestContext implements FuseRequestContext {
   pid = 0;
 }
 
-/** What handlers work with: the request being served, and the reply being made. One object a session. */
+/** What handlers work with: the current request and its reply. One object a session. */
 export class Serving {
   readonly context = new RequestContext();
   readonly readAnswer: ReadAnswer;
@@ -47,13 +47,13 @@ export class Serving {
     this.directoryAnswer = new DirectoryAnswer(reply);
   }
 
-  /** INIT is done: other requests are served from now on. */
+  /** Ends INIT: other requests are served from now on. */
   settle(connection: FuseSettledConnection): void {
     this.#onSettled(connection);
     this.connection = connection;
   }
 
-  /** Takes over what the header says. @returns the opcode */
+  /** Reads the header of the request. @returns the opcode */
   begin(): number {
     const { view } = this.reader;
     const { context } = this;

@@ -15,16 +15,16 @@ import {
   text,
 } from '../../libc/index.js';
 
-/** Names the descriptor through which a daemon tells its starter how it went. */
+/** The environment variable that names the descriptor through which a daemon reports to its starter. */
 const READY_DESCRIPTOR = 'UDAX_READY_FD';
 
-/** What a daemon says of itself when it serves. */
+/** What a daemon reports when it serves. */
 export interface Readiness {
   readonly pid: number;
   readonly mountpoint: string;
 }
 
-/** What a daemon says, once. */
+/** The one message of a daemon to its starter. */
 type Word =
   | { readonly ready: Readiness }
   | {
@@ -38,8 +38,8 @@ type Word =
     };
 
 /**
- * The parent of a daemon: a shell (under 1 MiB) that outlives it, because who is ended by SIGBUS or SIGKILL cannot say so himself.
- * Descriptor 3 is the daemon's: the starter waits until everybody has closed it.
+ * The parent of a daemon: a shell (under 1 MiB) that outlives it and logs its end, because a process that is killed by SIGBUS or
+ * SIGKILL cannot do that itself. Descriptor 3 is for the daemon only: the starter waits until all copies of it are closed.
  */
 const WATCH = `"$@" & pid=$!
 exec 3>&-
@@ -55,14 +55,16 @@ exit $status`;
 const LOG_MODE = 0o600;
 
 /**
- * Starts a program as a daemon: its own session, in /, output into a log, where its end is told too. Resolves when it has said that it is ready.
+ * Starts a program as a daemon: in a session of its own, in /, with its output in a log. Its end is logged there too. Resolves
+ * when the daemon has reported that it is ready.
  * @param argv program arguments for this Node; the program calls sayReady() or sayFailed()
- * @returns what it said
- * @throws DaxError EMFILE, EAGAIN it cannot be started; what it said it failed with; EIO when it ended without a word (the log is named)
+ * @returns what the daemon reported
+ * @throws DaxError EMFILE, EAGAIN it cannot be started; the error that it reported; EIO it ended without a report (the message
+ * names the log)
  */
 export async function startDaemon(argv: readonly string[], logPath: string): Promise<Readiness> {
   checkArguments('startDaemon', [argv, logPath], { argv: listOf(text), logPath: text });
-  fs.rmSync(logPath, { force: true }); // an earlier daemon that still serves goes on with its own
+  fs.rmSync(logPath, { force: true }); // an earlier daemon that still serves keeps writing to its own, unlinked log
   const log = makeOwnFile(logPath, LOG_MODE);
   const child = await startWatched(argv, log).catch((error: unknown) => {
     fs.rmSync(logPath, { force: true });
@@ -78,7 +80,7 @@ export async function startDaemon(argv: readonly string[], logPath: string): Pro
   }
   const word = JSON.parse(said) as Word;
   if ('error' in word) {
-    fs.rmSync(logPath, { force: true }); // what there was to say is in the error
+    fs.rmSync(logPath, { force: true }); // the error says all that the log does
     const { code, message, ...details } = word.error;
     throw new DaxError(code as ErrnoCode, message, details);
   }
@@ -115,7 +117,7 @@ export function isDaemon(): boolean {
   return process.env[READY_DESCRIPTOR] !== undefined;
 }
 
-/** Leaves the word to a child that was given descriptor 3: when it ends without one, the starter is told so. */
+/** Leaves the report to a child that has inherited descriptor 3. When the child ends without a report, startDaemon() fails. */
 export function passOnReadiness(): void {
   const descriptor = process.env[READY_DESCRIPTOR];
   if (descriptor === undefined) return;
@@ -123,12 +125,12 @@ export function passOnReadiness(): void {
   fs.closeSync(Number(descriptor));
 }
 
-/** Lets the starter go on. Does nothing when nobody waits. */
+/** Reports to the starter that the daemon serves. Does nothing when this process was not started by startDaemon(). */
 export function sayReady(what: Readiness): void {
   say({ ready: what });
 }
 
-/** Tells the starter why not. Returns false when nobody waits: then the caller reports it itself. */
+/** Reports an error to the starter. Returns false when there is no starter; the caller must report the error itself then. */
 export function sayFailed(error: unknown): boolean {
   const code = isError(error) && 'code' in error ? String(error.code) : 'EIO';
   return say({

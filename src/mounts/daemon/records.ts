@@ -18,41 +18,41 @@ import {
   text,
 } from '../../libc/index.js';
 
-/** What the state directory knows of one mount. */
+/** What the state directory records about one mount. */
 export interface MountRecord {
   readonly pid: number;
   readonly kind: 'famfs' | 'sysfs';
-  /** Device as it was given, or the machine's root. */
+  /** The device as the user gave it, or the machine's root. */
   readonly what: string;
   readonly mountpoint: string;
-  /** The process that puts the device's mode back when the mount has ended (--set-mode). */
+  /** The process that restores the device's mode when the mount has ended (--set-mode). */
   readonly keeper?: number;
 }
 
-/** A record of this process; it says so as long as the process lives. */
+/** A record of this process. It is live as long as the process, or until it is removed. */
 export interface OwnRecord {
-  /** Idempotent. @param options keepLog: there is something in it that somebody should read */
+  /** Removes the record and the log. Idempotent. @param options keepLog: keeps the log, because it holds an error to read */
   remove(options?: { keepLog?: boolean }): void;
 }
 
-/** What a daemon left that ended without taking its mount down. */
+/** The record of a daemon that ended without taking its mount down. */
 export interface DeadRecord {
   readonly record: MountRecord;
-  /** How it ended, where its log says it. */
+  /** How the daemon ended, if its log says so. */
   readonly lastWords: string | null;
 }
 
 const MODE = 0o600;
-/** What the parent of a daemon writes into its log, and how long it may take to. */
+/** The line that the daemon's parent writes into the log at the daemon's end, and how long to wait for it. */
 const END = /^udax: the daemon \(pid \d+\) (?:was )?ended /;
 const LAST_WORDS_MS = 1000;
-/** Lines that tell of errors. */
+/** Log lines that report errors. */
 const REASON = /^(?:udax|\w*Error(?: \[\w+\])?): /;
 
 /**
- * ROOT/mounts/: one small file a mount, locked by the process that serves it. A file that nobody locks is of a daemon that was
- * killed: its end is told, and the file removed, by whoever mounts or unmounts there next. Whether something is mounted is the
- * kernel's to say (mountinfo), not that of a record: a mount can be taken down by anybody.
+ * The records in ROOT/mounts/: one small file a mount, locked by the process that serves it. A file without a lock belongs to a
+ * daemon that was killed. The next mount or unmount at that place reports its end and removes the file. A record does not say
+ * whether something is mounted, because other programs can take the mount down: ask the kernel for that (mountinfo).
  */
 export class MountRecords {
   readonly #directory: string;
@@ -61,7 +61,7 @@ export class MountRecords {
     this.#directory = join(root, 'mounts');
   }
 
-  /** Where a daemon's own output goes. */
+  /** The log for the output of a daemon that serves this mountpoint. */
   logPath(mountpoint: string): string {
     return join(this.#directory, `${fileName(mountpoint)}.log`);
   }
@@ -98,13 +98,16 @@ export class MountRecords {
     };
   }
 
-  /** A daemon whose mount was taken away (umount -l) still serves who has files open: its record goes on under its pid. */
+  /**
+   * Renames the record of an earlier daemon that still lives: after umount -l it serves those who have files open. The new name
+   * holds its pid.
+   */
   #setAside(path: string): void {
     const other = read(path);
     if (other?.isAlive) fs.renameSync(path, path.replace(/json$/, `${other.record.pid}.json`));
   }
 
-  /** What lies under our name may be another's by now, with its log. */
+  /** Removes the record of this process, under either name. The file under the first name may belong to another process by now. */
   #removeOwn(path: string, fd: number, keepLog: boolean): void {
     const own = fs.fstatSync(fd);
     for (const name of [path, path.replace(/json$/, `${process.pid}.json`)]) {
@@ -115,7 +118,7 @@ export class MountRecords {
     }
   }
 
-  /** Mounts that live processes serve, whether or not they can be seen from here. */
+  /** The mounts that live processes serve, whether or not this process sees them in its mount namespace. */
   list(): MountRecord[] {
     return this.#names().flatMap((name) => {
       const found = read(join(this.#directory, name));
@@ -123,7 +126,7 @@ export class MountRecords {
     });
   }
 
-  /** The live record of a mountpoint; of several, the one that mounted last. */
+  /** The live record of a mountpoint. If there are several, the one of the last mount. */
   at(mountpoint: string): MountRecord | undefined {
     const wanted = resolveMountpoint(mountpoint);
     const last = read(this.#path(wanted));
@@ -131,7 +134,7 @@ export class MountRecords {
     return this.list().find((record) => record.mountpoint === wanted);
   }
 
-  /** What daemons left that ended without taking their mounts down: told, not taken away. */
+  /** The records of daemons that ended without taking their mounts down. It does not remove them. */
   dead(): DeadRecord[] {
     return this.#names().flatMap((name) => {
       const path = join(this.#directory, name);
@@ -142,7 +145,7 @@ export class MountRecords {
     });
   }
 
-  /** Takes away what a daemon left that was killed while it served a mountpoint. */
+  /** Removes and returns the record (and log) of a daemon that was killed while it served a mountpoint. */
   async takeDead(mountpoint: string): Promise<DeadRecord | undefined> {
     const path = this.#path(resolveMountpoint(mountpoint));
     const found = read(path);
@@ -188,7 +191,7 @@ function logOf(path: string): string {
   return path.replace(/\.json$/, '.log');
 }
 
-/** Undefined: there is none, or it is none of ours. */
+/** Reads a record. Undefined when there is none, or the file is no record. */
 function read(path: string): { record: MountRecord; isAlive: boolean } | undefined {
   const found = readRecordFile(path);
   const record = found && parse(found.text);
@@ -202,11 +205,11 @@ function parse(text: string): MountRecord | null {
     if (!isRecord || (kind !== 'famfs' && kind !== 'sysfs')) return null;
     return { pid: pid!, kind, what, mountpoint, ...(typeof keeper === 'number' && { keeper }) };
   } catch {
-    return null; // damaged: nobody can be found by it
+    return null; // damaged: it identifies no process
   }
 }
 
-/** Null: there is no log, since the process ran in a terminal, or nothing came. */
+/** Waits for the end of a daemon in its log. Null when there is no log (the process ran in a terminal) or no end in time. */
 async function lastWordsIn(log: string): Promise<string | null> {
   const deadline = performance.now() + LAST_WORDS_MS;
   for (;;) {
@@ -214,18 +217,18 @@ async function lastWordsIn(log: string): Promise<string | null> {
     const end = lines === null ? null : endIn(lines);
     if (end !== null) return end;
     if (lines === null || performance.now() > deadline) return null;
-    await pause(20); // its parent is about to write
+    await pause(20); // the parent may be about to write it
   }
 }
 
-/** How a log says that its daemon ended. */
+/** The end of the daemon as the log lines say it, or null. */
 function endIn(lines: readonly string[]): string | null {
   const end = lines.findLast((line) => END.test(line));
   if (end === undefined) return null;
   return [end.replace(/^udax: /, ''), reasonIn(lines, end)].filter(Boolean).join(': ');
 }
 
-/** Who ended with a status has said why. */
+/** The last error in the log of a daemon that ended with a status: it has printed why. '' for other ends. */
 function reasonIn(lines: readonly string[], end: string): string {
   const said = / with status /.test(end)
     ? lines.findLast((line) => line !== end && REASON.test(line))

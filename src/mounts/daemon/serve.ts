@@ -2,7 +2,7 @@ import type { FuseSessionEnd } from '../../fuse/index.js';
 import { sayFailed, sayReady } from './background.js';
 import type { MountRecord, MountRecords, OwnRecord } from './records.js';
 
-/** What serve() needs of a mount. */
+/** What serve() needs from a mount. */
 export interface Served {
   readonly mountpoint: string;
   readonly closed: Promise<FuseSessionEnd>;
@@ -10,8 +10,9 @@ export interface Served {
 }
 
 /**
- * Mounts, registers, tells the starter if there is one, and stays until the mount is gone or `signal` asks to end it.
- * @throws Error what `mount` threw, unless a starter was told; the error of a session whose worker died
+ * Mounts, registers the mount, and reports to the starter if there is one. Returns when the mount is gone; an abort of `signal`
+ * unmounts it.
+ * @throws Error what `mount` threw, unless it was reported to a starter; the error of a session whose worker died
  */
 export async function serve(
   records: MountRecords,

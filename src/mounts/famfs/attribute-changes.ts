@@ -6,7 +6,7 @@ import { applyChange } from './attributes.js';
 import type { Names } from './names.js';
 import type { NewNode } from './new-files.js';
 
-/** SETATTR. @throws DaxError EPERM, EINVAL what the log says for good would change; ENOSPC */
+/** Handles SETATTR. @throws DaxError EPERM, EINVAL it would change what the log has fixed; ENOSPC */
 export function changeAttributes(
   volume: Volume,
   names: Names,
@@ -30,7 +30,10 @@ function changeMade(names: Names, made: NewNode, change: FuseAttributeChange): v
   names.newFiles.touch(made);
 }
 
-/** Mode and owner are in the log for good: only what says the same is taken. The root has no entry: its own last as long as the mount. */
+/**
+ * Changes a published file or directory. The log fixes its mode, owner and size, so only equal values are accepted. The root has
+ * no log entry: its mode and owner can change, and the changes last as long as the mount.
+ */
 function changeLogged(
   volume: Volume,
   names: Names,

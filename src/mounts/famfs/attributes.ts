@@ -7,12 +7,12 @@ import {
 } from '../../fuse/index.js';
 import { PERMISSION_BITS, S_IFDIR, S_IFREG } from '../modes.js';
 
-/** What cp and its like should read and write at a time: the largest FUSE message. */
+/** The preferred size of reads and writes (st_blksize), for cp and others: the largest FUSE message, bytes. */
 const PREFERRED_IO_BYTES = 2 ** 20;
 
 /**
- * What setattr said of an inode beside the log, which has neither times nor changes: it lasts as long as the mount. Mode and owner are
- * here only of the root, which has no entry, and where set-id bits had to go.
+ * Attributes that setattr set and the log does not hold: times, above all. They last as long as the mount. Mode and owner are here
+ * only for the root, which has no log entry, and the mode of files that lost set-id bits.
  */
 export interface Overrides {
   mode?: number;
@@ -26,12 +26,12 @@ export interface Overrides {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
- * Attributes of inodes: what the log says, with what setattr said over it. The log has no times: all whose times nobody said
- * through this mount have those of the volume, which are the same at the next mount.
+ * Attributes of inodes: those of the log, overridden by those of setattr. The log has no times. An inode whose times were not set
+ * through this mount has the times of the volume, which are the same at the next mount.
  */
 export class Attributes {
   readonly #overrides = new Map<number, Overrides>();
-  /** One for all answers: nobody keeps them. */
+  /** One object for all answers: callers do not keep it. */
   readonly #answer: Mutable<FuseAttributes>;
   readonly #times: Timestamp;
 
@@ -51,7 +51,7 @@ export class Attributes {
     };
   }
 
-  /** The answer is overwritten by the next call. */
+  /** The attributes of an inode. The next call overwrites the answer. */
   of(
     node: number,
     ino: number,
@@ -80,7 +80,7 @@ export class Attributes {
     return known;
   }
 
-  /** Under another number from now on. */
+  /** Moves the overrides of an inode to another number. */
   move(from: number, to: number): void {
     const overrides = this.#overrides.get(from);
     this.#overrides.delete(from);
@@ -91,7 +91,7 @@ export class Attributes {
     this.#overrides.delete(ino);
   }
 
-  /** A file was written. */
+  /** Sets mtime and ctime to now: a file was written. */
   touch(ino: number): void {
     const overrides = this.overridesOf(ino);
     overrides.mtime = timestampOf(Date.now());
@@ -99,7 +99,7 @@ export class Attributes {
   }
 }
 
-/** The part of a change that is kept in memory; size is another matter. */
+/** Applies a change to the overrides, except its size. Sets ctime. */
 export function applyChange(overrides: Overrides, change: FuseAttributeChange): void {
   const now = timestampOf(Date.now());
   if (change.mode !== undefined) overrides.mode = change.mode & PERMISSION_BITS;

@@ -3,7 +3,7 @@ import { DaxError } from '../../libc/index.js';
 
 const PREFIX = 'user.famfs.';
 
-/** What `getfattr -d` shows of a file: where its bytes are. Directories and files in the making know only their device. */
+/** What the extended attributes of an inode describe: where its bytes are. Directories and files in the making have no fmap. */
 export interface Described {
   readonly device: string;
   readonly uuid: string;
@@ -14,12 +14,12 @@ type Row = readonly [name: string, value: (described: Described) => string | nul
 
 const interleaved = (fmap: Fmap | null) => (fmap?.type === 'interleaved' ? fmap : null);
 
-/** One row an attribute; null: this inode has none. */
+/** One row an attribute. A value of null means that the inode does not have it. */
 const ATTRIBUTES: readonly Row[] = [
   ['device', ({ device }) => device],
   ['uuid', ({ uuid }) => uuid],
   ['type', ({ fmap }) => fmap?.type ?? null],
-  // devindex:offset+length, in file order (interleaved: in strip order), as numbers that C's strtoull takes.
+  // devindex:offset+length, in file order (interleaved: in strip order), as numbers that C's strtoull reads.
   ['extents', ({ fmap }) => fmap?.extents.map(extentText).join(' ') ?? null],
   ['nstrips', ({ fmap }) => interleaved(fmap)?.nstrips.toString() ?? null],
   ['chunk_size', ({ fmap }) => interleaved(fmap)?.chunkSize.toString() ?? null],
@@ -29,15 +29,15 @@ function extentText({ devindex, offset, length }: Fmap['extents'][number]): stri
   return `${devindex}:0x${offset.toString(16)}+0x${length.toString(16)}`;
 }
 
-/** One for all: `ls -l` asks every file for an ACL, and a stack trace costs more than the answer. */
+/** One error object for all calls: `ls -l` asks for the ACL of every file, and a stack trace would cost more than the answer. */
 const NO_DATA = new DaxError('ENODATA', `there are no attributes here but some ${PREFIX}*`);
 
-/** Asked before anything is looked up. @throws DaxError ENODATA */
+/** Checks that a name begins with `user.famfs.`, before anything is looked up. @throws DaxError ENODATA */
 export function mustBeOurs(name: string): void {
   if (!name.startsWith(PREFIX)) throw NO_DATA;
 }
 
-/** @throws DaxError ENODATA */
+/** The value of an extended attribute. @throws DaxError ENODATA the inode does not have it */
 export function extendedAttribute(described: Described, name: string): Uint8Array {
   const row = ATTRIBUTES.find(([short]) => PREFIX + short === name);
   const value = row?.[1](described) ?? null;

@@ -38,19 +38,19 @@ const STATFS_BLOCK_BYTES = 4096;
 const NAME_BYTES = 79;
 const WRITE_BITS = 0o222;
 
-/** What the mount's main thread asks between requests. */
+/** A question of the mount's main thread to the worker. */
 export type FamfsQuestion = 'tick' | 'publish' | { readonly publish: string };
 
 export interface FamfsFileSystemOptions {
-  /** Of all whose times nobody said through this mount. */
+  /** The times of all inodes whose times were not set through this mount. */
   readonly times: Timestamp;
-  /** How long what was made stays unpublished after its last change. */
+  /** How long a new file or directory stays unpublished after its last change. */
   readonly settleMilliseconds: number;
-  /** Whether `user.famfs.*` can be asked for. */
+  /** Whether the attributes `user.famfs.*` are served. */
   readonly xattrs: boolean;
 }
 
-/** A volume as a FUSE file system. Rules: docs/mount.md. */
+/** A volume as a FUSE file system. docs/mount.md has the rules. */
 export class FamfsFileSystem implements FuseFileSystem {
   readonly #volume: Volume;
   readonly #host: FuseHost;
@@ -61,11 +61,11 @@ export class FamfsFileSystem implements FuseFileSystem {
   readonly #logged: LoggedFiles;
   readonly #making: Making;
   readonly #xattrs: boolean;
-  /** Nodes that the kernel may have pages of. */
+  /** Nodes of which the kernel may have cached pages. */
   readonly #opened = new Set<NodeId>();
   #published: string;
 
-  /** @param closeDevice called after the volume was closed, at the end */
+  /** @param closeDevice called at the end, after the volume is closed */
   constructor(
     volume: Volume,
     host: FuseHost,
@@ -87,10 +87,10 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   init({ capabilities }: FuseConnection): FuseInitAnswer {
-    // The mount is in the table: requests are served from when mount(2) has returned.
+    // The mount is in the mount table already: requests are served only after mount(2) has returned.
     this.#making.device = fuseMountAt(this.#host.mountpoint)?.device ?? '';
     const unimplemented: OptionalOperation[] = this.#xattrs ? [] : ['GETXATTR', 'LISTXATTR'];
-    // Directories have no state here: the kernel then opens none, and caches all.
+    // Open directories have no state here. With this answer the kernel opens none, and caches all listings.
     if (capabilities.includes('NO_OPENDIR_SUPPORT')) unimplemented.push('OPENDIR');
     return { unimplemented };
   }
@@ -103,7 +103,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     this.#closeDevice();
   }
 
-  /** @returns nodes whose pages and attributes the kernel should drop */
+  /** Answers a question of the main thread. @returns nodes whose pages and attributes the kernel should drop */
   message(question: unknown): NodeId[] {
     const asked = question as FamfsQuestion;
     if (asked === 'tick') return this.#tick();
@@ -117,7 +117,7 @@ export class FamfsFileSystem implements FuseFileSystem {
       this.#names.refresh();
     } catch (error) {
       if (!hasCode(error, 'ESTALE')) throw error;
-      // Another file system is there now: what the kernel has of the old one, pages and sizes, is nobody's any more.
+      // The device was formatted anew. The kernel must drop the pages and sizes of the old file system.
       return [...this.#opened];
     }
     const stamp = this.#volume.publications.stamp();
@@ -162,7 +162,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     this.#listings.fill(node, offset, answer);
   }
 
-  /** What is closed in it is published with it. */
+  /** Publishes the directory, and what is closed in it. */
   fsyncdir(node: NodeId): void {
     this.#making.settling.flushDirectory(this.#names.directory(node));
     if (this.#volume.acceptsStores) this.#volume.publish();
@@ -179,10 +179,10 @@ export class FamfsFileSystem implements FuseFileSystem {
       return { handle: this.#files.open(this.#making.open(made, writable)), directIo: true };
     if (made) fail('EISDIR', `${this.#names.pathOf(node)} is a directory`);
     const handle = this.#files.open(this.#logged.open(ino, writable));
-    // What this host may write is read where it is, so that stores made past this mount are seen.
+    // A file that this host may write is read without the page cache, so that stores past this mount are seen.
     const changes =
       this.#volume.acceptsStores && (writable || (this.#volume.inodes.stat(ino).mode & WRITE_BITS) !== 0);
-    // Closing what was only read is nobody's business but the kernel's: no FLUSH.
+    // Closing a file that was opened for reading needs no FLUSH.
     return changes
       ? { handle, directIo: true, parallelDirectWrites: true, noFlush: !writable }
       : { handle, keepCache: true, noFlush: !writable };
@@ -219,7 +219,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     else this.#volume.inodes.flush(ino);
   }
 
-  /** Plain preallocation only. */
+  /** Supports plain preallocation only (mode 0). */
   fallocate(node: NodeId, _handle: FileHandle, offset: number, length: number, mode: number): void {
     if (mode !== 0) fail('EOPNOTSUPP', 'famfs files have no holes, and keep their size');
     const { ino, made } = this.#names.resolve(node);
@@ -256,13 +256,13 @@ export class FamfsFileSystem implements FuseFileSystem {
     return entry;
   }
 
-  /** In a directory with the set-group-id bit things get its group, and directories the bit. */
+  /** A directory with the set-group-id bit gives its group to new files and directories, and the bit to new directories. */
   #groupIn(parent: NodeId, context: FuseRequestContext): { gid: number; inherited: number } {
     const { mode, gid } = this.#names.attributesOf(parent);
     return (mode & S_ISGID) !== 0 ? { gid, inherited: S_ISGID } : { gid: context.gid, inherited: 0 };
   }
 
-  /** Only a file in the making: nothing of it is in the log yet. */
+  /** Removes a file in the making, which the log does not name yet. All others are refused. */
   unlink(parent: NodeId, name: string): void {
     const made = this.#names.madeIn(parent, name);
     if (made?.kind === 'file') this.#making.removeFile(made);

@@ -1,13 +1,13 @@
 import type { FuseDirectoryAnswer, FuseEntry } from '../../fuse/index.js';
 import type { ListedItem } from './names.js';
 
-/** As many readers in the middle of a directory at once find its listing again without making it anew. */
+/** How many listings are kept. So many readers can be in the middle of different directories without a new listing. */
 const KEPT = 16;
 
 /**
- * READDIR without open directories: the kernel opens none where it can do without, and keeps what it has read. An item's
- * offset is its own (`ListedItem.next`, ascending), so that going on at any of them neither repeats nor misses a name, whatever
- * was published meanwhile. The last listings are kept while somebody may be in the middle of them.
+ * Answers READDIR without open directories: the kernel opens none if it need not, and caches what it has read. Each item has an
+ * offset of its own (`ListedItem.next`, ascending). So a reader that continues at any offset neither repeats nor misses a name,
+ * whatever was published meanwhile. The last listings are kept, because readers may be in the middle of them.
  */
 export class Listings {
   readonly #list: (directory: number) => ListedItem[];
@@ -22,7 +22,7 @@ export class Listings {
     this.#entryOf = entryOf;
   }
 
-  /** Fills an answer with what follows `offset`; 0 is the start, and a directory is read anew from there. */
+  /** Fills an answer with the items behind `offset`. At 0, the start, the directory is listed anew. */
   fill(directory: number, offset: number, answer: FuseDirectoryAnswer): void {
     const items = (offset > 0 && this.#kept.get(directory)) || this.#listed(directory);
     const from = placeAfter(items, offset);

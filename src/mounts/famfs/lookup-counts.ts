@@ -1,16 +1,16 @@
 const FIRST_CAPACITY = 1024;
 
-/** How many lookups of each inode of the log the kernel holds: four bytes an inode, since their numbers are dense. */
+/** How many lookups the kernel holds of each inode of the log. A dense array, four bytes an inode, as their numbers are dense. */
 export class LookupCounts {
   #counts = new Uint32Array(FIRST_CAPACITY);
 
-  /** An answer carries an entry for it. */
+  /** Counts one lookup: an answer carries an entry for the inode. */
   add(ino: number): void {
     if (ino >= this.#counts.length) this.#growTo(ino + 1);
     this.#counts[ino]!++;
   }
 
-  /** The kernel took some back. @returns whether it has none left */
+  /** The kernel has forgotten `count` lookups. @returns whether it holds none any more */
   take(ino: number, count: number): boolean {
     const left = (this.#counts[ino] ?? 0) - count;
     if (left > 0) this.#counts[ino] = left;

@@ -13,16 +13,16 @@ import {
 import { isOpenAnywhere } from './processes.js';
 import { Settling } from './settling.js';
 
-/** What a new thing is made as; its maker has seen to umask and inherited groups. */
+/** Mode and owner of a new file or directory. The caller has applied the umask and the inherited group. */
 export interface Ownership {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** What is made through a mount, from its CREATE or MKDIR until it is in the log, or is not to be. */
+/** Handles files and directories that are made through a mount, from CREATE or MKDIR until they are published or given up. */
 export class Making implements FileMaker {
-  /** `major:minor` of the mounted file system, once it is. */
+  /** `major:minor` of the file system, set once it is mounted. */
   device = '';
   readonly settling: Settling;
   readonly #volume: Volume;
@@ -30,7 +30,7 @@ export class Making implements FileMaker {
   readonly #names: Names;
   readonly #logged: LoggedFiles;
 
-  /** @param settleMilliseconds how long what was made stays unpublished after its last change */
+  /** @param settleMilliseconds how long a new file or directory stays unpublished after its last change */
   constructor(volume: Volume, host: FuseHost, names: Names, logged: LoggedFiles, settleMilliseconds: number) {
     this.#volume = volume;
     this.#host = host;
@@ -42,7 +42,7 @@ export class Making implements FileMaker {
     });
   }
 
-  /** @param isExclusive the maker wants to be the only one */
+  /** Makes a file. @param isExclusive fail with EEXIST when another process or mount is making a file of this name (O_EXCL) */
   makeFile(parent: NodeId, name: string, ownership: Ownership, isExclusive: boolean): NewFile {
     const directory = this.#names.directory(parent);
     const place = this.#names.placeIn(parent, name);
@@ -65,12 +65,12 @@ export class Making implements FileMaker {
     return made;
   }
 
-  /** What of the log is spoken for by what was made here. */
+  /** How many log entries are promised to files and directories in the making. */
   get #promised(): number {
     return this.#names.newFiles.unpublishedCount;
   }
 
-  /** Nothing of it is in the log yet: it ends with its last handle. */
+  /** Removes a file in the making. Its space is given back with its last handle. */
   removeFile(file: NewFile): void {
     if (file.opens === 0) file.growing.end();
     this.#names.newFiles.removed(file);
@@ -96,9 +96,10 @@ export class Making implements FileMaker {
   }
 
   /**
-   * close(2) is the last call whose error somebody sees, so what is wrong with a new file is said there: to whoever closes its last
-   * descriptor, of all processes (a child that inherited one goes on writing when its maker has ended, and shells close copies).
-   * That nobody has it any more is sure only at RELEASE, when the last of all copies is gone, mapped and sent ones too.
+   * Handles a close(2). That is the last call whose error a program sees, so the errors of a new file are reported there: to the
+   * process that closes the last descriptor of all processes. (A child that inherited a descriptor may go on writing after its
+   * parent has ended, and shells close copies.) Only RELEASE proves that no user is left: it comes when all copies are gone, also
+   * mapped files and descriptors in flight.
    */
   closing(file: NewFile, pid: number): void {
     if (file.ino !== null || file.isRemoved) return;
@@ -120,14 +121,14 @@ export class Making implements FileMaker {
     this.#names.newFiles.dropIfUnused(file);
   }
 
-  /** Published at once when nobody writes it, else as soon as it is closed, since its size is fixed by that. */
+  /** Handles fsync(2): publishes a file at once when no handle writes it, else as soon as it is closed. Publishing fixes its size. */
   sync(made: NewNode): void {
     if (made.kind !== 'file' || made.isRemoved) return;
     made.isHurried = true;
     if (made.writers === 0) this.settling.publish(made);
   }
 
-  /** The mount has ended: what is not in the log is as if it had never been made. */
+  /** Ends all files in the making, because the mount has ended: they leave no trace. */
   end(): void {
     for (const file of this.#names.newFiles.growing()) file.growing.end();
   }
@@ -136,7 +137,7 @@ export class Making implements FileMaker {
     return this.settling.isImmediate || file.isHurried;
   }
 
-  /** A file that is not to be: its name and its space are free again. */
+  /** Gives up a file that will not be published. Its name and its space are free again. */
   #abandon(file: NewFile): void {
     const { parent, name, isRemoved } = file;
     file.growing.end();
@@ -146,7 +147,7 @@ export class Making implements FileMaker {
   }
 }
 
-/** To who wants to be the only maker of a name, one that is being made is there: EBUSY becomes EEXIST. */
+/** Turns EBUSY into EEXIST for an exclusive create: a name that is in the making elsewhere counts as existing then. */
 function existingIf<T>(isExclusive: boolean, make: () => T): T {
   try {
     return make();

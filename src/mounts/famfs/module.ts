@@ -1,4 +1,4 @@
-/** What the session's worker loads: opens the device there and makes the file system over its volume. */
+/** The module that the session's worker loads. It opens the device and makes the file system over its volume. */
 import { existsSync, readlinkSync } from 'node:fs';
 import { mountFamfsOn } from '../../famfs/index.js';
 import type { FuseFileSystem, FuseHost } from '../../fuse/index.js';
@@ -8,7 +8,7 @@ import { FamfsFileSystem } from './file-system.js';
 import type { FamfsMountData } from './mount.js';
 import { timesOf } from './times.js';
 
-/** Of the session's thread, which has nothing else to do; programs wait meanwhile. */
+/** How long the worker waits for a lock. Requests of programs wait meanwhile. */
 const lockWaitMs = 2000;
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
@@ -41,7 +41,7 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
   }
 }
 
-/** The path of what is behind the start of a device; null where it has none. */
+/** The path of the file or device node behind the start of a device; null when it has no path. */
 function memoryOf({ dax }: MachineDevice): string | null {
   const { hpa } = dax.directAccess(0, 1, 'recovery');
   const { fd } = dax.memory.locate(hpa, 1)[0]!.backing;

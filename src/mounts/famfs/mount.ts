@@ -23,13 +23,13 @@ import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../..
 import { mustNotHideState } from '../places.js';
 import type { FamfsQuestion } from './file-system.js';
 
-/** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
+/** How often a mount looks for new log entries. A name that a program has seen missing appears at most this much later. */
 const TICK_MILLISECONDS = 100;
 
-/** As long as programs take between closing a file and saying what it is. */
+/** Default settle time: longer than programs take between closing a file and setting its mode or owner. */
 const SETTLE_MILLISECONDS = 1000;
 
-/** What the kernel may read ahead; only root can set it. */
+/** How much the kernel may read ahead, bytes. Only root can set it. */
 const READAHEAD_BYTES = 2 ** 20;
 
 const mountOptions = optional(
@@ -50,38 +50,39 @@ const mountOptions = optional(
 );
 
 export interface FamfsMountOptions {
-  /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
+  /** State directory of the machine. Default: as everywhere ($UDAX_ROOT ...). */
   root?: string;
-  /** Of the kernel's bus (root `kernel:`): where the state of this host is. */
+  /** The state directory of this host, for the kernel's bus (root `kernel:`). */
   stateDirectory?: string;
-  /** Mounts `ro`: the kernel answers EROFS by itself. Nothing is written to the volume. */
+  /** Mounts with `ro`: the kernel itself answers EROFS. Nothing is written to the volume. */
   readOnly?: boolean;
   /** Default: master when this host owns the volume, else client. */
   role?: 'master' | 'client';
-  /** On a client: files that are there can be written, as MountOptions.clientWrites says. */
+  /** Lets a client write existing files: see MountOptions.clientWrites. */
   clientWrites?: boolean;
-  /** Other users may use it too (root, or user_allow_other in /etc/fuse.conf). Modes and owners are checked either way. */
+  /** Other users may use the mount too. Needs root, or user_allow_other in /etc/fuse.conf. Modes and owners are checked either way. */
   allowOther?: boolean;
   /**
-   * Whether `user.famfs.*` are there. Default true; false spares the kernel one or two questions a file that `ls -l` asks about ACLs.
+   * Whether the attributes `user.famfs.*` are served. Default true. False saves one or two requests a file, which `ls -l` makes for
+   * ACLs.
    */
   xattrs?: boolean;
   /**
-   * What was made through the mount is published when it was closed and unchanged for this long, default 1000: the log says mode and
-   * owner once, and programs set them after close. 0: at close. fsync(2), publish() and unmount() do not wait.
+   * A new file or directory is published when it has been closed and unchanged for this long; default 1000. The reason: the log
+   * fixes mode and owner, and programs set them after close. 0 publishes at close. fsync(2), publish() and unmount() do not wait.
    */
   settleMilliseconds?: number;
-  /** How to mount; default mount(2) for root, else fusermount3. */
+  /** How to mount. Default: mount(2) for root, else fusermount3. */
   by?: 'mount' | 'fusermount3';
-  /** Every FUSE message as a readable line. */
+  /** Receives every FUSE message as a readable line. */
   onWire?: (line: string) => void;
-  /** Errors that were survived; default: a line on stderr. */
+  /** Receives errors that the mount survives. Default: a line on stderr. */
   onReport?: (error: Error) => void;
-  /** Whether onReport also hears, once a kind, why calls were refused. Default false. */
+  /** Whether onReport is also called, once a kind, with the reasons of refused calls. Default: false. */
   tellRefusals?: boolean;
 }
 
-/** What the worker gets (structured clone). */
+/** The data for the worker (structured clone). */
 export interface FamfsMountData {
   root: string;
   stateDirectory: string;
@@ -93,16 +94,16 @@ export interface FamfsMountData {
   role?: 'master' | 'client';
 }
 
-/** A famfs that is mounted as a directory, served by this process. */
+/** A famfs that is mounted as a directory. This process serves it. */
 export class FamfsMount {
   readonly mountpoint: string;
-  /** Resolves when the mount is gone, for whatever reason; never rejects. */
+  /** Resolves when the mount is gone, for any reason. Never rejects. */
   readonly closed: Promise<FuseSessionEnd>;
   readonly session: FuseSession;
   readonly #timer: NodeJS.Timeout;
   #ticking = false;
 
-  /** @internal mountFamfsAt() makes them. */
+  /** @internal mountFamfsAt() makes mounts. */
   static over(session: FuseSession): FamfsMount {
     return new FamfsMount(session);
   }
@@ -117,21 +118,21 @@ export class FamfsMount {
   }
 
   /**
-   * Publishes what was made through the mount and is closed, and makes what was stored past the mount (mappings of other processes) visible to those who mapped files through it: their
-   * pages are copies. Reads need it only where this host cannot write the file. Volume.publish() in any process of this host
-   * has the same effect within 0.1 s.
-   * @param path from the volume's root; default: every file somebody opened through the mount
+   * Publishes new files and directories that are closed. Also makes the kernel drop its copies of pages, so that programs that
+   * mapped files through the mount see stores that other processes made past it. read(2) needs that only for files that this
+   * host cannot write. Volume.publish() in any process of this host also makes the kernel drop its copies, within 0.1 s.
+   * @param path the file whose pages are dropped, from the volume's root; default: every file opened through the mount
    */
   async publish(path?: string): Promise<void> {
     await this.#invalidate(path === undefined ? 'publish' : { publish: path });
   }
 
-  /** Takes in what was published since; done ten times a second anyway. */
+  /** Takes in newly published entries. The mount does it ten times a second anyway. */
   async refresh(): Promise<void> {
     await this.#invalidate('tick');
   }
 
-  /** Takes the mount down, busy or not; never hangs. Idempotent. */
+  /** Takes the mount down; by default also when it is busy. Never hangs. Idempotent. */
   async unmount(options?: FuseUnmountOptions): Promise<void> {
     await this.session.unmount(options);
   }
@@ -142,7 +143,7 @@ export class FamfsMount {
     try {
       await this.#invalidate('tick');
     } catch {
-      // The device went away or was formatted anew: everybody who uses the mount gets that error themselves.
+      // The device went away or was formatted anew. Every user of the mount gets that error from their own calls.
     } finally {
       this.#ticking = false;
     }
@@ -155,7 +156,7 @@ export class FamfsMount {
 }
 
 /**
- * Mounts the famfs on a device as a directory: any program reads its files, from the one memory.
+ * Mounts the famfs on a device as a directory. Any program can read its files there, from the device's memory.
  * @param device a name (`dax0.0`), a device node or an image file
  * @throws DaxError as mountFamfs() for the device; ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights;
  *   EBUSY it would hide the state directory or the memory

@@ -14,32 +14,33 @@ import { Attributes } from './attributes.js';
 import { LookupCounts } from './lookup-counts.js';
 import { FIRST_NEW_NODE, NewFiles, type NewNode } from './new-files.js';
 
-/** What the log names never changes; it is looked at anew only when the kernel drops it. */
+/** How long the kernel may cache a logged name and its attributes: they never change. */
 const FOR_EVER = Number.POSITIVE_INFINITY;
-/** A name that is missing may come: invalidation tells, and this is for the moment when it crosses the answer. */
+/** How long the kernel may cache a missing name. An invalidation ends it earlier; this limit is for one that crosses the answer. */
 const MISSING_SECONDS = 1;
-/** What Linux takes as one name; the kernel leaves it to a FUSE file system to say so. */
+/** The longest name of Linux, bytes. The kernel leaves this check to a FUSE file system. */
 const NAME_BYTES = 255;
-/** What is in the making changes with every write, and may be gone when it is closed. */
+/** How long the kernel may cache a file in the making: not at all. It changes with every write, and may be gone at close. */
 const GROWING_SECONDS = 0;
 
-/** An item of a listing, with what its entry is made from. */
+/** An item of a listing, with what is needed to make its entry. */
 export interface ListedItem extends DirectoryItem {
   readonly ino: number;
-  /** Where a reader goes on behind it: not 0, ascending in a listing, its own for as long as it is there. */
+  /** The offset at which a reader continues behind the item: not 0, ascending in a listing, and fixed for the item's node. */
   readonly next: number;
   /** False for `.` and `..`. */
   readonly hasEntry: boolean;
 }
 
-/** A node as this mount knows it: something the log names, or a file or directory in the making. */
+/** A node of this mount: a file or directory that the log names, or one in the making. */
 export type Known =
   | { readonly ino: number; readonly made: null }
   | { readonly ino: null; readonly made: NewNode };
 
 /**
- * The names of a mounted volume as the kernel sees them: the log's tree and what is being made through this mount.
- * Nodes are inode numbers of the log; what was made here keeps the number it was made under until the kernel has forgotten it.
+ * The names of a mounted volume as the kernel sees them: the log's tree, and the files and directories in the making.
+ * A node is an inode number of the log. A file or directory made through this mount keeps its first node until the kernel has
+ * forgotten it, also after it is published.
  */
 export class Names {
   readonly attributes: Attributes;
@@ -47,11 +48,11 @@ export class Names {
   readonly #lookups = new LookupCounts();
   readonly #volume: Volume;
   readonly #host: FuseHost;
-  /** Directories that the kernel may have cached something of: what is missing in them, their listing. */
+  /** Directories of which the kernel may have cached missing names or a listing. */
   readonly #asked = new Set<number>();
   #end: number;
 
-  /** @param times of all whose times nobody said */
+  /** @param times the times of all inodes whose times were not set through this mount */
   constructor(volume: Volume, host: FuseHost, times: Timestamp) {
     this.attributes = new Attributes(times);
     this.#volume = volume;
@@ -60,7 +61,7 @@ export class Names {
     this.#giveRootToMounter();
   }
 
-  /** The log has no entry for the root, so it belongs to who mounts; else no user could make anything in a famfs of his own. */
+  /** Makes the mounter own the root, which has no log entry. Otherwise an unprivileged user could make nothing in his own famfs. */
   #giveRootToMounter(): void {
     const uid = process.geteuid?.() ?? 0;
     if (uid === 0) return;
@@ -69,21 +70,21 @@ export class Names {
     root.gid = process.getegid?.() ?? 0;
   }
 
-  /** @throws DaxError ESTALE a node that is not known here */
+  /** Tells what a node is. @throws DaxError ESTALE the node is not known here */
   resolve(node: NodeId): Known {
     if (node < FIRST_NEW_NODE) return { ino: node, made: null };
     const made = this.newFiles.get(node) ?? fail('ESTALE', `node ${node} is not known here any more`);
     return made.ino === null ? { ino: null, made } : { ino: made.ino, made: null };
   }
 
-  /** What a directory's contents find it by: its number in the log, or its node while it is in the making. */
+  /** The key of a directory's contents: its inode number in the log, or its node while it is in the making. */
   directory(node: NodeId): number {
     const { ino, made } = this.resolve(node);
     if (made?.kind === 'file') this.#failNoDirectory();
     return ino ?? node;
   }
 
-  /** A name in a directory as the volume takes it: nothing is looked up on the way. */
+  /** The place of a name in a directory, for the volume. It looks nothing up in the tree. */
   placeIn(parent: NodeId, name: string): NameInDirectory {
     const { ino, made } = this.resolve(parent);
     if (made === null) return { directory: ino, name };
@@ -96,14 +97,14 @@ export class Names {
     return fail('ENOTDIR', 'a file in the making is not a directory');
   }
 
-  /** What a name stands for, when the log does not have it. */
+  /** The file or directory in the making that has this name, if any. */
   madeIn(parent: NodeId, name: string): NewNode | undefined {
     return this.newFiles.named(this.directory(parent), name);
   }
 
   /**
-   * Takes in what was published meanwhile, and tells the kernel of names it may believe missing.
-   * @param own an inode that the kernel made itself just now
+   * Takes in newly published entries, and invalidates names that the kernel may have cached as missing.
+   * @param own an inode that the kernel knows already, because it was just made through this mount
    */
   refresh(own = -1): void {
     const end = this.#volume.inodes.refresh();
@@ -112,7 +113,7 @@ export class Names {
     this.#end = end;
     const changed = new Set<NodeId>();
     for (let ino = from; ino < end; ino++) if (ino !== own) this.#announce(ino, changed);
-    // The kernel drops a listing with a name only if it has the name, be it as missing; with the directory's pages always.
+    // An invalidated name drops the directory's listing only if the kernel has cached the name. Invalidated pages always do.
     for (const directory of changed) this.#host.invalidateInode(directory);
   }
 
@@ -126,7 +127,7 @@ export class Names {
     changed.add(directory);
   }
 
-  /** LOOKUP: counts one lookup of what it answers. */
+  /** Handles LOOKUP. Counts one lookup of the inode it answers. */
   lookup(parent: NodeId, name: string): FuseEntry {
     const directory = this.directory(parent);
     if (this.#volume.inodes.isBehind) this.refresh();
@@ -144,7 +145,7 @@ export class Names {
     };
   }
 
-  /** The entry of an inode of the log; counts one lookup. */
+  /** The entry of an inode of the log. Counts one lookup. */
   entryOf(ino: number): FuseEntry {
     const node = this.newFiles.nodeOf(ino);
     if (node !== ino) this.newFiles.get(node)!.lookups++;
@@ -157,7 +158,7 @@ export class Names {
     };
   }
 
-  /** The entry of something in the making; counts one lookup. */
+  /** The entry of a file or directory in the making. Counts one lookup. */
   madeEntry(made: NewNode): FuseEntry {
     made.lookups++;
     return {
@@ -168,19 +169,19 @@ export class Names {
     };
   }
 
-  /** FORGET. @returns whether the kernel does not know the node any more */
+  /** Handles FORGET. @returns whether the kernel does not know the node any more */
   forget(node: NodeId, count: number): boolean {
     return node < FIRST_NEW_NODE ? this.#lookups.take(node, count) : this.newFiles.forget(node, count);
   }
 
-  /** GETATTR. */
+  /** Handles GETATTR. */
   attributeAnswer(node: NodeId): FuseAttributeAnswer {
     const known = this.resolve(node);
     const attributeSeconds = known.made ? GROWING_SECONDS : FOR_EVER;
     return { attributes: this.#attributesOf(node, known), attributeSeconds };
   }
 
-  /** The answer is overwritten by the next call. */
+  /** The attributes of a node. The next call overwrites the answer. */
   attributesOf(node: NodeId): FuseAttributes {
     return this.#attributesOf(node, this.resolve(node));
   }
@@ -190,7 +191,7 @@ export class Names {
     return this.attributes.of(node, ino ?? node, stat);
   }
 
-  /** It is in the log now: its times go with it, and what others will publish in it is told. */
+  /** Notes that a file or directory was published. Its overrides (times) move to the inode number; new entries in it are announced. */
   published(made: NewNode, ino: number): void {
     this.newFiles.published(made, ino);
     this.attributes.move(made.node, ino);
@@ -198,7 +199,7 @@ export class Names {
     this.refresh(ino);
   }
 
-  /** HANDLE_KILLPRIV_V2: the kernel leaves it to us to take the set-id bits from a file that is written or given away. */
+  /** Removes the set-id bits of a file that is written or changes its owner. HANDLE_KILLPRIV_V2 leaves that to the server. */
   dropSetIds(node: NodeId): void {
     const known = this.resolve(node);
     const isDirectory =
@@ -211,7 +212,7 @@ export class Names {
     else if (known.ino !== null) this.attributes.overridesOf(known.ino).mode = kept;
   }
 
-  /** The listing of a directory as it is now, with `.` and `..`; the others by node. */
+  /** The current listing of a directory: `.`, `..`, then the others in order of their nodes. */
   list(node: NodeId): ListedItem[] {
     const directory = this.directory(node);
     this.refresh();
@@ -239,10 +240,10 @@ export class Names {
     }
     for (const { name, node: inode, kind } of this.newFiles.in(directory))
       add(name, inode, kind === 'directory', inode);
-    return items.sort((a, b) => a.next - b.next); // in order already, but for files made here
+    return items.sort((a, b) => a.next - b.next); // in order already, except for files made through this mount
   }
 
-  /** The entry of a listed item, if it still is what it was; counts one lookup. */
+  /** The entry of a listed item, or undefined when it was removed meanwhile. Counts one lookup. */
   entryOfItem(item: ListedItem): FuseEntry | undefined {
     if (item.ino < FIRST_NEW_NODE) return this.entryOf(item.ino);
     const made = this.newFiles.get(item.ino);

@@ -1,22 +1,22 @@
 import type { GrowingDirectory, GrowingFile } from '../../famfs/index.js';
 
-/** Numbers of what the log does not name yet: far beyond any log. */
+/** The first node for files and directories in the making, far beyond the inode numbers of any log. */
 export const FIRST_NEW_NODE = 2 ** 40;
 
 interface New {
-  /** What the kernel knows it by, for as long as it knows it: also after it was published. */
+  /** The node by which the kernel knows it, also after it was published. */
   readonly node: number;
-  /** The directory it is in: its number in the log, or its node as long as it has none. */
+  /** Its directory: the inode number in the log, or the node while the directory is in the making. */
   parent: number;
   readonly name: string;
   lookups: number;
-  /** Its number in the log, once it is there. */
+  /** Its inode number once it is published, else null. */
   ino: number | null;
-  /** Taken away before it was published: a file ends with its last handle. */
+  /** Whether it was removed before it was published. A removed file lives until its last handle is closed. */
   isRemoved: boolean;
-  /** When it, or anything below it, was last changed (performance.now()). */
+  /** When it, or anything unpublished below it, was last changed (performance.now()). */
   changedAt: number;
-  /** Descriptions open for writing: of a file itself, of a directory everything below it. */
+  /** How many handles are open for writing: of the file, or of all files below the directory. */
   writers: number;
   /** When publishing is to be tried again (performance.now()) after it failed; Infinity: once something changes. 0: it has not failed. */
   retryAt: number;
@@ -27,7 +27,7 @@ export interface NewFile extends New {
   readonly kind: 'file';
   readonly growing: GrowingFile;
   opens: number;
-  /** Somebody synced it: it is published as soon as it is closed. */
+  /** A program called fsync(2): the file is published as soon as it is closed. */
   isHurried: boolean;
 }
 
@@ -41,12 +41,12 @@ export type NewNode = NewFile | NewDirectory;
 
 type Given<T extends NewNode> = Pick<T, 'parent' | 'name' | 'growing'>;
 
-/** What was made through one mount: by node, by name while unpublished, by inode number once published. */
+/** The files and directories made through one mount: by node, by name while unpublished, by inode number once published. */
 export class NewFiles {
   readonly #byNode = new Map<number, NewNode>();
   readonly #byDirectory = new Map<number, Map<string, NewNode>>();
   readonly #byIno = new Map<number, NewNode>();
-  /** What the log does not name, directories before what is in them. */
+  /** What the log does not name yet. Directories come before their contents. */
   readonly #unpublished = new Set<NewNode>();
   #next = FIRST_NEW_NODE;
 
@@ -96,12 +96,12 @@ export class NewFiles {
     return this.#byNode.get(node);
   }
 
-  /** The directory it is in, when the log does not name that either. */
+  /** Its directory, when that is unpublished too. */
   parentOf({ parent }: NewNode): NewDirectory | undefined {
     return parent < FIRST_NEW_NODE ? undefined : (this.#byNode.get(parent) as NewDirectory);
   }
 
-  /** It, or something in it, was changed now. */
+  /** Notes a change now, for it and all unpublished directories above it. */
   touch(made: NewNode): void {
     const now = performance.now();
     for (let at: NewNode | undefined = made; at !== undefined; at = this.parentOf(at)) {
@@ -110,23 +110,23 @@ export class NewFiles {
     }
   }
 
-  /** A description was opened for writing (1), or is gone (-1). */
+  /** Counts a handle that was opened for writing (1) or is gone (-1). */
   countWriters(file: NewFile, change: 1 | -1): void {
     for (let at: NewNode | undefined = file; at !== undefined; at = this.parentOf(at)) at.writers += change;
     if (file.ino === null) this.touch(file);
   }
 
-  /** One that the log does not name. */
+  /** The unpublished file or directory of this name. */
   named(parent: number, name: string): NewNode | undefined {
     return this.#byDirectory.get(parent)?.get(name);
   }
 
-  /** Those of a directory that the log does not name. */
+  /** The unpublished files and directories in a directory. */
   in(parent: number): Iterable<NewNode> {
     return this.#byDirectory.get(parent)?.values() ?? [];
   }
 
-  /** The number the kernel knows a logged inode by; of what the log does not name its node. */
+  /** The node by which the kernel knows an inode of the log. A node of something in the making is returned as it is. */
   nodeOf(ino: number): number {
     return this.#byIno.get(ino)?.node ?? ino;
   }
@@ -140,7 +140,7 @@ export class NewFiles {
     this.dropIfUnused(made);
   }
 
-  /** What is in a directory finds it by its number in the log from now on. */
+  /** Keys the contents of a directory by its inode number from now on. */
   #moveContents({ node }: NewDirectory, ino: number): void {
     const names = this.#byDirectory.get(node);
     if (names === undefined) return;
@@ -157,7 +157,7 @@ export class NewFiles {
     if (parent) this.touch(parent);
   }
 
-  /** The kernel took lookups back. @returns whether it has none left */
+  /** The kernel has forgotten `count` lookups. @returns whether it holds none any more */
   forget(node: number, count: number): boolean {
     const made = this.#byNode.get(node);
     if (made === undefined) return true;
@@ -166,7 +166,7 @@ export class NewFiles {
     return made.lookups <= 0;
   }
 
-  /** Nobody knows it any more: a published one goes on under its own number. */
+  /** Drops it when the kernel does not know it any more and no handle is open. A published one then has its inode number as node. */
   dropIfUnused(made: NewNode): void {
     if (made.lookups > 0 || this.#unpublished.has(made)) return;
     if (made.kind === 'file' && made.opens > 0) return;
@@ -178,12 +178,12 @@ export class NewFiles {
     return this.#unpublished.size;
   }
 
-  /** All that the log does not name and that has a name, directories before what is in them. */
+  /** All unpublished files and directories that are not removed. Directories come before their contents. */
   unpublished(): Iterable<NewNode> {
     return this.#unpublished;
   }
 
-  /** Files that still take space which the log does not name, removed ones too. */
+  /** All unpublished files, which take space that the log does not name. Removed ones too. */
   *growing(): Iterable<NewFile> {
     for (const made of this.#byNode.values()) if (made.kind === 'file' && made.ino === null) yield made;
   }

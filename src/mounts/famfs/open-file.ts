@@ -3,20 +3,20 @@ import type { FuseReadAnswer } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import type { NewFile } from './new-files.js';
 
-/** What a handle of the kernel stands for. */
+/** The open file behind a handle of the kernel. */
 export interface OpenFile {
   read(offset: number, length: number, answer: FuseReadAnswer): void;
-  /** @throws DaxError EFBIG past the end of what cannot grow; EBADF opened for reading; ENOSPC */
+  /** @throws DaxError EFBIG past the end of a file that cannot grow; EBADF opened for reading; ENOSPC */
   write(bytes: Uint8Array, offset: number): number;
-  /** One close(2) of a descriptor, by a thread of some process. What it throws is what close(2) returns. */
+  /** Handles one close(2) of a descriptor. `pid` is the thread that calls it. close(2) returns the error that is thrown here. */
   flush(pid: number): void;
-  /** The last user is gone, and the handle with him. Errors reach nobody. */
+  /** Handles the end of the handle: its last user is gone. No program sees an error. */
   release(): void;
-  /** The mount has ended: what the handle holds is given back, and nothing else. */
+  /** Gives back what the handle holds, and does nothing else. Called when the mount has ended. */
   close(): void;
 }
 
-/** Files that the log names, as they are opened: what is found out of one is shared by its handles. */
+/** Opens files that the log names. The handles of one file share its spans. */
 export class LoggedFiles {
   readonly volume: Volume;
   readonly #spans = new Map<number, { spans: FileSpans | null; uses: number }>();
@@ -46,10 +46,10 @@ export class LoggedFile implements OpenFile {
   readonly #files: LoggedFiles;
   readonly #volume: Volume;
   readonly #spans: FileSpans | null;
-  /** There when it was opened for writing, or when reads have to go the careful way. */
+  /** Present when the file was opened for writing, or when it has no spans and reads must copy. */
   readonly #file: VolumeFile | null;
 
-  /** Made by LoggedFiles.open(). */
+  /** LoggedFiles.open() makes it. */
   constructor(files: LoggedFiles, ino: number, spans: FileSpans | null, writable: boolean) {
     const { inodes } = files.volume;
     this.ino = ino;
@@ -79,7 +79,7 @@ export class LoggedFile implements OpenFile {
     return this.#file.write(bytes, offset);
   }
 
-  /** It is as it is: nobody has anything to say at its end. */
+  /** Does nothing: closing a published file has no effect. */
   flush(): void {}
 
   release(): void {
@@ -92,7 +92,7 @@ export class LoggedFile implements OpenFile {
   }
 }
 
-/** Of the errors that a program explains, the one that says it: a file that may not become larger. */
+/** Fails with EFBIG: of the errors that programs explain to users, it fits a file that may not become larger best. */
 export function failToGrow(path: string, what: string): never {
   return fail(
     'EFBIG',
@@ -101,19 +101,19 @@ export function failToGrow(path: string, what: string): never {
   );
 }
 
-/** Who decides what becomes of files in the making. */
+/** Decides what happens to files in the making. */
 export interface FileMaker {
-  /** A descriptor that was opened for writing is closed. @throws DaxError what is wrong with the file, to whoever closes the last one */
+  /** A descriptor that was opened for writing is being closed. @throws DaxError why the file cannot be published, at the last close */
   closing(file: NewFile, pid: number): void;
-  /** A handle goes: the file is published, kept, or not to be. */
+  /** A handle is about to end: publishes the file, keeps it, or gives it up. */
   releasing(file: NewFile, writable: boolean): void;
-  /** A handle is gone. */
+  /** A handle has ended. */
   released(file: NewFile): void;
-  /** Opens what was published meanwhile. */
+  /** Opens a file that was published meanwhile. */
   openLogged(ino: number, writable: boolean): LoggedFile;
 }
 
-/** An open file in the making, and what becomes of the handle when somebody publishes it. */
+/** An open file in the making. Once the file is published, the handle uses the logged file. */
 export class GrowingHandle implements OpenFile {
   readonly #file: NewFile;
   readonly #writable: boolean;

@@ -1,17 +1,21 @@
-/** What /proc says of who uses a mount; requests carry thread ids. Nothing here touches the mount itself: it would wait for us. */
+/**
+ * Finds out from /proc which processes use a mount. Requests carry thread ids. Nothing here touches the mount itself: this thread
+ * serves it, so it would wait for itself.
+ */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { deviceOfMount } from '../../fuse/index.js';
 
-/** A file of a mounted file system: numbers of files are its own only. */
+/** A file of a mounted file system. An inode number is unique only within its file system. */
 export interface MountedInode {
-  /** `major:minor` of the file system: all its mounts (binds, other namespaces) have it. */
+  /** `major:minor` of the file system. All its mounts (binds, other namespaces) share it. */
   readonly device: string;
   readonly inode: number;
 }
 
 /**
- * Whether any living process has a descriptor of a file; one that is being closed does not count. Looks at `first` first, who
- * most likely has it. Descriptors in flight, and of processes that may not be looked at, are not seen; a file that is only mapped has none.
+ * Whether any living process has a descriptor of a file. A descriptor that is being closed does not count. It looks at the thread
+ * `first` first, the most likely holder. It does not see descriptors in flight, nor those of processes that this one may not
+ * inspect. A file that is only mapped has no descriptor.
  */
 export function isOpenAnywhere(file: MountedInode, first: number): boolean {
   if (first !== 0 && hasOpen(`/proc/${first}`, file)) return true;
@@ -21,7 +25,7 @@ export function isOpenAnywhere(file: MountedInode, first: number): boolean {
 function processHasOpen(process: string, file: MountedInode): boolean {
   const descriptors = numbersIn(`${process}/fd`);
   if (descriptors.length > 0) return hasAny(process, descriptors, file);
-  // The first thread has ended, or has a table of its own that is empty: others may go on.
+  // The first thread has ended, or has an empty descriptor table of its own. Other threads may still have descriptors.
   const threads = numbersIn(`${process}/task`);
   return threads.length > 1 && threads.some((thread) => hasOpen(`${process}/task/${thread}`, file));
 }
@@ -32,16 +36,16 @@ function hasOpen(process: string, file: MountedInode): boolean {
 
 function hasAny(process: string, descriptors: readonly string[], file: MountedInode): boolean {
   return descriptors.some((descriptor) => {
-    // Sockets, pipes and their like are most of all descriptors: their links are no paths.
+    // Most descriptors are sockets, pipes and the like. Their links are no paths.
     if (!linkOf(`${process}/fd/${descriptor}`).startsWith('/')) return false;
     const info = procFile(`${process}/fdinfo/${descriptor}`);
     if (info === null) return false;
-    // Kernels before 5.14 do not say the inode: then the mount alone has to do.
+    // Kernels before 5.14 do not tell the inode. The mount alone has to decide then.
     const inode = numberIn(info, /^ino:\s*(\d+)$/m);
     if (inode !== null && inode !== file.inode) return false;
     const mount = numberIn(info, /^mnt_id:\s*(\d+)$/m);
     const device = mount === null ? null : deviceOfMount(procFile(`${process}/mountinfo`) ?? '', mount);
-    // A mount that is in no table any more (umount -l) may be any: as if it were ours, where the inode says so.
+    // A mount that is in no table any more (umount -l) may be this one. It counts as this one when the inode matches.
     return device === null ? inode === file.inode : device === file.device;
   });
 }
@@ -50,7 +54,7 @@ function numbersIn(directory: string): string[] {
   try {
     return readdirSync(directory).filter((name) => name.charCodeAt(0) < 58);
   } catch {
-    return []; // it has ended, or is not ours to see
+    return []; // the process has ended, or this one may not inspect it
   }
 }
 
@@ -71,6 +75,6 @@ function procFile(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    return null; // it has ended: an answer
+    return null; // the process has ended, or this one may not inspect it
   }
 }

@@ -1,30 +1,30 @@
 import { hasCode } from '../../libc/index.js';
 import type { NewFiles, NewNode } from './new-files.js';
 
-/** How long publishing may keep the mount from its requests at a time. */
+/** How long one tick may publish. Requests to the mount wait meanwhile. */
 const BURST_MILLISECONDS = 20;
 /** Publishing that met EBUSY is tried again after this time: a stopped process that has the log goes on, or ends. */
 const RETRY_MILLISECONDS = 5000;
 
-/** What puts one thing into the log; what it is in is there already. */
+/** Puts one file or directory into the log. Its directory is published already. */
 export interface Publisher {
   publish(made: NewNode): void;
-  /** Told once of each that could not be published. */
+  /** Called for each failed attempt to publish. */
   failed(made: NewNode, error: unknown): void;
 }
 
 /**
- * When what was made through a mount goes into the log. The log says things once and for good, and programs make first and say
- * later what it is (chmod, chown after close, a directory's mode after its contents): so it is published when it is closed and
- * has not been changed for a while. A directory waits for what is in it; the directories something is in are published before it.
- * Publishing something at once (fsync, unmount, no settling at all) publishes those with it.
+ * Decides when files and directories made through a mount are published. The log fixes mode and owner, but programs set them late
+ * (chmod, chown after close; the mode of a directory after its contents). So a file is published when it is closed and has not
+ * changed for a while. A directory waits for the writers and changes of what is in it. The directories above are published
+ * first. Publishing at once (fsync, unmount, no settling) publishes them too.
  */
 export class Settling {
   readonly #files: NewFiles;
   readonly #publisher: Publisher;
   readonly #milliseconds: number;
 
-  /** @param milliseconds of quiet; 0: files when they are closed, directories when they are made */
+  /** @param milliseconds the time without changes; 0 publishes files when they are closed, and directories when they are made */
   constructor(files: NewFiles, milliseconds: number, publisher: Publisher) {
     this.#files = files;
     this.#milliseconds = milliseconds;
@@ -35,7 +35,7 @@ export class Settling {
     return this.#milliseconds === 0;
   }
 
-  /** Publishes what has settled. To be called from time to time. */
+  /** Publishes what has settled. Must be called regularly. */
   tick(): void {
     if (this.#files.unpublishedCount === 0) return;
     const now = performance.now();
@@ -50,7 +50,7 @@ export class Settling {
     for (const made of this.#files.unpublished()) if (isReady(made)) this.tryToPublish(made);
   }
 
-  /** Publishes what is closed in a directory, at any depth, and the directory. @param key its number in the log, else its node */
+  /** Publishes a directory, and what is closed in it at any depth. @param key its inode number, or its node while unpublished */
   flushDirectory(key: number): void {
     const directory = this.#files.get(key);
     if (directory?.ino === null) this.publish(directory);
@@ -61,7 +61,7 @@ export class Settling {
     }
   }
 
-  /** Publishes one thing now, after the directories it is in. @throws DaxError what publishing throws */
+  /** Publishes a file or directory now, after the unpublished directories above it. @throws DaxError what publishing throws */
   publish(made: NewNode): void {
     const parent = this.#files.parentOf(made);
     if (parent) this.publish(parent);
@@ -81,7 +81,7 @@ export class Settling {
     }
   }
 
-  /** Nothing happened to it for long enough, nor to the directories that have to be published with it. */
+  /** Whether it, and the directories that must be published with it, have not changed for long enough and have no writers. */
   #isQuiet(made: NewNode, now: number): boolean {
     for (let at: NewNode | undefined = made; at !== undefined; at = this.#files.parentOf(at)) {
       if (at.writers > 0 || now - at.changedAt < this.#milliseconds) return false;
@@ -90,7 +90,7 @@ export class Settling {
   }
 }
 
-/** Whether it can be published as it is: closed, and not empty. */
+/** Whether it can be published as it is: a directory, or a file that is closed and whole. */
 function isReady(made: NewNode): boolean {
   return made.kind === 'directory' || (made.writers === 0 && made.growing.isWhole);
 }

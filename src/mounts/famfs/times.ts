@@ -4,9 +4,9 @@ import { type Timestamp, timestampOf } from '../../fuse/index.js';
 import { makeDirectories } from '../../libc/index.js';
 
 /**
- * The times of all that a volume holds, as its mounts on this host show them. The format has none; programs that compare times
- * (make, rsync, caches) need them to be the same at each mount: when this host first mounted the volume, kept in
- * volumes/UUID/mounted. Where the state cannot be written, 1970.
+ * The times of all files and directories of a volume, as its mounts on this host show them. The media format has no times, but
+ * programs that compare times (make, rsync, caches) need the same ones at each mount. So they are when this host first mounted
+ * the volume, kept as the mtime of volumes/UUID/mounted. When the state cannot be written, they are 1970.
  */
 export function timesOf(volumes: string | undefined, uuid: string): Timestamp {
   if (volumes === undefined) return timestampOf(0);
@@ -15,7 +15,7 @@ export function timesOf(volumes: string | undefined, uuid: string): Timestamp {
     makeDirectories(join(file, '..'));
     fs.closeSync(fs.openSync(file, 'wx', 0o600));
   } catch {
-    // There already, or not possible: told by the next line.
+    // The file exists already, or cannot be made. The next line tells.
   }
   return timestampOf(fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
 }

@@ -4,8 +4,8 @@ import { hasCode, makeCharacterNode } from '../../libc/index.js';
 import type { Sysfs } from '../../tree/index.js';
 
 /**
- * Keeps /dev/daxR.N of a private mount namespace equal to the devices of a machine. Tools look at such a node (lstat: it has to be
- * one), they do not open it; the namespace's /dev is mounted nodev.
+ * Keeps the nodes /dev/daxR.N of a private mount namespace equal to the devices of a machine. Tools check with lstat that the node
+ * exists and is a device; they do not open it. The namespace's /dev is mounted nodev.
  */
 export class DeviceNodes {
   readonly #sysfs: Sysfs;
@@ -18,7 +18,7 @@ export class DeviceNodes {
     this.#dev = dev;
   }
 
-  /** Called before a change of the tree is answered: tools look for the node right after. */
+  /** Must be called before a change of the tree is answered: tools look for the node right after it. */
   sync(): void {
     const names = new Set(this.#sysfs.readdir('bus/dax/devices'));
     try {

@@ -23,32 +23,32 @@ import { DeviceNodes } from './device-nodes.js';
 
 const TYPES = { directory: S_IFDIR, file: S_IFREG, link: S_IFLNK } as const;
 
-/** An open attribute: what one show gave, kept until somebody reads from the start again. */
+/** An open attribute. `shown` is the text of the last show; a read from the start replaces it. */
 interface OpenAttribute {
   readonly path: string;
   readonly uid: number;
   shown: Uint8Array | null;
 }
 
-/** What the mount's main thread says: where the device nodes of a namespace are to be kept. */
+/** A message of the mount's main thread: the directory in which to keep the device nodes of a namespace. */
 export interface SysfsMessage {
   readonly deviceNodesIn: string;
 }
 
 /**
- * The attribute tree of a machine as a FUSE file system, by the rules of sysfs: an attribute is shown when it is read from its
- * start, each write(2) is one store, nothing can be made or removed. Nothing is cached: the tree is as it is now.
+ * The attribute tree of a machine as a FUSE file system, by the rules of sysfs: a read from the start calls show, each write(2)
+ * is one store, and nothing can be made or removed. The kernel caches nothing, so the tree always shows the current state.
  */
 export class SysfsFileSystem implements FuseFileSystem {
   readonly #sysfs: Sysfs;
   readonly #close: () => void;
-  /** Paths below the root by the node they have for good, '' is the root. */
+  /** Paths below the root, indexed by their permanent node. '' is the root. */
   readonly #paths: string[] = ['', ''];
   readonly #nodes = new Map<string, NodeId>([['', ROOT_NODE]]);
   readonly #open = new HandleTable<OpenAttribute>();
   readonly #listings = new HandleTable<DirectoryItem[]>();
   readonly #mountedAt = timestampOf(Date.now());
-  /** Who mounts owns the machine, and is to its tree what root is to /sys. */
+  /** The mounter owns the machine. This user has the rights in its tree that root has in /sys. */
   readonly #owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   #deviceNodes: DeviceNodes | null = null;
 
@@ -79,12 +79,12 @@ export class SysfsFileSystem implements FuseFileSystem {
 
   getattr(node: NodeId): FuseAttributeAnswer {
     const path = this.#pathOf(node);
-    // Names are looked up each time, so a node that is gone comes from an open descriptor.
+    // The kernel looks up names each time. So a request for a node that is gone comes from an open descriptor.
     const info = whileOpen(path, () => this.#sysfs.lookup(path));
     return { attributes: this.#attributes(path, info), attributeSeconds: 0 };
   }
 
-  /** `>` truncates before it writes, touch sets times: both mean nothing here. */
+  /** Accepts and ignores a new size or times: a shell's `>` truncates before it writes, and touch sets times. */
   setattr(node: NodeId, change: FuseAttributeChange): FuseAttributeAnswer {
     if (change.mode !== undefined || change.uid !== undefined || change.gid !== undefined) {
       fail('EPERM', `${this.#pathOf(node)} keeps its mode and owner`);
@@ -134,7 +134,7 @@ export class SysfsFileSystem implements FuseFileSystem {
     try {
       whileOpen(path, () => this.#sysfs.write(path, text, { uid }));
     } finally {
-      // Also after a failure: a create may have made the device before its size was refused.
+      // A failed write needs it too: a create may have made the device before its size was refused.
       this.#deviceNodes?.sync();
     }
     return data.length;
@@ -219,7 +219,7 @@ export class SysfsFileSystem implements FuseFileSystem {
     return this.#paths[node] ?? fail('ESTALE', `node ${node} is not known here`);
   }
 
-  /** A path has one node for ever: paths of a machine are few, and come back. */
+  /** The permanent node of a path. Nodes are never dropped: the paths of a machine are few, and come back. */
   #nodeOf(path: string): NodeId {
     const known = this.#nodes.get(path);
     if (known !== undefined) return known;
@@ -229,7 +229,7 @@ export class SysfsFileSystem implements FuseFileSystem {
   }
 }
 
-/** What is gone under an open descriptor is ENODEV, as in the kernel: the name was there when it was opened. */
+/** Turns ENOENT into ENODEV, as in the kernel, for an attribute that went away while a descriptor was open. */
 function whileOpen<T>(path: string, act: () => T): T {
   try {
     return act();

@@ -1,4 +1,4 @@
-/** What the session's worker loads: opens the machine there and makes the file system over its tree. */
+/** The module that the session's worker loads. It opens the machine and makes the file system over its tree. */
 import type { FuseFileSystem } from '../../fuse/index.js';
 import { openMachine } from '../../machine/index.js';
 import { sysfs } from '../../tree/index.js';

@@ -25,25 +25,25 @@ export const sysfsMountOptions: Wanted = optional(
 );
 
 export interface SysfsMountOptions {
-  /** State directory of the machine; default as everywhere ($UDAX_ROOT ...). */
+  /** State directory of the machine. Default: as everywhere ($UDAX_ROOT ...). */
   root?: string;
-  /** Other users may use it too; modes are checked either way. */
+  /** Other users may use the mount too. Modes are checked either way. */
   allowOther?: boolean;
   by?: 'mount' | 'fusermount3';
   onWire?: (line: string) => void;
   onReport?: (error: Error) => void;
-  /** Whether onReport also hears, once a kind, why calls were refused. Default false. */
+  /** Whether onReport is also called, once a kind, with the reasons of refused calls. Default: false. */
   tellRefusals?: boolean;
 }
 
-/** What the worker gets (structured clone). */
+/** The data for the worker (structured clone). */
 export interface SysfsMountData {
   root: string;
 }
 
 /**
- * Mounts the attribute tree of a machine: `bus/dax`, `devices`, `dev/char`, `module`, as the kernel has them under /sys; readable and
- * writable (docs/mount.md).
+ * Mounts the attribute tree of a machine: `bus/dax`, `devices`, `dev/char`, `module`, as the kernel has them under /sys. It is
+ * readable and writable (docs/mount.md).
  * @throws DaxError as openMachine(); ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights
  */
 export async function mountSysfsAt(
@@ -65,7 +65,7 @@ export async function mountSysfsAt(
   });
 }
 
-/** Keeps device nodes of a namespace equal to the devices of the machine from now on (root). */
+/** Keeps the device nodes of a namespace equal to the devices of the machine from now on. Needs root. */
 export async function keepDeviceNodes(session: FuseSession, dev: string): Promise<void> {
   const message: SysfsMessage = { deviceNodesIn: dev };
   await session.call(message);

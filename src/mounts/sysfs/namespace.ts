@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { checkArguments, fail, listOf, startProgram, text } from '../../libc/index.js';
 import { keepDeviceNodes, mountSysfsAt, type SysfsMountOptions, sysfsMountOptions } from './mount.js';
 
-/** Directories of our tree that change while the namespace lives: bound, so that what is there is always what the machine is. */
+/** Directories of the machine's tree that change while the namespace lives. They are bind-mounted, so they show the current state. */
 const LIVE_DIRECTORIES = [
   'bus/dax',
   'dev/char',
@@ -15,10 +15,10 @@ const LIVE_DIRECTORIES = [
 ];
 
 /**
- * Runs in the new namespace, as sh -c SCRIPT sh TREE WORK COMMAND...; descriptor 3 says "ready", 4 lets it go on.
- * /sys: the machine's tree over the host's (overlay), or alone where overlays cannot be. /dev: a tmpfs of our own, with the
- * host's nodes bound over it. It is nodev: the nodes of our devices are for stat(2), and nobody who opens one reaches a real
- * driver that has the same number.
+ * Runs in the new namespace, as sh -c SCRIPT sh TREE WORK COMMAND... It writes "ready" to descriptor 3, and waits for a line on
+ * descriptor 4. /sys becomes the machine's tree over the host's (overlay), or the tree alone when overlays do not work. /dev
+ * becomes a new tmpfs with the host's nodes bind-mounted into it. The tmpfs is nodev: the nodes of the machine's devices are for
+ * stat(2) only, so that an open never reaches a real driver with the same number.
  */
 const SCRIPT = `
 set -e
@@ -49,8 +49,8 @@ exec "$@"
 
 /**
  * Runs a command in a private mount namespace where /sys and /dev show the machine's regions and devices, so that unmodified
- * tools (daxctl) work on them. Root only. The host's own /sys and /dev do not change, and what the command mounts ends with it.
- * @returns its exit status; 128 + N when signal N ended it
+ * tools (daxctl) work on them. Root only. The host's own /sys and /dev do not change. Mounts that the command makes end with it.
+ * @returns the exit status of the command; 128 + N when signal N (HUP, INT, KILL or TERM) ended it, 128 for other signals
  * @throws DaxError EPERM not root, or no right to mount; ENOENT no unshare(1); as mountSysfsAt()
  */
 export async function runInNamespace(
@@ -68,7 +68,7 @@ export async function runInNamespace(
   try {
     const tree = join(directory, 'sys');
     fs.mkdirSync(tree);
-    // As in /sys, everybody may look; the directory it is mounted in is closed to others.
+    // As in /sys, all users may read. Outside the namespace they cannot reach the tree: its parent directory is closed to them.
     const session = await mountSysfsAt(tree, { ...options, allowOther: true });
     try {
       const child = await start(command, tree, directory);
@@ -88,7 +88,7 @@ function start(command: readonly string[], tree: string, work: string): Promise<
   });
 }
 
-/** Waits for the namespace, prepares it, lets the command go, and waits for its end. */
+/** Waits for the namespace, prepares it, starts the command, and waits for its end. */
 async function finish(child: ChildProcess, prepare: () => Promise<void>): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     child.once('exit', (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
@@ -98,7 +98,7 @@ async function finish(child: ChildProcess, prepare: () => Promise<void>): Promis
     pipe.once('data', () => resolve(true));
     pipe.once('end', () => resolve(false));
   });
-  // Ctrl-C is for the command; we end when it does.
+  // Ctrl-C is for the command. This process ends when the command does.
   const ignore = () => {};
   process.on('SIGINT', ignore);
   try {
