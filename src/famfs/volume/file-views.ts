@@ -6,9 +6,8 @@ import type { OpenFileHost } from './open-file-host.js';
 import { ViewPin } from './views.js';
 
 /**
- * What one open file gave out, and who is told when it is lost. Views keep this, and with it the inode's pages and the volume; it
- * does not keep the VolumeFile, so that one which is dropped ends with the last of its views, and the volume can hold all
- * that have some.
+ * The views that one open file gave out, and the listeners to tell when memory under them is lost. The views keep this object alive, and it
+ * keeps the inode and the volume alive. It does not keep the VolumeFile: a dropped VolumeFile ends with the last of its views.
  */
 export class FileViews {
   readonly #inode: Inode;
@@ -18,7 +17,7 @@ export class FileViews {
   #lostController: AbortController | undefined;
   #isClosed = false;
 
-  /** @param inode in use; this ends that use when it is closed or collected */
+  /** @param inode the use of it that the handle had; this object ends that use when it is closed or collected */
   constructor(inode: Inode, host: OpenFileHost) {
     this.#inode = inode;
     this.#host = host;
@@ -32,7 +31,7 @@ export class FileViews {
     if (known?.alive && !known.isMoved) return known;
     const { dax, path } = this.#inode;
     const mapping = dax.map(offset, length, { writable });
-    // Its views were moved away: their memory stays mapped for whoever has it, and is no use of this file any more.
+    // Its views were moved to another thread. Their memory stays mapped there, and this file no longer uses it.
     known?.close();
     this.#mappings.set(key, mapping);
     this.#host.viewed(this, true);
@@ -55,12 +54,12 @@ export class FileViews {
     return shown.length > 0;
   }
 
-  /** One more use of span, inode and mount, that no close() of file or volume ends. Undefined when the view shows nothing of this file. */
+  /** Adds a use of the span, the inode and the mount that close() of the file or the volume does not end. Undefined when the view is not of this file. */
   pin(view: ArrayBufferView): ViewPin | undefined {
     for (const mapping of this.#mappings.values()) {
       if (!mapping.shows(view) || view.byteLength === 0) continue;
       const pinned = mapping.again();
-      // Until the file is closed it hears of the loss itself.
+      // The mapping tells of a loss itself until the file is closed.
       pinned.onLost((error) => {
         if (this.#isClosed) this.#tellLost(error);
       });

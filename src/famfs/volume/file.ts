@@ -63,7 +63,8 @@ export class VolumeFile {
   }
 
   private constructor(inode: Inode, host: OpenFileHost, readOnly: boolean) {
-    // A handle that is dropped before it is mapped keeps its inode until unmount: telling that would cost every open a microsecond.
+    // A handle that is dropped without close() before it is mapped keeps its inode in use until unmount. To notice that would cost every
+    // open() a microsecond.
     this.#inode = inode.use();
     this.#host = host;
     this.#readOnly = readOnly;
@@ -212,8 +213,8 @@ export class VolumeFile {
   }
 
   /**
-   * Proves that all memory behind the file is there now. A view cannot tell: touching what the file behind it lost (somebody
-   * cut a region's file) ends the process. Half a microsecond; read() and write() ask by themselves.
+   * Proves that all memory behind the file is there now. A view cannot tell: a load from a page that was lost (somebody cut the
+   * file of a region) ends the process. Half a microsecond; read() and write() ask by themselves.
    * @throws DaxError EIO naming the file, its end and the range
    */
   checkMemory(): void {
@@ -291,13 +292,13 @@ export class VolumeFile {
     );
   }
 
-  /** For those who use views of it: throws what read() would. @throws DaxError EBADF closed, ENXIO, ESTALE */
+  /** For callers that use views of the file: throws what read() would throw. @throws DaxError EBADF closed, ENXIO, ESTALE */
   check(): void {
     if (this.#closed) fail('EBADF', `${this.path} is closed: open it again`, { path: this.path });
     this.#host.check();
   }
 
-  /** A wider array would be taken for its numbers, not for its bytes. */
+  /** Refuses wider arrays: set() would copy their numbers, not their bytes. */
   #checkBytes(bytes: unknown, position: unknown): void {
     if (typeof position !== 'number') {
       fail('EINVAL', `a position in ${this.path} is a number of bytes, not ${shown(position)}`, {

@@ -20,13 +20,12 @@ import { Space } from './space.js';
 import type { FamfsDevice, MountOptions } from './types.js';
 import { watching } from './watching.js';
 
-/** Whether the file system is still the one that was mounted is asked again when the answer is older than this, ms. */
+/** Milliseconds for which an answer to "is this still the file system that was mounted?" is used. */
 const LOOK_MS = 2;
 
 /**
- * A famfs that this process has mounted: what all its volumes on one device share (the kernel's super
- * block). It is the dax device's holder. Lives from the first mount to the last close, or until the device
- * is disabled under it: then it is dead, and says so at every call.
+ * A famfs that this process has mounted (the kernel's super block). All volumes of the process on one device share it. It is the holder of
+ * the dax device. It lives from the first mount to the last close, or until the device is disabled: then every call fails.
  */
 export class MountedFamfs implements HolderOperations {
   readonly device: FamfsDevice;
@@ -42,20 +41,20 @@ export class MountedFamfs implements HolderOperations {
   readonly #identity: Uint32Array;
   /** Where superblock and log lie. */
   readonly #metadata: readonly PhysicalRange[];
-  /** Those whose pages are in use. */
+  /** The inodes in use, by number. */
   readonly #inodes = new Map<number, Inode>();
   readonly #locks: RangeLocks;
   #users = 0;
   #isDead = false;
   #isDoubted = false;
   #lookedAt = 0;
-  /** Why nothing of it may be used any more: somebody made another file system there. */
+  /** Set once another file system was made on the device. Every call throws it. */
   #stale: DaxError | undefined;
   #watch: NodeJS.Timeout | undefined;
-  /** Read as far as it can be: what is lost is skipped, and nothing that comes later is looked at. */
+  /** The log was read as far as possible: lost parts are skipped, and later entries are never read. */
   readonly isSalvage: boolean;
 
-  /** The mounted famfs of a device, made when there is none. One use; leave() ends it. */
+  /** Returns the mounted famfs of a device, or mounts it. The caller has one use of it, which leave() ends. */
   static on(
     device: FamfsDevice,
     {
@@ -121,19 +120,19 @@ export class MountedFamfs implements HolderOperations {
     }
   }
 
-  /** Mappings of the failed bytes end; the device's page table knows the poison, so reads of them are EIO. */
+  /** Ends the mappings of the failed bytes. Reads of them are EIO, because the device's page table records the poison. */
   notifyFailure(offset: number, length: number, flags: number): void {
     if ((flags & MF_MEM_PRE_REMOVE) !== 0) this.#die();
     else failMappings(this.dax, offset, length);
   }
 
-  /** One more use. @returns what ends it */
+  /** Adds one use. @returns a function that ends it */
   retain(): () => void {
     this.#users++;
     return () => this.leave();
   }
 
-  /** Ends one use; the last one unmounts. */
+  /** Ends one use. The last one unmounts. */
   leave(): void {
     if (--this.#users > 0) return;
     if (!this.#isDead) this.#end();
@@ -178,13 +177,13 @@ export class MountedFamfs implements HolderOperations {
     throw this.#stale;
   }
 
-  /** assertSameFileSystem() for the clock: nobody is there to be told, the next caller is. */
+  /** assertSameFileSystem() for the timer, which has no caller to throw to: the next call throws instead. */
   look(): void {
     if (this.#isDead || this.#stale || !this.dax.alive) return;
     try {
       this.assertSameFileSystem();
     } catch {
-      // Kept in #stale, or met again by whoever comes next.
+      // The error is in #stale, or the next call meets it again.
     }
   }
 
@@ -208,7 +207,7 @@ export class MountedFamfs implements HolderOperations {
     return true;
   }
 
-  /** A master that slept through a take-over must not write beside the new one. */
+  /** A master that was stopped during a take-over must not write beside the new master. */
   #assertSameOwner(): void {
     if (this.#isAsMounted(superblockLayout.fields.systemUuid)) return;
     fail(
@@ -219,7 +218,7 @@ export class MountedFamfs implements HolderOperations {
   }
 
   /**
-   * Runs `act` while the log is ours alone and replayed to its end. Short: other writers wait.
+   * Runs `act` with the log locked and replayed to its end. `act` must be short, because other writers wait.
    * @throws DaxError EROFS when another host took the file system over; EBADMSG when the log has a bad entry: appending behind it would lose the new one
    */
   session<T>(act: () => T): T {
@@ -229,7 +228,7 @@ export class MountedFamfs implements HolderOperations {
   }
 
   /**
-   * The same for long work: the log is waited for without blocking the event loop.
+   * The same, but waits for the log without blocking the event loop.
    * @throws DaxError as session()
    * @throws AbortError once the signal is aborted
    */
@@ -242,7 +241,7 @@ export class MountedFamfs implements HolderOperations {
     return result!.value;
   }
 
-  /** With the log taken; gives it back. */
+  /** Called with the log locked. Unlocks it. */
   #inSession<T>(act: () => T): T {
     try {
       this.media.proveStart(dataStart(this.superblock));
@@ -265,7 +264,7 @@ export class MountedFamfs implements HolderOperations {
     }
   }
 
-  /** Within a session, after work that took long: superblock and log are asked for again before each access. */
+  /** Called within a session after long work: superblock and log are checked again before each access. */
   doubtMemory(): void {
     this.media.forgetProof();
     this.#isDoubted = true;
@@ -288,8 +287,8 @@ export class MountedFamfs implements HolderOperations {
   }
 
   /**
-   * Makes data that was stored ready to be named by an entry: nothing of it is in a cache that others do not see.
-   * @param bytes what was stored, from the file's start: a flush of lines that nobody stored to costs as much as any
+   * Flushes the data of a new file before an entry names it, so that no byte of it is left in a cache that other hosts do not see.
+   * @param bytes how many were stored, from the file's start; flushing lines that nobody stored to would cost as much
    */
   flushData(fmap: Fmap, bytes: number): void {
     if (!this.media.flushes) return;
@@ -298,8 +297,8 @@ export class MountedFamfs implements HolderOperations {
   }
 
   /**
-   * Keeps a name for something that will be logged under it later; its own append() still works. Within a session.
-   * @returns gives it back; idempotent
+   * Reserves a name for a file or directory that is logged later. append() of the same mount still takes it. Within a session.
+   * @returns a function that gives the name back; idempotent
    * @throws DaxError EBUSY somebody else of this host keeps it
    */
   reserveName(logPath: string): () => void {
@@ -326,7 +325,7 @@ export class MountedFamfs implements HolderOperations {
    */
   append(entry: NewLogEntry): number {
     if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path)) this.#refuseName(entry.path);
-    // Asked before: once the entry is there, nothing may say that it is not.
+    // Checked before the append: once the entry is in the log, no error may say that it is not.
     if (this.#isDoubted) this.media.proveStart(dataStart(this.superblock));
     this.#isDoubted = false;
     this.#logMemory.ensureFor(this.tree.nextIndex);
@@ -379,7 +378,7 @@ export class MountedFamfs implements HolderOperations {
   #die(): void {
     if (this.#isDead) return;
     this.#isDead = true;
-    // The device is still there: take the views away and unpin, then let go of the rest.
+    // The device is still there. Views end and pages are unpinned first, then everything else is released.
     failMappings(this.dax, 0, this.dax.size);
     this.#end();
   }
