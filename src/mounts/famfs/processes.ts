@@ -1,6 +1,7 @@
 /** What /proc says of who uses a mount; requests carry thread ids. Nothing here touches the mount itself: it would wait for us. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { deviceOfMount } from '../../fuse/index.js';
+import { descriptorInfo, descriptorsOf, numbersIn } from '../../libc/index.js';
 
 /** A file of a mounted file system: numbers of files are its own only. */
 export interface MountedInode {
@@ -19,7 +20,7 @@ export function isOpenAnywhere(file: MountedInode, first: number): boolean {
 }
 
 function processHasOpen(process: string, file: MountedInode): boolean {
-  const descriptors = numbersIn(`${process}/fd`);
+  const descriptors = descriptorsOf(process);
   if (descriptors.length > 0) return hasAny(process, descriptors, file);
   // The first thread has ended, or has a table of its own that is empty: others may go on.
   const threads = numbersIn(`${process}/task`);
@@ -27,14 +28,12 @@ function processHasOpen(process: string, file: MountedInode): boolean {
 }
 
 function hasOpen(process: string, file: MountedInode): boolean {
-  return hasAny(process, numbersIn(`${process}/fd`), file);
+  return hasAny(process, descriptorsOf(process), file);
 }
 
 function hasAny(process: string, descriptors: readonly string[], file: MountedInode): boolean {
   return descriptors.some((descriptor) => {
-    // Sockets, pipes and their like are most of all descriptors: their links are no paths.
-    if (!linkOf(`${process}/fd/${descriptor}`).startsWith('/')) return false;
-    const info = procFile(`${process}/fdinfo/${descriptor}`);
+    const info = descriptorInfo(process, descriptor);
     if (info === null) return false;
     // Kernels before 5.14 do not say the inode: then the mount alone has to do.
     const inode = numberIn(info, /^ino:\s*(\d+)$/m);
@@ -44,22 +43,6 @@ function hasAny(process: string, descriptors: readonly string[], file: MountedIn
     // A mount that is in no table any more (umount -l) may be any: as if it were ours, where the inode says so.
     return device === null ? inode === file.inode : device === file.device;
   });
-}
-
-function numbersIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((name) => name.charCodeAt(0) < 58);
-  } catch {
-    return []; // it has ended, or is not ours to see
-  }
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return ''; // closed meanwhile
-  }
 }
 
 function numberIn(text: string, pattern: RegExp): number | null {
