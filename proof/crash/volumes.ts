@@ -72,8 +72,8 @@ function leaveGhost(device: FamfsDevice): void {
 }
 
 /** The text of everything that a mount shows. Throws when fsck finds anything undocumented. */
-export function readVolume(device: FamfsDevice): string {
-  checkMedia(device, documentedNotes);
+export function readVolume(device: FamfsDevice, intended?: ReadonlySet<string>): string {
+  checkMedia(device, documentedNotes, intended);
   return withVolume(device, textOf);
 }
 
@@ -116,12 +116,17 @@ function endOf(bytes: Uint8Array): number {
   return 0;
 }
 
-/** @throws Error what fsck reports */
-export function checkMedia(device: FamfsDevice, allowedNotes: ReadonlySet<string> = new Set()): void {
+const none: ReadonlySet<string> = new Set();
+
+/** @param intended codes of errors that the operation is meant to make @throws Error what fsck reports */
+export function checkMedia(device: FamfsDevice, allowedNotes = none, intended = none): void {
   const media = deviceMedia(device);
   try {
     const { errors, notes } = fsckMedia(media);
-    const [said] = [...errors, ...notes.filter(({ code }) => !allowedNotes.has(code))];
+    const [said] = [
+      ...errors.filter(({ code }) => !intended.has(code)),
+      ...notes.filter(({ code }) => !allowedNotes.has(code)),
+    ];
     if (said !== undefined) throw new Error(`fsck: ${said.code}: ${said.message}`);
   } finally {
     media.close();
@@ -129,7 +134,7 @@ export function checkMedia(device: FamfsDevice, allowedNotes: ReadonlySet<string
 }
 
 /** A writer after the crash makes a directory and a file, and everything else must stay. */
-export function writeMore(device: FamfsDevice, before: string): void {
+export function writeMore(device: FamfsDevice, before: string, intended?: ReadonlySet<string>): void {
   const after = withVolume(device, (volume) => {
     volume.mkdir('/next', owner);
     const file = volume.create('/next/file', { size: 100, ...owner });
@@ -140,7 +145,7 @@ export function writeMore(device: FamfsDevice, before: string): void {
       throw new Error('a file that was made after the crash does not read as zeroes');
     return textOf(volume);
   });
-  checkMedia(device);
+  checkMedia(device, none, intended);
   const rows = new Set(after.split('; '));
   const gone = before.split('; ').find((row) => !rows.has(row));
   if (gone !== undefined) throw new Error(`the next writer lost '${gone}'`);

@@ -8,6 +8,7 @@
 export { addressLedger } from './address-ledger.js';
 export * from './arguments.js';
 export * from './child-programs.js';
+export * from './descriptors.js';
 export * from './errors.js';
 export * from './files.js';
 export * from './fuse-device.js';

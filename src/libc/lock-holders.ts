@@ -1,10 +1,10 @@
 import fs from 'node:fs';
-import { basename } from 'node:path';
+import { descriptorInfo, descriptorsOf, numbersIn } from './descriptors.js';
 import { hasCode } from './errors.js';
 
 /**
  * A process that holds an open-file-description lock. Such locks name no pid, but /proc/PID/fdinfo lists them, by device and
- * inode. This module never calls stat on other processes' files: they may lie on a FUSE mount that this thread serves.
+ * inode. A thread that serves a mount may ask too: see descriptors.ts.
  */
 export interface LockHolder {
   pid: number;
@@ -54,48 +54,30 @@ export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): L
   const file = identityInLocks(fd);
   if (file === undefined) return [];
   const deadline = performance.now() + budgetMs;
-  const own = basename(linkOf('self', String(fd)));
-  const others: Descriptor[] = [];
   const found = new Set<number>();
-  const look = ({ pid, fd: number }: Descriptor): void => {
-    if (pid === process.pid && number === String(fd)) return;
-    if (locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted))) found.add(pid);
-  };
-  // First the descriptors whose link has the file's base name: comparing links is cheaper than reading locks.
-  for (const descriptor of openFiles(deadline)) {
-    if (basename(descriptor.link) === own) look(descriptor);
-    else others.push(descriptor);
-  }
-  if (found.size === 0) {
-    for (const descriptor of others) {
-      if (performance.now() > deadline) break;
-      look(descriptor);
+  for (const pid of youngestFirst()) {
+    for (const number of descriptorsOf(`/proc/${pid}`)) {
+      if (performance.now() > deadline) return described(found);
+      if (pid === process.pid && number === String(fd)) continue;
+      if (locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted))) found.add(pid);
     }
   }
-  return [...found].map((pid) => ({ pid, command: commandOf(pid) }));
+  return described(found);
 }
 
-interface Descriptor {
-  pid: number;
-  fd: string;
-  link: string;
+function described(pids: ReadonlySet<number>): LockHolder[] {
+  return [...pids].map((pid) => ({ pid, command: commandOf(pid) }));
 }
 
-/** Descriptors of files, of all processes that this user may inspect: first of this process, then by descending pid. */
-function* openFiles(deadline: number): Iterable<Descriptor> {
-  const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const young = pids.map(Number).sort((a, b) => b - a);
-  for (const pid of new Set([process.pid, ...young])) {
-    if (performance.now() > deadline) return;
-    for (const fd of fdsOf(pid)) {
-      const link = linkOf(pid, fd);
-      if (link.startsWith('/') && !TERMINALS.test(link)) yield { pid, fd, link };
-    }
-  }
+/** All processes: first this one, then by descending pid. */
+function youngestFirst(): Iterable<number> {
+  return new Set([
+    process.pid,
+    ...numbersIn('/proc')
+      .map(Number)
+      .sort((a, b) => b - a),
+  ]);
 }
-
-/** Device nodes that many processes have open and that are never a backing: skipped. */
-const TERMINALS = /^\/dev\/(null|tty|pts\/|fuse|u?random)/;
 
 interface HeldLock {
   file: string;
@@ -109,7 +91,8 @@ interface HeldLock {
 const LOCK_LINE = /^lock:.* (OFDLCK|POSIX) .*(READ|WRITE) +-?\d+ ([0-9a-f]+:[0-9a-f]+:\d+) (\d+) (\d+|EOF)$/;
 
 function locksOf(pid: number, fd: string): HeldLock[] {
-  const info = unlessGone(() => fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1')) ?? '';
+  const info = descriptorInfo(`/proc/${pid}`, fd) ?? '';
+  if (!info.includes('\nlock:')) return [];
   return info.split('\n').flatMap((line) => {
     const match = LOCK_LINE.exec(line);
     if (!match) return [];
@@ -145,14 +128,6 @@ function identityInLocks(fd: number): string | undefined {
     Number(number).toString(16).padStart(2, '0'),
   );
   return `${major}:${minor}:${inode}`;
-}
-
-function linkOf(pid: number | 'self', fd: string): string {
-  return unlessGone(() => fs.readlinkSync(`/proc/${pid}/fd/${fd}`)) ?? '';
-}
-
-function fdsOf(pid: number): string[] {
-  return unlessGone(() => fs.readdirSync(`/proc/${pid}/fd`)) ?? [];
 }
 
 /** Runs `look`; undefined when the process has ended or belongs to another user. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { hasCode } from './errors.js';
+import { asDaxError, hasCode } from './errors.js';
 import { ofdLock, writeFully } from './files.js';
 import { closeDescriptor, makeOwnFile, openOwnFile, removeLeftover, removeOwnFile } from './own-files.js';
 
@@ -10,7 +10,7 @@ import { closeDescriptor, makeOwnFile, openOwnFile, removeLeftover, removeOwnFil
  * name and then renamed, so no process ever sees a record without its lock or its text.
  * @param beforeSeen runs last before the rename
  * @returns the descriptor; closing it releases the lock
- * @throws DaxError as makeOwnFile(); Error as write(2) (ENOSPC) and rename(2). No file is left then
+ * @throws DaxError as makeOwnFile(), write(2) (ENOSPC) and rename(2); as `beforeSeen`. No file is left then
  */
 export function makeRecordFile(file: string, mode: number, record: object, beforeSeen = () => {}): number {
   const born = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}`);
@@ -25,7 +25,7 @@ export function makeRecordFile(file: string, mode: number, record: object, befor
   } catch (error) {
     closeDescriptor(fd);
     removeLeftover(born);
-    throw error;
+    throw asDaxError(error, `cannot write ${file}`, file);
   }
 }
 

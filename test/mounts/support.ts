@@ -48,11 +48,19 @@ export function output(command: string, seconds = 10): string {
 
 /** A machine in its own directory. Its mounts all end with it. */
 export class Place {
+  #tmpfs = false;
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-mounts-'));
   readonly root = path.join(this.directory, 'root');
   readonly #mountpoints: string[] = [];
   readonly #children: ChildProcess[] = [];
   readonly #volumes: Volume[] = [];
+
+  /** Puts the machine, its memory included, on a file system of its own of this size. Before anything is made. Root only. */
+  onTmpfs(bytes: number): void {
+    fs.mkdirSync(this.root);
+    output(`mount -t tmpfs -o size=${bytes} udax-test '${this.root}'`);
+    this.#tmpfs = true;
+  }
 
   /** Makes a region whose device has a famfs. */
   makeVolume(size: number | string = '128MiB'): string {
@@ -125,6 +133,7 @@ export class Place {
       this.udax('umount', '-f', at);
       sh(`umount -l '${at}' 2>/dev/null`);
     }
+    if (this.#tmpfs) sh(`umount -l '${this.root}'`);
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -18,7 +18,8 @@ import {
   type VolumeFile,
 } from '../../src/index.js';
 
-import { because, noMounts, Place } from '../mounts/support.js';
+import { because, have, noMounts, Place } from '../mounts/support.js';
+import { mapper } from './mapper.js';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
@@ -232,4 +233,32 @@ describe.skipIf(noMounts !== '')(`damage under a mount${because}`, () => {
     fs.writeFileSync(`${at}/after`, 'y');
     expect(place.udax('umount', at).status).toBe(0);
   });
+
+  it.skipIf(!have('python3'))(
+    '(needs python3) another process wants to unbind or destroy the device: EBUSY names the daemon, and open, mapped and new files go on',
+    async () => {
+      const at = place.mount();
+      const pid = place.daemonPid(at);
+      const storeMore = await mapper(place, `${at}/hit`);
+      const open = fs.openSync(`${at}/other`, 'r+');
+      for (const words of [
+        ['disable-device', 'dax0.0'],
+        ['reconfigure-device', '-f', '-m', 'devdax', 'dax0.0'],
+        ['reconfigure-device', '-f', '-m', 'system-ram', 'dax0.0'],
+        ['destroy-device', '-f', 'dax0.0'],
+        ['destroy-region', '-f', '0'],
+        ['mkfs', '-f', 'dax0.0'],
+      ]) {
+        const { status, stderr } = place.udax(...words);
+        const refused = expect.stringMatching(new RegExp(`pid ${pid}.*EBUSY`, 's'));
+        expect([words.join(' '), status, stderr]).toEqual([words.join(' '), 1, refused]);
+      }
+      expect(fs.writeSync(open, Buffer.alloc(PAGE, 4), 0, PAGE, MIB)).toBe(PAGE);
+      expect(fs.readSync(open, Buffer.alloc(PAGE), 0, PAGE, MIB)).toBe(PAGE);
+      fs.closeSync(open);
+      expect(await storeMore()).toBe('7 9');
+      fs.writeFileSync(`${at}/new`, 'x');
+      expect(place.udax('umount', at).status).toBe(0);
+    },
+  );
 });

@@ -1,7 +1,7 @@
 import type { Scope } from '../scope.js';
 import { copyIn, overwrite, stream, writeFile } from './copies.js';
 import { mkfs, mkfsForce } from './mkfs.js';
-import { append, create, mkdir } from './names.js';
+import { append, clone, create, mkdir } from './names.js';
 import { queueCreate, queueGet, queuePut } from './queues.js';
 import { takeOver, takeOverAgain } from './take-over.js';
 
@@ -10,6 +10,7 @@ export const scopes: readonly Scope[] = [
   append,
   mkdir,
   create,
+  clone,
   mkfs,
   mkfsForce,
   takeOver,

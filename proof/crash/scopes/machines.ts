@@ -8,6 +8,8 @@ import type { FileMutant, FileScope } from '../../files/explore-files.js';
 import { isFrom } from '../../media/caller.js';
 
 const REGION_BYTES = 4 * 2 ** 20;
+/** Two memory blocks: what system-ram takes. */
+const NODE_BYTES = 256 * 2 ** 20;
 const MARKER = 'what a file of region 0 holds';
 
 function withMachine<T>(top: string, use: (machine: Machine) => T, create = false): T {
@@ -20,8 +22,8 @@ function withMachine<T>(top: string, use: (machine: Machine) => T, create = fals
 }
 
 /** Makes one region with a device in devdax mode, and stores a marker in its memory. */
-function oneRegion(top: string): void {
-  withMachine(top, (machine) => void machine.createRegion({ size: REGION_BYTES, sparse: true }), true);
+function oneRegion(top: string, size = REGION_BYTES): void {
+  withMachine(top, (machine) => void machine.createRegion({ size, sparse: true }), true);
   const fd = fs.openSync(path.join(top, 'pool/regions/0.mem'), 'r+');
   fs.writeSync(fd, MARKER, 0);
   fs.fsyncSync(fd);
@@ -44,7 +46,8 @@ function textOf(machine: Machine): string {
     return `region ${id} of ${size} ${id === 0 ? memoryOf(backing.path) : 'anything'}`;
   });
   const devices = machine.devices().map(({ name, mode, size, state }) => `${name} ${mode} ${size} ${state}`);
-  return ['machine', ...regions, ...devices].join('; ');
+  const nodes = machine.status().nodes.map((node) => `node ${node.onlineBytes} of ${node.totalBytes} online`);
+  return ['machine', ...regions, ...devices, ...nodes].join('; ');
 }
 
 /** Whether the memory of region 0 has the marker, or is new and zero. */
@@ -102,7 +105,7 @@ const publishMutants: readonly FileMutant[] = [
   },
 ];
 
-const base = { prepare: oneRegion, read, goOn };
+const base = { prepare: (top: string) => oneRegion(top), read, goOn };
 
 export const machineScopes: readonly FileScope[] = [
   {
@@ -178,6 +181,39 @@ export const machineScopes: readonly FileScope[] = [
         machine.reconfigure('dax0.0', 'famfs');
         mark();
         machine.disable('dax0.0');
+        mark();
+      });
+    },
+    mutants: publishMutants,
+  },
+  {
+    ...base,
+    prepare: (top) => oneRegion(top, NODE_BYTES),
+    name: 'system-ram',
+    about: 'mode change: devdax to system-ram, whose memory then goes offline',
+    act(top, mark) {
+      withMachine(top, (machine) => {
+        machine.reconfigure('dax0.0', 'system-ram');
+        mark();
+        machine.offlineMemory('dax0.0');
+        mark();
+      });
+    },
+    mutants: publishMutants,
+  },
+  {
+    ...base,
+    prepare(top) {
+      oneRegion(top, NODE_BYTES);
+      withMachine(top, (machine) => void machine.reconfigure('dax0.0', 'system-ram'));
+    },
+    name: 'system-ram-back',
+    about: 'mode change: system-ram with its memory online, forced back to devdax, then famfs',
+    act(top, mark) {
+      withMachine(top, (machine) => {
+        machine.reconfigure('dax0.0', 'devdax', { force: true });
+        mark();
+        machine.reconfigure('dax0.0', 'famfs');
         mark();
       });
     },

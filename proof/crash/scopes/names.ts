@@ -134,3 +134,24 @@ export const create: Scope = {
     },
   ],
 };
+
+/** What fsck says of clones: intended here. */
+const sharedSpace: ReadonlySet<string> = new Set(['extent-overlap']);
+
+export const clone: Scope = {
+  ...base,
+  name: 'clone',
+  about:
+    'Volume.clone, twice: one more name for the same bytes, and a name for that one (fsck tells of shared space)',
+  read: ({ device }) => readVolume(device, sharedSpace),
+  goOn: ({ device }, text) => writeMore(device, text, sharedSpace),
+  act({ device, mark }) {
+    withVolume(device, (volume) => {
+      volume.clone('/old/file', '/old/clone', { force: true });
+      mark();
+      volume.clone('/old/clone', '/clone-of-the-clone', { force: true });
+      mark();
+    });
+  },
+  mutants: appendMutants.filter(({ name }) => name === 'upstream-order' || name === 'index-first'),
+};

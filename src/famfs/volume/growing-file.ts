@@ -158,14 +158,7 @@ export class GrowingFile {
     if (needed <= this.#capacity) return;
     const missing = needed - this.#capacity;
     const doubled = Math.max(missing, this.#capacity);
-    const reservation = this.#take(doubled === missing ? [missing] : [doubled, missing]);
-    try {
-      const bytes = lengthOf(reservation.fmap.extents);
-      this.#mounted.newInode(this.#path, bytes, reservation.fmap).dax.ensureMemory();
-    } catch (error) {
-      reservation.end();
-      throw error;
-    }
+    const reservation = this.#takeFirst(doubled === missing ? [missing] : [doubled, missing]);
     this.#reservations.push(reservation);
     this.#extents = joined(this.#extents, reservation.fmap.extents);
     this.#capacity = lengthOf(this.#extents);
@@ -173,25 +166,44 @@ export class GrowingFile {
     this.#inode = this.#mounted.newInode(this.#path, this.#capacity, fmap);
   }
 
-  /** Reserves space of the first of these sizes that is free and does not need too many extents. */
-  #take(sizes: readonly number[]): Reservation {
-    return this.#mounted.session(() => {
-      for (const [place, size] of sizes.entries()) {
-        const isLast = place === sizes.length - 1;
-        let reservation: Reservation | undefined;
-        try {
-          reservation = this.#mounted.space.take(size);
-          this.#mounted.assertMemory(reservation.fmap);
-          this.#assertFewEnough(reservation.fmap.extents, size);
-          reservation.keep();
-          return reservation;
-        } catch (error) {
-          reservation?.end();
-          if (isLast || !hasCode(error, 'ENOSPC')) throw error;
-        }
+  /** Space of the first of these sizes that is there, has memory behind it, and fits the extents left. */
+  #takeFirst(sizes: readonly number[]): Reservation {
+    const last = sizes.at(-1)!;
+    for (const size of sizes) {
+      try {
+        return this.#take(size);
+      } catch (error) {
+        if (size === last || !hasCode(error, 'ENOSPC')) throw error;
       }
-      return fail('EINVAL', 'no size to take space for');
-    });
+    }
+    return fail('EINVAL', 'no size to take space for');
+  }
+
+  #take(size: number): Reservation {
+    const reservation = this.#mounted.session(() => this.#keepSpace(size));
+    try {
+      // A full disk under a sparse backing must be an error now, not a signal at the first store.
+      const bytes = lengthOf(reservation.fmap.extents);
+      this.#mounted.newInode(this.#path, bytes, reservation.fmap).dax.ensureMemory();
+      return reservation;
+    } catch (error) {
+      reservation.end();
+      throw error;
+    }
+  }
+
+  /** Within a session. */
+  #keepSpace(size: number): Reservation {
+    const reservation = this.#mounted.space.take(size);
+    try {
+      this.#mounted.assertMemory(reservation.fmap);
+      this.#assertFewEnough(reservation.fmap.extents, size);
+      reservation.keep();
+      return reservation;
+    } catch (error) {
+      reservation.end();
+      throw error;
+    }
   }
 
   #assertFewEnough(more: readonly FamfsExtent[], size: number): void {

@@ -2,8 +2,9 @@
  * Finds out from /proc which processes use a mount. Requests carry thread ids. Nothing here touches the mount itself: this thread
  * serves it, so it would wait for itself.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { deviceOfMount } from '../../fuse/index.js';
+import { descriptorInfo, descriptorsOf, numbersIn } from '../../libc/index.js';
 
 /** A file of a mounted file system. An inode number is unique only within its file system. */
 export interface MountedInode {
@@ -23,7 +24,7 @@ export function isOpenAnywhere(file: MountedInode, first: number): boolean {
 }
 
 function processHasOpen(process: string, file: MountedInode): boolean {
-  const descriptors = numbersIn(`${process}/fd`);
+  const descriptors = descriptorsOf(process);
   if (descriptors.length > 0) return hasAny(process, descriptors, file);
   // The first thread has ended, or has an empty descriptor table of its own. Other threads may still have descriptors.
   const threads = numbersIn(`${process}/task`);
@@ -31,14 +32,12 @@ function processHasOpen(process: string, file: MountedInode): boolean {
 }
 
 function hasOpen(process: string, file: MountedInode): boolean {
-  return hasAny(process, numbersIn(`${process}/fd`), file);
+  return hasAny(process, descriptorsOf(process), file);
 }
 
 function hasAny(process: string, descriptors: readonly string[], file: MountedInode): boolean {
   return descriptors.some((descriptor) => {
-    // Most descriptors are sockets, pipes and the like. Their links are no paths.
-    if (!linkOf(`${process}/fd/${descriptor}`).startsWith('/')) return false;
-    const info = procFile(`${process}/fdinfo/${descriptor}`);
+    const info = descriptorInfo(process, descriptor);
     if (info === null) return false;
     // Kernels before 5.14 do not tell the inode. The mount alone has to decide then.
     const inode = numberIn(info, /^ino:\s*(\d+)$/m);
@@ -48,22 +47,6 @@ function hasAny(process: string, descriptors: readonly string[], file: MountedIn
     // A mount that is in no table any more (umount -l) may be this one. It counts as this one when the inode matches.
     return device === null ? inode === file.inode : device === file.device;
   });
-}
-
-function numbersIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((name) => name.charCodeAt(0) < 58);
-  } catch {
-    return []; // the process has ended, or this one may not inspect it
-  }
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return ''; // closed meanwhile
-  }
 }
 
 function numberIn(text: string, pattern: RegExp): number | null {

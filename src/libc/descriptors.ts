@@ -1,0 +1,48 @@
+/**
+ * What /proc says of the descriptors of other processes, for threads that serve a FUSE mount.
+ *
+ * Such a thread must not wait for a process that waits for it. A process in execve(2) closes its O_CLOEXEC files, and each close
+ * waits for the mount's answer (FLUSH). It keeps its exec_update_lock meanwhile, and many files of /proc/PID wait for that lock:
+ * the links in fd/, exe, stat, wchan, maps, environ, stack, io, mem. The names in fd/, fdinfo/, status, comm and mountinfo do not.
+ * So only those are used here. Nothing here calls stat on the files themselves either: they may lie on the mount.
+ */
+import fs from 'node:fs';
+
+const info = Buffer.alloc(4096);
+
+/** Open descriptors of a process or thread; none when it has ended or may not be looked at. @param process `/proc/PID` */
+export function descriptorsOf(process: string): string[] {
+  return numbersIn(`${process}/fd`);
+}
+
+/** Names of a directory in /proc that are numbers. */
+export function numbersIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory).filter((name) => name.charCodeAt(0) < 58);
+  } catch {
+    return []; // it has ended, or is not ours to see
+  }
+}
+
+/** The text of `fdinfo`: position, flags, mount, inode, locks. Null when it was closed meanwhile or may not be read. */
+export function descriptorInfo(process: string, descriptor: string): string | null {
+  let fd: number;
+  try {
+    fd = fs.openSync(`${process}/fdinfo/${descriptor}`, 'r');
+  } catch {
+    return null;
+  }
+  try {
+    let text = '';
+    for (;;) {
+      const length = fs.readSync(fd, info, 0, info.length, null);
+      text += info.toString('latin1', 0, length);
+      // The kernel gives all of it at once: less than a full buffer is its end.
+      if (length < info.length) return text;
+    }
+  } catch {
+    return null; // the process has ended
+  } finally {
+    fs.closeSync(fd);
+  }
+}
