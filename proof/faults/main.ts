@@ -40,7 +40,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
     ['--import', preload, path.join(here, 'child.js'), JSON.stringify(asked)],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, UDAX_ROOT: '/nonexistent/udax', UDAX_PROOF_WORKER: '' },
+      env: { ...process.env, UDAX_ROOT: '/nonexistent/udax' },
     },
   );
   let errors = '';

@@ -12,7 +12,7 @@ import {
   queueInfo,
   takeOver,
 } from '../../src/index.js';
-import { mountFamfsAt } from '../../src/mounts/index.js';
+import { mounts } from './mount-operations.js';
 import { MKFS, REGION_BYTES, type World } from './world.js';
 
 export interface Operation {
@@ -291,29 +291,6 @@ const volumes: Operation[] = [
     act: (world) => void world.give(openQueue(world.volume, '/q', { role: 'consumer' })).tryGet(),
   },
 ];
-
-const mounts: Operation[] = [
-  {
-    name: 'FUSE mount and unmount',
-    mounts: true,
-    isLong: true,
-    prepare: (world) => void world.withFiles(),
-    act: mountAndUnmount,
-  },
-  {
-    name: 'FUSE mount and unmount, its worker',
-    mounts: true,
-    worker: true,
-    isLong: true,
-    prepare: (world) => void world.withFiles(),
-    act: mountAndUnmount,
-  },
-];
-
-async function mountAndUnmount(world: World): Promise<void> {
-  const mount = await mountFamfsAt('dax0.0', world.mountpoint, { root: world.root, onReport: none });
-  await mount.unmount();
-}
 
 export const operations: readonly Operation[] = [...machines, ...media, ...volumes, ...mounts];
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { checkInvariants } from '../../src/dax/index.js';
 import { fsck, type Machine, mkfs, mountFamfs, openMachine, type Volume } from '../../src/index.js';
+import type { FamfsMount } from '../../src/mounts/index.js';
 
 const MIB = 2 ** 20;
 export const REGION_BYTES = 32 * MIB;
@@ -20,14 +21,18 @@ export class World {
     path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'udax-faults-'),
   );
   readonly root = path.join(this.directory, 'state');
-  readonly mountpoint = path.join(this.directory, 'mount');
+  /** A link to the directory `mount`. */
+  readonly mountpoint = path.join(this.directory, 'at');
   #machine: Machine | undefined;
   #volume: Volume | undefined;
+  /** A mount that was there before the operation. */
+  mount: FamfsMount | undefined;
   /** What the act opened. It is closed before anybody looks. */
   #given: { close(): unknown }[] = [];
 
   constructor() {
-    fs.mkdirSync(this.mountpoint);
+    fs.mkdirSync(path.join(this.directory, 'mount'));
+    fs.symlinkSync('mount', this.mountpoint);
   }
 
   get machine(): Machine {
@@ -78,6 +83,7 @@ export class World {
 
   async close(): Promise<void> {
     await this.endGiven();
+    await this.mount?.unmount();
     this.#volume?.close();
     this.#machine?.close();
     fs.rmSync(this.directory, { recursive: true, force: true });

@@ -46,6 +46,8 @@ export interface DispatcherOptions {
   readonly connection?: FuseConnectionOptions;
   /** Told when the file system has taken what INIT settled, before the kernel hears the answer. */
   readonly onInit?: (connection: FuseSettledConnection) => void;
+  /** Told why INIT was refused: the kernel answers whoever uses the mount with ECONNREFUSED, and sends no request any more. */
+  readonly onInitFailure?: (error: unknown) => void;
   /** Bugs of handlers and malformed requests: survived, but somebody should know. */
   readonly onReport: (error: unknown) => void;
   readonly onWire?: (line: string) => void;
@@ -151,6 +153,7 @@ export class Dispatcher {
       if (this.#serving.connection === null && opcode !== OPCODE_INIT) return EIO;
       return handler(this.#serving);
     } catch (error) {
+      if (opcode === OPCODE_INIT) this.#options.onInitFailure?.(error);
       const errno = errnoOfThrown(error);
       // Nobody else hears of a failure that has no reply.
       if (errno === undefined || silent[opcode]) {
