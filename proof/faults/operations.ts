@@ -13,6 +13,7 @@ import {
   takeOver,
 } from '../../src/index.js';
 import { mounts } from './mount-operations.js';
+import { kernelVerbs } from './tree-operations.js';
 import { MKFS, REGION_BYTES, type World } from './world.js';
 
 export interface Operation {
@@ -292,7 +293,13 @@ const volumes: Operation[] = [
   },
 ];
 
-export const operations: readonly Operation[] = [...machines, ...media, ...volumes, ...mounts];
+export const operations: readonly Operation[] = [
+  ...machines,
+  ...media,
+  ...volumes,
+  ...kernelVerbs,
+  ...mounts,
+];
 
 /** Faults that this tool has on purpose: each must be found. */
 export const controls: readonly Operation[] = [

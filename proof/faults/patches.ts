@@ -95,6 +95,9 @@ function systemError(code: string, syscall: string, path: unknown): NodeJS.Errno
   return error;
 }
 
+/** What /proc says of other processes: as many steps as there are processes. */
+const OTHERS = /^\/proc\/\d+\//;
+
 type Call = (...args: unknown[]) => unknown;
 const real: Record<string, Call> = {};
 
@@ -109,7 +112,7 @@ function patchedSync(name: string, codes: readonly string[]): Call {
   const call = real[name]!;
   const syscall = name.replace(/Sync$/, '');
   return (...args) => {
-    const code = injector.next(name, codes);
+    const code = OTHERS.test(String(args[0])) ? undefined : injector.next(name, codes);
     return injector.within(() => {
       if (code === undefined) return call(...args);
       if (name === 'existsSync') return false;

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type FuseSession,
   type FuseSessionEnd,
@@ -13,6 +14,7 @@ import {
   checkMethods,
   fail,
   flag,
+  hasCode,
   number,
   oneOf,
   optional,
@@ -25,6 +27,12 @@ import type { FamfsQuestion } from './file-system.js';
 
 /** How often a mount looks for what others published: what a new name at most takes to appear where its absence was seen. */
 const TICK_MILLISECONDS = 100;
+
+/** How long an unmount waits for a file system that does not answer. */
+const PUBLISH_TIMEOUT_MS = 3000;
+
+/** The session has ended, the device went away, or the volume was formatted anew. */
+const GONE = ['ENOTCONN', 'ENXIO', 'ENODEV', 'ESTALE'];
 
 /** As long as programs take between closing a file and saying what it is. */
 const SETTLE_MILLISECONDS = 1000;
@@ -120,6 +128,7 @@ export class FamfsMount {
    * Publishes what was made through the mount and is closed, and makes what was stored past the mount (mappings of other processes) visible to those who mapped files through it: their
    * pages are copies. Reads need it only where this host cannot write the file. Volume.publish() in any process of this host
    * has the same effect within 0.1 s.
+   * @throws DaxError ENOSPC, EIO ... something could not be published; it still waits
    * @param path from the volume's root; default: every file somebody opened through the mount
    */
   async publish(path?: string): Promise<void> {
@@ -131,9 +140,29 @@ export class FamfsMount {
     await this.#invalidate('tick');
   }
 
-  /** Takes the mount down, busy or not; never hangs. Idempotent. */
+  /**
+   * Publishes what was made through the mount, then takes it down, busy or not; never hangs. Idempotent.
+   * @throws DaxError ENOSPC, EIO ... something could not be published: the mount stays, since it would be lost. `whenBusy: 'abort'`
+   *   takes it down all the same
+   */
   async unmount(options?: FuseUnmountOptions): Promise<void> {
+    if (options?.whenBusy !== 'abort') await this.#publishLast();
     await this.session.unmount(options);
+  }
+
+  async #publishLast(): Promise<void> {
+    const tooLong = new AbortController();
+    try {
+      await Promise.race([
+        this.session.call('publish' satisfies FamfsQuestion),
+        delay(PUBLISH_TIMEOUT_MS, undefined, { signal: tooLong.signal }),
+      ]);
+    } catch (error) {
+      // A volume that is gone takes nothing any more: to wait would not help.
+      if (!hasCode(error, ...GONE)) throw error;
+    } finally {
+      tooLong.abort();
+    }
   }
 
   async #tick(): Promise<void> {

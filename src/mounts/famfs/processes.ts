@@ -1,6 +1,7 @@
 /** What /proc says of who uses a mount; requests carry thread ids. Nothing here touches the mount itself: it would wait for us. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { deviceOfMount } from '../../fuse/index.js';
+import { hasCode } from '../../libc/index.js';
 
 /** A file of a mounted file system: numbers of files are its own only. */
 export interface MountedInode {
@@ -12,10 +13,25 @@ export interface MountedInode {
 /**
  * Whether any living process has a descriptor of a file; one that is being closed does not count. Looks at `first` first, who
  * most likely has it. Descriptors in flight, and of processes that may not be looked at, are not seen; a file that is only mapped has none.
+ * When it cannot look (it has no descriptor left), somebody may have the file open: true.
  */
 export function isOpenAnywhere(file: MountedInode, first: number): boolean {
-  if (first !== 0 && hasOpen(`/proc/${first}`, file)) return true;
-  return numbersIn('/proc').some((pid) => pid !== String(first) && processHasOpen(`/proc/${pid}`, file));
+  try {
+    if (first !== 0 && hasOpen(`/proc/${first}`, file)) return true;
+    return numbersIn('/proc').some((pid) => pid !== String(first) && processHasOpen(`/proc/${pid}`, file));
+  } catch {
+    return true;
+  }
+}
+
+/** What was asked about has ended, is closed, or is not ours to see: an answer. Other failures say nothing. */
+function whenThere<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'EACCES', 'EPERM', 'EINVAL')) return otherwise;
+    throw error;
+  }
 }
 
 function processHasOpen(process: string, file: MountedInode): boolean {
@@ -47,19 +63,11 @@ function hasAny(process: string, descriptors: readonly string[], file: MountedIn
 }
 
 function numbersIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((name) => name.charCodeAt(0) < 58);
-  } catch {
-    return []; // it has ended, or is not ours to see
-  }
+  return whenThere(() => readdirSync(directory), []).filter((name) => name.charCodeAt(0) < 58);
 }
 
 function linkOf(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return ''; // closed meanwhile
-  }
+  return whenThere(() => readlinkSync(path), '');
 }
 
 function numberIn(text: string, pattern: RegExp): number | null {
@@ -68,9 +76,5 @@ function numberIn(text: string, pattern: RegExp): number | null {
 }
 
 function procFile(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null; // it has ended: an answer
-  }
+  return whenThere(() => readFileSync(path, 'utf8'), null);
 }

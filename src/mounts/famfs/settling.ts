@@ -42,9 +42,18 @@ export class Settling {
     }
   }
 
-  /** Publishes all that is closed, settled or not. */
-  flush(): void {
-    for (const made of this.#files.unpublished()) if (isReady(made)) this.#try(made);
+  /**
+   * Publishes all that is closed, settled or not.
+   * @returns why something could not be published (the first reason): it is still to be
+   */
+  flush(): { why: unknown } | undefined {
+    let failed: { why: unknown } | undefined;
+    for (const made of this.#files.unpublished())
+      if (isReady(made)) {
+        const failure = this.#try(made);
+        failed ??= failure;
+      }
+    return failed;
   }
 
   /** Publishes what is closed in a directory, at any depth, and the directory. @param key its number in the log, else its node */
@@ -65,12 +74,14 @@ export class Settling {
     this.#publisher.publish(made);
   }
 
-  #try(made: NewNode): void {
+  #try(made: NewNode): { why: unknown } | undefined {
     try {
       this.publish(made);
+      return undefined;
     } catch (error) {
       made.hasFailed = true;
       this.#publisher.failed(made, error);
+      return { why: error };
     }
   }
 
