@@ -175,12 +175,13 @@ export function leave(tree: DaxTree, place: DevicePlace, force: boolean, undo: U
   if (driver === null) return { forget: () => {} };
   if (driver === 'kmem') leaveMemory(tree, place, force, undo);
   let isForgotten = false;
-  unbindFrom(tree, place, driver);
+  // Before the store: what it did may not be readable afterwards.
   undo.add(`bind to ${driver}`, () => {
     const isNew = bindTo(tree, place, driver, new Undo());
     // A new id was needed, though this change removed none: the old one had been removed before. It must not stay.
     if (isNew && !isForgotten) dropId(tree, place, driver);
   });
+  unbindFrom(tree, place, driver);
   return {
     forget() {
       dropId(tree, place, driver);
