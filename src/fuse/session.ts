@@ -105,7 +105,9 @@ class Session implements FuseSession {
   #start(workerData: WorkerData): Worker {
     const file = workerFile('session-worker.js', import.meta.url);
     try {
-      return new Worker(file, { workerData });
+      // `node --input-type=module -e ...`: a worker that inherits this cannot run a file.
+      const isFromText = process.execArgv.some((word) => word.startsWith('--input-type'));
+      return new Worker(file, { workerData, ...(isFromText && { execArgv: [] }) });
     } catch (error) {
       throw this.#startFailure(error);
     }
