@@ -55,9 +55,6 @@ async function asProgram(act: 'make' | 'read', world: World): Promise<void> {
     const { errno, message } = error as NodeJS.ErrnoException;
     if (errno === undefined) throw error;
     throw new DaxError(codeOf(-errno), message, { cause: error });
-  } finally {
-    // The kernel sends RELEASE without waiting for it: this message is served after it.
-    await world.mount!.refresh().catch(none);
   }
 }
 

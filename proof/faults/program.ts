@@ -71,10 +71,14 @@ export async function use(act: Request['act'], mountpoint: string): Promise<void
 
 if (process.argv[1] === fileURLToPath(import.meta.url) && process.send !== undefined) {
   process.on('message', ({ act, mountpoint }: Request) => {
-    acts[act](mountpoint).then(
-      () => process.send!({}),
-      ({ errno, message }: NodeJS.ErrnoException) => process.send!({ errno, message }),
-    );
+    // The kernel sends RELEASE without waiting for the answer. It is answered when a later request is.
+    const settled = () => fs.statfs(mountpoint).catch(none);
+    acts[act](mountpoint)
+      .finally(settled)
+      .then(
+        () => process.send!({}),
+        ({ errno, message }: NodeJS.ErrnoException) => process.send!({ errno, message }),
+      );
   });
   process.on('disconnect', () => process.exit());
 }
