@@ -1,4 +1,5 @@
 /** Decides which step fails, and how. Each thread has one injector; patches.ts routes the calls through it. */
+import type { WorkerOrders } from './orders.js';
 
 /** Calls that release something: double mode lets one of them fail after the first failure. */
 export const CLEANING = new Set([
@@ -36,7 +37,12 @@ class Injector {
   hits: Hit[] = [];
   /** Number of errnos that the step can have, and so of ways in which it can fail. */
   choices = 0;
-  onStep: ((name: string) => void) | undefined;
+  #orders: WorkerOrders | undefined;
+
+  /** In a thread that serves a mount: does what the main thread orders. */
+  follow(orders: WorkerOrders): void {
+    this.#orders = orders;
+  }
 
   arm(fault: Fault): void {
     this.#fault = fault;
@@ -62,9 +68,11 @@ class Injector {
 
   /** Called before each step. Returns the errno with which it must fail; undefined when it must not. */
   next(name: string, codes: readonly string[]): string | undefined {
+    const order = this.#orders?.next();
+    if (order === null) this.disarm();
+    else if (order !== undefined) this.arm(order);
     if (!this.#isArmed || this.#depth > 0 || codes.length === 0) return undefined;
     this.steps.push(name);
-    this.onStep?.(name);
     const { step, choice, isDouble } = this.#fault;
     const isFirst = this.steps.length === step;
     const isSecond = isDouble && this.hits.length === 1 && CLEANING.has(name);
@@ -76,7 +84,9 @@ class Injector {
       .filter((line) => line.includes('/src/'))
       .slice(0, 6)
       .join('\n');
-    this.hits.push({ step: this.steps.length, name, code, stack });
+    const hit = { step: this.steps.length, name, code, stack };
+    this.hits.push(hit);
+    this.within(() => this.#orders?.tell({ ...hit, choices: this.choices }));
     return code;
   }
 }

@@ -1,5 +1,5 @@
 /** npm run faults: see README.md of this folder. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,7 +9,7 @@ import type { Asked } from './child.js';
 import { controls, type Operation, operations } from './operations.js';
 import type { Finding } from './trying.js';
 
-const HELP = `npm run faults -- [--operation NAME] [--step N [--choice K]] [--short] [--double] [--controls]
+const HELP = `npm run faults -- [--operation NAME|BEGINNING*] [--step N [--choice K]] [--short] [--double] [--controls]
                   [--strace] [--seed N] [--json] [--save] [--list]
 The n-th step of an operation fails, for every n: proof/faults/README.md says what must hold then. Exit 1: something did not.`;
 
@@ -40,7 +40,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
     ['--import', preload, path.join(here, 'child.js'), JSON.stringify(asked)],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, UDAX_ROOT: '/nonexistent/udax', UDAX_PROOF_WORKER: '' },
+      env: { ...process.env, UDAX_ROOT: '/nonexistent/udax' },
     },
   );
   let errors = '';
@@ -54,6 +54,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
     clearTimeout(watchdog);
     watchdog = setTimeout(() => {
       hasHung = true;
+      endMountsOf(child.pid!);
       child.kill('SIGKILL');
     }, HANG_MILLISECONDS);
   };
@@ -77,6 +78,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
   const [code, signal] = await closed;
   clearTimeout(watchdog);
   if (code === 0) return null;
+  endMountsOf(child.pid!);
   const [step, choice] = last ?? [0, 0];
   const what = hasHung
     ? `it hangs (${HANG_MILLISECONDS / 1000} s)`
@@ -93,6 +95,16 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
   return asked.isOnly || last === null ? null : { ...asked, from: step, choice: choice + 1 };
 }
 
+/** A process that waits for a mount which it serves itself cannot be killed: its connections are aborted first (umount -f). */
+function endMountsOf(pid: number): void {
+  for (const line of fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const [, , , , mountpoint = ''] = line.split(' ');
+    if (!mountpoint.includes(`/udax-faults-${pid}-`)) continue;
+    for (const flag of ['-f', '-l'])
+      spawnSync('umount', [flag, mountpoint], { timeout: 5000, stdio: 'ignore' });
+  }
+}
+
 async function rowOf(operation: Operation, asked: Omit<Asked, 'operation'>, isTold: boolean): Promise<Row> {
   const row: Row = { operation: operation.name, steps: 0, faults: 0, findings: [] };
   for (let next: Asked | null = { ...asked, operation: operation.name }; next !== null; )
@@ -103,6 +115,11 @@ async function rowOf(operation: Operation, asked: Omit<Asked, 'operation'>, isTo
 function tell(finding: Finding, isDouble: boolean, seed: number): string {
   const rerun = `npm run faults -- --operation '${finding.operation}' --step ${finding.step}${isDouble ? ' --double' : ''}${seed ? ` --seed ${seed}` : ''}`;
   return `\nFOUND in '${finding.operation}', step ${finding.step} (${finding.call} ${finding.errno}): ${finding.what}\n${finding.stack}\n  again: ${rerun}\n`;
+}
+
+/** `FUSE*` means all whose names begin so. */
+function isAsked(name: string, asked: string): boolean {
+  return asked.endsWith('*') ? name.startsWith(asked.slice(0, -1)) : name === asked;
 }
 
 async function main(): Promise<void> {
@@ -130,7 +147,8 @@ async function main(): Promise<void> {
     return;
   }
   const chosen = (values.controls ? controls : operations).filter(
-    ({ name, isLong }) => values.operation?.includes(name) ?? !(values.short && isLong),
+    ({ name, isLong }) =>
+      values.operation?.some((asked) => isAsked(name, asked)) ?? !(values.short && isLong),
   );
   if (chosen.length === 0) throw new Error(`no operation '${values.operation}': --list tells`);
   const isOnly = values.step !== undefined;

@@ -12,7 +12,8 @@ import {
   queueInfo,
   takeOver,
 } from '../../src/index.js';
-import { mountFamfsAt } from '../../src/mounts/index.js';
+import { mounts } from './mount-operations.js';
+import { kernelVerbs } from './tree-operations.js';
 import { MKFS, REGION_BYTES, type World } from './world.js';
 
 export interface Operation {
@@ -292,30 +293,13 @@ const volumes: Operation[] = [
   },
 ];
 
-const mounts: Operation[] = [
-  {
-    name: 'FUSE mount and unmount',
-    mounts: true,
-    isLong: true,
-    prepare: (world) => void world.withFiles(),
-    act: mountAndUnmount,
-  },
-  {
-    name: 'FUSE mount and unmount, its worker',
-    mounts: true,
-    worker: true,
-    isLong: true,
-    prepare: (world) => void world.withFiles(),
-    act: mountAndUnmount,
-  },
+export const operations: readonly Operation[] = [
+  ...machines,
+  ...media,
+  ...volumes,
+  ...kernelVerbs,
+  ...mounts,
 ];
-
-async function mountAndUnmount(world: World): Promise<void> {
-  const mount = await mountFamfsAt('dax0.0', world.mountpoint, { root: world.root, onReport: none });
-  await mount.unmount();
-}
-
-export const operations: readonly Operation[] = [...machines, ...media, ...volumes, ...mounts];
 
 /** Faults that this tool has on purpose: each must be found. */
 export const controls: readonly Operation[] = [

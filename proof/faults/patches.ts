@@ -1,7 +1,8 @@
 /** Routes every call that `src/` makes through the injector. Must run before the first call. */
 import childProcess from 'node:child_process';
+import { EventEmitter } from 'node:events';
 import fs from 'node:fs';
-import { createRequire, syncBuiltinESMExports } from 'node:module';
+import Module, { createRequire, syncBuiltinESMExports } from 'node:module';
 import { constants } from 'node:os';
 import workerThreads from 'node:worker_threads';
 import { interposeCalls, type NativeFunction } from '../../src/libc/load.js';
@@ -63,10 +64,11 @@ const C_CODES: Record<string, readonly string[]> = {
   memfd_create: ['EMFILE', 'ENOMEM', 'ENFILE'],
   close: ['EIO'],
   mount: ['EPERM', 'ENOMEM', 'ENODEV'],
-  umount2: ['EPERM'],
+  umount2: ['EPERM', 'ENOMEM', 'EBUSY'],
   socketpair: ['EMFILE'],
   recvmsg: ['ENOMEM', 'EINTR'],
-  dup3: ['EMFILE', 'EINTR'],
+  // Its target is open, so it needs no descriptor. It may lie above a limit that was lowered.
+  dup3: ['EBADF'],
   mknod: ['EPERM', 'ENOSPC'],
   sigaction: ['EINVAL'],
 };
@@ -93,6 +95,9 @@ function systemError(code: string, syscall: string, path: unknown): NodeJS.Errno
   return error;
 }
 
+/** What /proc says of other processes: as many steps as there are processes. */
+const OTHERS = /^\/proc\/\d+\//;
+
 type Call = (...args: unknown[]) => unknown;
 const real: Record<string, Call> = {};
 
@@ -107,7 +112,7 @@ function patchedSync(name: string, codes: readonly string[]): Call {
   const call = real[name]!;
   const syscall = name.replace(/Sync$/, '');
   return (...args) => {
-    const code = injector.next(name, codes);
+    const code = OTHERS.test(String(args[0])) ? undefined : injector.next(name, codes);
     return injector.within(() => {
       if (code === undefined) return call(...args);
       if (name === 'existsSync') return false;
@@ -185,6 +190,15 @@ function patchPrograms(): void {
       error: systemError(code, 'spawnSync', undefined),
     };
   }) as never;
+  const { spawn } = childProcess;
+  // Node reports most failures to start a program by an event, on a child without streams.
+  childProcess.spawn = ((...args: Parameters<typeof spawn>) => {
+    const code = injector.next('spawn', ['EAGAIN', 'EMFILE']);
+    if (code === undefined) return spawn(...args);
+    const child = new EventEmitter();
+    process.nextTick(() => child.emit('error', systemError(code, 'spawn', args[0])));
+    return child;
+  }) as never;
   const { Worker } = workerThreads;
   workerThreads.Worker = class extends Worker {
     constructor(...args: ConstructorParameters<typeof Worker>) {
@@ -211,7 +225,7 @@ function patchCalls(): void {
     const name = /(\w+)\(/.exec(prototype)![1]!;
     const codes = C_CODES[name];
     if (codes === undefined) return call;
-    return (...args) => {
+    const patched: NativeFunction = (...args) => {
       if (name === 'fcntl' && isUnlock(args)) return call(...args);
       const code = injector.next(`${name}()`, codes);
       if (code === undefined) return call(...args);
@@ -219,10 +233,30 @@ function patchCalls(): void {
       koffi.errno(errnos[code]!);
       return -1;
     };
+    const onThread = (call as unknown as { async: Call }).async;
+    return Object.assign(patched, {
+      async: (...args: unknown[]) => {
+        const code = injector.next(`${name}() on another thread`, codes);
+        if (code === undefined) return onThread(...args);
+        return setImmediate(() => {
+          koffi.errno(errnos[code]!);
+          (args.at(-1) as Call)(null, -1);
+        });
+      },
+    });
   });
 }
 
+/** What Node's own loader calls is no step of ours. */
+function exceptLoader(): void {
+  const { require } = Module.prototype;
+  Module.prototype.require = function (this: unknown, id: string) {
+    return injector.within(() => require.call(this, id) as unknown);
+  } as never;
+}
+
 export function patchAll(): void {
+  exceptLoader();
   patchFs();
   patchPrograms();
   syncBuiltinESMExports();

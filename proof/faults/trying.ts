@@ -1,8 +1,8 @@
 /** Tries faults in one operation, one after another, and reports findings. */
-import fs from 'node:fs';
 import { DaxError } from '../../src/index.js';
-import { CLEANING, type Hit, injector } from './injector.js';
+import { CLEANING, type Fault, type Hit, injector } from './injector.js';
 import type { Operation } from './operations.js';
+import { endOrders, orderWorkers } from './orders.js';
 import { beyond, type Traces, tracesOf } from './traces.js';
 import { World } from './world.js';
 
@@ -53,7 +53,7 @@ export async function expectedOf(operation: Operation): Promise<Expected> {
 export async function tryFault(
   operation: Operation,
   expected: Expected,
-  { step, choice, isDouble }: { step: number; choice: number; isDouble: boolean },
+  { step, choice, isDouble }: Fault,
 ): Promise<Outcome> {
   const outside = tracesOf('/nowhere');
   const world = new World();
@@ -70,7 +70,9 @@ export async function tryFault(
       const mostLeft = mayLeave(hits);
       if (hasThrown) wrong.push(...wrongError(error, hits));
       // Memory that is marked for removal may stay when this change could not remove it: the next change does.
-      const left = beyond(tracesOf(world.directory), own, expected.traces).filter(
+      // Done: as it is when nothing fails. Not done: as before, or as after.
+      const allowed = hasThrown ? [outside, own, expected.traces] : [outside, expected.traces];
+      const left = beyond(tracesOf(world.directory), ...allowed).filter(
         (what) => hasThrown || !/^files: .*[.]mem[.]old$/.test(what),
       );
       if (left.length > mostLeft) wrong.push(...left.map((what) => `left behind: ${what}`));
@@ -107,7 +109,7 @@ function mayLeave(hits: readonly Hit[]): number {
 async function failing(
   operation: Operation,
   world: World,
-  fault: { step: number; choice: number; isDouble: boolean },
+  fault: Fault,
 ): Promise<{ error: unknown; hasThrown: boolean; hits: Hit[]; choices: number }> {
   if (operation.worker) return failingWorker(operation, world, fault);
   let error: unknown;
@@ -123,33 +125,19 @@ async function failing(
   return { error, hasThrown, hits: injector.hits, choices: injector.choices };
 }
 
-/**
- * Lets a step of the worker fail. The worker has its own injector (preload.ts); it gets the fault from the environment and
- * reports through a file.
- */
-async function failingWorker(
-  operation: Operation,
-  world: World,
-  { step, choice }: { step: number; choice: number },
-) {
-  const log = world.file('steps');
-  fs.writeFileSync(log, '');
+/** Lets a step of the thread that serves the mount fail. */
+async function failingWorker(operation: Operation, world: World, fault: Fault) {
   let error: unknown;
   let hasThrown = false;
-  process.env.UDAX_PROOF_WORKER = `${step} ${choice} ${log}`;
+  orderWorkers(fault);
   try {
     await operation.act(world);
   } catch (thrown) {
     error = thrown;
     hasThrown = true;
   }
-  process.env.UDAX_PROOF_WORKER = '';
-  const names = fs.readFileSync(log, 'utf8').trim().split('\n');
-  fs.rmSync(log);
-  const name = names[step - 1];
-  const hits: Hit[] =
-    step > 0 && name !== undefined && name !== '' ? [{ step, name, code: '', stack: '' }] : [];
-  return { error, hasThrown, hits, choices: 1 };
+  const hits = endOrders();
+  return { error, hasThrown, hits, choices: hits[0]?.choices ?? 0 };
 }
 
 /** Injected codes whose error has another errno, because the error describes the object and not the call. */

@@ -4,6 +4,8 @@ import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { checkInvariants } from '../../src/dax/index.js';
 import { fsck, type Machine, mkfs, mountFamfs, openMachine, type Volume } from '../../src/index.js';
+import type { FamfsMount } from '../../src/mounts/index.js';
+import type { DaxTree } from '../../src/tree/index.js';
 
 const MIB = 2 ** 20;
 export const REGION_BYTES = 32 * MIB;
@@ -17,17 +19,23 @@ export const MKFS = { uuids: UUIDS };
 /** One machine in its own directory, and what an operation has open on it. */
 export class World {
   readonly directory = fs.mkdtempSync(
-    path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'udax-faults-'),
+    path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), `udax-faults-${process.pid}-`),
   );
   readonly root = path.join(this.directory, 'state');
-  readonly mountpoint = path.join(this.directory, 'mount');
+  /** A link to the directory `mount`. */
+  readonly mountpoint = path.join(this.directory, 'at');
   #machine: Machine | undefined;
   #volume: Volume | undefined;
+  /** A model of the kernel's bus, in place of a machine. */
+  bus: { look(): unknown; readonly tree: DaxTree } | undefined;
+  /** A mount that was there before the operation. */
+  mount: FamfsMount | undefined;
   /** What the act opened. It is closed before anybody looks. */
   #given: { close(): unknown }[] = [];
 
   constructor() {
-    fs.mkdirSync(this.mountpoint);
+    fs.mkdirSync(path.join(this.directory, 'mount'));
+    fs.symlinkSync('mount', this.mountpoint);
   }
 
   get machine(): Machine {
@@ -78,6 +86,7 @@ export class World {
 
   async close(): Promise<void> {
     await this.endGiven();
+    await this.mount?.unmount();
     this.#volume?.close();
     this.#machine?.close();
     fs.rmSync(this.directory, { recursive: true, force: true });
@@ -85,6 +94,7 @@ export class World {
 
   /** Returns everything that other processes see of the world. */
   look(): unknown {
+    if (this.bus) return this.bus.look();
     if (!fs.existsSync(path.join(this.root, 'machine.json'))) return 'no machine';
     const machine = openMachine(this.root);
     try {

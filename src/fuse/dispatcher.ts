@@ -46,7 +46,9 @@ export interface DispatcherOptions {
   readonly connection?: FuseConnectionOptions;
   /** Called when the file system has accepted what INIT settled, before the answer goes to the kernel. */
   readonly onInit?: (connection: FuseSettledConnection) => void;
-  /** Receives bugs of handlers, and failures of requests that have no reply. The dispatcher survives them. */
+  /** Told why INIT was refused: the kernel answers whoever uses the mount with ECONNREFUSED, and sends no request any more. */
+  readonly onInitFailure?: (error: unknown) => void;
+  /** Bugs of handlers and malformed requests: survived, but somebody should know. */
   readonly onReport: (error: unknown) => void;
   readonly onWire?: (line: string) => void;
   /** Receives each kind of refusal once, with the reason: the caller of the system call sees only an errno. */
@@ -151,6 +153,7 @@ export class Dispatcher {
       if (this.#serving.connection === null && opcode !== OPCODE_INIT) return EIO;
       return handler(this.#serving);
     } catch (error) {
+      if (opcode === OPCODE_INIT) this.#options.onInitFailure?.(error);
       const errno = errnoOfThrown(error);
       // A failure of a request without a reply can only be reported.
       if (errno === undefined || silent[opcode]) {

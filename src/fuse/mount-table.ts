@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { asDaxError } from '../libc/index.js';
+import { asDaxError, hasCode } from '../libc/index.js';
 
 /** How many symbolic links in a row are followed, as in the kernel. */
 const MAX_LINKS = 40;
@@ -37,7 +37,10 @@ export function fuseMountAt(mountpoint: string): FuseMount | null {
   return listFuseMounts().findLast((mount) => mount.mountpoint === wanted) ?? null;
 }
 
-/** The absolute path of a mountpoint, links resolved. It does not access the mount there, which may be dead or hung. */
+/**
+ * The absolute path of a mountpoint, links resolved. What is mounted there, which may be dead or hung, is not asked anything.
+ * @throws DaxError EACCES, EIO, EMFILE: a link cannot be read. A path with a link in it is in no table of mounts
+ */
 export function resolveMountpoint(mountpoint: string): string {
   let absolute = path.resolve(mountpoint);
   for (let links = 0; links < MAX_LINKS && absolute !== '/'; links += 1) {
@@ -51,12 +54,13 @@ export function resolveMountpoint(mountpoint: string): string {
   return absolute;
 }
 
-/** The real path of the parent directory. Null when it cannot be resolved; the caller's next step then fails and says why. */
+/** Null when there is no such parent, or a dead mount lies in between: the caller's next step fails on it and says why. */
 function realParent(absolute: string): string | null {
   try {
     return fs.realpathSync(path.dirname(absolute));
-  } catch {
-    return null;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENOTCONN')) return null;
+    throw asDaxError(error, `resolving ${absolute}`, absolute);
   }
 }
 
@@ -64,8 +68,9 @@ function realParent(absolute: string): string | null {
 function linkTarget(file: string): string | null {
   try {
     return fs.readlinkSync(file);
-  } catch {
-    return null;
+  } catch (error) {
+    if (hasCode(error, 'EINVAL', 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ENOTCONN')) return null;
+    throw asDaxError(error, `resolving ${file}`, file);
   }
 }
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import {
   asDaxError,
+  closeDescriptor,
   DaxError,
   fail,
   hasCode,
@@ -85,7 +86,7 @@ function mountDirectly(mountpoint: string, options: FuseMountOptions): number {
     const type = `fuse.${options.subtype ?? 'udax'}`;
     mountFileSystem(options.source ?? 'udax', mountpoint, type, flags, data.join(','));
   } catch (error) {
-    fs.closeSync(deviceFd);
+    closeDescriptor(deviceFd);
     if (hasCode(error, 'EPERM')) {
       throw new DaxError(
         'EPERM',
@@ -117,14 +118,14 @@ function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
     try {
       result = runHelper(['-o', words.join(','), '--', mountpoint], theirs);
     } finally {
-      // Closed before receiving: with this copy open, receiving would wait forever for a helper that sent nothing.
-      fs.closeSync(theirs);
+      // Before receiving: while our own copy is open, a helper that sent nothing would leave us waiting for ever.
+      closeDescriptor(theirs);
     }
     const deviceFd = result.ok ? receiveDescriptor(ours) : null;
     if (deviceFd === null) throw helperFailure(result.message, mountpoint);
     return deviceFd;
   } finally {
-    fs.closeSync(ours);
+    closeDescriptor(ours);
   }
 }
 

@@ -1,26 +1,48 @@
 import fs from 'node:fs';
-import { DaxError, replaceDescriptor } from '../libc/index.js';
+import { asDaxError, DaxError, replaceDescriptor } from '../libc/index.js';
 import { fuseMountAt } from './mount-table.js';
 import { detachMount } from './unmount.js';
 
 /**
- * Ends a connection by closing its device: all requests that wait in the kernel fail (ENOTCONN). The descriptor
- * number stays in use (by /dev/null), so a thread that still uses it cannot reach another file.
+ * What a device is replaced by at its end (endDevice). It is opened before the mount is made: taking a mount down must not
+ * need a descriptor, since the process may have none left.
  */
-export function endDevice(deviceFd: number): void {
-  const nowhere = fs.openSync('/dev/null', 'r+');
+export function openNowhere(): number {
   try {
-    replaceDescriptor(nowhere, deviceFd);
-  } finally {
-    fs.closeSync(nowhere);
+    return fs.openSync('/dev/null', 'r+');
+  } catch (error) {
+    throw asDaxError(error, 'opening /dev/null', '/dev/null');
   }
 }
 
-/** Detaches the mount of this connection. Another mount on the same directory is left alone. Failures go to stderr. */
+/**
+ * Ends a connection by letting go of its device: all that waits in the kernel fails (ENOTCONN). The descriptor
+ * number stays taken (by /dev/null), so that a thread that still uses it meets nothing else. Where that is refused (the limit of
+ * descriptors was lowered below this one), the device goes when its descriptor is closed.
+ */
+export function endDevice(deviceFd: number, nowhere: number): void {
+  try {
+    replaceDescriptor(nowhere, deviceFd);
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    process.emitWarning(`the device of a mount stays until it is closed: ${error.message} (${error.code})`, {
+      code: 'UDAX_CLOSE',
+    });
+  }
+}
+
+/**
+ * Detaches a mount if it is still ours (this connection's): somebody else's on the same directory stays.
+ * @throws DaxError it stays too
+ */
+export function detachOwnMount(mountpoint: string, connectionId: number): void {
+  if (fuseMountAt(mountpoint)?.connectionId === connectionId) detachMount(mountpoint);
+}
+
+/** The same, where nobody can be told but by a line on stderr. */
 export function releaseMount(mountpoint: string, connectionId: number): void {
   try {
-    if (fuseMountAt(mountpoint)?.connectionId !== connectionId) return;
-    detachMount(mountpoint);
+    detachOwnMount(mountpoint, connectionId);
   } catch (error) {
     if (!(error instanceof DaxError)) throw error;
     process.stderr.write(`udax: ${mountpoint} could not be unmounted: ${error.message} (${error.code})\n`);

@@ -50,6 +50,8 @@ export type FromWorker =
 /** An error in the form for another thread: structured clone would drop a DaxError's code. */
 export interface PlainError {
   readonly message: string;
+  /** RangeError, TypeError: kept, where there is no code. */
+  readonly name?: string;
   readonly code?: string;
   readonly syscall?: string;
   readonly path?: string;
@@ -57,6 +59,9 @@ export interface PlainError {
   readonly hintPath?: string;
   readonly stack?: string;
 }
+
+/** Classes of the language that say what went wrong: memory of the engine that is not to be had is a RangeError. */
+const kinds: Record<string, ErrorConstructor | undefined> = { RangeError, TypeError };
 
 export function toPlainError(error: unknown): PlainError {
   if (!isError(error)) return { message: String(error) };
@@ -69,6 +74,7 @@ export function toPlainError(error: unknown): PlainError {
   return {
     message: error.message + cause,
     ...(stack === undefined ? {} : { stack }),
+    ...text('name'),
     ...text('code'),
     ...text('syscall'),
     ...text('path'),
@@ -77,7 +83,7 @@ export function toPlainError(error: unknown): PlainError {
 }
 
 export function fromPlainError(plain: PlainError): Error {
-  const { message, code, syscall, path, hint, hintPath, stack } = plain;
+  const { message, name, code, syscall, path, hint, hintPath, stack } = plain;
   const details: DaxErrorDetails = {
     ...(hint !== undefined && { hint }),
     ...(hintPath !== undefined && { hintPath }),
@@ -87,7 +93,7 @@ export function fromPlainError(plain: PlainError): Error {
   const error =
     code !== undefined && /^E[A-Z0-9]+$/.test(code)
       ? new DaxError(code as ErrnoCode, message, details)
-      : new Error(message);
+      : new (kinds[name ?? ''] ?? Error)(message);
   if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -2,7 +2,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { fail } from '../libc/index.js';
 import { Dispatcher } from './dispatcher.js';
 import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-system.js';
-import { runLoop } from './loop.js';
+import { type LoopEnd, runLoop } from './loop.js';
 import { CONTROL_MESSAGE, LoopControl } from './loop-control.js';
 import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
 import type { FuseSettledConnection } from './types.js';
@@ -54,10 +54,37 @@ function answerCall(fileSystem: FuseFileSystem, id: number, message: unknown): v
   }
 }
 
+/** Serves to the end. A file system that cannot be served is ended all the same: it holds files and locks. */
 function serve(made: FuseFileSystem, deviceFd: number): void {
+  let reason: LoopEnd;
+  try {
+    reason = serveRequests(made, deviceFd);
+  } catch (error) {
+    endUnserved(made, error);
+    return;
+  }
+  send({ kind: 'ended', reason });
+  // Ends this worker only, whatever timers or handles the file system has left.
+  process.exit();
+}
+
+/** Tells why there is nothing to serve, if something went wrong. */
+function endUnserved(made: FuseFileSystem, failure?: unknown): void {
+  try {
+    made.destroy?.();
+  } catch (error) {
+    host.report(error);
+  } finally {
+    if (failure !== undefined) send({ kind: 'failed', error: toPlainError(failure) });
+    process.exit();
+  }
+}
+
+function serveRequests(made: FuseFileSystem, deviceFd: number): LoopEnd {
   const dispatcher = new Dispatcher(made, {
     connection: start.connection,
     onInit: noteInit,
+    onInitFailure: (error) => send({ kind: 'failed', error: toPlainError(error) }),
     onReport: host.report,
     ...(start.tellRefusals ? { onRefusal: host.report } : {}),
     ...(start.wire ? { onWire: (line: string) => send({ kind: 'wire', line }) } : {}),
@@ -73,9 +100,7 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
     onReport: host.report,
   });
   dispatcher.destroy();
-  send({ kind: 'ended', reason });
-  // In a worker this ends only the worker, whatever timers or handles the file system has left.
-  process.exit();
+  return reason;
 }
 
 /**
@@ -95,15 +120,8 @@ function tellOfInit(): void {
 try {
   const fileSystem = await makeFileSystem();
   port.once('message', (message: ToWorker) => {
-    if (message.kind === 'serve') {
-      serve(fileSystem, message.deviceFd);
-      return;
-    }
-    try {
-      fileSystem.destroy?.();
-    } finally {
-      process.exit();
-    }
+    if (message.kind === 'serve') serve(fileSystem, message.deviceFd);
+    else endUnserved(fileSystem);
   });
   send({ kind: 'made' });
 } catch (error) {

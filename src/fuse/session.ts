@@ -1,13 +1,13 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { closeDescriptor, DaxError, hasCode, isError, startFailure } from '../libc/index.js';
+import { closeDescriptor, DaxError, fail, hasCode, isError, startFailure } from '../libc/index.js';
 import type { LoopEnd } from './loop.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
 import { mountFuse } from './mounting.js';
 import { Notifier } from './notifier.js';
 import { printReply } from './protocol/index.js';
-import { endDevice, onProcessExit, releaseMount } from './session-end.js';
+import { detachOwnMount, endDevice, onProcessExit, openNowhere, releaseMount } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
 import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
 import type { FuseSettledConnection, NodeId } from './types.js';
@@ -68,6 +68,8 @@ class Session implements FuseSession {
   readonly #calls = new Map<number, Deferred<unknown>>();
   #nextCall = 1;
   #deviceFd = -1;
+  /** What takes the place of the device at the end. */
+  #nowhereFd = -1;
   #notifier: Notifier | null = null;
   #loopEnd: LoopEnd | null = null;
   #failure: Error | null = null;
@@ -90,13 +92,29 @@ class Session implements FuseSession {
       control: this.#control.memory,
       signal: this.#control.signal,
     };
-    this.#worker = new Worker(workerFile('session-worker.js', import.meta.url), { workerData });
+    this.#worker = this.#start(workerData);
     this.#worker.on('message', (message: FromWorker) => this.#hear(message));
     this.#worker.on('error', (error) => {
-      const told = startFailure(`the thread that serves ${this.mountpoint}`, error);
+      const told = this.#startFailure(error);
       this.#failure ??= isError(told) ? told : new Error(String(told));
     });
     this.#worker.on('exit', () => void this.#finish());
+  }
+
+  /** A thread that cannot be started is told at once, or by an event. */
+  #start(workerData: WorkerData): Worker {
+    const file = workerFile('session-worker.js', import.meta.url);
+    try {
+      // `node --input-type=module -e ...`: a worker that inherits this cannot run a file.
+      const isFromText = process.execArgv.some((word) => word.startsWith('--input-type'));
+      return new Worker(file, { workerData, ...(isFromText && { execArgv: [] }) });
+    } catch (error) {
+      throw this.#startFailure(error);
+    }
+  }
+
+  #startFailure(error: unknown): unknown {
+    return startFailure(`the thread that serves ${this.mountpoint}`, error);
   }
 
   get fileSystemMade(): Promise<void> {
@@ -112,13 +130,17 @@ class Session implements FuseSession {
   }
 
   mount(): void {
+    this.#nowhereFd = openNowhere();
     const { deviceFd } = mountFuse(this.mountpoint, this.#options.mount ?? {});
     try {
-      this.connectionId = fuseMountAt(this.mountpoint)?.connectionId ?? 0;
+      this.connectionId = this.#findMount();
     } catch (error) {
-      // Without its connection id this mount could not be told from others later. Nobody uses it yet, so it is detached now.
-      detachMount(this.mountpoint);
-      closeDescriptor(deviceFd);
+      // Nobody serves it yet, and it could not be told from another's later: it goes at once.
+      try {
+        detachMount(this.mountpoint);
+      } finally {
+        closeDescriptor(deviceFd);
+      }
       throw error;
     }
     this.#deviceFd = deviceFd;
@@ -136,7 +158,15 @@ class Session implements FuseSession {
     }, INIT_TIMEOUT_MS);
   }
 
-  /** Sets the read-ahead through the bdi of the mount: INIT can only lower it. A failure (not root) is reported. */
+  #findMount(): number {
+    const mount = fuseMountAt(this.mountpoint);
+    return (
+      mount?.connectionId ??
+      fail('ENOENT', `the mount on ${this.mountpoint} is gone already`, { path: this.mountpoint })
+    );
+  }
+
+  /** INIT can only lower the read-ahead; the bdi of the mount takes more, where we may write to it. */
   raiseReadahead(): void {
     const bytes = this.#options.connection?.readaheadBytes;
     if (bytes === undefined) return;
@@ -184,7 +214,12 @@ class Session implements FuseSession {
   /** Gives everything back after a failed start. */
   async abandon(): Promise<void> {
     if (this.#deviceFd >= 0) {
-      await this.unmount();
+      if (this.#loopEnd === null) {
+        releaseMount(this.mountpoint, this.connectionId);
+        this.#unmounted = true;
+        await this.#stopWorker();
+      }
+      await this.closed;
       return;
     }
     this.#send({ kind: 'give up' });
@@ -198,7 +233,7 @@ class Session implements FuseSession {
     if (result === 'busy' && options.whenBusy === 'fail') {
       throw busyMount(this.mountpoint);
     }
-    if (result !== 'done') releaseMount(this.mountpoint, this.connectionId);
+    if (result !== 'done') detachOwnMount(this.mountpoint, this.connectionId);
     this.#unmounted = true;
     await this.#stopWorker();
   }
@@ -223,8 +258,8 @@ class Session implements FuseSession {
     this.#stopAsked = true;
     this.#waker.wake(CONTROL_STOP);
     const stuck = setTimeout(() => {
-      // A handler does not return. End the device first, so that no program waits for it, then the thread.
-      endDevice(this.#deviceFd);
+      // A handler that does not return: end the device under it, so that nobody waits, then the thread.
+      endDevice(this.#deviceFd, this.#nowhereFd);
       void this.#worker.terminate();
     }, STOP_TIMEOUT_MS);
     await this.closed;
@@ -248,6 +283,7 @@ class Session implements FuseSession {
       case 'failed':
         this.#failure = fromPlainError(message.error);
         this.#made.reject(this.#failure);
+        this.#init.reject(this.#failure);
         return;
       case 'initialized':
         clearTimeout(this.#initTimer);
@@ -307,10 +343,11 @@ class Session implements FuseSession {
       const isGone = this.#unmounted || (this.#loopEnd === 'unmounted' && this.#isInitialized);
       if (!isGone) releaseMount(this.mountpoint, this.connectionId);
       this.#unmounted = true;
-      endDevice(this.#deviceFd); // lets waiting notifications fail
+      endDevice(this.#deviceFd, this.#nowhereFd); // ends what notifications still wait for
       await this.#notifier?.close();
       closeDescriptor(this.#deviceFd);
     }
+    if (this.#nowhereFd >= 0) closeDescriptor(this.#nowhereFd);
     this.#removeExitHook();
     this.#end.resolve(this.#reasonOf(failure));
   }

@@ -2,8 +2,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {
+  closeDescriptor,
   DaxError,
   fail,
+  isError,
   MNT_DETACH,
   mountFileSystem,
   startProgram,
@@ -96,7 +98,7 @@ export async function unmountFuse(
     detachMount(mountpoint);
     if (control !== null) writeAbort(control);
   } finally {
-    if (control !== null) fs.closeSync(control);
+    if (control !== null) closeDescriptor(control);
   }
   return state;
 }
@@ -150,7 +152,7 @@ export function abortConnection(mount: FuseMount): boolean {
   try {
     return writeAbort(control);
   } finally {
-    fs.closeSync(control);
+    closeDescriptor(control);
   }
 }
 
@@ -162,19 +164,34 @@ export function abortConnection(mount: FuseMount): boolean {
 function openAbort(mount: FuseMount): number | null {
   const control = openAbortIn(CONNECTIONS, mount.connectionId);
   if (control !== null || process.geteuid?.() !== 0) return control;
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fusectl-'));
-  try {
-    mountFileSystem('fusectl', directory, 'fusectl', 0, '');
-    try {
-      return openAbortIn(directory, mount.connectionId);
-    } finally {
-      unmountNow(directory, MNT_DETACH);
-    }
-  } catch (error) {
-    if (error instanceof DaxError) return null; // no fusectl in this kernel or container: detaching must be enough
-    throw error;
-  } finally {
+  // No fusectl in this kernel or container, no descriptor, no space: detaching must do.
+  const directory = unlessRefused(() => fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fusectl-')));
+  if (directory === null) return null;
+  const isMounted =
+    unlessRefused(() => (mountFileSystem('fusectl', directory, 'fusectl', 0, ''), true)) ?? false;
+  const found = isMounted ? openAbortIn(directory, mount.connectionId) : null;
+  giveBack(directory, () => {
+    if (isMounted) unmountNow(directory, MNT_DETACH);
     fs.rmdirSync(directory);
+  });
+  return found;
+}
+
+function unlessRefused<T>(act: () => T): T | null {
+  try {
+    return act();
+  } catch (error) {
+    if (isError(error) && 'code' in error) return null;
+    throw error;
+  }
+}
+
+/** A directory that cannot be given back is a warning: who unmounts goes on. */
+function giveBack(directory: string, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    process.emitWarning(`${directory} is left: ${(error as Error).message}`, { code: 'UDAX_LEFTOVER' });
   }
 }
 

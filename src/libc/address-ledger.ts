@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { threadId, type Worker } from 'node:worker_threads';
 import { lazy, native } from './load.js';
+import { isThread } from './thread-interrupt.js';
 
 /**
  * The ledger of this process records which thread mapped which addresses. A terminated worker runs no more code of
@@ -31,6 +32,7 @@ const THREADS_AT = HEADER_WORDS;
 const ROWS_AT = THREADS_AT + THREADS * THREAD_WORDS;
 const BYTES = Math.ceil(((ROWS_AT + ROWS * ROW_WORDS) * 4) / 4096) * 4096;
 const IN_THE_MAKING = -1;
+const UNKNOWN = -1;
 /** Mappings between two sweeps: a thread gets no event for the end of workers that other threads started. */
 const SWEEP_EVERY = 256;
 const [PROT_READ_WRITE, MAP_SHARED, MFD_CLOEXEC] = [3, 1, 1];
@@ -164,8 +166,8 @@ class AddressLedger {
 
   /** Gives this thread an owner number and a place in the table. The main thread gets one too, though no thread outlives it. */
   #register(): void {
-    this.#find();
-    const own = this.#tables?.[0] ?? this.#make();
+    const isLooked = this.#find();
+    const own = this.#tables?.[0] ?? (isLooked ? this.#make() : undefined);
     if (own === undefined) return;
     this.#own = own;
     const { words } = own;
@@ -184,19 +186,26 @@ class AddressLedger {
     this.sweep();
   }
 
-  /** Finds the tables in /proc/self/maps, and keeps the views of those already known. */
-  #find(): void {
+  /**
+   * Finds the tables in /proc/self/maps, and keeps the views of those already known.
+   * @returns false when it cannot be read: there may be tables that this thread does not know
+   */
+  #find(): boolean {
+    const addresses = addressesByName();
+    if (addresses === undefined) return false;
     const known = this.#tables ?? [];
-    this.#tables = addressesByName()
+    this.#tables = addresses
       .map((address) => known.find((table) => table.address === address) ?? new Table(address))
       .filter(({ words }) => words[AT_MAGIC] === MAGIC);
+    return true;
   }
 
   #make(): Table | undefined {
     const fd = memfdCreateNative(NAME, MFD_CLOEXEC);
     if (fd < 0) return undefined;
-    ftruncateNative(fd, BYTES);
-    const address = mmapNative(0, BYTES, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+    // A memfd without its size (a limit on file sizes: ulimit -f) would be SIGBUS at the first store.
+    const isSized = ftruncateNative(fd, BYTES) === 0;
+    const address = isSized ? mmapNative(0, BYTES, PROT_READ_WRITE, MAP_SHARED, fd, 0) : -1;
     closeNative(fd);
     if (address === -1) return undefined;
     const table = new Table(address);
@@ -206,25 +215,33 @@ class AddressLedger {
   }
 }
 
-function addressesByName(): number[] {
-  const maps = fs.readFileSync('/proc/self/maps', 'latin1').split('\n');
-  return maps.filter((line) => line.includes(`memfd:${NAME} `)).map((line) => Number.parseInt(line, 16));
+/** Undefined when /proc/self/maps cannot be read (no descriptor is left). */
+function addressesByName(): number[] | undefined {
+  try {
+    const maps = fs.readFileSync('/proc/self/maps', 'latin1').split('\n');
+    return maps.filter((line) => line.includes(`memfd:${NAME} `)).map((line) => Number.parseInt(line, 16));
+  } catch {
+    return undefined;
+  }
 }
 
+/** A look that fails does not say that a thread has ended: what a living thread uses must not be unmapped (SIGSEGV). */
 function hasEnded(table: Table, thread: number, ended: number): boolean {
   const tid = table.words[thread + 1]!;
   if (table.words[thread] === IN_THE_MAKING) return false;
-  if (table.words[thread + 2] === ended) return true;
-  return startTimeOf(tid) !== table.number(thread + 4);
+  if (table.words[thread + 2] === ended || !isThread(tid)) return true;
+  // Another thread may have got its number since.
+  const [then, now] = [table.number(thread + 4), startTimeOf(tid)];
+  return then !== UNKNOWN && now !== UNKNOWN && then !== now;
 }
 
-/** Start time of a thread in clock ticks since boot; -1 when this process has no such thread. */
+/** Start time of a thread in clock ticks since boot; UNKNOWN when it cannot be read. */
 function startTimeOf(tid: number): number {
   try {
     const stat = fs.readFileSync(`/proc/self/task/${tid}/stat`, 'latin1');
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
   } catch {
-    return -1;
+    return UNKNOWN;
   }
 }
 

@@ -158,9 +158,10 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return isError(error) && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
 }
 
-/** The errno name of a Node error. libuv has no names for some errnos (ESTALE): those are told by their number. */
+/** The errno name of a Node error. libuv has no names for some errnos (ESTALE, ENOLCK): those are told by their number. */
 function nameOf(code: unknown, errno: unknown): string {
-  return code === 'UNKNOWN' && typeof errno === 'number' ? codeOf(-errno) : String(code);
+  const isUnnamed = /^unknown/i.test(String(code)); // "UNKNOWN", or "Unknown system error -37"
+  return isUnnamed && typeof errno === 'number' ? codeOf(-errno) : String(code);
 }
 
 /** Turns one of Node's system errors into a DaxError that says what udax was doing. Other errors pass through. */

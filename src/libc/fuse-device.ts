@@ -83,7 +83,7 @@ export function unmountInBackground(
   flags: number,
   timeoutMs: number,
 ): Promise<'done' | 'timeout' | ErrnoCode> {
-  const umount2 = native().libc.func('int umount2(const char *target, int flags)') as unknown as {
+  const umount2 = bindCall('int umount2(const char *target, int flags)') as unknown as {
     async(target: string, flags: number, done: (error: unknown, result: number) => void): void;
   };
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { DaxError } from './errors.js';
-import { lazy, native } from './load.js';
+import { lastErrno, lazy, native } from './load.js';
 
 /**
  * Interrupts a system call in which another thread of this process waits. A signal whose handler does nothing, installed
@@ -11,6 +11,7 @@ import { lazy, native } from './load.js';
 const SIGACTION_BYTES = 152;
 const SIG_DFL = 0n;
 const SIG_UNBLOCK = 1;
+const ESRCH = 3;
 /** Real-time signals that no library here uses: glibc and musl keep those below 35, V8 and Node use none. */
 const FIRST_SIGNAL = 40;
 const LAST_SIGNAL = 63;
@@ -64,4 +65,11 @@ export function acceptInterrupts(signal: number): number {
 /** Sends the signal to a thread of this process. Nothing happens when it has ended. */
 export function interruptThread(threadId: number, signal: number): void {
   syscall(tgkillNumber, process.pid, threadId, signal);
+}
+
+/**
+ * True unless the kernel says that this process has no such thread. It needs no descriptor, so it also answers when none is left.
+ */
+export function isThread(threadId: number): boolean {
+  return syscall(tgkillNumber, process.pid, threadId, 0) === 0 || lastErrno() !== ESRCH;
 }

@@ -1,4 +1,4 @@
-import { coverWithZeroes } from '../libc/index.js';
+import { coverWithZeroes, DaxError } from '../libc/index.js';
 import { mapLimit } from './map-count.js';
 import { type Placement, unplace } from './placement.js';
 
@@ -36,7 +36,7 @@ class Quarantine {
     coverWithZeroes(placement.base, placement.mapped);
     this.#waiting.push({ placement, since: performance.now() });
     this.#bytes += placement.mapped;
-    while (this.#bytes > MOST_BYTES || this.size > this.#mostSpans()) this.#release();
+    while ((this.#bytes > MOST_BYTES || this.size > this.#mostSpans()) && this.#release());
     this.#arm();
   }
 
@@ -58,18 +58,27 @@ class Quarantine {
   #tick(): void {
     this.#timer = undefined;
     const before = performance.now() - DELAY_MS;
-    while (this.size > 0 && this.#waiting[this.#first]!.since <= before) this.#release();
+    while (this.size > 0 && this.#waiting[this.#first]!.since <= before && this.#release());
     this.#arm();
   }
 
-  #release(): void {
+  /** @returns false when the kernel refuses (ENOMEM, near its limit of mappings): the span waits once more, as zero pages */
+  #release(): boolean {
     const { placement } = this.#waiting[this.#first++]!;
     this.#bytes -= placement.mapped;
     if (this.#first > 256 && this.#first * 2 > this.#waiting.length) {
       this.#waiting.splice(0, this.#first);
       this.#first = 0;
     }
-    unplace(placement);
+    try {
+      unplace(placement);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DaxError)) throw error;
+      this.#waiting.push({ placement, since: performance.now() });
+      this.#bytes += placement.mapped;
+      return false;
+    }
   }
 
   /** A quarter of the mappings that the kernel lets a process have. (Adjacent spans count as one mapping there.) */

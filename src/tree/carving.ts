@@ -45,11 +45,16 @@ export function createDevice(
 /** Stores to `create`. @returns the device that did not exist before */
 function makeEmpty(tree: DaxTree, regionDirectory: string): DevicePlace {
   const before = new Set(devicesIn(tree, regionDirectory).map(({ name }) => name));
+  const made = () => devicesIn(tree, regionDirectory).find(({ name }) => !before.has(name));
   tree.write(`${regionDirectory}/dax_region/create`, '1\0');
-  return (
-    devicesIn(tree, regionDirectory).find(({ name }) => !before.has(name)) ??
-    fail('EIO', `${regionDirectory}: create was accepted, but there is no new device`)
-  );
+  try {
+    return made() ?? fail('EIO', `${regionDirectory}: create was accepted, but there is no new device`);
+  } catch (error) {
+    // It could not be looked for: another look finds it.
+    const place = made();
+    if (place !== undefined) deleteDevice(tree, place);
+    throw error;
+  }
 }
 
 /**

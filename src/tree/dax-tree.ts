@@ -69,12 +69,19 @@ export function isThere(tree: ReadableTree, path: string): boolean {
   return realPathOf(tree, path) !== null;
 }
 
-/** The value of `get`, or `otherwise` when it throws a DaxError. */
+/** What says nothing about the tree: it could not be looked at. */
+const NOT_LOOKED = ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EINTR'];
+
+/**
+ * The value of `get`, or `otherwise` when the tree has no such value, or not for this user.
+ * @throws DaxError EMFILE, ENFILE, ENOMEM, EIO, EINTR: the look failed, and nobody may take that for "there is none" (a verb would
+ *   unbind a driver whose memory is online)
+ */
 export function attempt<T, U>(get: () => T, otherwise: U): T | U {
   try {
     return get();
   } catch (error) {
-    if (error instanceof DaxError) return otherwise;
+    if (error instanceof DaxError && !hasCode(error, ...NOT_LOOKED)) return otherwise;
     throw error;
   }
 }

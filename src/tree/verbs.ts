@@ -175,18 +175,33 @@ export function leave(tree: DaxTree, place: DevicePlace, force: boolean, undo: U
   if (driver === null) return { forget: () => {} };
   if (driver === 'kmem') leaveMemory(tree, place, force, undo);
   let isForgotten = false;
-  unbindFrom(tree, place, driver);
-  undo.add(`bind to ${driver}`, () => {
+  const bindAgain = () => {
     const isNew = bindTo(tree, place, driver, new Undo());
     // A new id was needed, though this change removed none: the old one had been removed before. It must not stay.
     if (isNew && !isForgotten) dropId(tree, place, driver);
-  });
+  };
+  try {
+    unbindFrom(tree, place, driver);
+  } catch (error) {
+    if (!isSurelyBound(tree, place, driver)) undo.add(`bind to ${driver}`, bindAgain);
+    throw error;
+  }
+  undo.add(`bind to ${driver}`, bindAgain);
   return {
     forget() {
       dropId(tree, place, driver);
       isForgotten = true;
     },
   };
+}
+
+/** False also when it cannot be read. */
+function isSurelyBound(tree: DaxTree, place: DevicePlace, driver: string): boolean {
+  try {
+    return driverOf(tree, place) === driver;
+  } catch {
+    return false;
+  }
 }
 
 function leaveMemory(tree: DaxTree, place: DevicePlace, force: boolean, undo: Undo): void {

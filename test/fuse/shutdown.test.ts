@@ -39,6 +39,45 @@ except OSError as error: print(error.strerror, flush=True)`;
 }
 
 describe.skipIf(noMounts !== '')(title, () => {
+  // A session whose INIT was refused waited 20 s and reported that the kernel had sent none.
+  it('comes at once when the file system refuses INIT, with the reason', async () => {
+    const directory = mountpoint();
+    const started = mountSample({ files, refuseInit: true }, { mountpoint: directory });
+    await expect(started).rejects.toMatchObject({ code: 'EPROTO' });
+    expect(isMounted(directory)).toBe(false);
+  });
+
+  // Taking a session down opened /dev/null, and the failure of that ended the process.
+  it('needs no descriptor: the process has none left', async () => {
+    const directory = mountpoint();
+    const sample = new URL('./support/memory-file-system.mjs', import.meta.url).href;
+    const script = `import fs from 'node:fs';
+      import { startSession } from ${JSON.stringify(new URL('../../dist/fuse/index.js', import.meta.url).href)};
+      const session = await startSession({ mountpoint: ${JSON.stringify(directory)}, fileSystem: { moduleUrl: ${JSON.stringify(sample)}, data: { files: {} } } });
+      const taken = [];
+      try { for (;;) taken.push(fs.openSync('/', 'r')); } catch {}
+      console.log('none left');
+      const { reason } = await session.closed;
+      for (const fd of taken) fs.closeSync(fd);
+      console.log(reason);`;
+    const child = spawn(
+      'sh',
+      ['-c', 'ulimit -n 200; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
+    await expect.poll(() => output, { timeout: 30_000 }).toContain('none left');
+    await run('umount', directory);
+    expect(await ended).toBe(0);
+    expect(output).toBe('none left\nunmounted\n');
+  }, 60_000);
+
   it('comes by unmount(): the mount is gone, the file system was told, the session closed', async () => {
     const messages: unknown[] = [];
     const { session, directory } = await mountSample(

@@ -1,4 +1,4 @@
-import type { FuseSessionEnd } from '../../fuse/index.js';
+import type { FuseSessionEnd, FuseUnmountOptions } from '../../fuse/index.js';
 import { sayFailed, sayReady } from './background.js';
 import type { MountRecord, MountRecords, OwnRecord } from './records.js';
 
@@ -6,7 +6,7 @@ import type { MountRecord, MountRecords, OwnRecord } from './records.js';
 export interface Served {
   readonly mountpoint: string;
   readonly closed: Promise<FuseSessionEnd>;
-  unmount(): Promise<void>;
+  unmount(options?: FuseUnmountOptions): Promise<void>;
 }
 
 /**
@@ -33,7 +33,7 @@ export async function serve(
   }
   sayReady({ pid: process.pid, mountpoint: served.mountpoint });
   onReady(served.mountpoint);
-  const end = () => void served.unmount();
+  const end = () => void endAnyway(served);
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });
   const { error } = await served.closed;
@@ -52,5 +52,15 @@ async function registered(
   } catch (error) {
     await served.unmount();
     throw error;
+  }
+}
+
+/** Whoever asked has ended the process in any case: what keeps the mount from going is told, and it goes. */
+async function endAnyway(served: Served): Promise<void> {
+  try {
+    await served.unmount();
+  } catch (error) {
+    process.stderr.write(`udax: ${served.mountpoint}: ${(error as Error).message}\n`);
+    await served.unmount({ whenBusy: 'abort' });
   }
 }

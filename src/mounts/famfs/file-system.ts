@@ -103,11 +103,15 @@ export class FamfsFileSystem implements FuseFileSystem {
     this.#closeDevice();
   }
 
-  /** Answers a question of the main thread. @returns nodes whose pages and attributes the kernel should drop */
+  /**
+   * @returns nodes whose pages and attributes the kernel should drop
+   * @throws DaxError what publishing threw: nobody is told that it is done
+   */
   message(question: unknown): NodeId[] {
     const asked = question as FamfsQuestion;
     if (asked === 'tick') return this.#tick();
-    this.#making.settling.flush();
+    const failed = this.#making.settling.flush();
+    if (failed) throw failed.why;
     return typeof asked === 'object' ? this.#openedAt(asked.publish) : [...this.#opened];
   }
 

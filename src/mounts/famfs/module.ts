@@ -1,5 +1,5 @@
-/** The module that the session's worker loads. It opens the device and makes the file system over its volume. */
-import { existsSync, readlinkSync } from 'node:fs';
+/** What the session's worker loads: opens the device there and makes the file system over its volume. */
+import { readlinkSync, statSync } from 'node:fs';
 import { mountFamfsOn } from '../../famfs/index.js';
 import type { FuseFileSystem, FuseHost } from '../../fuse/index.js';
 import { type MachineDevice, openDevice } from '../../machine/index.js';
@@ -46,5 +46,6 @@ function memoryOf({ dax }: MachineDevice): string | null {
   const { hpa } = dax.directAccess(0, 1, 'recovery');
   const { fd } = dax.memory.locate(hpa, 1)[0]!.backing;
   const path = readlinkSync(`/proc/self/fd/${fd}`);
-  return existsSync(path) ? path : null;
+  // A look that fails is no answer: the check of where the mount lies depends on it.
+  return statSync(path, { throwIfNoEntry: false }) === undefined ? null : path;
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type FuseSession,
   type FuseSessionEnd,
@@ -13,6 +14,7 @@ import {
   checkMethods,
   fail,
   flag,
+  hasCode,
   number,
   oneOf,
   optional,
@@ -26,7 +28,13 @@ import type { FamfsQuestion } from './file-system.js';
 /** How often a mount looks for new log entries. A name that a program has seen missing appears at most this much later. */
 const TICK_MILLISECONDS = 100;
 
-/** Default settle time: longer than programs take between closing a file and setting its mode or owner. */
+/** How long an unmount waits for a file system that does not answer. */
+const PUBLISH_TIMEOUT_MS = 3000;
+
+/** The session has ended, the device went away, or the volume was formatted anew. */
+const GONE = ['ENOTCONN', 'ENXIO', 'ENODEV', 'ESTALE'];
+
+/** As long as programs take between closing a file and saying what it is. */
 const SETTLE_MILLISECONDS = 1000;
 
 /** How much the kernel may read ahead, bytes. Only root can set it. */
@@ -118,10 +126,11 @@ export class FamfsMount {
   }
 
   /**
-   * Publishes new files and directories that are closed. Also makes the kernel drop its copies of pages, so that programs that
-   * mapped files through the mount see stores that other processes made past it. read(2) needs that only for files that this
-   * host cannot write. Volume.publish() in any process of this host also makes the kernel drop its copies, within 0.1 s.
-   * @param path the file whose pages are dropped, from the volume's root; default: every file opened through the mount
+   * Publishes what was made through the mount and is closed, and makes what was stored past the mount (mappings of other processes) visible to those who mapped files through it: their
+   * pages are copies. Reads need it only where this host cannot write the file. Volume.publish() in any process of this host
+   * has the same effect within 0.1 s.
+   * @throws DaxError ENOSPC, EIO ... something could not be published; it still waits
+   * @param path from the volume's root; default: every file somebody opened through the mount
    */
   async publish(path?: string): Promise<void> {
     await this.#invalidate(path === undefined ? 'publish' : { publish: path });
@@ -132,9 +141,29 @@ export class FamfsMount {
     await this.#invalidate('tick');
   }
 
-  /** Takes the mount down; by default also when it is busy. Never hangs. Idempotent. */
+  /**
+   * Publishes what was made through the mount, then takes it down, busy or not; never hangs. Idempotent.
+   * @throws DaxError ENOSPC, EIO ... something could not be published: the mount stays, since it would be lost. `whenBusy: 'abort'`
+   *   takes it down all the same
+   */
   async unmount(options?: FuseUnmountOptions): Promise<void> {
+    if (options?.whenBusy !== 'abort') await this.#publishLast();
     await this.session.unmount(options);
+  }
+
+  async #publishLast(): Promise<void> {
+    const tooLong = new AbortController();
+    try {
+      await Promise.race([
+        this.session.call('publish' satisfies FamfsQuestion),
+        delay(PUBLISH_TIMEOUT_MS, undefined, { signal: tooLong.signal }),
+      ]);
+    } catch (error) {
+      // A volume that is gone takes nothing any more: to wait would not help.
+      if (!hasCode(error, ...GONE)) throw error;
+    } finally {
+      tooLong.abort();
+    }
   }
 
   async #tick(): Promise<void> {

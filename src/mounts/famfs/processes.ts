@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { deviceOfMount } from '../../fuse/index.js';
-import { descriptorInfo, descriptorsOf, numbersIn } from '../../libc/index.js';
+import { hasCode } from '../../libc/index.js';
 
 /** A file of a mounted file system. An inode number is unique only within its file system. */
 export interface MountedInode {
@@ -14,13 +14,27 @@ export interface MountedInode {
 }
 
 /**
- * Whether any living process has a descriptor of a file. A descriptor that is being closed does not count. It looks at the thread
- * `first` first, the most likely holder. It does not see descriptors in flight, nor those of processes that this one may not
- * inspect. A file that is only mapped has no descriptor.
+ * Whether any living process has a descriptor of a file; one that is being closed does not count. Looks at `first` first, who
+ * most likely has it. Descriptors in flight, and of processes that may not be looked at, are not seen; a file that is only mapped has none.
+ * When it cannot look (it has no descriptor left), somebody may have the file open: true.
  */
 export function isOpenAnywhere(file: MountedInode, first: number): boolean {
-  if (first !== 0 && hasOpen(`/proc/${first}`, file)) return true;
-  return numbersIn('/proc').some((pid) => pid !== String(first) && processHasOpen(`/proc/${pid}`, file));
+  try {
+    if (first !== 0 && hasOpen(`/proc/${first}`, file)) return true;
+    return numbersIn('/proc').some((pid) => pid !== String(first) && processHasOpen(`/proc/${pid}`, file));
+  } catch {
+    return true;
+  }
+}
+
+/** What was asked about has ended, is closed, or is not ours to see: an answer. Other failures say nothing. */
+function whenThere<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'EACCES', 'EPERM', 'EINVAL')) return otherwise;
+    throw error;
+  }
 }
 
 function processHasOpen(process: string, file: MountedInode): boolean {
@@ -49,15 +63,19 @@ function hasAny(process: string, descriptors: readonly string[], file: MountedIn
   });
 }
 
+function numbersIn(directory: string): string[] {
+  return whenThere(() => readdirSync(directory), []).filter((name) => name.charCodeAt(0) < 58);
+}
+
+function linkOf(path: string): string {
+  return whenThere(() => readlinkSync(path), '');
+}
+
 function numberIn(text: string, pattern: RegExp): number | null {
   const found = pattern.exec(text);
   return found ? Number(found[1]) : null;
 }
 
 function procFile(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null; // the process has ended, or this one may not inspect it
-  }
+  return whenThere(() => readFileSync(path, 'utf8'), null);
 }

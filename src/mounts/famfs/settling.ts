@@ -45,9 +45,18 @@ export class Settling {
     }
   }
 
-  /** Publishes all that is closed, settled or not. */
-  flush(): void {
-    for (const made of this.#files.unpublished()) if (isReady(made)) this.tryToPublish(made);
+  /**
+   * Publishes all that is closed, settled or not.
+   * @returns why something could not be published (the first reason): it is still to be
+   */
+  flush(): { why: unknown } | undefined {
+    let failed: { why: unknown } | undefined;
+    for (const made of this.#files.unpublished())
+      if (isReady(made)) {
+        const failure = this.#try(made);
+        failed ??= failure;
+      }
+    return failed;
   }
 
   /** Publishes a directory, and what is closed in it at any depth. @param key its inode number, or its node while unpublished */
@@ -68,16 +77,14 @@ export class Settling {
     this.#publisher.publish(made);
   }
 
-  /** publish() where nobody waits for the answer. */
-  tryToPublish(made: NewNode): void {
+  #try(made: NewNode): { why: unknown } | undefined {
     try {
       this.publish(made);
+      return undefined;
     } catch (error) {
-      const isFirst = made.retryAt === 0;
-      made.retryAt = hasCode(error, 'EBUSY')
-        ? performance.now() + RETRY_MILLISECONDS
-        : Number.POSITIVE_INFINITY;
-      if (isFirst) this.#publisher.failed(made, error);
+      made.hasFailed = true;
+      this.#publisher.failed(made, error);
+      return { why: error };
     }
   }
 

@@ -58,6 +58,7 @@ class MemoryFileSystem {
   }
 
   init() {
+    if (this.data.refuseInit) fail('EPROTO', 'this file system does not want to be served');
     return { unimplemented: this.data.unimplemented };
   }
 
