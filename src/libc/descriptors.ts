@@ -7,42 +7,47 @@
  * So only those are used here. Nothing here calls stat on the files themselves either: they may lie on the mount.
  */
 import fs from 'node:fs';
+import { hasCode } from './errors.js';
 
 const info = Buffer.alloc(4096);
 
-/** Open descriptors of a process or thread; none when it has ended or may not be looked at. @param process `/proc/PID` */
+/** Open descriptors of a process or thread; none when it has ended or may not be inspected. @param process `/proc/PID` */
 export function descriptorsOf(process: string): string[] {
   return numbersIn(`${process}/fd`);
 }
 
 /** Names of a directory in /proc that are numbers. */
 export function numbersIn(directory: string): string[] {
+  return whenThere(() => fs.readdirSync(directory), []).filter((name) => name.charCodeAt(0) < 58);
+}
+
+/**
+ * What has ended, was closed, or may not be inspected is an answer. Other failures say nothing of the process.
+ * @throws Error EMFILE and the like: this process cannot look
+ */
+function whenThere<T>(look: () => T, otherwise: T): T {
   try {
-    return fs.readdirSync(directory).filter((name) => name.charCodeAt(0) < 58);
-  } catch {
-    return []; // it has ended, or is not ours to see
+    return look();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'EACCES', 'EPERM', 'EINVAL')) return otherwise;
+    throw error;
   }
 }
 
 /** The text of `fdinfo`: position, flags, mount, inode, locks. Null when it was closed meanwhile or may not be read. */
 export function descriptorInfo(process: string, descriptor: string): string | null {
-  let fd: number;
-  try {
-    fd = fs.openSync(`${process}/fdinfo/${descriptor}`, 'r');
-  } catch {
-    return null;
-  }
-  try {
-    let text = '';
-    for (;;) {
-      const length = fs.readSync(fd, info, 0, info.length, null);
-      text += info.toString('latin1', 0, length);
-      // The kernel gives all of it at once: less than a full buffer is its end.
-      if (length < info.length) return text;
+  return whenThere(() => {
+    const fd = fs.openSync(`${process}/fdinfo/${descriptor}`, 'r');
+    try {
+      let text = '';
+      for (;;) {
+        const length = fs.readSync(fd, info, 0, info.length, null);
+        text += info.toString('latin1', 0, length);
+        // The kernel gives all of it at once: less than a full buffer is its end.
+        if (length < info.length) return text;
+      }
+    } finally {
+      fs.closeSync(fd);
     }
-  } catch {
-    return null; // the process has ended
-  } finally {
-    fs.closeSync(fd);
-  }
+  }, null);
 }

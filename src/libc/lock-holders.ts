@@ -53,20 +53,26 @@ export interface WantedLock {
 export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): LockHolder[] {
   const file = identityInLocks(fd);
   if (file === undefined) return [];
-  const deadline = performance.now() + budgetMs;
   const found = new Set<number>();
-  for (const pid of youngestFirst()) {
-    for (const number of descriptorsOf(`/proc/${pid}`)) {
-      if (performance.now() > deadline) return described(found);
-      if (pid === process.pid && number === String(fd)) continue;
+  try {
+    search(performance.now() + budgetMs, (pid, number) => {
+      if (pid === process.pid && number === String(fd)) return;
       if (locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted))) found.add(pid);
-    }
+    });
+  } catch (error) {
+    // Without a free descriptor nothing more can be read. The caller's EBUSY then names fewer processes.
+    if (!hasCode(error, 'EMFILE', 'ENFILE')) throw error;
   }
-  return described(found);
+  return [...found].map((pid) => ({ pid, command: commandOf(pid) }));
 }
 
-function described(pids: ReadonlySet<number>): LockHolder[] {
-  return [...pids].map((pid) => ({ pid, command: commandOf(pid) }));
+function search(deadline: number, look: (pid: number, descriptor: string) => void): void {
+  for (const pid of youngestFirst()) {
+    for (const descriptor of descriptorsOf(`/proc/${pid}`)) {
+      if (performance.now() > deadline) return;
+      look(pid, descriptor);
+    }
+  }
 }
 
 /** All processes: first this one, then by descending pid. */

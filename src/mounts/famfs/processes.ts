@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { deviceOfMount } from '../../fuse/index.js';
-import { hasCode } from '../../libc/index.js';
+import { descriptorInfo, descriptorsOf, hasCode, numbersIn } from '../../libc/index.js';
 
 /** A file of a mounted file system. An inode number is unique only within its file system. */
 export interface MountedInode {
@@ -14,9 +14,9 @@ export interface MountedInode {
 }
 
 /**
- * Whether any living process has a descriptor of a file; one that is being closed does not count. Looks at `first` first, who
- * most likely has it. Descriptors in flight, and of processes that may not be looked at, are not seen; a file that is only mapped has none.
- * When it cannot look (it has no descriptor left), somebody may have the file open: true.
+ * Whether any living process has a descriptor of a file. A descriptor that is being closed does not count. It looks at the thread
+ * `first` first, the most likely holder. It does not see descriptors in flight, nor those of processes that this one may not
+ * inspect. A file that is only mapped has no descriptor. True when it cannot look (no descriptor is left): the file may be open.
  */
 export function isOpenAnywhere(file: MountedInode, first: number): boolean {
   try {
@@ -24,16 +24,6 @@ export function isOpenAnywhere(file: MountedInode, first: number): boolean {
     return numbersIn('/proc').some((pid) => pid !== String(first) && processHasOpen(`/proc/${pid}`, file));
   } catch {
     return true;
-  }
-}
-
-/** What was asked about has ended, is closed, or is not ours to see: an answer. Other failures say nothing. */
-function whenThere<T>(look: () => T, otherwise: T): T {
-  try {
-    return look();
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'EACCES', 'EPERM', 'EINVAL')) return otherwise;
-    throw error;
   }
 }
 
@@ -57,18 +47,10 @@ function hasAny(process: string, descriptors: readonly string[], file: MountedIn
     const inode = numberIn(info, /^ino:\s*(\d+)$/m);
     if (inode !== null && inode !== file.inode) return false;
     const mount = numberIn(info, /^mnt_id:\s*(\d+)$/m);
-    const device = mount === null ? null : deviceOfMount(procFile(`${process}/mountinfo`) ?? '', mount);
+    const device = mount === null ? null : deviceOfMount(mountsOf(process), mount);
     // A mount that is in no table any more (umount -l) may be this one. It counts as this one when the inode matches.
     return device === null ? inode === file.inode : device === file.device;
   });
-}
-
-function numbersIn(directory: string): string[] {
-  return whenThere(() => readdirSync(directory), []).filter((name) => name.charCodeAt(0) < 58);
-}
-
-function linkOf(path: string): string {
-  return whenThere(() => readlinkSync(path), '');
 }
 
 function numberIn(text: string, pattern: RegExp): number | null {
@@ -76,6 +58,12 @@ function numberIn(text: string, pattern: RegExp): number | null {
   return found ? Number(found[1]) : null;
 }
 
-function procFile(path: string): string | null {
-  return whenThere(() => readFileSync(path, 'utf8'), null);
+/** Its table of mounts; empty when the process has ended or may not be inspected. */
+function mountsOf(process: string): string {
+  try {
+    return readFileSync(`${process}/mountinfo`, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'EINVAL')) return '';
+    throw error;
+  }
 }

@@ -51,11 +51,11 @@ export class Settling {
    */
   flush(): { why: unknown } | undefined {
     let failed: { why: unknown } | undefined;
-    for (const made of this.#files.unpublished())
-      if (isReady(made)) {
-        const failure = this.#try(made);
-        failed ??= failure;
-      }
+    for (const made of this.#files.unpublished()) {
+      if (!isReady(made)) continue;
+      const failure = this.tryToPublish(made);
+      failed ??= failure;
+    }
     return failed;
   }
 
@@ -77,13 +77,17 @@ export class Settling {
     this.#publisher.publish(made);
   }
 
-  #try(made: NewNode): { why: unknown } | undefined {
+  /** publish() where no caller waits for the answer. @returns why it failed */
+  tryToPublish(made: NewNode): { why: unknown } | undefined {
     try {
       this.publish(made);
       return undefined;
     } catch (error) {
-      made.hasFailed = true;
-      this.#publisher.failed(made, error);
+      const isFirst = made.retryAt === 0;
+      made.retryAt = hasCode(error, 'EBUSY')
+        ? performance.now() + RETRY_MILLISECONDS
+        : Number.POSITIVE_INFINITY;
+      if (isFirst) this.#publisher.failed(made, error);
       return { why: error };
     }
   }
