@@ -1,5 +1,5 @@
 /** npm run faults: see README.md of this folder. */
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -54,8 +54,7 @@ async function runChild(asked: Asked, row: Row, isTold: boolean): Promise<Asked 
     clearTimeout(watchdog);
     watchdog = setTimeout(() => {
       hasHung = true;
-      endMountsOf(child.pid!);
-      child.kill('SIGKILL');
+      end(child);
     }, HANG_MILLISECONDS);
   };
   wait();
@@ -103,6 +102,11 @@ function endMountsOf(pid: number): void {
     for (const flag of ['-f', '-l'])
       spawnSync('umount', [flag, mountpoint], { timeout: 5000, stdio: 'ignore' });
   }
+}
+
+function end(child: ChildProcess): void {
+  endMountsOf(child.pid!);
+  child.kill('SIGKILL');
 }
 
 async function rowOf(operation: Operation, asked: Omit<Asked, 'operation'>, isTold: boolean): Promise<Row> {

@@ -167,8 +167,11 @@ function openAbort(mount: FuseMount): number | null {
   // No fusectl in this kernel or container, no descriptor, no space: detaching must do.
   const directory = unlessRefused(() => fs.mkdtempSync(path.join(os.tmpdir(), 'udax-fusectl-')));
   if (directory === null) return null;
-  const isMounted =
-    unlessRefused(() => (mountFileSystem('fusectl', directory, 'fusectl', 0, ''), true)) ?? false;
+  const mountThere = () => {
+    mountFileSystem('fusectl', directory, 'fusectl', 0, '');
+    return true;
+  };
+  const isMounted = unlessRefused(mountThere) ?? false;
   const found = isMounted ? openAbortIn(directory, mount.connectionId) : null;
   giveBack(directory, () => {
     if (isMounted) unmountNow(directory, MNT_DETACH);
