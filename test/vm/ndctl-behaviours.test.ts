@@ -1,4 +1,4 @@
-// What ndctl's own tests of dax devices check (proof/peers/ndctl.md lists it, with the other tests of ours that check it too):
+// What ndctl's own tests of dax devices check (a table in proof/peers/ lists it, with the other tests of ours that check it too):
 // here on the VM's kernel with the packaged daxctl and ndctl, and where it can be, with the same daxctl on an emulated machine.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { because as becauseNoMounts, have, noMounts, Place } from '../mounts/support.js';
@@ -177,7 +177,7 @@ describe.skipIf(noVms)(`device-dax, daxctl-devices: an NVDIMM${because}`, () => 
     await vm.output('cd /udax && node reader.mjs read > /tmp/seen; cmp /tmp/seq /tmp/seen', {
       timeoutMs: 100_000,
     });
-    const user = await vm.start('cd /udax && exec node reader.mjs store');
+    const user = await vm.start('node /udax/reader.mjs store');
     await vm.callWithin(100_000, 'processes', 'outputWith', user.pid, 'mapped');
     await vm.output('ndctl disable-namespace namespace0.0', { timeoutMs: 60_000 });
     await user.kill('SIGHUP');
