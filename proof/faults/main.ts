@@ -191,16 +191,23 @@ function report(
     controls: isControl,
     double: isDouble,
     short: isShort,
+    operation,
   }: {
     json?: boolean | undefined;
     save?: boolean | undefined;
     controls: boolean;
     double: boolean;
     short: boolean;
+    operation?: string[] | undefined;
   },
 ): void {
   const found = rows.flatMap(({ findings }) => findings).length;
-  const command = `npm run faults${isShort ? ' -- --short' : isDouble ? ' -- --double' : ''}`;
+  const words = [
+    isShort && '--short',
+    isDouble && '--double',
+    ...(operation ?? []).map((name) => `--operation '${name}'`),
+  ];
+  const command = ['npm run faults --', ...words.filter((word) => word !== false), '--save'].join(' ');
   const result = {
     tool: 'faults',
     command,
