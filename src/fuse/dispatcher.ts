@@ -46,9 +46,9 @@ export interface DispatcherOptions {
   readonly connection?: FuseConnectionOptions;
   /** Called when the file system has accepted what INIT settled, before the answer goes to the kernel. */
   readonly onInit?: (connection: FuseSettledConnection) => void;
-  /** Told why INIT was refused: the kernel answers whoever uses the mount with ECONNREFUSED, and sends no request any more. */
+  /** Receives the reason when INIT is refused. The kernel then answers every use of the mount with ECONNREFUSED and sends no more requests. */
   readonly onInitFailure?: (error: unknown) => void;
-  /** Bugs of handlers and malformed requests: survived, but somebody should know. */
+  /** Receives bugs of handlers, and failures of requests that have no reply. The dispatcher survives them. */
   readonly onReport: (error: unknown) => void;
   readonly onWire?: (line: string) => void;
   /** Receives each kind of refusal once, with the reason: the caller of the system call sees only an errno. */

@@ -38,8 +38,8 @@ export function fuseMountAt(mountpoint: string): FuseMount | null {
 }
 
 /**
- * The absolute path of a mountpoint, links resolved. What is mounted there, which may be dead or hung, is not asked anything.
- * @throws DaxError EACCES, EIO, EMFILE: a link cannot be read. A path with a link in it is in no table of mounts
+ * The absolute path of a mountpoint, links resolved. It does not access the mount there, which may be dead or hung.
+ * @throws DaxError EACCES, EIO, EMFILE when a link cannot be read: the table of mounts has no path with a link in it
  */
 export function resolveMountpoint(mountpoint: string): string {
   let absolute = path.resolve(mountpoint);
@@ -54,7 +54,7 @@ export function resolveMountpoint(mountpoint: string): string {
   return absolute;
 }
 
-/** Null when there is no such parent, or a dead mount lies in between: the caller's next step fails on it and says why. */
+/** The real path of the parent directory. Null when there is none, or a dead mount lies on the way; the caller's next step then fails and says why. */
 function realParent(absolute: string): string | null {
   try {
     return fs.realpathSync(path.dirname(absolute));

@@ -118,7 +118,7 @@ function mountByHelper(mountpoint: string, options: FuseMountOptions): number {
     try {
       result = runHelper(['-o', words.join(','), '--', mountpoint], theirs);
     } finally {
-      // Before receiving: while our own copy is open, a helper that sent nothing would leave us waiting for ever.
+      // Closed before receiving: with this copy open, receiving would wait forever for a helper that sent nothing.
       closeDescriptor(theirs);
     }
     const deviceFd = result.ok ? receiveDescriptor(ours) : null;

@@ -4,8 +4,8 @@ import { fuseMountAt } from './mount-table.js';
 import { detachMount } from './unmount.js';
 
 /**
- * What a device is replaced by at its end (endDevice). It is opened before the mount is made: taking a mount down must not
- * need a descriptor, since the process may have none left.
+ * Opens what endDevice() puts in the place of a device. Call it before the mount is made: taking a mount down must not need a new
+ * descriptor, since the process may have none left.
  */
 export function openNowhere(): number {
   try {
@@ -16,9 +16,9 @@ export function openNowhere(): number {
 }
 
 /**
- * Ends a connection by letting go of its device: all that waits in the kernel fails (ENOTCONN). The descriptor
- * number stays taken (by /dev/null), so that a thread that still uses it meets nothing else. Where that is refused (the limit of
- * descriptors was lowered below this one), the device goes when its descriptor is closed.
+ * Ends a connection by closing its device: all requests that wait in the kernel fail (ENOTCONN). The descriptor number stays in use
+ * (by /dev/null), so a thread that still uses it cannot reach another file. Where the kernel refuses that (the limit of descriptors
+ * was lowered below this number), the device ends when its descriptor is closed.
  */
 export function endDevice(deviceFd: number, nowhere: number): void {
   try {
@@ -32,14 +32,14 @@ export function endDevice(deviceFd: number, nowhere: number): void {
 }
 
 /**
- * Detaches a mount if it is still ours (this connection's): somebody else's on the same directory stays.
- * @throws DaxError it stays too
+ * Detaches the mount of this connection. Another mount on the same directory is left alone.
+ * @throws DaxError when the mount cannot be detached
  */
 export function detachOwnMount(mountpoint: string, connectionId: number): void {
   if (fuseMountAt(mountpoint)?.connectionId === connectionId) detachMount(mountpoint);
 }
 
-/** The same, where nobody can be told but by a line on stderr. */
+/** The same, with failures written to stderr. */
 export function releaseMount(mountpoint: string, connectionId: number): void {
   try {
     detachOwnMount(mountpoint, connectionId);

@@ -50,7 +50,7 @@ export type FromWorker =
 /** An error in the form for another thread: structured clone would drop a DaxError's code. */
 export interface PlainError {
   readonly message: string;
-  /** RangeError, TypeError: kept, where there is no code. */
+  /** The class, RangeError or TypeError; used when there is no code. */
   readonly name?: string;
   readonly code?: string;
   readonly syscall?: string;
@@ -60,7 +60,7 @@ export interface PlainError {
   readonly stack?: string;
 }
 
-/** Classes of the language that say what went wrong: memory of the engine that is not to be had is a RangeError. */
+/** Built-in classes that tell what went wrong: when the engine has no memory left, that is a RangeError. */
 const kinds: Record<string, ErrorConstructor | undefined> = { RangeError, TypeError };
 
 export function toPlainError(error: unknown): PlainError {

@@ -54,7 +54,7 @@ function answerCall(fileSystem: FuseFileSystem, id: number, message: unknown): v
   }
 }
 
-/** Serves to the end. A file system that cannot be served is ended all the same: it holds files and locks. */
+/** Serves until the mount ends. A file system that cannot be served is destroyed too, because it holds files and locks. */
 function serve(made: FuseFileSystem, deviceFd: number): void {
   let reason: LoopEnd;
   try {
@@ -64,11 +64,11 @@ function serve(made: FuseFileSystem, deviceFd: number): void {
     return;
   }
   send({ kind: 'ended', reason });
-  // Ends this worker only, whatever timers or handles the file system has left.
+  // In a worker this ends only the worker, whatever timers or handles the file system has left.
   process.exit();
 }
 
-/** Tells why there is nothing to serve, if something went wrong. */
+/** Destroys a file system that is not served, reports the failure if there is one, and ends the worker. */
 function endUnserved(made: FuseFileSystem, failure?: unknown): void {
   try {
     made.destroy?.();

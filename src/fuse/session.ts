@@ -68,7 +68,7 @@ class Session implements FuseSession {
   readonly #calls = new Map<number, Deferred<unknown>>();
   #nextCall = 1;
   #deviceFd = -1;
-  /** What takes the place of the device at the end. */
+  /** Takes the place of the device at the end. */
   #nowhereFd = -1;
   #notifier: Notifier | null = null;
   #loopEnd: LoopEnd | null = null;
@@ -101,7 +101,7 @@ class Session implements FuseSession {
     this.#worker.on('exit', () => void this.#finish());
   }
 
-  /** A thread that cannot be started is told at once, or by an event. */
+  /** Starts the thread. A failure to start is thrown here, or arrives as an event. */
   #start(workerData: WorkerData): Worker {
     const file = workerFile('session-worker.js', import.meta.url);
     try {
@@ -135,7 +135,7 @@ class Session implements FuseSession {
     try {
       this.connectionId = this.#findMount();
     } catch (error) {
-      // Nobody serves it yet, and it could not be told from another's later: it goes at once.
+      // Without its connection id this mount could not be told from others later. Nobody uses it yet, so it is detached now.
       try {
         detachMount(this.mountpoint);
       } finally {
@@ -166,7 +166,7 @@ class Session implements FuseSession {
     );
   }
 
-  /** INIT can only lower the read-ahead; the bdi of the mount takes more, where we may write to it. */
+  /** Sets the read-ahead through the bdi of the mount: INIT can only lower it. A failure (not root) is reported. */
   raiseReadahead(): void {
     const bytes = this.#options.connection?.readaheadBytes;
     if (bytes === undefined) return;
@@ -258,7 +258,7 @@ class Session implements FuseSession {
     this.#stopAsked = true;
     this.#waker.wake(CONTROL_STOP);
     const stuck = setTimeout(() => {
-      // A handler that does not return: end the device under it, so that nobody waits, then the thread.
+      // A handler does not return. End the device first, so that no program waits for it, then the thread.
       endDevice(this.#deviceFd, this.#nowhereFd);
       void this.#worker.terminate();
     }, STOP_TIMEOUT_MS);
@@ -343,7 +343,7 @@ class Session implements FuseSession {
       const isGone = this.#unmounted || (this.#loopEnd === 'unmounted' && this.#isInitialized);
       if (!isGone) releaseMount(this.mountpoint, this.connectionId);
       this.#unmounted = true;
-      endDevice(this.#deviceFd, this.#nowhereFd); // ends what notifications still wait for
+      endDevice(this.#deviceFd, this.#nowhereFd); // lets waiting notifications fail
       await this.#notifier?.close();
       closeDescriptor(this.#deviceFd);
     }

@@ -62,7 +62,7 @@ class Quarantine {
     this.#arm();
   }
 
-  /** @returns false when the kernel refuses (ENOMEM, near its limit of mappings): the span waits once more, as zero pages */
+  /** Unmaps the oldest span. @returns false when the kernel refuses (ENOMEM, near its limit of mappings); the span, zero pages now, then waits again */
   #release(): boolean {
     const { placement } = this.#waiting[this.#first++]!;
     this.#bytes -= placement.mapped;

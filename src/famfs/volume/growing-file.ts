@@ -166,7 +166,7 @@ export class GrowingFile {
     this.#inode = this.#mounted.newInode(this.#path, this.#capacity, fmap);
   }
 
-  /** Space of the first of these sizes that is there, has memory behind it, and fits the extents left. */
+  /** Reserves space of the first of these sizes that is free, has memory behind it, and does not need too many extents. */
   #takeFirst(sizes: readonly number[]): Reservation {
     const last = sizes.at(-1)!;
     for (const size of sizes) {

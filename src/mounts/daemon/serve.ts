@@ -55,7 +55,7 @@ async function registered(
   }
 }
 
-/** Whoever asked has ended the process in any case: what keeps the mount from going is told, and it goes. */
+/** Unmounts because the daemon must end. When that fails, it writes the reason to stderr and aborts the mount. */
 async function endAnyway(served: Served): Promise<void> {
   try {
     await served.unmount();

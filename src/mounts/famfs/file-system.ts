@@ -104,8 +104,9 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   /**
+   * Answers a question of the main thread.
    * @returns nodes whose pages and attributes the kernel should drop
-   * @throws DaxError what publishing threw: nobody is told that it is done
+   * @throws DaxError what publishing threw, so that no caller takes it for done
    */
   message(question: unknown): NodeId[] {
     const asked = question as FamfsQuestion;

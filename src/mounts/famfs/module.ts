@@ -1,4 +1,4 @@
-/** What the session's worker loads: opens the device there and makes the file system over its volume. */
+/** The module that the session's worker loads. It opens the device and makes the file system over its volume. */
 import { readlinkSync, statSync } from 'node:fs';
 import { mountFamfsOn } from '../../famfs/index.js';
 import type { FuseFileSystem, FuseHost } from '../../fuse/index.js';
@@ -46,6 +46,6 @@ function memoryOf({ dax }: MachineDevice): string | null {
   const { hpa } = dax.directAccess(0, 1, 'recovery');
   const { fd } = dax.memory.locate(hpa, 1)[0]!.backing;
   const path = readlinkSync(`/proc/self/fd/${fd}`);
-  // A look that fails is no answer: the check of where the mount lies depends on it.
+  // A failure of stat is thrown: the check of where the mount lies depends on the answer.
   return statSync(path, { throwIfNoEntry: false }) === undefined ? null : path;
 }

@@ -28,13 +28,13 @@ import type { FamfsQuestion } from './file-system.js';
 /** How often a mount looks for new log entries. A name that a program has seen missing appears at most this much later. */
 const TICK_MILLISECONDS = 100;
 
-/** How long an unmount waits for a file system that does not answer. */
+/** Milliseconds that unmount() waits for a file system that does not answer. */
 const PUBLISH_TIMEOUT_MS = 3000;
 
 /** The session has ended, the device went away, or the volume was formatted anew. */
 const GONE = ['ENOTCONN', 'ENXIO', 'ENODEV', 'ESTALE'];
 
-/** As long as programs take between closing a file and saying what it is. */
+/** Default settle time: longer than programs take between closing a file and setting its mode or owner. */
 const SETTLE_MILLISECONDS = 1000;
 
 /** How much the kernel may read ahead, bytes. Only root can set it. */
@@ -126,11 +126,11 @@ export class FamfsMount {
   }
 
   /**
-   * Publishes what was made through the mount and is closed, and makes what was stored past the mount (mappings of other processes) visible to those who mapped files through it: their
-   * pages are copies. Reads need it only where this host cannot write the file. Volume.publish() in any process of this host
-   * has the same effect within 0.1 s.
-   * @throws DaxError ENOSPC, EIO ... something could not be published; it still waits
-   * @param path from the volume's root; default: every file somebody opened through the mount
+   * Publishes new files and directories that are closed. Also makes the kernel drop its copies of pages, so that programs that
+   * mapped files through the mount see stores that other processes made past it. read(2) needs that only for files that this
+   * host cannot write. Volume.publish() in any process of this host also makes the kernel drop its copies, within 0.1 s.
+   * @param path the file whose pages are dropped, from the volume's root; default: every file opened through the mount
+   * @throws DaxError ENOSPC, EIO and others when something could not be published; it stays in the mount
    */
   async publish(path?: string): Promise<void> {
     await this.#invalidate(path === undefined ? 'publish' : { publish: path });
@@ -142,9 +142,9 @@ export class FamfsMount {
   }
 
   /**
-   * Publishes what was made through the mount, then takes it down, busy or not; never hangs. Idempotent.
-   * @throws DaxError ENOSPC, EIO ... something could not be published: the mount stays, since it would be lost. `whenBusy: 'abort'`
-   *   takes it down all the same
+   * Publishes what was made through the mount, then takes the mount down; by default also when it is busy. Never hangs. Idempotent.
+   * @throws DaxError ENOSPC, EIO and others when something could not be published. The mount then stays, because that would be lost;
+   *   `whenBusy: 'abort'` takes it down all the same
    */
   async unmount(options?: FuseUnmountOptions): Promise<void> {
     if (options?.whenBusy !== 'abort') await this.#publishLast();
@@ -159,7 +159,7 @@ export class FamfsMount {
         delay(PUBLISH_TIMEOUT_MS, undefined, { signal: tooLong.signal }),
       ]);
     } catch (error) {
-      // A volume that is gone takes nothing any more: to wait would not help.
+      // A volume that is gone can take nothing, so the mount goes too.
       if (!hasCode(error, ...GONE)) throw error;
     } finally {
       tooLong.abort();

@@ -47,7 +47,7 @@ export class Settling {
 
   /**
    * Publishes all that is closed, settled or not.
-   * @returns why something could not be published (the first reason): it is still to be
+   * @returns the first reason why something could not be published; undefined when all was published
    */
   flush(): { why: unknown } | undefined {
     let failed: { why: unknown } | undefined;
