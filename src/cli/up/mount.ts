@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { makeDirectories } from '../../libc/index.js';
 import { mountFamfsAt } from '../../mounts/index.js';
-import { MountRecords } from '../../mounts/serving.js';
+import { endAnyway, MountRecords } from '../../mounts/serving.js';
 import type { Context } from '../context.js';
 
 /** The mount that `up` keeps while it runs. */
@@ -20,7 +20,7 @@ export async function mountWhereAllowed(context: Context, device: string): Promi
     context.output.note(`its files are at ${directory}, for any program (FUSE)`);
     return {
       async end() {
-        await mount.unmount();
+        await endAnyway(mount);
         record.remove();
       },
     };

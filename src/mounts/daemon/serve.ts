@@ -55,8 +55,8 @@ async function registered(
   }
 }
 
-/** Unmounts because the daemon must end. When that fails, it writes the reason to stderr and aborts the mount. */
-async function endAnyway(served: Served): Promise<void> {
+/** Unmounts because the process must end. When that fails, it writes the reason to stderr and aborts the mount. */
+export async function endAnyway(served: Pick<Served, 'mountpoint' | 'unmount'>): Promise<void> {
   try {
     await served.unmount();
   } catch (error) {
