@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,8 +6,6 @@ export default defineConfig({
     // Virtual machines, minutes: npm run test:vm.
     exclude: [...configDefaults.exclude, 'test/vm/**'],
     pool: 'forks',
-    // Many tests wait for another process: two files at a time even where there are two cores.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
     // A busy machine is no failure: what hangs is told later, that is all.
     testTimeout: 180_000,
     hookTimeout: 180_000,

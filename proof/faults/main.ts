@@ -146,8 +146,7 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(`${HELP}\n`);
   if (values.list) return void process.stdout.write(`${operations.map(({ name }) => name).join('\n')}\n`);
   if (values.strace) {
-    const { runUnderStrace } = await import('./strace.js');
-    process.exitCode = await runUnderStrace(values.json ?? false);
+    await straceRun(values.operation);
     return;
   }
   const chosen = (values.controls ? controls : operations).filter(
@@ -181,6 +180,20 @@ async function main(): Promise<void> {
     }
   }
   report(rows, values);
+}
+
+/** Findings on stdout. Exit 1 when there are any, 2 where strace is missing or may not trace. */
+async function straceRun(only: string[] | undefined): Promise<void> {
+  const { runUnderStrace } = await import('./strace.js');
+  const rows = await runUnderStrace(only);
+  if (rows === null)
+    process.stderr.write('faults --strace: strace is not installed, or may not trace here\n');
+  const findings = (rows ?? []).flatMap((row) => row.findings);
+  for (const { operation, step, call, what } of findings)
+    process.stdout.write(`\nFOUND in '${operation}', step ${step}: ${call}\n  ${what}\n`);
+  const faults = (rows ?? []).reduce((sum, row) => sum + row.faults, 0);
+  process.stdout.write(`${faults} faults under strace, ${findings.length} found\n`);
+  process.exitCode = rows === null ? 2 : findings.length > 0 ? 1 : 0;
 }
 
 function report(

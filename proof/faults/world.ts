@@ -92,6 +92,14 @@ export class World {
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
+  /** Closes the machine and the volume, so that another process has the world to itself. */
+  letGo(): void {
+    this.#volume?.close();
+    this.#machine?.close();
+    this.#volume = undefined;
+    this.#machine = undefined;
+  }
+
   /** Returns everything that other processes see of the world. */
   look(): unknown {
     if (this.bus) return this.bus.look();

@@ -1,6 +1,9 @@
-import { acceptInterrupts, bindDeviceCalls, codeOf } from '../libc/index.js';
+import { acceptInterrupts, bindDeviceCalls, codeOf, type DeviceCalls } from '../libc/index.js';
 import type { Dispatcher } from './dispatcher.js';
 import { CONTROL_STOP, type LoopControl } from './loop-control.js';
+
+/** Requests that are served before a message. Programs that keep a mount busy must not keep messages waiting. */
+const MOST_BEFORE_MESSAGE = 256;
 
 export type LoopEnd = 'unmounted' | 'aborted' | 'stopped';
 
@@ -22,8 +25,9 @@ export interface LoopOptions {
 export function runLoop(options: LoopOptions): LoopEnd {
   const { control, dispatcher, onControl } = options;
   const threadId = acceptInterrupts(control.signal);
-  const readRequest = requestReader(options);
-  const sendReply = replySender(options);
+  const calls = bindDeviceCalls();
+  const readRequest = requestReader(options, calls);
+  const sendReply = replySender(options, calls);
   try {
     for (;;) {
       // The order matters: a waker that sees this loop not waiting knows that it will check the bits before it waits.
@@ -37,6 +41,8 @@ export function runLoop(options: LoopOptions): LoopEnd {
         if (end !== null) return end;
       } else if (control.bits() !== 0) {
         if ((control.take() & CONTROL_STOP) !== 0) return 'stopped';
+        const end = serveQueued(options, calls, readRequest, sendReply);
+        if (end !== null) return end;
         onControl();
       }
     }
@@ -45,9 +51,37 @@ export function runLoop(options: LoopOptions): LoopEnd {
   }
 }
 
+/**
+ * Serves the requests that wait already. What a program did before a message was sent comes before the message: the RELEASE of a file
+ * that it has closed. Returns null, or why the loop ends.
+ */
+function serveQueued(
+  { deviceFd, dispatcher }: LoopOptions,
+  { setBlocking }: DeviceCalls,
+  readRequest: () => number | LoopEnd,
+  sendReply: () => LoopEnd | null,
+): LoopEnd | null {
+  if (!setBlocking(deviceFd, false)) return null;
+  try {
+    for (let served = 0; served < MOST_BEFORE_MESSAGE; served++) {
+      const length = readRequest();
+      if (typeof length !== 'number') return length;
+      if (length === 0) return null;
+      dispatcher.serve(length);
+      const end = sendReply();
+      if (end !== null) return end;
+    }
+    return null;
+  } finally {
+    setBlocking(deviceFd, true);
+  }
+}
+
 /** Reads one request. Returns its length; 0 when there was none (interrupted); or why the loop ends. */
-function requestReader({ deviceFd, dispatcher, onReport }: LoopOptions): () => number | LoopEnd {
-  const calls = bindDeviceCalls();
+function requestReader(
+  { deviceFd, dispatcher, onReport }: LoopOptions,
+  calls: DeviceCalls,
+): () => number | LoopEnd {
   const { requestAddress } = dispatcher;
   const room = dispatcher.request.byteLength;
   return () => {
@@ -63,8 +97,10 @@ function requestReader({ deviceFd, dispatcher, onReport }: LoopOptions): () => n
 }
 
 /** Sends the reply, if there is one. Returns null, or why the loop ends. */
-function replySender({ deviceFd, dispatcher, onReport }: LoopOptions): () => LoopEnd | null {
-  const calls = bindDeviceCalls();
+function replySender(
+  { deviceFd, dispatcher, onReport }: LoopOptions,
+  calls: DeviceCalls,
+): () => LoopEnd | null {
   const { reply } = dispatcher;
   const { address, iovecAddress } = reply;
   return () => {

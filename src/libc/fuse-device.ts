@@ -12,6 +12,8 @@ export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 
 const O_CLOEXEC = 0x80000;
+const O_NONBLOCK = 0x800;
+const F_SETFL = 4;
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0x80000;
 const SOL_SOCKET = 1;
@@ -42,16 +44,20 @@ export interface DeviceCalls {
   writev(fd: number, iovecs: number, count: number): number;
   /** write(2): bytes, or -1. */
   write(fd: number, address: number, bytes: number): number;
+  /** Sets whether read() waits for a request, or is EAGAIN without one. @returns false when the kernel refuses */
+  setBlocking(fd: number, blocks: boolean): boolean;
   /** errno of the last of these calls that failed, on this thread. */
   errno(): number;
 }
 
 export function bindDeviceCalls(): DeviceCalls {
   const { koffi } = native();
+  const setFlags = bindCall('int fcntl(int fd, int command, intptr_t flags)');
   return {
     read: bindCall('int read(int fd, intptr_t address, size_t bytes)'),
     writev: bindCall('int writev(int fd, intptr_t iovecs, int count)'),
     write: bindCall('int write(int fd, intptr_t address, size_t bytes)'),
+    setBlocking: (fd, blocks) => setFlags(fd, F_SETFL, blocks ? 0 : O_NONBLOCK) === 0,
     errno: () => koffi.errno(),
   };
 }

@@ -1,5 +1,5 @@
 import { fail } from '../libc/index.js';
-import { type DaxTree, isThere, namesIn, type ReadableTree, refusalOf } from './dax-tree.js';
+import { type DaxTree, isThere, namesIn, numberOf, type ReadableTree, refusalOf } from './dax-tree.js';
 import { type DevicePlace, driverOf, findDevices } from './devices.js';
 import { blocksOf, takeOffline } from './memory-blocks.js';
 import type { Undo } from './undo.js';
@@ -50,6 +50,9 @@ export function bindTo(tree: DaxTree, place: DevicePlace, driver: string, undo: 
   let refusal = bind();
   const isUnknown = refusal?.code === 'ENODEV' && driverOf(tree, place) === null;
   if (isUnknown) {
+    // Refused before the id: with it the driver is offered other devices too, and a region's seed that it takes is a seed no more.
+    if (numberOf(tree, `${place.directory}/size`) === 0)
+      fail('ENXIO', `${place.name} has size 0: give it memory first`, { path: place.name });
     addId(tree, place, driver, undo);
     // The store of the id may have bound the device already. The driver link tells.
     refusal = driverOf(tree, place) === driver ? undefined : bind();

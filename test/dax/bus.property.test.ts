@@ -131,7 +131,7 @@ describe('the bus', () => {
     );
     // Of the nine pairs of a driver and a device that `bind` and `unbind` draw, few are possible. `take` and `release` make up
     // for that.
-    tally.eachMustReach(0.002);
+    tally.eachMustReach(0.0005);
   });
 });
 

@@ -65,7 +65,7 @@ describe.skipIf(noMounts !== '')(`a mount whose thread fails${because}`, () => {
       place,
       `const { interposeCalls } = await import(${dist('libc/load.js')});
       const koffi = (await import('node:module')).createRequire(${dist('libc/load.js')})('koffi');
-      interposeCalls((prototype, call) => prototype.includes(' fcntl(')
+      interposeCalls((prototype, call) => prototype.includes('int command, intptr_t argument')
         ? (...args) => { if (fs.existsSync(flag)) { koffi.errno(37); return -1; } return call(...args); }
         : call);`,
       `const mounted = await mount();
