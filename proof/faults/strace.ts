@@ -72,7 +72,7 @@ const commands: Command[] = [
   {
     what: 'pcq create',
     prepare: (world) => void world.withFamfs(),
-    words: () => ['pcq', 'create', 'dax0.0:/q'],
+    words: () => ['pcq', '-n', '16', '-b', '64', 'create', 'dax0.0:/q'],
     // The consumer's file appears first; the next create goes on with it.
     mayBecome: (look) => look.includes('/q.consumer') && !look.includes('"/q"'),
   },
@@ -143,7 +143,8 @@ function prepared(command: Command): World {
 async function rowOf(command: Command): Promise<StraceRow> {
   const whole = prepared(command);
   const before = JSON.stringify(whole.look());
-  run(whole, command.words(whole));
+  const { status, stderr } = run(whole, command.words(whole));
+  if (status !== 0) throw new Error(`${command.what} fails by itself: ${stderr}`);
   const after = JSON.stringify(whole.look());
   await whole.close();
   const row: StraceRow = { what: command.what, faults: 0, findings: [] };
