@@ -13,7 +13,7 @@ import {
   unmountInBackground,
   unmountNow,
 } from '../libc/index.js';
-import { type FuseMount, fuseMountAt, resolveMountpoint } from './mount-table.js';
+import { type FuseMount, fuseMountAt, listFuseMounts, resolveMountpoint } from './mount-table.js';
 import { runHelper } from './mounting.js';
 import type { FuseUnmountOptions } from './session-types.js';
 
@@ -157,11 +157,23 @@ export function abortConnection(mount: FuseMount): boolean {
 }
 
 /**
- * Opens the file that ends a connection. Call it while the mount exists: when it is gone its number is free, and any new mount
- * may get it. An open file stays with the connection for which it was opened.
+ * Opens the file that ends the connection of a mount. The number of a mount that is gone is free, and any new mount may get it. So the
+ * mount must still be there after the file was opened; the open file then stays with its connection.
  * @returns null when that is not possible
  */
 function openAbort(mount: FuseMount): number | null {
+  const control = findAbort(mount);
+  if (control === null) return null;
+  if (unlessRefused(() => listFuseMounts().some((other) => isSame(other, mount))) === true) return control;
+  closeDescriptor(control);
+  return null;
+}
+
+function isSame(one: FuseMount, other: FuseMount): boolean {
+  return one.mountpoint === other.mountpoint && one.connectionId === other.connectionId;
+}
+
+function findAbort(mount: FuseMount): number | null {
   const control = openAbortIn(CONNECTIONS, mount.connectionId);
   if (control !== null || process.geteuid?.() !== 0) return control;
   // No fusectl in this kernel or container, no descriptor, no space: detaching must do.
