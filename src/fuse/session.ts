@@ -233,7 +233,11 @@ class Session implements FuseSession {
     if (result === 'busy' && options.whenBusy === 'fail') {
       throw busyMount(this.mountpoint);
     }
-    if (result !== 'done') detachOwnMount(this.mountpoint, this.connectionId);
+    // An explicit 'abort' ends the session whatever happens: it writes to stderr that the mount could not be detached.
+    if (result !== 'done') {
+      const detach = options.whenBusy === 'abort' ? releaseMount : detachOwnMount;
+      detach(this.mountpoint, this.connectionId);
+    }
     this.#unmounted = true;
     await this.#stopWorker();
   }

@@ -278,7 +278,10 @@ export class VolumeFile {
   }
 
   get #ownViews(): FileViews {
-    this.#views ??= new FileViews(this.#inode, this.#host);
+    if (this.#views) return this.#views;
+    // close() has given the use of the inode back, and a listener that comes later must not give back another handle's.
+    this.#views = new FileViews(this.#closed ? this.#inode.use() : this.#inode, this.#host);
+    if (this.#closed) this.#views.close();
     return this.#views;
   }
 

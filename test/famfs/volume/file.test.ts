@@ -7,6 +7,7 @@ import {
   type NewLogEntry,
   type Volume,
 } from '../../../src/famfs/index.js';
+import { collectNow } from '../../../src/memory/full-collection.js';
 import { HPA, type Machine, MIB, PAGE, Pool, pattern, UNIT } from './support.js';
 
 const coded = (code: string) => expect.objectContaining({ code });
@@ -132,6 +133,28 @@ describe('an open file', () => {
     expect(machine.memory.stats().mappings).toBe(0);
     expect(machine.dax.pages.describe(pfn).mapping).not.toBeNull();
     reader.close();
+    expect(machine.dax.pages.describe(pfn)).toMatchObject({ refcount: 0, mapping: null });
+  });
+
+  // What went wrong: what was made for such a listener gave the inode back a second time when it was collected.
+  it('asked about losses after its close does not give up a use that another handle has', async () => {
+    const reader = volume.create('/a', { size: 3 * PAGE });
+    const view = reader.map();
+    const pfn = (HPA + reader.fmap.extents[0]!.offset) / PAGE;
+    for (let i = 0; i < 3; i++) {
+      const other = volume.open('/a');
+      other.close();
+      expect(other.lost.aborted).toBe(false);
+      other.onLost(() => {});
+      other.close();
+    }
+    for (let turn = 0; turn < 5; turn++) {
+      collectNow();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(view.length).toBe(3 * PAGE);
+    reader.close();
+    expect(view.length).toBe(0);
     expect(machine.dax.pages.describe(pfn)).toMatchObject({ refcount: 0, mapping: null });
   });
 
