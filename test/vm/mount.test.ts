@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { everywhere, famfsRules, mountOnly, onDirectories, runs } from '../mounts/posix/behaviours.js';
 import { type DirectoryFace, directoryFace, type Perform } from '../mounts/posix/faces.js';
+import { DEAD_MOUNT } from '../support/dead-mount.js';
 import { assets, because, MIB, noVms, SharedMemoryFile, VirtualMachine } from './support/index.js';
 
 const DEVICE = '/dev/dax0.0';
@@ -92,7 +93,7 @@ describe.skipIf(noVms)(`programs on a FUSE mount of /dev/dax0.0${because}`, () =
     await writer.outputWith('open');
     await vm.output(`kill -9 ${pid}`);
     const { code, stderr } = await vm.run(`cat ${second}/copy`);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/not connected|aborted/)]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(DEAD_MOUNT)]);
     await writer.kill('SIGKILL');
     expect(await vm.call('volumes', 'fsck', DEVICE)).toMatchObject({ errors: [] });
   });
