@@ -38,6 +38,11 @@ export const QUIRKS: readonly Quirk[] = [
   upstream('pgmap-ops-left', 'I3', 'page map ops and owner are left after unbind'),
   upstream('pgmap-published-early', 'I3', 'dev_dax.pgmap is set before the probe can no longer fail'),
   upstream('holder-ops-read-twice', 'I3', 'holder operations are read twice around a concurrent put'),
+  upstream(
+    'holder-cleared-first',
+    'I3',
+    'a put clears the holder before its operations: it takes those of the next holder',
+  ),
   upstream('put-when-get-failed', 'I3', 'a mount puts the device also when getting it had failed'),
   upstream('phantom-lookup', 'I11', 'a lookup by dev_t makes a phantom device'),
   upstream('zero-page-failed-translation', 'I10', 'zero_page_range uses the kaddr of a failed translation'),
@@ -67,9 +72,13 @@ export const QUIRKS: readonly Quirk[] = [
   kernel72('kernel72-mapping-warn', 'I12', 'an empty mapping on a device with ranges prints a WARN'),
 ];
 
-/** Sets of flags by name. linux-7.2: the bugs that the transcripts of that kernel show, without its crashes (decision 10). */
+/**
+ * Sets of flags by name, without the crashes of those kernels (decision 10). linux-7.2: the bugs that its transcripts show. linux-7.4:
+ * what is left of them and what its fsdev_dax does otherwise than udax (kernel-dax.md 22).
+ */
 export const QUIRK_SETS: Readonly<Record<string, readonly string[]>> = {
   'linux-7.2': ['kernel72-sticky-pgmap', 'kernel72-open-after-unbind'],
+  'linux-7.4': ['kernel72-sticky-pgmap', 'kernel72-open-after-unbind', 'direct-access-crosses-range'],
 };
 
 /** The flags for names of flags and sets. @throws DaxError EINVAL unknown name */

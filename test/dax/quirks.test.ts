@@ -47,6 +47,15 @@ const runs: Record<string, (bus: Bus) => Violation[] | undefined> = {
     finish();
     return undefined;
   },
+  'holder-cleared-first': (bus) => {
+    const { dax } = twoRangeFsdev(bus);
+    const [first, second] = [{}, {}];
+    dax.holderGet(first, ops);
+    const finish = dax.beginHolderPut(first);
+    outcome(() => dax.holderGet(second, ops));
+    finish();
+    return undefined;
+  },
   'put-when-get-failed': (bus) => {
     const { dax } = twoRangeFsdev(bus);
     dax.holderGet({}, ops);

@@ -160,13 +160,31 @@ export class DaxDevice {
     this.#references++;
   }
 
-  /** Gives the device back. When `holder` does not hold it, only the reference count changes. */
+  /** Whether the holder would be told of a failure. */
+  get tellsHolder(): boolean {
+    return this.#holderOps !== null;
+  }
+
+  /** Gives the device back (fs_put_dax). When `holder` does not hold it, only the reference count changes. */
   holderPut(holder: object): void {
+    this.beginHolderPut(holder)();
+  }
+
+  /**
+   * holderPut() in two steps, for models of concurrency. The operations go first: as long as the holder is there, nobody else can get
+   * the device. (Before Linux 7.4 the holder went first, and the second step took the operations of the next one.)
+   */
+  beginHolderPut(holder: object): () => void {
+    const isHolderFirst = this.platform.quirks.has('holder-cleared-first');
     if (this.#holder === holder) {
-      this.#holder = null;
-      this.#holderOps = null;
+      if (isHolderFirst) this.#holder = null;
+      else this.#holderOps = null;
     }
-    this.#references--;
+    return () => {
+      if (isHolderFirst) this.#takeOpsOfNext();
+      else if (this.#holder === holder) this.#holder = null;
+      this.#references--;
+    };
   }
 
   /** Marks the start of a call into the device. The returned function marks its end; kill is EDEADLK until then. */
@@ -248,6 +266,17 @@ export class DaxDevice {
         unlock();
       }
     };
+  }
+
+  /** What the second step of the wrong order does (quirk holder-cleared-first). */
+  #takeOpsOfNext(): void {
+    this.#holderOps = null;
+    if (this.#holder !== null)
+      this.platform.report({
+        quirk: 'holder-cleared-first',
+        invariant: 'I3',
+        text: `${this.name}: a put took the operations of the next holder, which would not be told of a failure`,
+      });
   }
 
   #running(): DaxOperations {

@@ -14,6 +14,7 @@ const SCOPE_OF: Readonly<Record<string, string>> = {
   'pgmap-ops-left': 'open-files',
   'pgmap-published-early': 'binding',
   'holder-ops-read-twice': 'mounted',
+  'holder-cleared-first': 'mounted',
   'put-when-get-failed': 'mounted',
   'phantom-lookup': 'default',
   'zero-page-failed-translation': 'mounted',

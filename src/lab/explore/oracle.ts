@@ -11,7 +11,7 @@ import type { World } from './world.js';
 export function checkWorld(world: World): Violation[] {
   const wrong = checkInvariants(world.bus, pinsOf(world));
   for (const device of world.bus.devices()) {
-    const mounts = world.fileSystems.filter((one) => one.device === device);
+    const mounts = world.fileSystems.filter((one) => one.device === device || one.leaving === device);
     if (device.dax.references !== mounts.length)
       wrong.push({
         invariant: 'I3',

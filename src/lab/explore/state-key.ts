@@ -110,8 +110,9 @@ class View {
     return device === undefined ? 'old' : `node of ${this.device(device)}`;
   }
 
-  #rank({ device, lost }: FileSystem): string {
-    return device === null ? '~' : `${this.device(device)}${lost ? '!' : ''}`;
+  #rank({ device, leaving, lost }: FileSystem): string {
+    if (leaving !== null) return `~${this.device(leaving)}`;
+    return device === null ? '~~' : `${this.device(device)}${lost ? '!' : ''}`;
   }
 }
 
@@ -138,7 +139,10 @@ function regionPart(region: Region, view: View): string {
 function devicePart(device: DevDax, view: View): string {
   const { dax, binding, ranges } = device;
   const spans = ranges.map(({ start, end }) => `${view.at(device, start)}-${view.at(device, end + 1)}`);
-  const holder = dax.holder === null ? '-' : view.fileSystem(dax.holder as FileSystem);
+  const holder =
+    dax.holder === null
+      ? '-'
+      : `${view.fileSystem(dax.holder as FileSystem)}${dax.tellsHolder ? '' : ' silent'}`;
   const bound = binding === null ? '-' : `${binding.driver}${binding.ranges.length}`;
   const state = `${dax.alive ? 'a' : ''}${dax.dying ? 'd' : ''}${dax.ops === null ? '' : 'o'}`;
   return `${view.device(device)} ${spans.join()} ${device.align} ${bound} ${state} ${holder} ${dax.references} ${dax.readers}`;
@@ -208,7 +212,8 @@ function vmaText(vma: Vma): string {
   return `${vma.length / 4096}@${vma.offset}:${units.join('.')}`;
 }
 
-function fileSystemPart({ device, lost, entries }: FileSystem, view: View): string {
+function fileSystemPart({ device, leaving, lost, entries }: FileSystem, view: View): string {
+  if (leaving !== null) return `fs leaves ${view.device(leaving)}`;
   if (device === null) return 'fs';
   const mapped = [...entries].map(([unit, { order }]) => `${unit}:${order}`).sort();
   return `fs ${view.device(device)} ${lost ? 'lost' : ''} ${mapped.join()}`;

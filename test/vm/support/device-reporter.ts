@@ -15,8 +15,9 @@ export default class DeviceReporter implements Reporter {
       }
     }
     if (counts.size === 0) return;
-    const { release } = modules[0]!.project.getProvidedContext().vm;
-    console.log(`on a true /dev/dax0.0 (kernel ${release}, QEMU NVDIMM):`);
+    const { own, backported } = modules[0]!.project.getProvidedContext().vm;
+    const releases = [own, backported].map(({ release }) => release).filter((release) => release !== '');
+    console.log(`on a true /dev/dax0.0 (kernel ${releases.join(', ')}, QEMU NVDIMM):`);
     for (const [subject, count] of counts) console.log(`  ${String(count).padStart(3)} ${subject}`);
     for (const figure of figures) console.log(figure);
   }

@@ -7,12 +7,16 @@ export { SharedMemoryFile } from './memory-file.js';
 
 export const MIB = 2 ** 20;
 
-/** The files that this run's VMs boot from. */
-export const assets: VmAssets = inject('vm');
+/** The files that this run's VMs boot from: with the kernel of this machine's distribution, and with newer ones. */
+export const { own: assets, backported, 'extent-maps': extentMaps } = inject('vm');
 /** Whether no VM can be booted here. */
 export const noVms = assets.reason !== '';
 /** Suffix for titles, so that skipped tests say why. */
-export const because = noVms ? ` (skipped: ${assets.reason})` : '';
+export const because = reasonOf(assets);
+
+export function reasonOf({ reason }: VmAssets): string {
+  return reason === '' ? '' : ` (skipped: ${reason})`;
+}
 
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;

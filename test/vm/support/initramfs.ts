@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { CpioWriter } from './cpio.js';
-import { cacheDirectory, modulesInOrder, NEEDED_MODULES, type PackagedKernel } from './kernel.js';
+import { cacheDirectory, LOADED_MODULES, modulesInOrder, type PackagedKernel } from './kernel.js';
+import type { NewerTools } from './newer-tools.js';
 
 /** npm and vitest run in the checkout. Compiled for vm:shell, this file is elsewhere. */
 const repository = process.cwd();
@@ -19,8 +20,8 @@ const LIBRARIES = ['/usr/lib/x86_64-linux-gnu/libpmem.so.1'];
  * kept in the cache directory. It is joined with the part that changes (the built package, the programs in the VM).
  * Neither is compressed: unpacking 115 MB takes 0.3 s, and inflating it takes several.
  */
-export function writeInitramfs(kernel: PackagedKernel, into: string): void {
-  fs.copyFileSync(baseArchive(kernel), into);
+export function writeInitramfs(kernel: PackagedKernel, into: string, tools: NewerTools | null = null): void {
+  fs.copyFileSync(baseArchive(kernel, tools), into);
   const part = `${into}.package`;
   writePackage(part);
   fs.appendFileSync(into, fs.readFileSync(part));
@@ -28,19 +29,20 @@ export function writeInitramfs(kernel: PackagedKernel, into: string): void {
 }
 
 /** The archive of the system, named after the content it was made from. */
-function baseArchive(kernel: PackagedKernel): string {
-  const files = systemFiles(kernel);
+function baseArchive(kernel: PackagedKernel, tools: NewerTools | null): string {
+  const files = new Map([...systemFiles(kernel), ...(tools?.files ?? [])]);
   const hash = createHash('sha256');
   for (const [name, source] of files) {
     const { size, mtimeMs } = fs.statSync(source);
     hash.update(`${name} ${source} ${size} ${mtimeMs}\n`);
   }
   const cache = cacheDirectory();
-  const name = `base-${hash.digest('hex').slice(0, 16)}.cpio`;
+  const beginning = `base-${kernel.release}-`;
+  const name = `${beginning}${hash.digest('hex').slice(0, 16)}.cpio`;
   const archive = path.join(cache, name);
   if (fs.existsSync(archive)) return archive;
   for (const old of fs.readdirSync(cache)) {
-    if (/^base-.*\.cpio$/.test(old)) fs.rmSync(path.join(cache, old), { force: true });
+    if (old.startsWith(beginning)) fs.rmSync(path.join(cache, old), { force: true });
   }
   const part = path.join(cache, `.part-${process.pid}-${name}`);
   writeSystem(part, kernel, files);
@@ -60,7 +62,7 @@ function systemFiles(kernel: PackagedKernel): Map<string, string> {
   for (const binary of [...files.values()]) {
     for (const library of librariesOf(binary)) files.set(library.slice(1), fs.realpathSync(library));
   }
-  for (const module of modulesInOrder(kernel, NEEDED_MODULES)) files.set(moduleName(module), module);
+  for (const module of modulesInOrder(kernel, LOADED_MODULES)) files.set(moduleName(module), module);
   return files;
 }
 
@@ -72,7 +74,7 @@ function writeSystem(archive: string, kernel: PackagedKernel, files: Map<string,
   const cpio = new CpioWriter(archive);
   for (const name of ['proc', 'sys', 'dev', 'tmp', 'mnt', 'run', 'root', 'etc', 'opt']) cpio.directory(name);
   for (const [name, source] of files) cpio.file(name, contentOf(source), 0o755);
-  const order = modulesInOrder(kernel, NEEDED_MODULES).map((file) => path.basename(moduleName(file)));
+  const order = modulesInOrder(kernel, LOADED_MODULES).map((file) => path.basename(moduleName(file)));
   cpio.file('lib/modules/order', Buffer.from(order.map((name) => `${name}\n`).join('')));
   cpio.file(
     'etc/passwd',

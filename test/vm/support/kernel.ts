@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { AptSuite, quietly } from './apt-suite.js';
 
 /** A packaged kernel that is unpacked but never installed. */
 export interface PackagedKernel {
@@ -15,9 +16,10 @@ export interface PackagedKernel {
 
 /** Prefers the small one for VMs. Both name the distribution's newest kernel. */
 const META_PACKAGES = ['linux-image-cloud-amd64', 'linux-image-amd64'];
-const DOWNLOAD_SECONDS = 240;
+/** The kernels of a suite: two or three numbers, whatever the suite adds to them, the flavour for VMs. */
+const CLOUD_KERNEL = /^linux-image-(\d+\.\d+(?:\.\d+)?)[^-]*-cloud-amd64$/;
 /** Modules that the tests need, built in or loadable. */
-export const NEEDED_MODULES = [
+const NEEDED_MODULES = [
   'virtio_pci',
   'virtio_console',
   'nfit',
@@ -28,6 +30,8 @@ export const NEEDED_MODULES = [
   'dax_hmem',
   'fuse',
 ] as const;
+/** Modules that a VM loads: those, and what only newer kernels have. */
+export const LOADED_MODULES = [...NEEDED_MODULES, 'fsdev_dax'] as const;
 
 /** Where kernels and archives are kept between runs. */
 export function cacheDirectory(): string {
@@ -36,16 +40,13 @@ export function cacheDirectory(): string {
 }
 
 /**
- * Finds the newest unpacked kernel, else downloads one with apt-get.
+ * Finds the newest unpacked kernel of this machine's distribution, else downloads one with apt-get.
  * @throws Error that says why there is none
  */
 export function findKernel(cache = cacheDirectory()): PackagedKernel {
   fs.mkdirSync(cache, { recursive: true });
-  const unpacked = fs.readdirSync(cache).filter((name) => !name.startsWith('.'));
-  for (const name of unpacked.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))) {
-    const kernel = kernelIn(path.join(cache, name));
-    if (kernel) return kernel;
-  }
+  const unpacked = newestIn(cache);
+  if (unpacked) return unpacked;
   const faults: string[] = [];
   for (const meta of META_PACKAGES) {
     try {
@@ -57,16 +58,54 @@ export function findKernel(cache = cacheDirectory()): PackagedKernel {
   throw new Error(faults.join('; '));
 }
 
-/** The kernel of an unpacked package, when all modules are there. */
+/**
+ * Finds the newest kernel of another suite of Debian. What is in the cache is used when the suite cannot be read.
+ * @throws Error that says why there is none
+ */
+export function findKernelOf(suite: string, atLeast: string, cache = cacheDirectory()): PackagedKernel {
+  const directory = path.join(cache, 'suites', suite);
+  fs.mkdirSync(directory, { recursive: true });
+  let apt: AptSuite;
+  try {
+    apt = new AptSuite(suite, path.join(cache, 'apt', suite));
+  } catch (error) {
+    const unpacked = newestIn(directory);
+    if (unpacked) return unpacked;
+    throw error;
+  }
+  const newest = apt.names(CLOUD_KERNEL).sort(byVersion).at(-1);
+  const version = newest && CLOUD_KERNEL.exec(newest)![1]!;
+  if (version === undefined || byVersion(version, atLeast) < 0)
+    throw new Error(`the newest kernel of ${suite} is ${version ?? 'none'}, not ${atLeast} or later`);
+  return kernelIn(path.join(directory, newest!)) ?? downloadFrom(apt, newest!, directory);
+}
+
+function byVersion(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+function newestIn(directory: string): PackagedKernel | null {
+  const names = fs.readdirSync(directory).filter((name) => !name.startsWith('.'));
+  for (const name of names.sort(byVersion).reverse()) {
+    const kernel = kernelIn(path.join(directory, name));
+    if (kernel) return kernel;
+  }
+  return null;
+}
+
+/** The kernel of an unpacked package, when all modules are there. Newer packages have its image beside its modules. */
 function kernelIn(directory: string): PackagedKernel | null {
-  const boot = path.join(directory, 'boot');
-  if (!fs.existsSync(boot)) return null;
-  const image = fs.readdirSync(boot).find((name) => name.startsWith('vmlinuz-'));
-  if (image === undefined) return null;
-  const release = image.slice('vmlinuz-'.length);
-  const modules = path.join(directory, 'lib/modules', release);
-  const missing = missingModules(modules);
-  return missing.length > 0 ? null : { release, image: path.join(boot, image), modules };
+  const modulesOf = ['usr/lib/modules', 'lib/modules']
+    .map((name) => path.join(directory, name))
+    .find((name) => fs.existsSync(name));
+  if (modulesOf === undefined) return null;
+  for (const release of fs.readdirSync(modulesOf)) {
+    const modules = path.join(modulesOf, release);
+    const images = [path.join(directory, 'boot', `vmlinuz-${release}`), path.join(modules, 'vmlinuz')];
+    const image = images.find((name) => fs.existsSync(name));
+    if (image !== undefined && missingModules(modules).length === 0) return { release, image, modules };
+  }
+  return null;
 }
 
 function missingModules(modules: string): string[] {
@@ -77,25 +116,54 @@ function missingModules(modules: string): string[] {
   return NEEDED_MODULES.filter((name) => !new RegExp(`/${name}\\.ko`).test(known));
 }
 
-/** Downloads the package that a meta package names, and unpacks it under its version. A killed run leaves only a `.part`. */
+/** Downloads the package that a meta package names, and unpacks it under its version. */
 function download(meta: string, cache: string): PackagedKernel {
   const package_ = realPackage(meta);
-  const part = fs.mkdtempSync(path.join(cache, '.part-'));
-  try {
+  return whole(package_, cache, (part) => {
     quietly('apt-get', ['download', package_], part);
     const archive = fs.readdirSync(part).find((name) => name.endsWith('.deb'));
     if (archive === undefined) throw new Error(`apt-get download ${package_} brought nothing`);
-    unpack(path.join(part, archive), part);
-    const target = path.join(cache, path.basename(archive, '.deb'));
-    fs.rmSync(path.join(part, archive));
+    const file = path.join(part, archive);
+    quietly('sh', ['-c', `dpkg-deb --fsys-tarfile '${file}' | tar -x ./boot ./lib/modules`], part);
+    fs.rmSync(file);
+    return path.basename(archive, '.deb');
+  });
+}
+
+/** Newer packages are split: the image, the modules, and the lists of what is built in. */
+function downloadFrom(apt: AptSuite, name: string, directory: string): PackagedKernel {
+  return whole(name, directory, (part) => {
+    const split = ['linux-base', 'linux-binary', 'linux-modules'].map((kind) =>
+      name.replace('linux-image', kind),
+    );
+    const names = split.filter(
+      (each) => apt.names(new RegExp(`^${each.replaceAll(/[.+]/g, '\\$&')}$`)).length > 0,
+    );
+    apt.unpack(names.length > 0 ? names : [name], '"./boot/*" "*/lib/modules/*"', part);
+    return name;
+  });
+}
+
+/** Makes a directory of the cache whole or not at all: a killed run leaves only a `.part`. */
+function whole(what: string, cache: string, fill: (part: string) => string): PackagedKernel {
+  const part = fs.mkdtempSync(path.join(cache, '.part-'));
+  try {
+    const target = path.join(cache, fill(part));
+    for (const base of ['usr', '.'])
+      for (const release of releasesIn(path.join(part, base, 'lib/modules')))
+        quietly('depmod', ['-b', path.join(part, base), release], part);
     fs.rmSync(target, { recursive: true, force: true });
     fs.renameSync(part, target);
     const kernel = kernelIn(target);
-    if (kernel === null) throw new Error(`${package_} lacks modules that the tests need`);
+    if (kernel === null) throw new Error(`${what} lacks modules that the tests need`);
     return kernel;
   } finally {
     fs.rmSync(part, { recursive: true, force: true });
   }
+}
+
+function releasesIn(directory: string): string[] {
+  return fs.existsSync(directory) ? fs.readdirSync(directory) : [];
 }
 
 /** The package in `Depends: linux-image-6.1.0-1-cloud-amd64` of a meta package. */
@@ -104,23 +172,6 @@ function realPackage(meta: string): string {
   const name = /Depends: (linux-image-\d\S+)/.exec(stdout ?? '')?.[1];
   if (name === undefined) throw new Error(`apt knows no ${meta}`);
   return name;
-}
-
-/** Kernel and modules of a package, and the modules.dep that installing it would make. */
-function unpack(archive: string, directory: string): void {
-  quietly('sh', ['-c', `dpkg-deb --fsys-tarfile '${archive}' | tar -x ./boot ./lib/modules`], directory);
-  for (const release of fs.readdirSync(path.join(directory, 'lib/modules'))) {
-    quietly('depmod', ['-b', directory, release], directory);
-  }
-}
-
-function quietly(program: string, args: string[], cwd: string): void {
-  try {
-    execFileSync('timeout', [String(DOWNLOAD_SECONDS), program, ...args], { cwd, stdio: 'pipe' });
-  } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
-    throw new Error(`${program} ${args[0]} failed: ${said.split('\n').at(-1)}`);
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * `npm run vm:shell -- [FILE]`: a shell in a VM with a dax device. FILE is its NVDIMM. It is made (512 MiB) if missing, kept
+ * `npm run vm:shell -- [--newer] [FILE]`: a shell in a VM with a dax device, on the distribution's kernel or a newer one. FILE is its NVDIMM. It is made (512 MiB) if missing, kept
  * afterwards, and shared by all VMs that use it. Without FILE the NVDIMM is temporary.
  */
 import { spawnSync } from 'node:child_process';
@@ -11,11 +11,13 @@ import { runDirectory } from './directories.js';
 import { qemuArguments } from './qemu.js';
 
 const SIZE = 512 * 2 ** 20;
+const words = process.argv.slice(2);
+const isNewer = words[0] === '--newer' && words.shift() !== undefined;
 const directory = runDirectory();
 try {
-  const assets = prepareAssets(directory);
+  const assets = prepareAssets(directory, isNewer ? 'backported' : 'own');
   if (assets.reason !== '') throw new Error(assets.reason);
-  const file = path.resolve(process.argv[2] ?? path.join(directory, 'nvdimm'));
+  const file = path.resolve(words[0] ?? path.join(directory, 'nvdimm'));
   if (!fs.existsSync(file)) {
     fs.writeFileSync(file, '');
     fs.truncateSync(file, SIZE);

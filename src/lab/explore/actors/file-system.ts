@@ -21,6 +21,7 @@ export class FileSystem implements HolderOperations {
   readonly entries = new Map<number, Entry>();
   #told: ToldFailure[] = [];
   #device: DevDax | null = null;
+  #leaving: DevDax | null = null;
   #lost = false;
 
   constructor(readonly name: string) {
@@ -37,8 +38,13 @@ export class FileSystem implements HolderOperations {
     return this.#lost;
   }
 
+  /** The device that an unmount is giving back. */
+  get leaving(): DevDax | null {
+    return this.#leaving;
+  }
+
   mount(device: DevDax): void {
-    if (this.#device !== null) fail('EBUSY', `${this.name} is mounted`);
+    if (this.#device !== null || this.#leaving !== null) fail('EBUSY', `${this.name} is mounted`);
     holdWhile(device.dax, this, this, () => {
       this.#device = device;
       this.#lost = false;
@@ -46,10 +52,20 @@ export class FileSystem implements HolderOperations {
   }
 
   umount(): void {
+    this.beginUmount()();
+  }
+
+  /** umount() in two steps: other events may come between the two. */
+  beginUmount(): () => void {
     const device = this.#mounted();
     for (const unit of [...this.entries.keys()]) this.unfault(unit);
     this.#device = null;
-    device.dax.holderPut(this);
+    this.#leaving = device;
+    const finish = device.dax.beginHolderPut(this);
+    return () => {
+      this.#leaving = null;
+      finish();
+    };
   }
 
   /** Loads through a mapping of the file: translates, makes the entry, pins. A PMD entry where the pages allow it, else a PTE. */

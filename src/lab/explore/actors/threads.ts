@@ -4,6 +4,7 @@
  */
 import type { Bus, DevDax } from '../../../dax/index.js';
 import { PMD_SIZE } from '../../../mm/index.js';
+import type { FileSystem } from './file-system.js';
 
 /** Where a call has stopped, and whether it can go on. */
 export interface Pause {
@@ -20,6 +21,13 @@ export type Thread = Generator<Pause, void>;
 export function* notifyThread(device: DevDax, unit: number): Thread {
   const finish = device.dax.beginNotifyFailure(unit * PMD_SIZE, 4096, 0);
   yield { at: 'has the operations', ready: () => true };
+  finish();
+}
+
+/** An unmount: first the file system lets go of the device's operations, then of the device. */
+export function* umountThread(fileSystem: FileSystem): Thread {
+  const finish = fileSystem.beginUmount();
+  yield { at: 'puts the device', ready: () => true };
   finish();
 }
 

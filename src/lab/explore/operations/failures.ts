@@ -66,12 +66,12 @@ function memoryFailure(world: World, [name, text]: readonly string[]): void {
 }
 
 /**
- * Whether a file system must be told: it holds the device, and the device is not dying. A range that was added while the driver
+ * Whether a file system must be told: it holds the device and is not giving it back, and the device is not dying. A range that was added while the driver
  * was bound does not belong to the driver.
  */
 function mustHear(device: DevDax, fileSystem: FileSystem, pfn: number): boolean {
   const hpa = pfn * PAGE_SIZE;
-  if (device.dax.holder !== fileSystem || !device.dax.alive) return false;
+  if (device.dax.holder !== fileSystem || fileSystem.leaving !== null || !device.dax.alive) return false;
   return device.binding?.ranges.some(({ start, end }) => hpa >= start && hpa <= end) ?? false;
 }
 

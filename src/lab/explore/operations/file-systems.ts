@@ -11,7 +11,7 @@ export const fileSystemOperations: readonly Operation[] = [
     words: 'FS DEVICE',
     group: 'file-systems',
     offers: ({ bus, fileSystems }) => {
-      const free = fileSystems.find(({ device }) => device === null);
+      const free = fileSystems.find(({ device, leaving }) => device === null && leaving === null);
       return free === undefined ? [] : bus.devices().map(({ name }) => [free.name, name]);
     },
     apply: (world, [name, device]) => world.fileSystem(name!).mount(world.device(device!)),

@@ -1,7 +1,7 @@
 import type { DevDax } from '../../../dax/index.js';
 import { fail } from '../../../libc/index.js';
 import { deviceAt, ModelTree, modeOfDriver, verbs } from '../../../tree/index.js';
-import { notifyThread, unbindThread } from '../actors/threads.js';
+import { notifyThread, umountThread, unbindThread } from '../actors/threads.js';
 import { type Operation, pairs } from '../operation.js';
 import type { World } from '../world.js';
 
@@ -37,6 +37,18 @@ export const otherOperations: readonly Operation[] = [
     offers: (world) => startable(world, (device) => device.dax.holder !== null, ['0']),
     apply: (world, [call, name, unit]) =>
       world.startThread(call!, `notify ${name} ${unit}`, notifyThread(world.device(name!), Number(unit))),
+  },
+  {
+    name: 'start_umount',
+    words: 'CALL FS',
+    group: 'threads',
+    offers: (world) => {
+      const call = world.freeThread();
+      const mounted = world.fileSystems.filter(({ device }) => device !== null);
+      return call === null ? [] : mounted.map(({ name }) => [call, name]);
+    },
+    apply: (world, [call, name]) =>
+      world.startThread(call!, `umount ${name}`, umountThread(world.fileSystem(name!))),
   },
   {
     name: 'start_unbind',

@@ -68,6 +68,7 @@ const LINES: Readonly<Record<string, Line>> = {
   reconfigure: ([device, driver]) =>
     `daxctl reconfigure-device -f -m ${MODE[driver!] ?? driver} "${variable(device!)}"`,
   start_notify: ([call, device, unit]) => `start ${call} notify ${variable(device!)} ${unit}`,
+  start_umount: ([call, name]) => `start ${call} umount ${name}`,
   start_unbind: ([call, device, driver]) => `start ${call} unbind ${variable(device!)} ${driver}`,
   continue: ([call]) => `finish ${call}`,
 };

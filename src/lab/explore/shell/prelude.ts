@@ -90,6 +90,7 @@ start() {
   call=$1
   shift
   case $1 in
+    umount) umount "$MOUNTS/$2" & ;;
     notify) put "$(page_at "$2" $(($3 * 512)))" "$SYS/devices/system/memory/hard_offline_page" & ;;
     unbind) put "$2" "$SYS/bus/dax/drivers/$3/unbind" & ;;
   esac
