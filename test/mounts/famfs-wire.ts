@@ -151,10 +151,10 @@ export class FamfsWire {
     return made;
   }
 
-  rename(parent: bigint, name: string, to: string, flags?: number): number {
+  rename(parent: bigint, name: string, to: string, flags?: number, newParent = ROOT): number {
     const names = ['text', `${name}\0${to}\0`] as const;
-    if (flags === undefined) return this.errorOf(12, parent, ['u64', ROOT], names);
-    return this.errorOf(45, parent, ['u64', ROOT], ['u32', flags], ['u32', 0], names);
+    if (flags === undefined) return this.errorOf(12, parent, ['u64', newParent], names);
+    return this.errorOf(45, parent, ['u64', newParent], ['u32', flags], ['u32', 0], names);
   }
 
   forget(node: bigint, lookups: number): void {

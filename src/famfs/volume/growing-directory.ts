@@ -2,8 +2,7 @@ import type { MountedFamfs } from './mounted.js';
 import {
   type ComingDirectory,
   type GrowingOptions,
-  type KeptName,
-  keepName,
+  KeptName,
   type NewPlace,
   permissions,
 } from './new-name.js';
@@ -18,7 +17,8 @@ export class GrowingDirectory implements ComingDirectory {
   uid: number;
   gid: number;
   readonly #mounted: MountedFamfs;
-  readonly #kept: KeptName;
+  /** Its name, which can be moved until it is published. */
+  readonly name: KeptName;
   #ino: number | null = null;
 
   /** VolumeInodes.growDirectory() makes it. */
@@ -27,11 +27,11 @@ export class GrowingDirectory implements ComingDirectory {
     this.mode = permissions(mode, typeof place === 'string' ? place : place.name);
     this.uid = uid;
     this.gid = gid;
-    this.#kept = keepName(mounted, place, entriesBefore);
+    this.name = new KeptName(mounted, place, entriesBefore);
   }
 
   get logPath(): string {
-    return this.#kept.name.logPath;
+    return this.name.logPath;
   }
 
   get ino(): number | null {
@@ -47,7 +47,7 @@ export class GrowingDirectory implements ComingDirectory {
     const mounted = this.#mounted;
     const { mode, uid, gid } = this;
     const ino = mounted.session(() => {
-      this.#kept.name.assertFree(mounted.tree);
+      this.name.assertFree();
       mounted.assertLogRoom(1);
       return mounted.append({ kind: 'mkdir', path: this.logPath, mode, uid, gid });
     });
@@ -58,6 +58,6 @@ export class GrowingDirectory implements ComingDirectory {
 
   /** Gives the name back. Idempotent. */
   end(): void {
-    this.#kept.release();
+    this.name.release();
   }
 }

@@ -4,7 +4,7 @@ import { continuesExtent, type FamfsExtent, type Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
-import { type GrowingOptions, type KeptName, keepName, type NewPlace, permissions } from './new-name.js';
+import { type GrowingOptions, KeptName, type NewPlace, permissions } from './new-name.js';
 import type { Reservation } from './space.js';
 
 /**
@@ -26,7 +26,8 @@ export class GrowingFile {
   #extents: FamfsExtent[] = [];
   #inode: Inode | null = null;
   #isCutShort = false;
-  readonly #kept: KeptName;
+  /** Its name, which can be moved until it is published. */
+  readonly name: KeptName;
 
   /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; EBUSY it is in the making elsewhere; ENOSPC log full */
   constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingOptions) {
@@ -34,11 +35,11 @@ export class GrowingFile {
     this.mode = permissions(options.mode, typeof place === 'string' ? place : place.name);
     this.uid = options.uid;
     this.gid = options.gid;
-    this.#kept = keepName(mounted, place, options.entriesBefore);
+    this.name = new KeptName(mounted, place, options.entriesBefore);
   }
 
   get #path(): string {
-    return this.#kept.name.path;
+    return this.name.path;
   }
 
   /** Bytes written so far. */
@@ -97,8 +98,8 @@ export class GrowingFile {
     // Mappings of whole pages show the rest of the last page, so it must not hold old bytes.
     if (pageEnd > size) this.#inode!.dax.zero(size, pageEnd - size);
     const ino = mounted.session(() => {
-      const { name } = this.#kept;
-      name.assertFree(mounted.tree);
+      const { name } = this;
+      name.assertFree();
       mounted.assertLogRoom(1);
       mounted.flushData(fmap, pageEnd);
       for (const reservation of this.#reservations) reservation.handOver();
@@ -130,7 +131,7 @@ export class GrowingFile {
 
   /** Gives back the name and all space that the log does not name. Idempotent. */
   end(): void {
-    this.#kept.release();
+    this.name.release();
     for (const reservation of this.#reservations) reservation.end();
     this.#reservations = [];
     this.#extents = [];

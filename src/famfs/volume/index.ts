@@ -31,7 +31,7 @@ export type { FileSpans } from './file-spans.js';
 export type { GrowingDirectory } from './growing-directory.js';
 export type { GrowingFile } from './growing-file.js';
 export { mountFamfsOn } from './mount.js';
-export type { ComingDirectory, GrowingOptions, NameInDirectory, NewPlace } from './new-name.js';
+export type { ComingDirectory, GrowingOptions, NameInDirectory, NameMove, NewPlace } from './new-name.js';
 export type { Publications } from './publications.js';
 export type {
   CopyOptions,

@@ -23,20 +23,38 @@ export interface NameInDirectory {
 export type NewPlace = string | NameInDirectory;
 
 /**
- * The name of a new file or directory. Its directory is found once, from a path or an inode number. famfs renames nothing, so the
- * path for the log is made once too. A check that the name is still free is one lookup in the directory.
+ * The name of a new file or directory. Its directory is found once, from a path or an inode number. famfs renames no published
+ * directory, so the path for the log is made once too; in a directory in the making it follows the directory. A check that the name
+ * is still free is one lookup in the directory.
  */
 class NewName {
-  /** The path for the log entry. */
-  readonly logPath: string;
-  /** The path for messages: as the caller gave it, else from the root with a leading slash. */
-  readonly path: string;
   readonly #directory: number | ComingDirectory;
+  readonly #logPath: string;
+  readonly #path: string;
 
   private constructor(directory: number | ComingDirectory, logPath: string, path: string) {
     this.#directory = directory;
-    this.logPath = logPath;
-    this.path = path;
+    this.#logPath = logPath;
+    this.#path = path;
+  }
+
+  /** The path for the log entry. */
+  get logPath(): string {
+    return typeof this.#directory === 'number' ? this.#logPath : `${this.#directory.logPath}/${this.#base}`;
+  }
+
+  /** The path for messages: as the caller gave it, else from the root with a leading slash. */
+  get path(): string {
+    return typeof this.#directory === 'number' ? this.#path : `/${this.logPath}`;
+  }
+
+  /** Checks that the path of its directory leaves room for it. @throws DaxError ENAMETOOLONG */
+  assertFits(): void {
+    toLogPath(this.logPath);
+  }
+
+  get #base(): string {
+    return this.#logPath.slice(this.#logPath.lastIndexOf('/') + 1);
   }
 
   static ofPath(tree: FileTree, path: string): NewName {
@@ -66,8 +84,7 @@ class NewName {
       const why = 'is not in the log yet: what is in a directory is published after it';
       fail('ENOENT', `${path}: its directory /${aboveOf(logPath)} ${why}`, { path });
     }
-    const ino =
-      logPath === '' ? ROOT_INO : tree.child(directory, logPath.slice(logPath.lastIndexOf('/') + 1));
+    const ino = logPath === '' ? ROOT_INO : tree.child(directory, this.#base);
     if (ino !== NOBODY) {
       const what = tree.isDirectory(ino) ? 'a directory' : 'a file';
       fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name (famfs cannot delete)`, {
@@ -115,24 +132,96 @@ export interface GrowingOptions {
   entriesBefore?: number;
 }
 
-/** A name that no other process or mount of this host can take until it is released. */
-export interface KeptName {
+interface Kept {
   readonly name: NewName;
   /** Idempotent. */
   readonly release: () => void;
 }
 
+/** A change of a name in the making that has begun: the new name is kept and in force, the old one is still kept. */
+export interface NameMove {
+  /** Gives the old name back. */
+  commit(): void;
+  /** Gives the new name back: the old one is in force again. */
+  undo(): void;
+}
+
 /**
- * Keeps a name for a file or directory that is made now and logged later.
- * @param entriesBefore how many log entries the caller has already promised to other files in the making
- * @throws DaxError as newName(); EBUSY the name is in the making elsewhere; ENOSPC log full
+ * The name of a file or directory that is made now and logged later. No other process or mount of this host can take it until it is
+ * released. Until it is logged it can be moved.
  */
-export function keepName(mounted: MountedFamfs, place: NewPlace, entriesBefore = 0): KeptName {
-  return mounted.session(() => {
-    const name = newName(mounted.tree, place);
-    mounted.assertLogRoom(1 + entriesBefore);
-    return { name, release: mounted.reserveName(name.logPath) };
-  });
+export class KeptName {
+  readonly #mounted: MountedFamfs;
+  #kept: Kept;
+
+  /**
+   * @param entriesBefore how many log entries the caller has already promised to other files in the making
+   * @throws DaxError as newName(); EBUSY the name is in the making elsewhere; ENOSPC log full
+   */
+  constructor(mounted: MountedFamfs, place: NewPlace, entriesBefore = 0) {
+    this.#mounted = mounted;
+    this.#kept = mounted.session(() => {
+      const name = newName(mounted.tree, place);
+      mounted.assertLogRoom(1 + entriesBefore);
+      return this.#keep(name);
+    });
+  }
+
+  get path(): string {
+    return this.#kept.name.path;
+  }
+
+  get logPath(): string {
+    return this.#kept.name.logPath;
+  }
+
+  /** @throws DaxError as NewName.assertFree() */
+  assertFree(): void {
+    this.#kept.name.assertFree(this.#mounted.tree);
+  }
+
+  /** Gives the name back. Idempotent. */
+  release(): void {
+    this.#kept.release();
+  }
+
+  /**
+   * Begins to move to another place. @param replaced what has the name there, and loses it
+   * @throws DaxError as newName(); EBUSY the name is in the making elsewhere
+   */
+  beginMove(place: NewPlace, replaced?: KeptName): NameMove {
+    const next = this.#mounted.session(() => {
+      const name = newName(this.#mounted.tree, place);
+      return replaced === undefined ? this.#keep(name) : { name, release: replaced.#kept.release };
+    });
+    return this.#begin(next, replaced);
+  }
+
+  /** Begins to follow its directory, which is in the making and has moved. @throws DaxError ENAMETOOLONG; EBUSY as beginMove() */
+  beginFollow(): NameMove {
+    const { name } = this.#kept;
+    name.assertFits();
+    return this.#begin(this.#mounted.session(() => this.#keep(name)));
+  }
+
+  #keep(name: NewName): Kept {
+    return { name, release: this.#mounted.reserveName(name.logPath) };
+  }
+
+  #begin(next: Kept, replaced?: KeptName): NameMove {
+    const before = this.#kept;
+    this.#kept = next;
+    return {
+      commit: () => {
+        before.release();
+        if (replaced) replaced.#kept = { name: replaced.#kept.name, release: () => undefined };
+      },
+      undo: () => {
+        this.#kept = before;
+        if (!replaced) next.release();
+      },
+    };
+  }
 }
 
 /** Checks permission bits. @throws DaxError EINVAL beyond 0o7777 */

@@ -91,6 +91,11 @@ export class Attributes {
     this.#overrides.delete(ino);
   }
 
+  /** Sets ctime to now: something other than the content changed. */
+  changed(ino: number): void {
+    this.overridesOf(ino).ctime = timestampOf(Date.now());
+  }
+
   /** Sets mtime and ctime to now: a file was written. */
   touch(ino: number): void {
     const overrides = this.overridesOf(ino);

@@ -33,10 +33,13 @@ import { Listings } from './listings.js';
 import { Making, type Ownership } from './making.js';
 import { Names } from './names.js';
 import { failToGrow, LoggedFiles, type OpenFile } from './open-file.js';
+import { Renaming } from './renaming.js';
 
 const STATFS_BLOCK_BYTES = 4096;
 const NAME_BYTES = 79;
 const WRITE_BITS = 0o222;
+/** The flag of renameat2(2). */
+const RENAME_NOREPLACE = 1;
 
 /** A question of the mount's main thread to the worker. */
 export type FamfsQuestion = 'tick' | 'publish' | { readonly publish: string };
@@ -60,6 +63,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   readonly #listings: Listings;
   readonly #logged: LoggedFiles;
   readonly #making: Making;
+  readonly #renaming: Renaming;
   readonly #xattrs: boolean;
   /** Nodes of which the kernel may have cached pages. */
   readonly #opened = new Set<NodeId>();
@@ -78,6 +82,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     this.#names = new Names(volume, host, times);
     this.#logged = new LoggedFiles(volume);
     this.#making = new Making(volume, host, this.#names, this.#logged, settleMilliseconds);
+    this.#renaming = new Renaming(this.#names, this.#making);
     this.#xattrs = xattrs;
     this.#listings = new Listings(
       (directory) => this.#names.list(directory as NodeId),
@@ -280,8 +285,20 @@ export class FamfsFileSystem implements FuseFileSystem {
     else this.#refuse(parent, name, 'removed');
   }
 
-  rename(parent: NodeId, name: string): void {
-    this.#refuse(parent, name, 'renamed');
+  /** Renames what is in the making, also over something in the making. What the log names keeps its name. */
+  rename(parent: NodeId, name: string, newParent: NodeId, newName: string, flags: number): void {
+    const made = this.#names.madeIn(parent, name);
+    if (made === undefined) this.#refuse(parent, name, 'renamed');
+    if ((flags & ~RENAME_NOREPLACE) !== 0)
+      fail('EINVAL', 'famfs can neither exchange two names nor leave a whiteout');
+    const replaced = this.#names.madeIn(newParent, newName);
+    const isLogged = replaced === undefined && this.#names.isLogged(newParent, newName);
+    if (flags === RENAME_NOREPLACE && (replaced || isLogged)) {
+      const path = this.#names.pathIn(newParent, newName);
+      fail('EEXIST', `${path} exists already`, { path });
+    }
+    if (isLogged) this.#refuse(newParent, newName, 'replaced');
+    if (replaced !== made) this.#renaming.rename(made, { parent: newParent, name: newName }, replaced);
   }
 
   link(_node: NodeId, parent: NodeId, name: string): FuseEntry {

@@ -70,20 +70,26 @@ export class Making implements FileMaker {
     return this.#names.newFiles.unpublishedCount;
   }
 
-  /** Removes a file in the making. Its space is given back with its last handle. */
+  /** Removes a file in the making. Its name is free at once; its space is given back with its last handle. */
   removeFile(file: NewFile): void {
     if (file.opens === 0) file.growing.end();
+    else file.growing.name.release();
     this.#names.newFiles.removed(file);
   }
 
   /** @throws DaxError ENOTEMPTY */
   removeDirectory(directory: NewDirectory): void {
+    this.mustBeEmpty(directory);
+    directory.growing.end();
+    this.#names.newFiles.removed(directory);
+  }
+
+  /** @throws DaxError ENOTEMPTY */
+  mustBeEmpty(directory: NewDirectory): void {
     for (const _inside of this.#names.newFiles.in(directory.node)) {
       const path = this.#names.pathOf(directory.node as NodeId);
       fail('ENOTEMPTY', `${path} is not empty`, { path });
     }
-    directory.growing.end();
-    this.#names.newFiles.removed(directory);
   }
 
   open(file: NewFile, writable: boolean): OpenFile {

@@ -97,6 +97,12 @@ export class Names {
     return fail('ENOTDIR', 'a file in the making is not a directory');
   }
 
+  /** Whether the log gives this name to something. */
+  isLogged(parent: NodeId, name: string): boolean {
+    const directory = this.directory(parent);
+    return directory < FIRST_NEW_NODE && this.#volume.inodes.lookup(directory, name) >= 0;
+  }
+
   /** The file or directory in the making that has this name, if any. */
   madeIn(parent: NodeId, name: string): NewNode | undefined {
     return this.newFiles.named(this.directory(parent), name);

@@ -8,7 +8,7 @@ interface New {
   readonly node: number;
   /** Its directory: the inode number in the log, or the node while the directory is in the making. */
   parent: number;
-  readonly name: string;
+  name: string;
   lookups: number;
   /** Its inode number once it is published, else null. */
   ino: number | null;
@@ -82,14 +82,18 @@ export class NewFiles {
   #add<T extends NewNode>(made: T): T {
     this.#byNode.set(made.node, made);
     this.#unpublished.add(made);
+    this.#addName(made);
+    this.touch(made);
+    return made;
+  }
+
+  #addName(made: NewNode): void {
     let names = this.#byDirectory.get(made.parent);
     if (names === undefined) {
       names = new Map();
       this.#byDirectory.set(made.parent, names);
     }
     names.set(made.name, made);
-    this.touch(made);
-    return made;
   }
 
   get(node: number): NewNode | undefined {
@@ -112,7 +116,8 @@ export class NewFiles {
 
   /** Counts a handle that was opened for writing (1) or is gone (-1). */
   countWriters(file: NewFile, change: 1 | -1): void {
-    for (let at: NewNode | undefined = file; at !== undefined; at = this.parentOf(at)) at.writers += change;
+    file.writers += change;
+    this.#addWriters(file, change);
     if (file.ino === null) this.touch(file);
   }
 
@@ -149,12 +154,41 @@ export class NewFiles {
     for (const made of names.values()) made.parent = ino;
   }
 
+  /** Gives an unpublished file or directory another name, in the same directory or another. */
+  moved(made: NewNode, parent: number, name: string): void {
+    this.#dropName(made);
+    this.#addWriters(made, -made.writers);
+    this.#touchAbove(made);
+    made.parent = parent;
+    made.name = name;
+    this.#addWriters(made, made.writers);
+    this.#addName(made);
+    this.touch(made);
+  }
+
+  /** All that is unpublished below a directory, at any depth. Directories come before their contents. */
+  *below(directory: NewDirectory): Iterable<NewNode> {
+    for (const made of this.in(directory.node)) {
+      yield made;
+      if (made.kind === 'directory') yield* this.below(made);
+    }
+  }
+
   removed(made: NewNode): void {
     made.isRemoved = true;
     this.#unpublished.delete(made);
     this.#dropName(made);
+    this.#touchAbove(made);
+  }
+
+  #touchAbove(made: NewNode): void {
     const parent = this.parentOf(made);
     if (parent) this.touch(parent);
+  }
+
+  /** Counts handles that were opened for writing for the unpublished directories above. */
+  #addWriters(made: NewNode, change: number): void {
+    for (let at = this.parentOf(made); at !== undefined; at = this.parentOf(at)) at.writers += change;
   }
 
   /** The kernel has forgotten `count` lookups. @returns whether it holds none any more */

@@ -93,14 +93,17 @@ export const famfsOnly = [
     check: (fs, at) => fails('EOPNOTSUPP', () => fs.openSync(at, 0o20200000 | fs.constants.O_RDWR)),
   },
   {
-    name: 'a file in the making cannot be renamed or linked either',
+    name: 'a file in the making can be renamed, not linked, and not over a file of the log',
+    files: { a: ten },
     check: (fs, at) =>
       withOpen(fs, `${at}/new`, 'wx', (fd) => {
         fs.writeSync(fd, ten);
         allFail('EPERM', [
-          () => fs.renameSync(`${at}/new`, `${at}/n`),
           () => fs.linkSync(`${at}/new`, `${at}/n`),
+          () => fs.renameSync(`${at}/new`, `${at}/a`),
         ]);
+        fs.renameSync(`${at}/new`, `${at}/n`);
+        assert.deepEqual(fs.readdirSync(at).sort(), ['a', 'n']);
       }),
   },
   {
