@@ -1,3 +1,4 @@
+import os from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -6,6 +7,8 @@ export default defineConfig({
     // Virtual machines, minutes: npm run test:vm.
     exclude: [...configDefaults.exclude, 'test/vm/**'],
     pool: 'forks',
+    // Most tests wait for other processes: one worker would leave processors idle.
+    maxWorkers: Math.max(2, os.availableParallelism() - 1),
     // A busy machine is no failure: what hangs is told later, that is all.
     testTimeout: 180_000,
     hookTimeout: 180_000,

@@ -28,6 +28,7 @@ const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
 const fallocateNative = lazy('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
 const memfdCreateNative = lazy('int memfd_create(const char *name, unsigned int flags)');
+const futimensNative = lazy('int futimens(int fd, intptr_t times)');
 const closeNative = lazy('int close(int fd)');
 let seekNative: NativeFunction | undefined;
 const mknodNative = lazy('int mknod(const char *path, unsigned int mode, uint64_t device)');
@@ -58,6 +59,14 @@ export function sealShrink(fd: number): void {
 /** Most and least bytes of one fallocate call. A signal makes tmpfs undo the whole call; a small call ends between two signals. */
 const PIECE_BYTES = 2 ** 26;
 const SMALLEST_PIECE_BYTES = 2 ** 21;
+
+/** Sets the times of a file to now (futimens(2)): whoever may write a file may do that. @throws DaxError EACCES, EROFS */
+export function touchFile(fd: number): void {
+  if (futimensNative(fd, 0) !== 0)
+    throw new DaxError(codeOf(lastErrno()), `the time of descriptor ${fd} cannot be set`, {
+      syscall: 'futimens',
+    });
+}
 
 /** Allocates file space, so that no later store fails for lack of it. @throws DaxError ENOSPC, EFBIG, or another error of fallocate(2) */
 export function fallocate(fd: number, offset: number, length: number): void {

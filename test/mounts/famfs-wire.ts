@@ -92,9 +92,10 @@ export class FamfsWire {
     );
   }
 
-  open(node: bigint, flags = 0): { error: number; handle: bigint } {
+  open(node: bigint, flags = 0): { error: number; handle: bigint; openFlags: number } {
     const { error, body } = this.ask(14, node, ['u32', flags], ['u32', 0]);
-    return { error, handle: error === 0 ? body.getBigUint64(0, true) : 0n };
+    if (error !== 0) return { error, handle: 0n, openFlags: 0 };
+    return { error, handle: body.getBigUint64(0, true), openFlags: body.getUint32(8, true) };
   }
 
   read(node: bigint, handle: bigint, offset = 0, length = 4096): string {

@@ -5,6 +5,7 @@ import { PAGE_SIZE } from '../../mm/index.js';
 import type { LostRange, Media } from '../media/media.js';
 import { mediaState } from '../media/mkfs.js';
 import { lostRanges } from './lost-ranges.js';
+import { StoreMarks } from './store-marks.js';
 import type { FamfsDevice } from './types.js';
 
 /** 'process': stores survive the death of any process. 'power': stores survive power loss, if the memory does (decision 12). */
@@ -33,6 +34,8 @@ export interface DeviceMedia extends Media {
   lost(offset: number, length: number): LostRange[];
   /** Makes a range of the device durable, whatever the durability option: as fsync(2) on a file. */
   sync(offset: number, length: number): void;
+  /** Who stores into published files of this memory. */
+  readonly stores: StoreMarks;
   /** Unmaps the views that cross physical ranges. */
   close(): void;
 }
@@ -49,6 +52,7 @@ class MemoryMedia implements DeviceMedia {
   readonly backing: Backing;
   readonly #stitched = new Map<string, { mapping: Mapping; whole: Uint8Array }>();
   readonly flushes: boolean;
+  readonly stores = new StoreMarks(this);
   readonly #fenceWord = new Int32Array(1);
   #ranges: readonly PhysicalRange[] | undefined;
   readonly #range: PhysicalRange = { start: 0, length: 0 };
@@ -183,6 +187,7 @@ class MemoryMedia implements DeviceMedia {
   close(): void {
     for (const { mapping } of this.#stitched.values()) mapping.close();
     this.#stitched.clear();
+    this.stores.close();
   }
 }
 

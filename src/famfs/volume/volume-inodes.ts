@@ -8,6 +8,7 @@ import { GrowingFile } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
 import { type GrowingOptions, type NewPlace, pathOfPlace } from './new-name.js';
 import type { OpenFileHost } from './open-file-host.js';
+import type { StoreMarks } from './store-marks.js';
 
 /**
  * A volume by inode numbers instead of paths, for servers. Numbers are the same on every host and for good: the root is 1,
@@ -58,6 +59,11 @@ export class VolumeInodes {
   lookup(directory: number, name: string): number {
     this.#host.check();
     return this.#mounted.tree.child(directory, name);
+  }
+
+  /** Who stores into published files. */
+  get stores(): StoreMarks {
+    return this.#mounted.media.stores;
   }
 
   /** @throws DaxError ENOENT */

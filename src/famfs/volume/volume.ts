@@ -387,6 +387,7 @@ export class Volume {
     this.#mounted.assertSameFileSystem();
     if (this.#whyNoStores !== null)
       fail('EROFS', `${path} cannot be written: ${this.#whyNoStores}`, { path });
+    this.#mounted.media.stores.begin();
   }
 }
 

@@ -33,11 +33,11 @@ import { Listings } from './listings.js';
 import { Making, type Ownership } from './making.js';
 import { Names } from './names.js';
 import { failToGrow, LoggedFiles, type OpenFile } from './open-file.js';
+import { PageCaching } from './page-caching.js';
 import { Renaming } from './renaming.js';
 
 const STATFS_BLOCK_BYTES = 4096;
 const NAME_BYTES = 79;
-const WRITE_BITS = 0o222;
 /** The flag of renameat2(2). */
 const RENAME_NOREPLACE = 1;
 
@@ -67,6 +67,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   readonly #xattrs: boolean;
   /** Nodes of which the kernel may have cached pages. */
   readonly #opened = new Set<NodeId>();
+  readonly #caching: PageCaching;
   #published: string;
 
   /** @param closeDevice called at the end, after the volume is closed */
@@ -89,6 +90,7 @@ export class FamfsFileSystem implements FuseFileSystem {
       (item) => this.#names.entryOfItem(item),
     );
     this.#published = volume.publications.stamp();
+    this.#caching = new PageCaching(volume);
   }
 
   init({ capabilities }: FuseConnection): FuseInitAnswer {
@@ -149,7 +151,9 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   forget(node: NodeId, count: number): void {
-    if (this.#names.forget(node, count)) this.#opened.delete(node);
+    if (!this.#names.forget(node, count)) return;
+    this.#opened.delete(node);
+    this.#caching.forget(node);
   }
 
   getattr(node: NodeId): FuseAttributeAnswer {
@@ -189,13 +193,8 @@ export class FamfsFileSystem implements FuseFileSystem {
       return { handle: this.#files.open(this.#making.open(made, writable)), directIo: true };
     if (made) fail('EISDIR', `${this.#names.pathOf(node)} is a directory`);
     const handle = this.#files.open(this.#logged.open(ino, writable));
-    // A file that this host may write is read without the page cache, so that stores past this mount are seen.
-    const changes =
-      this.#volume.acceptsStores && (writable || (this.#volume.inodes.stat(ino).mode & WRITE_BITS) !== 0);
     // Closing a file that was opened for reading needs no FLUSH.
-    return changes
-      ? { handle, directIo: true, parallelDirectWrites: true, noFlush: !writable }
-      : { handle, keepCache: true, noFlush: !writable };
+    return { handle, ...this.#caching.opened(node, ino, writable), noFlush: !writable };
   }
 
   read(_node: NodeId, handle: FileHandle, offset: number, length: number, answer: FuseReadAnswer): void {
@@ -210,6 +209,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     { uid }: FuseRequestContext,
   ): number {
     const written = this.#files.get(handle).write(data, offset);
+    if (this.#caching.mayBeOld(node)) this.#host.invalidateInode(node);
     this.#names.attributes.touch(this.#names.resolve(node).ino ?? node);
     if (uid !== 0) this.#names.dropSetIds(node);
     return written;

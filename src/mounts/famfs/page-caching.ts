@@ -1,0 +1,59 @@
+import type { Volume } from '../../famfs/index.js';
+import type { FuseOpenAnswer, NodeId } from '../../fuse/index.js';
+
+/** How the kernel caches an open file. */
+type Caching = Pick<FuseOpenAnswer, 'directIo' | 'parallelDirectWrites' | 'keepCache'>;
+
+const WRITE_BITS = 0o222;
+/** Read and written past the page cache, so that stores past this mount are seen. */
+const UNCACHED: Caching = { directIo: true, parallelDirectWrites: true };
+
+/**
+ * Decides what the kernel's page cache may keep of a file. Where nobody on this host stores, all of it, from open to open: programs
+ * that map a file read it once. As soon as a process stores (through a view, or having the file open for writing in a mount), files
+ * are opened uncached, and what was cached before is dropped at the next open.
+ */
+export class PageCaching {
+  readonly #volume: Volume;
+  /** Node -> the stamp of the stores that its cached pages are not older than. */
+  readonly #kept = new Map<NodeId, bigint>();
+  /** Inodes that a program of this mount has opened for writing. A mapping of the memory itself may outlive its descriptor. */
+  readonly #written = new Set<number>();
+  /** Nodes that were cached when they were first opened for writing: descriptors of that time still fill the cache. */
+  readonly #mixed = new Set<NodeId>();
+
+  constructor(volume: Volume) {
+    this.#volume = volume;
+  }
+
+  /** How a file that the log names is opened. */
+  opened(node: NodeId, ino: number, writable: boolean): Caching {
+    const { inodes } = this.#volume;
+    if (writable) return this.#openedForWriting(node, ino);
+    if (!this.#volume.acceptsStores || (inodes.stat(ino).mode & WRITE_BITS) === 0) return { keepCache: true };
+    if (this.#written.has(ino) || inodes.stores.areOthersStoring()) {
+      this.#kept.delete(node);
+      return UNCACHED;
+    }
+    const stamp = inodes.stores.stamp();
+    const keepCache = this.#kept.get(node) === stamp;
+    this.#kept.set(node, stamp);
+    return { keepCache };
+  }
+
+  /** Whether the kernel may have pages of the file that a write past the page cache leaves old. */
+  mayBeOld(node: NodeId): boolean {
+    return this.#mixed.has(node);
+  }
+
+  forget(node: NodeId): void {
+    this.#kept.delete(node);
+    this.#mixed.delete(node);
+  }
+
+  #openedForWriting(node: NodeId, ino: number): Caching {
+    if (this.#kept.delete(node)) this.#mixed.add(node);
+    this.#written.add(ino);
+    return UNCACHED;
+  }
+}
