@@ -166,6 +166,8 @@ export function closedWithItsHold(opened: MachineDevice): MachineDevice {
         },
       };
     },
+    ...(opened.reach && { reach: (fmap, file) => opened.reach!(fmap, file) }),
+    ...(opened.leave && { leave: (fmap) => opened.leave!(fmap) }),
     close: () => opened.close(),
     [Symbol.dispose]: () => opened.close(),
   };

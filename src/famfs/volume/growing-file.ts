@@ -131,7 +131,10 @@ export class GrowingFile {
   /** Gives back the name and all space that the log does not name. Idempotent. */
   end(): void {
     this.#kept.release();
-    for (const reservation of this.#reservations) reservation.end();
+    for (const reservation of this.#reservations) {
+      this.#mounted.device.leave?.(reservation.fmap);
+      reservation.end();
+    }
     this.#reservations = [];
     this.#extents = [];
     this.#inode = null;
@@ -199,6 +202,7 @@ export class GrowingFile {
       this.#mounted.assertMemory(reservation.fmap);
       this.#assertFewEnough(reservation.fmap.extents, size);
       reservation.keep();
+      this.#mounted.device.reach?.(reservation.fmap);
       return reservation;
     } catch (error) {
       reservation.end();
