@@ -167,7 +167,7 @@ export function closedWithItsHold(opened: MachineDevice): MachineDevice {
       };
     },
     ...(opened.reach && { reach: (fmap, file) => opened.reach!(fmap, file) }),
-    ...(opened.leave && { leave: (fmap) => opened.leave!(fmap) }),
+    ...(opened.leave && { leave: (fmap, release) => opened.leave!(fmap, release) }),
     close: () => opened.close(),
     [Symbol.dispose]: () => opened.close(),
   };

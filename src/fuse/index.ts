@@ -26,6 +26,7 @@ export * from './handles.js';
 export * from './inodes.js';
 export * from './mount-table.js';
 export type { OptionalOperation } from './protocol/operations.js';
+export { type ExtentMapProbe, probeExtentMaps } from './probe.js';
 export type { FuseBackings } from './serving/backings.js';
 export * from './session.js';
 export * from './session-types.js';

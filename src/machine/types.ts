@@ -134,7 +134,7 @@ export interface MachineDevice {
   hold(purpose: string, options?: HoldOptions): Hold;
   /** See FamfsDevice.reach() and leave(). Only devices whose memory is reached through files of a mount have these. */
   reach?(fmap: Fmap, file?: { readonly path: string; readonly size: number }): void;
-  leave?(fmap: Fmap): void;
+  leave?(fmap: Fmap, release: () => void): void;
   /**
    * Closes what was opened for this handle alone: everything for openDevice(), a kernel device's node, nothing for a device of an
    * emulated machine. Idempotent.

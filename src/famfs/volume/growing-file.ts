@@ -131,9 +131,10 @@ export class GrowingFile {
   /** Gives back the name and all space that the log does not name. Idempotent. */
   end(): void {
     this.#kept.release();
+    const { device } = this.#mounted;
     for (const reservation of this.#reservations) {
-      this.#mounted.device.leave?.(reservation.fmap);
-      reservation.end();
+      if (device.leave) device.leave(reservation.fmap, () => reservation.end());
+      else reservation.end();
     }
     this.#reservations = [];
     this.#extents = [];

@@ -27,8 +27,8 @@ export interface FamfsDevice {
    * @throws DaxError what opening it threw
    */
   reach?(fmap: Fmap, file?: { readonly path: string; readonly size: number }): void;
-  /** The memory of a new file is not used any more: the file was published, or given up. */
-  leave?(fmap: Fmap): void;
+  /** The memory of a new file is not used any more: it was published, or given up. `release` is called when its space may be used again. */
+  leave?(fmap: Fmap, release: () => void): void;
   /** Marks the device as in use for the host's other processes, until released. */
   hold(purpose: string): { release(): void };
 }

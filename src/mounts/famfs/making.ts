@@ -6,7 +6,6 @@ import type { NewDirectory, NewFile, NewNode } from './new-files.js';
 import {
   type FileMaker,
   GrowingHandle,
-  type LoggedFile,
   type LoggedFiles,
   type OpenFile,
 } from './open-file.js';
@@ -91,7 +90,7 @@ export class Making implements FileMaker {
     return new GrowingHandle(file, writable, this);
   }
 
-  openLogged(ino: number, writable: boolean): LoggedFile {
+  openLogged(ino: number, writable: boolean): OpenFile {
     return this.#logged.open(ino, writable);
   }
 

@@ -1,0 +1,91 @@
+import type { FuseSession, FuseSessionEnd } from '../../../fuse/index.js';
+import { isError } from '../../../libc/index.js';
+import type { ZeroCopyDevice } from '../mount.js';
+import { type ReadyDevice, readyForZeroCopy, realDevice, type WantedMount, type ZeroCopy } from './door.js';
+import { OwnFileOpener } from './opener.js';
+
+/** Starts the session of a mount, a zero-copy one when a device is given. */
+export type Begin = (
+  zeroCopy?: ZeroCopyDevice,
+  onMessage?: (message: unknown) => void,
+) => Promise<FuseSession>;
+
+/** What a zero-copy mount keeps beside its session. */
+export class ZeroCopyUse {
+  readonly #opener: OwnFileOpener;
+  readonly #device: ReadyDevice;
+  readonly #report: (error: Error) => void;
+
+  constructor(opener: OwnFileOpener, device: ReadyDevice, report: (error: Error) => void) {
+    this.#opener = opener;
+    this.#device = device;
+    this.#report = report;
+  }
+
+  get isMounted(): boolean {
+    return this.#opener.isMounted;
+  }
+
+  /** Lets go of the mount's files when the session has ended, and gives the device its mode back. */
+  async closedAfter(closed: Promise<FuseSessionEnd>): Promise<FuseSessionEnd> {
+    const end = await closed;
+    await this.#opener.end();
+    giveBack(this.#device, this.#report);
+    return end;
+  }
+}
+
+/**
+ * Makes a zero-copy mount.
+ * @returns null when it is to be an ordinary one
+ * @throws DaxError with 'always': why it cannot be made. With 'auto' the reason is reported, unless the memory is no device of the kernel
+ */
+export async function zeroCopyMount<Mount>(
+  when: ZeroCopy,
+  wanted: WantedMount,
+  readOnly: boolean,
+  begin: Begin,
+  report: (error: Error) => void,
+  over: (session: FuseSession, use: ZeroCopyUse) => Mount,
+): Promise<Mount | null> {
+  if (when === 'never' || (when === 'auto' && realDevice(wanted) === null)) return null;
+  try {
+    return await attempt(wanted, readOnly, begin, report, over);
+  } catch (error) {
+    if (when === 'always' || !isError(error)) throw error;
+    report(new Error(`no zero-copy mount of ${wanted.device}: ${error.message}; its files are served through copies`));
+    return null;
+  }
+}
+
+async function attempt<Mount>(
+  wanted: WantedMount,
+  readOnly: boolean,
+  begin: Begin,
+  report: (error: Error) => void,
+  over: (session: FuseSession, use: ZeroCopyUse) => Mount,
+): Promise<Mount> {
+  const device = readyForZeroCopy(wanted);
+  let opener: OwnFileOpener | undefined;
+  let session: FuseSession | undefined;
+  try {
+    const { node, size, persistent } = device;
+    session = await begin({ node, size, persistent }, (message) => opener?.hear(message));
+    opener = await OwnFileOpener.begin(session, readOnly, report);
+    return over(session, new ZeroCopyUse(opener, device, report));
+  } catch (error) {
+    await session?.unmount({ whenBusy: 'abort' });
+    await opener?.end();
+    giveBack(device, report);
+    throw error;
+  }
+}
+
+function giveBack(device: ReadyDevice, report: (error: Error) => void): void {
+  try {
+    device.restore();
+  } catch (error) {
+    if (!isError(error)) throw error;
+    report(new Error(`${device.node} stays in famfs mode: ${error.message}`));
+  }
+}
