@@ -135,6 +135,8 @@ export interface MachineDevice {
   /** See FamfsDevice.reach() and leave(). Only devices whose memory is reached through files of a mount have these. */
   reach?(fmap: Fmap, file?: { readonly path: string; readonly size: number }): void;
   leave?(fmap: Fmap, release: () => void): void;
+  /** The directory where a server has it mounted: only that makes files, so a volume here is a client. */
+  readonly servedAt?: string;
   /**
    * Closes what was opened for this handle alone: everything for openDevice(), a kernel device's node, nothing for a device of an
    * emulated machine. Idempotent.

@@ -26,6 +26,10 @@ export const mountCommands: readonly CommandSpec[] = [
         '--settle <seconds>',
         'publish what was made when it was closed and unchanged for this long (default 1; 0: at close)',
       ],
+      [
+        '--zero-copy <when>',
+        'auto (default), always or never: the kernel maps files to the device itself (Linux 7.4, a real dax device, root)',
+      ],
       ['--no-xattr', 'without user.famfs.*: ls -l is faster'],
       wirelog,
     ],

@@ -29,6 +29,8 @@ export interface FamfsDevice {
   reach?(fmap: Fmap, file?: { readonly path: string; readonly size: number }): void;
   /** The memory of a new file is not used any more: it was published, or given up. `release` is called when its space may be used again. */
   leave?(fmap: Fmap, release: () => void): void;
+  /** The directory where a server has it mounted: only that makes files, so a volume here is a client. */
+  readonly servedAt?: string;
   /** Marks the device as in use for the host's other processes, until released. */
   hold(purpose: string): { release(): void };
 }

@@ -20,3 +20,4 @@ export type {
   KernelStatus,
   RegionProvider,
 } from './types.js';
+export { openMountedDevice } from './volume-of-mount.js';

@@ -24,6 +24,8 @@ export interface MountedDeviceFacts {
   readonly writable: boolean;
   /** State directory of this host. */
   readonly root: string;
+  /** Where a server makes files on it: others do not, then. Absent for the server itself. */
+  readonly servedAt?: string;
 }
 
 /** An open file of the mount, and the byte of the device at its offset 0. */
@@ -49,6 +51,7 @@ export class MountedDevice implements MachineDevice {
   readonly name: string;
   readonly dax: DaxDevice;
   readonly writable: boolean;
+  readonly servedAt?: string;
   /** Set by whoever opens files when they are needed. */
   reach?: (fmap: Fmap, file?: { readonly path: string; readonly size: number }) => void;
   leave?: (fmap: Fmap, release: () => void) => void;
@@ -60,8 +63,12 @@ export class MountedDevice implements MachineDevice {
   #use: MemoryUse | undefined;
   #uuid: string | undefined;
   #isClosed = false;
+  readonly #onClose: () => void;
 
-  constructor(facts: MountedDeviceFacts) {
+  /** @param onClose called at the end, when nothing is mapped any more */
+  constructor(facts: MountedDeviceFacts, onClose: () => void = () => {}) {
+    this.#onClose = onClose;
+    if (facts.servedAt !== undefined) this.servedAt = facts.servedAt;
     this.#facts = facts;
     this.name = facts.name;
     this.writable = facts.writable;
@@ -131,6 +138,7 @@ export class MountedDevice implements MachineDevice {
     this.#use?.close();
     this.#memory.close();
     for (const { backing } of this.#parts) backing.close();
+    this.#onClose();
   }
 
   [Symbol.dispose](): void {
