@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { errnoOf, type ErrnoCode, isError, writeU64 } from '../libc/index.js';
+import { type ErrnoCode, errnoOf, isError, writeU64 } from '../libc/index.js';
 import type { DelayedWrite } from './file-system.js';
 import { structs } from './protocol/index.js';
 

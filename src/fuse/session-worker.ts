@@ -4,8 +4,8 @@ import { Dispatcher } from './dispatcher.js';
 import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-system.js';
 import { type LoopEnd, runLoop } from './loop.js';
 import { CONTROL_MESSAGE, LoopControl } from './loop-control.js';
-import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
 import { DeviceBackings } from './serving/backings.js';
+import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
 import type { FuseSettledConnection } from './types.js';
 
 /**

@@ -1,4 +1,10 @@
-import { addressOf, codeOf, DaxError, type DeviceCalls, FUSE_DEV_IOC_BACKING_CREATE } from '../../libc/index.js';
+import {
+  addressOf,
+  codeOf,
+  DaxError,
+  type DeviceCalls,
+  FUSE_DEV_IOC_BACKING_CREATE,
+} from '../../libc/index.js';
 import {
   encodeBackingCreate,
   encodeBackingMap,
@@ -54,7 +60,8 @@ export class DeviceBackings implements FuseBackings {
     const result = this.#calls.ioctl(this.#deviceFd, FUSE_DEV_IOC_BACKING_CREATE, address);
     const errno = result < 0 ? this.#calls.errno() : 0;
     this.#onWire?.(printBackingCreate(argument, errno));
-    if (errno !== 0) throw new DaxError(codeOf(errno), 'the kernel refused the dax device', { syscall: 'ioctl' });
+    if (errno !== 0)
+      throw new DaxError(codeOf(errno), 'the kernel refused the dax device', { syscall: 'ioctl' });
   }
 
   map(id: number, deviceId: bigint, extents: readonly FuseMapExtent[]): void {

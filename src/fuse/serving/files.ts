@@ -2,18 +2,8 @@ import { encodeOpened, structs } from '../protocol/index.js';
 import { ANSWERED_LATER, type FileHandle } from '../types.js';
 import { EFBIG, EINVAL, ENOSYS, EPERM, type Handler, type Serving } from './serving.js';
 
-const {
-  OpenIn,
-  ReadIn,
-  WriteIn,
-  WriteOut,
-  ReleaseIn,
-  FlushIn,
-  FsyncIn,
-  FallocateIn,
-  LseekIn,
-  LseekOut,
-} = structs;
+const { OpenIn, ReadIn, WriteIn, WriteOut, ReleaseIn, FlushIn, FsyncIn, FallocateIn, LseekIn, LseekOut } =
+  structs;
 
 /** Handlers of requests about open files. A 64-bit offset beyond 2^53 counts as past the end of any file. */
 export const fileHandlers: Record<string, Handler> = {

@@ -5,9 +5,9 @@ import type { FuseFileSystem, FuseHost } from '../../fuse/index.js';
 import { type MachineDevice, openDevice } from '../../machine/index.js';
 import { mustNotHideMemory } from '../places.js';
 import { FamfsFileSystem } from './file-system.js';
-import type { FamfsMountData, ZeroCopyDevice } from './mount.js';
+import type { FamfsMountData } from './mount.js';
 import { timesOf } from './times.js';
-import { openNode } from './zero-copy/door.js';
+import { openNode, type ZeroCopyDevice } from './zero-copy/door.js';
 import { ZeroCopyFileSystem } from './zero-copy/file-system.js';
 
 /** How long the worker waits for a lock. Requests of programs wait meanwhile. */

@@ -24,7 +24,7 @@ import {
 import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import { mustNotHideState } from '../places.js';
 import type { FamfsQuestion } from './file-system.js';
-import type { ZeroCopy } from './zero-copy/door.js';
+import type { ZeroCopy, ZeroCopyDevice } from './zero-copy/door.js';
 import { type Begin, type ZeroCopyUse, zeroCopyMount } from './zero-copy/mounting.js';
 
 /** How often a mount looks for new log entries. A name that a program has seen missing appears at most this much later. */
@@ -111,13 +111,6 @@ export interface FamfsMountData {
   role?: 'master' | 'client';
   /** The device in famfs mode, for a zero-copy mount. */
   zeroCopy?: ZeroCopyDevice;
-}
-
-/** A kernel's dax device in famfs mode. */
-export interface ZeroCopyDevice {
-  readonly node: string;
-  readonly size: number;
-  readonly persistent: boolean;
 }
 
 /** A famfs that is mounted as a directory. This process serves it. */
@@ -247,17 +240,12 @@ export async function mountFamfsAt(
   };
   const wanted = { device: where, root, stateDirectory, by };
   const begin: Begin = (zeroCopy, onMessage) => startFamfs(mountpoint, data, options, zeroCopy, onMessage);
-  const report = onReport ?? ((error: Error) => process.stderr.write(`udax: ${mountpoint}: ${error.message}\n`));
+  const report =
+    onReport ?? ((error: Error) => process.stderr.write(`udax: ${mountpoint}: ${error.message}\n`));
   return (
-    (await zeroCopyMount(
-      options.zeroCopy ?? 'auto',
-      wanted,
-      readOnly,
-      begin,
-      report,
-      (session, use) => FamfsMount.over(session, use),
-    )) ??
-    FamfsMount.over(await begin())
+    (await zeroCopyMount(options.zeroCopy ?? 'auto', wanted, readOnly, begin, report, (session, use) =>
+      FamfsMount.over(session, use),
+    )) ?? FamfsMount.over(await begin())
   );
 }
 

@@ -14,11 +14,15 @@ import {
 /** When a mount hands the device to the kernel. */
 export type ZeroCopy = 'auto' | 'always' | 'never';
 
-/** A device in famfs mode, ready for a zero-copy mount. */
-export interface ReadyDevice {
+/** A kernel's dax device in famfs mode, for the worker (structured clone). */
+export interface ZeroCopyDevice {
   readonly node: string;
   readonly size: number;
   readonly persistent: boolean;
+}
+
+/** A device in famfs mode, ready for a zero-copy mount. */
+export interface ReadyDevice extends ZeroCopyDevice {
   /** Puts the mode back that the device had. Call it when the kernel has given the device up. @throws DaxError EBUSY it has not */
   restore(): void;
 }
@@ -48,7 +52,9 @@ export function readyForZeroCopy(wanted: WantedMount): ReadyDevice {
   if (info === null)
     fail('EOPNOTSUPP', `${path} is no dax device of this kernel: only those can be handed to it`, { path });
   if (process.geteuid?.() !== 0 || wanted.by === 'fusermount3')
-    fail('EPERM', `${path}: handing a dax device to the kernel needs root (CAP_SYS_RAWIO, and mount(2))`, { path });
+    fail('EPERM', `${path}: handing a dax device to the kernel needs root (CAP_SYS_RAWIO, and mount(2))`, {
+      path,
+    });
   if (!probeExtentMaps().isOffered)
     fail('EOPNOTSUPP', 'this kernel offers no extent maps to FUSE: Linux 7.4 and later do', { path });
   const { node, size, persistent, name } = info;

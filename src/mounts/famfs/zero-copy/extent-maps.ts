@@ -57,15 +57,6 @@ export class ExtentMaps {
     this.#backings = backings;
   }
 
-  /** How many nodes are open. */
-  get size(): number {
-    return this.#open.size;
-  }
-
-  isOpen(node: NodeId): boolean {
-    return this.#open.has(node);
-  }
-
   /**
    * Counts one open of a node.
    * @returns the id for the answer to OPEN

@@ -15,7 +15,6 @@ import {
   type FuseReadAnswer,
   type FuseRequestContext,
   type FuseStatfs,
-  HandleTable,
   type NodeId,
   ROOT_NODE,
 } from '../../../fuse/index.js';
@@ -23,15 +22,12 @@ import { DaxError, fail, hasCode } from '../../../libc/index.js';
 import { MountedDevice, type MountedDeviceFacts } from '../../../machine/index.js';
 import { S_IFDIR } from '../../modes.js';
 import { FamfsFileSystem, type FamfsFileSystemOptions, unimplementedOn } from '../file-system.js';
-import { FIRST_NEW_NODE } from '../new-files.js';
 import { DirectFile } from './direct-file.js';
-import { DEVICE_ID, type DeviceBounds, ExtentMaps, mapOf } from './extent-maps.js';
+import { DEVICE_ID, type DeviceBounds } from './extent-maps.js';
+import { MappedFiles } from './mapped-files.js';
 import { type OwnFile, OwnFiles } from './own-files.js';
-import { Sharing } from './sharing.js';
 import { Windows } from './windows.js';
 
-/** Handles of opens through a map, far beyond those of the file system below. */
-const FIRST_MAPPED_HANDLE = 2 ** 44;
 const META = '.meta';
 const DEVICE_FILE = '.device';
 const SUPERBLOCK_FILE = '.superblock';
@@ -72,18 +68,9 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
   readonly #own = new OwnFiles();
   readonly #device: MountedDevice;
   readonly #windows: Windows;
-  /** Files that are open through a map. */
-  readonly #mapped = new HandleTable<NodeId>();
-  /** Nodes that the kernel was told to be mapped. It holds to that until it forgets them. */
-  readonly #daxNodes = new Set<NodeId>();
-  /** Files that were published and whose pages a window may still remember. */
-  #fresh: number[] = [];
-  /** Files of which the reason for the copy path was told. */
-  readonly #told = new Set<number>();
   readonly #opened = new Map<string, number>();
   #connection: FuseConnection | undefined;
-  #maps: ExtentMaps | undefined;
-  #sharing: Sharing | undefined;
+  #mapped: MappedFiles | undefined;
   #volume: Volume | undefined;
   #inner: FamfsFileSystem | undefined;
   #bounds: DeviceBounds = { dataStart: 0, size: 0 };
@@ -112,7 +99,7 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
     } catch (error) {
       throw refusal(error, facts.name);
     }
-    this.#maps = new ExtentMaps(backings);
+    this.#mapped = new MappedFiles(this.#host, backings, this.#windows);
     this.#own.add(DEVICE_FILE, 0, facts.size, true);
   }
 
@@ -166,7 +153,7 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
     }
     const volume = mount(this.#device);
     this.#volume = volume;
-    this.#sharing = new Sharing(volume);
+    this.#files.begin(volume, this.#bounds);
     const deviceFd = this.#opened.get(DEVICE_FILE)!;
     const host = this.#host;
     this.#inner = new FamfsFileSystem(volume, host, () => this.#device.close(), {
@@ -174,116 +161,55 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
       times: timesOf(this.#device, volume),
       direct: (ino, writable) => new DirectFile(volume, host, deviceFd, ino, writable),
     });
-    this.#inner.names.onPublished = (ino) => this.#fresh.push(ino);
+    this.#inner.names.onPublished = (ino) => this.#files.published(ino);
     this.#inner.init(this.#connection!);
+  }
+
+  get #files(): MappedFiles {
+    return this.#mapped ?? fail('EBUSY', `${this.#options.facts.name} is being mounted: try again`);
   }
 
   get #now(): FamfsFileSystem {
     return this.#inner ?? fail('EBUSY', `${this.#options.facts.name} is being mounted: try again`);
   }
 
-  // Which files have maps
-
-  /** The map of a file, or why it has none. */
-  #mapOf(ino: number): ReturnType<typeof mapOf> {
-    const { inodes } = this.#volume!;
-    const map = mapOf(inodes.fmap(ino), inodes.stat(ino).size, this.#bounds);
-    if ('why' in map || !this.#sharing!.has(ino)) return map;
-    return { why: 'it shares memory with another file' };
-  }
-
-  /** Whether the kernel gets a map of a node. Told once a file, when it gets none. */
-  #isMapped(node: NodeId): boolean {
-    if (this.#daxNodes.has(node)) return true;
-    const { inodes } = this.#volume!;
-    if (node >= FIRST_NEW_NODE || inodes.isDirectory(node)) return false;
-    if (this.#windows.remembers(inodes.fmap(node))) return false;
-    const map = this.#mapOf(node);
-    if ('extents' in map) return true;
-    this.#tell(node, map.why);
-    return false;
-  }
-
-  #tell(ino: number, why: string): void {
-    if (this.#told.has(ino)) return;
-    this.#told.add(ino);
-    const path = this.#volume!.inodes.pathOf(ino);
-    this.#host.report(new Error(`${path} has no zero-copy map, and is read and written as on other mounts: ${why}`));
-  }
-
-  /** Marks an entry that the kernel gets as mapped, when it is. */
-  #marked(entry: FuseEntry): FuseEntry {
-    if (entry.node === 0 || !this.#isMapped(entry.node)) return entry;
-    this.#daxNodes.add(entry.node);
-    return { ...entry, attributes: { ...entry.attributes, isDax: true } };
-  }
-
-  #openMapped(node: NodeId, flags: number): FuseOpenAnswer {
-    const writable = this.#now.mayOpen(node, flags);
-    const map = this.#mapOf(node);
-    // A clone that was published after the kernel got this file's map cannot take it away: the file keeps its pages.
-    const extents = 'extents' in map ? map.extents : this.#extentsOf(node);
-    return this.#answer(node, this.#maps!.open(node, extents), !writable);
-  }
-
-  #extentsOf(ino: number) {
-    const { inodes } = this.#volume!;
-    const map = mapOf(inodes.fmap(ino), inodes.stat(ino).size, this.#bounds);
-    return 'extents' in map ? map.extents : fail('EIO', `${inodes.pathOf(ino)} has no map: ${map.why}`);
-  }
-
-  #answer(node: NodeId, map: number, noFlush: boolean): FuseOpenAnswer {
-    const handle = (FIRST_MAPPED_HANDLE + this.#mapped.open(node)) as FileHandle;
-    return { handle, map, noFlush };
-  }
-
   #openOwn(file: OwnFile, pid: number): FuseOpenAnswer {
     if (!this.#own.mayOpen(file, pid)) fail('ENOENT', `${file.name} is not there`);
-    const extents = [{ offset: 0, length: file.length, address: file.start }];
-    return this.#answer(file.node, this.#maps!.open(file.node, extents), true);
+    return this.#files.openOwn(file);
   }
 
   // Names and attributes
 
   lookup(parent: NodeId, name: string, context: FuseRequestContext): FuseEntry {
     if (parent === ROOT_NODE && name === META) return this.#own.entry();
-    if (parent !== this.#own.directory) return this.#marked(this.#now.lookup(parent, name));
+    if (parent !== this.#own.directory) return this.#files.marked(this.#now.lookup(parent, name));
     const file = this.#own.named(name, context.pid);
     return file ? this.#own.entry(file) : fail('ENOENT', `there is no ${name} in ${META}`);
   }
 
   forget(node: NodeId, count: number): void {
     if (!this.#own.has(node)) {
-      if (this.#inner?.forget(node, count) !== true) return;
-      this.#daxNodes.delete(node);
-      this.#maps?.forget(node);
+      if (this.#inner?.forget(node, count)) this.#files.forgotten(node);
       return;
     }
     const file = this.#own.forget(node, count);
-    this.#maps?.forget(node);
-    if (file?.isPrivate !== true || file.name === DEVICE_FILE || this.#maps?.isOpen(node)) return;
+    if (file === undefined) return;
+    this.#files.forgotten(node);
+    if (!file.isPrivate || file.name === DEVICE_FILE) return;
     this.#own.remove(file);
     this.#windows.forgotten(node);
-    this.#showFresh();
-  }
-
-  /** Published files whose pages no window remembers any more get nodes of their own, which have maps. */
-  #showFresh(): void {
-    const { inodes } = this.#volume!;
-    this.#fresh = this.#fresh.filter((ino) => {
-      if (this.#windows.remembers(inodes.fmap(ino))) return true;
-      this.#now.names.forgetFirstNode(ino);
-      return false;
-    });
+    this.#files.showFresh(this.#now.names);
   }
 
   getattr(node: NodeId): FuseAttributeAnswer {
     if (this.#own.has(node))
       return { attributes: this.#own.attributesOf(node), attributeSeconds: Number.POSITIVE_INFINITY };
     if (node === ROOT_NODE && this.#inner === undefined) return this.#rootForNow();
-    const answer = this.#now.getattr(node);
-    if (!this.#daxNodes.has(node)) return answer;
-    return { ...answer, attributes: { ...answer.attributes, isDax: true } };
+    return this.#marked(node, this.#now.getattr(node));
+  }
+
+  #marked(node: NodeId, { attributes, attributeSeconds }: FuseAttributeAnswer): FuseAttributeAnswer {
+    return { attributes: this.#files.attributes(node, attributes), attributeSeconds };
   }
 
   #rootForNow(): FuseAttributeAnswer {
@@ -293,12 +219,7 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
 
   setattr(node: NodeId, change: FuseAttributeChange): FuseAttributeAnswer {
     this.#mustNotBeOwn(node);
-    return this.#marked2(node, this.#now.setattr(node, change));
-  }
-
-  #marked2(node: NodeId, answer: FuseAttributeAnswer): FuseAttributeAnswer {
-    if (!this.#daxNodes.has(node)) return answer;
-    return { ...answer, attributes: { ...answer.attributes, isDax: true } };
+    return this.#marked(node, this.#now.setattr(node, change));
   }
 
   #mustNotBeOwn(node: NodeId): void {
@@ -306,9 +227,7 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
   }
 
   opendir(node: NodeId): FuseOpenAnswer {
-    return this.#own.has(node)
-      ? { handle: 0 as FileHandle }
-      : this.#now.opendir(node);
+    return this.#own.has(node) ? { handle: 0 as FileHandle } : this.#now.opendir(node);
   }
 
   readdir(node: NodeId, handle: FileHandle, offset: number, answer: FuseDirectoryAnswer): void {
@@ -324,7 +243,7 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
   }
 
   #markedIfAny(entry: FuseEntry | undefined): FuseEntry | undefined {
-    return entry && this.#marked(entry);
+    return entry && this.#files.marked(entry);
   }
 
   fsyncdir(node: NodeId): void {
@@ -336,7 +255,8 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
   open(node: NodeId, flags: number, context: FuseRequestContext): FuseOpenAnswer {
     const own = this.#own.get(node);
     if (own) return this.#openOwn(own, context.pid);
-    return this.#daxNodes.has(node) ? this.#openMapped(node, flags) : this.#now.open(node, flags);
+    const now = this.#now;
+    return this.#files.has(node) ? this.#files.open(node, now.mayOpen(node, flags)) : now.open(node, flags);
   }
 
   read(node: NodeId, handle: FileHandle, offset: number, length: number, answer: FuseReadAnswer): void {
@@ -354,16 +274,12 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
   }
 
   flush(node: NodeId, handle: FileHandle, context: FuseRequestContext): void {
-    if (handle < FIRST_MAPPED_HANDLE) this.#now.flush(node, handle, context);
+    if (!this.#files.isHandle(handle)) this.#now.flush(node, handle, context);
   }
 
   release(node: NodeId, handle: FileHandle): void {
-    if (handle < FIRST_MAPPED_HANDLE) {
-      this.#inner?.release(node, handle);
-      return;
-    }
-    const mapped = this.#mapped.close((handle - FIRST_MAPPED_HANDLE) as FileHandle);
-    if (mapped !== undefined) this.#maps!.close(mapped);
+    if (this.#files.isHandle(handle)) this.#files.release(handle);
+    else this.#inner?.release(node, handle);
   }
 
   /** The stores of a mapped file are its writer's own business: no call reaches the lines that are in caches of the processor. */
@@ -472,6 +388,9 @@ function refusal(error: unknown, name: string): unknown {
       `${name} is held by another mount, or by files that are still open or mapped from one: end those first (findmnt -t fuse.udax)`,
     );
   if (hasCode(error, 'EINVAL', 'ENOTTY'))
-    return say('EOPNOTSUPP', `this kernel does not take ${name}: it has no extent maps (Linux 7.4), or the device is not in famfs mode`);
+    return say(
+      'EOPNOTSUPP',
+      `this kernel does not take ${name}: it has no extent maps (Linux 7.4), or the device is not in famfs mode`,
+    );
   return error;
 }

@@ -1,7 +1,13 @@
 import type { FuseSession, FuseSessionEnd } from '../../../fuse/index.js';
 import { isError } from '../../../libc/index.js';
-import type { ZeroCopyDevice } from '../mount.js';
-import { type ReadyDevice, readyForZeroCopy, realDevice, type WantedMount, type ZeroCopy } from './door.js';
+import {
+  type ReadyDevice,
+  readyForZeroCopy,
+  realDevice,
+  type WantedMount,
+  type ZeroCopy,
+  type ZeroCopyDevice,
+} from './door.js';
 import { OwnFileOpener } from './opener.js';
 
 /** Starts the session of a mount, a zero-copy one when a device is given. */
@@ -53,7 +59,11 @@ export async function zeroCopyMount<Mount>(
     return await attempt(wanted, readOnly, begin, report, over);
   } catch (error) {
     if (when === 'always' || !isError(error)) throw error;
-    report(new Error(`no zero-copy mount of ${wanted.device}: ${error.message}; its files are served through copies`));
+    report(
+      new Error(
+        `no zero-copy mount of ${wanted.device}: ${error.message}; its files are served through copies`,
+      ),
+    );
     return null;
   }
 }
