@@ -20,7 +20,7 @@ const BACKING_REMOVE = 10;
 const BACKING_MAP = 11;
 
 /** FUSE_MAX_EXTENTS: more in one BACKING_MAP is EINVAL. */
-export const MAX_MAP_EXTENTS = 1365;
+const MAX_MAP_EXTENTS = 1365;
 
 /** The bytes of NOTIFY_INVAL_INODE. `length` 0 means to the end; a negative `offset` means attributes only. */
 export function encodeInvalInode(node: number, offset: number, length: number): Uint8Array {

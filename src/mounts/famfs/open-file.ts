@@ -50,7 +50,7 @@ export class LoggedFiles {
 }
 
 /** An open file that the log names. Reads are answered with addresses of the memory itself. */
-export class LoggedFile implements OpenFile {
+class LoggedFile implements OpenFile {
   readonly ino: number;
   readonly size: number;
   readonly #files: LoggedFiles;

@@ -11,7 +11,8 @@ import path from 'node:path';
 import type { FuseBackings, FuseMapExtent, NodeId } from '../../../src/fuse/index.js';
 import { DaxError } from '../../../src/libc/index.js';
 import type { ZeroCopyFileSystem, ZeroCopyRequest } from '../../../src/mounts/famfs/zero-copy/file-system.js';
-import { type Piece, request, Wire } from '../../fuse/support/wire.js';
+import { request, Wire } from '../../fuse/support/wire.js';
+import { errnoName, mappedBytes, Requests } from './requests.js';
 
 const PAGE = 4096;
 const ATTR_DAX = 2;
@@ -48,14 +49,13 @@ export interface Description {
 /** Devices that some connection has: one at a time, over all mounts. */
 const held = new Set<string>();
 
-export class MapKernel {
+export class MapKernel extends Requests {
   readonly warnings: string[] = [];
   readonly messages: string[] = [];
   readonly log: string[] = [];
   readonly reports: string[] = [];
   readonly requests: ZeroCopyRequest[] = [];
   fileSystem!: ZeroCopyFileSystem;
-  wire!: Wire;
   /** What init() or started() refused. */
   refusal: unknown;
   readonly #maps = new Map<bigint, readonly FuseMapExtent[]>();
@@ -68,10 +68,10 @@ export class MapKernel {
   readonly #directory: string;
   readonly #device: string;
   #deviceId = 0n;
-  #delayed: { unique: bigint; errno: number } | null = null;
 
   /** @param directory where device and log are files */
   constructor(directory: string) {
+    super();
     this.#directory = directory;
     this.#device = path.join(directory, 'device');
     this.#inodes.set(1, this.#newInode(1, false, 0));
@@ -91,7 +91,7 @@ export class MapKernel {
           fs.writeSync(write.fd, write.bytes, done, length, offset);
           done += length;
         }
-        this.#delayed = { unique: BigInt(write.unique), errno: 0 };
+        this.isAnsweredLater = true;
       },
     };
   }
@@ -160,21 +160,9 @@ export class MapKernel {
 
   // Requests of programs
 
-  #ask(opcode: number, node: number, pid: number, ...body: Piece[]): { error: number; body: DataView } {
-    const message = request(opcode, 8n, BigInt(node), ...body);
-    new DataView(message.buffer).setUint32(24, 0, true); // uid
-    new DataView(message.buffer).setUint32(28, 0, true); // gid
-    new DataView(message.buffer).setUint32(32, pid, true);
-    this.#delayed = null;
-    const reply = this.wire.send(message);
-    if (reply === null && this.#delayed !== null) return { error: 0, body: new DataView(new ArrayBuffer(8)) };
-    const view = new DataView(reply!.buffer, reply!.byteOffset, reply!.byteLength);
-    return { error: view.getInt32(4, true), body: new DataView(reply!.buffer, reply!.byteOffset + 16) };
-  }
-
   /** @returns the node; a negative errno when there is no such name */
   lookup(parent: number, name: string, pid = 77): number {
-    const { error, body } = this.#ask(1, parent, pid, ['text', `${name}\0`]);
+    const { error, body } = this.ask(1, parent, pid, ['text', `${name}\0`]);
     if (error !== 0) return error;
     const node = Number(body.getBigUint64(0, true));
     if (node === 0) return -2;
@@ -206,18 +194,7 @@ export class MapKernel {
 
   /** READDIRPLUS. @returns nodes by name; 0 for names without an entry */
   list(directory: number): Record<string, number> {
-    const { error, body } = this.#ask(
-      44,
-      directory,
-      77,
-      ['u64', 0n],
-      ['u64', 0n],
-      ['u32', 65536],
-      ['u32', 0],
-      ['u64', 0n],
-      ['u64', 0n],
-    );
-    if (error !== 0) throw new DaxError(errnoName(error), 'readdir');
+    const body = this.askNames(directory);
     const found: Record<string, number> = {};
     for (let at = 0; at < body.byteLength; ) {
       const node = Number(body.getBigUint64(at, true));
@@ -228,17 +205,6 @@ export class MapKernel {
       at += Math.ceil((152 + nameBytes) / 8) * 8;
     }
     return found;
-  }
-
-  /** stat(2): st_mode. */
-  mode(node: number): number {
-    return this.#ask(3, node, 77, ['u32', 0], ['u32', 0], ['u64', 0n]).body.getUint32(16 + 60, true);
-  }
-
-  /** @returns 0 or a negative errno */
-  unlink(parent: number, name: string): number {
-    const { error } = this.#ask(10, parent, 77, ['text', `${name}\0`]);
-    return error;
   }
 
   /** The node of a hidden file that the server has open. */
@@ -259,7 +225,7 @@ export class MapKernel {
 
   /** open(2) of a node. @throws DaxError EIO the kernel refused the answer; or the server's error */
   open(node: number, flags = 0, pid = 77): Description {
-    const { error, body } = this.#ask(14, node, pid, ['u32', flags], ['u32', 0]);
+    const { error, body } = this.ask(14, node, pid, ['u32', flags], ['u32', 0]);
     if (error !== 0) throw new DaxError(errnoName(error), 'open');
     return this.#opened(this.#inodes.get(node)!, body, 0);
   }
@@ -295,7 +261,7 @@ export class MapKernel {
 
   /** open(2) with O_CREAT of a new name. */
   create(parent: number, name: string, mode = 0o644): Description {
-    const { error, body } = this.#ask(
+    const { error, body } = this.ask(
       35,
       parent,
       77,
@@ -317,19 +283,7 @@ export class MapKernel {
       fs.writeSync(this.#fd(), Buffer.from(text), 0, undefined, this.#addressOf(map, offset));
       return 0;
     }
-    const { error } = this.#ask(
-      16,
-      inode.node,
-      77,
-      ['u64', handle],
-      ['u64', BigInt(offset)],
-      ['u32', Buffer.byteLength(text)],
-      ['u32', 0],
-      ['u64', 0n],
-      ['u64', 0n],
-      ['text', text],
-    );
-    return error;
+    return this.askWrite(inode.node, handle, text, offset);
   }
 
   read({ inode, handle, map }: Description, length: number, offset = 0): string {
@@ -338,19 +292,7 @@ export class MapKernel {
       fs.readSync(this.#fd(), into, 0, length, this.#addressOf(map, offset));
       return into.toString('latin1');
     }
-    const { error, body } = this.#ask(
-      15,
-      inode.node,
-      77,
-      ['u64', handle],
-      ['u64', BigInt(offset)],
-      ['u32', length],
-      ['u32', 0],
-      ['u64', 0n],
-      ['u64', 0n],
-    );
-    if (error !== 0) throw new DaxError(errnoName(error), 'read');
-    return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
+    return this.askRead(inode.node, handle, length, offset);
   }
 
   /** mmap(2) and a touch of every page in the range: the kernel notes who has these pages. */
@@ -391,7 +333,7 @@ export class MapKernel {
 
   /** close(2) of the last descriptor, after munmap. */
   close({ inode, handle }: Description): number {
-    const { error } = this.#ask(25, inode.node, process.pid, ['u64', handle], ['u64', 0n], ['u64', 0n]);
+    const { error } = this.ask(25, inode.node, process.pid, ['u64', handle], ['u64', 0n], ['u64', 0n]);
     this.#noteServer();
     inode.opens--;
     this.#release(inode.node, handle);
@@ -399,7 +341,7 @@ export class MapKernel {
   }
 
   #release(node: number, handle: bigint): void {
-    this.#ask(18, node, 77, ['u64', handle], ['u32', 0], ['u32', 0], ['u64', 0n]);
+    this.ask(18, node, 77, ['u64', handle], ['u32', 0], ['u32', 0], ['u64', 0n]);
   }
 
   /** Drops a cached name. The inode goes when nothing has it open. */
@@ -481,39 +423,4 @@ export class MapKernel {
     remove: (id) => this.remove(id),
     invalidate: (node) => this.invalidate(node),
   };
-}
-
-function errnoName(error: number): 'EIO' {
-  return (Object.entries(codes).find(([, value]) => value === -error)?.[0] ?? 'EIO') as 'EIO';
-}
-
-const codes = {
-  EPERM: 1,
-  ENOENT: 2,
-  EIO: 5,
-  EBUSY: 16,
-  EEXIST: 17,
-  EISDIR: 21,
-  EINVAL: 22,
-  EROFS: 30,
-  ESTALE: 116,
-};
-
-/** The bytes of a file that this process has mapped and touched. */
-function mappedBytes(file: string): [number, number][] {
-  const found: [number, number][] = [];
-  let range: [number, number] | null = null;
-  for (const line of fs.readFileSync('/proc/self/smaps', 'utf8').split('\n')) {
-    const head = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ \d+ +(\/.*)?$/.exec(line);
-    if (head) {
-      const [, start, end, offset, name] = head;
-      const bytes = Number.parseInt(end!, 16) - Number.parseInt(start!, 16);
-      const at = Number.parseInt(offset!, 16);
-      range = name === file ? [at, at + bytes] : null;
-    } else if (range !== null && /^Rss: +[1-9]/.test(line)) {
-      found.push(range);
-      range = null;
-    }
-  }
-  return found;
 }

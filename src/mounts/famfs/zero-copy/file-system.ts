@@ -120,14 +120,10 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
   #take(name: string, fd: number): string[] {
     this.#opened.set(name, fd);
     if (name === DEVICE_FILE) return this.#findLog(fd);
-    const file = this.#own.named(name, 0) ?? this.#private(name);
+    const file = this.#own.called(name) ?? fail('ENOENT', `there is no hidden file ${name}`);
     if (file.isPrivate) this.#windows.opened(file, fd);
     else this.#device.show(file.start, file.length, { fd, fileStart: file.start });
     return [];
-  }
-
-  #private(name: string): OwnFile {
-    return this.#own.expectedOrOpen(name) ?? fail('ENOENT', `there is no hidden file ${name}`);
   }
 
   /** Reads the superblock with read(2), and makes the files that show it and the log. */
@@ -385,7 +381,7 @@ function refusal(error: unknown, name: string): unknown {
   if (hasCode(error, 'EBUSY'))
     return say(
       'EBUSY',
-      `${name} is held by another mount, or by files that are still open or mapped from one: end those first (findmnt -t fuse.udax)`,
+      `${name} is held by another mount, or by files that are still open or mapped from one: end those first`,
     );
   if (hasCode(error, 'EINVAL', 'ENOTTY'))
     return say(

@@ -48,7 +48,7 @@ export class OwnFiles {
   }
 
   /** The file of that name, whoever asks. */
-  expectedOrOpen(name: string): OwnFile | undefined {
+  called(name: string): OwnFile | undefined {
     return this.#byName.get(name);
   }
 
