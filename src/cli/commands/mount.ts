@@ -130,7 +130,8 @@ async function mountInBackgroundOrHere(
     ...(flags.zeroCopy === undefined ? [] : ['--zero-copy', flags.zeroCopy]),
   ];
   const argv = [process.argv[1]!, ...globalWords(context), command, ...options, '--', ...words];
-  const { pid, mountpoint } = await startDaemon(argv, records.logPath(about.mountpoint));
+  const { pid, mountpoint, note } = await startDaemon(argv, records.logPath(about.mountpoint));
+  if (note !== undefined) context.output.note(`udax: ${note}`);
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
 }
 

@@ -121,16 +121,19 @@ export class FamfsMount {
   readonly session: FuseSession;
   /** Whether the kernel maps its files to the device itself. */
   readonly isZeroCopy: boolean;
+  /** Why the mount of a kernel's device became an ordinary one, if it did (`zeroCopy: 'auto'`). */
+  readonly note: string | undefined;
   readonly #timer: NodeJS.Timeout;
   readonly #stillMounted: () => boolean;
   #ticking = false;
 
   /** @internal mountFamfsAt() makes mounts. @param zeroCopy tells whether the mount is still there, and closes what keeps it */
-  static over(session: FuseSession, zeroCopy?: ZeroCopyUse): FamfsMount {
-    return new FamfsMount(session, zeroCopy);
+  static over(session: FuseSession, zeroCopy?: ZeroCopyUse, note?: string): FamfsMount {
+    return new FamfsMount(session, zeroCopy, note);
   }
 
-  private constructor(session: FuseSession, zeroCopy: ZeroCopyUse | undefined) {
+  private constructor(session: FuseSession, zeroCopy: ZeroCopyUse | undefined, note: string | undefined) {
+    this.note = note;
     this.session = session;
     this.mountpoint = session.mountpoint;
     this.isZeroCopy = zeroCopy !== undefined;
@@ -242,11 +245,11 @@ export async function mountFamfsAt(
   const begin: Begin = (zeroCopy, onMessage) => startFamfs(mountpoint, data, options, zeroCopy, onMessage);
   const report =
     onReport ?? ((error: Error) => process.stderr.write(`udax: ${mountpoint}: ${error.message}\n`));
-  return (
-    (await zeroCopyMount(options.zeroCopy ?? 'auto', wanted, readOnly, begin, report, (session, use) =>
-      FamfsMount.over(session, use),
-    )) ?? FamfsMount.over(await begin())
-  );
+  const when = options.zeroCopy ?? 'auto';
+  const made = await zeroCopyMount(when, wanted, readOnly, begin, report, FamfsMount.over);
+  if (typeof made === 'object') return made;
+  if (made !== undefined) report(new Error(made));
+  return FamfsMount.over(await begin(), undefined, made);
 }
 
 /** Starts the session that serves a mount. @param onMessage for a zero-copy mount */

@@ -30,7 +30,7 @@ export function createFileSystem({ target }, host) {
         { offset: offset + 50, length: half },
         { offset, length: bytes.length - half },
       ];
-      host.writeLater({ unique, fd: data[0] === 0x21 ? -1 : fd, bytes, pieces });
+      host.writeLater({ unique, fd: data[0] === 0x21 ? 999_999 : fd, bytes, pieces });
       return ANSWERED_LATER;
     },
     release: () => {},

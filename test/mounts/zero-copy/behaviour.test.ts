@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Volume } from '../../../src/famfs/index.js';
 import { mapOf } from '../../../src/mounts/famfs/zero-copy/extent-maps.js';
-import { initOfMaps, type MapKernel } from './kernel.js';
+import type { MapKernel } from './kernel.js';
 import { MIB, type ServeOptions, ZeroCopyPlace } from './place.js';
+import { initOfMaps } from './requests.js';
 
 /** Linux 7.4 maps files of a FUSE mount to dax devices. These are the rules of that kernel (see kernel.ts), and no warning of it may appear. */
 let place: ZeroCopyPlace | undefined;

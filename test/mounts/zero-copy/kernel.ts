@@ -12,20 +12,12 @@ import type { FuseBackings, FuseMapExtent, NodeId } from '../../../src/fuse/inde
 import { DaxError } from '../../../src/libc/index.js';
 import type { ZeroCopyFileSystem, ZeroCopyRequest } from '../../../src/mounts/famfs/zero-copy/file-system.js';
 import { request, Wire } from '../../fuse/support/wire.js';
-import { errnoName, mappedBytes, Requests } from './requests.js';
+import { Pages } from './pages.js';
+import { errnoName, initOfMaps, mappedBytes, Requests } from './requests.js';
 
 const PAGE = 4096;
 const ATTR_DAX = 2;
 const FOPEN = { directIo: 1, passthrough: 0x80 };
-/** INIT of the recorded kernel: 7.47 with PASSTHROUGH_V2. */
-export const initOfMaps = new Uint8Array(
-  Buffer.from(
-    '680000001a0000000200000000000000000000000000000000000000000000005901000000000000070000002f00000000000200fbffff73fd25000000000000' +
-      '00000000000000000000000000000000000000000000000000000000000000000000000000000000',
-    'hex',
-  ),
-);
-
 interface Inode {
   readonly node: number;
   readonly isDax: boolean;
@@ -62,8 +54,7 @@ export class MapKernel extends Requests {
   readonly #inodes = new Map<number, Inode>();
   /** Names: directory node and name to node. */
   readonly #names = new Map<string, number>();
-  /** Who has each page of the device. */
-  readonly #pages = new Map<number, { inode: Inode; filePage: number }>();
+  readonly #pages = new Pages(this.warnings);
   readonly #own = new Map<number, { description: Description; name: string }>();
   readonly #directory: string;
   readonly #device: string;
@@ -300,21 +291,8 @@ export class MapKernel extends Requests {
     if (map === null) return; // pages of the page cache
     this.#noteServer();
     for (let at = offset - (offset % PAGE); at < offset + length; at += PAGE) {
-      this.#note(inode, at / PAGE, this.#addressOf(map, at) / PAGE);
+      this.#pages.note(inode, at / PAGE, this.#addressOf(map, at) / PAGE);
     }
-  }
-
-  #note(inode: Inode, filePage: number, devicePage: number): void {
-    const before = inode.remembered.get(filePage);
-    if (before !== undefined && before !== devicePage)
-      this.warnings.push(`inode ${inode.node} has another map, and remembers the pages of the old one`);
-    const holder = this.#pages.get(devicePage);
-    if (holder && !(holder.inode === inode && holder.filePage === filePage))
-      this.warnings.push(
-        `page ${devicePage} is mapped by inodes ${holder.inode.node} and ${inode.node}: fs/dax.c`,
-      );
-    this.#pages.set(devicePage, { inode, filePage });
-    inode.remembered.set(filePage, devicePage);
   }
 
   /** What the server has mapped of its hidden files. */
@@ -325,7 +303,7 @@ export class MapKernel extends Requests {
         if (name === '.device') this.warnings.push('the server has mapped .device');
         for (let at = start; at < end; at += PAGE) {
           if (description.inode.remembered.has(at / PAGE)) continue;
-          this.#note(description.inode, at / PAGE, at / PAGE);
+          this.#pages.note(description.inode, at / PAGE, at / PAGE);
         }
       }
     }
@@ -356,14 +334,8 @@ export class MapKernel extends Requests {
     const inode = this.#inodes.get(node);
     if (inode === undefined || inode.opens > 0) return;
     this.#inodes.delete(node);
-    this.#forgetPages(inode);
+    this.#pages.forget(inode);
     this.wire.send(request(2, 6n, BigInt(node), ['u64', BigInt(inode.lookups)]));
-  }
-
-  #forgetPages(inode: Inode): void {
-    for (const page of inode.remembered.values())
-      if (this.#pages.get(page)?.inode === inode) this.#pages.delete(page);
-    inode.remembered.clear();
   }
 
   #addressOf(map: readonly FuseMapExtent[], offset: number): number {
@@ -403,7 +375,7 @@ export class MapKernel extends Requests {
   invalidate(node: NodeId): boolean {
     this.messages.push(`invalidate ${node}`);
     const inode = this.#inodes.get(node);
-    if (inode) this.#forgetPages(inode);
+    if (inode) this.#pages.forget(inode);
     return inode !== undefined;
   }
 

@@ -2,6 +2,15 @@ import fs from 'node:fs';
 import { DaxError } from '../../../src/libc/index.js';
 import { type Piece, request, type Wire } from '../../fuse/support/wire.js';
 
+/** INIT of the recorded kernel: 7.47 with PASSTHROUGH_V2. */
+export const initOfMaps = new Uint8Array(
+  Buffer.from(
+    '680000001a0000000200000000000000000000000000000000000000000000005901000000000000070000002f00000000000200fbffff73fd25000000000000' +
+      '00000000000000000000000000000000000000000000000000000000000000000000000000000000',
+    'hex',
+  ),
+);
+
 /** Requests of programs, as the kernel makes them, and their answers. */
 export class Requests {
   wire!: Wire;

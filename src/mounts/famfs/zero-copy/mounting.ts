@@ -43,32 +43,27 @@ export class ZeroCopyUse {
 
 /**
  * Makes a zero-copy mount.
- * @returns null when it is to be an ordinary one
- * @throws DaxError with 'always': why it cannot be made. With 'auto' the reason is reported, unless the memory is no device of the kernel
+ * @returns undefined, or the reason as a text, when it is to be an ordinary one. Memory that is no device of the kernel needs no reason
+ * @throws DaxError with 'always': why it cannot be made
  */
-export async function zeroCopyMount<Mount>(
+export async function zeroCopyMount<Mount extends object>(
   when: ZeroCopy,
   wanted: WantedMount,
   readOnly: boolean,
   begin: Begin,
   report: (error: Error) => void,
   over: (session: FuseSession, use: ZeroCopyUse) => Mount,
-): Promise<Mount | null> {
-  if (when === 'never' || (when === 'auto' && realDevice(wanted) === null)) return null;
+): Promise<Mount | string | undefined> {
+  if (when === 'never' || (when === 'auto' && realDevice(wanted) === null)) return undefined;
   try {
     return await attempt(wanted, readOnly, begin, report, over);
   } catch (error) {
     if (when === 'always' || !isError(error)) throw error;
-    report(
-      new Error(
-        `no zero-copy mount of ${wanted.device}: ${error.message}; its files are served through copies`,
-      ),
-    );
-    return null;
+    return `no zero-copy mount of ${wanted.device}: ${error.message}; its files are served through copies`;
   }
 }
 
-async function attempt<Mount>(
+async function attempt<Mount extends object>(
   wanted: WantedMount,
   readOnly: boolean,
   begin: Begin,
