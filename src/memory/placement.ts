@@ -14,9 +14,9 @@ import {
   PROT_WRITE,
   reserveAddresses,
 } from '../libc/index.js';
+import type { Backing } from './backing.js';
 import { PAGE_BYTES } from './backing-range.js';
 import { checkMapCount, whyNoMemory } from './map-count.js';
-import type { Backing } from './backing.js';
 import type { Access } from './mapping.js';
 import type { Piece } from './pieces.js';
 

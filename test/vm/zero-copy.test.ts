@@ -94,6 +94,6 @@ describe.skipIf(tooOld)(`a zero-copy mount of /dev/dax0.0${why}`, () => {
       'for i in $(seq 100); do [ "$(basename $(readlink -f /sys/bus/dax/devices/dax0.0/driver))" = device_dax ] && exit 0; sleep 0.1; done; exit 1',
     );
     expect(await warnings()).toBe('0\n');
-    expect(await vm.done('fsck', '/dev/dax0.0')).toContain('');
+    await vm.done('fsck', '/dev/dax0.0');
   });
 });

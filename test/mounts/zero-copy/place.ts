@@ -59,7 +59,7 @@ export class ZeroCopyPlace {
         writable: !readOnly,
         root: this.root,
       },
-      deviceFd: 0,
+      deviceFd: fs.openSync(this.device, 'r+'),
       xattrs: true,
       settleMilliseconds,
       mount: (device) => mountFamfsOn(device, { readOnly, ...(role && { role }) }),

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { because, noMounts, Place } from '../support.js';
 
 let place: Place;
-afterEach(() => place.end());
+afterEach(() => place.close());
 
 describe.skipIf(noMounts !== '')(`--zero-copy on memory that is no device of the kernel${because}`, () => {
   it('always is EOPNOTSUPP with the reason, and mounts nothing; auto is an ordinary mount, without a word', () => {

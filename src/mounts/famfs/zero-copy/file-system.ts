@@ -18,7 +18,7 @@ import {
   type NodeId,
   ROOT_NODE,
 } from '../../../fuse/index.js';
-import { DaxError, fail, hasCode } from '../../../libc/index.js';
+import { closeDescriptor, DaxError, fail, hasCode } from '../../../libc/index.js';
 import { MountedDevice, type MountedDeviceFacts } from '../../../machine/index.js';
 import { S_IFDIR } from '../../modes.js';
 import { FamfsFileSystem, type FamfsFileSystemOptions, unimplementedOn } from '../file-system.js';
@@ -45,7 +45,7 @@ export interface ZeroCopyRequest {
 
 export interface ZeroCopyOptions extends Omit<FamfsFileSystemOptions, 'times' | 'direct'> {
   readonly facts: MountedDeviceFacts;
-  /** A descriptor of the device's node. It stays open, so that the node's users are seen to have it. */
+  /** A descriptor of the device's node. It is open as long as the mount lives, so that others see who has the device. */
   readonly deviceFd: number;
   /** Mounts the volume. */
   readonly mount: (device: MountedDevice) => Volume;
@@ -105,7 +105,13 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
 
   destroy(): void {
     if (this.#inner) this.#inner.destroy();
-    else this.#device.close();
+    else this.#closeDevice();
+  }
+
+  /** The node is no file of the mount, so it may be closed here. The mode of the device cannot change before. */
+  #closeDevice(): void {
+    this.#device.close();
+    closeDescriptor(this.#options.deviceFd);
   }
 
   /** Answers a question of the main thread. */
@@ -152,7 +158,7 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
     this.#files.begin(volume, this.#bounds);
     const deviceFd = this.#opened.get(DEVICE_FILE)!;
     const host = this.#host;
-    this.#inner = new FamfsFileSystem(volume, host, () => this.#device.close(), {
+    this.#inner = new FamfsFileSystem(volume, host, () => this.#closeDevice(), {
       ...this.#options,
       times: timesOf(this.#device, volume),
       direct: (ino, writable) => new DirectFile(volume, host, deviceFd, ino, writable),
