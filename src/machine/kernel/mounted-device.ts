@@ -115,7 +115,7 @@ export class MountedDevice implements MachineDevice {
   hide(fd: number): void {
     for (const part of this.#parts.filter(({ isShown, backing }) => isShown && backing.fd === fd)) {
       this.#take(part);
-      this.#insert(part.start, part.end, null);
+      this.#insertHidden(part.start, part.end);
     }
   }
 
@@ -154,6 +154,19 @@ export class MountedDevice implements MachineDevice {
     const backing = new FileOfDevice(this.#backingFacts, part);
     this.#parts.push({ start, end, backing, isShown: file !== null });
     this.#memory.insert({ start: HPA + start, length: end - start, backing, offset: start });
+  }
+
+  /** Inserts a part that nobody maps, as one with its neighbours of that kind. */
+  #insertHidden(start: number, end: number): void {
+    let [from, to] = [start, end];
+    for (const part of this.#parts.filter(
+      ({ isShown, ...at }) => !isShown && (at.end === start || at.start === end),
+    )) {
+      this.#take(part);
+      from = Math.min(from, part.start);
+      to = Math.max(to, part.end);
+    }
+    this.#insert(from, to, null);
   }
 
   #take(part: Part): void {

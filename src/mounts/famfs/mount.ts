@@ -12,6 +12,7 @@ import {
   callback,
   checkArguments,
   checkMethods,
+  DaxError,
   fail,
   flag,
   hasCode,
@@ -124,7 +125,7 @@ export class FamfsMount {
   /** Why the mount of a kernel's device became an ordinary one, if it did (`zeroCopy: 'auto'`). */
   readonly note: string | undefined;
   readonly #timer: NodeJS.Timeout;
-  readonly #stillMounted: () => boolean;
+  readonly #isNeeded: () => boolean;
   #ticking = false;
 
   /** @internal mountFamfsAt() makes mounts. @param zeroCopy tells whether the mount is still there, and closes what keeps it */
@@ -138,7 +139,7 @@ export class FamfsMount {
     this.mountpoint = session.mountpoint;
     this.isZeroCopy = zeroCopy !== undefined;
     this.closed = zeroCopy ? zeroCopy.closedAfter(session.closed) : session.closed;
-    this.#stillMounted = zeroCopy ? () => zeroCopy.isMounted : () => true;
+    this.#isNeeded = zeroCopy ? () => zeroCopy.isNeeded : () => true;
     this.#timer = setInterval(() => void this.#tick(), TICK_MILLISECONDS);
     this.#timer.unref();
     void this.closed.then(() => clearInterval(this.#timer));
@@ -191,7 +192,7 @@ export class FamfsMount {
     this.#ticking = true;
     try {
       // The server's own files keep a zero-copy mount alive after umount(8), until it lets go of them.
-      if (!this.#stillMounted()) await this.session.unmount();
+      if (!this.#isNeeded()) await this.session.unmount();
       await this.#invalidate('tick');
     } catch {
       // The device went away or was formatted anew. Every user of the mount gets that error from their own calls.
@@ -249,7 +250,18 @@ export async function mountFamfsAt(
   const made = await zeroCopyMount(when, wanted, readOnly, begin, report, FamfsMount.over);
   if (typeof made === 'object') return made;
   if (made !== undefined) report(new Error(made));
-  return FamfsMount.over(await begin(), undefined, made);
+  try {
+    return FamfsMount.over(await begin(), undefined, made);
+  } catch (error) {
+    // The reason why the other mount failed says more: a device in famfs mode can only be mounted so.
+    if (made === undefined || !(error instanceof DaxError)) throw error;
+    const { code, path, hint, message } = error;
+    throw new DaxError(code, `${message} (${made})`, {
+      ...(path !== undefined && { path }),
+      ...(hint !== undefined && { hint }),
+      cause: error,
+    });
+  }
 }
 
 /** Starts the session that serves a mount. @param onMessage for a zero-copy mount */

@@ -1,7 +1,7 @@
 /** Decides whether a mount can be a zero-copy one, and gets the device ready for it. */
 import { openSync } from 'node:fs';
 import { probeExtentMaps } from '../../../fuse/index.js';
-import { asDaxError, fail } from '../../../libc/index.js';
+import { asDaxError, fail, hasCode } from '../../../libc/index.js';
 import {
   type BorrowedMode,
   isDeviceName,
@@ -38,7 +38,13 @@ export interface WantedMount {
 /** The kernel's device of that name or node; null when it is other memory. */
 export function realDevice({ device, root }: Pick<WantedMount, 'device' | 'root'>): KernelDeviceInfo | null {
   if (isDeviceName(device)) return isKernelRoot(root) ? kernelDeviceOf(`/dev/${device}`) : null;
-  return kernelDeviceOf(device);
+  try {
+    return kernelDeviceOf(device);
+  } catch (error) {
+    // Opening it will say why it cannot be reached.
+    if (hasCode(error, 'EACCES', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG')) return null;
+    throw error;
+  }
 }
 
 /**

@@ -28,8 +28,8 @@ export class ZeroCopyUse {
     this.#report = report;
   }
 
-  get isMounted(): boolean {
-    return this.#opener.isMounted;
+  get isNeeded(): boolean {
+    return this.#opener.isNeeded;
   }
 
   /** Lets go of the mount's files when the session has ended, and gives the device its mode back. */

@@ -3,9 +3,12 @@ import { type FuseSession, fuseMountAt, type NodeId } from '../../../fuse/index.
 import { asDaxError, cloneMount, closeDescriptor } from '../../../libc/index.js';
 import type { ZeroCopyQuestion, ZeroCopyRequest } from './file-system.js';
 import { FIRST_OWN_NODE } from './own-files.js';
+import { isUsedByOthers } from './users.js';
 
 const META = '.meta';
 const FIRST_FILE = '.device';
+/** How often users of a detached mount are looked for. */
+const LOOK_MS = 1000;
 
 /**
  * Opens and closes the hidden files of a zero-copy mount, for the worker that serves it: in the main thread, because the worker must
@@ -20,6 +23,7 @@ export class OwnFileOpener {
   readonly #report: (error: Error) => void;
   readonly #open = new Set<number>();
   #isEnded = false;
+  #lookAgainAt = 0;
 
   private constructor(session: FuseSession, readOnly: boolean, report: (error: Error) => void) {
     this.#session = session;
@@ -57,9 +61,16 @@ export class OwnFileOpener {
     return true;
   }
 
-  /** Whether the mount is still where it was made. Somebody else may have unmounted it. */
-  get isMounted(): boolean {
-    return fuseMountAt(this.#session.mountpoint)?.connectionId === this.#session.connectionId;
+  /**
+   * Whether the mount is still there, or in use after it was detached (umount -l). The files of the server itself would keep it alive
+   * for ever. Slow once it is not where it was made: it looks at all processes then, at most once a second.
+   */
+  get isNeeded(): boolean {
+    const { mountpoint, connectionId } = this.#session;
+    if (fuseMountAt(mountpoint)?.connectionId === connectionId) return true;
+    if (performance.now() < this.#lookAgainAt) return true;
+    this.#lookAgainAt = performance.now() + LOOK_MS;
+    return isUsedByOthers(connectionId);
   }
 
   /** Closes everything, once the connection has ended: nobody answers a FLUSH then. Idempotent. */
