@@ -129,6 +129,27 @@ describe('memory that two files share', () => {
   });
 });
 
+describe('a clone that appears later', () => {
+  it('is served through the daemon, and the file that has the pages keeps them until the kernel drops it', () => {
+    serve((volume) => volume.create('/a', text('first')), { role: 'client' });
+    const a = kernel.lookup(1, 'a');
+    const open = kernel.open(a);
+    kernel.touch(open);
+    place!.aside((volume) => volume.clone('/a', '/b', { force: true }));
+    const b = kernel.lookup(1, 'b');
+    expect([kernel.isDax(a), kernel.isDax(b)]).toEqual([true, false]);
+    expect(kernel.read(kernel.open(b), 5)).toBe('first');
+    const again = kernel.open(kernel.lookup(1, 'a'));
+    expect(again.map).not.toBeNull();
+    kernel.touch(again);
+    kernel.close(open);
+    kernel.close(again);
+    kernel.evict(a);
+    expect(kernel.isDax(kernel.lookup(1, 'a'))).toBe(false);
+    expect(kernel.read(kernel.open(a), 5)).toBe('first');
+  });
+});
+
 describe('a file in the making', () => {
   it('is written through a window; once that is forgotten, a lookup gives a mapped inode', () => {
     serve();

@@ -71,23 +71,33 @@ export class ZeroCopyPlace {
 
   /** Publishes a file as the master does, on another host that shares the memory: past the server here. */
   publishAside(name: string, content: string): void {
+    const bytes = Buffer.from(content);
+    const offset = this.aside((volume) => {
+      volume.create(`/${name}`, {
+        size: bytes.length,
+        fill: (into, at) => into.set(bytes.subarray(at, at + into.length)),
+      });
+      return volume.inodes.fmap(volume.stat(`/${name}`).ino).extents[0]!.offset;
+    });
+    const fd = fs.openSync(this.device, 'r+');
+    fs.writeSync(fd, bytes, 0, bytes.length, offset);
+    fs.closeSync(fd);
+  }
+
+  /** Changes the log past the server. Data that it stores stays aside. */
+  aside<T>(use: (volume: Volume) => T): T {
     const aside = path.join(this.directory, 'aside');
     fs.copyFileSync(this.device, aside);
     this.#copyLog('log', 'aside', 0, LOG.offset);
     const opened = openDevice(aside, { stateDirectory: this.root, root: this.root });
     const volume = mountFamfsOn(opened, {});
-    const bytes = Buffer.from(content);
-    volume.create(`/${name}`, {
-      size: bytes.length,
-      fill: (into, at) => into.set(bytes.subarray(at, at + into.length)),
-    });
-    const { offset } = volume.inodes.fmap(volume.stat(`/${name}`).ino).extents[0]!;
-    volume.close();
-    opened.close();
-    const fd = fs.openSync(this.device, 'r+');
-    fs.writeSync(fd, bytes, 0, bytes.length, offset);
-    fs.closeSync(fd);
-    this.#copyLog('aside', 'log', LOG.offset, 0);
+    try {
+      return use(volume);
+    } finally {
+      volume.close();
+      opened.close();
+      this.#copyLog('aside', 'log', LOG.offset, 0);
+    }
   }
 
   /** Ends all servers, and gives the log back to the device. @returns what fsck says then */
