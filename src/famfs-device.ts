@@ -166,6 +166,9 @@ export function closedWithItsHold(opened: MachineDevice): MachineDevice {
         },
       };
     },
+    ...(opened.servedAt !== undefined && { servedAt: opened.servedAt }),
+    ...(opened.reach && { reach: (fmap, file) => opened.reach!(fmap, file) }),
+    ...(opened.leave && { leave: (fmap, release) => opened.leave!(fmap, release) }),
     close: () => opened.close(),
     [Symbol.dispose]: () => opened.close(),
   };

@@ -28,6 +28,7 @@ export { Allocator, type AllocatorOptions, dataStart, newAllocationMap } from '.
 export { LogAppender } from './media/append.js';
 export { type Daxdev, DaxdevTable } from './media/daxdev-table.js';
 export * from './media/entry.js';
+export { filePieces, type PlacedPiece } from './media/file-pieces.js';
 export * from './media/fmap.js';
 export * from './media/layout.js';
 export { checkLogHeader, decodeLogHeader, Log, logHeaderFaults } from './media/log.js';

@@ -15,12 +15,13 @@ import {
   structs,
 } from './protocol/index.js';
 import { attributeHandlers } from './serving/attributes.js';
+import type { FuseBackings } from './serving/backings.js';
 import { connectionHandlers } from './serving/connection.js';
 import { directoryHandlers, fileHandlers } from './serving/files.js';
 import { nameHandlers } from './serving/names.js';
 import { ENOSYS, ENOTTY, type Handler, Serving } from './serving/serving.js';
 import type { FuseConnectionOptions } from './session-types.js';
-import type { FuseSettledConnection } from './types.js';
+import { ANSWERED_LATER, type FuseSettledConnection } from './types.js';
 
 const EIO = -errnoOf('EIO');
 const byName: Record<string, Handler> = {
@@ -51,6 +52,8 @@ export interface DispatcherOptions {
   /** Receives bugs of handlers, and failures of requests that have no reply. The dispatcher survives them. */
   readonly onReport: (error: unknown) => void;
   readonly onWire?: (line: string) => void;
+  /** For file systems that ask for extent maps. */
+  readonly backings?: FuseBackings;
   /** Receives each kind of refusal once, with the reason: the caller of the system call sees only an errno. */
   readonly onRefusal?: (error: Error) => void;
 }
@@ -86,6 +89,8 @@ export class Dispatcher {
   readonly #onWire: ((line: string) => void) | undefined;
   readonly #fileSystem: FuseFileSystem;
   readonly #options: DispatcherOptions;
+  /** INIT was accepted, and started() is to be called once its answer is sent. */
+  isStarting = false;
 
   constructor(fileSystem: FuseFileSystem, options: DispatcherOptions) {
     this.#fileSystem = fileSystem;
@@ -117,12 +122,24 @@ export class Dispatcher {
     const opcode = length >= 8 ? view.getUint32(OPCODE_AT, true) : 0;
     reply.begin();
     const error = this.#answer(opcode, length);
-    if (silent[opcode] === true || length < InHeader.bytes) {
+    if (silent[opcode] === true || length < InHeader.bytes || error === ANSWERED_LATER) {
       reply.clear();
       return;
     }
     reply.finish(view.getUint32(UNIQUE_AT, true), view.getUint32(UNIQUE_AT + 4, true), error);
     if (onWire) this.#printReply(length, onWire);
+  }
+
+  /** Called when the answer to INIT was sent: the kernel takes backings from now on. */
+  started(): void {
+    this.isStarting = false;
+    const { backings, onInitFailure } = this.#options;
+    if (backings === undefined) return;
+    try {
+      this.#fileSystem.started?.(backings);
+    } catch (error) {
+      onInitFailure?.(error);
+    }
   }
 
   /** Calls the file system's destroy(): the mount is gone. */
@@ -142,6 +159,7 @@ export class Dispatcher {
       this.#handlers[opcodeOf(name)] = undefined;
     }
     this.#options.onInit?.(connection);
+    this.isStarting = true;
   }
 
   #answer(opcode: number, length: number): number {

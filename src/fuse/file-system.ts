@@ -1,3 +1,4 @@
+import type { FuseBackings } from './serving/backings.js';
 import type {
   FileHandle,
   FuseAttributeAnswer,
@@ -29,6 +30,11 @@ import type {
 export interface FuseFileSystem {
   /** The first call: INIT is settled. The answer names the operations that are not implemented on this connection. */
   init?(connection: FuseConnection): FuseInitAnswer | undefined;
+  /**
+   * INIT's answer was sent, and no other request was served yet: the moment to create backings. Only called when extentMaps was asked
+   * for. What it throws ends the session.
+   */
+  started?(backings: FuseBackings): void;
   /** The last call: the mount is gone. Must not throw. */
   destroy?(): void;
   /** Receives a message of `session.call()` between two requests. The result goes back (structured clone). */
@@ -87,7 +93,10 @@ export interface FuseFileSystem {
     answer: FuseReadAnswer,
     context: FuseRequestContext,
   ): void;
-  /** `data` lies in the request's buffer: copy bytes that must outlive the call. Returns how many bytes were written. */
+  /**
+   * `data` lies in the request's buffer: copy bytes that must outlive the call. Returns how many bytes were written, or ANSWERED_LATER
+   * after FuseHost.writeLater().
+   */
   write?(
     node: NodeId,
     handle: FileHandle,
@@ -142,6 +151,16 @@ export interface FuseFileSystem {
   removexattr?(node: NodeId, name: string, context: FuseRequestContext): void;
 }
 
+/** A WRITE that another thread carries out and answers. */
+export interface DelayedWrite {
+  readonly unique: number;
+  readonly fd: number;
+  /** All bytes, one piece after the other. The array must have a buffer of its own: it is moved to the other thread. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where in the file each piece goes. */
+  readonly pieces: readonly { readonly offset: number; readonly length: number }[];
+}
+
 /** What a file system in the worker can ask its session for. Every call sends a message and returns at once. */
 export interface FuseHost {
   readonly mountpoint: string;
@@ -149,6 +168,11 @@ export interface FuseHost {
   invalidateInode(node: NodeId, offset?: number, length?: number): void;
   /** Drops a cached name. */
   invalidateEntry(parent: NodeId, name: string): void;
+  /**
+   * Writes to files on another thread, and then answers the WRITE with this `unique`. For files of the mount itself: a write(2) of the
+   * thread that serves them could wait for a request that it has to answer.
+   */
+  writeLater(write: DelayedWrite): void;
   /** Sends a message to the session's `onMessage`. */
   post(message: unknown): void;
   /** Reports an error that the file system has survived to the session's `onReport`. */

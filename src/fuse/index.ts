@@ -13,8 +13,9 @@
  * closed (which aborts the rest of the connection) -> `closed` resolves. The main thread owns the descriptors.
  * The worker waits in read(2), where only a request or a signal reaches it. Everything else that must reach it (a message, a
  * stop, the exit of the process) goes through LoopWaker, which repeats its signal until the loop has answered.
- * Only the main thread sends notifications, through libuv's pool. Sent from the worker, one could wait for a page that the
- * worker itself has to fill.
+ * Only the main thread sends notifications about cached pages and names, through libuv's pool. Sent from the worker, one could wait
+ * for a page that the worker itself has to fill. Backings (serving/backings.ts) are the worker's own: nothing of a mapped file waits
+ * for a request. A WRITE may be answered by the main thread (FuseHost.writeLater); every other answer is the worker's.
  * Failure: the caller gets the errno of a handler's DaxError. Any other exception is EIO and is reported. The worker's death
  * takes the mount down. A process killed with -9 leaves a dead mount (ENOTCONN), which the next mount there removes.
  */
@@ -24,7 +25,9 @@ export * from './file-system.js';
 export * from './handles.js';
 export * from './inodes.js';
 export * from './mount-table.js';
+export { type ExtentMapProbe, probeExtentMaps } from './probe.js';
 export type { OptionalOperation } from './protocol/operations.js';
+export type { FuseBackings } from './serving/backings.js';
 export * from './session.js';
 export * from './session-types.js';
 export * from './types.js';

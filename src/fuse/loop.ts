@@ -15,6 +15,8 @@ export interface LoopOptions {
   /** Called between two requests when a message waits. */
   readonly onControl: () => void;
   readonly onReport: (error: unknown) => void;
+  /** Default: the system calls themselves. */
+  readonly calls?: DeviceCalls;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface LoopOptions {
 export function runLoop(options: LoopOptions): LoopEnd {
   const { control, dispatcher, onControl } = options;
   const threadId = acceptInterrupts(control.signal);
-  const calls = bindDeviceCalls();
+  const calls = options.calls ?? bindDeviceCalls();
   const readRequest = requestReader(options, calls);
   const sendReply = replySender(options, calls);
   try {
@@ -39,6 +41,7 @@ export function runLoop(options: LoopOptions): LoopEnd {
         dispatcher.serve(length);
         const end = sendReply();
         if (end !== null) return end;
+        if (dispatcher.isStarting) dispatcher.started();
       } else if (control.bits() !== 0) {
         if ((control.take() & CONTROL_STOP) !== 0) return 'stopped';
         const end = serveQueued(options, calls, readRequest, sendReply);

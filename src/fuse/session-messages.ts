@@ -6,6 +6,7 @@ import {
   hintOf,
   isError,
 } from '../libc/index.js';
+import type { DelayedWrite } from './file-system.js';
 import type { LoopEnd } from './loop.js';
 import type { FuseConnectionOptions } from './session-types.js';
 import type { FuseSettledConnection } from './types.js';
@@ -38,6 +39,7 @@ export type FromWorker =
   | { readonly kind: 'wire'; readonly line: string }
   | { readonly kind: 'report'; readonly error: PlainError }
   | { readonly kind: 'post'; readonly message: unknown }
+  | { readonly kind: 'write later'; readonly write: DelayedWrite }
   | {
       readonly kind: 'invalidate inode';
       readonly node: number;

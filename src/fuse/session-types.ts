@@ -39,6 +39,8 @@ export interface FuseConnectionOptions {
   readonly handleKillPrivileges?: boolean;
   /** Allows PASSTHROUGH to backing files (root only). Default: false. */
   readonly passthrough?: boolean;
+  /** Asks for extent maps over dax devices (Linux 7.4, CAP_SYS_RAWIO). Whether they work is known once FuseBackings.create() succeeds. */
+  readonly extentMaps?: boolean;
 }
 
 export interface FuseSessionOptions {

@@ -1,9 +1,10 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { fail } from '../libc/index.js';
+import { bindDeviceCalls, fail } from '../libc/index.js';
 import { Dispatcher } from './dispatcher.js';
 import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-system.js';
 import { type LoopEnd, runLoop } from './loop.js';
 import { CONTROL_MESSAGE, LoopControl } from './loop-control.js';
+import { DeviceBackings } from './serving/backings.js';
 import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
 import type { FuseSettledConnection } from './types.js';
 
@@ -24,6 +25,9 @@ function send(message: FromWorker): void {
 const host: FuseHost = {
   mountpoint: start.mountpoint,
   invalidateInode: (node, offset = 0, length = 0) => send({ kind: 'invalidate inode', node, offset, length }),
+  writeLater: (write) => {
+    port.postMessage({ kind: 'write later', write } satisfies FromWorker, [write.bytes.buffer]);
+  },
   invalidateEntry: (parent, name) => send({ kind: 'invalidate entry', parent, name }),
   post: (message) => send({ kind: 'post', message }),
   report: (error) => send({ kind: 'report', error: toPlainError(error) }),
@@ -81,16 +85,23 @@ function endUnserved(made: FuseFileSystem, failure?: unknown): void {
 }
 
 function serveRequests(made: FuseFileSystem, deviceFd: number): LoopEnd {
+  const calls = bindDeviceCalls();
+  const onWire = start.wire ? (line: string) => send({ kind: 'wire', line }) : undefined;
   const dispatcher = new Dispatcher(made, {
     connection: start.connection,
+    ...(start.connection.extentMaps && { backings: new DeviceBackings(deviceFd, calls, onWire) }),
     onInit: noteInit,
-    onInitFailure: (error) => send({ kind: 'failed', error: toPlainError(error) }),
+    onInitFailure: (error) => {
+      settled = null;
+      send({ kind: 'failed', error: toPlainError(error) });
+    },
     onReport: host.report,
     ...(start.tellRefusals ? { onRefusal: host.report } : {}),
-    ...(start.wire ? { onWire: (line: string) => send({ kind: 'wire', line }) } : {}),
+    ...(onWire && { onWire }),
   });
   const reason = runLoop({
     deviceFd,
+    calls,
     control,
     dispatcher,
     onControl: () => {

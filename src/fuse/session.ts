@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { closeDescriptor, DaxError, fail, hasCode, isError, startFailure } from '../libc/index.js';
+import { writeAndAnswer } from './delayed-writes.js';
 import type { LoopEnd } from './loop.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
 import { fuseMountAt, resolveMountpoint } from './mount-table.js';
@@ -306,6 +307,9 @@ class Session implements FuseSession {
         return;
       case 'report':
         this.#report(fromPlainError(message.error));
+        return;
+      case 'write later':
+        writeAndAnswer(this.#deviceFd, message.write, (error) => this.#report(error));
         return;
       case 'post':
         this.#options.onMessage?.(message.message);

@@ -34,6 +34,15 @@ export interface FuseAttributes {
   readonly rdev?: number;
   /** Preferred I/O size (st_blksize), bytes. Default: 4096. */
   readonly blockSize?: number;
+  /** FUSE_ATTR_DAX: every open of the inode gives a `map`. Only on a connection whose backings work; fixed when the kernel makes the inode. */
+  readonly isDax?: boolean;
+}
+
+/** A run of bytes of a file, at `address` of a device. All are bytes, in multiples of 4096. */
+export interface FuseMapExtent {
+  readonly offset: number;
+  readonly length: number;
+  readonly address: number;
 }
 
 /** A name's node and attributes, and how long the kernel may cache them. */
@@ -69,6 +78,8 @@ export interface FuseOpenAnswer {
   readonly parallelDirectWrites?: boolean;
   /** Reads and writes go directly to this registered backing file (root only). */
   readonly backingId?: number;
+  /** Reads, writes and mappings go to the devices by this map (FuseBackings.map). Alone, or with noFlush. */
+  readonly map?: number;
 }
 
 /** struct fuse_kstatfs: sizes are in `blockSize` units. */
@@ -156,6 +167,12 @@ export interface FuseInitAnswer {
 export interface FuseSettledConnection extends FuseConnection {
   readonly unimplemented: readonly OptionalOperation[];
 }
+
+/**
+ * What FuseFileSystem.write() returns when another thread sends the answer (FuseHost.writeLater). No length and no errno: an errno is
+ * above -512.
+ */
+export const ANSWERED_LATER = -4096;
 
 const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
 const nothing: FuseAttributes = {

@@ -14,11 +14,18 @@ export const UMOUNT_NOFOLLOW = 8;
 const O_CLOEXEC = 0x80000;
 const O_NONBLOCK = 0x800;
 const F_SETFL = 4;
+/** The same number on all architectures. */
+const SYS_OPEN_TREE = 428;
+const AT_FDCWD = -100;
+const OPEN_TREE_CLONE = 1;
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0x80000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
+
+/** FUSE_DEV_IOC_BACKING_CREATE: _IOW(229, 4, struct fuse_backing_create_in of 32 bytes). */
+export const FUSE_DEV_IOC_BACKING_CREATE = 0x4020e504;
 
 const mountNative = lazy(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
@@ -26,6 +33,7 @@ const mountNative = lazy(
 const umount2Native = lazy('int umount2(const char *target, int flags)');
 const dup3Native = lazy('int dup3(int from, int to, int flags)');
 const socketpairNative = lazy('int socketpair(int domain, int type, int protocol, void *pair)');
+const openTreeNative = lazy('int syscall(long number, int directory, const char *path, unsigned int flags)');
 const recvmsgNative = lazy('long recvmsg(int socket, void *message, int flags)');
 
 function failed(syscall: string, doing: string, path?: string): DaxError {
@@ -46,6 +54,8 @@ export interface DeviceCalls {
   write(fd: number, address: number, bytes: number): number;
   /** Sets whether read() waits for a request, or is EAGAIN without one. @returns false when the kernel refuses */
   setBlocking(fd: number, blocks: boolean): boolean;
+  /** ioctl(2) with the address of its argument: 0, or -1. */
+  ioctl(fd: number, request: number, address: number): number;
   /** errno of the last of these calls that failed, on this thread. */
   errno(): number;
 }
@@ -57,6 +67,7 @@ export function bindDeviceCalls(): DeviceCalls {
     read: bindCall('int read(int fd, intptr_t address, size_t bytes)'),
     writev: bindCall('int writev(int fd, intptr_t iovecs, int count)'),
     write: bindCall('int write(int fd, intptr_t address, size_t bytes)'),
+    ioctl: bindCall('int ioctl(int fd, unsigned long request, intptr_t address)'),
     setBlocking: (fd, blocks) => setFlags(fd, F_SETFL, blocks ? 0 : O_NONBLOCK) === 0,
     errno: () => koffi.errno(),
   };
@@ -101,6 +112,16 @@ export function unmountInBackground(
       else resolve(codeOf(lastErrno()));
     });
   });
+}
+
+/**
+ * open_tree(2): a copy of the mount at a path that lies nowhere. Files that are opened through it do not make the mount itself busy.
+ * @throws DaxError EPERM no CAP_SYS_ADMIN; ENOSYS before Linux 5.2
+ */
+export function cloneMount(target: string): number {
+  const fd = openTreeNative(SYS_OPEN_TREE, AT_FDCWD, target, OPEN_TREE_CLONE | O_CLOEXEC);
+  if (fd < 0) throw failed('open_tree', `opening the mount at ${target}`, target);
+  return fd;
 }
 
 /** dup3(2): makes descriptor `to` a copy of `from`, atomically for all threads that use `to`; close-on-exec. */

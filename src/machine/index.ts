@@ -38,6 +38,8 @@ export {
   type KernelRegionInfo,
   type KernelStatus,
   kernelDeviceOf,
+  MountedDevice,
+  type MountedDeviceFacts,
   type RegionProvider,
 } from './kernel/index.js';
 export { type OpenKernelOptions, openDevice, openKernel, openMachine } from './open.js';

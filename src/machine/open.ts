@@ -13,7 +13,7 @@ import {
 } from '../libc/index.js';
 import { Machine } from './emulated/machine.js';
 import { ImageDevice } from './image/image.js';
-import { KernelMachine } from './kernel/index.js';
+import { KernelMachine, openMountedDevice } from './kernel/index.js';
 import {
   absoluteRoot,
   defaultRoot,
@@ -81,7 +81,8 @@ function defaultKernel(): KernelRoot {
 /**
  * Opens a DEVICE as the command line names it: a name (`dax0.0`) on the machine at `root`, a device node, or an image file.
  * A file or node gets a private machine in memory, with one static region in famfs mode. An image shorter than its superblock
- * says reads as zeroes beyond its end. On the kernel's bus (`kernel:`) a name means its node, `/dev/dax0.0`.
+ * says reads as zeroes beyond its end. A directory where a zero-copy mount is stands for the device behind it, for reading and for
+ * stores into files that are there. On the kernel's bus (`kernel:`) a name means its node, `/dev/dax0.0`.
  * @param options writable: false opens files for reading only; default: writable if this user may write. stateDirectory: as
  *   openKernel()
  * @throws DaxError ENODEV, ENOENT, EACCES, EISDIR, EINVAL; ENXIO a real device that is not in devdax mode
@@ -96,7 +97,12 @@ export function openDevice(
   const { writable } = options;
   const access = { ...(writable !== undefined && { writable }), ...patienceIn(options) };
   return withDaxErrors(`opening ${where}`, () => {
-    if (!isDeviceName(where)) return ImageDevice.open(where, { root: stateDirectory, ...access });
+    if (!isDeviceName(where)) {
+      return (
+        openMountedDevice(where, { root: stateDirectory, ...(writable !== undefined && { writable }) }) ??
+        ImageDevice.open(where, { root: stateDirectory, ...access })
+      );
+    }
     if (!isKernelRoot(root)) return openNamed(where, root, options);
     const { sysfs, node } = nodeOf(where, root, stateDirectory);
     return ImageDevice.open(node, { root: stateDirectory, sysfs, ...access });

@@ -1,4 +1,5 @@
 import type { DaxDevice } from '../dax/index.js';
+import type { Fmap } from '../famfs/index.js';
 import type { LockPatience } from '../libc/index.js';
 import type { BackingKind } from '../memory/index.js';
 import type { NodeStats } from '../mm/index.js';
@@ -131,6 +132,11 @@ export interface MachineDevice {
    * @throws DaxError EBUSY naming the holders that exclude it
    */
   hold(purpose: string, options?: HoldOptions): Hold;
+  /** See FamfsDevice.reach() and leave(). Only devices whose memory is reached through files of a mount have these. */
+  reach?(fmap: Fmap, file?: { readonly path: string; readonly size: number }): void;
+  leave?(fmap: Fmap, release: () => void): void;
+  /** The directory where a server has it mounted: only that makes files, so a volume here is a client. */
+  readonly servedAt?: string;
   /**
    * Closes what was opened for this handle alone: everything for openDevice(), a kernel device's node, nothing for a device of an
    * emulated machine. Idempotent.

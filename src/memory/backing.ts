@@ -12,6 +12,10 @@ export interface Backing {
   /** Equal for two backings over the same memory, whatever their paths. */
   readonly identity: string;
   readonly fd: number;
+  /** The byte of the backing that the descriptor has at offset 0; default 0. Offsets of locks count from the backing's start all the same. */
+  readonly fileStart?: number;
+  /** The file that locks on the memory lie on; default: the descriptor's own. */
+  readonly lockPath?: string;
   /** Its size in bytes when it was opened. */
   readonly size: number;
   /** Offsets and lengths of mappings are multiples of this: 4096, the huge page size, or the device's align. */

@@ -14,6 +14,7 @@ import {
   PROT_WRITE,
   reserveAddresses,
 } from '../libc/index.js';
+import type { Backing } from './backing.js';
 import { PAGE_BYTES } from './backing-range.js';
 import { checkMapCount, whyNoMemory } from './map-count.js';
 import type { Access } from './mapping.js';
@@ -70,7 +71,7 @@ function placeOne(piece: Piece, access: Access): Placement {
   const lead = piece.offset % granuleOf(piece);
   const mapped = roundUp(lead + piece.length, granuleOf(piece));
   const { prot, flags } = ways[access];
-  const base = mmap(0, mapped, prot, flags, piece.backing!.fd, piece.offset - lead);
+  const base = mmap(0, mapped, prot, flags, piece.backing!.fd, inFile(piece.backing!, piece.offset - lead));
   return { base, mapped, address: base + lead };
 }
 
@@ -93,7 +94,7 @@ function stitch(pieces: readonly Piece[], access: Access): Placement {
         prot,
         flags | MAP_FIXED,
         piece.backing?.fd ?? NO_FILE,
-        piece.backing ? piece.offset - inGranule : 0,
+        piece.backing ? inFile(piece.backing, piece.offset - inGranule) : 0,
       );
       at += bytes;
     }
@@ -146,5 +147,6 @@ function lengthOf(pieces: readonly Piece[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
+const inFile = ({ fileStart = 0 }: Backing, offset: number) => offset - fileStart;
 const granuleOf = (piece: Piece) => piece.backing?.granule ?? PAGE_BYTES;
 const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { operations, structs } from '../../src/fuse/protocol/index.js';
 import type { Struct } from '../../src/fuse/protocol/struct.js';
 
-/** Sizes of the wire's structs, protocol 7.45. */
+/** Sizes of the wire's structs, protocol 7.47. */
 const sizes: Record<string, number> = {
   InHeader: 40,
   OutHeader: 16,
@@ -22,8 +22,8 @@ const sizes: Record<string, number> = {
   LinkIn: 8,
   OpenIn: 8,
   CreateIn: 16,
-  OpenOut: 16,
-  CreateOut: 144,
+  OpenOut: 24,
+  CreateOut: 152,
   ReleaseIn: 24,
   FlushIn: 24,
   ReadIn: 40,
@@ -60,6 +60,10 @@ const sizes: Record<string, number> = {
   NotifyInvalInode: 24,
   NotifyInvalEntry: 16,
   NotifyDelete: 24,
+  BackingCreateIn: 32,
+  NotifyBackingRemove: 16,
+  NotifyBackingMap: 32,
+  FuseExtent: 48,
 };
 const tables = Object.entries(structs).filter(([, value]) => typeof value === 'object') as [string, Struct][];
 

@@ -32,6 +32,7 @@ export class FamfsWire {
       mountpoint: '/nowhere',
       invalidateInode: () => {},
       invalidateEntry: (_parent, name) => this.droppedNames.push(name),
+      writeLater: () => {},
       post: () => {},
       report: (error) => this.reports.push(error),
     };

@@ -52,6 +52,7 @@ class FuseTarget implements Target {
       mountpoint: '/nowhere',
       invalidateInode: () => {},
       invalidateEntry: () => {},
+      writeLater: () => {},
       post: () => {},
       report: (error) => broken.push(error),
     };

@@ -26,13 +26,18 @@ export const mountCommands: readonly CommandSpec[] = [
         '--settle <seconds>',
         'publish what was made when it was closed and unchanged for this long (default 1; 0: at close)',
       ],
+      [
+        '--zero-copy <when>',
+        'auto (default), always or never: the kernel maps files to the device itself (Linux 7.4, a real dax device, root)',
+      ],
       ['--no-xattr', 'without user.famfs.*: ls -l is faster'],
       wirelog,
     ],
     explanation:
       'Mounts a famfs with FUSE: every program reads its files, from the one memory. On the host that owns it files of fixed size can be ' +
       'written, and cp, mkdir and tar make new ones, which are published, with the size, mode and owner they have then, when they were closed and unchanged for a while (--settle). Serves in the background; ' +
-      'the pid is in ROOT/mounts. See docs/mount.md for what works.',
+      'the pid is in ROOT/mounts. A real dax device is handed to the kernel where that takes it (Linux 7.4), and every program maps its memory without ' +
+      'copies (--zero-copy). See docs/mount.md for what works.',
     examples: ['udax mount dax0.0 /mnt', 'udax mount -f --read-only pool.img /mnt', 'udax umount /mnt'],
     load: async () => (await mounting()).mount,
   },

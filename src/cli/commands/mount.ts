@@ -39,6 +39,7 @@ interface MountFlags {
   xattr?: boolean;
   wirelog?: boolean;
   settle?: string;
+  zeroCopy?: string;
 }
 
 /** `udax mount` */
@@ -46,6 +47,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
   const where = isDeviceName(device) ? device : resolve(device);
   requireMachineOf(context, where);
   const settleMilliseconds = settleTime(flags.settle);
+  const zeroCopy = zeroCopyWhen(flags.zeroCopy);
   const keeper = keeperPid();
   const about = {
     kind: 'famfs',
@@ -60,6 +62,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
       clientWrites: flags.clientWrites ?? false,
       xattrs: flags.xattr ?? true,
       ...(settleMilliseconds !== undefined && { settleMilliseconds }),
+      ...(zeroCopy && { zeroCopy }),
       ...(context.role && { role: context.role }),
       ...common(context, flags),
     }),
@@ -80,6 +83,11 @@ function settleTime(seconds: string | undefined): number | undefined {
   const number = /^\d+(\.\d+)?$/.test(seconds) ? Number(seconds) : Number.NaN;
   if (Number.isNaN(number)) throw new UsageError(`--settle takes seconds (1, 0.5, 0), not ${seconds}`);
   return number * 1000;
+}
+
+function zeroCopyWhen(word: string | undefined): 'auto' | 'always' | 'never' | undefined {
+  if (word === undefined || word === 'auto' || word === 'always' || word === 'never') return word;
+  throw new UsageError(`--zero-copy takes auto, always or never, not ${word}`);
 }
 
 function common(context: Context, flags: MountFlags) {
@@ -119,9 +127,11 @@ async function mountInBackgroundOrHere(
     ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
     ...(flags.settle === undefined ? [] : ['--settle', flags.settle]),
+    ...(flags.zeroCopy === undefined ? [] : ['--zero-copy', flags.zeroCopy]),
   ];
   const argv = [process.argv[1]!, ...globalWords(context), command, ...options, '--', ...words];
-  const { pid, mountpoint } = await startDaemon(argv, records.logPath(about.mountpoint));
+  const { pid, mountpoint, note } = await startDaemon(argv, records.logPath(about.mountpoint));
+  if (note !== undefined) context.output.note(`udax: ${note}`);
   context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
 }
 

@@ -41,7 +41,7 @@ export function lockFileRange(
 /** Opens the backing again: open-file-description locks belong to a descriptor, and this one is the caller's own. */
 export function openForLocks({ backing, name }: Pick<DeviceMedia, 'backing' | 'name'>): number {
   try {
-    return fs.openSync(`/proc/self/fd/${backing.fd}`, 'r+');
+    return fs.openSync(backing.lockPath ?? `/proc/self/fd/${backing.fd}`, 'r+');
   } catch (error) {
     throw asDaxError(error, `cannot lock ${backing.name} for ${name}`, name);
   }

@@ -132,7 +132,11 @@ export class GrowingFile {
   /** Gives back the name and all space that the log does not name. Idempotent. */
   end(): void {
     this.name.release();
-    for (const reservation of this.#reservations) reservation.end();
+    const { device } = this.#mounted;
+    for (const reservation of this.#reservations) {
+      if (device.leave) device.leave(reservation.fmap, () => reservation.end());
+      else reservation.end();
+    }
     this.#reservations = [];
     this.#extents = [];
     this.#inode = null;
@@ -200,6 +204,7 @@ export class GrowingFile {
       this.#mounted.assertMemory(reservation.fmap);
       this.#assertFewEnough(reservation.fmap.extents, size);
       reservation.keep();
+      this.#mounted.device.reach?.(reservation.fmap);
       return reservation;
     } catch (error) {
       reservation.end();

@@ -15,7 +15,14 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
   try {
     const { systemUuid: owner } = mounted.superblock;
     const own = systemUuidIfAny(device);
-    const isOwner = own !== undefined && roleOf(mounted.superblock, own) === 'master';
+    const { servedAt } = device;
+    if (servedAt !== undefined && options.role === 'master') {
+      fail('EPERM', `${servedAt} is a mount whose server is the master of the volume: make files there`, {
+        path: servedAt,
+      });
+    }
+    const isOwner =
+      servedAt === undefined && own !== undefined && roleOf(mounted.superblock, own) === 'master';
     const { role = isOwner ? 'master' : 'client' } = options;
     if (role === 'master' && !isOwner) {
       fail(

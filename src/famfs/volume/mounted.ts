@@ -339,7 +339,13 @@ export class MountedFamfs implements HolderOperations {
     const known = this.#inodes.get(ino);
     if (known) return known;
     const { size } = this.tree.stat(ino);
-    return this.newInode(`/${this.tree.pathOf(ino)}`, size, () => this.tree.fmap(ino), {
+    const path = `/${this.tree.pathOf(ino)}`;
+    const fmap = (): Fmap => {
+      const found = this.tree.fmap(ino);
+      this.device.reach?.(found, { path, size });
+      return found;
+    };
+    return this.newInode(path, size, fmap, {
       first: (inode) => {
         const first = this.#inodes.get(ino) ?? inode;
         this.#inodes.set(ino, first);

@@ -1,5 +1,6 @@
 import type { DaxDevice } from '../../dax/index.js';
 import type { LockPatience } from '../../libc/index.js';
+import type { Fmap } from '../media/fmap.js';
 import type { Role } from '../media/role.js';
 import type { Stripe } from '../media/stripe.js';
 
@@ -20,6 +21,16 @@ export interface FamfsDevice {
   readonly writable: boolean;
   /** The host's directory for the state of its file systems (`volumes/`), if there is one. */
   readonly reservations?: string;
+  /**
+   * Called before memory of files is used for the first time: of a new file (no path), or of one that the log names. A device whose
+   * memory is reached through files opens what it needs. Absent: all memory is there.
+   * @throws DaxError what opening it threw
+   */
+  reach?(fmap: Fmap, file?: { readonly path: string; readonly size: number }): void;
+  /** The memory of a new file is not used any more: it was published, or given up. `release` is called when its space may be used again. */
+  leave?(fmap: Fmap, release: () => void): void;
+  /** The directory where a server has it mounted: only that makes files, so a volume here is a client. */
+  readonly servedAt?: string;
   /** Marks the device as in use for the host's other processes, until released. */
   hold(purpose: string): { release(): void };
 }

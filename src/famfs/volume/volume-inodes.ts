@@ -39,6 +39,11 @@ export class VolumeInodes {
     return tree.log.nextIndex() !== tree.nextIndex;
   }
 
+  /** How many units of the device two files share, or a file and the superblock or log. */
+  get sharedUnits(): number {
+    return this.#mounted.tree.usage?.collisions ?? 0;
+  }
+
   /** The first number that no inode has yet. */
   get end(): number {
     return inodeOfEntry(this.#mounted.tree.nextIndex);

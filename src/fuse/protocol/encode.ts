@@ -1,7 +1,7 @@
 import { writeU64 } from '../../libc/index.js';
 import type { FuseAttributes, FuseEntry, FuseOpenAnswer, FuseStatfs } from '../types.js';
-import { openedFlags } from './flags.js';
-import { Attr, AttrOut, EntryOut, OpenOut, StatfsOut } from './structs.js';
+import { attributeFlags, openedFlags } from './flags.js';
+import { Attr, AttrOut, EntryOut, OPEN_OUT_SHORT_BYTES, OpenOut, StatfsOut } from './structs.js';
 
 /** The duration that stands for "until invalidated": 68 years. */
 const FOREVER_SECONDS = 2 ** 31 - 1;
@@ -26,7 +26,7 @@ function encodeAttributes(view: DataView, at: number, attributes: FuseAttributes
   view.setUint32(at + field.gid, attributes.gid, true);
   view.setUint32(at + field.rdev, attributes.rdev ?? 0, true);
   view.setUint32(at + field.blockSize, attributes.blockSize ?? DEFAULT_BLOCK_BYTES, true);
-  view.setUint32(at + field.flags, 0, true);
+  view.setUint32(at + field.flags, attributes.isDax === true ? 1 << attributeFlags.DAX : 0, true);
 }
 
 export function encodeEntry(view: DataView, at: number, entry: FuseEntry): void {
@@ -60,7 +60,8 @@ export function encodeAttributeAnswer(
   encodeAttributes(view, at + field.attributes, attributes);
 }
 
-export function encodeOpened(view: DataView, at: number, opened: FuseOpenAnswer): void {
+/** @returns the length of the answer: its long form is for opens through a map only, older kernels refuse it */
+export function encodeOpened(view: DataView, at: number, opened: FuseOpenAnswer): number {
   let flags = 0;
   if (opened.directIo) flags |= 1 << openedFlags.DIRECT_IO;
   if (opened.keepCache) flags |= 1 << openedFlags.KEEP_CACHE;
@@ -68,10 +69,13 @@ export function encodeOpened(view: DataView, at: number, opened: FuseOpenAnswer)
   if (opened.cacheDirectory) flags |= 1 << openedFlags.CACHE_DIR;
   if (opened.noFlush) flags |= 1 << openedFlags.NOFLUSH;
   if (opened.parallelDirectWrites) flags |= 1 << openedFlags.PARALLEL_DIRECT_WRITES;
-  if (opened.backingId !== undefined) flags |= 1 << openedFlags.PASSTHROUGH;
+  if (opened.backingId !== undefined || opened.map !== undefined) flags |= 1 << openedFlags.PASSTHROUGH;
   writeU64(view, at + OpenOut.at.handle, opened.handle);
   view.setUint32(at + OpenOut.at.openFlags, flags, true);
   view.setInt32(at + OpenOut.at.backingId, opened.backingId ?? 0, true);
+  if (opened.map === undefined) return OPEN_OUT_SHORT_BYTES;
+  writeU64(view, at + OpenOut.at.backingId64, opened.map);
+  return OpenOut.bytes;
 }
 
 export function encodeStatfs(bytes: Buffer, view: DataView, at: number, statfs: FuseStatfs): void {

@@ -46,6 +46,7 @@ export const initFlags = {
   ALLOW_IDMAP: 40,
   OVER_IO_URING: 41,
   REQUEST_TIMEOUT: 42,
+  PASSTHROUGH_V2: 45,
 } as const;
 
 export type Capability = keyof typeof initFlags;
@@ -85,6 +86,8 @@ export const setattrValid = {
 } as const;
 
 export const attributeFlags = { SUBMOUNT: 0, DAX: 1 } as const;
+/** FUSE_BACKING_MAP_*. The value of CYCLIC is an assumption (no header with it could be read), so it is only printed, never sent. */
+export const backingMapFlags = { CREATE: 0, CYCLIC: 1 } as const;
 export const getattrFlags = { FH: 0 } as const;
 export const openInFlags = { KILL_SUIDGID: 0 } as const;
 export const releaseFlags = { FLUSH: 0, FLOCK_UNLOCK: 1 } as const;

@@ -6,6 +6,8 @@ import { type Capability, hasBit, initFlags } from './flags.js';
 /** The protocol version of this code. */
 export const PROTOCOL_MAJOR = 7;
 const PROTOCOL_MINOR = 45;
+/** The protocol that has PASSTHROUGH_V2. It is answered only together with that: other connections stay as they are. */
+const PROTOCOL_MINOR_OF_MAPS = 47;
 /** The protocol of Linux 4.18. Node 20 runs on no older kernel, and all structs here but InitIn had their present size by then. */
 const OLDEST_MINOR = 27;
 export const DEFAULT_MAX_WRITE_BYTES = 1 << 20;
@@ -51,7 +53,7 @@ export interface InitAnswer extends FuseConnection {
 
 /**
  * Makes the answer to INIT: the capabilities that the options want and the kernel offers.
- * @throws DaxError EPROTO the kernel's protocol is too old
+ * @throws DaxError EPROTO the kernel's protocol is too old; EINVAL options that exclude each other
  */
 export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): InitAnswer {
   if (offer.major < PROTOCOL_MAJOR || (offer.major === PROTOCOL_MAJOR && offer.minor < OLDEST_MINOR)) {
@@ -65,6 +67,7 @@ export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): I
   const usable = capabilities.includes('INIT_EXT')
     ? capabilities
     : capabilities.filter((name) => initFlags[name] < 32);
+  const hasMaps = usable.includes('PASSTHROUGH_V2');
   let flags = 0;
   let flags2 = 0;
   for (const name of usable) {
@@ -76,7 +79,7 @@ export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): I
   const maxPages = Math.min(0xffff, Math.ceil(asked / PAGE_BYTES));
   return {
     kernelMinor: offer.minor,
-    minor: Math.min(offer.minor, PROTOCOL_MINOR),
+    minor: Math.min(offer.minor, hasMaps ? PROTOCOL_MINOR_OF_MAPS : PROTOCOL_MINOR),
     maxWriteBytes: usable.includes('MAX_PAGES') ? maxPages * PAGE_BYTES : Math.min(asked, 32 * PAGE_BYTES),
     maxReadaheadBytes: offer.maxReadaheadBytes,
     capabilities: usable,
@@ -86,11 +89,14 @@ export function negotiate(offer: KernelOffer, options: FuseConnectionOptions): I
     congestionThreshold: CONGESTION_THRESHOLD,
     timeGranularityNs: 1,
     maxPages,
-    maxStackDepth: usable.includes('PASSTHROUGH') ? 1 : 0,
+    maxStackDepth: hasMaps || usable.includes('PASSTHROUGH') ? 1 : 0,
   };
 }
 
 function wanted(options: FuseConnectionOptions): Capability[] {
+  // The kernel would set the size of a mapped file to 0 by itself at open(O_TRUNC), and warns about what follows.
+  if (options.extentMaps && options.atomicTruncate)
+    fail('EINVAL', 'extentMaps and atomicTruncate exclude each other: leave one of them out');
   const names = [...always];
   if (options.atomicTruncate) names.push('ATOMIC_O_TRUNC');
   const plus = options.readdirplus ?? 'auto';
@@ -101,6 +107,8 @@ function wanted(options: FuseConnectionOptions): Capability[] {
   if (options.directIoMmap !== false) names.push('DIRECT_IO_ALLOW_MMAP');
   if (options.posixAcl) names.push('POSIX_ACL');
   if (options.handleKillPrivileges) names.push('HANDLE_KILLPRIV_V2');
-  if (options.passthrough) names.push('PASSTHROUGH');
+  // With both, V2 wins and the old form does not work.
+  if (options.extentMaps) names.push('PASSTHROUGH_V2');
+  else if (options.passthrough) names.push('PASSTHROUGH');
   return names;
 }

@@ -117,9 +117,11 @@ export function opcodeOf(name: OperationName): number {
   return operations.find((operation) => operation.name === name)!.opcode;
 }
 
-/** Messages that the session sends without a request. They have unique 0, and this code in place of an error. */
+/** Messages that the server sends without a request. They have unique 0, and this code in place of an error. */
 export const notifications = [
   { code: 2, name: 'INVAL_INODE', struct: S.NotifyInvalInode, tail: 'nothing' },
   { code: 3, name: 'INVAL_ENTRY', struct: S.NotifyInvalEntry, tail: 'name' },
   { code: 6, name: 'DELETE', struct: S.NotifyDelete, tail: 'name' },
+  { code: 10, name: 'BACKING_REMOVE', struct: S.NotifyBackingRemove, tail: 'nothing' },
+  { code: 11, name: 'BACKING_MAP', struct: S.NotifyBackingMap, tail: 'extents' },
 ] as const;

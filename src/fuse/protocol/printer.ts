@@ -2,7 +2,17 @@ import { codeOf } from '../../libc/index.js';
 import { flagNames } from './flags.js';
 import { notifications, type Operation, operationOf } from './operations.js';
 import type { Field, Struct } from './struct.js';
-import { Dirent, DirentPlus, EntryOut, ForgetOne, GetxattrOut, InHeader, OutHeader } from './structs.js';
+import {
+  BackingCreateIn,
+  Dirent,
+  DirentPlus,
+  EntryOut,
+  ForgetOne,
+  FuseExtent,
+  GetxattrOut,
+  InHeader,
+  OutHeader,
+} from './structs.js';
 
 /** How many names of a listing (or items of a BATCH_FORGET), and how many bytes of a text, a line shows. */
 const SHOWN = 4;
@@ -78,7 +88,7 @@ function printTail(operation: Operation, message: Uint8Array, at: number): strin
       return [...namesAt(message, at, 1), `${zero < 0 ? 0 : message.length - zero - 1} bytes`];
     }
     case 'forgets':
-      return [printForgets(message, at)];
+      return structsAt(ForgetOne, message, at);
     default:
       return [`${message.length - at} bytes`];
   }
@@ -95,14 +105,15 @@ function namesAt(message: Uint8Array, at: number, count: number): string[] {
   return names;
 }
 
-function printForgets(message: Uint8Array, at: number): string {
+/** Prints the structs of one kind that fill the message from `at` on: the first few, then dots. */
+function structsAt(struct: Struct, message: Uint8Array, at: number): string[] {
   const view = viewOf(message);
   const parts: string[] = [];
-  for (; at + ForgetOne.bytes <= message.length; at += ForgetOne.bytes) {
-    if (parts.length < SHOWN) parts.push(printStruct(ForgetOne, view, at));
+  for (; at + struct.bytes <= message.length; at += struct.bytes) {
+    if (parts.length < SHOWN) parts.push(printStruct(struct, view, at));
     else if (parts.length === SHOWN) parts.push('...');
   }
-  return parts.join(' ');
+  return parts;
 }
 
 /** Prints a reply or notification in one line. `request` is the message that a reply answers. */
@@ -167,8 +178,17 @@ function printNotification(message: Uint8Array, code: number): string {
   const kind = notifications.find((row) => row.code === code);
   if (!kind) return `<- notification ${code} of ${message.length} bytes`;
   const at = OutHeader.bytes;
-  const name = kind.tail === 'name' ? ` ${namesAt(message, at + kind.struct.bytes, 1)[0]}` : '';
-  return `<- notify ${kind.name} ${printStruct(kind.struct, viewOf(message), at)}${name}`;
+  const tailAt = at + kind.struct.bytes;
+  const parts = [`<- notify ${kind.name} ${printStruct(kind.struct, viewOf(message), at)}`];
+  if (kind.tail === 'name') parts.push(...namesAt(message, tailAt, 1));
+  if (kind.tail === 'extents') parts.push(...structsAt(FuseExtent, message, tailAt));
+  return parts.join(' ');
+}
+
+/** Prints the argument of the ioctl BACKING_CREATE, and its result: 0 or an errno. */
+export function printBackingCreate(argument: Uint8Array, errno: number): string {
+  const result = errno === 0 ? 'ok' : codeOf(errno);
+  return `<- ioctl BACKING_CREATE ${printStruct(BackingCreateIn, viewOf(argument))} ${result}`;
 }
 
 function quoted(bytes: Uint8Array): string {

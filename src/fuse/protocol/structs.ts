@@ -1,6 +1,7 @@
 import {
   accessMask,
   attributeFlags,
+  backingMapFlags,
   entryNotifyFlags,
   fsyncFlags,
   getattrFlags,
@@ -19,7 +20,7 @@ import {
 } from './flags.js';
 import { struct } from './struct.js';
 
-/** The structs of the FUSE protocol 7.45. Struct names are the kernel's; field names are those of udax. */
+/** The structs of the FUSE protocol 7.47. Struct names are the kernel's; field names are those of udax. */
 
 export const InHeader = struct('fuse_in_header', {
   length: 'u32',
@@ -127,7 +128,10 @@ export const OpenOut = struct('fuse_open_out', {
   handle: 'u64',
   openFlags: { scalar: 'u32', flags: openedFlags },
   backingId: 'i32',
+  backingId64: 'u64',
 });
+/** Without the last field: the only form that a connection without PASSTHROUGH_V2 accepts. */
+export const OPEN_OUT_SHORT_BYTES = 16;
 export const CreateOut = struct('fuse_entry_out + fuse_open_out', { entry: EntryOut, opened: OpenOut });
 export const ReleaseIn = struct('fuse_release_in', {
   handle: 'u64',
@@ -317,4 +321,33 @@ export const NotifyDelete = struct('fuse_notify_delete_out', {
   child: 'u64',
   nameLength: 'u32',
   padding: 'u32',
+});
+
+/** The argument of the ioctl FUSE_DEV_IOC_BACKING_CREATE. */
+export const BackingCreateIn = struct('fuse_backing_create_in', {
+  fd: 'u32',
+  padding: 'u32',
+  backingId: 'u64',
+  unused0: 'u64',
+  unused1: 'u64',
+});
+export const NotifyBackingRemove = struct('fuse_notify_backing_remove_out', {
+  backingId: 'u64',
+  unused: 'u64',
+});
+export const NotifyBackingMap = struct('fuse_notify_backing_map_out', {
+  backingId: 'u64',
+  extentCount: 'u32',
+  flags: { scalar: 'u32', flags: backingMapFlags },
+  unused0: 'u64',
+  unused1: 'u64',
+});
+/** One extent behind a NotifyBackingMap: bytes of the file at `offset` lie at `address` of the device `backingId`. */
+export const FuseExtent = struct('fuse_extent', {
+  offset: 'u64',
+  length: 'u64',
+  backingId: 'u64',
+  address: 'u64',
+  unused0: 'u64',
+  unused1: 'u64',
 });

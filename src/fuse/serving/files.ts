@@ -1,28 +1,16 @@
 import { encodeOpened, structs } from '../protocol/index.js';
-import type { FileHandle } from '../types.js';
+import { ANSWERED_LATER, type FileHandle } from '../types.js';
 import { EFBIG, EINVAL, ENOSYS, EPERM, type Handler, type Serving } from './serving.js';
 
-const {
-  OpenIn,
-  OpenOut,
-  ReadIn,
-  WriteIn,
-  WriteOut,
-  ReleaseIn,
-  FlushIn,
-  FsyncIn,
-  FallocateIn,
-  LseekIn,
-  LseekOut,
-} = structs;
+const { OpenIn, ReadIn, WriteIn, WriteOut, ReleaseIn, FlushIn, FsyncIn, FallocateIn, LseekIn, LseekOut } =
+  structs;
 
 /** Handlers of requests about open files. A 64-bit offset beyond 2^53 counts as past the end of any file. */
 export const fileHandlers: Record<string, Handler> = {
   OPEN({ fileSystem, reader, reply, node, context }) {
     if (!fileSystem.open) return ENOSYS;
     const flags = reader.u32(reader.take(OpenIn) + OpenIn.at.flags);
-    encodeOpened(reply.view, reply.body, fileSystem.open(node, flags, context));
-    reply.setBody(OpenOut.bytes);
+    reply.setBody(encodeOpened(reply.view, reply.body, fileSystem.open(node, flags, context)));
     return 0;
   },
 
@@ -43,7 +31,9 @@ export const fileHandlers: Record<string, Handler> = {
     const offset = reader.u64(at + WriteIn.at.offset);
     if (Number.isNaN(offset)) return EFBIG;
     const data = reader.takeBytes(reader.u32(at + WriteIn.at.size));
-    reply.u32(WriteOut.at.size, fileSystem.write(node, handleAt(reader, at), offset, data, context));
+    const written = fileSystem.write(node, handleAt(reader, at), offset, data, context);
+    if (written === ANSWERED_LATER) return ANSWERED_LATER;
+    reply.u32(WriteOut.at.size, written);
     reply.u32(WriteOut.at.padding, 0);
     reply.setBody(WriteOut.bytes);
     return 0;
@@ -103,8 +93,7 @@ export const directoryHandlers: Record<string, Handler> = {
   OPENDIR({ fileSystem, reader, reply, node, context }) {
     if (!fileSystem.opendir) return ENOSYS;
     const flags = reader.u32(reader.take(OpenIn) + OpenIn.at.flags);
-    encodeOpened(reply.view, reply.body, fileSystem.opendir(node, flags, context));
-    reply.setBody(OpenOut.bytes);
+    reply.setBody(encodeOpened(reply.view, reply.body, fileSystem.opendir(node, flags, context)));
     return 0;
   },
 

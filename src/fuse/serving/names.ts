@@ -2,7 +2,7 @@ import { encodeEntry, encodeOpened, structs } from '../protocol/index.js';
 import type { FuseEntry, NodeId } from '../types.js';
 import { ENOSYS, EPERM, type Handler, type Serving } from './serving.js';
 
-const { EntryOut, OpenOut, MknodIn, MkdirIn, RenameIn, Rename2In, LinkIn, CreateIn } = structs;
+const { EntryOut, MknodIn, MkdirIn, RenameIn, Rename2In, LinkIn, CreateIn } = structs;
 
 function answerEntry({ reply }: Serving, entry: FuseEntry): number {
   encodeEntry(reply.view, reply.body, entry);
@@ -92,8 +92,7 @@ export const nameHandlers: Record<string, Handler> = {
     const umask = reader.u32(at + CreateIn.at.umask);
     const { entry, opened } = fileSystem.create(node, name, mode, flags, umask, context);
     encodeEntry(reply.view, reply.body, entry);
-    encodeOpened(reply.view, reply.body + EntryOut.bytes, opened);
-    reply.setBody(EntryOut.bytes + OpenOut.bytes);
+    reply.setBody(EntryOut.bytes + encodeOpened(reply.view, reply.body + EntryOut.bytes, opened));
     return 0;
   },
 };

@@ -12,6 +12,7 @@
 
 export { kernelDeviceOf } from './describe.js';
 export { type BorrowedMode, KernelMachine } from './machine.js';
+export { MountedDevice, type MountedDeviceFacts } from './mounted-device.js';
 export type {
   HolderSurvey,
   KernelDeviceInfo,
@@ -19,3 +20,4 @@ export type {
   KernelStatus,
   RegionProvider,
 } from './types.js';
+export { openMountedDevice } from './volume-of-mount.js';

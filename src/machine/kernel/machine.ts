@@ -34,6 +34,7 @@ import type { DaxMachine, DeviceMode, HolderInfo, OpenDax } from '../types.js';
 import { describeDevice, findRegions } from './describe.js';
 import { KernelDevice } from './device.js';
 import { surveyHolders } from './holders.js';
+import { mountThatHolds } from './mount-holders.js';
 import { KernelRawDevice } from './raw-device.js';
 import type { HolderSurvey, KernelDeviceInfo, KernelRegionInfo, KernelStatus } from './types.js';
 
@@ -298,6 +299,10 @@ export class KernelMachine implements DaxMachine {
   #unused(name: string): DevicePlace {
     const place = deviceAt(this.sysfs, name);
     const { holders } = this.survey(name);
+    if (holders.length === 0 && this.sysfs.isLive && driverOf(this.sysfs, place) === driverOfMode.famfs) {
+      const mount = mountThatHolds(name);
+      if (mount) holders.push(mount);
+    }
     if (holders.length > 0) {
       fail(
         'EBUSY',

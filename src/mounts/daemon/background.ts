@@ -22,6 +22,8 @@ const READY_DESCRIPTOR = 'UDAX_READY_FD';
 export interface Readiness {
   readonly pid: number;
   readonly mountpoint: string;
+  /** What the user should know of it. */
+  readonly note?: string;
 }
 
 /** The one message of a daemon to its starter. */

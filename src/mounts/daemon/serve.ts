@@ -6,6 +6,8 @@ import type { MountRecord, MountRecords, OwnRecord } from './records.js';
 export interface Served {
   readonly mountpoint: string;
   readonly closed: Promise<FuseSessionEnd>;
+  /** What the user should know of the mount. */
+  readonly note?: string | undefined;
   unmount(options?: FuseUnmountOptions): Promise<void>;
 }
 
@@ -31,8 +33,9 @@ export async function serve(
     else throw error;
     return;
   }
-  sayReady({ pid: process.pid, mountpoint: served.mountpoint });
-  onReady(served.mountpoint);
+  const { mountpoint, note } = served;
+  sayReady({ pid: process.pid, mountpoint, ...(note !== undefined && { note }) });
+  onReady(mountpoint);
   const end = () => void endAnyway(served);
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });

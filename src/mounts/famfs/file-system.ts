@@ -32,7 +32,7 @@ import {
 import { Listings } from './listings.js';
 import { Making, type Ownership } from './making.js';
 import { Names } from './names.js';
-import { failToGrow, LoggedFiles, type OpenFile } from './open-file.js';
+import { failToGrow, LoggedFiles, type OpenDirectly, type OpenFile } from './open-file.js';
 import { PageCaching } from './page-caching.js';
 import { Renaming } from './renaming.js';
 
@@ -51,6 +51,16 @@ export interface FamfsFileSystemOptions {
   readonly settleMilliseconds: number;
   /** Whether the attributes `user.famfs.*` are served. */
   readonly xattrs: boolean;
+  /** Opens published files by system calls, where their memory is not mapped here. */
+  readonly direct?: OpenDirectly;
+}
+
+/** The operations that a famfs does not implement on a connection. */
+export function unimplementedOn(capabilities: readonly string[], xattrs: boolean): OptionalOperation[] {
+  const unimplemented: OptionalOperation[] = xattrs ? [] : ['GETXATTR', 'LISTXATTR'];
+  // Open directories have no state here. With this answer the kernel opens none, and caches all listings.
+  if (capabilities.includes('NO_OPENDIR_SUPPORT')) unimplemented.push('OPENDIR');
+  return unimplemented;
 }
 
 /** A volume as a FUSE file system. docs/mount.md has the rules. */
@@ -75,13 +85,13 @@ export class FamfsFileSystem implements FuseFileSystem {
     volume: Volume,
     host: FuseHost,
     closeDevice: () => void,
-    { times, settleMilliseconds, xattrs }: FamfsFileSystemOptions,
+    { times, settleMilliseconds, xattrs, direct }: FamfsFileSystemOptions,
   ) {
     this.#volume = volume;
     this.#host = host;
     this.#closeDevice = closeDevice;
     this.#names = new Names(volume, host, times);
-    this.#logged = new LoggedFiles(volume);
+    this.#logged = new LoggedFiles(volume, direct);
     this.#making = new Making(volume, host, this.#names, this.#logged, settleMilliseconds);
     this.#renaming = new Renaming(this.#names, this.#making);
     this.#xattrs = xattrs;
@@ -90,16 +100,17 @@ export class FamfsFileSystem implements FuseFileSystem {
       (item) => this.#names.entryOfItem(item),
     );
     this.#published = volume.publications.stamp();
-    this.#caching = new PageCaching(volume);
+    this.#caching = new PageCaching(volume, direct === undefined);
+  }
+
+  get names(): Names {
+    return this.#names;
   }
 
   init({ capabilities }: FuseConnection): FuseInitAnswer {
     // The mount is in the mount table already: requests are served only after mount(2) has returned.
     this.#making.device = fuseMountAt(this.#host.mountpoint)?.device ?? '';
-    const unimplemented: OptionalOperation[] = this.#xattrs ? [] : ['GETXATTR', 'LISTXATTR'];
-    // Open directories have no state here. With this answer the kernel opens none, and caches all listings.
-    if (capabilities.includes('NO_OPENDIR_SUPPORT')) unimplemented.push('OPENDIR');
-    return { unimplemented };
+    return { unimplemented: unimplementedOn(capabilities, this.#xattrs) };
   }
 
   destroy(): void {
@@ -150,10 +161,12 @@ export class FamfsFileSystem implements FuseFileSystem {
     return this.#names.lookup(parent, name);
   }
 
-  forget(node: NodeId, count: number): void {
-    if (!this.#names.forget(node, count)) return;
+  /** @returns whether the kernel does not know the node any more */
+  forget(node: NodeId, count: number): boolean {
+    if (!this.#names.forget(node, count)) return false;
     this.#opened.delete(node);
     this.#caching.forget(node);
+    return true;
   }
 
   getattr(node: NodeId): FuseAttributeAnswer {
@@ -184,9 +197,15 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   // Files
 
-  open(node: NodeId, flags: number): FuseOpenAnswer {
+  /** Checks an open(2). @throws DaxError EROFS it is for writing, and this mount stores nothing */
+  mayOpen(node: NodeId, flags: number): boolean {
     const writable = opensForWriting(flags);
     if (writable && !this.#volume.acceptsStores) this.#mustWrite(node);
+    return writable;
+  }
+
+  open(node: NodeId, flags: number): FuseOpenAnswer {
+    const writable = this.mayOpen(node, flags);
     const { ino, made } = this.#names.resolve(node);
     this.#opened.add(node);
     if (made?.kind === 'file')
@@ -206,9 +225,9 @@ export class FamfsFileSystem implements FuseFileSystem {
     handle: FileHandle,
     offset: number,
     data: Uint8Array,
-    { uid }: FuseRequestContext,
+    { uid, unique }: FuseRequestContext,
   ): number {
-    const written = this.#files.get(handle).write(data, offset);
+    const written = this.#files.get(handle).write(data, offset, unique);
     if (this.#caching.mayBeOld(node)) this.#host.invalidateInode(node);
     this.#names.attributes.touch(this.#names.resolve(node).ino ?? node);
     if (uid !== 0) this.#names.dropSetIds(node);

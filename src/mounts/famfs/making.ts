@@ -3,13 +3,7 @@ import type { FuseHost, NodeId } from '../../fuse/index.js';
 import { DaxError, fail, hasCode } from '../../libc/index.js';
 import type { Names } from './names.js';
 import type { NewDirectory, NewFile, NewNode } from './new-files.js';
-import {
-  type FileMaker,
-  GrowingHandle,
-  type LoggedFile,
-  type LoggedFiles,
-  type OpenFile,
-} from './open-file.js';
+import { type FileMaker, GrowingHandle, type LoggedFiles, type OpenFile } from './open-file.js';
 import { isOpenAnywhere } from './processes.js';
 import { Settling } from './settling.js';
 
@@ -97,7 +91,7 @@ export class Making implements FileMaker {
     return new GrowingHandle(file, writable, this);
   }
 
-  openLogged(ino: number, writable: boolean): LoggedFile {
+  openLogged(ino: number, writable: boolean): OpenFile {
     return this.#logged.open(ino, writable);
   }
 

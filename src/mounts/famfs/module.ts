@@ -1,19 +1,25 @@
 /** The module that the session's worker loads. It opens the device and makes the file system over its volume. */
 import { readlinkSync, statSync } from 'node:fs';
-import { mountFamfsOn } from '../../famfs/index.js';
+import { mountFamfsOn, type Volume } from '../../famfs/index.js';
 import type { FuseFileSystem, FuseHost } from '../../fuse/index.js';
 import { type MachineDevice, openDevice } from '../../machine/index.js';
 import { mustNotHideMemory } from '../places.js';
 import { FamfsFileSystem } from './file-system.js';
 import type { FamfsMountData } from './mount.js';
 import { timesOf } from './times.js';
+import { openNode, type ZeroCopyDevice } from './zero-copy/door.js';
+import { ZeroCopyFileSystem } from './zero-copy/file-system.js';
 
 /** How long the worker waits for a lock. Requests of programs wait meanwhile. */
 const lockWaitMs = 2000;
 
 export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem {
-  const { root, stateDirectory, device, readOnly, clientWrites, role, xattrs, settleMilliseconds } =
-    data as FamfsMountData;
+  const mount = data as FamfsMountData;
+  return mount.zeroCopy ? overKernelsDevice(mount, mount.zeroCopy, host) : overMemory(mount, host);
+}
+
+function overMemory(data: FamfsMountData, host: FuseHost): FuseFileSystem {
+  const { root, stateDirectory, device, readOnly, xattrs, settleMilliseconds } = data;
   const opened = openDevice(device, {
     root,
     stateDirectory,
@@ -21,17 +27,9 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
     ...(readOnly && { writable: false }),
   });
   try {
-    const at = host.mountpoint;
-    const purpose = `mount at ${at}`;
-    const volume = mountFamfsOn(opened, {
-      readOnly,
-      clientWrites,
-      lockWaitMs,
-      purpose,
-      ...(role && { role }),
-    });
+    const volume = volumeOn(opened, data, host.mountpoint);
     const memory = memoryOf(opened);
-    if (memory !== null) mustNotHideMemory(at, memory);
+    if (memory !== null) mustNotHideMemory(host.mountpoint, memory);
     const times = timesOf(opened.reservations, volume.superblock.uuid);
     const options = { times, settleMilliseconds, xattrs };
     return new FamfsFileSystem(volume, host, () => opened.close(), options);
@@ -39,6 +37,29 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
     opened.close();
     throw error;
   }
+}
+
+function overKernelsDevice(
+  data: FamfsMountData,
+  { node, size, persistent }: ZeroCopyDevice,
+  host: FuseHost,
+): FuseFileSystem {
+  const { stateDirectory, device, readOnly, xattrs, settleMilliseconds } = data;
+  mustNotHideMemory(host.mountpoint, node);
+  return new ZeroCopyFileSystem(host, {
+    facts: { name: device, node, size, persistent, writable: !readOnly, root: stateDirectory },
+    deviceFd: openNode(node, !readOnly),
+    xattrs,
+    settleMilliseconds,
+    mount: (opened) => volumeOn(opened, data, host.mountpoint),
+    timesOf: (opened, volume) => timesOf(opened.reservations, volume.superblock.uuid),
+  });
+}
+
+function volumeOn(device: MachineDevice, data: FamfsMountData, mountpoint: string): Volume {
+  const { readOnly, clientWrites, role } = data;
+  const purpose = `mount at ${mountpoint}`;
+  return mountFamfsOn(device, { readOnly, clientWrites, lockWaitMs, purpose, ...(role && { role }) });
 }
 
 /** The path of the file or device node behind the start of a device; null when it has no path. */

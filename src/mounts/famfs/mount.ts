@@ -12,6 +12,7 @@ import {
   callback,
   checkArguments,
   checkMethods,
+  DaxError,
   fail,
   flag,
   hasCode,
@@ -24,6 +25,8 @@ import {
 import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import { mustNotHideState } from '../places.js';
 import type { FamfsQuestion } from './file-system.js';
+import type { ZeroCopy, ZeroCopyDevice } from './zero-copy/door.js';
+import { type Begin, type ZeroCopyUse, zeroCopyMount } from './zero-copy/mounting.js';
 
 /** How often a mount looks for new log entries. A name that a program has seen missing appears at most this much later. */
 const TICK_MILLISECONDS = 100;
@@ -50,6 +53,7 @@ const mountOptions = optional(
     allowOther: optional(flag),
     xattrs: optional(flag),
     settleMilliseconds: optional(number),
+    zeroCopy: optional(oneOf('auto', 'always', 'never')),
     by: optional(oneOf('mount', 'fusermount3')),
     onWire: optional(callback),
     onReport: optional(callback),
@@ -80,6 +84,12 @@ export interface FamfsMountOptions {
    * fixes mode and owner, and programs set them after close. 0 publishes at close. fsync(2), publish() and unmount() do not wait.
    */
   settleMilliseconds?: number;
+  /**
+   * Whether the kernel maps files to the device itself, for every program (Linux 7.4, a dax device of the kernel, root). The device is in
+   * famfs mode then, and belongs to the mount. 'auto' (default): where it can; else the reason goes to onReport once, and the mount is an
+   * ordinary one. 'always': an error where it cannot. 'never': an ordinary mount.
+   */
+  zeroCopy?: ZeroCopy;
   /** How to mount. Default: mount(2) for root, else fusermount3. */
   by?: 'mount' | 'fusermount3';
   /** Receives every FUSE message as a readable line. */
@@ -100,6 +110,8 @@ export interface FamfsMountData {
   xattrs: boolean;
   settleMilliseconds: number;
   role?: 'master' | 'client';
+  /** The device in famfs mode, for a zero-copy mount. */
+  zeroCopy?: ZeroCopyDevice;
 }
 
 /** A famfs that is mounted as a directory. This process serves it. */
@@ -108,18 +120,26 @@ export class FamfsMount {
   /** Resolves when the mount is gone, for any reason. Never rejects. */
   readonly closed: Promise<FuseSessionEnd>;
   readonly session: FuseSession;
+  /** Whether the kernel maps its files to the device itself. */
+  readonly isZeroCopy: boolean;
+  /** Why the mount of a kernel's device became an ordinary one, if it did (`zeroCopy: 'auto'`). */
+  readonly note: string | undefined;
   readonly #timer: NodeJS.Timeout;
+  readonly #isNeeded: () => boolean;
   #ticking = false;
 
-  /** @internal mountFamfsAt() makes mounts. */
-  static over(session: FuseSession): FamfsMount {
-    return new FamfsMount(session);
+  /** @internal mountFamfsAt() makes mounts. @param zeroCopy tells whether the mount is still there, and closes what keeps it */
+  static over(session: FuseSession, zeroCopy?: ZeroCopyUse, note?: string): FamfsMount {
+    return new FamfsMount(session, zeroCopy, note);
   }
 
-  private constructor(session: FuseSession) {
+  private constructor(session: FuseSession, zeroCopy: ZeroCopyUse | undefined, note: string | undefined) {
+    this.note = note;
     this.session = session;
     this.mountpoint = session.mountpoint;
-    this.closed = session.closed;
+    this.isZeroCopy = zeroCopy !== undefined;
+    this.closed = zeroCopy ? zeroCopy.closedAfter(session.closed) : session.closed;
+    this.#isNeeded = zeroCopy ? () => zeroCopy.isNeeded : () => true;
     this.#timer = setInterval(() => void this.#tick(), TICK_MILLISECONDS);
     this.#timer.unref();
     void this.closed.then(() => clearInterval(this.#timer));
@@ -149,6 +169,7 @@ export class FamfsMount {
   async unmount(options?: FuseUnmountOptions): Promise<void> {
     if (options?.whenBusy !== 'abort') await this.#publishLast();
     await this.session.unmount(options);
+    await this.closed;
   }
 
   async #publishLast(): Promise<void> {
@@ -170,6 +191,8 @@ export class FamfsMount {
     if (this.#ticking) return;
     this.#ticking = true;
     try {
+      // The server's own files keep a zero-copy mount alive after umount(8), until it lets go of them.
+      if (!this.#isNeeded()) await this.session.unmount();
       await this.#invalidate('tick');
     } catch {
       // The device went away or was formatted anew. Every user of the mount gets that error from their own calls.
@@ -188,7 +211,8 @@ export class FamfsMount {
  * Mounts the famfs on a device as a directory. Any program can read its files there, from the device's memory.
  * @param device a name (`dax0.0`), a device node or an image file
  * @throws DaxError as mountFamfs() for the device; ENOENT, ENOTDIR for the directory; EPERM, EACCES mount rights;
- *   EBUSY it would hide the state directory or the memory
+ *   EBUSY it would hide the state directory or the memory; with `zeroCopy: 'always'` also EOPNOTSUPP (no dax device of the kernel, or a
+ *   kernel before 7.4), EPERM, EBUSY (another mount has the device)
  */
 export async function mountFamfsAt(
   device: string,
@@ -200,8 +224,8 @@ export async function mountFamfsAt(
     mountpoint: text,
     options: mountOptions,
   });
-  const { readOnly = false, clientWrites = false, allowOther = false, xattrs = true } = options;
-  const { role, by, onWire, onReport, settleMilliseconds = SETTLE_MILLISECONDS } = options;
+  const { readOnly = false, clientWrites = false, xattrs = true } = options;
+  const { role, by, onReport, settleMilliseconds = SETTLE_MILLISECONDS } = options;
   if (!Number.isFinite(settleMilliseconds) || settleMilliseconds < 0)
     fail('EINVAL', `settleMilliseconds is ${settleMilliseconds}: it is a time, 0 or longer`);
   const where = isDeviceName(device) ? device : resolve(device);
@@ -218,28 +242,63 @@ export async function mountFamfsAt(
     settleMilliseconds,
     ...(role && { role }),
   };
+  const wanted = { device: where, root, stateDirectory, by };
+  const begin: Begin = (zeroCopy, onMessage) => startFamfs(mountpoint, data, options, zeroCopy, onMessage);
+  const report =
+    onReport ?? ((error: Error) => process.stderr.write(`udax: ${mountpoint}: ${error.message}\n`));
+  const when = options.zeroCopy ?? 'auto';
+  const made = await zeroCopyMount(when, wanted, readOnly, begin, report, FamfsMount.over);
+  if (typeof made === 'object') return made;
+  if (made !== undefined) report(new Error(made));
+  try {
+    return FamfsMount.over(await begin(), undefined, made);
+  } catch (error) {
+    // The reason why the other mount failed says more: a device in famfs mode can only be mounted so.
+    if (made === undefined || !(error instanceof DaxError)) throw error;
+    const { code, path, hint, message } = error;
+    throw new DaxError(code, `${message} (${made})`, {
+      ...(path !== undefined && { path }),
+      ...(hint !== undefined && { hint }),
+      cause: error,
+    });
+  }
+}
+
+/** Starts the session that serves a mount. @param onMessage for a zero-copy mount */
+function startFamfs(
+  mountpoint: string,
+  data: FamfsMountData,
+  options: FamfsMountOptions,
+  zeroCopy?: ZeroCopyDevice,
+  onMessage?: (message: unknown) => void,
+): Promise<FuseSession> {
+  const { by, onWire, onReport, allowOther = false, tellRefusals = false } = options;
   const isRoot = process.geteuid?.() === 0;
-  const session = await startSession({
+  return startSession({
     mountpoint,
     mount: {
-      source: where,
+      source: data.device,
       subtype: 'udax',
-      readOnly,
+      readOnly: data.readOnly,
       allowOther,
       defaultPermissions: true,
       ...(by && { by }),
     },
     connection: {
-      posixAcl: xattrs,
+      posixAcl: data.xattrs,
       handleKillPrivileges: true,
       ...(isRoot && { readaheadBytes: READAHEAD_BYTES }),
+      ...(zeroCopy && { extentMaps: true }),
     },
-    fileSystem: { moduleUrl: workerFile('module.js', import.meta.url), data },
+    fileSystem: {
+      moduleUrl: workerFile('module.js', import.meta.url),
+      data: zeroCopy ? { ...data, zeroCopy } : data,
+    },
+    ...(onMessage && { onMessage }),
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
-    tellRefusals: options.tellRefusals ?? false,
+    tellRefusals,
   });
-  return FamfsMount.over(session);
 }
 
 checkMethods(FamfsMount, {

@@ -45,6 +45,8 @@ export type Known =
 export class Names {
   readonly attributes: Attributes;
   readonly newFiles = new NewFiles();
+  /** Called for each file that was made through this mount, once the log names it. */
+  onPublished: (ino: number) => void = () => {};
   readonly #lookups = new LookupCounts();
   readonly #volume: Volume;
   readonly #host: FuseHost;
@@ -197,8 +199,21 @@ export class Names {
     return this.attributes.of(node, ino ?? node, stat);
   }
 
+  /**
+   * From now on a published file that was made through this mount has its inode number as node, like any other. The kernel is told to
+   * look it up again; users of the old node go on.
+   */
+  forgetFirstNode(ino: number): void {
+    if (this.newFiles.nodeOf(ino) === ino) return;
+    this.newFiles.forgetFirstNode(ino);
+    const parent = this.newFiles.nodeOf(this.#volume.inodes.parentOf(ino)) as NodeId;
+    this.#host.invalidateEntry(parent, this.#volume.inodes.nameOf(ino));
+    this.#host.invalidateInode(parent);
+  }
+
   /** Notes that a file or directory was published. Its overrides (times) move to the inode number; new entries in it are announced. */
   published(made: NewNode, ino: number): void {
+    if (made.kind === 'file') this.onPublished(ino);
     this.newFiles.published(made, ino);
     this.attributes.move(made.node, ino);
     if (made.kind === 'directory') this.#asked.add(ino);

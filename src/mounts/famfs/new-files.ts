@@ -136,6 +136,11 @@ export class NewFiles {
     return this.#byIno.get(ino)?.node ?? ino;
   }
 
+  /** nodeOf() gives the inode number from now on. */
+  forgetFirstNode(ino: number): void {
+    this.#byIno.delete(ino);
+  }
+
   published(made: NewNode, ino: number): void {
     made.ino = ino;
     this.#byIno.set(ino, made);
@@ -205,7 +210,7 @@ export class NewFiles {
     if (made.lookups > 0 || this.#unpublished.has(made)) return;
     if (made.kind === 'file' && made.opens > 0) return;
     this.#byNode.delete(made.node);
-    if (made.ino !== null) this.#byIno.delete(made.ino);
+    if (made.ino !== null && this.#byIno.get(made.ino) === made) this.#byIno.delete(made.ino);
   }
 
   get unpublishedCount(): number {

@@ -6,8 +6,11 @@ import type { NewFile } from './new-files.js';
 /** The open file behind a handle of the kernel. */
 export interface OpenFile {
   read(offset: number, length: number, answer: FuseReadAnswer): void;
-  /** @throws DaxError EFBIG past the end of a file that cannot grow; EBADF opened for reading; ENOSPC */
-  write(bytes: Uint8Array, offset: number): number;
+  /**
+   * @param unique of the request, for a file that lets another thread answer it (ANSWERED_LATER)
+   * @throws DaxError EFBIG past the end of a file that cannot grow; EBADF opened for reading; ENOSPC
+   */
+  write(bytes: Uint8Array, offset: number, unique: number): number;
   /** Handles one close(2) of a descriptor. `pid` is the thread that calls it. close(2) returns the error that is thrown here. */
   flush(pid: number): void;
   /** Handles the end of the handle: its last user is gone. No program sees an error. */
@@ -16,16 +19,23 @@ export interface OpenFile {
   close(): void;
 }
 
+/** Opens a file that the log names, by system calls instead of memory. */
+export type OpenDirectly = (ino: number, writable: boolean) => OpenFile;
+
 /** Opens files that the log names. The handles of one file share its spans. */
 export class LoggedFiles {
   readonly volume: Volume;
+  readonly #direct: OpenDirectly | null;
   readonly #spans = new Map<number, { spans: FileSpans | null; uses: number }>();
 
-  constructor(volume: Volume) {
+  /** @param direct opens files whose memory is not mapped here */
+  constructor(volume: Volume, direct: OpenDirectly | null = null) {
     this.volume = volume;
+    this.#direct = direct;
   }
 
-  open(ino: number, writable: boolean): LoggedFile {
+  open(ino: number, writable: boolean): OpenFile {
+    if (this.#direct !== null) return this.#direct(ino, writable);
     const known = this.#spans.get(ino) ?? { spans: this.volume.inodes.spans(ino), uses: 0 };
     const file = new LoggedFile(this, ino, known.spans, writable);
     known.uses++;
@@ -40,7 +50,7 @@ export class LoggedFiles {
 }
 
 /** An open file that the log names. Reads are answered with addresses of the memory itself. */
-export class LoggedFile implements OpenFile {
+class LoggedFile implements OpenFile {
   readonly ino: number;
   readonly size: number;
   readonly #files: LoggedFiles;
@@ -110,7 +120,7 @@ export interface FileMaker {
   /** A handle has ended. */
   released(file: NewFile): void;
   /** Opens a file that was published meanwhile. */
-  openLogged(ino: number, writable: boolean): LoggedFile;
+  openLogged(ino: number, writable: boolean): OpenFile;
 }
 
 /** An open file in the making. Once the file is published, the handle uses the logged file. */
@@ -118,7 +128,7 @@ export class GrowingHandle implements OpenFile {
   readonly #file: NewFile;
   readonly #writable: boolean;
   readonly #maker: FileMaker;
-  #logged: LoggedFile | null = null;
+  #logged: OpenFile | null = null;
 
   constructor(file: NewFile, writable: boolean, maker: FileMaker) {
     this.#file = file;
@@ -133,10 +143,10 @@ export class GrowingHandle implements OpenFile {
     else this.#file.growing.drain(offset, length, (bytes) => answer.addBytes(bytes));
   }
 
-  write(bytes: Uint8Array, offset: number): number {
+  write(bytes: Uint8Array, offset: number, unique: number): number {
     if (!this.#writable) fail('EBADF', 'this file was opened for reading');
     const logged = this.#whenLogged();
-    return logged ? logged.write(bytes, offset) : this.#file.growing.write(bytes, offset);
+    return logged ? logged.write(bytes, offset, unique) : this.#file.growing.write(bytes, offset);
   }
 
   flush(pid: number): void {
@@ -157,7 +167,7 @@ export class GrowingHandle implements OpenFile {
     this.#logged?.close();
   }
 
-  #whenLogged(): LoggedFile | null {
+  #whenLogged(): OpenFile | null {
     const { ino } = this.#file;
     if (ino !== null) this.#logged ??= this.#maker.openLogged(ino, this.#writable);
     return this.#logged;

@@ -15,6 +15,7 @@ const UNCACHED: Caching = { directIo: true, parallelDirectWrites: true };
  */
 export class PageCaching {
   readonly #volume: Volume;
+  readonly #seesStores: boolean;
   /** Node -> the stamp of the stores that its cached pages are not older than. */
   readonly #kept = new Map<NodeId, bigint>();
   /** Inodes that a program of this mount has opened for writing. A mapping of the memory itself may outlive its descriptor. */
@@ -22,8 +23,10 @@ export class PageCaching {
   /** Nodes that were cached when they were first opened for writing: descriptors of that time still fill the cache. */
   readonly #mixed = new Set<NodeId>();
 
-  constructor(volume: Volume) {
+  /** @param seesStores whether all stores into the memory are known: not where the kernel maps files for programs */
+  constructor(volume: Volume, seesStores: boolean) {
     this.#volume = volume;
+    this.#seesStores = seesStores;
   }
 
   /** How a file that the log names is opened. */
@@ -31,7 +34,7 @@ export class PageCaching {
     const { inodes } = this.#volume;
     if (writable) return this.#openedForWriting(node, ino);
     if (!this.#volume.acceptsStores || (inodes.stat(ino).mode & WRITE_BITS) === 0) return { keepCache: true };
-    if (this.#written.has(ino) || inodes.stores.areOthersStoring()) {
+    if (!this.#seesStores || this.#written.has(ino) || inodes.stores.areOthersStoring()) {
       this.#kept.delete(node);
       return UNCACHED;
     }

@@ -1,4 +1,4 @@
-import { Dispatcher } from '../../../src/fuse/dispatcher.js';
+import { Dispatcher, type DispatcherOptions } from '../../../src/fuse/dispatcher.js';
 import type { FuseFileSystem } from '../../../src/fuse/index.js';
 import { addressOf, memcpy } from '../../../src/libc/index.js';
 
@@ -57,8 +57,12 @@ export class Wire {
   readonly lines: string[] = [];
   readonly dispatcher: Dispatcher;
 
-  constructor(fileSystem: Partial<FuseFileSystem>, { initialized = true } = {}) {
+  constructor(
+    fileSystem: Partial<FuseFileSystem>,
+    { initialized = true, ...options }: { initialized?: boolean } & Partial<DispatcherOptions> = {},
+  ) {
     this.dispatcher = new Dispatcher(fileSystem as FuseFileSystem, {
+      ...options,
       onReport: (error) => this.reports.push(error),
       onWire: (line) => this.lines.push(line),
     });
@@ -71,8 +75,9 @@ export class Wire {
     new Uint8Array(this.dispatcher.request).set(message);
     this.dispatcher.serve(message.length);
     const { reply } = this.dispatcher;
-    if (reply.pieces === 0) return null;
-    return gather(reply.iovecAddress, reply.pieces, reply.length);
+    const bytes = reply.pieces === 0 ? null : gather(reply.iovecAddress, reply.pieces, reply.length);
+    if (this.dispatcher.isStarting) this.dispatcher.started();
+    return bytes;
   }
 }
 
