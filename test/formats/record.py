@@ -124,7 +124,9 @@ def make_numpy():
     for name, value in arrays.items():
         np.save(out / f"{name}.npy", value)
         assert np.array_equal(np.load(out / f"{name}.npy"), value)
-        expected[f"{name}.npy"] = {"tensors": {"": {**array(value, value.dtype.str), "fortran": name == "fortran"}}}
+        descr = np.lib.format.dtype_to_descr(value.dtype)
+        type_name = descr if isinstance(descr, str) else json.dumps(descr, separators=(",", ":"))
+        expected[f"{name}.npy"] = {"tensors": {"": {**array(value, type_name), "fortran": name == "fortran"}}}
     np.lib.format.write_array(open(out / "version2.npy", "wb"), arrays["f4"], version=(2, 0))
     np.lib.format.write_array(open(out / "version3.npy", "wb"), arrays["f4"], version=(3, 0))
     for version in (2, 3):
