@@ -129,6 +129,7 @@ export abstract class TensorFile {
   readonly tensors: ReadonlyMap<string, AnyTensor>;
   readonly #source: ByteSource;
 
+  /** @internal */
   constructor(source: ByteSource, tensors: ReadonlyMap<string, AnyTensor>) {
     this.#source = source;
     this.tensors = tensors;

@@ -304,6 +304,40 @@ describe('a hostile Arrow file', () => {
     refused(() => parseArrow(stream), 'EBADMSG', /bytes of metadata/);
   });
 
+  // What went wrong: a message of no length, which ends a stream, ended parseArrow() of a file with a TypeError.
+  it('a message of the footer that is only the mark of an end: EBADMSG', () => {
+    const file = referenceBytes('all.arrow');
+    const at = Buffer.from(file.buffer).indexOf(Uint8Array.of(255, 255, 255, 255), 64);
+    const view = new DataView(file.buffer);
+    // The batches come after the schema and the dictionary: every message but the first loses its length.
+    for (let next = at; next > 0; ) {
+      if (next % 8 === 0) view.setUint32(next + 4, 0, true);
+      next = Buffer.from(file.buffer).indexOf(Uint8Array.of(255, 255, 255, 255), next + 1);
+    }
+    refused(() => parseArrow(file), 'EBADMSG', /a message of the footer is not there/);
+  });
+
+  it('a buffer beyond its message: EBADMSG', () => {
+    const stream = referenceBytes('delta.arrows');
+    const whole = parseArrow(stream);
+    const { byteOffset, byteLength } = whole.batches[0]!.columns[0]!.values!;
+    // A buffer is (offset, length): each number that equals the length may be it.
+    const errors: string[] = [];
+    for (let at = 0; at + 16 <= byteOffset; at += 8) {
+      const view = new DataView(stream.slice().buffer);
+      if (Number(view.getBigUint64(at, true)) !== byteLength) continue;
+      view.setBigUint64(at, 4096n, true);
+      try {
+        parseArrow(view);
+      } catch (error) {
+        errors.push((error as Error).message);
+      }
+    }
+    expect(errors).toContainEqual(
+      expect.stringMatching(/a buffer of 4096 bytes at \d+ ends beyond its message/),
+    );
+  });
+
   it('a few tables that lead to each other again and again are no tree of millions', () => {
     // Each field lists the next one 64 times: 64 ^ 12 fields if every path were walked.
     refused(

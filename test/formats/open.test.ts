@@ -13,7 +13,7 @@ import {
   parseNpy,
   parseSafetensors,
 } from '../../src/formats/index.js';
-import { openVolume, type Volume } from '../../src/index.js';
+import { openMachine, openVolume, type Volume } from '../../src/index.js';
 import { referenceBytes, referenceFolder, refused } from './support.js';
 
 let directory: string;
@@ -82,7 +82,12 @@ describe('a file of a volume', () => {
 
 describe('a file over 4 GiB', () => {
   it('is mapped tensor by tensor, though map() takes 4 GiB at most', () => {
-    const big = openVolume(path.join(directory, 'big'), { size: '6GiB' });
+    const root = path.join(directory, 'big');
+    const machine = openMachine(root, { create: true });
+    machine.createRegion({ size: '6GiB', sparse: true });
+    machine.reconfigure('dax0.0', 'famfs');
+    machine.close();
+    const big = openVolume(root, { size: '6GiB' });
     try {
       const [large, small] = [2 ** 32 - 2 ** 20, 2 ** 20];
       const header = JSON.stringify({

@@ -132,7 +132,10 @@ class ArrowReader {
     const footer = new FlatMetadata(source, start, length).root();
     const schema = schemaOf(footer.table(1, 'the schema') ?? footer.wrong('the footer has no schema'));
     this.#knowDictionaries(schema.fields);
-    for (const at of this.#blocks(footer, start)) this.#add(this.#message(at, start)!, schema);
+    for (const at of this.#blocks(footer, start)) {
+      const message = this.#message(at, start) ?? damaged(source, at, 'a message of the footer is not there');
+      this.#add(message, schema);
+    }
     return new Arrow(source, schema, this.#batches);
   }
 
