@@ -27,23 +27,23 @@ export class Cursor {
   }
 
   u8(what: string): number {
-    const at = this.skip(1, what);
+    const at = this.#take(1, what);
     return this.#view.getUint8(at);
   }
 
   u16(what: string): number {
-    const at = this.skip(2, what);
+    const at = this.#take(2, what);
     return this.#view.getUint16(at, true);
   }
 
   u32(what: string): number {
-    const at = this.skip(4, what);
+    const at = this.#take(4, what);
     return this.#view.getUint32(at, true);
   }
 
   /** @throws DaxError EBADMSG beyond the end, or beyond 2^53 */
   u64(what: string): number {
-    const at = this.skip(8, what);
+    const at = this.#take(8, what);
     const value = readU64(this.#view, at);
     if (Number.isNaN(value)) damaged(this.#source, at, `${what} is ${this.#view.getBigUint64(at, true)}`);
     return value;
@@ -57,6 +57,7 @@ export class Cursor {
 
   text(what: string): string {
     const { at, length } = this.skipText(what);
+    this.#see(at + length);
     try {
       return decoder.decode(this.#bytes.subarray(at, at + length));
     } catch {
@@ -64,27 +65,36 @@ export class Cursor {
     }
   }
 
-  /** Steps over bytes. @returns where they start @throws DaxError EBADMSG beyond the end */
+  /** Steps over bytes without a look at them. @returns where they start @throws DaxError EBADMSG beyond the end */
   skip(length: number, what: string): number {
     const { at } = this;
     const end = at + length;
     if (end > this.#source.size) {
       damaged(this.#source, at, `${what} of ${length} bytes ends beyond the file's ${this.#source.size}`);
     }
-    if (end > this.#bytes.byteLength) this.#grow(end);
     this.at = end;
     return at;
   }
 
-  /** The bytes of a step, for a number of another kind. */
+  /** Reads so many bytes at a place that was stepped over, as a number of another kind. */
   numberAt(
     at: number,
+    bytes: number,
     read: (view: DataView, at: number) => number | bigint | boolean,
   ): number | bigint | boolean {
+    this.#see(at + bytes);
     return read(this.#view, at);
   }
 
-  #grow(end: number): void {
+  #take(length: number, what: string): number {
+    const at = this.skip(length, what);
+    this.#see(at + length);
+    return at;
+  }
+
+  /** Makes the window reach so far. */
+  #see(end: number): void {
+    if (end <= this.#bytes.byteLength) return;
     const length = Math.min(this.#source.size, Math.max(end, 2 * this.#bytes.byteLength));
     this.#bytes = this.#source.view(0, length);
     this.#view = viewOf(this.#bytes);

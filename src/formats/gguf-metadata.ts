@@ -138,7 +138,7 @@ function skipList(source: ByteSource, cursor: Cursor, what: string, depth: numbe
 
 function readValue(source: ByteSource, cursor: Cursor, type: number, what: string): GgufValue {
   const scalar = scalars.get(type);
-  if (scalar) return cursor.numberAt(cursor.skip(scalar.bytes, what), scalar.read);
+  if (scalar) return cursor.numberAt(cursor.skip(scalar.bytes, what), scalar.bytes, scalar.read);
   return type === TEXT ? cursor.text(what) : readList(source, cursor, what);
 }
 
@@ -154,7 +154,7 @@ function readList(source: ByteSource, cursor: Cursor, what: string): GgufValue {
   const start = cursor.skip(count * scalar.bytes, what);
   const found = new scalar.array(count);
   for (let i = 0; i < count; i++) {
-    found[i] = cursor.numberAt(start + i * scalar.bytes, scalar.read) as number | bigint;
+    found[i] = cursor.numberAt(start + i * scalar.bytes, scalar.bytes, scalar.read) as number | bigint;
   }
   return found as unknown as GgufValue;
 }

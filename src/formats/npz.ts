@@ -31,7 +31,7 @@ export class Npz extends TensorFile {
 
 /**
  * Reads the directory of an npz file and the headers of its arrays, which are views of the given bytes. NumPy puts the arrays at any
- * byte: most are seen as `bytes`, or copied with `allowCopy`. `byteOffset` of an array counts from the start of its entry.
+ * byte: most are seen as `bytes`, or copied with `allowCopy`.
  * @throws DaxError EINVAL no zip; EBADMSG damaged (byte and reason named); EOPNOTSUPP deflated or encrypted entries; as parseNpy()
  */
 export function parseNpz(bytes: FormatBytes, options: FormatOptions = {}): Npz {

@@ -23,6 +23,8 @@ export interface ByteSource {
   /** The path of the file on its volume, if it is one. */
   readonly path?: string;
   readonly size: number;
+  /** Where it starts in its file, if it is a part of one. */
+  readonly start?: number;
   /** A view on [offset, offset + length), which lies within the size. @throws DaxError EBADF closed, ERANGE over 4 GiB */
   view(offset: number, length: number): Uint8Array;
   /** Ends the views. */
@@ -69,11 +71,12 @@ export function fileSource(file: VolumeFile, name = file.path): ByteSource {
   };
 }
 
-/** A part of a source as a source: offsets count from its start. It ends with the source, not by itself. */
+/** A part of a source as a source: its offsets count from its start. It ends with the source, not by itself. */
 export function partOf(source: ByteSource, name: string, start: number, size: number): ByteSource {
   return {
     name,
     size,
+    start,
     ...(source.path !== undefined && { path: source.path }),
     view: (offset, length) => source.view(start + offset, length),
     close() {},

@@ -37,6 +37,7 @@ export class Tensor<D extends DType = DType> {
   readonly byteLength: number;
   /** So many elements in so many bytes: `{ elements: 32, bytes: 18 }` for Q4_0. */
   readonly block: Block;
+  readonly #at: number;
   readonly #isSwapped: boolean;
   readonly #source: ByteSource;
   readonly #allowCopy: boolean;
@@ -54,7 +55,8 @@ export class Tensor<D extends DType = DType> {
     this.type = place.type;
     this.shape = place.shape;
     this.isColumnMajor = place.isColumnMajor ?? false;
-    this.byteOffset = place.byteOffset;
+    this.#at = place.byteOffset;
+    this.byteOffset = (source.start ?? 0) + place.byteOffset;
     this.byteLength = place.byteLength;
     this.block = place.block ?? blockOf(place.dtype);
     this.#isSwapped = (place.isBigEndian ?? false) && arrayOf(place.dtype).BYTES_PER_ELEMENT > 1;
@@ -75,7 +77,7 @@ export class Tensor<D extends DType = DType> {
   /** The bytes as they lie in the file; never a copy. @throws DaxError EBADF the file was closed, EIO, ENXIO, ERANGE over 4 GiB */
   get bytes(): ReadonlyUint8Array {
     if (!this.#bytes || (this.#bytes.byteLength === 0 && this.byteLength > 0)) {
-      this.#bytes = this.#source.view(this.byteOffset, this.byteLength);
+      this.#bytes = this.#source.view(this.#at, this.byteLength);
     }
     return this.#bytes as unknown as ReadonlyUint8Array;
   }

@@ -373,7 +373,7 @@ function schemaOfSharedChildren(levels: number, times: number): Uint8Array {
     return { table: start, fields };
   };
   const lead = (from: number, to: number) => view.setUint32(from, to - from, true);
-  const message = table({ 1: 1, 2: 0 });
+  const message = table({ 0: 4, 1: 1, 2: 0 });
   lead(0, message.table);
   const schema = table({ 1: 0 });
   lead(message.fields[2]!, schema.table);

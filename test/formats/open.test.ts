@@ -3,13 +3,14 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { npyHeader, writeNpy, writeSafetensors, writeZip } from '../../proof/fuzz/format-files.js';
+import { npyHeader, writeGguf, writeNpy, writeSafetensors, writeZip } from '../../proof/fuzz/format-files.js';
 import {
   openArrow,
   openGguf,
   openNpy,
   openNpz,
   openSafetensors,
+  parseGguf,
   parseNpy,
   parseSafetensors,
 } from '../../src/formats/index.js';
@@ -164,6 +165,18 @@ describe('bytes of any kind', () => {
     expect(model.tensors.size).toBe(100_000);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * bytes.length);
     expect(model.tensor('layer.99999').data).toHaveLength(1);
+  });
+
+  it('a value of GGUF that is larger than all others is stepped over, not looked at', () => {
+    const list = Array.from({ length: 5000 }, (_, i) => [8, `word ${i}`.padEnd(400)] as const);
+    const values = [['words', [9, list, 8]] as const, ['after', [4, 7]] as const];
+    const { bytes } = writeGguf({ values, tensors: [] });
+    expect(bytes.length).toBeGreaterThan(2 ** 20);
+    const { metadata } = parseGguf(bytes);
+    expect([metadata.get('after'), (metadata.get('words') as string[])[4999]!.trim()]).toEqual([
+      7,
+      'word 4999',
+    ]);
   });
 
   it('an npz in a volume is seen where it lies', async () => {

@@ -185,6 +185,8 @@ describe('npy and npz that NumPy wrote', () => {
     for (const [name, wanted] of Object.entries(tensors)) {
       const tensor = file.tensor(name);
       expect(tensor.bytes.buffer).toBe(given.buffer);
+      const { byteOffset, byteLength } = tensor;
+      expect(hex(given.subarray(byteOffset, byteOffset + byteLength))).toBe(wanted.hex);
       expect(hex(tensor.bytes as unknown as Uint8Array)).toBe(wanted.hex);
       expect(hex(tensor.data as unknown as Uint8Array)).toBe(wanted.hex);
     }

@@ -203,8 +203,17 @@ class ArrowReader {
     if (bodyStart + bodyBytes > end) {
       damaged(source, at, `the body of ${bodyBytes} bytes ends beyond byte ${end}`);
     }
+    const version = 1 + table.i16(0);
+    if (version < 4)
+      unsupported(source, `its metadata is of version ${version}`, 'write it with Arrow 0.8 or later');
     const header = table.table(2, 'the header') ?? table.wrong('it has no header');
-    const body = { source, start: bodyStart, length: bodyBytes, allowCopy: this.#allowCopy };
+    const body = {
+      source,
+      start: bodyStart,
+      length: bodyBytes,
+      allowCopy: this.#allowCopy,
+      isVersion4: version === 4,
+    };
     return { kind: table.u8(1), header, body, end: bodyStart + bodyBytes };
   }
 

@@ -17,6 +17,8 @@ export interface Body {
   readonly start: number;
   readonly length: number;
   readonly allowCopy: boolean;
+  /** Metadata of version 4: unions have a validity. */
+  readonly isVersion4: boolean;
 }
 
 export interface BatchColumns {
@@ -102,8 +104,10 @@ class BatchReader {
       case 'run_end_encoded':
         return {};
       case 'sparse_union':
+        if (this.#body.isVersion4) this.#nextBuffer();
         return { typeIds: this.#take('i8', type.name, [length]) as Tensor<'i8'> };
       case 'dense_union':
+        if (this.#body.isVersion4) this.#nextBuffer();
         return {
           typeIds: this.#take('i8', type.name, [length]) as Tensor<'i8'>,
           offsets: this.#take('i32', type.name, [length]) as Tensor<'i32'>,
