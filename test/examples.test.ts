@@ -34,7 +34,8 @@ describe('the model server', () => {
       expect(output).toMatch(/^64 MiB of safetensors in 64 tensors, 8 servers/m);
       const copies = (way: string) =>
         Number(new RegExp(`^${way} +all .* ([\\d.]+) copies`, 'm').exec(output)?.[1]);
-      expect(copies('plain')).toBeGreaterThan(7.5);
+      // Each has its own; the heaps around it shrink and grow by some megabytes.
+      expect(copies('plain')).toBeGreaterThan(7);
       expect(copies('udax')).toBeGreaterThan(0.98);
       expect(copies('udax')).toBeLessThan(1.02);
       for (const kind of ['Node', 'Python']) {

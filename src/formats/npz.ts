@@ -9,6 +9,7 @@ import {
   formatBytes,
   formatOptions,
   partOf,
+  shownName,
   unsupported,
 } from './source.js';
 import { type AnyTensor, TensorFile } from './tensor.js';
@@ -50,7 +51,7 @@ export function readNpz(source: ByteSource, allowCopy: boolean): Npz {
     if (method !== STORED) {
       unsupported(
         source,
-        `the entry ${JSON.stringify(entry.slice(0, 200))} is compressed (zip method ${method})`,
+        `the entry ${shownName(entry)} is compressed (zip method ${method})`,
         'store it: numpy.savez() instead of savez_compressed()',
       );
     }

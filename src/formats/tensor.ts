@@ -1,7 +1,7 @@
 import type { ReadonlyUint8Array } from '../famfs/index.js';
 import { checkMethods, fail, text } from '../libc/index.js';
 import { arrayOf, type Block, blockOf, type DType, elementsIn, type TensorArrays } from './dtype.js';
-import { type ByteSource, pathOf } from './source.js';
+import { type ByteSource, pathOf, shownName } from './source.js';
 
 interface TensorPlace {
   readonly name: string;
@@ -141,10 +141,10 @@ export abstract class TensorFile {
   tensor(name: string): AnyTensor {
     const found = this.tensors.get(name);
     if (found) return found;
-    const some = [...this.tensors.keys()].slice(0, 3).map((each) => JSON.stringify(each));
+    const some = [...this.tensors.keys()].slice(0, 3).map((each) => shownName(each));
     return fail(
       'ENOENT',
-      `${this.#source.name} has no tensor ${JSON.stringify(name.slice(0, 200))}: it has ${this.tensors.size}` +
+      `${this.#source.name} has no tensor ${shownName(name)}: it has ${this.tensors.size}` +
         (some.length === 0 ? '' : `, ${some.join(', ')}${this.tensors.size > some.length ? ' ...' : ''}`),
       pathOf(this.#source),
     );

@@ -200,6 +200,9 @@ def make_arrow():
     expected["delta.arrows"] = entry(grown)
     write("replaced.arrows", words, pa.ipc.new_stream)
     expected["replaced.arrows"] = entry(words)
+    unions = pa.record_batch({name: columns[name] for name in ("i32", "sparse", "dense", "text")}).replace_schema_metadata({"made by": "pyarrow"})
+    write("version4.arrows", [unions], pa.ipc.new_stream, metadata_version=pa.ipc.MetadataVersion.V4)
+    expected["version4.arrows"] = entry(list(pa.ipc.open_stream(out / "version4.arrows")))
     plain = pa.record_batch([pa.array(range(1000))], names=["n"])
     for codec in ("lz4", "zstd"):
         write(f"{codec}.arrow", [plain], pa.ipc.new_file, compression=codec)

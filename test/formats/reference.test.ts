@@ -195,7 +195,7 @@ describe('npy and npz that NumPy wrote', () => {
 });
 
 describe('Arrow IPC that pyarrow wrote', () => {
-  for (const name of ['all.arrow', 'all.arrows', 'delta.arrows', 'replaced.arrows']) {
+  for (const name of ['all.arrow', 'all.arrows', 'delta.arrows', 'replaced.arrows', 'version4.arrows']) {
     it(`${name}: rows, nulls, numbers and texts are the same, as views`, () => {
       const given = referenceBytes(name);
       const { batches } = expectedOf(name);
@@ -251,6 +251,13 @@ describe('Arrow IPC that pyarrow wrote', () => {
     refused(() => list!.text(0), 'EINVAL', /"list" is of list, not of texts/);
     refused(() => list!.isNull(3), 'ERANGE', /row 3 of 3/);
     refused(() => file.column('none'), 'ENOENT', /no column "none".*"i32"/);
+  });
+
+  it('unions of metadata version 4 have a validity before their types', () => {
+    const file = parseArrow(referenceBytes('version4.arrows'));
+    expect(file.column('sparse')[0]!.typeIds!.data).toEqual(Int8Array.of(0, 1, 0));
+    expect(file.column('dense')[0]!.offsets!.data).toEqual(Int32Array.of(0, 0, 1));
+    expect(file.column('text')[0]!.text(2)).toBe('h\u00e9');
   });
 
   it('compressed buffers are refused with the codec', () => {

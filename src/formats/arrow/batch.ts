@@ -1,6 +1,6 @@
 /** Record batches: the buffers of the columns, in the order that the schema gives. */
 import { type Block, blockOf, bytesOfElements, type DType, elementsIn } from '../dtype.js';
-import { type ByteSource, damaged, unsupported } from '../source.js';
+import { type ByteSource, damaged, shownName, unsupported } from '../source.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type FlatList, type FlatMetadata, type FlatTable, u64At } from './flat-table.js';
 import type { ArrowField, ArrowType } from './schema.js';
@@ -45,7 +45,7 @@ export function batchOf(
   const reader = new BatchReader(table, body, dictionaries);
   const columns = fields.map((field) => reader.column(field));
   for (const { field, length } of columns) {
-    if (length !== rows) table.wrong(`the column ${field.name.slice(0, 200)} has ${length} of ${rows} rows`);
+    if (length !== rows) table.wrong(`the column ${shownName(field.name)} has ${length} of ${rows} rows`);
   }
   reader.end();
   return { rows, columns };
@@ -205,7 +205,7 @@ class BatchReader {
     const byteLength = bytesOfElements(Math.ceil(elements / block.elements) * block.elements, block);
     const { source, allowCopy } = this.#body;
     if (!(byteLength <= given)) {
-      return damaged(source, byteOffset, `a buffer of ${given} bytes holds no [${shape}] ${type}`);
+      return damaged(source, byteOffset, `a buffer of ${given} bytes holds no [${shape}] ${shownName(type)}`);
     }
     return Tensor.at(source, allowCopy, { name: type, dtype, type, shape, byteOffset, byteLength, block });
   }

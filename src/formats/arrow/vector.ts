@@ -1,4 +1,5 @@
 import { checkMethods, fail, integer } from '../../libc/index.js';
+import { shownName } from '../source.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import type { ArrowField } from './schema.js';
 
@@ -71,7 +72,7 @@ export class ArrowVector {
     if (this.dictionary) return this.#textOfDictionary(row);
     const { shape, name } = this.field.type;
     if (shape.kind !== 'binary' || !shape.isText) {
-      return fail('EINVAL', `the column ${JSON.stringify(this.field.name)} is of ${name}, not of texts`);
+      return fail('EINVAL', `the column ${shownName(this.field.name)} is of ${name}, not of texts`);
     }
     const bytes = this.values!.bytes;
     const [from, to] = [Number(this.offsets!.data[row]), Number(this.offsets!.data[row + 1])];
@@ -93,16 +94,13 @@ export class ArrowVector {
   #wrong(row: number, reason: string): never {
     return fail(
       'EBADMSG',
-      `row ${row} of the column ${JSON.stringify(this.field.name)}: ${reason}: the file is damaged, make it again`,
+      `row ${row} of the column ${shownName(this.field.name)}: ${reason}: the file is damaged, make it again`,
     );
   }
 
   #checkRow(row: number): void {
     if (row < this.length) return;
-    fail(
-      'ERANGE',
-      `row ${row} of ${this.length} of the column ${JSON.stringify(this.field.name)} is not there`,
-    );
+    fail('ERANGE', `row ${row} of ${this.length} of the column ${shownName(this.field.name)} is not there`);
   }
 }
 
