@@ -22,6 +22,7 @@ export interface ByteSource {
   readonly name: string;
   /** The path of the file on its volume, if it is one. */
   readonly path?: string;
+  readonly file?: VolumeFile;
   readonly size: number;
   /** Where it starts in its file, if it is a part of one. */
   readonly start?: number;
@@ -60,6 +61,7 @@ export function fileSource(file: VolumeFile, name = file.path): ByteSource {
   return {
     name,
     path,
+    file,
     size,
     view(offset, length) {
       if (length === 0) return new Uint8Array(0);

@@ -1,4 +1,4 @@
-import type { ReadonlyUint8Array } from '../famfs/index.js';
+import type { ReadonlyUint8Array, VolumeFile } from '../famfs/index.js';
 import { checkMethods, fail, text } from '../libc/index.js';
 import { arrayOf, type Block, blockOf, type DType, elementsIn, type TensorArrays } from './dtype.js';
 import { type ByteSource, pathOf, shownName } from './source.js';
@@ -135,6 +135,11 @@ export abstract class TensorFile {
   constructor(source: ByteSource, tensors: ReadonlyMap<string, AnyTensor>) {
     this.#source = source;
     this.tensors = tensors;
+  }
+
+  /** The open file, for pin(), lost and onLost(); undefined when bytes were parsed. */
+  get file(): VolumeFile | undefined {
+    return this.#source.file;
   }
 
   /** @throws DaxError ENOENT none of that name */

@@ -67,6 +67,35 @@ describe('a file of a volume', () => {
     expect(kept.length).toBe(12);
   });
 
+  it('can be pinned for native work, over close()', async () => {
+    await copyIn('all.safetensors');
+    const model = openSafetensors(volume, '/all.safetensors');
+    const { data } = model.tensor('u8');
+    const pin = model.file!.pin(data as unknown as Uint8Array);
+    model.close();
+    expect([...data]).toEqual([0, 1, 2, 3, 4]);
+    pin.release();
+    expect(data.length).toBe(0);
+    expect(parseSafetensors(referenceBytes('all.safetensors')).file).toBeUndefined();
+  });
+
+  it('tells that its memory failed: the views are empty, and data says why', async () => {
+    await copyIn('all.safetensors');
+    const model = openSafetensors(volume, '/all.safetensors');
+    const { data } = model.tensor('u8');
+    const machine = openMachine(path.join(directory, 'pool'));
+    const lost = new Promise<string>((resolve) => model.file!.onLost((error) => resolve(error.code)));
+    machine.memoryFailure({ device: 'dax0.0', offset: model.file!.fmap.extents[0]!.offset });
+    machine.close();
+    refused(
+      () => openSafetensors(volume, '/all.safetensors').tensor('u8').data[0],
+      'EIO',
+      /all\.safetensors/,
+    );
+    expect([await lost, data.length]).toEqual(['EIO', 0]);
+    refused(() => model.tensor('u8').data, 'EIO', /all\.safetensors/);
+  });
+
   it('that is of another format is closed again, and the error names it', async () => {
     await copyIn('all.gguf');
     refused(() => openSafetensors(volume, '/all.gguf'), 'EINVAL', /^\/all\.gguf is no safetensors file/);

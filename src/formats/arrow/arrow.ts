@@ -1,4 +1,5 @@
 /** Arrow IPC, files and streams: messages of FlatBuffers metadata, each with a body of buffers. */
+import type { VolumeFile } from '../../famfs/index.js';
 import { checkArguments, checkMethods, fail, text } from '../../libc/index.js';
 import { viewOf } from '../cursor.js';
 import {
@@ -51,6 +52,11 @@ export class Arrow {
     this.#source = source;
     this.schema = schema;
     this.batches = batches;
+  }
+
+  /** The open file, for pin(), lost and onLost(); undefined when bytes were parsed. */
+  get file(): VolumeFile | undefined {
+    return this.#source.file;
   }
 
   get rows(): number {
