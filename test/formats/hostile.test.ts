@@ -338,6 +338,24 @@ describe('a hostile Arrow file', () => {
     );
   });
 
+  // What went wrong: each batch kept a list of its own of all pieces so far.
+  it('a dictionary in thousands of pieces is one list, not one for each batch', () => {
+    const stream = referenceBytes('delta.arrows');
+    const starts: number[] = [];
+    for (let at = 0; at < stream.length; at += 8) {
+      if (new DataView(stream.buffer).getUint32(at, true) === 0xffffffff) starts.push(at);
+    }
+    // Schema, dictionary, batch, delta, batch, end.
+    expect(starts.length).toBe(6);
+    const again = Array.from({ length: 3000 }, () => stream.subarray(starts[3], starts[5]));
+    const file = parseArrow(Buffer.concat([stream.subarray(0, starts[5]), ...again]));
+    expect(file.batches.length).toBe(3002);
+    const dictionaries = new Set(file.column('words').map(({ dictionary }) => dictionary));
+    expect(dictionaries.size).toBe(1);
+    expect([...dictionaries][0]!.length).toBe(3002);
+    expect(file.column('words')[1]!.text(0)).toBe('c');
+  });
+
   it('a few tables that lead to each other again and again are no tree of millions', () => {
     // Each field lists the next one 64 times: 64 ^ 12 fields if every path were walked.
     refused(

@@ -116,7 +116,7 @@ interface Message {
 class ArrowReader {
   readonly #source: ByteSource;
   readonly #allowCopy: boolean;
-  readonly #dictionaries = new Map<bigint, readonly ArrowVector[]>();
+  readonly #dictionaries = new Map<bigint, ArrowVector[]>();
   readonly #valueFields = new Map<bigint, ArrowField>();
   readonly #batches: ArrowBatch[] = [];
 
@@ -241,8 +241,10 @@ class ArrowReader {
     const field = this.#valueFields.get(id) ?? header.wrong(`the dictionary ${id} is of no column`);
     const data = header.table(1, 'the values') ?? header.wrong(`the dictionary ${id} has no values`);
     const { columns } = batchOf(data, [field], body, this.#dictionaries);
-    const before = header.u8(2) !== 0 ? (this.#dictionaries.get(id) ?? []) : [];
-    this.#dictionaries.set(id, [...before, ...columns]);
+    const known = this.#dictionaries.get(id);
+    // A delta only adds: what batches before it have of the dictionary stays right. A copy for each would grow with their square.
+    if (known && header.u8(2) !== 0) known.push(...columns);
+    else this.#dictionaries.set(id, [...columns]);
   }
 
   #knowDictionaries(fields: readonly ArrowField[]): void {
