@@ -4,6 +4,7 @@
 const ranks = [
   ['cli'],
   ['inspector', 'mounts', 'lab'],
+  ['formats'],
   ['machine'],
   ['famfs'],
   ['tree'],

@@ -2,8 +2,9 @@
 //
 //   npm run build && node examples/arrow/main.mjs [rows]
 //
-// Each worker computes the mean of a column, once on a table mapped zero-copy from a udax volume and once on the
-// same file read the plain way; the memory all four need together (PSS) is printed for both.
+// Each worker computes the mean of a column: on the file read the plain way, on a table mapped zero-copy from a udax volume
+// (both with the apache-arrow package, which gives the whole table), and on the columns as udax/formats gives them, which needs no
+// other package and reads only the file's metadata. The memory all four need together (PSS) is printed for each.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,6 +30,7 @@ try {
 
   await run('plain', [plainFile]);
   await run('udax', [root, '/table.arrow']);
+  await run('formats', [root, '/table.arrow']);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
@@ -65,7 +67,7 @@ async function run(way, args) {
   if (means.size !== 1) throw new Error(`the workers disagree: ${[...means].join(', ')}`);
   const slowest = Math.max(...loaded.map((answer) => answer.loadMs)).toFixed(1);
   console.log(
-    `${way.padEnd(5)}  table memory of all workers ${(pss / 1e6).toFixed(0).padStart(5)} MB (PSS)   ` +
+    `${way.padEnd(7)}  table memory of all workers ${(pss / 1e6).toFixed(0).padStart(5)} MB (PSS)   ` +
       `slowest load ${slowest.padStart(6)} ms   mean price ${loaded[0].mean.toFixed(3)}   ` +
       `zero-copy ${loaded.every((answer) => answer.zeroCopy) ? 'yes' : 'no'}`,
   );

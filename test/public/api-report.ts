@@ -5,7 +5,11 @@ import ts from 'typescript';
 const checkout = resolve(import.meta.dirname, '../..');
 const dist = join(checkout, 'dist');
 /** The modules that users import. */
-const ENTRIES = { udax: 'index.d.ts', 'udax/mounts': 'mounts/index.d.ts' };
+const ENTRIES = {
+  udax: 'index.d.ts',
+  'udax/mounts': 'mounts/index.d.ts',
+  'udax/formats': 'formats/index.d.ts',
+};
 
 export interface ApiReport {
   /**

@@ -13,12 +13,16 @@ export interface PublicFunction {
   /** The class or interface; '' for a function of the package itself. */
   owner: string;
   name: string;
-  module: 'udax' | 'udax/mounts';
+  module: 'udax' | 'udax/mounts' | 'udax/formats';
   parameters: Plausible[];
 }
 
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
-const MODULES = { udax: `${dist}index.d.ts`, 'udax/mounts': `${dist}mounts/index.d.ts` } as const;
+const MODULES = {
+  udax: `${dist}index.d.ts`,
+  'udax/mounts': `${dist}mounts/index.d.ts`,
+  'udax/formats': `${dist}formats/index.d.ts`,
+} as const;
 
 /** Every exported function, and every method of the classes and interfaces that are exported or returned. */
 export function publicFunctions(): PublicFunction[] {

@@ -5,12 +5,14 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import * as udax from 'udax';
+import * as formats from 'udax/formats';
 import * as mounts from 'udax/mounts';
 
 const directory = process.argv[2];
 process.chdir(directory);
 const functions = JSON.parse(fs.readFileSync(0, 'utf8'));
-const modules = { udax, 'udax/mounts': mounts };
+const modules = { udax, 'udax/mounts': mounts, 'udax/formats': formats };
+const reference = (name) => fs.readFileSync(new URL(`../../conformance/formats/${name}`, import.meta.url));
 const MIB = 2 ** 20;
 const PENDING_MS = 5000;
 const WAITING_MS = 10;
@@ -98,6 +100,16 @@ class World {
       Sysfs: () => udax.sysfs(this.machine()),
       Bus: () => this.machine(),
       DaxctlTree: () => this.machine(),
+      ReadonlyUint8Array: () => new Uint8Array(48),
+      Tensor: () => formats.parseNpy(reference('f4.npy')).array,
+      TensorFile: () => formats.parseNpy(reference('f4.npy')),
+      Npy: () => formats.parseNpy(reference('f4.npy')),
+      Npz: () => formats.parseNpz(reference('stored.npz')),
+      Safetensors: () => formats.parseSafetensors(reference('all.safetensors')),
+      Gguf: () => formats.parseGguf(reference('all.gguf')),
+      GgufMetadata: () => formats.parseGguf(reference('all.gguf')).metadata,
+      Arrow: () => formats.parseArrow(reference('all.arrow')),
+      ArrowVector: () => formats.parseArrow(reference('all.arrow')).column('text')[0],
     }[owner];
     if (!made) throw new Error(`no way is known to make a ${owner}`);
     return made();

@@ -1,6 +1,7 @@
 import { Finding, type Target } from '../target.js';
 import { cliTarget } from './cli.js';
 import { documentsTarget } from './documents.js';
+import { formatsTarget } from './formats.js';
 import { fuseTarget } from './fuse.js';
 import { mediaTarget } from './media.js';
 import { queueTarget } from './queue.js';
@@ -17,6 +18,7 @@ export const targets: readonly Target[] = [
   sysfsTarget,
   cliTarget,
   yamlTarget,
+  formatsTarget,
 ];
 
 function control(name: string, act: (seed: number) => void): Target {

@@ -1,0 +1,114 @@
+/** Where parsers take their bytes from: an array that somebody has, or a file of a volume. */
+import { types } from 'node:util';
+import type { ReadonlyUint8Array, VolumeFile } from '../famfs/index.js';
+import { fail, flag, MAX_VIEW_BYTES, optional, options, type Wanted } from '../libc/index.js';
+
+/** What the parsers accept: a typed array, DataView, Buffer or buffer; views of map() fit too. */
+export type FormatBytes = ReadonlyUint8Array | ArrayBufferView | ArrayBufferLike;
+
+export interface FormatOptions {
+  /** Names the bytes in errors. Default: the path of the file, or `the buffer`. */
+  name?: string;
+  /**
+   * What to do with data that no view can show: elements at an address that is no multiple of their size, or in the other byte
+   * order. False (default): `data` throws EINVAL. True: `data` is a copy, and `isCopy` of the tensor says so.
+   */
+  allowCopy?: boolean;
+}
+
+/** A range of bytes that can be seen without copying. */
+export interface ByteSource {
+  /** For errors. */
+  readonly name: string;
+  /** The path of the file on its volume, if it is one. */
+  readonly path?: string;
+  readonly file?: VolumeFile;
+  readonly size: number;
+  /** Where it starts in its file, if it is a part of one. */
+  readonly start?: number;
+  /** A view on [offset, offset + length), which lies within the size. @throws DaxError EBADF closed, ERANGE over 4 GiB */
+  view(offset: number, length: number): Uint8Array;
+  /** Ends the views. */
+  close(): void;
+}
+
+export const formatBytes: Wanted = (value) =>
+  ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)
+    ? undefined
+    : 'a typed array, DataView, Buffer, ArrayBuffer or SharedArrayBuffer';
+const name: Wanted = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a name');
+export const formatOptions = optional(options({ name: optional(name), allowCopy: optional(flag) }));
+
+export function bufferSource(given: FormatBytes, name = 'the buffer'): ByteSource {
+  const bytes = ArrayBuffer.isView(given)
+    ? new Uint8Array(given.buffer, given.byteOffset, given.byteLength)
+    : new Uint8Array(given as ArrayBuffer);
+  const size = bytes.byteLength;
+  return {
+    name,
+    size,
+    view(offset, length) {
+      if (bytes.byteLength === size) return bytes.subarray(offset, offset + length);
+      return fail('EBADF', `${name} has no bytes any more: its memory was closed, lost or moved away`);
+    },
+    close() {},
+  };
+}
+
+/** A file is mapped whole, or where it is over 4 GiB, piece by piece as the pieces are asked for. */
+export function fileSource(file: VolumeFile, name = file.path): ByteSource {
+  const { path, size } = file;
+  return {
+    name,
+    path,
+    file,
+    size,
+    view(offset, length) {
+      if (length === 0) return new Uint8Array(0);
+      const view =
+        size <= MAX_VIEW_BYTES ? file.map().subarray(offset, offset + length) : file.map({ offset, length });
+      return view as unknown as Uint8Array;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** A part of a source as a source: its offsets count from its start. It ends with the source, not by itself. */
+export function partOf(source: ByteSource, name: string, start: number, size: number): ByteSource {
+  return {
+    name,
+    size,
+    start,
+    ...(source.path !== undefined && { path: source.path }),
+    view: (offset, length) => source.view(start + offset, length),
+    close() {},
+  };
+}
+
+/** @throws DaxError EBADMSG the bytes contradict themselves or their format */
+export function damaged(source: ByteSource, at: number, reason: string): never {
+  return fail(
+    'EBADMSG',
+    `${source.name}, byte ${at}: ${reason}: the file is damaged or not whole, make it again`,
+    pathOf(source),
+  );
+}
+
+/** @throws DaxError EOPNOTSUPP right perhaps, but not read here; `next` says what to do */
+export function unsupported(source: ByteSource, what: string, next: string): never {
+  return fail('EOPNOTSUPP', `${source.name}: ${what}: ${next}`, pathOf(source));
+}
+
+/** @throws DaxError EINVAL the bytes are of another format */
+export function otherFormat(source: ByteSource, format: string, found: string): never {
+  return fail('EINVAL', `${source.name} is no ${format} file: ${found}`, pathOf(source));
+}
+
+export function pathOf({ path }: ByteSource): { path?: string } {
+  return path === undefined ? {} : { path };
+}
+
+/** A name from a file, as messages show it. */
+export function shownName(name: string): string {
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}...` : name);
+}
