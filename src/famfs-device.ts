@@ -164,6 +164,7 @@ export function closedWithItsHold(opened: MachineDevice): MachineDevice {
           hold.release();
           opened.close();
         },
+        takeAlone: () => hold.takeAlone(),
       };
     },
     close: () => opened.close(),

@@ -27,6 +27,8 @@ export const stepOfHint: Readonly<Record<ErrorHint, Step>> = {
   owner: (device = 'DEVICE') => `udax info ${device}`,
   'take-over': (device = 'DEVICE') => `udax take-over --from UUID ${device}`,
   'take-over-force': (device = 'DEVICE') => `udax take-over --force ${device}`,
+  'others-are-gone': (_device, command) => `udax ${command} --others-are-gone ...`,
+  recursive: (_path, command) => `udax ${command} -r ...`,
   'reconfigure-famfs': (device = 'DEVICE') => `udax reconfigure-device -m famfs ${device}`,
   'reconfigure-devdax': (device = 'DEVICE') => `udax reconfigure-device -m devdax ${device}`,
   'kernel-devdax': (device = 'DEVICE') => borrowing(`reconfigure-device -m devdax ${device}`),

@@ -47,6 +47,7 @@ export {
 export {
   checkSuperblock,
   decodeSuperblock,
+  hasRewriteMagic,
   hasSuperblockMagic,
   readSuperblock,
   type SuperblockResult,

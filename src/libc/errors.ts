@@ -53,6 +53,10 @@ export type ErrorHint =
   | 'take-over'
   /** `takeOver(device, { force: true })` */
   | 'take-over-force'
+  /** Other hosts may use the memory: say `othersAreGone` once none does. */
+  | 'others-are-gone'
+  /** The directory has something in it: say `recursive` to remove all of that too. */
+  | 'recursive'
   /** `machine.reconfigure(device, 'famfs')` */
   | 'reconfigure-famfs'
   /** `machine.reconfigure(device, 'devdax')` */

@@ -7,6 +7,7 @@ import { fail } from '../../libc/index.js';
 import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from './entry.js';
 import { logHeaderLayout, slotOffset } from './layout.js';
 import type { Log } from './log.js';
+import type { Problem } from './problem.js';
 import { viewOf } from './superblock.js';
 
 const { nextSeqnum, nextIndex } = logHeaderLayout.fields;
@@ -107,4 +108,14 @@ export class LogAppender {
     this.log.media.flush(this.log.offset + at, length);
     this.log.media.fence();
   }
+}
+
+/** @throws DaxError EBADMSG naming the bad entry behind which nothing may be appended */
+export function refuseStopped(name: string, { message }: Problem): never {
+  return fail(
+    'EBADMSG',
+    `${name}: ${message}; nothing can be added behind a damaged entry: copy the files out, ` +
+      'mkfs(device, { force: true }), copy them in',
+    { path: name, hint: 'mkfs-anew' },
+  );
 }

@@ -21,7 +21,17 @@ export interface FamfsDevice {
   /** The host's directory for the state of its file systems (`volumes/`), if there is one. */
   readonly reservations?: string;
   /** Marks the device as in use for the host's other processes, until released. */
-  hold(purpose: string): { release(): void };
+  hold(purpose: string): DeviceHold;
+}
+
+/** One use of a device by this process. */
+export interface DeviceHold {
+  release(): void;
+  /**
+   * Keeps every other user off the device and its memory, until the returned function is called. Absent where nobody else can use it.
+   * @throws DaxError EBUSY naming the users that are in the way
+   */
+  takeAlone?(): () => void;
 }
 
 export interface MountOptions extends LockPatience {
