@@ -27,8 +27,9 @@ export const stepOfHint: Readonly<Record<ErrorHint, Step>> = {
   owner: (device = 'DEVICE') => `udax info ${device}`,
   'take-over': (device = 'DEVICE') => `udax take-over --from UUID ${device}`,
   'take-over-force': (device = 'DEVICE') => `udax take-over --force ${device}`,
-  'others-are-gone': (_device, command) => `udax ${command} --others-are-gone ...`,
-  recursive: (_path, command) => `udax ${command} -r ...`,
+  'others-are-gone': (device = 'DEVICE', command) =>
+    command === '' ? `udax compact --others-are-gone ${device}` : `udax ${command} --others-are-gone and the rest of the line`,
+  recursive: (path = '/path') => `udax rm -r DEVICE:${path}`,
   'reconfigure-famfs': (device = 'DEVICE') => `udax reconfigure-device -m famfs ${device}`,
   'reconfigure-devdax': (device = 'DEVICE') => `udax reconfigure-device -m devdax ${device}`,
   'kernel-devdax': (device = 'DEVICE') => borrowing(`reconfigure-device -m devdax ${device}`),

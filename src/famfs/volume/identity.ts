@@ -1,8 +1,17 @@
-import { fail } from '../../libc/index.js';
+import { DaxError, fail } from '../../libc/index.js';
 import { superblockLayout } from '../media/layout.js';
 import type { DeviceMedia } from './device-media.js';
 
 type FieldPlace = { offset: number; size: number };
+
+/** The error of everything that is still open of a file system that is not there any more. */
+export function staleError(name: string): DaxError {
+  return new DaxError(
+    'ESTALE',
+    `${name} was formatted anew or rewritten while it was mounted: close the volume and mount it again`,
+    { path: name },
+  );
+}
 
 /** Which file system was mounted: the superblock as it was then, and whether the memory still says the same. */
 export class Identity {

@@ -13,7 +13,7 @@ import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock, superblockBytes } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { assertBacked, type DeviceMedia, deviceMedia } from './device-media.js';
-import { Identity } from './identity.js';
+import { Identity, staleError } from './identity.js';
 import type { Inode } from './inode.js';
 import { InodesInUse } from './inodes-in-use.js';
 import { LogMemory } from './log-memory.js';
@@ -178,7 +178,7 @@ export class MountedFamfs implements HolderOperations {
   }
 
   #renewed(): MountedFamfs {
-    this.#endStale();
+    this.#stale = staleError(this.device.name);
     this.#isDead = true;
     this.#users = Number.POSITIVE_INFINITY;
     this.#endUses();
@@ -222,11 +222,7 @@ export class MountedFamfs implements HolderOperations {
   }
 
   #endStale(): DaxError {
-    this.#stale = new DaxError(
-      'ESTALE',
-      `${this.device.name} was formatted anew or rewritten while it was mounted: close the volume and mount it again`,
-      { path: this.device.name },
-    );
+    this.#stale = staleError(this.device.name);
     failMappings(this.dax, 0, this.dax.size);
     return this.#stale;
   }

@@ -115,15 +115,14 @@ export class ChangedNames implements Names {
    */
   move(from: string, to: string): void {
     const { ino, logPath } = find(this, from);
-    const isDirectory = this.isDirectory(ino);
-    if (!isDirectory && to.endsWith('/')) {
-      fail('ENOTDIR', `${to} ends in /, which names a directory, and /${logPath} is a file`, { path: to });
-    }
     const target = toLogPath(to);
     if (ino === ROOT_INO || target === '')
       fail('EBUSY', `${ino === ROOT_INO ? from : to} is the root directory: it stays where it is`, {
         path: from,
       });
+    if (!this.isDirectory(ino) && to.endsWith('/')) {
+      fail('ENOTDIR', `${to} ends in /, which names a directory, and /${logPath} is a file`, { path: to });
+    }
     const slash = target.lastIndexOf('/');
     const directory = this.lookup(target.slice(0, Math.max(0, slash)));
     if (directory === NOBODY) failMissing(this, to, target);
