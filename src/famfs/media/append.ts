@@ -41,8 +41,8 @@ export class LogAppender {
     if (used + entries > slots) {
       fail(
         'ENOSPC',
-        `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed; famfs never ` +
-          'frees them: copy the files out, mkfs(device, { force: true, logLength }) with a longer log, copy them in again',
+        `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed: remove ' +
+          'files (volume.rewrite({ remove })), or copy the files out, mkfs(device, { force: true, logLength }) with a longer log, copy them in',
         { path: media.name, hint: 'mkfs-longer-log' },
       );
     }
@@ -114,7 +114,7 @@ export class LogAppender {
 export function refuseStopped(name: string, { message }: Problem): never {
   return fail(
     'EBADMSG',
-    `${name}: ${message}; nothing can be added behind a damaged entry: copy the files out, ` +
+    `$name: $message; nothing can be added behind a damaged entry: copy the files out, ` +
       'mkfs(device, { force: true }), copy them in',
     { path: name, hint: 'mkfs-anew' },
   );

@@ -183,7 +183,17 @@ export class MountedFamfs implements HolderOperations {
     this.#users = Number.POSITIVE_INFINITY;
     this.#endUses();
     this.dax.holderPut(this);
-    return MountedFamfs.#mount(this.device, this.#hold, false);
+    try {
+      const next = MountedFamfs.#mount(this.device, this.#hold, false);
+      next.#users = 1;
+      return next;
+    } catch (cause) {
+      // The rewrite is done all the same. The next call on the volume reports why there is nothing to go on with.
+      this.#stale = new DaxError('EIO', `${this.device.name} was rewritten, and could not be mounted again`, {
+        cause,
+      });
+      return this;
+    }
   }
 
   /** Ends one use. The last one unmounts. */
@@ -198,6 +208,7 @@ export class MountedFamfs implements HolderOperations {
    * @throws DaxError ENXIO once it was disabled; ESTALE once somebody made another file system on it
    */
   check(): void {
+    if (this.#stale) throw this.#stale;
     if (this.#isDead || this.device.dax !== this.dax || !this.dax.alive) {
       fail(
         'ENXIO',
@@ -205,7 +216,6 @@ export class MountedFamfs implements HolderOperations {
         { path: this.device.name, hint: 'reconfigure-famfs' },
       );
     }
-    if (this.#stale) throw this.#stale;
     if (Date.now() - this.#lookedAt > LOOK_MS) this.assertSameFileSystem();
   }
 

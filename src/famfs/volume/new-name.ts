@@ -70,7 +70,7 @@ class NewName {
       logPath === '' ? ROOT_INO : tree.child(directory, logPath.slice(logPath.lastIndexOf('/') + 1));
     if (ino !== NOBODY) {
       const what = tree.isDirectory(ino) ? 'a directory' : 'a file';
-      fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name (famfs cannot delete)`, {
+      fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name`, {
         path,
       });
     }

@@ -114,21 +114,14 @@ export class ChangedNames implements Names {
    *   ENAMETOOLONG the path of it, or of something in it, would not fit the log
    */
   move(from: string, to: string): void {
+    // In the order of the kernel: both directories, then what is in them.
+    this.#directoryOf(from);
+    const { directory, name } = this.#directoryOf(to);
     const { ino, logPath } = find(this, from);
     const target = toLogPath(to);
-    if (ino === ROOT_INO || target === '')
-      fail('EBUSY', `${ino === ROOT_INO ? from : to} is the root directory: it stays where it is`, {
-        path: from,
-      });
     if (!this.isDirectory(ino) && to.endsWith('/')) {
       fail('ENOTDIR', `${to} ends in /, which names a directory, and /${logPath} is a file`, { path: to });
     }
-    const slash = target.lastIndexOf('/');
-    const directory = this.lookup(target.slice(0, Math.max(0, slash)));
-    if (directory === NOBODY) failMissing(this, to, target);
-    if (!this.isDirectory(directory))
-      fail('ENOTDIR', `${to}: /${target.slice(0, slash)} is a file, not a directory`, { path: to });
-    const name = target.slice(slash + 1);
     const there = this.child(directory, name);
     if (there === ino) return;
     if (this.#isIn(directory, ino)) {
@@ -141,6 +134,17 @@ export class ChangedNames implements Names {
     if (!this.#arrived.has(directory)) this.#arrived.set(directory, new Map());
     this.#arrived.get(directory)!.set(name, ino);
     this.moves++;
+  }
+
+  #directoryOf(path: string): Place {
+    const logPath = toLogPath(path);
+    if (logPath === '') fail('EBUSY', `${path} is the root directory: it stays where it is`, { path });
+    const slash = Math.max(0, logPath.lastIndexOf('/'));
+    const directory = this.lookup(logPath.slice(0, slash));
+    if (directory === NOBODY) failMissing(this, path, logPath);
+    if (!this.isDirectory(directory))
+      fail('ENOTDIR', `${path}: /${logPath.slice(0, slash)} is a file, not a directory`, { path });
+    return { directory, name: logPath.slice(logPath.lastIndexOf('/') + 1) };
   }
 
   /** Removes what a move replaces. */

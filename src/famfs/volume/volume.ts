@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { checkMethods, fail, isBytes, whenClosed, whenCollected } from '../../libc/index.js';
+import { dataStart } from '../media/allocator.js';
 import type { Daxdev } from '../media/daxdev-table.js';
 import type { Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
@@ -94,7 +95,7 @@ export class Volume {
   /** What files that are opened on a mounted famfs ask. They stay with it: after rewrite() they are ESTALE. */
   #hostOn(mounted: MountedFamfs): OpenFileHost {
     return {
-      check: () => this.#check(mounted),
+      check: () => void this.#check(mounted),
       checkChange: (path) => this.#checkChange(path),
       checkStores: (path) => this.#checkStores(path, mounted),
       viewed: (views, hasViews) => void (hasViews ? this.#viewed.add(views) : this.#viewed.delete(views)),
@@ -264,10 +265,7 @@ export class Volume {
   watch(options: WatchOptions = {}): VolumeWatcher {
     this.#check();
     const mounted = this.#mounted;
-    const refresh = () => {
-      this.#check(mounted);
-      mounted.refresh();
-    };
+    const refresh = () => this.#check(mounted).refresh();
     return VolumeWatcher.over({ tree: mounted.tree, refresh }, options);
   }
 
@@ -323,9 +321,8 @@ export class Volume {
    */
   publish(): void {
     this.#check();
-    const { media, superblock } = this.#mounted;
-    media.sync(0, superblock.logOffset + superblock.logLength);
-    media.fence();
+    this.#mounted.media.sync(0, dataStart(this.superblock));
+    this.#mounted.media.fence();
     if (this.acceptsStores) this.publications.announce();
   }
 
@@ -385,11 +382,12 @@ export class Volume {
     fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
   }
 
-  #check(mounted = this.#mounted): void {
+  #check(mounted = this.#mounted): MountedFamfs {
     if (this.#isClosed) {
       fail('EBADF', `the volume on ${this.device} is closed: mount it again`, { path: this.device });
     }
     mounted.check();
+    return mounted;
   }
 
   #checkStores(path: string, mounted = this.#mounted): void {
