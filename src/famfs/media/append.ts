@@ -41,8 +41,8 @@ export class LogAppender {
     if (used + entries > slots) {
       fail(
         'ENOSPC',
-        `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed: remove ' +
-          'files (volume.rewrite({ remove })), or copy the files out, mkfs(device, { force: true, logLength }) with a longer log, copy them in',
+        `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed: remove files ` +
+          '(volume.rewrite({ remove })), or copy all out, mkfs(device, { force: true, logLength }) with a longer log, copy all in',
         { path: media.name, hint: 'mkfs-longer-log' },
       );
     }

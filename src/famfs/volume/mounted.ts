@@ -20,22 +20,11 @@ import { LogMemory } from './log-memory.js';
 import { assertMetadataIsHealthy } from './lost-ranges.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
-import type { DeviceHold, FamfsDevice, MountOptions } from './types.js';
+import type { AloneUse, DeviceHold, FamfsDevice, MountOptions } from './types.js';
 import { watching } from './watching.js';
 
 /** Milliseconds for which an answer to "is this still the file system that was mounted?" is used. */
 const LOOK_MS = 2;
-
-/** A mounted famfs that nobody else uses, until done(). */
-export interface AloneUse {
-  /** @throws DaxError ESTALE, EROFS another host made it another file system, or took it over */
-  check(): void;
-  /**
-   * With `isRewritten`, the mounted famfs is stale from now on.
-   * @returns the mounted famfs to go on with: one of what is there now, under the same hold
-   */
-  done(isRewritten: boolean): MountedFamfs;
-}
 
 /**
  * A famfs that this process has mounted (the kernel's super block). All volumes of the process on one device share it. It is the holder of
@@ -152,7 +141,7 @@ export class MountedFamfs implements HolderOperations {
    * Keeps this process from using the volume while it is rewritten, and others from using the device.
    * @throws DaxError EBUSY somebody uses the volume or the device; the message names them
    */
-  takeAlone(): AloneUse {
+  takeAlone(): AloneUse<MountedFamfs> {
     this.check();
     const path = this.device.name;
     const { first } = this.#inodes;

@@ -16,13 +16,13 @@ import { renamedSuperblock, switchLog } from '../media/rewrite-switch.js';
 import { decodeSuperblock } from '../media/superblock.js';
 import { ROOT_INO } from '../media/tree.js';
 import type { DeviceMedia } from './device-media.js';
-import type { AloneUse, MountedFamfs } from './mounted.js';
+import type { MountedFamfs } from './mounted.js';
 import { fileAt } from './names.js';
 import { type NewEntries, newEntries, provenStatfs } from './rewrite-entries.js';
 import { ChangedNames } from './rewrite-names.js';
 import { ChangedSpace, type DataMove } from './rewrite-space.js';
 import { statfsOf } from './space.js';
-import type { CopyProgress, VolumeStatfs } from './types.js';
+import type { AloneUse, CopyProgress, VolumeStatfs } from './types.js';
 
 /** A few milliseconds of work. An abort or a progress bar waits for one piece. */
 const PIECE_BYTES = 8 * 2 ** 20;
@@ -249,7 +249,7 @@ function joined(first: RewriteResult, then: RewriteResult): RewriteResult {
 async function moveData(
   media: DeviceMedia,
   moves: readonly DataMove[],
-  alone: AloneUse,
+  alone: Pick<AloneUse<unknown>, 'check'>,
   { signal, onProgress }: RewriteOptions,
 ): Promise<void> {
   const totalBytes = moves.reduce((sum, { length }) => sum + length, 0);

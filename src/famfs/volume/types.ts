@@ -34,6 +34,17 @@ export interface DeviceHold {
   takeAlone?(): () => void;
 }
 
+/** A mounted famfs that nobody else uses, until done(). */
+export interface AloneUse<T> {
+  /** @throws DaxError ESTALE, EROFS another host made it another file system, or took it over */
+  check(): void;
+  /**
+   * With `isRewritten`, the mounted famfs is stale from now on.
+   * @returns the mounted famfs to go on with: one of what is there now, under the same hold
+   */
+  done(isRewritten: boolean): T;
+}
+
 export interface MountOptions extends LockPatience {
   /** Default: 'master' when the superblock names this host as its owner, else 'client'. 'client' is always allowed. */
   role?: Role;
