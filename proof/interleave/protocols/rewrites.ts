@@ -9,9 +9,7 @@ import { closeMounted, type Mounted, onMachine, openMounted, textOf } from './op
 async function replaceFile(volume: Volume, run: number): Promise<void> {
   const old = volume.readdir('/').map((name) => `/${name}`);
   const path = `/g${run}`;
-  const file = volume.create(path, { size: path.length });
-  file.write(Buffer.from(path), 0);
-  file.close();
+  await volume.writeFile(path, Buffer.from(path));
   await volume.rewrite({ remove: old }, { othersAreGone: true });
 }
 

@@ -114,7 +114,7 @@ export class LogAppender {
 export function refuseStopped(name: string, { message }: Problem): never {
   return fail(
     'EBADMSG',
-    `$name: $message; nothing can be added behind a damaged entry: copy the files out, ` +
+    `${name}: ${message}; nothing can be added behind a damaged entry: copy the files out, ` +
       'mkfs(device, { force: true }), copy them in',
     { path: name, hint: 'mkfs-anew' },
   );

@@ -38,7 +38,7 @@ export interface NewEntries {
 export function newEntries(tree: FileTree, names: ChangedNames, space: ChangedSpace): NewEntries {
   const { log } = tree;
   const old = new Uint8Array(tree.nextIndex * ENTRY_SIZE);
-  log.copySlots(0, tree.nextIndex, old);
+  if (tree.nextIndex > 0) log.copySlots(0, tree.nextIndex, old);
   const { order, damaged } = keptEntries(viewOf(old), tree, names);
   const paths = names.newPaths();
   const bytes = new Uint8Array(order.length * ENTRY_SIZE);
