@@ -164,6 +164,7 @@ export function closedWithItsHold(opened: MachineDevice): MachineDevice {
           hold.release();
           opened.close();
         },
+        takeAlone: () => hold.takeAlone(),
       };
     },
     ...(opened.servedAt !== undefined && { servedAt: opened.servedAt }),

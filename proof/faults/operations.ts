@@ -249,6 +249,16 @@ const volumes: Operation[] = [
     },
   },
   {
+    name: 'rewrite: remove',
+    prepare: (world) => void world.withFiles(),
+    act: (world) => world.volume.rewrite({ remove: ['/d'], recursive: true }),
+  },
+  {
+    name: 'rewrite: move and resize',
+    prepare: (world) => void world.withFiles(),
+    act: (world) => world.volume.rewrite({ move: [['/d/a', '/b']], resize: [['/b', 6 * 2 ** 20]] }),
+  },
+  {
     name: 'clone',
     prepare: (world) => void world.withFiles(),
     act: (world) => world.volume.clone('/d/a', '/c', { force: true }),

@@ -7,6 +7,7 @@ import type { Log } from '../../src/famfs/media/log.js';
 import { Replay } from '../../src/famfs/media/replay.js';
 import { viewOf } from '../../src/famfs/media/superblock.js';
 import { FileTree } from '../../src/famfs/media/tree.js';
+import { Identity } from '../../src/famfs/volume/identity.js';
 import { ofdLock } from '../../src/libc/index.js';
 import { SharedBus } from '../../src/machine/emulated/shared-bus.js';
 import { seams } from '../steps/seams.js';
@@ -123,6 +124,14 @@ export const mutants: readonly Mutant[] = [
     protocol: 'state-modes',
     apply() {
       SharedBus.prototype.reloadIfMoved = () => {};
+    },
+  },
+  {
+    name: 'never-stale',
+    about: 'a reader does not ask whether its file system is still there',
+    protocol: 'rewrite-hosts',
+    apply() {
+      Identity.prototype.isSame = () => true;
     },
   },
   {

@@ -11,7 +11,7 @@ import type { GivenMachine } from './context.js';
  */
 type Step = (about: string | undefined, command: string) => string;
 
-/** Makes the file system anew and copies the files back, because famfs never frees anything. */
+/** Makes the file system anew and copies the files back. */
 const anew = (read: string, make: string, device = 'DEVICE') =>
   `udax ${read} ${device}:/ DIR, then udax ${make} ${device}, then udax cp -r DIR/. ${device}:/`;
 const loses = '(what is there is lost)';
@@ -27,6 +27,12 @@ export const stepOfHint: Readonly<Record<ErrorHint, Step>> = {
   owner: (device = 'DEVICE') => `udax info ${device}`,
   'take-over': (device = 'DEVICE') => `udax take-over --from UUID ${device}`,
   'take-over-force': (device = 'DEVICE') => `udax take-over --force ${device}`,
+  'others-are-gone': (device = 'DEVICE', command) =>
+    command === ''
+      ? `udax compact --others-are-gone ${device}`
+      : `udax ${command} --others-are-gone and the rest of the line`,
+  rm: (device = 'DEVICE') => `udax rm -r ${device}:/WHAT-IS-NOT-WANTED`,
+  recursive: (path = '/path') => `udax rm -r DEVICE:${path}`,
   'reconfigure-famfs': (device = 'DEVICE') => `udax reconfigure-device -m famfs ${device}`,
   'reconfigure-devdax': (device = 'DEVICE') => `udax reconfigure-device -m devdax ${device}`,
   'kernel-devdax': (device = 'DEVICE') => borrowing(`reconfigure-device -m devdax ${device}`),

@@ -48,6 +48,7 @@ export {
 export {
   checkSuperblock,
   decodeSuperblock,
+  hasRewriteMagic,
   hasSuperblockMagic,
   readSuperblock,
   type SuperblockResult,

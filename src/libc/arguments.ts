@@ -61,6 +61,15 @@ export const listOf =
     return bad === undefined ? undefined : `a list, each of it ${bad}`;
   };
 
+/** A list of two. */
+export const pairOf =
+  (first: Wanted, second: Wanted): Wanted =>
+  (value) => {
+    if (!Array.isArray(value) || value.length !== 2) return 'a list of two';
+    const wrong = first(value[0]) ?? second(value[1]);
+    return wrong === undefined ? undefined : `a list of two, with ${wrong}`;
+  };
+
 /** An object that has these methods or fields. Not checked by instanceof: it may come from another copy of the package. */
 export const objectWith =
   (what: string, ...names: readonly string[]): Wanted =>

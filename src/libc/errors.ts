@@ -41,7 +41,7 @@ export type ErrorHint =
   | 'mkfs-force'
   /** `mkfs(device, { kill: true, force: true })`: the data on the device is lost. */
   | 'mkfs-kill'
-  /** Copy the files out, `mkfs(device, { force: true })`, copy them back in: famfs never frees or repairs anything in place. */
+  /** Copy the files out, `mkfs(device, { force: true })`, copy them back in: famfs repairs nothing in place. */
   | 'mkfs-anew'
   /** As `mkfs-anew`, with a larger `logLength`. */
   | 'mkfs-longer-log'
@@ -53,6 +53,12 @@ export type ErrorHint =
   | 'take-over'
   /** `takeOver(device, { force: true })` */
   | 'take-over-force'
+  /** `volume.rewrite({ remove })`: space and log slots come back when files are removed at rest. */
+  | 'rm'
+  /** Other hosts may use the memory: say `othersAreGone` once none does. */
+  | 'others-are-gone'
+  /** The directory has something in it: say `recursive` to remove all of that too. */
+  | 'recursive'
   /** `machine.reconfigure(device, 'famfs')` */
   | 'reconfigure-famfs'
   /** `machine.reconfigure(device, 'devdax')` */

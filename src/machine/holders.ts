@@ -355,6 +355,14 @@ export function describeHolders(records: readonly HolderInfo[]): string {
   return records.map((record) => `pid ${record.pid} (${record.command}: ${record.purpose})`).join(', ');
 }
 
+/** @throws DaxError EBUSY naming the holders */
+export function failInUse(device: string, holders: readonly HolderInfo[]): never {
+  return fail('EBUSY', `${device} is in use by ${describeHolders(holders)}: let them close it first`, {
+    path: device,
+    ...endOfUse(holders),
+  });
+}
+
 /** The mount point of a holder that is a mount, taken from its purpose (`mount at /mnt`). */
 export function mountpointOf({ purpose }: Pick<HolderInfo, 'purpose'>): string | undefined {
   return /^mount at (\/.*)$/s.exec(purpose)?.[1];

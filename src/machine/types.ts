@@ -87,6 +87,11 @@ export interface HolderInfo {
 export interface Hold {
   /** Idempotent. */
   release(): void;
+  /**
+   * Keeps every other user off the device and its memory, until the returned function is called. This use goes on.
+   * @throws DaxError EBUSY naming the users that are in the way, of this process or others
+   */
+  takeAlone(): () => void;
 }
 
 export interface HoldOptions {

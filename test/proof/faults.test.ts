@@ -19,6 +19,8 @@ const SHORT = [
   'mkdir',
   'create',
   'copyIn',
+  'rewrite: remove',
+  'rewrite: move and resize',
   'make a queue',
   'destroy a region',
   'put into a queue',

@@ -3,6 +3,7 @@ import { copyIn, overwrite, stream, writeFile } from './copies.js';
 import { mkfs, mkfsForce } from './mkfs.js';
 import { append, clone, create, mkdir } from './names.js';
 import { queueCreate, queueGet, queuePut } from './queues.js';
+import { compact, rewriteMv, rewriteRm, truncate } from './rewrites.js';
 import { takeOver, takeOverAgain } from './take-over.js';
 
 /** All operations on memory whose crashes are explored. */
@@ -15,6 +16,10 @@ export const scopes: readonly Scope[] = [
   mkfsForce,
   takeOver,
   takeOverAgain,
+  rewriteRm,
+  rewriteMv,
+  truncate,
+  compact,
   copyIn,
   overwrite,
   writeFile,

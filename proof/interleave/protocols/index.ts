@@ -2,8 +2,14 @@ import type { Protocol } from '../types.js';
 import { logProtocols } from './log.js';
 import { machineProtocols } from './machines.js';
 import { queueProtocols } from './queues.js';
+import { rewriteProtocols } from './rewrites.js';
 
-export const protocols: readonly Protocol[] = [...logProtocols, ...queueProtocols, ...machineProtocols];
+export const protocols: readonly Protocol[] = [
+  ...logProtocols,
+  ...queueProtocols,
+  ...rewriteProtocols,
+  ...machineProtocols,
+];
 
 export function protocolNamed(name: string): Protocol {
   const found = protocols.find((protocol) => protocol.name === name);

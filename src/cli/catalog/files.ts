@@ -1,3 +1,4 @@
+import { AT_REST, atRest } from './at-rest.js';
 import type { CommandSpec } from './spec.js';
 
 const group = 'Files:';
@@ -5,6 +6,7 @@ const file = ['<file>', 'a file on a volume: dax0.0:/data/a, pool.img:/a, /dev/d
 const files = ['<files...>', file[1]] as const;
 const look = () => import('../commands/look.js');
 const make = () => import('../commands/make.js');
+const rewrite = () => import('../commands/rewrite.js');
 const check = () => import('../commands/check.js');
 
 const ownership = [
@@ -123,6 +125,44 @@ export const fileCommands: readonly CommandSpec[] = [
     explanation: 'Makes a directory, mode 0755 unless -m says otherwise.',
     examples: ['udax mkdir dax0.0:/data', 'udax mkdir -p dax0.0:/a/b/c'],
     load: async () => (await make()).mkdir,
+  },
+  {
+    name: 'rm',
+    group,
+    summary: 'remove files and directories, and free their space',
+    arguments: [files],
+    options: [['-r, --recursive', 'directories too, with all that is in them'], ...atRest],
+    explanation: `Writes a new log without them: their space and their log slots are free again. All of one device are removed, or none. ${AT_REST}`,
+    examples: [
+      'udax rm dax0.0:/old',
+      'udax rm -r dax0.0:/models dax0.0:/tmp',
+      'udax rm -r --dry-run pool.img:/models',
+    ],
+    load: async () => (await rewrite()).rm,
+  },
+  {
+    name: 'mv',
+    group,
+    summary: 'give files and directories other names',
+    arguments: [['<names...>', 'SRC... DST, all on one device; into DST when it is a directory']],
+    options: [...atRest],
+    explanation:
+      'Renames as rename(2) does: a file replaces a file, a directory an empty directory; no data is copied. Paths on a volume have at most ' +
+      `79 bytes, also those of what is in a directory that moves. Writes a new log. ${AT_REST}`,
+    examples: ['udax mv dax0.0:/a dax0.0:/b', 'udax mv dax0.0:/x dax0.0:/y dax0.0:/data'],
+    load: async () => (await rewrite()).mv,
+  },
+  {
+    name: 'truncate',
+    group,
+    summary: 'make files shorter or longer',
+    arguments: [files],
+    options: [['-s, --size <SIZE>', 'bytes, at least 1 (required)'], ...atRest],
+    explanation:
+      'A shorter file gives back whole units of 2 MiB. A longer one takes more behind it, or elsewhere, and reads as zeroes there; an ' +
+      `interleaved file stays interleaved. Writes a new log. ${AT_REST}`,
+    examples: ['udax truncate -s 64M dax0.0:/scratch', 'udax truncate -s 1G --dry-run dax0.0:/scratch'],
+    load: async () => (await rewrite()).truncate,
   },
   {
     name: 'clone',

@@ -1,3 +1,4 @@
+import { AT_REST, atRest } from './at-rest.js';
 import type { CommandSpec } from './spec.js';
 
 const group = 'File systems:';
@@ -21,7 +22,7 @@ export const mediaCommands: readonly CommandSpec[] = [
     ],
     explanation:
       'Writes a famfs superblock and an empty log that C famfs accepts. The device must be in famfs mode and at least 16 MiB. ' +
-      'Files can neither be deleted nor grow: to reclaim space copy out, mkfs -f, copy in.',
+      'Files keep their size, and space comes back only at rest: udax rm, mv, truncate and compact.',
     examples: ['udax mkfs dax0.0', 'udax mkfs -l 256M dax0.0', 'udax mkfs -f pool.img'],
     load: async () => (await media()).mkfsCommand,
   },
@@ -62,6 +63,29 @@ export const mediaCommands: readonly CommandSpec[] = [
       'are taken, and warns when either runs low.',
     examples: ['udax df dax0.0'],
     load: async () => (await media()).df,
+  },
+  {
+    name: 'compact',
+    group,
+    summary: 'move files together; leave out damaged log entries',
+    arguments: [device],
+    options: [
+      [
+        '--defragment',
+        'move the data of plain files to the front, each into one piece; Ctrl-C leaves it whole',
+      ],
+      ['--drop-damaged', 'leave out log entries that are damaged and that no mount shows'],
+      ...atRest,
+    ],
+    explanation:
+      'Writes a new log when there is something to take back, and says so when there is not (removing frees space by itself). Moved data is ' +
+      `stored in free space before a log names it. ${AT_REST}`,
+    examples: [
+      'udax compact dax0.0',
+      'udax compact --defragment pool.img',
+      'udax compact --dry-run --json dax0.0',
+    ],
+    load: async () => (await import('../commands/rewrite.js')).compact,
   },
   {
     name: 'logplay',

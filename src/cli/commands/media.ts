@@ -204,16 +204,16 @@ export function df(context: Context, [text = '']: string[]): void {
 /** A smaller free share than this gives a warning. */
 const lowShare = 0.1;
 
-/** What runs low on a volume, and what helps, since famfs cannot delete. */
+/** What runs low on a volume, and what helps. */
 function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
   const warnings: string[] = [];
-  const reclaim = `copy out (udax cp -r ${where}:/ DIR), udax mkfs -f, copy in`;
+  const reclaim = `udax rm removes files and frees what they took`;
   if (space.free < space.size * lowShare) {
-    warnings.push(`udax: ${where} has ${humanSize(space.free)} left; nothing can be deleted: ${reclaim}`);
+    warnings.push(`udax: ${where} has ${humanSize(space.free)} left: ${reclaim}`);
   }
   if (space.logFree < space.logSlots * lowShare) {
     warnings.push(
-      `udax: ${where} has ${count(space.logFree, 'log slot')} left; a longer log: ${reclaim} with -l`,
+      `udax: ${where} has ${count(space.logFree, 'log slot')} left: ${reclaim}; a longer log needs udax mkfs -f -l`,
     );
   }
   return warnings;

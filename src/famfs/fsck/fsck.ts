@@ -23,6 +23,8 @@ import {
 } from '../media/log.js';
 import type { LostRange, Media } from '../media/media.js';
 import type { Problem } from '../media/problem.js';
+import { RECORD_OFFSET, readRecord } from '../media/rewrite-record.js';
+import { asRewritten } from '../media/rewrite-switch.js';
 import { type Role, roleOf } from '../media/role.js';
 import {
   checkSuperblock,
@@ -98,7 +100,7 @@ const MOST_LOOKS = 1000;
 const NOTES_THAT_ARE_ERRORS = new Set(['unknown-type']);
 
 /** Checks a medium. It never writes, and never throws for what it finds. EINVAL for a bad number of buckets. */
-export function fsckMedia(media: Media, options: FsckOptions = {}): FsckReport {
+export function fsckMedia(whole: Media, options: FsckOptions = {}): FsckReport {
   const report: FsckReport = {
     ok: false,
     errors: [],
@@ -110,9 +112,12 @@ export function fsckMedia(media: Media, options: FsckOptions = {}): FsckReport {
     directories: 0,
   };
   try {
+    const media = asRewritten(whole);
     const lost = media.lost?.(0, media.size) ?? [];
     const superblock = checkTheSuperblock(media, report, options, lost);
-    if (superblock !== null) checkTheLog(media, superblock, report, options, lost);
+    if (superblock === null) return report;
+    noteRewrite(whole, media, report);
+    checkTheLog(media, superblock, report, options, lost);
   } catch (error) {
     // The memory went away during the check.
     if (!hasCode(error, 'EIO', 'ENODEV', 'ENXIO')) throw error;
@@ -174,6 +179,16 @@ function checkFormatVersion({ omfMajor, omfMinor }: Superblock, report: FsckRepo
     `${FAMFS_OMF_MAJOR}.${FAMFS_OMF_MINOR}: entries may mean more than it sees`;
   const list = omfMajor === FAMFS_OMF_MAJOR ? report.notes : report.errors;
   list.push({ code: 'superblock-omf', message, offset });
+}
+
+/** Notes a rewrite that was cut short. The report is about what readers see: the new log once it was decided, else the old one. */
+function noteRewrite(media: Media, seen: Media, report: FsckReport): void {
+  if (seen === media && readRecord(media) === null) return;
+  const message =
+    seen === media
+      ? 'a rewrite of the log was cut short before it changed anything: the next mount as the master removes its record'
+      : 'a rewrite of the log was cut short when its new log was already valid: readers see that, and the next mount as the master completes it';
+  report.notes.push({ code: 'torn-rewrite', message, offset: RECORD_OFFSET });
 }
 
 /** Notes that the crc is wrong because a take-over was interrupted: another takeOver() repairs such a superblock. */

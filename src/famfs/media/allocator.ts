@@ -187,8 +187,8 @@ export class Allocator {
     return fail(
       'ENOSPC',
       `${path}: no room for ${size} bytes ${how} (free: ${this.freeBytes} bytes, ` +
-        `longest run ${this.largestFreeBytes}); famfs never frees space: copy the files out, mkfs(device, { force: true }), copy them in`,
-      { path, hint: 'mkfs-anew' },
+        `longest run ${this.largestFreeBytes}); remove files (volume.rewrite({ remove })), or use a larger device`,
+      { path, hint: 'rm' },
     );
   }
 }

@@ -7,6 +7,7 @@ import { fail } from '../../libc/index.js';
 import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from './entry.js';
 import { logHeaderLayout, slotOffset } from './layout.js';
 import type { Log } from './log.js';
+import type { Problem } from './problem.js';
 import { viewOf } from './superblock.js';
 
 const { nextSeqnum, nextIndex } = logHeaderLayout.fields;
@@ -40,8 +41,8 @@ export class LogAppender {
     if (used + entries > slots) {
       fail(
         'ENOSPC',
-        `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed; famfs never ` +
-          'frees them: copy the files out, mkfs(device, { force: true, logLength }) with a longer log, copy them in again',
+        `${media.name}: log full, ${used} of ${slots} entries are used and ${entries} more are needed: remove files ` +
+          '(volume.rewrite({ remove })), or copy all out, mkfs(device, { force: true, logLength }) with a longer log, copy all in',
         { path: media.name, hint: 'mkfs-longer-log' },
       );
     }
@@ -107,4 +108,14 @@ export class LogAppender {
     this.log.media.flush(this.log.offset + at, length);
     this.log.media.fence();
   }
+}
+
+/** @throws DaxError EBADMSG naming the bad entry behind which nothing may be appended */
+export function refuseStopped(name: string, { message }: Problem): never {
+  return fail(
+    'EBADMSG',
+    `${name}: ${message}; nothing can be added behind a damaged entry: copy the files out, ` +
+      'mkfs(device, { force: true }), copy them in',
+    { path: name, hint: 'mkfs-anew' },
+  );
 }

@@ -46,4 +46,12 @@ export class DaxdevTable {
     this.sizes.push(daxdev.size);
     return null;
   }
+
+  /** A device for messages. */
+  describe(devindex: number): string {
+    const daxdev = this.get(devindex);
+    return daxdev
+      ? `device ${devindex} (uuid ${daxdev.uuid})`
+      : `device ${devindex}, which no log entry names`;
+  }
 }

@@ -36,10 +36,42 @@ export interface Media {
   flush(offset: number, length: number): void;
   /** Completes all earlier flushes before any later store. */
   fence(): void;
+  /** Makes sure that stores to a range find memory. Absent when they always do. @throws DaxError ENOSPC, EIO */
+  ensure?(offset: number, length: number): void;
   /** Zeroes a range and flushes it; may be a hole punch. */
   zero(offset: number, length: number): void;
   /** Drops the cached lines of a range, so that the next load sees what another host wrote. */
   invalidate(offset: number, length: number): void;
+}
+
+/** A medium whose first bytes are private ones, for reading. Everything else is that of `media`. */
+export function metadataMedia<M extends Media>(media: M, metadata: Uint8Array): M {
+  const isInside = (offset: number, length: number) => offset + length <= metadata.length;
+  const own: Pick<Media, 'bytes' | 'view' | 'assertThere' | 'lost' | 'invalidate'> = {
+    bytes: (offset, length) =>
+      isInside(offset, length) ? metadata.subarray(offset, offset + length) : media.bytes(offset, length),
+    view: (offset, length) =>
+      isInside(offset, length)
+        ? metadata.subarray(offset, offset + length)
+        : (media.view?.(offset, length) ?? media.bytes(offset, length)),
+    assertThere: (offset, length) => {
+      if (!isInside(offset, length)) media.assertThere?.(offset, length);
+    },
+    lost: (offset, length) => {
+      const start = Math.max(offset, metadata.length);
+      return start < offset + length ? (media.lost?.(start, offset + length - start) ?? []) : [];
+    },
+    invalidate: (offset, length) => {
+      if (!isInside(offset, length)) media.invalidate(offset, length);
+    },
+  };
+  return new Proxy(media, {
+    get(target, key) {
+      if (Object.hasOwn(own, key)) return own[key as keyof typeof own];
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 /** A medium in plain memory, for tests and for images that are read whole. Bytes behind `contents` read as zero. */

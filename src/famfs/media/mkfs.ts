@@ -23,10 +23,12 @@ import {
   UDAX_MIN_DEVICE_SIZE,
 } from './layout.js';
 import type { Media } from './media.js';
+import { asRewritten, decidedRewrite } from './rewrite-switch.js';
 import { writeStruct } from './struct.js';
 import {
   checkSuperblock,
   decodeSuperblock,
+  hasRewriteMagic,
   hasSuperblockMagic,
   isPowerOfTwo,
   superblockBytes,
@@ -49,12 +51,14 @@ export interface FormatOptions {
   uuids?: { fileSystem: string; device: string };
 }
 
-/** What a medium holds, by its superblock. */
-export type MediaState = 'none' | 'valid' | 'other-version' | 'damaged';
+/** What a medium holds. unfinished: a famfs whose rewrite was cut short. */
+export type MediaState = 'none' | 'valid' | 'other-version' | 'damaged' | 'unfinished';
 
 export function mediaState(media: Media): MediaState {
   const bytes = superblockBytes(media);
   const { result } = checkSuperblock(bytes);
+  if (bytes !== null && hasRewriteMagic(bytes))
+    return decidedRewrite(media) === null ? 'damaged' : 'unfinished';
   if (result === 0) return superblockNumberFaults(bytes!).length === 0 ? 'valid' : 'damaged';
   if (result === 1) return 'other-version';
   return bytes !== null && hasSuperblockMagic(bytes) ? 'damaged' : 'none';
@@ -115,20 +119,18 @@ function kill(media: Media, force: boolean): null {
 function refuseExisting(media: Media, systemUuid: string): void {
   const state = mediaState(media);
   if (state === 'none') return;
-  const bytes = superblockBytes(media)!;
-  if (state === 'valid' && decodeSuperblock(bytes).systemUuid !== systemUuid.toLowerCase()) {
-    fail(
-      'EPERM',
-      `${media.name}: its superblock is owned by another host (${decodeSuperblock(bytes).systemUuid})`,
-      {
-        path: media.name,
-      },
-    );
+  const isKnown = state === 'valid' || state === 'unfinished';
+  const owner = isKnown ? decodeSuperblock(superblockBytes(asRewritten(media))!).systemUuid : null;
+  if (owner !== null && owner !== systemUuid.toLowerCase()) {
+    fail('EPERM', `${media.name}: its superblock is owned by another host (${owner})`, {
+      path: media.name,
+    });
   }
   const what = {
     valid: 'already has a famfs superblock',
     'other-version': 'already has a famfs superblock of another version',
     damaged: 'has a damaged famfs superblock (fsck() tells more)',
+    unfinished: 'has a famfs whose rewrite was cut short (mounting it as its master completes it)',
   }[state];
   fail('EEXIST', `${media.name} ${what}; { force: true } overwrites it and all its files`, {
     path: media.name,

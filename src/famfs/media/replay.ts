@@ -82,7 +82,9 @@ class EntryWindow {
     );
   }
 
+  /** Past the cache: this host may have cached these lines when they were entries of another log, with numbers and crcs as right. */
   load(log: Log, first: number, count: number): void {
+    log.media.invalidate(log.entryOffset(first), count * ENTRY_SIZE);
     log.copySlots(first, count, this.bytes);
   }
 

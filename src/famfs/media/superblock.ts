@@ -22,6 +22,9 @@ export const SUPERBLOCK_SIZE = superblockLayout.size;
 /** C's result: 0 valid, +1 another version, -1 anything else. */
 export type SuperblockResult = 0 | 1 | -1;
 
+/** "udrw": in the place of the magic while a rewrite puts its new log in place (rewrite-switch.ts). */
+export const REWRITE_MAGIC = 0x7772_6475;
+
 const errnoOfProblem: Record<string, ErrnoCode> = {
   'superblock-missing': 'EINVAL',
   'superblock-magic': 'EINVAL',
@@ -60,6 +63,11 @@ export function hasSuperblockMagic(bytes: Uint8Array): boolean {
   return isU64(viewOf(bytes), magic.offset, FAMFS_SUPER_MAGIC);
 }
 
+/** True while a rewrite puts its new log in place, or when it was cut short then. */
+export function hasRewriteMagic(bytes: Uint8Array): boolean {
+  return isU64(viewOf(bytes), magic.offset, REWRITE_MAGIC);
+}
+
 /**
  * Checks the superblock in C's order: magic, version, crc, allocation unit.
  * @returns the result and, unless it is 0, the problem that decided it
@@ -72,6 +80,12 @@ export function checkSuperblock(bytes: Uint8Array | null): {
     return bad(-1, 'superblock-missing', 'there is no superblock: the medium is shorter than one', 0);
   }
   const view = viewOf(bytes);
+  if (hasRewriteMagic(bytes)) {
+    const message =
+      'a rewrite of the log was cut short (byte 0 says so), and what it left is damaged or not completed yet: ' +
+      'mounting it as its master completes it';
+    return bad(-1, 'superblock-rewrite', message, magic.offset);
+  }
   if (!isU64(view, magic.offset, FAMFS_SUPER_MAGIC)) {
     return bad(-1, 'superblock-magic', 'no famfs magic at byte 0: this is not a famfs', magic.offset);
   }

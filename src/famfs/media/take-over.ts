@@ -9,6 +9,7 @@ import { crc32 } from 'node:zlib';
 import { fail, isU64, writeU64 } from '../../libc/index.js';
 import { KIB, type Superblock, superblockLayout } from './layout.js';
 import type { Media } from './media.js';
+import { decidedRewrite, settleRewrite } from './rewrite-switch.js';
 import { readStruct, struct, u64, uuid, writeStruct } from './struct.js';
 import { decodeSuperblock, readSuperblock, superblockBytes, viewOf } from './superblock.js';
 import { isUuid, parseUuid } from './uuid.js';
@@ -59,6 +60,7 @@ export function takeOver(media: Media, options: TakeOverOptions): TakeOverResult
       hint: 'owner',
     });
   }
+  completeRewrite(media, to, options);
   const torn = interruptedTakeOver(media);
   const superblock = torn === null ? readSuperblock(media) : decodeSuperblock(superblockBytes(media)!);
   const from = torn?.from ?? superblock.systemUuid;
@@ -73,6 +75,15 @@ export function takeOver(media: Media, options: TakeOverOptions): TakeOverResult
   storeOwner(media, to);
   eraseIntent(media);
   return { superblock: readSuperblock(media), from, to, changed: true, completed: torn !== null };
+}
+
+/** A rewrite that the old owner has decided and not completed is completed first: only then is there a superblock to change. */
+function completeRewrite(media: Media, to: string, options: TakeOverOptions): void {
+  const rewrite = decidedRewrite(media);
+  if (rewrite === null) return;
+  const { systemUuid: owner } = rewrite.record.superblock;
+  if (owner !== to) checkConsent(media, owner, options);
+  settleRewrite(media);
 }
 
 /**

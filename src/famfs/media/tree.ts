@@ -99,6 +99,10 @@ export class FileTree {
     return this.#problemList.toArray();
   }
 
+  get problemsAndStop(): Problem[] {
+    return this.#stop === null ? this.problems : [...this.problems, this.#stop];
+  }
+
   get notes(): Problem[] {
     return this.#noteList.toArray();
   }
@@ -155,6 +159,12 @@ export class FileTree {
     const { bytes, length } = this.#encoder;
     const slot = this.#inodes.find(parent, bytes, 0, length, hashName(bytes, 0, length));
     return slot === 0 ? NO_INO : slot + 1;
+  }
+
+  /** Whether an inode is there: some entries make none, because they break a rule. */
+  has(ino: number): boolean {
+    const slot = ino - 1;
+    return slot >= 0 && slot < this.#inodes.capacity && this.#inodes.kind[slot] !== 0;
   }
 
   stat(ino: number): InodeStat {
@@ -244,10 +254,7 @@ export class FileTree {
   }
 
   #slotOf(ino: number): number {
-    const slot = ino - 1;
-    if (!(slot >= 0 && slot < this.#inodes.capacity) || this.#inodes.kind[slot] === 0) {
-      fail('ENOENT', `there is no inode ${ino}`);
-    }
-    return slot;
+    if (!this.has(ino)) fail('ENOENT', `there is no inode ${ino}`);
+    return ino - 1;
   }
 }

@@ -44,9 +44,15 @@ export function createFile(mounted: MountedFamfs, path: string, options: CreateO
   const mode = permissions(options.mode ?? DEFAULT_FILE_MODE, path);
   const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
   const isQuick = options.fill === undefined && (!zero || size <= ZERO_IN_SESSION_BYTES);
-  return isQuick
-    ? createInOneSession(mounted, path, entry, options)
-    : createInTwoSessions(mounted, path, entry, options);
+  const make = isQuick ? createInOneSession : createInTwoSessions;
+  const ino = make(mounted, path, entry, options);
+  try {
+    // Failed memory is good again once it is zeroed. This check of the device tells the other processes.
+    mounted.check();
+  } catch {
+    // The file is published, so create() succeeds. The next call on the volume reports what happened to the device.
+  }
+  return ino;
 }
 
 function createInOneSession(
@@ -235,7 +241,14 @@ function fillAll(
 }
 
 /** See Volume.clone. */
-export function cloneFile(mounted: MountedFamfs, source: string, destination: string): void {
+export function cloneFile(mounted: MountedFamfs, source: string, destination: string, force: boolean): void {
+  if (!force) {
+    fail(
+      'EPERM',
+      `a clone of ${source} would share its space, which fsck reports as damage: copy it, or force it (tests only)`,
+      { path: destination },
+    );
+  }
   mounted.session(() => {
     const { tree } = mounted;
     const { ino, logPath } = find(tree, source);

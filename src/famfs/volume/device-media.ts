@@ -25,6 +25,7 @@ export interface DeviceMedia extends Media {
   readonly flushes: boolean;
   view(offset: number, length: number): Uint8Array;
   assertThere(offset: number, length: number): void;
+  ensure(offset: number, length: number): void;
   /**
    * Proves the first bytes once, for short work that does not wait. assertThere() then skips them until forgetProof().
    * @throws DaxError EIO
@@ -161,10 +162,14 @@ class MemoryMedia implements DeviceMedia {
     this.backing.fenced?.();
   }
 
-  zero(offset: number, length: number): void {
+  ensure(offset: number, length: number): void {
     for (const range of this.dax.physicalRanges(offset, length)) {
       this.dax.memory.ensure(range.start, range.length);
     }
+  }
+
+  zero(offset: number, length: number): void {
+    this.ensure(offset, length);
     const pages = offset % PAGE_SIZE === 0 && length % PAGE_SIZE === 0;
     if (pages) this.dax.zeroPageRange(offset / PAGE_SIZE, length / PAGE_SIZE);
     else this.bytes(offset, length).fill(0);
@@ -198,6 +203,14 @@ export function backingRanges(
   length: number,
 ): ReturnType<DaxDevice['memory']['locate']> {
   return dax.physicalRanges(offset, length).flatMap((range) => dax.memory.locate(range.start, range.length));
+}
+
+/** @throws DaxError EIO there is no memory behind these bytes: the image is shorter than its device, or its file was cut */
+export function assertBacked(dax: DaxDevice, offset: number, length: number): void {
+  for (const piece of backingRanges(dax, offset, length)) {
+    // Asking a device costs a file of sysfs.
+    if (piece.backing.canShrink) piece.backing.checkRange(piece.offset, piece.length);
+  }
 }
 
 /** Whether there is a famfs. A damaged one counts: mounting reports the damage, and nothing overwrites it. */

@@ -1,7 +1,7 @@
-import fs from 'node:fs';
-import { asDaxError, closeDescriptor, ofdLock } from '../../libc/index.js';
+import { closeDescriptor, ofdLock } from '../../libc/index.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
+import { openForLocks } from './lock-descriptor.js';
 
 /** A lock on bytes of a file. It lasts until it is released or this process ends. */
 export interface FileLock {
@@ -36,13 +36,4 @@ export function lockFileRange(
       closeDescriptor(fd);
     },
   };
-}
-
-/** Opens the backing again: open-file-description locks belong to a descriptor, and this one is the caller's own. */
-export function openForLocks({ backing, name }: Pick<DeviceMedia, 'backing' | 'name'>): number {
-  try {
-    return fs.openSync(backing.lockPath ?? `/proc/self/fd/${backing.fd}`, 'r+');
-  } catch (error) {
-    throw asDaxError(error, `cannot lock ${backing.name} for ${name}`, name);
-  }
 }

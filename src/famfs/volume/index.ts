@@ -33,6 +33,7 @@ export type { GrowingFile } from './growing-file.js';
 export { mountFamfsOn } from './mount.js';
 export type { ComingDirectory, GrowingOptions, NameInDirectory, NameMove, NewPlace } from './new-name.js';
 export type { Publications } from './publications.js';
+export type { RewriteChanges, RewriteOptions, RewriteResult } from './rewrite.js';
 export type {
   CopyOptions,
   CopyProgress,

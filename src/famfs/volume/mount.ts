@@ -1,5 +1,6 @@
 import { fail } from '../../libc/index.js';
 import { type Role, roleOf, systemUuidIfAny } from '../media/role.js';
+import { completeCutShort, refuseUnfinished } from './cut-short.js';
 import { MountedFamfs } from './mounted.js';
 import type { FamfsDevice, MountOptions, Refusals } from './types.js';
 import { Volume } from './volume.js';
@@ -11,6 +12,8 @@ import { Volume } from './volume.js';
  *   device exclusively; EPERM role master requested, but another host owns it; ENXIO not in famfs mode
  */
 export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): Volume {
+  const mayWrite = device.writable && !options.readOnly && !options.salvage && options.role !== 'client';
+  if (mayWrite) completeCutShort(device, options);
   const mounted = MountedFamfs.on(device, options);
   try {
     const { systemUuid: owner } = mounted.superblock;
@@ -33,6 +36,7 @@ export function mountFamfsOn(device: FamfsDevice, options: MountOptions = {}): V
         },
       );
     }
+    if (role === 'master' && mayWrite) refuseUnfinished(mounted);
     return Volume.over(
       mounted,
       role,

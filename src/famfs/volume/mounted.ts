@@ -3,21 +3,24 @@ import { failMappings } from '../../fsdax/index.js';
 import { DaxError, fail, type LockPatience } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
-import { LogAppender } from '../media/append.js';
+import { LogAppender, refuseStopped } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
-import { type Superblock, superblockLayout } from '../media/layout.js';
+import type { Superblock } from '../media/layout.js';
 import { Log } from '../media/log.js';
+import { asRewritten } from '../media/rewrite-switch.js';
 import { salvagedSuperblock } from '../media/salvage.js';
-import { readSuperblock } from '../media/superblock.js';
+import { readSuperblock, superblockBytes } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
-import { backingRanges, type DeviceMedia, deviceMedia } from './device-media.js';
-import { Inode, type InodeOptions } from './inode.js';
+import { assertBacked, type DeviceMedia, deviceMedia } from './device-media.js';
+import { Identity, staleError } from './identity.js';
+import type { Inode } from './inode.js';
+import { InodesInUse } from './inodes-in-use.js';
 import { LogMemory } from './log-memory.js';
 import { assertMetadataIsHealthy } from './lost-ranges.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
-import type { FamfsDevice, MountOptions } from './types.js';
+import type { AloneUse, DeviceHold, FamfsDevice, MountOptions } from './types.js';
 import { watching } from './watching.js';
 
 /** Milliseconds for which an answer to "is this still the file system that was mounted?" is used. */
@@ -36,13 +39,12 @@ export class MountedFamfs implements HolderOperations {
   readonly space: Space;
   readonly #appender: LogAppender;
   readonly #logMemory: LogMemory;
-  readonly #hold: { release(): void };
-  readonly #superblockWords: Uint32Array;
-  readonly #identity: Uint32Array;
+  readonly #hold: DeviceHold;
+  /** Null for a salvage, which reads whatever is there. */
+  readonly #identity: Identity | null;
   /** Where superblock and log lie. */
   readonly #metadata: readonly PhysicalRange[];
-  /** The inodes in use, by number. */
-  readonly #inodes = new Map<number, Inode>();
+  readonly #inodes: InodesInUse;
   readonly #locks: RangeLocks;
   #users = 0;
   #isDead = false;
@@ -53,6 +55,8 @@ export class MountedFamfs implements HolderOperations {
   #watch: NodeJS.Timeout | undefined;
   /** The log was read as far as possible: lost parts are skipped, and later entries are never read. */
   readonly isSalvage: boolean;
+  /** A rewrite was cut short here: superblock and log are private copies, until the master completes it (then ESTALE). */
+  readonly isUnfinished: boolean;
 
   /** Returns the mounted famfs of a device, or mounts it. The caller has one use of it, which leave() ends. */
   static on(
@@ -64,14 +68,13 @@ export class MountedFamfs implements HolderOperations {
     }: Pick<MountOptions, 'salvage' | 'purpose'> & LockPatience = {},
   ): MountedFamfs {
     const { holder } = device.dax;
-    const mounted = holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, salvage, purpose);
+    const mounted =
+      holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, device.hold(purpose), salvage);
     if (mounted.isSalvage && !salvage) {
       fail(
         'EBUSY',
         `${device.name} is mounted by this process to salvage what is left of it: close that first`,
-        {
-          path: device.name,
-        },
+        { path: device.name },
       );
     }
     mounted.#users++;
@@ -79,8 +82,7 @@ export class MountedFamfs implements HolderOperations {
     return mounted;
   }
 
-  static #mount(device: FamfsDevice, salvage: boolean, purpose: string): MountedFamfs {
-    const hold = device.hold(purpose);
+  static #mount(device: FamfsDevice, hold: DeviceHold, salvage: boolean): MountedFamfs {
     try {
       return new MountedFamfs(device, hold, salvage);
     } catch (error) {
@@ -89,14 +91,18 @@ export class MountedFamfs implements HolderOperations {
     }
   }
 
-  private constructor(device: FamfsDevice, hold: { release(): void }, isSalvage: boolean) {
+  private constructor(device: FamfsDevice, hold: DeviceHold, isSalvage: boolean) {
     this.isSalvage = isSalvage;
     this.device = device;
     this.dax = device.dax;
     this.#hold = hold;
     this.dax.holderGet(this, this);
     try {
-      this.media = deviceMedia(device);
+      const media = deviceMedia(device);
+      if (!isSalvage) superblockBytes(media); // EIO when its memory has failed: nothing of it may be read then
+      this.#identity = isSalvage ? null : new Identity(media);
+      this.media = asRewritten(media);
+      this.isUnfinished = this.media !== media;
       this.superblock = isSalvage ? salvagedSuperblock(this.media) : readSuperblock(this.media);
       this.#metadata = this.dax.physicalRanges(0, dataStart(this.superblock));
       if (!isSalvage) assertMetadataIsHealthy(this.device.name, this.dax, this.#metadata);
@@ -105,14 +111,13 @@ export class MountedFamfs implements HolderOperations {
         : Log.open(this.media, this.superblock);
       const allocation = newAllocationMap(this.superblock);
       this.tree = new FileTree(this.superblock, log, { allocation, adoptsOrphans: isSalvage });
+      this.#inodes = new InodesInUse(this, () => this.#stale);
       this.#locks = new RangeLocks(this.media);
       this.space = new Space(new Allocator(this.superblock, allocation, { name: device.name }), this.#locks);
       this.#appender = new LogAppender(log);
       this.#logMemory = new LogMemory(log, this.dax);
-      const bytes = this.media.view(0, superblockLayout.size);
-      this.#superblockWords = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-      this.#identity = isSalvage ? new Uint32Array() : this.#superblockWords.slice();
       this.tree.replay({ pastBadEntries: isSalvage });
+      this.assertSameFileSystem();
       this.#watch = watching(this);
     } catch (error) {
       this.dax.holderPut(this);
@@ -132,6 +137,54 @@ export class MountedFamfs implements HolderOperations {
     return () => this.leave();
   }
 
+  /**
+   * Keeps this process from using the volume while it is rewritten, and others from using the device.
+   * @throws DaxError EBUSY somebody uses the volume or the device; the message names them
+   */
+  takeAlone(): AloneUse<MountedFamfs> {
+    this.check();
+    const path = this.device.name;
+    const { first } = this.#inodes;
+    const who = first
+      ? `this process, which has ${first.path} open`
+      : 'another volume or pinned view of this process';
+    if (first || this.#users > 1) fail('EBUSY', `${path} is in use by ${who}: close that first`, { path });
+    const release = this.#hold.takeAlone?.();
+    this.#stale = new DaxError('EBUSY', `${path} is being rewritten by this process: wait for that`, {
+      path,
+    });
+    return {
+      check: () => {
+        if (this.#isDead || this.#identity?.isSame() === false) throw this.#endStale();
+        this.#identity?.assertSameOwner(path);
+      },
+      done: (isRewritten) => {
+        this.#stale = undefined;
+        release?.();
+        return isRewritten && !this.#isDead ? this.#renewed() : this;
+      },
+    };
+  }
+
+  #renewed(): MountedFamfs {
+    this.#stale = staleError(this.device.name);
+    this.#isDead = true;
+    this.#users = Number.POSITIVE_INFINITY;
+    this.#endUses();
+    this.dax.holderPut(this);
+    try {
+      const next = MountedFamfs.#mount(this.device, this.#hold, false);
+      next.#users = 1;
+      return next;
+    } catch (cause) {
+      // The rewrite is done all the same. The next call on the volume reports why there is nothing to go on with.
+      this.#stale = new DaxError('EIO', `${this.device.name} was rewritten, and could not be mounted again`, {
+        cause,
+      });
+      return this;
+    }
+  }
+
   /** Ends one use. The last one unmounts. */
   leave(): void {
     if (--this.#users > 0) return;
@@ -144,6 +197,7 @@ export class MountedFamfs implements HolderOperations {
    * @throws DaxError ENXIO once it was disabled; ESTALE once somebody made another file system on it
    */
   check(): void {
+    if (this.#stale) throw this.#stale;
     if (this.#isDead || this.device.dax !== this.dax || !this.dax.alive) {
       fail(
         'ENXIO',
@@ -151,7 +205,6 @@ export class MountedFamfs implements HolderOperations {
         { path: this.device.name, hint: 'reconfigure-famfs' },
       );
     }
-    if (this.#stale) throw this.#stale;
     if (Date.now() - this.#lookedAt > LOOK_MS) this.assertSameFileSystem();
   }
 
@@ -163,18 +216,14 @@ export class MountedFamfs implements HolderOperations {
   assertSameFileSystem(): void {
     if (this.#stale) throw this.#stale;
     this.#lookedAt = Date.now();
-    if (this.isSalvage) return;
-    const { uuid, magic } = superblockLayout.fields;
-    this.media.assertThere(0, superblockLayout.size);
-    this.media.invalidate(0, superblockLayout.size);
-    if (this.#isAsMounted(magic) && this.#isAsMounted(uuid)) return;
-    this.#stale = new DaxError(
-      'ESTALE',
-      `${this.device.name} was formatted anew while it was mounted: close the volume and mount it again`,
-      { path: this.device.name },
-    );
+    if (this.#identity === null || this.#identity.isSame()) return;
+    throw this.#endStale();
+  }
+
+  #endStale(): DaxError {
+    this.#stale = staleError(this.device.name);
     failMappings(this.dax, 0, this.dax.size);
-    throw this.#stale;
+    return this.#stale;
   }
 
   /** assertSameFileSystem() for the timer, which has no caller to throw to: the next call throws instead. */
@@ -197,24 +246,22 @@ export class MountedFamfs implements HolderOperations {
     assertMetadataIsHealthy(this.device.name, this.dax, this.#metadata);
     this.assertSameFileSystem();
     const { log, nextIndex } = this.tree;
-    return log.loadIndices().index === nextIndex ? 0 : this.tree.replay();
+    if (log.loadIndices().index === nextIndex) return 0;
+    // Asked again, since the entries may be those of another log that was put there meanwhile.
+    return this.#unlessStale(() => this.tree.replay());
   }
 
-  #isAsMounted({ offset, size }: { offset: number; size: number }): boolean {
-    for (let word = offset / 4; word < (offset + size) / 4; word++) {
-      if (this.#superblockWords[word] !== this.#identity[word]) return false;
+  #unlessStale<T>(read: () => T): T {
+    try {
+      return read();
+    } finally {
+      this.assertSameFileSystem();
     }
-    return true;
   }
 
-  /** A master that was stopped during a take-over must not write beside the new master. */
-  #assertSameOwner(): void {
-    if (this.#isAsMounted(superblockLayout.fields.systemUuid)) return;
-    fail(
-      'EROFS',
-      `${this.device.name} was taken over by another host while it was mounted: this host is a client of it now; mount it again to read it`,
-      { path: this.device.name },
-    );
+  /** The map of a file. @throws DaxError as FileTree.fmap(); ESTALE the log is another one by now */
+  fmapOf(ino: number): Fmap {
+    return this.#unlessStale(() => this.tree.fmap(ino));
   }
 
   /**
@@ -246,16 +293,9 @@ export class MountedFamfs implements HolderOperations {
     try {
       this.media.proveStart(dataStart(this.superblock));
       this.refresh();
-      this.#assertSameOwner();
+      this.#identity?.assertSameOwner(this.device.name);
       const { stopped } = this.tree;
-      if (stopped) {
-        fail(
-          'EBADMSG',
-          `${this.device.name}: ${stopped.message}; nothing can be added behind a damaged entry: copy the files out, ` +
-            'mkfs(device, { force: true }), copy them in',
-          { path: this.device.name, hint: 'mkfs-anew' },
-        );
-      }
+      if (stopped) refuseStopped(this.device.name, stopped);
       this.space.beginSession();
       return act();
     } finally {
@@ -278,11 +318,7 @@ export class MountedFamfs implements HolderOperations {
   /** EIO when there is no memory behind these extents: the image is shorter than its device, or its file was cut. */
   assertMemory({ extents }: Fmap): void {
     for (const { devindex, offset, length } of extents) {
-      if (devindex !== 0) continue;
-      for (const piece of backingRanges(this.dax, offset, length)) {
-        // Asking a device costs a file of sysfs.
-        if (piece.backing.canShrink) piece.backing.checkRange(piece.offset, piece.length);
-      }
+      if (devindex === 0) assertBacked(this.dax, offset, length);
     }
   }
 
@@ -302,20 +338,12 @@ export class MountedFamfs implements HolderOperations {
    * @throws DaxError EBUSY somebody else of this host keeps it
    */
   reserveName(logPath: string): () => void {
-    if (!this.#locks.takeName(logPath)) this.#refuseName(logPath);
+    if (!this.#locks.takeName(logPath)) this.#locks.refuseName(logPath);
     let isHeld = true;
     return () => {
       if (isHeld) this.#locks.releaseName(logPath);
       isHeld = false;
     };
-  }
-
-  #refuseName(logPath: string): never {
-    return fail(
-      'EBUSY',
-      `/${logPath} is being made by ${this.#locks.nameHolderText(logPath)} (it appears when it is whole): choose another name, or wait`,
-      { path: `/${logPath}` },
-    );
   }
 
   /**
@@ -324,7 +352,8 @@ export class MountedFamfs implements HolderOperations {
    * @throws DaxError EBUSY a mount of this host keeps the name
    */
   append(entry: NewLogEntry): number {
-    if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path)) this.#refuseName(entry.path);
+    if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path))
+      this.#locks.refuseName(entry.path);
     // Checked before the append: once the entry is in the log, no error may say that it is not.
     if (this.#isDoubted) this.media.proveStart(dataStart(this.superblock));
     this.#isDoubted = false;
@@ -336,49 +365,12 @@ export class MountedFamfs implements HolderOperations {
 
   /** The inode of a file: the one that is in use, else a new one, which is remembered from its first use on. */
   inode(ino: number): Inode {
-    const known = this.#inodes.get(ino);
-    if (known) return known;
-    const { size } = this.tree.stat(ino);
-    const path = `/${this.tree.pathOf(ino)}`;
-    const fmap = (): Fmap => {
-      const found = this.tree.fmap(ino);
-      this.device.reach?.(found, { path, size });
-      return found;
-    };
-    return this.newInode(path, size, fmap, {
-      first: (inode) => {
-        const first = this.#inodes.get(ino) ?? inode;
-        this.#inodes.set(ino, first);
-        return first;
-      },
-      unused: () => this.#inodes.delete(ino),
-    });
+    return this.#inodes.inode(ino);
   }
 
   /** An inode that the tree does not have (yet): a file in the making. */
-  newInode(
-    path: string,
-    size: number,
-    fmap: Fmap | (() => Fmap),
-    uses: Pick<InodeOptions, 'first' | 'unused'> = {},
-  ): Inode {
-    return new Inode(this.dax, {
-      path,
-      deviceName: this.device.name,
-      size,
-      fmap,
-      shared: (this.tree.usage?.collisions ?? 0) > 0,
-      foreignDevice: (devindex) => this.#describeDevice(devindex),
-      loss: () => this.#stale,
-      ...uses,
-    });
-  }
-
-  #describeDevice(devindex: number): string {
-    const daxdev = this.tree.devices.get(devindex);
-    return daxdev
-      ? `device ${devindex} (uuid ${daxdev.uuid})`
-      : `device ${devindex}, which no log entry names`;
+  newInode(path: string, size: number, fmap: Fmap): Inode {
+    return this.#inodes.newInode(path, size, fmap);
   }
 
   #die(): void {
@@ -390,11 +382,14 @@ export class MountedFamfs implements HolderOperations {
   }
 
   #end(): void {
+    this.#endUses();
+    this.#hold.release();
+  }
+
+  #endUses(): void {
     clearInterval(this.#watch);
-    for (const inode of this.#inodes.values()) inode.forget();
-    this.#inodes.clear();
+    this.#inodes.forget();
     this.#locks.close();
     this.media.close();
-    this.#hold.release();
   }
 }

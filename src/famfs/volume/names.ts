@@ -5,6 +5,9 @@ import type { DirectoryEntry, FileStat } from './types.js';
 
 export const NOBODY = -1;
 
+/** What finding a path needs of a tree. */
+export type Names = Pick<FileTree, 'lookup' | 'child' | 'isDirectory'>;
+
 /** An existing file or directory. */
 export interface Found {
   ino: number;
@@ -16,7 +19,7 @@ export interface Found {
  * The inode of a path.
  * @throws DaxError ENOENT; ENOTDIR a file in the middle; EINVAL NUL, '.' and '..'; ENAMETOOLONG
  */
-export function find(tree: FileTree, path: string): Found {
+export function find(tree: Names, path: string): Found {
   const logPath = toLogPath(path);
   const ino = tree.lookup(logPath);
   if (ino === NOBODY) failMissing(tree, path, logPath);
@@ -26,13 +29,20 @@ export function find(tree: FileTree, path: string): Found {
   return { ino, logPath };
 }
 
+/** The inode of a file. @throws DaxError EISDIR; as find() */
+export function fileAt(tree: Names, path: string): number {
+  const { ino, logPath } = find(tree, path);
+  if (tree.isDirectory(ino)) fail('EISDIR', `/${logPath} is a directory, not a file`, { path });
+  return ino;
+}
+
 /** Whether a path exists. @throws DaxError EINVAL, ENAMETOOLONG for text that cannot be a path */
 export function isThere(tree: FileTree, path: string): boolean {
   return tree.lookup(toLogPath(path)) !== NOBODY;
 }
 
 /** Fails with the first component of a path that is missing. @throws DaxError ENOENT, ENOTDIR */
-export function failMissing(tree: FileTree, path: string, logPath: string): never {
+export function failMissing(tree: Names, path: string, logPath: string): never {
   let directory = ROOT_INO;
   const components = logPath.split('/');
   for (const [i, component] of components.entries()) {
@@ -64,16 +74,20 @@ export function missingDirectories(tree: FileTree, path: string): string[] {
   return missing;
 }
 
-/** The names in a directory, sorted. */
-export function namesIn(tree: FileTree, { ino, logPath }: Found): string[] {
+/** The names in the directory at a path, sorted; with `withFileTypes`, also their types. */
+export function listingOf(tree: FileTree, path: string, withFileTypes: boolean): string[] | DirectoryEntry[] {
+  const found = find(tree, path);
+  return withFileTypes ? entriesIn(tree, found) : namesIn(tree, found);
+}
+
+function namesIn(tree: FileTree, { ino, logPath }: Found): string[] {
   if (!tree.isDirectory(ino)) {
     fail('ENOTDIR', `/${logPath} is a file: only directories have names in them`, { path: `/${logPath}` });
   }
   return tree.readdir(ino).sort();
 }
 
-/** The names in a directory with their types, sorted. */
-export function entriesIn(tree: FileTree, found: Found): DirectoryEntry[] {
+function entriesIn(tree: FileTree, found: Found): DirectoryEntry[] {
   const parentPath = `/${found.logPath}`;
   const prefix = found.logPath === '' ? '' : `${found.logPath}/`;
   return namesIn(tree, found).map((name) => {

@@ -87,7 +87,7 @@ class NewName {
     const ino = logPath === '' ? ROOT_INO : tree.child(directory, this.#base);
     if (ino !== NOBODY) {
       const what = tree.isDirectory(ino) ? 'a directory' : 'a file';
-      fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name (famfs cannot delete)`, {
+      fail('EEXIST', `/${logPath} exists already, as ${what}: choose another name`, {
         path,
       });
     }

@@ -2,6 +2,11 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { asDaxError, hasCode, makeDirectories } from '../../libc/index.js';
 
+interface PublishedVolume {
+  readonly device: { readonly reservations?: string };
+  readonly superblock: { readonly uuid: string };
+}
+
 /**
  * Tells the mounts of the same volume in other processes of this host about publish(), because the kernel's page cache holds
  * copies for them. Each publish stores a new stamp into one small file in the host's state directory, volumes/UUID/published.
@@ -9,6 +14,10 @@ import { asDaxError, hasCode, makeDirectories } from '../../libc/index.js';
  */
 export class Publications {
   readonly #path: string | null;
+
+  static of({ device, superblock }: PublishedVolume): Publications {
+    return new Publications(device.reservations, superblock.uuid);
+  }
 
   /** @param directory the host's `volumes/`; undefined when there is none, and then announce() does nothing */
   constructor(directory: string | undefined, uuid: string) {

@@ -14,7 +14,7 @@ import {
 import type { FamfsExtent } from '../media/fmap.js';
 import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
-import { openForLocks } from './file-lock.js';
+import { openForLocks } from './lock-descriptor.js';
 
 /**
  * The bytes from here on stand for names: a name's hash selects one of 2^51 bytes. Two names of the same hash exclude each other,
@@ -167,9 +167,14 @@ export class RangeLocks {
     return !this.#alone && ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null;
   }
 
-  /** Who has the lock on a name, for messages. */
-  nameHolderText(logPath: string): string {
-    return lockHoldersText(this.#fd!, 'exclusive', rangeOfName(logPath), this.#patience);
+  /** @throws DaxError EBUSY naming who has the lock on a name */
+  refuseName(logPath: string): never {
+    const who = lockHoldersText(this.#fd!, 'exclusive', rangeOfName(logPath), this.#patience);
+    return fail(
+      'EBUSY',
+      `/${logPath} is being made by ${who} (it appears when it is whole): choose another name, or wait`,
+      { path: `/${logPath}` },
+    );
   }
 
   get #alone(): boolean {

@@ -115,7 +115,7 @@ export function statfsOf({
 }: {
   superblock: Superblock;
   tree: FileTree;
-  space: Space;
+  space: Pick<Space, 'freeBytes'>;
 }): VolumeStatfs {
   const { deviceSize, allocUnit } = superblock;
   const { slots } = tree.log;

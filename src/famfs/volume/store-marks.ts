@@ -10,8 +10,7 @@ import {
   whenClosed,
   whenCollected,
 } from '../../libc/index.js';
-import type { Backing } from '../../memory/index.js';
-import { openForLocks } from './file-lock.js';
+import { type LockedMemory, openForLocks } from './lock-descriptor.js';
 
 /** The byte that stands for "somebody may be storing", beyond all bytes of range-locks.ts. */
 const STORES = { start: 2 ** 54, length: 1 };
@@ -25,11 +24,11 @@ const CLOCK_STEP_MS = 20;
  * A process that has stored once keeps the lock until it unmounts: its views may be written at any time.
  */
 export class StoreMarks {
-  readonly #media: { readonly backing: Backing; readonly name: string };
+  readonly #media: LockedMemory;
   #fd: number | undefined;
   #isStoring = false;
 
-  constructor(media: { readonly backing: Backing; readonly name: string }) {
+  constructor(media: LockedMemory) {
     this.#media = media;
   }
 

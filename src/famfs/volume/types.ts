@@ -32,7 +32,28 @@ export interface FamfsDevice {
   /** The directory where a server has it mounted: only that makes files, so a volume here is a client. */
   readonly servedAt?: string;
   /** Marks the device as in use for the host's other processes, until released. */
-  hold(purpose: string): { release(): void };
+  hold(purpose: string): DeviceHold;
+}
+
+/** One use of a device by this process. */
+export interface DeviceHold {
+  release(): void;
+  /**
+   * Keeps every other user off the device and its memory, until the returned function is called. Absent where nobody else can use it.
+   * @throws DaxError EBUSY naming the users that are in the way
+   */
+  takeAlone?(): () => void;
+}
+
+/** A mounted famfs that nobody else uses, until done(). */
+export interface AloneUse<T> {
+  /** @throws DaxError ESTALE, EROFS another host made it another file system, or took it over */
+  check(): void;
+  /**
+   * With `isRewritten`, the mounted famfs is stale from now on.
+   * @returns the mounted famfs to go on with: one of what is there now, under the same hold
+   */
+  done(isRewritten: boolean): T;
 }
 
 export interface MountOptions extends LockPatience {

@@ -6,10 +6,12 @@ import {
   either,
   flag,
   iterable,
+  listOf,
   number,
   objectWith,
   optional,
   options,
+  pairOf,
   text,
   u32,
 } from '../../libc/index.js';
@@ -64,5 +66,26 @@ export const volumeArguments = {
     ),
   },
   clone: { source: text, destination: text, options: optional(options({ force: optional(flag) })) },
+  rewrite: {
+    changes: optional(
+      options({
+        remove: optional(listOf(text)),
+        recursive: optional(flag),
+        move: optional(listOf(pairOf(text, text))),
+        resize: optional(listOf(pairOf(text, number))),
+        defragment: optional(flag),
+        dropDamaged: optional(flag),
+      }),
+    ),
+    options: optional(
+      options({
+        othersAreGone: optional(flag),
+        dryRun: optional(flag),
+        signal: optional(abortSignal),
+        onProgress: optional(callback),
+        uuid: optional(text),
+      }),
+    ),
+  },
   flush: path,
 } as const;

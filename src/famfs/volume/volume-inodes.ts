@@ -102,7 +102,7 @@ export class VolumeInodes {
 
   fmap(ino: number): Fmap {
     this.#host.check();
-    return this.#mounted.tree.fmap(ino);
+    return this.#mounted.fmapOf(ino);
   }
 
   /** @throws DaxError EROFS when asked to write where that is not possible */

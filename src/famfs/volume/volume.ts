@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { checkMethods, fail, isBytes, whenClosed, whenCollected } from '../../libc/index.js';
+import { dataStart } from '../media/allocator.js';
 import type { Daxdev } from '../media/daxdev-table.js';
 import type { Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
@@ -13,9 +14,10 @@ import { report } from './events.js';
 import { VolumeFile } from './file.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
-import { entriesIn, find, isThere, namesIn, statOf, walkTree } from './names.js';
+import { fileAt, find, isThere, listingOf, statOf, walkTree } from './names.js';
 import { memoryOfFiles, type OpenFileHost } from './open-file-host.js';
 import { Publications } from './publications.js';
+import { type RewriteChanges, type RewriteOptions, type RewriteResult, rewriteVolume } from './rewrite.js';
 import { statfsOf } from './space.js';
 import type {
   CopyOptions,
@@ -31,6 +33,7 @@ import type {
 import { volumeArguments } from './volume-arguments.js';
 import { VolumeInodes } from './volume-inodes.js';
 import { VolumeWatcher, type WatchOptions } from './watch.js';
+import { leaving } from './watching.js';
 import { bytesSource, type FileContent, openWriteStream, pour } from './writing.js';
 
 const SET_ID_BITS = 0o6000;
@@ -51,13 +54,12 @@ export class Volume {
   readonly isSalvage: boolean;
   /** The device's name, for messages. */
   readonly device: string;
-  readonly superblock: Superblock;
   /** @internal Tells mounts of other processes on this host about publish(). */
-  readonly publications: Publications;
-  readonly #mounted: MountedFamfs;
+  publications: Publications;
+  #mounted: MountedFamfs;
   readonly #whyReadOnly: string | null;
   readonly #whyNoStores: string | null;
-  readonly #host: OpenFileHost;
+  #host: OpenFileHost;
   /** The views that its open files gave out. Not the files themselves: a dropped file is collected. */
   readonly #viewed = new Set<{ close(): void }>();
   #seen: number;
@@ -79,15 +81,23 @@ export class Volume {
     this.acceptsStores = refusals.noStores === null;
     this.isSalvage = mounted.isSalvage;
     this.device = mounted.device.name;
-    this.superblock = mounted.superblock;
-    this.publications = new Publications(mounted.device.reservations, mounted.superblock.uuid);
+    this.publications = Publications.of(mounted);
     this.#seen = mounted.tree.nextIndex;
     report('mount', () => ({ device: this.device, uuid: this.superblock.uuid, role }));
     whenCollected(this, `volume on ${this.device}`, leaving(mounted));
-    this.#host = {
-      check: () => this.#check(),
+    this.#host = this.#hostOn(mounted);
+  }
+
+  get superblock(): Superblock {
+    return this.#mounted.superblock;
+  }
+
+  /** What files that are opened on a mounted famfs ask. They stay with it: after rewrite() they are ESTALE. */
+  #hostOn(mounted: MountedFamfs): OpenFileHost {
+    return {
+      check: () => void this.#check(mounted),
       checkChange: (path) => this.#checkChange(path),
-      checkStores: (path) => this.#checkStores(path),
+      checkStores: (path) => this.#checkStores(path, mounted),
       viewed: (views, hasViews) => void (hasViews ? this.#viewed.add(views) : this.#viewed.delete(views)),
       keepMounted: () => mounted.retain(),
       ...memoryOfFiles(mounted.media),
@@ -113,12 +123,6 @@ export class Volume {
     this.#checkChange(path);
     const ino = createFile(this.#mounted, path, options);
     this.#published(path);
-    try {
-      // Failed memory is good again once it is zeroed. This check of the device tells the other processes.
-      this.#mounted.check();
-    } catch {
-      // The file is published, so create() succeeds. The next call on the volume reports what happened to the device.
-    }
     return VolumeFile.of(this.#mounted.inode(ino), this.#host, false);
   }
 
@@ -140,9 +144,7 @@ export class Volume {
   readdir(path: string, options?: { withFileTypes?: false }): string[];
   readdir(path: string, { withFileTypes = false } = {}): string[] | DirectoryEntry[] {
     this.#check();
-    const { tree } = this.#mounted;
-    const found = find(tree, path);
-    return withFileTypes ? entriesIn(tree, found) : namesIn(tree, found);
+    return listingOf(this.#mounted.tree, path, withFileTypes);
   }
 
   /** The size, type, mode, owner and inode number of a file or directory. @throws DaxError ENOENT, ENOTDIR */
@@ -179,8 +181,7 @@ export class Volume {
   /** The problems of log entries: those of `skipped`, and the bad entry at which replay has stopped, if any. */
   get problems(): Problem[] {
     this.#check();
-    const { problems, stopped } = this.#mounted.tree;
-    return stopped === null ? problems : [...problems, stopped];
+    return this.#mounted.tree.problemsAndStop;
   }
 
   /** The devices of the volume by index: this device, then those that log entries added. udax does not read the latter. */
@@ -238,13 +239,10 @@ export class Volume {
    */
   async copyOut(source: string, destination: string, options: CopyOptions = {}): Promise<void> {
     const file = this.open(source, { writable: false });
-    try {
-      const mode = options.mode ?? this.stat(source).mode & ~SET_ID_BITS;
-      const inode = this.#inode(source);
-      await writeOut(inode.dax, file.path, destination, { ...options, mode }, () => this.#check());
-    } finally {
-      file.close();
-    }
+    const mode = options.mode ?? this.stat(source).mode & ~SET_ID_BITS;
+    const { dax } = this.#inode(source);
+    const copied = writeOut(dax, file.path, destination, { ...options, mode }, () => file.check());
+    await copied.finally(() => file.close());
   }
 
   /**
@@ -255,9 +253,7 @@ export class Volume {
   refresh(): number {
     this.#check();
     this.#mounted.refresh();
-    const fresh = this.#mounted.tree.nextIndex - this.#seen;
-    this.#seeAll();
-    return fresh;
+    return this.#seeAll();
   }
 
   /**
@@ -268,12 +264,9 @@ export class Volume {
    */
   watch(options: WatchOptions = {}): VolumeWatcher {
     this.#check();
-    const { tree } = this.#mounted;
-    const refresh = () => {
-      this.#check();
-      this.#mounted.refresh();
-    };
-    return VolumeWatcher.over({ tree, refresh }, options);
+    const mounted = this.#mounted;
+    const refresh = () => this.#check(mounted).refresh();
+    return VolumeWatcher.over({ tree: mounted.tree, refresh }, options);
   }
 
   /** The reading part of node:fs over this volume, for libraries that take an `fs`. */
@@ -289,14 +282,29 @@ export class Volume {
    */
   clone(source: string, destination: string, { force = false }: { force?: boolean } = {}): void {
     this.#checkChange(destination);
-    if (!force) {
-      fail(
-        'EPERM',
-        `a clone of ${source} would share its space, which fsck reports as damage: copy it, or force it (tests only)`,
-        { path: destination },
-      );
-    }
-    cloneFile(this.#mounted, source, destination);
+    cloneFile(this.#mounted, source, destination, force);
+    this.#seeAll();
+  }
+
+  /**
+   * Removes, moves and resizes files and directories, all or nothing, and gives their space back: writes one new log. Needs the
+   * device alone: no open file, no other user on this host, and none on other hosts (`othersAreGone`). The file system gets a new
+   * uuid: what anybody still has of it is ESTALE, and this volume goes on. A crash leaves the volume as before or as after.
+   * @throws DaxError ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL, ENAMETOOLONG, EFBIG, ENOSPC naming the path; EBUSY naming who has
+   *   the device; EPERM other hosts; EBADMSG damaged log; EROFS; nothing was changed then. AbortError
+   */
+  async rewrite(changes: RewriteChanges = {}, options: RewriteOptions = {}): Promise<RewriteResult> {
+    this.#checkChange(this.device);
+    return rewriteVolume(this.#mounted, changes, options, (mounted) => this.#adopt(mounted));
+  }
+
+  #adopt(mounted: MountedFamfs): void {
+    whenClosed(this);
+    whenCollected(this, `volume on ${this.device}`, leaving(mounted));
+    this.#mounted = mounted;
+    this.publications = Publications.of(mounted);
+    this.#host = this.#hostOn(mounted);
+    this.#inodes = undefined;
     this.#seeAll();
   }
 
@@ -313,9 +321,8 @@ export class Volume {
    */
   publish(): void {
     this.#check();
-    const { media, superblock } = this.#mounted;
-    media.sync(0, superblock.logOffset + superblock.logLength);
-    media.fence();
+    this.#mounted.media.sync(0, dataStart(this.superblock));
+    this.#mounted.media.fence();
     if (this.acceptsStores) this.publications.announce();
   }
 
@@ -357,15 +364,14 @@ export class Volume {
   }
 
   #file(path: string): number {
-    const { tree } = this.#mounted;
-    const { ino, logPath } = find(tree, path);
-    if (tree.isDirectory(ino)) fail('EISDIR', `/${logPath} is a directory, not a file`, { path });
-    return ino;
+    return fileAt(this.#mounted.tree, path);
   }
 
   /** Entries that this volume has published itself do not count as new in refresh(). */
-  #seeAll(): void {
+  #seeAll(): number {
+    const seen = this.#seen;
     this.#seen = this.#mounted.tree.nextIndex;
+    return this.#seen - seen;
   }
 
   #checkChange(what: string | (() => string)): void {
@@ -376,25 +382,20 @@ export class Volume {
     fail('EROFS', `${path} cannot be written: ${this.#whyReadOnly}`, { path });
   }
 
-  #check(): void {
+  #check(mounted = this.#mounted): MountedFamfs {
     if (this.#isClosed) {
       fail('EBADF', `the volume on ${this.device} is closed: mount it again`, { path: this.device });
     }
-    this.#mounted.check();
+    mounted.check();
+    return mounted;
   }
 
-  #checkStores(path: string): void {
-    this.#mounted.assertSameFileSystem();
-    if (this.#whyNoStores !== null)
-      fail('EROFS', `${path} cannot be written: ${this.#whyNoStores}`, { path });
-    this.#mounted.media.stores.begin();
+  #checkStores(path: string, mounted = this.#mounted): void {
+    mounted.assertSameFileSystem();
+    const why = this.#whyNoStores;
+    if (why !== null) fail('EROFS', `${path} cannot be written: ${why}`, { path });
+    mounted.media.stores.begin();
   }
-}
-
-/** Leaves the mounted famfs of a dropped volume. The reference is weak, so that a dropped machine is collected with its volumes. */
-function leaving(mounted: MountedFamfs): () => void {
-  const weak = new WeakRef(mounted);
-  return () => weak.deref()?.leave();
 }
 
 checkMethods(Volume, volumeArguments);

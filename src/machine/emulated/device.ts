@@ -47,7 +47,10 @@ export class NamedDevice implements MachineDevice {
     const holder = shared.hold(name, purpose, isExclusivePurpose(purpose, options), (bus) => {
       famfsDevice(bus, name);
     });
-    return { release: () => shared.holders.remove(holder) };
+    return {
+      release: () => shared.holders.remove(holder),
+      takeAlone: () => shared.takeAlone(name, holder),
+    };
   }
 
   /** Does nothing: the machine closes everything it opened. */

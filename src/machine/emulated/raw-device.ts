@@ -15,14 +15,14 @@ export class RawDevice implements OpenDax {
   #closed = false;
   readonly #shared: SharedBus;
   readonly #file: OpenFile;
-  readonly #holder: Hold;
+  readonly #holder: Pick<Hold, 'release'>;
   readonly #onClose: (device: RawDevice) => void;
 
   private constructor(
     readonly name: string,
     shared: SharedBus,
     file: OpenFile,
-    holder: Hold,
+    holder: Pick<Hold, 'release'>,
     onClose: (device: RawDevice) => void,
   ) {
     this.#shared = shared;
@@ -48,7 +48,7 @@ export class RawDevice implements OpenDax {
         { path: name, hint: 'reconfigure-devdax' },
       );
     });
-    const hold = { release: () => shared.holders.remove(holder) };
+    const hold: Pick<Hold, 'release'> = { release: () => shared.holders.remove(holder) };
     try {
       const file = shared.model.open(name, { access: options.writable === false ? 'ro' : 'rw' });
       return new RawDevice(name, shared, file, hold, onClose);

@@ -2,7 +2,7 @@ import { Bus } from '../../dax/index.js';
 import { afterCommit, asDaxError, DaxError, fail, isError, type LockPatience } from '../../libc/index.js';
 import { PhysicalMemory } from '../../memory/index.js';
 import { PAGE_SIZE, type PoisonRange, poisonWithout } from '../../mm/index.js';
-import { describeHolders, endOfUse, type HolderRecord, Holders, type OwnHolder } from '../holders.js';
+import { failInUse, type HolderRecord, Holders, type OwnHolder } from '../holders.js';
 import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
 import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
@@ -138,12 +138,7 @@ export class SharedBus {
     const add = (): OwnHolder => {
       check(this.model);
       const conflicts = this.holdersOf(device).filter((record) => exclusive || record.exclusive);
-      if (conflicts.length > 0) {
-        fail('EBUSY', `${device} is in use by ${describeHolders(conflicts)}: let them close it first`, {
-          path: device,
-          ...endOfUse(conflicts),
-        });
-      }
+      if (conflicts.length > 0) failInUse(device, conflicts);
       return this.holders.add(device, purpose, exclusive);
     };
     if (this.#held !== undefined) return add();
@@ -158,6 +153,13 @@ export class SharedBus {
     } catch (error) {
       throw asDaxError(error, `${device} cannot be marked as in use by this process`);
     }
+  }
+
+  /** Makes one use of a device the only one, until the returned function is called. @throws DaxError EBUSY naming the others */
+  takeAlone(device: string, own: OwnHolder): () => void {
+    const conflicts = this.holdersOf(device).filter((record) => record !== own.record);
+    if (conflicts.length > 0) failInUse(device, conflicts);
+    return this.holders.takeAlone(device, 'memory');
   }
 
   /** All live holders of a device that have a file, and this object's own holders first. */

@@ -4,6 +4,7 @@ import { Bus, type DaxDevice } from '../../dax/index.js';
 import {
   checkSuperblock,
   decodeSuperblock,
+  hasRewriteMagic,
   superblockLayout,
   superblockNumberFaults,
   systemUuid,
@@ -111,7 +112,7 @@ export class ImageDevice implements MachineDevice {
     }
     if (this.#holds.size === 0) this.#lock(isExclusive ? 'exclusive' : 'shared');
     this.#holdsAlone = isExclusive;
-    const hold: Hold = { release: () => this.#release(hold) };
+    const hold: Hold = { release: () => this.#release(hold), takeAlone: () => this.#takeAlone() };
     this.#holds.add(hold);
     return hold;
   }
@@ -133,6 +134,16 @@ export class ImageDevice implements MachineDevice {
     this.#holdsAlone = false;
     this.#use?.close();
     this.#use = undefined;
+  }
+
+  #takeAlone(): () => void {
+    if (!this.#use || this.#holds.size > 1) {
+      fail('EBUSY', `${this.name} is in use by this process: close that first`, { path: this.name });
+    }
+    const taken = this.#use.takeAlone('memory');
+    if (typeof taken === 'function') return taken;
+    const who = conflictText(taken, this.#patience);
+    return fail('EBUSY', `${this.name} is in use by ${who}: let it end that first`, { path: this.name });
   }
 
   #lock(kind: UseKind): void {
@@ -183,7 +194,9 @@ function claimedBytes(backing: Backing): number {
   const bytes = new Uint8Array(superblockLayout.size);
   if (fs.readSync(backing.fd, bytes, 0, bytes.length, 0) < bytes.length) return 0;
   // A size that is no number is reported by the readers of the superblock. For that the device must open here.
-  if (checkSuperblock(bytes).result !== 0 || superblockNumberFaults(bytes).length > 0) return 0;
+  // A rewrite that was cut short has not changed the size.
+  const isKnown = checkSuperblock(bytes).result === 0 || hasRewriteMagic(bytes);
+  if (!isKnown || superblockNumberFaults(bytes).length > 0) return 0;
   const { deviceSize } = decodeSuperblock(bytes);
   return deviceSize <= LARGEST_DEVICE_BYTES ? Math.ceil(deviceSize / PAGE_SIZE) * PAGE_SIZE : 0;
 }

@@ -59,6 +59,7 @@ export class KernelDevice implements MachineDevice {
         hold.release();
         if (--this.#holds === 0) this.#end();
       },
+      takeAlone: () => hold.takeAlone(),
     };
   }
 

@@ -121,15 +121,17 @@ export class MountedDevice implements MachineDevice {
 
   hold(purpose: string, options?: HoldOptions): Hold {
     if (this.#isClosed) fail('EBADF', `${this.name} was closed: open it again`, { path: this.name });
-    if (isExclusivePurpose(purpose, options)) {
-      fail('EBUSY', `${this.name} is mounted: ${purpose} needs it alone, unmount it first`, {
-        path: this.name,
-      });
-    }
+    if (isExclusivePurpose(purpose, options)) this.#refuseAlone(purpose);
     if (this.#holds.size === 0) this.#lock();
-    const hold: Hold = { release: () => this.#release(hold) };
+    const hold: Hold = { release: () => this.#release(hold), takeAlone: () => this.#refuseAlone(purpose) };
     this.#holds.add(hold);
     return hold;
+  }
+
+  #refuseAlone(purpose: string): never {
+    return fail('EBUSY', `${this.name} is mounted: ${purpose} needs it alone, unmount it first`, {
+      path: this.name,
+    });
   }
 
   close(): void {
