@@ -176,6 +176,7 @@ static const char *check_call(struct wish *w)
     int type = w->flags & 0xf;
     if (w->length == 0 || w->length > LIMIT || w->offset > LIMIT || w->offset % page) return "the kernel refuses such a call";
     if ((type != 1 && type != 2 && type != 3) || (w->flags & ~0xf & ~KNOWN_FLAGS)) return "a flag that only the kernel can judge";
+    if (type == 3 && w->flags & MAP_FIXED_NOREPLACE_) return "a flag that only the kernel can judge";
     if (w->flags & FIXED_FLAGS && w->addr % page) return "the kernel refuses such a call";
     if (w->prot & ~(PROT_READ | PROT_WRITE)) return "PROT_EXEC and other protections are the kernel's";
     w->shared = type != 2;
