@@ -36,6 +36,7 @@ describe.skipIf(tooFew !== '' || python === '')(
     it('whole files of any length: read, stored to, protected, flushed, unmapped; private ones go the old way', () => {
       const place = new RunPlace();
       const huge = path.join(place.directory, 'huge');
+      const mounts: string[] = [];
       fs.mkdirSync(huge);
       execFileSync('mount', ['-t', 'hugetlbfs', '-o', 'pagesize=2M', 'udax-test', huge]);
       try {
@@ -52,6 +53,7 @@ describe.skipIf(tooFew !== '' || python === '')(
         fs.writeFileSync(path.join(place.directory, 'plain'), patterned(5 * MIB + 77));
         expect(place.udax('cp', path.join(place.directory, 'plain'), 'dax0.0:/a').stderr).toBe('');
         const at = place.mount();
+        mounts.push(at);
         const script = `
 import ctypes, mmap, os, sys
 libc = ctypes.CDLL(None, use_errno=True)

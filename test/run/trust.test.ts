@@ -11,7 +11,7 @@ const skipped = noMounts !== '' || python === '';
 const noUser = noPlainUser();
 const READ = `
 import mmap, sys
-f = open(sys.argv[1], 'rb')
+f = open(sys.argv[1], "rb")
 print(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)[:5])
 `;
 

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
+import { isatty } from 'node:tty';
 import { asDaxError, fail, startProgram } from '../../libc/index.js';
 import type { Context } from '../context.js';
 import { AlreadyReported, UsageError } from '../errors.js';
@@ -64,7 +65,8 @@ function explainFile(given: string): string {
 
 /** Ends as the command ends: with its status, or by its signal. */
 async function finish(child: ChildProcess): Promise<void> {
-  const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
+  // process.stdin is not touched: Node would set the pipe of the command to non-blocking.
+  const hasTerminal = [0, 1, 2].some((fd) => isatty(fd));
   const forward = (signal: NodeJS.Signals) => void child.kill(signal);
   const keep = hasTerminal ? () => {} : forward;
   for (const signal of FORWARDED) process.on(signal, forward);
