@@ -41,6 +41,15 @@ const directory = isPrebuilt ? join(here, 'prebuilt') : join(here, '../dist/nati
 rmSync(directory, { recursive: true, force: true });
 const sums = Object.entries(targets).flatMap(([arch, compiler]) => build(arch, compiler));
 if (sums.length > 0) writeFileSync(join(directory, 'SHA256SUMS'), sums.join(''));
+if (isPrebuilt) {
+  // Compilers differ from host to host, so a binary cannot be compared with what another host builds. Its source can.
+  const source = createHash('sha256');
+  for (const name of ['udax-run.c', 'udax-run.h']) source.update(readFileSync(join(here, name)));
+  writeFileSync(
+    join(directory, 'built-from.json'),
+    `${JSON.stringify({ udaxRunSource: source.digest('hex') })}\n`,
+  );
+}
 
 function build(arch, compiler) {
   if (MACHINE_FLAGS[arch] === undefined) return [];

@@ -42,7 +42,7 @@ describe.skipIf(tooFew !== '' || python === '')(
       try {
         fs.writeFileSync(path.join(huge, 'memory'), '');
         fs.truncateSync(path.join(huge, 'memory'), 128 * MIB);
-        place.makeVolume('4MiB');
+        place.makeVolume('64MiB');
         place.udax('destroy-region', '0', '-f');
         for (const words of [
           ['create-region', '-s', '128M', '-b', path.join(huge, 'memory')],
@@ -88,9 +88,9 @@ with open(sys.argv[1] + '/a', 'rb') as f:
           'the old way',
         ]);
       } finally {
-        place.close();
-        execFileSync('umount', [huge]);
-      }
+      for (const at of mounts) place.udax('umount', '-f', at);
+      execFileSync('umount', [huge]);
+      place.close();
     });
   },
 );

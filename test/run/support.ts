@@ -46,7 +46,7 @@ export class RunPlace extends Place {
     return { stdout, explained };
   }
 
-  /** Compiles a program of test/run/c. */
+  /** Compiles a program of test/run/c. @param flags options, and more sources */
   compile(name: string, compiler = 'cc', ...flags: string[]): string {
     const made = path.join(this.directory, `${name}-${path.basename(compiler)}`);
     const source = path.join(import.meta.dirname, 'c', `${name}.c`);
