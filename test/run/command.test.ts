@@ -23,7 +23,8 @@ describe('udax run', () => {
   });
 
   it('passes signals on to its command', async () => {
-    const script = 'trap "echo got it; exit 5" TERM; echo ready; while :; do sleep 0.05; done';
+    const script =
+      'trap "echo got it; exit 5" TERM; echo ready; n=0; while [ $n -lt 400 ]; do n=$((n+1)); sleep 0.05; done';
     const child = spawn(process.execPath, [binary, 'run', '--', 'sh', '-c', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

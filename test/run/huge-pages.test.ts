@@ -88,9 +88,10 @@ with open(sys.argv[1] + '/a', 'rb') as f:
           'the old way',
         ]);
       } finally {
-      for (const at of mounts) place.udax('umount', '-f', at);
-      execFileSync('umount', [huge]);
-      place.close();
+        for (const at of mounts) place.udax('umount', '-f', at);
+        execFileSync('umount', [huge]);
+        place.close();
+      }
     });
   },
 );

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
@@ -48,8 +49,19 @@ export async function run(context: Context, command: string[], { explain }: RunF
     LD_PRELOAD: others === '' ? path : `${path}:${others}`,
     ...(explain !== undefined && { UDAX_RUN_EXPLAIN: explain === true ? '-' : explainFile(explain) }),
   };
-  const child = await startProgram(word, args, { stdio: 'inherit', env });
-  await finish(child);
+  // Before the command is there: a signal that came in between would end this process and leave the command behind.
+  const signals = passSignals();
+  try {
+    const child = await startProgram(word, args, { stdio: 'inherit', env });
+    const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+    signals.goTo(child);
+    const [status, signal] = await ended;
+    signals.end();
+    if (signal !== null && REPEATED.includes(signal)) process.kill(process.pid, signal);
+    if (status !== 0) throw new AlreadyReported(status ?? 128 + constants.signals[signal!]);
+  } finally {
+    signals.end();
+  }
 }
 
 /** The file for explanations, made now, so that a path that cannot be written is told. */
@@ -63,19 +75,26 @@ function explainFile(given: string): string {
   return path;
 }
 
-/** Ends as the command ends: with its status, or by its signal. */
-async function finish(child: ChildProcess): Promise<void> {
+/** Passes signals to the command: those that come before it is there, as soon as it is. */
+function passSignals(): { goTo(child: ChildProcess): void; end(): void } {
+  const early: NodeJS.Signals[] = [];
+  let command: ChildProcess | undefined;
+  const forward = (signal: NodeJS.Signals): void => {
+    if (command) command.kill(signal);
+    else early.push(signal);
+  };
   // process.stdin is not touched: Node would set the pipe of the command to non-blocking.
-  const hasTerminal = [0, 1, 2].some((fd) => isatty(fd));
-  const forward = (signal: NodeJS.Signals) => void child.kill(signal);
-  const keep = hasTerminal ? () => {} : forward;
+  const keep = [0, 1, 2].some((fd) => isatty(fd)) ? () => {} : forward;
   for (const signal of FORWARDED) process.on(signal, forward);
   for (const signal of KEYBOARD) process.on(signal, keep);
-  const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((done) => {
-    child.once('exit', (code, by) => done([code, by]));
-  });
-  for (const one of FORWARDED) process.off(one, forward);
-  for (const one of KEYBOARD) process.off(one, keep);
-  if (signal !== null && REPEATED.includes(signal)) process.kill(process.pid, signal);
-  if (status !== 0) throw new AlreadyReported(status ?? 128 + constants.signals[signal!]);
+  return {
+    goTo(child) {
+      command = child;
+      for (const signal of early.splice(0)) child.kill(signal);
+    },
+    end() {
+      for (const signal of FORWARDED) process.off(signal, forward);
+      for (const signal of KEYBOARD) process.off(signal, keep);
+    },
+  };
 }

@@ -17,7 +17,7 @@ int main(int argc, char **argv)
     if (shared == MAP_FAILED || own == MAP_FAILED) return 2;
     unsigned long sum = 0;
     for (off_t i = 0; i < stat.st_size; i++) sum += shared[i];
-    own[1] = 1;
+    own[5000] = 1;
     shared[0] = 42;
     unsigned char first = 0;
     if (pread(fd, &first, 1, 0) != 1 || first != 42 || own[0] != 42) return 3;
