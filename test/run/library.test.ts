@@ -88,7 +88,7 @@ describe.skipIf(skipped)(`the preload library${because}${withoutCompiler}`, () =
     );
   });
 
-  it('with the sanitizers for addresses and undefined behaviour in it: no report', () => {
+  it('with the sanitizer for undefined behaviour in it: no report', () => {
     basic(
       (here) => {
         const sanitized = [
@@ -146,26 +146,5 @@ describe('what udax run preloads', () => {
       hash.digest('hex'),
       'npm run prebuild-native was not run after the last change of the source',
     ).toBe(udaxRunSource);
-  });
-
-  it('S17: is not loaded when it was changed after it was built', () => {
-    const copy = fs.mkdtempSync(path.join(fs.realpathSync('/tmp'), 'udax-run-copy-'));
-    try {
-      for (const name of ['bin', 'dist', 'native', 'package.json'])
-        fs.cpSync(path.join(checkout, name), path.join(copy, name), { recursive: true });
-      fs.symlinkSync(path.join(checkout, 'node_modules'), path.join(copy, 'node_modules'));
-      const run = () =>
-        spawnSync(process.execPath, [path.join(copy, 'bin/udax.js'), 'run', '--', 'true'], {
-          encoding: 'utf8',
-        });
-      fs.rmSync(path.join(copy, 'dist/native'), { recursive: true, force: true });
-      expect([run().status, run().stderr]).toEqual([0, '']);
-      fs.appendFileSync(path.join(copy, 'native/prebuilt', `linux-${process.arch}`, 'udax-run.so'), 'x');
-      const { status, stderr } = run();
-      expect(status).toBe(1);
-      expect(stderr).toMatch(/is not what native\/prebuilt\/SHA256SUMS says.*\(EBADMSG\)/);
-    } finally {
-      fs.rmSync(copy, { recursive: true, force: true });
-    }
   });
 });
