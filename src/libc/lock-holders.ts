@@ -63,7 +63,22 @@ export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): L
     // Without a free descriptor nothing more can be read. The caller's EBUSY then names fewer processes.
     if (!hasCode(error, 'EMFILE', 'ENFILE')) throw error;
   }
+  // A mapping keeps the locks of the descriptor that it was made by, after that is closed.
+  if (found.size === 0) for (const pid of mappersOf(file, performance.now() + budgetMs)) found.add(pid);
   return [...found].map((pid) => ({ pid, command: commandOf(pid) }));
+}
+
+/** Other processes that have a file mapped. */
+function mappersOf(file: string, deadline: number): number[] {
+  const found: number[] = [];
+  const [major, minor, inode] = file.split(':');
+  const line = new RegExp(`^\\S+ \\S+ \\S+ ${major}:${minor} ${inode} `, 'm');
+  for (const pid of youngestFirst()) {
+    if (performance.now() > deadline) break;
+    if (pid === process.pid) continue;
+    if (line.test(unlessGone(() => fs.readFileSync(`/proc/${pid}/maps`, 'latin1')) ?? '')) found.push(pid);
+  }
+  return found;
 }
 
 function search(deadline: number, look: (pid: number, descriptor: string) => void): void {

@@ -54,6 +54,29 @@ export const mountCommands: readonly CommandSpec[] = [
     load: async () => (await mounting()).umount,
   },
   {
+    name: 'run',
+    group,
+    summary: 'run a program that maps the files of a mount from the memory itself, without a copy',
+    arguments: [['[command...]', 'what to run, behind --']],
+    options: [
+      [
+        '--explain [FILE]',
+        'say of each mapping of a udax file what happened and why: on stderr, or in FILE (--explain=FILE)',
+      ],
+    ],
+    explanation:
+      'Through a mount, mmap(2) makes a second copy of what it shows, in the page cache. Under udax run the same call maps the memory that the ' +
+      'files lie in: one copy for all programs, at its speed. It preloads a small library into the command and its children (LD_PRELOAD). Who ' +
+      'may not open the memory, and whatever is not certain, gets the mapping of the mount as before; so do statically linked and set-user-id ' +
+      'programs. See docs/run.md.',
+    examples: [
+      'udax run -- python3 serve.py /mnt/model.safetensors',
+      'udax run --explain -- rg --mmap needle /mnt',
+      'udax run --explain=/tmp/mappings -- make',
+    ],
+    load: async () => (await import('../commands/run.js')).run,
+  },
+  {
     name: 'sysfs',
     group: 'Tools:',
     summary: "mount the machine's attribute tree, as the kernel has it in /sys",

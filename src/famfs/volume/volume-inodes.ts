@@ -2,6 +2,7 @@ import { checkMethods, either, hasCode, integer, objectWith, options, text } fro
 import type { Fmap } from '../media/fmap.js';
 import { type InodeStat, inodeOfEntry, ROOT_INO } from '../media/tree.js';
 import { VolumeFile } from './file.js';
+import { type FileMemory, fileMemory } from './file-memory.js';
 import { FileSpans } from './file-spans.js';
 import { GrowingDirectory } from './growing-directory.js';
 import { GrowingFile } from './growing-file.js';
@@ -122,6 +123,13 @@ export class VolumeInodes {
       if (hasCode(error, 'EIO', 'ENODEV', 'ERANGE', 'ENXIO')) return null;
       throw error;
     }
+  }
+
+  /** Where the bytes of a file are in the backing of its device, for programs that map it themselves. @throws DaxError as fileMemory() */
+  memory(ino: number): FileMemory {
+    this.#host.check();
+    const { size } = this.#mounted.tree.stat(ino);
+    return fileMemory(this.#mounted, this.pathOf(ino), size, this.fmap(ino));
   }
 
   /** Throws when the device is gone; notices what other processes did to it. Before each use of spans. */

@@ -31,6 +31,7 @@ import {
 } from './extended-attributes.js';
 import { Listings } from './listings.js';
 import { Making, type Ownership } from './making.js';
+import { MEMORY_ATTRIBUTE, memoryAttribute } from './memory-attribute.js';
 import { Names } from './names.js';
 import { failToGrow, LoggedFiles, type OpenDirectly, type OpenFile } from './open-file.js';
 import { PageCaching } from './page-caching.js';
@@ -364,6 +365,11 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   getxattr(node: NodeId, name: string): Uint8Array {
     mustBeOurs(name);
+    if (name === MEMORY_ATTRIBUTE) {
+      const { ino, made } = this.#names.resolve(node);
+      const value = made?.kind === 'directory' ? null : memoryAttribute(this.#volume, ino);
+      if (value) return value;
+    }
     return extendedAttribute(this.#described(node), name);
   }
 
