@@ -220,6 +220,16 @@ static const char *prepare(const struct wish *w, const struct memory *m, const s
     return NULL;
 }
 
+/*
+ * Tells the users of the memory that there will be stores which they do not see (src/famfs/volume/store-marks.ts): a lock as long as
+ * the mapping lives, and the time of the memory.
+ */
+static bool tell_stores(int fd)
+{
+    struct flock lock = { .l_type = F_RDLCK, .l_start = (off_t)STORES_LOCK, .l_len = 1 };
+    return sys(SYS_fcntl, fd, F_OFD_SETLK_, (long)&lock, 0, 0, 0) == 0 && sys(SYS_utimensat, fd, 0, 0, 0, 0, 0) == 0;
+}
+
 /* Whether the bytes between the end of the file and the end of its page are zero, as they are in a mapping of the file. */
 static bool is_tail_zero(const struct memory *m, int fd)
 {
@@ -291,6 +301,7 @@ static const char *map_open(const struct wish *w, const struct memory *m, long t
     if (is_noexec(w->fd) && !is_noexec(p->fd)) return "the mount is noexec, the memory is not";
     const char *why = prepare(w, m, &backing, p);
     if (why) return why;
+    if (w->writable && !tell_stores(p->fd)) return "others cannot be told of stores";
     /* Once it is locked nobody can format it anew. Until now somebody could: the mount would answer differently, or not at all. */
     if (sys(SYS_fgetxattr, w->fd, (long)ATTRIBUTE, 0, 0, 0, 0) != told) return "the mount has changed";
     if (p->direct_end >= m->size && m->size % page && !is_tail_zero(m, p->fd)) {

@@ -21,6 +21,7 @@
 #define HUGE_PAGE (2ull << 20)
 #define LARGEST_PAGE (1ull << 30)
 #define USE_LOCK_BASE (1ull << 61)
+#define STORES_LOCK (1ull << 54)
 
 #define F_OFD_SETLK_ 37
 #define SEEK_HOLE_ 4

@@ -128,8 +128,7 @@ export class Volume {
 
   /**
    * Opens a file.
-   * @throws DaxError ENOENT, ENOTDIR, EISDIR; EROFS `writable` is requested and writing is not possible; ENODEV some of the
-   *   file lies on a device that is not here; the message names its uuid
+   * @throws DaxError ENOENT, ENOTDIR, EISDIR; EROFS it cannot be written; ENODEV some of it is on a device that is not here, by its uuid
    */
   open(path: string, { writable }: OpenOptions = {}): VolumeFile {
     this.#check();
