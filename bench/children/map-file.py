@@ -8,7 +8,8 @@ import time
 path = sys.argv[1]
 file = open(path, "rb")
 size = file.seek(0, 2)
-places = [random.Random(1).randrange(size // 4096) * 4096 for _ in range(50_000)]
+chance = random.Random(1)
+places = [chance.randrange(size // 4096) * 4096 for _ in range(50_000)]
 
 
 def sequential(view):
