@@ -18,7 +18,7 @@ import {
   type NodeId,
   ROOT_NODE,
 } from '../../../fuse/index.js';
-import { closeDescriptor, DaxError, fail, hasCode } from '../../../libc/index.js';
+import { closeDescriptor, fail } from '../../../libc/index.js';
 import { MountedDevice, type MountedDeviceFacts } from '../../../machine/index.js';
 import { S_IFDIR } from '../../modes.js';
 import { FamfsFileSystem, type FamfsFileSystemOptions, unimplementedOn } from '../file-system.js';
@@ -26,6 +26,7 @@ import { DirectFile } from './direct-file.js';
 import { DEVICE_ID, type DeviceBounds } from './extent-maps.js';
 import { MappedFiles } from './mapped-files.js';
 import { type OwnFile, OwnFiles } from './own-files.js';
+import { whyNotTaken } from './why-not-taken.js';
 import { Windows } from './windows.js';
 
 const META = '.meta';
@@ -97,7 +98,7 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
     try {
       backings.create(deviceFd, DEVICE_ID);
     } catch (error) {
-      throw refusal(error, facts.name);
+      throw whyNotTaken(error, facts, this.#host.mountpoint);
     }
     this.#mapped = new MappedFiles(this.#host, backings, this.#windows);
     this.#own.add(DEVICE_FILE, 0, facts.size, true);
@@ -376,24 +377,4 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
   removexattr(node: NodeId): void {
     this.setxattr(node);
   }
-}
-
-/** Why the kernel did not take the device, and what to do. */
-function refusal(error: unknown, name: string): unknown {
-  if (!(error instanceof DaxError)) return error;
-  const say = (code: 'EOPNOTSUPP' | 'EPERM' | 'EBUSY', message: string) =>
-    new DaxError(code, message, { path: name, cause: error });
-  if (hasCode(error, 'EPERM'))
-    return say('EPERM', `${name}: giving a dax device to the kernel needs CAP_SYS_RAWIO: run as root`);
-  if (hasCode(error, 'EBUSY'))
-    return say(
-      'EBUSY',
-      `${name} is held by another mount, or by files that are still open or mapped from one: end those first`,
-    );
-  if (hasCode(error, 'EINVAL', 'ENOTTY'))
-    return say(
-      'EOPNOTSUPP',
-      `this kernel does not take ${name}: it has no extent maps (Linux 7.4), or the device is not in famfs mode`,
-    );
-  return error;
 }
