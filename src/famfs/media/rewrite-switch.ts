@@ -75,16 +75,17 @@ export function switchLog(media: Media, next: NewLog): void {
   const scratch = scratchFor(packed.length, superblock, Math.max(entries, oldEntries), next.freeSpace, media);
   const record = { entries, oldEntries, packedBytes: packed.length, packedCrc: crc32(packed), scratch };
   const whole: RewriteRecord = { ...record, superblockBytes: bytes, superblock };
+  let memory: Memory;
   try {
-    proveMemory(media, whole);
+    memory = provenMemory(media, whole);
     storePacked(media, packed, scratch);
     storeRecord(media, encodeRecord(whole));
   } catch (error) {
     eraseQuietly(media, whole);
     throw error;
   }
-  decide(media);
-  storeNewLog(media, whole, next.entries);
+  decide(media, memory);
+  storeNewLog(media, memory, whole, next.entries);
   eraseQuietly(media, whole);
 }
 
@@ -102,8 +103,7 @@ export function settleRewrite(media: Media): 'nothing' | 'completed' | 'removed'
   }
   const entries = record === null ? null : packedEntries(media, record);
   if (record === null || entries === null) return refuseDamaged(media);
-  proveMemory(media, record);
-  storeNewLog(media, record, entries);
+  storeNewLog(media, provenMemory(media, record), record, entries);
   eraseQuietly(media, record);
   return 'completed';
 }
@@ -180,19 +180,24 @@ function scratchFor(
   );
 }
 
+/** Views of what is stored once a rewrite is decided. */
+interface Memory {
+  superblock: Uint8Array;
+  log: Uint8Array;
+}
+
 /** After this no store of the rewrite can fail for lack of memory: a full disk under a sparse file is an error now. */
-function proveMemory(media: Media, { superblock, entries, oldEntries, scratch }: RewriteRecord): void {
-  const { logOffset } = superblock;
-  const places = [
-    { offset: 0, length: superblockLayout.size },
-    { offset: RECORD_OFFSET, length: rewriteRecordLayout.size },
-    { offset: logOffset, length: slotOffset(Math.max(entries, oldEntries)) },
-    ...scratch,
-  ];
-  for (const { offset, length } of places) {
+function provenMemory(media: Media, { superblock, entries, oldEntries, scratch }: RewriteRecord): Memory {
+  const proven = ({ offset, length }: ScratchRange): Uint8Array => {
     media.ensure?.(offset, length);
-    media.bytes(offset, length);
-  }
+    return media.bytes(offset, length);
+  };
+  for (const range of [{ offset: RECORD_OFFSET, length: rewriteRecordLayout.size }, ...scratch])
+    proven(range);
+  return {
+    superblock: proven({ offset: 0, length: superblockLayout.size }),
+    log: proven({ offset: superblock.logOffset, length: slotOffset(Math.max(entries, oldEntries)) }),
+  };
 }
 
 function storePacked(media: Media, packed: Uint8Array, scratch: readonly ScratchRange[]): void {
@@ -212,37 +217,31 @@ function storeRecord(media: Media, record: Uint8Array): void {
 }
 
 /** From this store on the new log is the log. */
-function decide(media: Media): void {
-  storeMagic(media, REWRITE_MAGIC);
+function decide(media: Media, memory: Memory): void {
+  storeMagic(media, memory, REWRITE_MAGIC);
 }
 
 /** Both magics fit the low word of their field, so one aligned 4-byte store changes it: nobody sees a mix. */
-function storeMagic(media: Media, magic: number): void {
+function storeMagic(media: Media, { superblock }: Memory, magic: number): void {
   const { offset, size } = superblockLayout.fields.magic;
-  const bytes = media.bytes(offset, size);
-  Atomics.store(new Uint32Array(bytes.buffer, bytes.byteOffset, 1), 0, magic);
+  Atomics.store(new Uint32Array(superblock.buffer, superblock.byteOffset + offset, 1), 0, magic);
   media.flush(offset, size);
   media.fence();
 }
 
 /** Idempotent: reads nothing of what it writes. */
-function storeNewLog(media: Media, record: RewriteRecord, entries: Uint8Array): void {
+function storeNewLog(media: Media, memory: Memory, record: RewriteRecord, entries: Uint8Array): void {
   const { logOffset, logLength } = record.superblock;
+  const { log, superblock } = memory;
   const start = logStart(logLength, entries);
-  const length = slotOffset(Math.max(record.entries, record.oldEntries));
-  const log = media.bytes(logOffset, length);
   log.set(start);
-  if (length > start.length) log.fill(0, start.length);
-  media.flush(logOffset, length);
-  storeRestOfSuperblock(media, record.superblockBytes);
-  media.fence();
-  storeMagic(media, FAMFS_SUPER_MAGIC);
-}
-
-function storeRestOfSuperblock(media: Media, superblock: Uint8Array): void {
+  if (log.length > start.length) log.fill(0, start.length);
+  media.flush(logOffset, log.length);
   const { size } = superblockLayout.fields.magic;
-  media.bytes(size, superblock.length - size).set(superblock.subarray(size));
+  superblock.set(record.superblockBytes.subarray(size), size);
   media.flush(size, superblock.length - size);
+  media.fence();
+  storeMagic(media, memory, FAMFS_SUPER_MAGIC);
 }
 
 /** Zeroes the record, and the scratch space that is not where files may be. */

@@ -13,6 +13,21 @@ export function staleError(name: string): DaxError {
   );
 }
 
+/**
+ * Lets others use a device again. A lock that the kernel refuses to change is asked for once more. When that fails too, they stay out
+ * until the volume is closed: what was done with the device is done.
+ */
+export function letOthersIn(release: () => void): void {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      release();
+      return;
+    } catch (error) {
+      if (!(error instanceof DaxError)) throw error;
+    }
+  }
+}
+
 /** Which file system was mounted: the superblock as it was then, and whether the memory still says the same. */
 export class Identity {
   readonly #media: DeviceMedia;

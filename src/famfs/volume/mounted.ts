@@ -13,7 +13,7 @@ import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock, superblockBytes } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { assertBacked, type DeviceMedia, deviceMedia } from './device-media.js';
-import { Identity, staleError } from './identity.js';
+import { Identity, letOthersIn, staleError } from './identity.js';
 import type { Inode } from './inode.js';
 import { InodesInUse } from './inodes-in-use.js';
 import { LogMemory } from './log-memory.js';
@@ -160,7 +160,7 @@ export class MountedFamfs implements HolderOperations {
       },
       done: (isRewritten) => {
         this.#stale = undefined;
-        release?.();
+        if (release) letOthersIn(release);
         return isRewritten && !this.#isDead ? this.#renewed() : this;
       },
     };

@@ -127,6 +127,10 @@ export class ChangedNames implements Names {
     if (this.#isIn(directory, ino)) {
       fail('EINVAL', `/${logPath} cannot be moved into itself (${to})`, { path: from });
     }
+    if (there !== NOBODY && this.#isIn(this.parentOf(ino), there))
+      fail('ENOTEMPTY', `${to} is a directory that holds /${logPath}: it cannot be replaced by it`, {
+        path: to,
+      });
     if (there !== NOBODY) this.#replace(there, ino, to);
     this.#checkLengths(ino, target);
     this.#leave(ino);
