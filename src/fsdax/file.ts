@@ -150,6 +150,14 @@ export class DaxFile implements AddressSpace, SpanOwner {
     return this.#pieces.memoryOf(offset, length);
   }
 
+  /**
+   * The parts of backings behind the whole file, in file order. Parts that follow each other are one.
+   * @throws DaxError EIO some of the memory has failed
+   */
+  backingPieces(): BackingPiece[] {
+    return this.#pieces.backingPieces(this.size);
+  }
+
   /** Zeroes a range: whole pages by the device (by freeing them where that is faster), the edges by stores. */
   zero(offset: number, length: number): void {
     checkPosition(this.name, offset);

@@ -64,9 +64,10 @@ def _whole_numbers(value: Any, what: str) -> Tuple[int, ...]:
 def _tensor(name: str, about: Any, data: memoryview) -> Tuple[Tensor, int, int]:
     if not isinstance(about, dict):
         raise ValueError(f"safetensors: tensor {name!r} is not described by an object")
-    dtype = _TYPES.get(about.get("dtype")) if isinstance(about.get("dtype"), str) else None
+    stated = about.get("dtype")
+    dtype = _TYPES.get(stated) if isinstance(stated, str) else None
     if dtype is None:
-        raise ValueError(f"safetensors: tensor {name!r} has the type {about.get('dtype')!r}, which this reader lacks")
+        raise ValueError(f"safetensors: tensor {name!r} has the type {stated!r}, which this reader lacks")
     shape = _whole_numbers(about.get("shape"), f"the shape of {name!r}")
     offsets = _whole_numbers(about.get("data_offsets"), f"data_offsets of {name!r}")
     if len(offsets) != 2 or not offsets[0] <= offsets[1] <= len(data):
