@@ -1,6 +1,7 @@
 import type { DaxDevice } from '../dax/index.js';
 import { appendJoined, DaxError, fail, startsWhereEnds } from '../libc/index.js';
 import {
+  type BackingPiece,
   fillByWrite,
   type Mapping,
   type MemoryBehind,

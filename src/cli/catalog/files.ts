@@ -48,7 +48,9 @@ export const fileCommands: readonly CommandSpec[] = [
     group,
     summary: 'where the bytes of a file are on the device',
     arguments: [file],
-    options: [['--host', 'where the bytes are in files and devices of this host, to map them from any language']],
+    options: [
+      ['--host', 'where the bytes are in files and devices of this host, to map them from any language'],
+    ],
     explanation:
       'Shows the extents of a file, in file order, and how they interleave when it is striped. With --host it shows the pieces of the ' +
       'file in files and devices of this host: a program in any language maps them in this order and has the file, without a copy ' +
