@@ -31,6 +31,8 @@ export {
   type FormatOptions,
   type FsckOptions,
   type FsckReport,
+  type HostMap,
+  type HostPiece,
   type LogReport,
   type MapOptions,
   type MkdirOptions,

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -35,6 +35,26 @@ describe('the README', () => {
     const output = execFileSync(process.execPath, ['example.mjs'], { cwd: directory, encoding: 'utf8' });
     expect(output).toBe('1000 1.5\n');
   });
+
+  const python = spawnSync('python3', ['-c', 'import sys; assert sys.version_info >= (3, 9)']).status === 0;
+  it.skipIf(!python)(
+    `has a Python example of about ten lines that runs as printed${python ? '' : ' (skipped: no python3 of 3.9 or later)'}`,
+    () => {
+      writeFileSync(join(directory, 'example.mjs'), fence('js'));
+      writeFileSync(join(directory, 'vectors.f32'), new Float32Array(1000).fill(1.5));
+      execFileSync(process.execPath, ['example.mjs'], { cwd: directory });
+      const code = fence('python');
+      expect(code.trim().split('\n').length).toBeLessThanOrEqual(10);
+      const env = {
+        ...process.env,
+        PYTHONPATH: join(house, 'clients/python/src'),
+        PYTHONDONTWRITEBYTECODE: '1',
+      };
+      expect(execFileSync('python3', ['-c', code], { cwd: directory, encoding: 'utf8', env })).toBe(
+        '1000 1.5\n',
+      );
+    },
+  );
 
   it('has a shell example of ten lines that runs as printed', () => {
     const script = fence('sh');

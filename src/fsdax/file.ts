@@ -1,6 +1,7 @@
 import type { DaxDevice } from '../dax/index.js';
 import { appendJoined, DaxError, fail, startsWhereEnds } from '../libc/index.js';
 import {
+  type BackingPiece,
   fillByWrite,
   type Mapping,
   type MemoryBehind,
@@ -148,6 +149,14 @@ export class DaxFile implements AddressSpace, SpanOwner {
   /** The memory behind a range. Its check() checks that the backings still have all of it. */
   memoryOf(offset: number, length: number): MemoryBehind {
     return this.#pieces.memoryOf(offset, length);
+  }
+
+  /**
+   * The parts of backings behind the whole file, in file order. Parts that follow each other are one.
+   * @throws DaxError EIO some of the memory has failed
+   */
+  backingPieces(): BackingPiece[] {
+    return this.#pieces.backingPieces(this.size);
   }
 
   /** Zeroes a range: whole pages by the device (by freeing them where that is faster), the edges by stores. */

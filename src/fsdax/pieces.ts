@@ -1,6 +1,6 @@
 import type { DaxDevice, DirectAccess } from '../dax/index.js';
 import { fail, hasCode } from '../libc/index.js';
-import { MemoryBehind } from '../memory/index.js';
+import { type BackingPiece, MemoryBehind } from '../memory/index.js';
 import { PAGE_SIZE } from '../mm/index.js';
 import type { IomapProvider } from './iomap.js';
 
@@ -122,5 +122,19 @@ export class FilePieces {
       for (const piece of this.#device.memory.locate(hpa, bytes)) behind.add(piece);
     });
     return behind;
+  }
+
+  /** The parts of backings behind the first bytes of the file, in file order. Poison is refused: the parts are for others to use. */
+  backingPieces(length: number): BackingPiece[] {
+    const found: BackingPiece[] = [];
+    this.walk(0, length, 'access', (_offset, hpa, bytes) => {
+      for (const piece of this.#device.memory.locate(hpa, bytes)) {
+        const last = found.at(-1);
+        const continues = last?.backing === piece.backing && last.offset + last.length === piece.offset;
+        if (continues) last.length += piece.length;
+        else found.push({ ...piece });
+      }
+    });
+    return found;
   }
 }

@@ -50,8 +50,18 @@ export const fileCommands: readonly CommandSpec[] = [
     group,
     summary: 'where the bytes of a file are on the device',
     arguments: [file],
-    explanation: 'Shows the extents of a file, in file order, and how they interleave when it is striped.',
-    examples: ['udax getmap dax0.0:/data/a', 'udax getmap --json pool.img:/a'],
+    options: [
+      ['--host', 'where the bytes are in files and devices of this host, to map them from any language'],
+    ],
+    explanation:
+      'Shows the extents of a file, in file order, and how they interleave when it is striped. With --host it shows the pieces of the ' +
+      'file in files and devices of this host: a program in any language maps them in this order and has the file, without a copy ' +
+      '(docs/famfs.md has the JSON, examples/getmap programs in C and Go).',
+    examples: [
+      'udax getmap dax0.0:/data/a',
+      'udax getmap --json pool.img:/a',
+      'udax getmap --host --json dax0.0:/data/a',
+    ],
     load: async () => (await look()).getmap,
   },
   {

@@ -1,4 +1,4 @@
-import type { FileStat, Fmap, Volume, VolumeFile } from '../../famfs/index.js';
+import type { FileStat, Fmap, HostMap, Volume, VolumeFile } from '../../famfs/index.js';
 import { volumeAddress, volumeOrDeviceAddress } from '../arguments/address.js';
 import type { Context } from '../context.js';
 import { withVolume } from '../opening.js';
@@ -102,12 +102,50 @@ async function writeAll(context: Context, file: VolumeFile): Promise<void> {
 }
 
 /** `udax getmap` */
-export function getmap(context: Context, [text = '']: string[]): void {
+export function getmap(context: Context, [text = '']: string[], flags: { host?: boolean } = {}): void {
   const { device, path } = volumeAddress(text);
+  if (flags.host) {
+    withVolume(context, device, { readOnly: true }, (volume) => {
+      const map = hostMap(volume, path);
+      context.show(map, () => describeHostMap(text, map));
+    });
+    return;
+  }
   withVolume(context, device, { readOnly: true }, (volume) => {
     const map = volume.getmap(path);
     context.show(map, () => describeMap(text, map));
   });
+}
+
+function hostMap(volume: Volume, path: string): HostMap {
+  const file = volume.open(path);
+  try {
+    return file.hostMap();
+  } finally {
+    file.close();
+  }
+}
+
+/** The text of `udax getmap --host`. */
+function describeHostMap(name: string, { size, align, pieces }: HostMap): string {
+  const about: [string, string][] = [
+    ['file', name],
+    ['size', `${size} (${humanSize(size)})`],
+    ['align', `${align}: offsets and lengths of mappings are multiples of it`],
+  ];
+  const columns = [
+    { heading: 'FILE OFFSET', right: true },
+    { heading: 'OFFSET', right: true },
+    { heading: 'LENGTH', right: true },
+    { heading: 'PATH' },
+  ];
+  let fileOffset = 0;
+  const rows = pieces.map(({ path, offset, length }) => {
+    const first = hex(fileOffset);
+    fileOffset += length;
+    return [first, hex(offset), hex(length), printable(path)];
+  });
+  return `${formatPairs(about)}\n\n${formatTable(columns, rows)}`;
 }
 
 /** The text of `udax getmap`: the whole file first, then the extents in file order (strips in strip order). */

@@ -16,6 +16,7 @@ import type { MemoryBehind } from '../../memory/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { FileLock } from './file-lock.js';
 import { FileViews } from './file-views.js';
+import { type HostMap, hostMapOf } from './host-map.js';
 import type { Inode } from './inode.js';
 import type { OpenFileHost } from './open-file-host.js';
 import type { MapOptions, ViewConstructor } from './types.js';
@@ -225,6 +226,17 @@ export class VolumeFile {
   get memoryBehind(): MemoryBehind {
     this.#behind ??= this.#inode.dax.memoryOf(0, this.size);
     return this.#behind;
+  }
+
+  /**
+   * Where the bytes lie in files and devices of this host, for programs that map them themselves. The pieces stay true as long as
+   * the volume is this one: whoever maps them should keep it open, or have it mounted.
+   * @throws DaxError EIO some of the memory has failed, or was cut
+   */
+  hostMap(): HostMap {
+    this.check();
+    this.checkMemory();
+    return hostMapOf(this.size, this.#inode.dax.backingPieces());
   }
 
   /**

@@ -30,6 +30,7 @@ export type { FileLock } from './file-lock.js';
 export type { FileSpans } from './file-spans.js';
 export type { GrowingDirectory } from './growing-directory.js';
 export type { GrowingFile } from './growing-file.js';
+export type { HostMap, HostPiece } from './host-map.js';
 export { mountFamfsOn } from './mount.js';
 export type { ComingDirectory, GrowingOptions, NameInDirectory, NameMove, NewPlace } from './new-name.js';
 export type { Publications } from './publications.js';

@@ -1,0 +1,39 @@
+"""udax: one dataset in shared memory, many processes, no copies. This package reads udax and famfs volumes in Python.
+
+    import udax
+    volume = udax.open_volume("./pool")
+    view = volume.open("/vectors.f32").buffer()     # a memoryview over the shared memory itself
+
+It needs no mount and no Node, only Python. See README.md of the package.
+"""
+
+from .entry import Extent, Fmap, Problem
+from .errors import UdaxError
+from .file import FileLock, HostPiece, VolumeFile
+from .opening import open_volume
+from .pcq import Queue, QueueInfo, open_queue, queue_info
+from .superblock import Superblock
+from .tree import Stat
+from .volume import Volume
+from .watch import WatchEvent
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Extent",
+    "FileLock",
+    "Fmap",
+    "HostPiece",
+    "Problem",
+    "Queue",
+    "QueueInfo",
+    "Stat",
+    "Superblock",
+    "UdaxError",
+    "Volume",
+    "VolumeFile",
+    "WatchEvent",
+    "open_queue",
+    "open_volume",
+    "queue_info",
+]
