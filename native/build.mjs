@@ -47,7 +47,7 @@ if (isPrebuilt) {
   for (const name of ['udax-run.c', 'udax-run.h']) source.update(readFileSync(join(here, name)));
   writeFileSync(
     join(directory, 'built-from.json'),
-    `${JSON.stringify({ udaxRunSource: source.digest('hex') })}\n`,
+    `{ "udaxRunSource": "${source.digest('hex')}" }\n`,
   );
 }
 
