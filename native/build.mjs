@@ -45,10 +45,7 @@ if (isPrebuilt) {
   // Compilers differ from host to host, so a binary cannot be compared with what another host builds. Its source can.
   const source = createHash('sha256');
   for (const name of ['udax-run.c', 'udax-run.h']) source.update(readFileSync(join(here, name)));
-  writeFileSync(
-    join(directory, 'built-from.json'),
-    `${JSON.stringify({ udaxRunSource: source.digest('hex') })}\n`,
-  );
+  writeFileSync(join(directory, 'built-from.json'), `{ "udaxRunSource": "${source.digest('hex')}" }\n`);
 }
 
 function build(arch, compiler) {

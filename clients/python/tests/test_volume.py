@@ -5,6 +5,7 @@ import sys
 import unittest
 
 import udax
+from udax import locks
 from tests.images import DATA, HOST, M, ImageTest, file, make_image, mkdir, pattern, put_entry, superblock, write_at
 
 OTHER = "99999999-2222-4333-8444-555555555555"
@@ -211,6 +212,15 @@ class Writing(ImageTest):
                 image.seek(DATA)
                 data = image.read(4096)
             self.assertEqual((data[:3], data[-2:]), (b"abc", b"yz"))
+
+    def test_others_are_told_of_stores(self):
+        os.utime(self.path, (1, 1))
+        with udax.open_volume(self.path, writable=True) as volume, open(self.path, "rb+") as other:
+            volume.open("a").buffer().release()
+            self.assertFalse(locks.conflict(other.fileno(), "exclusive", (2**54, 1)))
+            volume.open("a", writable=True)
+            self.assertTrue(locks.conflict(other.fileno(), "exclusive", (2**54, 1)))
+            self.assertGreater(os.fstat(other.fileno()).st_mtime, 1)
 
     def test_is_for_the_owner_alone(self):
         os.environ["UDAX_SYSTEM_UUID"] = OTHER

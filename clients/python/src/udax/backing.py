@@ -9,11 +9,13 @@ import stat as _stat
 import weakref
 from typing import Optional
 
-from . import layout, libc
+from . import layout, libc, locks
 from .errors import about, fail
 
 _TMPFS = "tmpfs"
 _HUGETLBFS = "hugetlbfs"
+#: The byte whose lock says that somebody may be storing, beyond all memory (src/famfs/volume/store-marks.ts).
+_STORES: locks.Range = (2**54, 1)
 
 
 def _file_system_type(fd: int) -> str:
@@ -56,6 +58,7 @@ class Backing:
         self.coherent = coherent
         self.writable = writable
         self._lines: Optional[mmap.mmap] = None
+        self._stores = False
         self._refuse_other_kinds(_look(path))
         if not coherent:
             libc.cache_calls(path)
@@ -72,6 +75,18 @@ class Backing:
             os.close(self.fd)
             raise
         self._close = weakref.finalize(self, os.close, self.fd)
+
+    def mark_stores(self) -> None:
+        """
+        Tells the other users of the memory, once, that this process stores: caches of its bytes are dropped. The lock lasts as long as
+        this descriptor and all mappings made through it. Raises EBUSY somebody excludes all stores.
+        """
+        if self._stores:
+            return
+        if not locks.set_lock(self.fd, "shared", _STORES):
+            fail("EBUSY", f"stores into {self.name} are locked out: end the process that did it", self.name)
+        os.utime(self.fd)
+        self._stores = True
 
     def _describe(self, found: os.stat_result) -> None:
         self.is_device = _stat.S_ISCHR(found.st_mode)

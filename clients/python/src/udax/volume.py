@@ -133,6 +133,7 @@ class Volume:
         fmap = self.tree.fmap(node)
         if writable:
             self._check_stores(stat)
+            self.device.backing.mark_stores()
         return VolumeFile(self, stat, fmap, writable)
 
     def watch(
