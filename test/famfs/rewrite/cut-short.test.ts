@@ -1,3 +1,4 @@
+/** Rewrites that move data, and rewrites that are cut short: the volume is whole, and the next mount of the master goes on. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deviceMedia, type Volume } from '../../../src/famfs/index.js';
 import { codeOf } from '../../machine/support.js';
@@ -23,7 +24,6 @@ function has(volume: Volume, path: string, bytes: Uint8Array): boolean {
 }
 
 const tree = (volume: Volume) => [...volume.walk('/')].map(({ path }) => path);
-const _code = (error: string) => expect.objectContaining({ code: error });
 
 describe('defragmenting', () => {
   /** /f in two extents, free space in several runs. */
