@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openMachine, openVolume, parseSize } from 'udax';
+import { openVolume, parseSize } from 'udax';
 import { anonymousBytes, mappedBytes } from './memory.mjs';
 import { LAST_TENSOR, TENSORS, writeModel } from './model.mjs';
 
@@ -98,8 +98,10 @@ async function startServer(kind, way) {
   const child =
     kind === 'Node'
       ? spawn(process.execPath, [here('./server.mjs'), way, ...where], { stdio: ['pipe', 'pipe', 'inherit'] })
-      : spawn('python3', [here('./server.py'), way, ...where, ...(way === 'udax' ? [pieces()] : [])], {
+      : spawn('python3', [here('./server.py'), way, ...where], {
           stdio: ['pipe', 'pipe', 'inherit'],
+          // Where the package is installed this is not needed.
+          env: { ...process.env, PYTHONPATH: here('../../clients/python/src') },
         });
   const server = { kind, child, exited: once(child, 'exit') };
   // An end that comes before the server is ready must find it.
@@ -109,27 +111,6 @@ async function startServer(kind, way) {
   starting.delete(server);
   if (!first) throw new Error(`a ${kind} server did not start`);
   return { ...server, ...JSON.parse(first[0]) };
-}
-
-/** Where the file's bytes are in files of this host, as JSON: for readers without a library. */
-function pieces() {
-  const machine = openMachine(root);
-  const volume = openVolume(root);
-  try {
-    const [{ backing, hpa }] = machine.regions();
-    const [{ ranges }] = machine.devices();
-    const file = volume.open('/model.safetensors');
-    const start = backing.offset + ranges[0].start - hpa;
-    const extents = file.fmap.extents.map(({ offset, length }) => ({
-      path: backing.path,
-      offset: start + offset,
-      length,
-    }));
-    return JSON.stringify({ size: file.size, extents });
-  } finally {
-    volume.close();
-    machine.close();
-  }
 }
 
 async function ask(port, path) {

@@ -1,4 +1,4 @@
-"""A server of main.mjs in Python (standard library only). See server.mjs: the same paths, the same answers."""
+"""A server of main.mjs in Python (standard library and the udax package). See server.mjs: the same paths, the same answers."""
 import json
 import sys
 import time
@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import unquote
 
-from volume_bytes import open_bytes
+import udax
 
 PAGE_BYTES = 4096
 FORMATS = {"F32": "f", "F64": "d", "U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q"}
@@ -38,7 +38,7 @@ def tensors_of(view):
 way, where = sys.argv[1], sys.argv[2:]
 anonymous_before = anonymous_bytes()
 start = time.perf_counter()
-model = tensors_of(open_bytes(*where) if way == "udax" else read_bytes(*where))
+model = tensors_of(udax.open_volume(where[0]).open(where[1]).buffer() if way == "udax" else read_bytes(*where))
 last = list(model.values())[-1][1]
 last_number = last[-1]
 load_ms = (time.perf_counter() - start) * 1000
