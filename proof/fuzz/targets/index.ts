@@ -3,6 +3,7 @@ import { cliTarget } from './cli.js';
 import { documentsTarget } from './documents.js';
 import { fuseTarget } from './fuse.js';
 import { mediaTarget } from './media.js';
+import { pythonTarget } from './python.js';
 import { queueTarget } from './queue.js';
 import { sysfsTarget } from './sysfs.js';
 import { volumeTarget } from './volume.js';
@@ -11,6 +12,7 @@ import { yamlTarget } from './yaml.js';
 export const targets: readonly Target[] = [
   mediaTarget,
   volumeTarget,
+  pythonTarget,
   queueTarget,
   documentsTarget,
   fuseTarget,
