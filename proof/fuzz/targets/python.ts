@@ -106,4 +106,4 @@ function inCodePointOrder<T extends [string, ...unknown[]]>(rows: T[]): T[] {
   });
 }
 
-export const pythonTarget: Target & { missing: string } = new PythonTarget();
+export const pythonTarget: Target = new PythonTarget();
