@@ -3,6 +3,8 @@ export interface Target {
   readonly name: string;
   /** How many of 1,000 cases of a run go to this target. */
   readonly share: number;
+  /** Why it cannot run here, if it cannot. */
+  readonly missing?: string;
   /** Called once in each process. @param directory the target's own, for files */
   open(directory: string): void;
   /**

@@ -42,7 +42,7 @@ describe.skipIf(noPython !== '')(`the Python package${because}`, () => {
 
   it.each(pythons)('has doctests that hold ($version)', ({ program }) => {
     const code =
-      'import doctest, importlib; r = [doctest.testmod(importlib.import_module(n)) for n in ("udax.extents", "udax.formats.safetensors")]; print(sum(x.attempted for x in r) >= 8, sum(x.failed for x in r))';
+      'import doctest, importlib; r = [doctest.testmod(importlib.import_module(n)) for n in ("udax.extents", "udax.formats.safetensors")]; print(sum(x.attempted for x in r) >= 7, sum(x.failed for x in r))';
     expect(run(program, ['-c', code])).toBe('True 0\n');
   });
 

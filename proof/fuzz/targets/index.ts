@@ -4,6 +4,7 @@ import { documentsTarget } from './documents.js';
 import { formatsTarget } from './formats.js';
 import { fuseTarget } from './fuse.js';
 import { mediaTarget } from './media.js';
+import { pythonTarget } from './python.js';
 import { queueTarget } from './queue.js';
 import { sysfsTarget } from './sysfs.js';
 import { volumeTarget } from './volume.js';
@@ -12,6 +13,7 @@ import { yamlTarget } from './yaml.js';
 export const targets: readonly Target[] = [
   mediaTarget,
   volumeTarget,
+  pythonTarget,
   queueTarget,
   documentsTarget,
   fuseTarget,
