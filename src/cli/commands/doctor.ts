@@ -17,8 +17,9 @@ import type { Context } from '../context.js';
 import { AlreadyReported } from '../errors.js';
 import { humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
-import { preloadLibrary } from '../preload.js';
-import { daxFindings, type Finding } from './doctor-dax.js';
+import { daxFindings } from './doctor-dax.js';
+import { preload, pythonPackage } from './doctor-doors.js';
+import type { Finding } from './finding.js';
 
 /** `udax doctor` */
 export function doctor(context: Context): void {
@@ -44,6 +45,7 @@ const probes: readonly (() => Finding)[] = [
   cacheFlush,
   fuse,
   preload,
+  pythonPackage,
 ];
 
 function host(): Finding {
@@ -220,26 +222,6 @@ function fuse(): Finding {
     found: `/dev/fuse can be opened${isRoot ? '' : `, ${helper}/fusermount3`}`,
     meaning: 'this host can serve FUSE file systems',
   };
-}
-
-function preload(): Finding {
-  const subject = 'udax run';
-  try {
-    const { from } = preloadLibrary();
-    return {
-      subject,
-      verdict: 'ok',
-      found: `${from}/linux-${process.arch}, checksum right`,
-      meaning: 'dynamically linked programs map files of a mount without a copy: udax run -- CMD',
-    };
-  } catch (error) {
-    return {
-      subject,
-      verdict: 'limited',
-      found: messageOf(error),
-      meaning: 'programs map files of a mount by way of the page cache, a copy',
-    };
-  }
 }
 
 function kernelFamfs(): Finding {
