@@ -72,7 +72,7 @@ describe.skipIf(noVms)(`udax commands on /dev/dax0.0${because}`, () => {
   });
 
   it('doctor finds the dax bus', async () => {
-    expect(await vm.done('doctor')).toMatch(/kernel dax bus {2}ok .*1 device \(dax0\.0\).*device_dax/);
+    expect(await vm.done('doctor')).toMatch(/kernel dax bus +ok .*1 device \(dax0\.0\).*device_dax/);
   });
 
   it('a region of an emulated machine can lie on it, with a famfs of its own', async () => {
