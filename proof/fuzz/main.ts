@@ -189,6 +189,7 @@ async function main(): Promise<void> {
       onDone: (name, done, rate) => {
         if (isLong) {
           places[name] = done;
+          fs.mkdirSync(path.dirname(PLACE_FILE), { recursive: true });
           fs.writeFileSync(PLACE_FILE, JSON.stringify(places));
         }
         if (Date.now() - toldAt < 5000 || values.json) return;
