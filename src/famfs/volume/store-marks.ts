@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import {
   closeDescriptor,
   closing,
+  DaxError,
   fail,
   lockHoldersText,
   ofdLock,
@@ -67,9 +68,24 @@ export class StoreMarks {
   #moveTime(fd: number): void {
     const before = this.stamp();
     for (let waited = 0; waited <= CLOCK_STEP_MS; waited++) {
-      touchFile(fd);
+      this.#touch(fd);
       if (this.stamp() !== before) return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+
+  #touch(fd: number): void {
+    const { name } = this.#media.backing;
+    try {
+      touchFile(fd);
+    } catch (error) {
+      if (!(error instanceof DaxError)) throw error;
+      const way =
+        'its time cannot be set, which tells caches to drop its bytes: mount its directory writable';
+      throw new DaxError(error.code, `nothing can be stored into ${name}: ${way}`, {
+        path: name,
+        cause: error,
+      });
     }
   }
 

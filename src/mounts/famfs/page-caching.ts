@@ -20,8 +20,8 @@ export class PageCaching {
   readonly #kept = new Map<NodeId, bigint>();
   /** Inodes that a program of this mount has opened for writing. A mapping of the memory itself may outlive its descriptor. */
   readonly #written = new Set<number>();
-  /** Nodes that were cached when they were first opened for writing: descriptors of that time still fill the cache. */
-  readonly #mixed = new Set<NodeId>();
+  /** Nodes that were opened cached since the kernel knows them: descriptors of that time may still fill the cache. */
+  readonly #cached = new Set<NodeId>();
 
   /** @param seesStores whether all stores into the memory are known: not where the kernel maps files for programs */
   constructor(volume: Volume, seesStores: boolean) {
@@ -41,21 +41,22 @@ export class PageCaching {
     const stamp = inodes.stores.stamp();
     const keepCache = this.#kept.get(node) === stamp;
     this.#kept.set(node, stamp);
+    this.#cached.add(node);
     return { keepCache };
   }
 
   /** Whether the kernel may have pages of the file that a write past the page cache leaves old. */
   mayBeOld(node: NodeId): boolean {
-    return this.#mixed.has(node);
+    return this.#cached.has(node);
   }
 
   forget(node: NodeId): void {
     this.#kept.delete(node);
-    this.#mixed.delete(node);
+    this.#cached.delete(node);
   }
 
   #openedForWriting(node: NodeId, ino: number): Caching {
-    if (this.#kept.delete(node)) this.#mixed.add(node);
+    this.#kept.delete(node);
     this.#written.add(ino);
     return UNCACHED;
   }

@@ -70,7 +70,7 @@ export function findKernelOf(suite: string, atLeast: string, cache = cacheDirect
     apt = new AptSuite(suite, path.join(cache, 'apt', suite));
   } catch (error) {
     const unpacked = newestIn(directory);
-    if (unpacked) return unpacked;
+    if (unpacked && byVersion(unpacked.release, atLeast) >= 0) return unpacked;
     throw error;
   }
   const newest = apt.names(CLOUD_KERNEL).sort(byVersion).at(-1);
