@@ -24,13 +24,15 @@ export interface Entry {
 export class FamfsWire {
   readonly fileSystem: FamfsFileSystem;
   readonly wire: Wire;
+  /** Nodes whose pages the kernel was told to drop. */
+  readonly droppedPages: NodeId[] = [];
   readonly reports: unknown[] = [];
   readonly droppedNames: string[] = [];
 
   constructor(volume: Volume, { settleMilliseconds = 600_000, xattrs = true, init = initRequest } = {}) {
     const host: FuseHost = {
       mountpoint: '/nowhere',
-      invalidateInode: () => {},
+      invalidateInode: (node) => void this.droppedPages.push(node),
       invalidateEntry: (_parent, name) => this.droppedNames.push(name),
       writeLater: () => {},
       post: () => {},

@@ -50,6 +50,19 @@ describe('what an open lets the kernel cache', () => {
     expect([opened(), opened()]).toEqual([0, KEEP_CACHE]);
   });
 
+  it('a write drops the pages of a file that was ever opened cached, also before others stored', () => {
+    const reader = famfs.open(node);
+    const other = pool.mount();
+    other.open('/f', { writable: true });
+    expect(opened()).toBe(DIRECT_IO);
+    const { handle } = famfs.open(node, 2);
+    expect(famfs.write(node, handle, 'X')).toBe(0);
+    expect(famfs.droppedPages).toEqual([Number(node)]);
+    famfs.close(node, handle);
+    famfs.close(node, reader.handle);
+    other.close();
+  });
+
   it('readers of other processes change nothing; a file that this mount has opened for writing stays uncached', () => {
     const reader = pool.mount();
     reader.open('/f').map();
