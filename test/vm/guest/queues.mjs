@@ -42,3 +42,15 @@ export async function consume(volume, path, count) {
     queue.close();
   }
 }
+
+/** Takes `count` framed messages. @returns their texts */
+export async function texts(volume, path, count) {
+  const queue = openQueue(volumeOf(volume), path, { role: 'consumer', framed: true });
+  try {
+    const taken = [];
+    while (taken.length < count) taken.push(Buffer.from(queue.tryGet() ?? (await queue.get())).toString());
+    return taken;
+  } finally {
+    queue.close();
+  }
+}

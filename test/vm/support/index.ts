@@ -4,6 +4,7 @@ import type { VmAssets } from './assets.js';
 export { GuestError } from './connection.js';
 export { type GuestProcess, type Outcome, VirtualMachine } from './machine.js';
 export { SharedMemoryFile } from './memory-file.js';
+export { type GuestPython, whyNoPython, withPython } from './python.js';
 
 export const MIB = 2 ** 20;
 

@@ -94,7 +94,7 @@ function contentOf(source: string): Buffer {
 function writePackage(archive: string): void {
   const cpio = new CpioWriter(archive);
   cpio.file('init', fs.readFileSync(path.join(guest, 'init')), 0o755);
-  for (const name of ['package.json', 'bin', 'dist', ...runtimeDependencies()]) {
+  for (const name of ['package.json', 'bin', 'dist', 'native', ...runtimeDependencies()]) {
     addTree(cpio, path.join(repository, name), `udax/${name}`);
   }
   addTree(cpio, guest, 'udax/test-vm');
@@ -105,7 +105,7 @@ function writePackage(archive: string): void {
   cpio.close();
 }
 
-function addTree(cpio: CpioWriter, source: string, name: string): void {
+export function addTree(cpio: CpioWriter, source: string, name: string): void {
   const stat = fs.statSync(source);
   if (!stat.isDirectory()) {
     if (!/\.map$|\.d\.ts$|\.tsbuildinfo$/.test(name))
@@ -131,7 +131,7 @@ function which(program: string): string {
 }
 
 /** Shared libraries of a program and the loader, as ldd prints them; none of a static one. */
-function librariesOf(binary: string): string[] {
+export function librariesOf(binary: string): string[] {
   try {
     const out = execFileSync('ldd', [binary], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
     return [...out.matchAll(/(\/\S+)\s+\(0x/g)].map(([, file]) => file!);
