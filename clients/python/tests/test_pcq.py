@@ -63,6 +63,13 @@ class Queues(ImageTest):
         queue.close()
         udax.open_queue(self.volume, "/q", "producer").close()
 
+    def test_it_ends_with_its_volume(self):
+        # close() raised BufferError: the queue's own views of the memory were alive.
+        queue = self.end("producer")
+        self.volume.close()
+        with self.assertCode("EBADF"):
+            queue.try_put(b"late")
+
     def test_it_goes_on_where_a_killed_end_was(self):
         queue = self.end("both")
         for number in range(7):

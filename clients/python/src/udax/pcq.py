@@ -143,6 +143,7 @@ class Queue:
         self._get_seq_word = self._consumer_bytes.cast("Q")
         self._put_seq = self._seq_at(self._producer_index(), info.next_put_seq) if puts else 0
         self._get_seq = self._seq_at(self._consumer_index(), info.next_get_seq) if gets else 0
+        volume.add_queue(self)
 
     def _take_end(self, file: VolumeFile, at: int, end: str) -> None:
         lock = file.lock(at, 8)

@@ -22,6 +22,8 @@ from .watch import WatchEvent, watch
 if TYPE_CHECKING:
     import threading
 
+    from .pcq import Queue
+
 
 class _Keeper:
     """What lives as long as the volume, or any view of it: the use of the memory and its descriptor."""
@@ -46,6 +48,7 @@ class Volume:
         self.device = device
         self.keeper = _Keeper(device, holding)
         self._spans: "weakref.WeakSet[Span]" = weakref.WeakSet()
+        self._queues: "weakref.WeakSet[Queue]" = weakref.WeakSet()
         self._stale: Optional[UdaxError] = None
         self._closed = False
         head = device.read_metadata(0, min(layout.SUPER_BYTES, device.size))
@@ -159,6 +162,10 @@ class Volume:
         """Notes a mapping of the volume's memory: it shows zeroes once the volume is another."""
         self._spans.add(span)
 
+    def add_queue(self, queue: "Queue") -> None:
+        """Notes an open end of a queue: it ends with the volume, since no view of its memory is given out."""
+        self._queues.add(queue)
+
     def check(self) -> None:
         """Asks the memory itself whether this is still the file system that was opened. Raises EBADF, ESTALE, ENXIO, EIO."""
         if self._closed:
@@ -184,9 +191,11 @@ class Volume:
             span.detach()
 
     def close(self) -> None:
-        """Ends the volume's use of the memory. Raises BufferError, and ends nothing, while a view is alive. Idempotent."""
+        """Ends the volume's use of the memory, and its queues. Raises BufferError while a view is alive. Idempotent."""
         if self._closed:
             return
+        for queue in list(self._queues):
+            queue.close()
         for span in list(self._spans):
             span.close()
         self._closed = True
