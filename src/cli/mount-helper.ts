@@ -3,9 +3,6 @@
  * into those of `udax mount`.
  */
 
-/** Exit statuses of mount(8). */
-export const mountStatus = { done: 0, usage: 1, failed: 32 } as const;
-
 /** Options of fstab that are for mount(8) and systemd, not for the file system. */
 const IGNORED =
   /^(defaults|auto|noauto|nofail|_netdev|rw|user|nouser|users|owner|group|exec|noexec|suid|nosuid|dev|nodev|(no)?(atime|diratime|relatime|strictatime|lazytime)|async|comment=.*|x-.*|X-.*)$/;

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Command, type CommanderError, Option } from 'commander';
-import type { CommandSpec, Invocation } from './catalog/index.js';
+import type { CommandSpec, Invocation } from './catalog/spec.js';
 import { globalFlags } from './help/flags.js';
 
 /** What udax is, for its help and its manual. */

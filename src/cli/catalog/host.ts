@@ -3,8 +3,8 @@ import type { CommandSpec } from './spec.js';
 const group = 'Tools:';
 const help = () => import('../commands/help.js');
 
-/** Commands that fit udax into its host: its shells and its manual. */
-export const hostCommands: readonly CommandSpec[] = [
+/** Commands that fit udax into its host: its shells and its manual. @param all all commands, these included */
+export const hostCommands = (all: () => readonly CommandSpec[]): readonly CommandSpec[] => [
   {
     name: 'completion',
     group,
@@ -15,7 +15,7 @@ export const hostCommands: readonly CommandSpec[] = [
       'while you type. bash: eval "$(udax completion bash)" in ~/.bashrc. zsh: into a file _udax in a directory of $fpath. fish: into ' +
       '~/.config/fish/completions/udax.fish.',
     examples: ['udax completion bash', 'udax completion zsh', 'udax completion fish'],
-    load: async () => (await help()).completion,
+    load: async () => (await help()).completionOf(all()),
   },
   {
     name: 'man',
@@ -25,6 +25,6 @@ export const hostCommands: readonly CommandSpec[] = [
     explanation:
       'Prints a manual page for man(1). `npm install -g` installs the page of all commands, so that `man udax` shows it.',
     examples: ['udax man | man -l -', 'udax man mount | man -l -'],
-    load: async () => (await help()).man,
+    load: async () => (await help()).manOf(all()),
   },
 ];

@@ -18,5 +18,5 @@ export const catalog: readonly CommandSpec[] = [
   ...fileCommands,
   ...toolCommands,
   ...mountCommands.filter(({ group }) => group === 'Tools:'),
-  ...hostCommands,
+  ...hostCommands(() => catalog),
 ];

@@ -1,26 +1,26 @@
 import { fail } from '../../libc/index.js';
-import { catalog } from '../catalog/index.js';
-import type { Context } from '../context.js';
+import type { CommandSpec, Run } from '../catalog/spec.js';
 import { UsageError } from '../errors.js';
 import { completionScript, type Shell, shells } from '../help/completion.js';
 import { commandPage, manPage } from '../help/man-page.js';
 import { overview, packageFacts } from '../program.js';
 
 /** `udax completion` */
-export function completion(_context: Context, [shell = '']: string[]): void {
-  if (!(shells as readonly string[]).includes(shell))
-    throw new UsageError(`completion is for ${shells.join(', ')}, not ${shell}`);
-  process.stdout.write(completionScript(shell as Shell, catalog));
+export function completionOf(catalog: readonly CommandSpec[]): Run {
+  return (_context, [shell = '']) => {
+    if (!(shells as readonly string[]).includes(shell))
+      throw new UsageError(`completion is for ${shells.join(', ')}, not ${shell}`);
+    process.stdout.write(completionScript(shell as Shell, catalog));
+  };
 }
 
 /** `udax man`, and `udax help --man` */
-export function man(_context: Context, [name]: string[]): void {
-  const facts = { ...packageFacts(), overview };
-  if (name === undefined) {
-    process.stdout.write(manPage(catalog, facts));
-    return;
-  }
-  const spec = catalog.find((one) => one.name === name);
-  if (spec === undefined) fail('ENOENT', `there is no command ${name}: udax --help names them`);
-  process.stdout.write(commandPage(spec, facts));
+export function manOf(catalog: readonly CommandSpec[]): Run {
+  return (_context, [name]) => {
+    const facts = { ...packageFacts(), overview };
+    const spec = catalog.find((one) => one.name === name);
+    if (name !== undefined && spec === undefined)
+      fail('ENOENT', `there is no command ${name}: udax --help names them`);
+    process.stdout.write(spec === undefined ? manPage(catalog, facts) : commandPage(spec, facts));
+  };
 }

@@ -1,4 +1,4 @@
-import type { CommandSpec } from '../catalog/index.js';
+import type { CommandSpec } from '../catalog/spec.js';
 import { type Flag, flagOf, globalFlags, wordsOf } from './flags.js';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;

@@ -1,4 +1,4 @@
-import type { CommandSpec } from '../catalog/index.js';
+import type { CommandSpec } from '../catalog/spec.js';
 import { flagOf, globalFlags, wordsOf } from './flags.js';
 
 /** What a page says beside what the catalog knows. */
