@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       invocation = asked;
     });
     command = nameIn(argv);
-    program.parse(argv as string[]);
+    program.parse(asTyped(argv));
     if (invocation === undefined) return;
     command = invocation.spec.name;
     given = program.opts<GlobalOptions>();
@@ -48,6 +48,13 @@ async function run(invocation: Invocation, globals: GlobalOptions): Promise<void
   }
   const body = await invocation.spec.load();
   await body(context, invocation.args, invocation.options as never);
+}
+
+/** `help --man` is `man`. commander's help command takes no options. */
+function asTyped(argv: readonly string[]): string[] {
+  const words = argv.filter((word) => word !== '--man');
+  const at = words.indexOf('help', 2);
+  return words.length === argv.length || at < 0 ? [...argv] : words.with(at, 'man');
 }
 
 function report(error: unknown, command: string, json: boolean, given: GivenMachine): number {

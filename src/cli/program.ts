@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { Command, type CommanderError, Option } from 'commander';
-import type { CommandSpec, Invocation } from './catalog/index.js';
+import type { CommandSpec, Invocation } from './catalog/spec.js';
+import { globalFlags } from './help/flags.js';
 
-const overview = `udax gives several processes one memory with real files in it: a dax bus, its drivers and the famfs
+/** What udax is, for its help and its manual. */
+export const overview = `udax gives several processes one memory with real files in it: a dax bus, its drivers and the famfs
 file system, in user space. A DEVICE is a name (dax0.0), a device node (/dev/dax0.0) or an image file;
 a FILE on its volume is DEVICE:/path. Sizes: 4096, 2M, 1GiB, 0x200000.`;
 
@@ -31,19 +33,14 @@ export function buildProgram(
     .usage('[--root DIR | --kernel] [--set-mode] [--json] [--role ROLE] COMMAND ...')
     .description(overview)
     .commandsGroup('Tools:')
-    .option('--root <DIR>', 'state directory of the machine')
-    .option('--kernel', 'the dax bus of the running kernel instead: dax0.0 is its device')
-    .option('--set-mode', 'put the real devices of the command into devdax mode, and back when it ends')
-    .option('--json', 'print one JSON document')
-    .addOption(
-      new Option(
-        '--role <ROLE>',
-        'of volumes: master writes, client only reads (default: what the owner uuid says)',
-      ).choices(['master', 'client']),
-    )
-    .version(packageVersion(), '--version', 'print the version')
+    .addOption(globalOption('--root'))
+    .addOption(globalOption('--kernel'))
+    .addOption(globalOption('--set-mode'))
+    .addOption(globalOption('--json'))
+    .addOption(globalOption('--role').choices(['master', 'client']))
+    .version(packageFacts().version, '--version', 'print the version')
     .helpOption('-h, --help', 'explain')
-    .helpCommand('help [command]', 'explain a command')
+    .helpCommand('help [command]', 'explain a command (--man: as a manual page)')
     .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
     .configureOutput({ outputError: () => {} })
     .exitOverride()
@@ -87,7 +84,14 @@ export function usageMessage(
   return lines.join('\n');
 }
 
-function packageVersion(): string {
+function globalOption(long: string): Option {
+  const [flags, meaning] = globalFlags.find(([notation]) => notation.split(' ')[0] === long)!;
+  return new Option(flags, meaning);
+}
+
+/** The version of the package, and the day on which its files were made. */
+export function packageFacts(): { version: string; date: string } {
   const manifest = new URL('../../package.json', import.meta.url);
-  return String(JSON.parse(readFileSync(manifest, 'utf8')).version);
+  const date = statSync(manifest).mtime.toISOString().slice(0, 10);
+  return { version: String(JSON.parse(readFileSync(manifest, 'utf8')).version), date };
 }

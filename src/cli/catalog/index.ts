@@ -1,5 +1,6 @@
 import { deviceCommands } from './devices.js';
 import { fileCommands } from './files.js';
+import { hostCommands } from './host.js';
 import { machineCommands } from './machine.js';
 import { mediaCommands } from './media.js';
 import { mountCommands } from './mounts.js';
@@ -17,4 +18,5 @@ export const catalog: readonly CommandSpec[] = [
   ...fileCommands,
   ...toolCommands,
   ...mountCommands.filter(({ group }) => group === 'Tools:'),
+  ...hostCommands(() => catalog),
 ];

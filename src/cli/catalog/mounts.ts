@@ -54,6 +54,16 @@ export const mountCommands: readonly CommandSpec[] = [
     load: async () => (await mounting()).umount,
   },
   {
+    name: 'mounts',
+    group,
+    summary: 'what udax has mounted on this host, who serves it, and whether it lives',
+    explanation:
+      'Lists the mounts that the kernel shows in this namespace, with the process that serves each, and what this state directory knows of others: ' +
+      'mounts that were taken away while files of them are open. A dead one has lost its process: udax umount removes it.',
+    examples: ['udax mounts', 'udax --json mounts'],
+    load: async () => (await import('../commands/mounts.js')).mounts,
+  },
+  {
     name: 'run',
     group,
     summary: 'run a program that maps the files of a mount from the memory itself, without a copy',

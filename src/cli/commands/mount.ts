@@ -184,7 +184,7 @@ async function endDetached(
   if (record === undefined) {
     const dead = await records.takeDead(mountpoint);
     const words = dead ? ` any more: ${dead.lastWords ?? `its daemon (pid ${dead.record.pid}) is gone`}` : '';
-    fail('EINVAL', `${mountpoint} is not mounted${words} (findmnt -t fuse.udax lists what is)`, {
+    fail('EINVAL', `${mountpoint} is not mounted${words} (udax mounts lists what is)`, {
       path: mountpoint,
     });
   }
