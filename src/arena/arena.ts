@@ -237,9 +237,15 @@ export class Arena implements ValueHost, ReservationHost {
   check(): void {
     if (this.#isClosed) fail('EBADF', `the arena ${this.path} is closed: open it again`, { path: this.path });
     const isHere = this.#words.length > 0;
-    if (isHere && !this.#isLost && !this.#checks.isDue()) return;
+    if (isHere && !this.#isLost && this.#lease?.isHeld !== false && !this.#checks.isDue()) return;
+    this.prove();
+  }
+
+  /** @internal check() without sparing anything. */
+  prove(): void {
+    if (this.#isClosed) this.check();
     this.#memory.file.check();
-    if (!isHere)
+    if (this.#words.length === 0)
       fail('ENODEV', `the memory of the arena ${this.path} was taken away: mount the volume again`, {
         path: this.path,
       });

@@ -135,6 +135,15 @@ export class Lease {
     return false;
   }
 
+  /** Whether the part is ours as far as our caches tell: two loads, for each call. */
+  get isHeld(): boolean {
+    const words = this.#words;
+    return (
+      words[this.#control + CONTROL.epoch] === this.#epoch &&
+      words[this.#control + CONTROL.state] === PART_STATE.owned
+    );
+  }
+
   /** Checks that the part is still ours, before anything is stored. @throws DaxError ESTALE */
   check(): void {
     const words = this.#words;

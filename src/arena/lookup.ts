@@ -59,12 +59,16 @@ export class Lookup {
     return best >= 0;
   }
 
-  /** Whether another part than this host's has the key, in whatever version. Does not change what was found. */
-  isElsewhere(key: KeyBuffer): boolean {
+  /** Whether another part has an object of the key that would come to light without ours of this version. Does not change what was found. */
+  hides(key: KeyBuffer, version: number): boolean {
     const { id, word, state } = this;
     let found = false;
-    for (let part = 0; part < this.#hosts && !found; part++)
-      found = part !== this.#own && this.isUsed(part) && this.findIn(part, key);
+    for (let part = 0; part < this.#hosts && !found; part++) {
+      if (part === this.#own || !this.isUsed(part) || !this.findIn(part, key)) continue;
+      const theirs = this.#words[this.word + SLOT.version]!;
+      const isOlder = theirs < version || (theirs === version && part < this.#own);
+      found = isOlder && (this.state & KIND_MASK) === KIND.committed;
+    }
     this.id = id;
     this.word = word;
     this.state = state;

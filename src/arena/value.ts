@@ -5,7 +5,7 @@ import { fail } from '../libc/index.js';
 export interface ValueHost {
   readonly path: string;
   unpin(pin: number): void;
-  check(): void;
+  prove(): void;
   referenceOf(word: number, id: number): string;
 }
 
@@ -57,7 +57,7 @@ export class ArenaValue {
    */
   check(): void {
     if (this.#bytes === undefined) this.#refuse();
-    this.#host.check();
+    this.#host.prove();
   }
 
   /** Lets go: the object may be freed and its memory reused. Idempotent. */

@@ -11,6 +11,8 @@ import { isReservationLive, rebuild } from './recovery.js';
 /** Refusals leave the part as it should be; after any other error it is rebuilt. */
 const REFUSALS = ['ENOSPC', 'EBUSY', 'EEXIST', 'ESTALE', 'EFBIG', 'EMFILE'];
 const MOST_NAMED = 4;
+/** Looking for objects that other hosts hide costs a look at each slot: this rarely, and when nothing else makes room. */
+const SWEEP_EVERY = 64;
 
 /** A committed or reserved slot of this host, by number and state word. */
 export interface TakenSlot {
@@ -28,6 +30,7 @@ export class Writer {
   readonly #patience: LockPatience;
   readonly #scratch: KeyBuffer;
   readonly #isAlone: boolean;
+  #shortages = 0;
 
   constructor(part: OwnPart, lookup: Lookup, lease: Lease, locks: ByteLocks, patience: LockPatience) {
     const { file, geometry } = part.memory;
@@ -129,7 +132,8 @@ export class Writer {
     const isOwn = slot >= 0 && slot < part.memory.geometry.slotsPerHost;
     const word = this.#lookup.word;
     const expiry = part.words[word + SLOT.expiryHigh]! * 2 ** 32 + part.words[word + SLOT.expiryLow]!;
-    if (isOwn && (this.#isAlone || !this.#lookup.isElsewhere(key))) part.retire(slot);
+    if (isOwn && (this.#isAlone || !this.#lookup.hides(key, part.words[word + SLOT.version]!)))
+      part.retire(slot);
     else this.#bury(key);
     part.add('deletes', 1);
     return expiry === 0 || expiry > now;
@@ -208,8 +212,16 @@ export class Writer {
       part.retire(slot);
       return;
     }
-    if (this.#lookup.isElsewhere(this.#scratch.set(this.#keyOf(slot)))) part.entomb(slot);
+    if (this.#hides(slot)) part.entomb(slot);
     else part.retire(slot);
+  }
+
+  #hides(slot: number): boolean {
+    const { words } = this.part;
+    return this.#lookup.hides(
+      this.#scratch.set(this.#keyOf(slot)),
+      words[this.part.word(slot) + SLOT.version]!,
+    );
   }
 
   #keyOf(slot: number): Uint8Array {
@@ -240,6 +252,7 @@ export class Writer {
     const { policy } = part.memory.geometry;
     if (this.#expire() && attempt()) return true;
     if (part.sweepLimbo() && attempt()) return true;
+    if (this.#shortages++ % SWEEP_EVERY === 0 && this.#sweepHidden() && attempt()) return true;
     if (evict(part, { policy, units, retire, attempt })) return true;
     if (this.#sweepHidden() && attempt()) return true;
     return this.reap() && (attempt() || evict(part, { policy, units, retire, attempt }));
@@ -261,11 +274,7 @@ export class Writer {
       any = true;
     }
     for (let slot = 0, high = part.read('slotHigh'); part.read('tombstones') > 0 && slot < high; slot++) {
-      if (
-        part.kind(slot) !== KIND.tombstone ||
-        this.#lookup.isElsewhere(this.#scratch.set(this.#keyOf(slot)))
-      )
-        continue;
+      if (part.kind(slot) !== KIND.tombstone || this.#hides(slot)) continue;
       part.retire(slot);
       any = true;
     }
