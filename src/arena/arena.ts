@@ -14,7 +14,16 @@ import { type CommitOptions, Reservation, type ReservationHost } from './reserva
 import { statsOf } from './stats.js';
 import type { ArenaEntry, ArenaStats, ListOptions, PutOptions } from './types.js';
 import type { ArenaValue, ValueHost } from './value.js';
-import { checkedValue, expiryOf, isKeyList, MAX_PUT_UNDER_LOCK } from './values.js';
+import {
+  checkedValue,
+  entryList,
+  expiryOf,
+  isKeyList,
+  listOptionsIn,
+  MAX_PUT_UNDER_LOCK,
+  putOptionsIn,
+  releasedValue,
+} from './values.js';
 import type { TakenSlot, Writer } from './writer.js';
 
 /** What openArena() hands to a new Arena. Without a writer it is read-only. */
@@ -30,7 +39,7 @@ export interface ArenaParts {
  * An open arena: objects with keys and lifetimes in one shared memory. openArena() makes it.
  * A lookup takes no lock. A change takes the lock of this host's writers for some microseconds.
  */
-export class Arena implements ValueHost, ReservationHost {
+export class Arena {
   readonly path: string;
   readonly isReadOnly: boolean;
   readonly #memory: ArenaMemory;
@@ -44,13 +53,19 @@ export class Arena implements ValueHost, ReservationHost {
   readonly #keys: KeyBuffer;
   readonly #checks = new Often();
   readonly #reader: Reader;
+  readonly #valueHost: ValueHost;
+  readonly #reservationHost: ReservationHost;
   #timer: NodeJS.Timeout | undefined;
   #reservations = 0;
   #isClosed = false;
   #isLost = false;
 
-  /** @internal */
-  constructor({ memory, lookup, writer, lease, locks }: ArenaParts) {
+  /** @internal openArena() makes them. */
+  static over(parts: ArenaParts): Arena {
+    return new Arena(parts);
+  }
+
+  private constructor({ memory, lookup, writer, lease, locks }: ArenaParts) {
     const { geometry } = memory;
     this.path = memory.file.path;
     this.#memory = memory;
@@ -64,6 +79,19 @@ export class Arena implements ValueHost, ReservationHost {
     this.isReadOnly = writer === undefined;
     this.#keys = new KeyBuffer(this.path, geometry.maxKeyBytes, geometry.seedA, geometry.seedB);
     this.#reader = new Reader(memory, lookup, writer?.part);
+    this.#valueHost = {
+      path: this.path,
+      unpin: (pin) => {
+        if (!this.#isClosed && this.#words.length > 0) this.#members!.unpin(pin);
+      },
+      prove: () => this.prove(),
+      referenceOf: (word, id) => referenceOf(this.#words, word, id),
+    };
+    this.#reservationHost = {
+      path: this.path,
+      commit: (key, taken, options) => this.#commit(key, taken, options),
+      abort: (taken) => this.#abort(taken),
+    };
     if (lease) this.#timer = heartbeat(new WeakRef(this), geometry.leaseMs);
   }
 
@@ -72,7 +100,8 @@ export class Arena implements ValueHost, ReservationHost {
    * @throws DaxError EINVAL; ENAMETOOLONG; EFBIG larger than the arena; EEXIST; ENOSPC full; EBUSY full, and what is in the way is pinned (by
    * whom, says the message); ESTALE lost its lease; EROFS, EBADF, ENODEV
    */
-  reserve(key: ArenaKey, length: number, { ttlMs, ifAbsent = false }: PutOptions = {}): Reservation {
+  reserve(key: ArenaKey, length: number, options?: PutOptions): Reservation {
+    const { ttlMs, ifAbsent = false } = putOptionsIn(options);
     const writer = this.#checkWritable();
     if (!Number.isSafeInteger(length) || length < 1)
       fail('EINVAL', `a value has 1 byte or more, not ${shown(length)}`, { path: this.path });
@@ -81,12 +110,18 @@ export class Arena implements ValueHost, ReservationHost {
     this.#reservations++;
     const position = this.#reader.positionOf(writer.part.word(taken.slot), writer.part.part, length);
     const bytes = this.#memory.writeView(position, length);
-    return new Reservation(this, bytes, buffer.toBytes(), taken, { ttlMs, ifAbsent, position, length });
+    return Reservation.of(this.#reservationHost, bytes, buffer.toBytes(), taken, {
+      ttlMs,
+      ifAbsent,
+      position,
+      length,
+    });
   }
 
   /** Stores a value under a key, visible at once and whole. It replaces what was there. @throws DaxError as reserve() */
-  put(key: ArenaKey, value: Uint8Array, options: PutOptions = {}): void {
+  put(key: ArenaKey, value: Uint8Array, given?: PutOptions): void {
     const writer = this.#checkWritable();
+    const options = putOptionsIn(given);
     checkedValue(this.path, value);
     if (value.length > MAX_PUT_UNDER_LOCK) this.#putLarge(key, value, options);
     else {
@@ -99,9 +134,10 @@ export class Arena implements ValueHost, ReservationHost {
    * Stores many values, each visible at once, under one lock. At an error, those before it are stored.
    * @throws DaxError as reserve()
    */
-  putBatch(entries: Iterable<readonly [key: ArenaKey, value: Uint8Array]>, options: PutOptions = {}): void {
+  putBatch(entries: Iterable<readonly [key: ArenaKey, value: Uint8Array]>, given?: PutOptions): void {
     const writer = this.#checkWritable();
-    const list = [...entries];
+    const options = putOptionsIn(given);
+    const list = entryList(this.path, entries);
     for (const [, value] of list) checkedValue(this.path, value);
     let next = 0;
     while (next < list.length) {
@@ -129,8 +165,8 @@ export class Arena implements ValueHost, ReservationHost {
    */
   get(key: ArenaKey, into?: ArenaValue): ArenaValue | null {
     this.check();
-    into?.release();
-    return this.#reader.get(this, this.#keys.set(key), into);
+    if (into !== undefined) releasedValue(this.path, into);
+    return this.#reader.get(this.#valueHost, this.#keys.set(key), into);
   }
 
   /** get() of many keys. @returns an object or null for each */
@@ -139,7 +175,7 @@ export class Arena implements ValueHost, ReservationHost {
     isKeyList(this.path, keys);
     const found: (ArenaValue | null)[] = [];
     try {
-      for (const key of keys) found.push(this.#reader.get(this, this.#keys.set(key), undefined));
+      for (const key of keys) found.push(this.#reader.get(this.#valueHost, this.#keys.set(key), undefined));
     } catch (error) {
       for (const value of found) value?.release();
       throw error;
@@ -150,7 +186,7 @@ export class Arena implements ValueHost, ReservationHost {
   /** Finds the object that a reference names. @throws DaxError ESTALE it was deleted or replaced; EINVAL no reference; as get() */
   open(reference: string): ArenaValue {
     this.check();
-    return this.#reader.open(this, reference);
+    return this.#reader.open(this.#valueHost, reference);
   }
 
   /** A copy of the object of a key; null when there is none. It works on a read-only arena too. @throws DaxError EBADF, ENODEV, EBADMSG */
@@ -206,10 +242,11 @@ export class Arena implements ValueHost, ReservationHost {
   }
 
   /** The objects, in no order. One that is put or deleted meanwhile may be there or not. */
-  *list({ prefix }: ListOptions = {}): IterableIterator<ArenaEntry> {
+  list(options: ListOptions = {}): IterableIterator<ArenaEntry> {
     this.check();
+    const { prefix } = listOptionsIn(options);
     const start = prefix === undefined ? undefined : this.#keys.set(prefix).toBytes();
-    yield* entriesOf(this.#memory, this.#lookup, start, () => this.check());
+    return entriesOf(this.#memory, this.#lookup, start, () => this.check());
   }
 
   stats(): ArenaStats {
@@ -261,18 +298,7 @@ export class Arena implements ValueHost, ReservationHost {
     else this.#lease!.watch();
   }
 
-  /** @internal */
-  unpin(pin: number): void {
-    if (!this.#isClosed && this.#words.length > 0) this.#members!.unpin(pin);
-  }
-
-  /** @internal */
-  referenceOf(word: number, id: number): string {
-    return referenceOf(this.#words, word, id);
-  }
-
-  /** @internal */
-  commit(_reservation: Reservation, key: Uint8Array, taken: TakenSlot, options: CommitOptions): void {
+  #commit(key: Uint8Array, taken: TakenSlot, options: CommitOptions): void {
     const writer = this.#checkWritable();
     if (this.#memory.flushes) this.#memory.file.writeBack(options.position, options.length);
     const buffer = this.#keys.set(key);
@@ -283,8 +309,7 @@ export class Arena implements ValueHost, ReservationHost {
     this.#reservations--;
   }
 
-  /** @internal */
-  abort(taken: TakenSlot): void {
+  #abort(taken: TakenSlot): void {
     if (this.#isClosed || this.#words.length === 0 || this.#isLost) return;
     this.#reservations--;
     const writer = this.#writer!;

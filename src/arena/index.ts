@@ -1,8 +1,8 @@
 /**
- * arena/: objects with keys and lifetimes in one famfs file, for many processes and hosts, without a server (docs/arena.md, decision 19).
+ * arena/: objects with keys and lifetimes in one famfs file, for many processes and hosts, without a server (docs/arena.md).
  *
  * Purpose: reserve, commit, abort; get with a pin; delete; evict. Values are contiguous, immutable once committed, and read in place.
- * Invariants (I15, I16): a committed object is whole; a pinned one is not reused; what the dead reserved or pinned lapses; a reference to a
+ * Invariants: a committed object is whole; a pinned one is not reused; what the dead reserved or pinned lapses; a reference to a
  * freed object is ESTALE, never other bytes. The slots alone are the truth: lists, counts, the heap and the index follow from them.
  * Order of stores: value, slot, its state word, its entry in the index. Each is written back before the next. Ending goes: state word, entry,
  * look at the pins, free. A reader pins first and looks at the state word again after that (both are fences): one of the two sees the other.

@@ -3,8 +3,8 @@ import { crc32 } from 'node:zlib';
 import { readStruct, struct, text, u32, u64, uuid, type Values, writeStruct } from '../famfs/media/struct.js';
 import { fail } from '../libc/index.js';
 
-export const ARENA_MAGIC = 'UDAXARNA';
-export const ARENA_VERSION = 1;
+const ARENA_MAGIC = 'UDAXARNA';
+const ARENA_VERSION = 1;
 /** Bytes of the header's area. The parts of the hosts start behind it. */
 export const HEADER_AREA = 4096;
 export const PAGE = 4096;
@@ -12,9 +12,9 @@ const LINE = 64;
 /** All metadata is one view, which V8 bounds. */
 const MAX_METADATA_BYTES = 2 ** 32;
 
-export const EVICTIONS = ['none', 'clock', 'fifo'] as const;
 /** What a full arena does: refuse, or free objects that nobody pins (not lately read, or oldest). */
-export type Eviction = (typeof EVICTIONS)[number];
+export type Eviction = 'none' | 'clock' | 'fifo';
+export const EVICTIONS: readonly Eviction[] = ['none', 'clock', 'fifo'];
 
 export const headerLayout = struct('arena header', 128, {
   magic: text(0, 8),

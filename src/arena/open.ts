@@ -49,7 +49,7 @@ export function openArena(volume: Volume, path: string, options: OpenArenaOption
   let locks: ByteLocks | undefined;
   try {
     const memory = new ArenaMemory(file, geometryOf(file), !options.readOnly);
-    if (options.readOnly) return new Arena({ memory, lookup: new Lookup(memory, -1) });
+    if (options.readOnly) return Arena.over({ memory, lookup: new Lookup(memory, -1) });
     locks = file.byteLocks();
     return join(memory, locks, options);
   } catch (error) {
@@ -90,7 +90,7 @@ function join(memory: ArenaMemory, locks: ByteLocks, options: OpenArenaOptions):
       writer.reap();
       members.join();
     });
-    return new Arena({ memory, lookup, writer, lease, locks });
+    return Arena.over({ memory, lookup, writer, lease, locks });
   } finally {
     locks.release(lock);
   }

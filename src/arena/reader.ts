@@ -44,7 +44,7 @@ export class Reader {
         this.#members!.unpin(pin);
         continue;
       }
-      if (!this.#isExpired(word)) return this.#value(host, into ?? new ArenaValue(host), pin, id, word);
+      if (!this.#isExpired(word)) return this.#value(host, into ?? ArenaValue.of(host), pin, id, word);
       this.#members!.unpin(pin);
       return null;
     }
@@ -62,7 +62,7 @@ export class Reader {
     const state = Atomics.load(words, word);
     const isSame = state >>> 3 === low && words[word + SLOT.generationHigh] === high;
     if (isSame && (state & KIND_MASK) === KIND.committed && !this.#isExpired(word))
-      return this.#value(host, new ArenaValue(host), pin, id, word);
+      return this.#value(host, ArenaValue.of(host), pin, id, word);
     this.#members!.unpin(pin);
     return fail('ESTALE', `the object ${reference} of the arena ${path} is gone: get it by its key`, {
       path,

@@ -4,7 +4,7 @@ import type { TakenSlot } from './writer.js';
 /** What a reservation needs from its arena. */
 export interface ReservationHost {
   readonly path: string;
-  commit(reservation: Reservation, key: Uint8Array, taken: TakenSlot, options: CommitOptions): void;
+  commit(key: Uint8Array, taken: TakenSlot, options: CommitOptions): void;
   abort(taken: TakenSlot): void;
 }
 
@@ -24,7 +24,17 @@ export class Reservation {
   #bytes: Uint8Array<ArrayBuffer> | undefined;
 
   /** @internal Arena.reserve() makes them. */
-  constructor(
+  static of(
+    host: ReservationHost,
+    bytes: Uint8Array<ArrayBuffer>,
+    key: Uint8Array,
+    taken: TakenSlot,
+    options: CommitOptions,
+  ): Reservation {
+    return new Reservation(host, bytes, key, taken, options);
+  }
+
+  private constructor(
     host: ReservationHost,
     bytes: Uint8Array<ArrayBuffer>,
     key: Uint8Array,
@@ -54,7 +64,7 @@ export class Reservation {
    */
   commit(): void {
     if (this.#bytes === undefined) this.#refuse();
-    this.#host.commit(this, this.#key, this.#taken, this.#options);
+    this.#host.commit(this.#key, this.#taken, this.#options);
     this.#bytes = undefined;
   }
 

@@ -21,7 +21,11 @@ export class ArenaValue {
   #word = 0;
 
   /** @internal Arena.get() makes them. */
-  constructor(host: ValueHost) {
+  static of(host: ValueHost): ArenaValue {
+    return new ArenaValue(host);
+  }
+
+  private constructor(host: ValueHost) {
     this.#host = host;
   }
 

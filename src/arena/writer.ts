@@ -2,7 +2,7 @@ import type { ByteLocks } from '../famfs/index.js';
 import { fail, hasCode, type LockPatience, type LockRange, waitForLock } from '../libc/index.js';
 import { evict, expire, inOrder } from './eviction.js';
 import { KeyBuffer } from './key.js';
-import { CONTROL, KIND, KIND_MASK, SLOT } from './layout.js';
+import { CONTROL, KIND, SLOT } from './layout.js';
 import type { Lease } from './lease.js';
 import type { Lookup } from './lookup.js';
 import type { OwnPart } from './own-part.js';
@@ -335,9 +335,4 @@ export class Writer {
 /** The lock of the writers of a part: the first byte of the line of its dirty word. */
 export function writersLock(part: { control: number }, locks: ByteLocks): LockRange {
   return locks.at((part.control + CONTROL.dirty) * 4);
-}
-
-/** Whether a state word is of a committed object. */
-export function isCommitted(state: number): boolean {
-  return (state & KIND_MASK) === KIND.committed;
 }
