@@ -24,10 +24,15 @@ export function expire(part: OwnPart, now: number, retire: (slot: number) => voi
   return any;
 }
 
+/** Bounds walks: a count from a damaged arena may be anything. */
+function committedIn(part: OwnPart): number {
+  return Math.min(part.read('committed'), part.memory.geometry.slotsPerHost);
+}
+
 /** The committed slots, first the next to be evicted. It may be retired or moved while it is walked. */
 export function* inOrder(part: OwnPart): IterableIterator<number> {
   let next = part.read('orderHead');
-  for (let left = part.read('committed'); next !== 0 && left > 0; left--) {
+  for (let left = committedIn(part); next !== 0 && left > 0; left--) {
     const slot = next - 1;
     next = part.words[part.word(slot) + SLOT.next]!;
     yield slot;
@@ -51,7 +56,7 @@ export function evict(
   const pinned = part.members.pinnedSlots();
   const isFree = (slot: number) => !pinned.has(part.firstId + slot);
   const spares = policy === 'clock';
-  const committed = part.read('committed');
+  const committed = committedIn(part);
   // Under clock, the first turn spares what was read lately and moves it to the end. The second turn takes it.
   let next = part.read('orderHead');
   for (let step = 0; next !== 0 && step < committed * (spares ? 2 : 1); step++) {
@@ -98,7 +103,7 @@ function runAround(
   let room = heap.unitsOf(start);
   for (const side of ['behind', 'before'] as const) {
     let block = start;
-    while (room < units) {
+    for (let left = part.memory.geometry.blocksPerHost; room < units && left > 0; left--) {
       block = heap.neighbour(block, side);
       if (block === 0) break;
       if (!heap.isFree(block)) {

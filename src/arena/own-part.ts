@@ -67,6 +67,11 @@ export class OwnPart {
     return Math.ceil(bytes / this.memory.geometry.alignBytes);
   }
 
+  /** Slots that were ever used: those behind are as they were made. */
+  get slotHigh(): number {
+    return Math.min(this.read('slotHigh'), this.memory.geometry.slotsPerHost);
+  }
+
   /** A free slot, or -1. */
   takeSlot(): number {
     const { words, control } = this;
@@ -230,7 +235,11 @@ export class OwnPart {
     words[this.control + CONTROL.limboHead] = LIST_END;
     this.add('limbo', -before);
     this.add('limboUnits', -this.read('limboUnits'));
-    for (let left = before; next !== LIST_END && left > 0; left--) {
+    for (
+      let left = Math.min(before, this.memory.geometry.slotsPerHost);
+      next !== LIST_END && left > 0;
+      left--
+    ) {
       const slot = next - 1;
       next = words[this.word(slot) + SLOT.next]!;
       if (pinned.has(this.firstId + slot)) this.toLimbo(slot);

@@ -162,7 +162,7 @@ export class Writer {
     const hadDead = part.members.clearDead();
     let any = false;
     if (hadDead || part.read('reserved') > 0) {
-      for (let slot = 0, high = part.read('slotHigh'); slot < high; slot++)
+      for (let slot = 0, high = part.slotHigh; slot < high; slot++)
         if (part.kind(slot) === KIND.reserved && !isReservationLive(part, slot)) {
           part.abort(slot);
           any = true;
@@ -273,7 +273,7 @@ export class Writer {
       part.retire(slot);
       any = true;
     }
-    for (let slot = 0, high = part.read('slotHigh'); part.read('tombstones') > 0 && slot < high; slot++) {
+    for (let slot = 0, high = part.slotHigh; part.read('tombstones') > 0 && slot < high; slot++) {
       if (part.kind(slot) !== KIND.tombstone || this.#hides(slot)) continue;
       part.retire(slot);
       any = true;
