@@ -4,7 +4,7 @@
 const ranks = [
   ['cli'],
   ['inspector', 'mounts', 'lab'],
-  ['formats'],
+  ['arena', 'formats'],
   ['machine'],
   ['famfs'],
   ['tree'],

@@ -8,6 +8,7 @@ const dist = join(checkout, 'dist');
 const ENTRIES = {
   udax: 'index.d.ts',
   'udax/mounts': 'mounts/index.d.ts',
+  'udax/arena': 'arena/index.d.ts',
   'udax/formats': 'formats/index.d.ts',
 };
 

@@ -13,7 +13,7 @@ export interface PublicFunction {
   /** The class or interface; '' for a function of the package itself. */
   owner: string;
   name: string;
-  module: 'udax' | 'udax/mounts' | 'udax/formats';
+  module: 'udax' | 'udax/arena' | 'udax/mounts' | 'udax/formats';
   parameters: Plausible[];
 }
 
@@ -21,6 +21,7 @@ const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 const MODULES = {
   udax: `${dist}index.d.ts`,
   'udax/mounts': `${dist}mounts/index.d.ts`,
+  'udax/arena': `${dist}arena/index.d.ts`,
   'udax/formats': `${dist}formats/index.d.ts`,
 } as const;
 

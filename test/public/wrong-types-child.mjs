@@ -5,13 +5,14 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import * as udax from 'udax';
+import * as arenas from 'udax/arena';
 import * as formats from 'udax/formats';
 import * as mounts from 'udax/mounts';
 
 const directory = process.argv[2];
 process.chdir(directory);
 const functions = JSON.parse(fs.readFileSync(0, 'utf8'));
-const modules = { udax, 'udax/mounts': mounts, 'udax/formats': formats };
+const modules = { udax, 'udax/arena': arenas, 'udax/mounts': mounts, 'udax/formats': formats };
 const reference = (name) => fs.readFileSync(new URL(`../../conformance/formats/${name}`, import.meta.url));
 const MIB = 2 ** 20;
 const PENDING_MS = 5000;
@@ -51,6 +52,7 @@ class World {
     this.openVolume ??= this.#ending(udax.openVolume(this.root, { size: 64 * MIB }));
     if (!this.openVolume.exists('/file')) {
       this.openVolume.create('/file', { size: 4096 }).close();
+      arenas.createArena(this.openVolume, '/arena', { size: MIB, slots: 16 });
       udax.createQueue(this.openVolume, '/queue', { nbuckets: 4, bucketSize: 64 });
     }
     return this.openVolume;
@@ -66,6 +68,12 @@ class World {
   }
 
   file = () => this.#ending(this.volume().open('/file', { writable: true }));
+  arena() {
+    const arena = this.#ending(arenas.openArena(this.volume(), '/arena'));
+    arena.put('x', Uint8Array.of(1));
+    return arena;
+  }
+
   openDax = () => this.#ending(this.machine().openDax('dax0.0', { writable: true }));
 
   node() {
@@ -91,6 +99,9 @@ class World {
       'VolumeFs.promises': () => this.volume().fs.promises,
       VolumeWatcher: () => this.#ending(this.volume().watch({ persistent: false })),
       Queue: () => this.#ending(udax.openQueue(this.volume(), '/queue', { role: 'both' })),
+      Arena: () => this.arena(),
+      ArenaValue: () => this.arena().get('x'),
+      Reservation: () => this.arena().reserve('y', 8),
       DaxMachine: () => this.machine(),
       Machine: () => this.machine(),
       MachineDevice: () => this.device(),

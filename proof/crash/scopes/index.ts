@@ -1,4 +1,5 @@
 import type { Scope } from '../scope.js';
+import { arena } from './arena.js';
 import { copyIn, overwrite, stream, writeFile } from './copies.js';
 import { mkfs, mkfsForce } from './mkfs.js';
 import { append, clone, create, mkdir } from './names.js';
@@ -27,4 +28,5 @@ export const scopes: readonly Scope[] = [
   queueCreate,
   queuePut,
   queueGet,
+  arena,
 ];

@@ -1,4 +1,5 @@
 import { Finding, type Target } from '../target.js';
+import { arenaTarget } from './arena.js';
 import { cliTarget } from './cli.js';
 import { documentsTarget } from './documents.js';
 import { formatsTarget } from './formats.js';
@@ -15,6 +16,7 @@ export const targets: readonly Target[] = [
   volumeTarget,
   pythonTarget,
   queueTarget,
+  arenaTarget,
   documentsTarget,
   fuseTarget,
   sysfsTarget,

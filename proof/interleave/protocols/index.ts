@@ -1,4 +1,5 @@
 import type { Protocol } from '../types.js';
+import { arenaProtocols } from './arenas.js';
 import { logProtocols } from './log.js';
 import { machineProtocols } from './machines.js';
 import { queueProtocols } from './queues.js';
@@ -7,6 +8,7 @@ import { rewriteProtocols } from './rewrites.js';
 export const protocols: readonly Protocol[] = [
   ...logProtocols,
   ...queueProtocols,
+  ...arenaProtocols,
   ...rewriteProtocols,
   ...machineProtocols,
 ];

@@ -219,6 +219,40 @@ export const fileCommands: readonly CommandSpec[] = [
     load: async () => (await import('../commands/pcq.js')).pcq,
   },
   {
+    name: 'arena',
+    group,
+    summary:
+      'objects with keys and lifetimes in one file: create, stat, ls, get, put, rm, evict, fsck, bench',
+    arguments: [
+      ['<action>', 'create, stat, ls, get, put, rm, evict, fsck or bench'],
+      ['<arena>', 'dax0.0:/kv'],
+      ['[words...]', 'get: KEY; put: KEY [FILE]; rm: KEYS; ls: [PREFIX]; evict: SIZE'],
+    ],
+    options: [
+      ['-s, --size <SIZE>', 'create: bytes of the file; bench: bytes of a value (default 1K)'],
+      ['--slots <N>', 'create: the most objects (default: one for each 64K)'],
+      ['--hosts <N>', 'create: the most hosts at once (default 1)'],
+      ['-a, --align <SIZE>', 'create: values start at multiples of it (default 64)'],
+      ['--max-key <N>', 'create: the longest key, bytes (default 255)'],
+      ['-e, --eviction <POLICY>', 'create: when full, none (refuse), clock or fifo'],
+      ...ownership,
+      ['-t, --ttl <SECONDS>', 'put: the object expires after so long'],
+      ['-n, --if-absent', 'put: fail with EEXIST instead of replacing'],
+      ['-r, --repair', 'fsck: build lists, counts and index anew from the slots'],
+      ['-c, --count <N>', 'bench: how many objects (default 10000)'],
+    ],
+    explanation:
+      'An arena holds values that any process of any host finds by key and reads in place, without a server (docs/arena.md). get writes the ' +
+      'value to stdout. bench puts objects of its own, reads and deletes them. Exit 1 when there is no such key, or fsck finds something.',
+    examples: [
+      'udax arena create -s 1GiB -e clock dax0.0:/kv',
+      'udax arena put dax0.0:/kv greeting hello.txt',
+      'udax arena get dax0.0:/kv greeting',
+      'udax arena stat --json dax0.0:/kv',
+    ],
+    load: async () => (await import('../commands/arena.js')).arena,
+  },
+  {
     name: 'verify',
     group,
     summary: 'check a file made by creat -r',

@@ -14,6 +14,7 @@ import {
 } from '../../libc/index.js';
 import type { MemoryBehind } from '../../memory/index.js';
 import type { Fmap } from '../media/fmap.js';
+import type { ByteLocks } from './byte-locks.js';
 import type { FileLock } from './file-lock.js';
 import { FileViews } from './file-views.js';
 import { type HostMap, hostMapOf } from './host-map.js';
@@ -249,6 +250,13 @@ export class VolumeFile {
     this.check();
     this.#checkWritable();
     return this.#host.lock(this.fmap, offset, length);
+  }
+
+  /** @internal Locks on single bytes, with one descriptor for all; the caller closes it. @throws DaxError as lock() */
+  byteLocks(): ByteLocks {
+    this.check();
+    this.#checkWritable();
+    return this.#host.byteLocks(this.fmap);
   }
 
   /** Tells when memory under this handle's views fails or their device goes; the views have length 0 then. */

@@ -17,6 +17,7 @@
  * stays locked), ENOSPC (device or log full), and for names ENOENT, EEXIST, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG. A failed
  * operation leaves the volume as it was.
  */
+export type { ByteLocks } from './byte-locks.js';
 export {
   type DeviceMedia,
   type DeviceMediaOptions,

@@ -1,4 +1,5 @@
 import { extentRanges, type Fmap } from '../media/fmap.js';
+import { ByteLocks } from './byte-locks.js';
 import type { DeviceMedia } from './device-media.js';
 import { type FileLock, lockFileRange } from './file-lock.js';
 
@@ -22,12 +23,14 @@ export interface OpenFileHost {
   refetch(fmap: Fmap, offset: number, length: number): void;
   /** Locks a range; null when another handle has the lock. */
   lock(fmap: Fmap, offset: number, length: number): FileLock | null;
+  /** A descriptor of its own for locks on single bytes. */
+  byteLocks(fmap: Fmap): ByteLocks;
 }
 
 /** The part of an OpenFileHost that concerns the memory of a device. */
 export function memoryOfFiles(
   media: DeviceMedia,
-): Pick<OpenFileHost, 'flushes' | 'flush' | 'coherent' | 'refetch' | 'lock'> {
+): Pick<OpenFileHost, 'flushes' | 'flush' | 'coherent' | 'refetch' | 'lock' | 'byteLocks'> {
   return {
     flushes: media.flushes,
     flush(fmap, offset, length) {
@@ -39,5 +42,6 @@ export function memoryOfFiles(
       for (const piece of extentRanges(fmap, offset, length)) media.invalidate(piece.offset, piece.length);
     },
     lock: (fmap, offset, length) => lockFileRange(media, fmap, offset, length),
+    byteLocks: (fmap) => new ByteLocks(media, fmap),
   };
 }

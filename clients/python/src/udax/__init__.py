@@ -7,6 +7,7 @@
 It needs no mount and no Node, only Python. See README.md of the package.
 """
 
+from .arena import Arena, open_arena
 from .entry import Extent, Fmap, Problem
 from .errors import UdaxError
 from .file import FileLock, HostPiece, VolumeFile
@@ -20,6 +21,7 @@ from .watch import WatchEvent
 __version__ = "0.1.0"
 
 __all__ = [
+    "Arena",
     "Extent",
     "FileLock",
     "Fmap",
@@ -33,6 +35,7 @@ __all__ = [
     "Volume",
     "VolumeFile",
     "WatchEvent",
+    "open_arena",
     "open_queue",
     "open_volume",
     "queue_info",

@@ -157,3 +157,36 @@ def fence_for(name: str) -> Callable[[], None]:
     except (OSError, AttributeError):
         drain: Callable[[], None] = cache_calls(name).drain
         return drain
+
+
+def full_fence_for(name: str) -> Callable[[], None]:
+    """A function that orders all stores and loads before it against all after it: a store is seen before the next load is done.
+
+    Even x86-64 lets a load pass an earlier store, and Python has no instruction against that. libatomic has one. Without it, on x86-64,
+    pthread_spin_lock() of glibc takes a lock with one locked instruction, which is a full fence there.
+    Raises EOPNOTSUPP where there is none.
+    """
+    try:
+        fence = ctypes.CDLL("libatomic.so.1").atomic_thread_fence
+        fence.argtypes = (ctypes.c_int,)
+        fence.restype = None
+        return partial(fence, 5)
+    except (OSError, AttributeError):
+        pass
+    if platform.machine() not in ("x86_64", "AMD64"):
+        fail("EOPNOTSUPP", f"{name}: this Python has no memory fence: install libatomic1", name)
+    lock, unlock = _libc.pthread_spin_lock, _libc.pthread_spin_unlock
+    for call in (lock, unlock):
+        call.argtypes = (ctypes.c_void_p,)
+        call.restype = ctypes.c_int
+    word = ctypes.create_string_buffer(4)
+    where = ctypes.addressof(word)
+    _libc.pthread_spin_init(ctypes.c_void_p(where), 0)
+
+    def spin() -> None:
+        # Each thread spins on its own turn: the interpreter runs one thread at a time, but gives way in foreign calls.
+        lock(where)
+        unlock(where)
+
+    spin.word = word  # type: ignore[attr-defined]
+    return spin

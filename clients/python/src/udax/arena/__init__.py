@@ -1,0 +1,5 @@
+"""Objects with keys and lifetimes in one shared memory: see arena.py, and docs/arena.md of udax."""
+
+from .arena import Arena, Entry, Key, Reservation, Value, open_arena
+
+__all__ = ["Arena", "Entry", "Key", "Reservation", "Value", "open_arena"]
