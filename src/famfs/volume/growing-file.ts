@@ -26,8 +26,8 @@ export class GrowingFile {
   #extents: FamfsExtent[] = [];
   #inode: Inode | null = null;
   #isCutShort = false;
-  /** Its name, which can be moved until it is published. */
-  readonly name: KeptName;
+  /** The name that it is published under. Until then it can be moved, and be another one. */
+  name: KeptName;
 
   /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; EBUSY it is in the making elsewhere; ENOSPC log full */
   constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingOptions) {
@@ -50,6 +50,11 @@ export class GrowingFile {
   /** Whether publish() accepts the file: it is not empty, and its last write or resize found the space it needed. */
   get isWhole(): boolean {
     return this.#size > 0 && !this.#isCutShort;
+  }
+
+  /** Whether its last write or resize found no space. */
+  get isCutShort(): boolean {
+    return this.#isCutShort;
   }
 
   /** Bytes of the device that are reserved for the file so far. */

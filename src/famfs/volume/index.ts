@@ -32,7 +32,14 @@ export type { GrowingDirectory } from './growing-directory.js';
 export type { GrowingFile } from './growing-file.js';
 export type { HostMap, HostPiece } from './host-map.js';
 export { mountFamfsOn } from './mount.js';
-export type { ComingDirectory, GrowingOptions, NameInDirectory, NameMove, NewPlace } from './new-name.js';
+export type {
+  ComingDirectory,
+  GrowingOptions,
+  KeptName,
+  NameInDirectory,
+  NameMove,
+  NewPlace,
+} from './new-name.js';
 export type { Publications } from './publications.js';
 export type { RewriteChanges, RewriteOptions, RewriteResult } from './rewrite.js';
 export type {

@@ -7,7 +7,7 @@ import { FileSpans } from './file-spans.js';
 import { GrowingDirectory } from './growing-directory.js';
 import { GrowingFile } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
-import { type GrowingOptions, type NewPlace, pathOfPlace } from './new-name.js';
+import { type GrowingOptions, KeptName, type NewPlace, pathOfPlace } from './new-name.js';
 import type { OpenFileHost } from './open-file-host.js';
 import type { StoreMarks } from './store-marks.js';
 
@@ -162,6 +162,16 @@ export class VolumeInodes {
     return new GrowingDirectory(this.#mounted, place, options);
   }
 
+  /**
+   * Keeps a name for something that is published later: a further name of a file in the making.
+   * @param entriesBefore how many log entries the caller has already promised
+   * @throws DaxError as grow()
+   */
+  keepName(place: NewPlace, entriesBefore: number): KeptName {
+    this.#mayMake(place);
+    return new KeptName(this.#mounted, place, entriesBefore);
+  }
+
   #mayMake(place: NewPlace): void {
     this.#host.checkChange(() => pathOfPlace(this.#mounted.tree, place));
   }
@@ -175,4 +185,4 @@ const place = either(
   }),
 );
 
-checkMethods(VolumeInodes, { grow: { place }, growDirectory: { place } });
+checkMethods(VolumeInodes, { grow: { place }, growDirectory: { place }, keepName: { place } });
