@@ -287,5 +287,6 @@ export class Names {
 function statOfMade(made: NewNode): InodeStat {
   const { kind, node: ino, growing } = made;
   const { mode, uid, gid } = growing;
-  return { ino, type: kind, size: kind === 'file' ? made.growing.size : 0, mode, uid, gid };
+  const size = kind === 'file' ? made.growing.size : 0;
+  return { ino, type: kind, size, mode, uid, gid, nlink: 1, times: null };
 }
