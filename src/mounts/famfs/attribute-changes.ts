@@ -2,7 +2,6 @@ import type { Volume } from '../../famfs/index.js';
 import type { FuseAttributeChange, NodeId } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { PERMISSION_BITS } from '../modes.js';
-import { setAttributes } from './annex.js';
 import { applyChange } from './attributes.js';
 import type { Making } from './making.js';
 import type { Names } from './names.js';
@@ -82,11 +81,14 @@ export class AttributeChanges {
       (gid === undefined || gid === now.gid);
     if (!isSame) {
       this.#mayChange(ino);
-      const change = { mode: permissions, uid, gid };
       if (uid !== undefined || gid !== undefined) this.#names.dropSetIds(node);
       delete overrides.mode;
-      setAttributes(this.#volume, ino, change);
-      this.#names.caughtUp();
+      this.#volume.inodes.setAttributes(ino, {
+        ...(permissions !== undefined && { mode: permissions }),
+        ...(uid !== undefined && { uid }),
+        ...(gid !== undefined && { gid }),
+      });
+      this.#names.wrote();
     }
     applyChange(overrides, times);
     this.#names.attributes.noteTimes(ino);

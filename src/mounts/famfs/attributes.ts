@@ -1,3 +1,4 @@
+import type { InodeStat } from '../../famfs/index.js';
 import {
   type FuseAttributeChange,
   type FuseAttributes,
@@ -26,22 +27,7 @@ export interface Overrides {
 }
 
 /** What is shown of an inode, or of something in the making. */
-export interface Shown {
-  readonly type: 'file' | 'directory' | 'symlink';
-  readonly size: number;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly links: number;
-  /** Times that the volume holds; null where nobody said any. */
-  readonly times: Times | null;
-}
-
-export interface Times {
-  readonly atime: Timestamp;
-  readonly mtime: Timestamp;
-  readonly ctime: Timestamp;
-}
+export type Shown = Omit<InodeStat, 'ino'>;
 
 const TYPE_BITS = { file: S_IFREG, directory: S_IFDIR, symlink: S_IFLNK } as const;
 
@@ -57,10 +43,11 @@ export class Attributes {
   readonly #unsaid = new Map<number, number>();
   /** One object for all answers: callers do not keep it. */
   readonly #answer: Mutable<FuseAttributes>;
-  readonly #mounted: Times;
+  /** The times of what nobody said any of. */
+  readonly #mounted: Timestamp;
 
   constructor(times: Timestamp) {
-    this.#mounted = { atime: times, mtime: times, ctime: times };
+    this.#mounted = times;
     this.#answer = {
       inode: 0,
       mode: 0,
@@ -79,16 +66,17 @@ export class Attributes {
   of(node: number, ino: number, shown: Shown): FuseAttributes {
     const overrides = this.#overrides.get(ino);
     const answer = this.#answer;
-    const times = shown.times ?? this.#mounted;
+    const { times } = shown;
+    const mounted = this.#mounted;
     answer.inode = node;
     answer.mode = TYPE_BITS[shown.type] | ((overrides?.mode ?? shown.mode) & PERMISSION_BITS);
     answer.size = shown.size;
-    answer.links = shown.links;
+    answer.links = shown.nlink;
     answer.uid = overrides?.uid ?? shown.uid;
     answer.gid = overrides?.gid ?? shown.gid;
-    answer.atime = overrides?.atime ?? times.atime;
-    answer.mtime = overrides?.mtime ?? times.mtime;
-    answer.ctime = overrides?.ctime ?? times.ctime;
+    answer.atime = overrides?.atime ?? times?.atime ?? mounted;
+    answer.mtime = overrides?.mtime ?? times?.mtime ?? mounted;
+    answer.ctime = overrides?.ctime ?? times?.ctime ?? mounted;
     return answer;
   }
 

@@ -1,7 +1,6 @@
 import type { Fmap, Volume } from '../../famfs/index.js';
 import type { NodeId } from '../../fuse/index.js';
 import { DaxError, fail } from '../../libc/index.js';
-import { annexOf } from './annex.js';
 import { MEMORY_ATTRIBUTE, memoryAttribute } from './memory-attribute.js';
 import type { Names } from './names.js';
 
@@ -70,7 +69,7 @@ export class ExtendedAttributes {
     const described = this.#described(node);
     const ours = ATTRIBUTES.filter(([, value]) => value(described) !== null).map(([name]) => PREFIX + name);
     const { ino, made } = this.#names.resolve(node);
-    return [...ours, ...(ino === null ? made!.xattrs.keys() : annexOf(this.#volume).listxattr(ino))];
+    return [...ours, ...(ino === null ? made!.xattrs.keys() : this.#volume.inodes.listXattrs(ino))];
   }
 
   /** @throws DaxError EOPNOTSUPP it is not user.*, or cannot be kept here; EEXIST, ENODATA for the flags */
@@ -82,7 +81,7 @@ export class ExtendedAttributes {
     const { ino, made } = this.#names.resolve(node);
     const copy = new Uint8Array(value);
     if (ino === null) made!.xattrs.set(name, copy);
-    else annexOf(this.#volume).setxattr(ino, name, copy);
+    else this.#volume.inodes.setXattr(ino, name, copy);
     this.#changed(node);
   }
 
@@ -92,7 +91,7 @@ export class ExtendedAttributes {
     if (this.#ownOf(node, name) === undefined) throw NO_DATA;
     const { ino, made } = this.#names.resolve(node);
     if (ino === null) made!.xattrs.delete(name);
-    else annexOf(this.#volume).removexattr(ino, name);
+    else this.#volume.inodes.removeXattr(ino, name);
     this.#changed(node);
   }
 
@@ -100,7 +99,7 @@ export class ExtendedAttributes {
     const { ino, made } = this.#names.resolve(node);
     this.#names.attributes.changed(ino ?? node);
     if (made) this.#names.newFiles.touch(made);
-    else this.#names.caughtUp();
+    else this.#names.wrote();
   }
 
   #mayChange(name: string): void {
@@ -115,7 +114,9 @@ export class ExtendedAttributes {
 
   #ownOf(node: NodeId, name: string): Uint8Array | undefined {
     const { ino, made } = this.#names.resolve(node);
-    return ino === null ? made!.xattrs.get(name) : annexOf(this.#volume).getxattr(ino, name);
+    if (ino === null) return made!.xattrs.get(name);
+    const { inodes } = this.#volume;
+    return inodes.listXattrs(ino).includes(name) ? inodes.getXattr(ino, name) : undefined;
   }
 
   #described(node: NodeId): Described {

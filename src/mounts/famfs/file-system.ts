@@ -22,7 +22,6 @@ import {
 } from '../../fuse/index.js';
 import { fail, hasCode } from '../../libc/index.js';
 import { opensForWriting } from '../modes.js';
-import { annexOf } from './annex.js';
 import { AttributeChanges } from './attribute-changes.js';
 import { Creations } from './creations.js';
 import { ExtendedAttributes } from './extended-attributes.js';
@@ -90,7 +89,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   /** @param closeDevice called at the end, after the volume is closed */
   constructor(volume: Volume, host: FuseHost, closeDevice: () => void, options: FamfsFileSystemOptions) {
     const { times, settleMilliseconds, direct, plain = false } = options;
-    const hasAnnex = !plain && !volume.readOnly && 'symlink' in volume.inodes;
+    const hasAnnex = !plain && !volume.readOnly;
     this.#volume = volume;
     this.#host = host;
     this.#closeDevice = closeDevice;
@@ -99,13 +98,14 @@ export class FamfsFileSystem implements FuseFileSystem {
     const names = new Names(volume, host, times);
     this.#names = names;
     this.#logged = new LoggedFiles(volume, direct);
+    names.changes.onReplaced = (ino) => this.#logged.replaced(ino);
     const making = new Making(volume, host, names, this.#logged, { settleMilliseconds, hasAnnex });
     this.#making = making;
     this.#creations = new Creations(names, making, hasAnnex);
     this.#changes = new NameChanges(volume, names, making, hasAnnex);
     this.#attributeChanges = new AttributeChanges(volume, names, making, hasAnnex);
     this.#xattrs = new ExtendedAttributes(volume, names, hasAnnex);
-    this.#times = new KeptTimes(volume, names.attributes, settleMilliseconds, host.report);
+    this.#times = new KeptTimes(volume, names, settleMilliseconds, host.report);
     this.#listings = new Listings(volume, names);
     this.#published = volume.publications.stamp();
     this.#caching = new PageCaching(volume, direct === undefined);
@@ -116,7 +116,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   init({ capabilities }: FuseConnection): FuseInitAnswer {
-    // The mount is in the mount table already: requests are served only after mount(2) has returned.
+    // Requests are served only after mount(2) has returned, so the mount is in the table.
     this.#making.device = fuseMountAt(this.#host.mountpoint)?.device ?? '';
     return { unimplemented: unimplementedOn(capabilities, this.#options.xattrs) };
   }
@@ -198,7 +198,8 @@ export class FamfsFileSystem implements FuseFileSystem {
   readlink(node: NodeId): string {
     const { ino, made } = this.#names.resolve(node);
     if (made?.kind === 'symlink') return made.target;
-    return ino === null ? fail('EINVAL', 'that is no symbolic link') : annexOf(this.#volume).readlink(ino);
+    const target = ino === null ? null : this.#volume.inodes.linkTarget(ino);
+    return target ?? fail('EINVAL', 'that is no symbolic link');
   }
 
   opendir(node: NodeId): FuseOpenAnswer {

@@ -1,6 +1,6 @@
 import type { Volume } from '../../famfs/index.js';
-import { hasAnnexFile, setTimes, shownOf } from './annex.js';
 import type { Attributes } from './attributes.js';
+import type { Names } from './names.js';
 
 /** How long one tick may write times. Requests to the mount wait meanwhile. */
 const BURST_MILLISECONDS = 10;
@@ -15,17 +15,14 @@ export class KeptTimes {
   readonly #attributes: Attributes;
   readonly #milliseconds: number;
   readonly #report: (error: unknown) => void;
+  readonly #caughtUp: () => void;
 
-  constructor(
-    volume: Volume,
-    attributes: Attributes,
-    milliseconds: number,
-    report: (error: unknown) => void,
-  ) {
+  constructor(volume: Volume, names: Names, milliseconds: number, report: (error: unknown) => void) {
     this.#volume = volume;
-    this.#attributes = attributes;
+    this.#attributes = names.attributes;
     this.#milliseconds = milliseconds;
     this.#report = report;
+    this.#caughtUp = () => names.wrote();
   }
 
   /** Must be called regularly. */
@@ -41,7 +38,7 @@ export class KeptTimes {
   /** Keeps those of one inode now, if they are to be kept. */
   keep(ino: number): void {
     const overrides = this.#attributes.knownOf(ino);
-    const isWanted = overrides?.areTimesSet === true || hasAnnexFile(this.#volume);
+    const isWanted = overrides?.areTimesSet === true || this.#volume.inodes.hasAnnex;
     const isKept = isWanted && this.#write(ino);
     this.#attributes.said(ino, isKept);
   }
@@ -59,10 +56,11 @@ export class KeptTimes {
 
   #write(ino: number): boolean {
     try {
-      const shown = shownOf(this.#volume, ino);
-      if (shown.links === 0) return true;
+      const shown = this.#volume.inodes.stat(ino);
+      if (shown.nlink === 0) return true;
       const { atime, mtime, ctime } = this.#attributes.of(ino, ino, shown);
-      setTimes(this.#volume, ino, { atime, mtime, ctime });
+      this.#volume.inodes.setTimes(ino, { atime, mtime, ctime });
+      this.#caughtUp();
       return true;
     } catch (error) {
       this.#report(error);

@@ -2,7 +2,6 @@ import type { Volume } from '../../famfs/index.js';
 import type { DirectoryItem, FuseDirectoryAnswer, FuseEntry, NodeId } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../modes.js';
-import { entriesIn } from './annex.js';
 import type { Names } from './names.js';
 import { FIRST_NEW_NODE, isPending } from './new-files.js';
 
@@ -82,17 +81,17 @@ export class Listings {
   /** Adds what the volume has, as far as nothing in the making hides it. */
   #addPublished(directory: number, items: ListedItem[]): void {
     const { newFiles } = this.#names;
-    if (!this.#volume.inodes.isDirectory(directory))
-      fail('ENOTDIR', `${this.#volume.inodes.pathOf(directory)} is not a directory`);
+    const { inodes } = this.#volume;
+    if (!inodes.isDirectory(directory)) fail('ENOTDIR', `${inodes.pathOf(directory)} is not a directory`);
     const firstNodes = new Set<number>();
-    for (const { name, ino, type, place } of entriesIn(this.#volume, directory)) {
+    for (const { name, ino, cookie } of inodes.entries(directory)) {
       if (newFiles.named(directory, name)) continue;
       const inode = newFiles.nodeOf(ino);
       // What was made here keeps the place that it had before it was published; its further names do not.
       const isFirst = inode >= FIRST_NEW_NODE && !firstNodes.has(inode);
       if (isFirst) firstNodes.add(inode);
-      const next = isFirst ? inode + 1 : place;
-      items.push({ name, inode, type: TYPE_BITS[type], key: ino, next, hasEntry: true });
+      const next = (isFirst ? inode : cookie) + 1;
+      items.push({ name, inode, type: typeOf(inodes, ino), key: ino, next, hasEntry: true });
     }
   }
 
@@ -106,6 +105,11 @@ export class Listings {
     if (ino < 0 || (ino !== key && known?.ino !== ino)) return undefined;
     return known && isPending(known) ? names.madeEntry(known) : names.entryOf(ino);
   }
+}
+
+function typeOf(inodes: Volume['inodes'], ino: number): number {
+  if (inodes.isDirectory(ino)) return S_IFDIR;
+  return inodes.linkTarget(ino) === null ? S_IFREG : S_IFLNK;
 }
 
 /** The place of the first item whose offset is beyond `offset`. */

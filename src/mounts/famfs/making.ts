@@ -1,7 +1,6 @@
 import type { NameInDirectory, Volume } from '../../famfs/index.js';
 import type { FuseHost, NodeId } from '../../fuse/index.js';
 import { DaxError, fail, hasCode } from '../../libc/index.js';
-import { annexOf, shownOf } from './annex.js';
 import type { Names } from './names.js';
 import {
   isPending,
@@ -122,15 +121,16 @@ export class Making implements FileMaker {
    * Puts a published file into the making again: what it will hold replaces what it holds, under all its names, when it is published.
    * @param keep how many of its bytes are kept; default: all
    */
-  change(ino: number, keep?: number): NewFile {
+  change(ino: number, keep = Number.MAX_SAFE_INTEGER): NewFile {
     const { newFiles } = this.#names;
     const known = newFiles.byIno(ino) as NewFile | undefined;
     if (known?.isPending) return known;
-    const growing = annexOf(this.#volume).regrow(ino, keep);
+    this.#names.refresh();
+    const growing = this.#volume.inodes.regrow(ino, keep);
     const made = known ?? newFiles.addChanged(ino, growing, this.#names.takeLookups(ino));
     if (known) newFiles.changes(known, growing);
     this.#logged.follow(ino, made, this);
-    if (shownOf(this.#volume, ino).links === 0) newFiles.removed(made);
+    if (this.#volume.inodes.stat(ino).nlink === 0) newFiles.removed(made);
     return made;
   }
 
@@ -191,7 +191,7 @@ export class Making implements FileMaker {
     if (!file.isPending || file.isRemoved) return;
     if (this.#isWhole(file) && !this.#isDue(file)) return;
     if (isOpenAnywhere({ device: this.device, inode: file.node }, pid)) return;
-    if (!this.#isWhole(file)) file.growing.assertWhole();
+    if (!this.#isWhole(file)) this.#refuse(file);
     if (file.writers === 1) this.settling.publish(file);
   }
 
@@ -232,7 +232,16 @@ export class Making implements FileMaker {
 
   /** Whether it can be kept as it is. Without an annex an empty file cannot. */
   #isWhole({ growing }: NewFile): boolean {
-    return growing.isWhole || (growing.size === 0 && this.#hasAnnex && !growing.isCutShort);
+    return growing.isWhole && (growing.size > 0 || this.#hasAnnex);
+  }
+
+  /** @throws DaxError ENOSPC its last write found no space; EINVAL it is empty */
+  #refuse({ growing }: NewFile): never {
+    growing.assertWhole();
+    const { path } = growing.name;
+    return fail('EINVAL', `${path} is empty: the log of a famfs has no empty files, so it is not kept`, {
+      path,
+    });
   }
 
   #isDue(file: NewFile): boolean {

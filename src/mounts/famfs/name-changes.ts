@@ -1,7 +1,6 @@
 import type { Volume } from '../../famfs/index.js';
 import type { FuseEntry, NodeId } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
-import { annexOf, shownOf } from './annex.js';
 import type { Making } from './making.js';
 import type { Names } from './names.js';
 import { isPending, type NewNode } from './new-files.js';
@@ -48,12 +47,12 @@ export class NameChanges {
     const directory = this.#names.directory(parent);
     if (kind === 'directory') {
       this.#mustHoldNothingNew(ino);
-      annexOf(this.#volume).rmdir(directory, name);
+      this.#volume.inodes.rmdir(directory, name);
     } else {
-      annexOf(this.#volume).unlink(directory, name);
+      this.#volume.inodes.unlink(directory, name);
       this.#unlinked(ino);
     }
-    this.#names.caughtUp();
+    this.#names.wrote();
   }
 
   /** A directory of the volume is empty only when nothing is being made in it either. @throws DaxError ENOTEMPTY */
@@ -65,7 +64,7 @@ export class NameChanges {
   }
 
   #unlinked(ino: number): void {
-    if (shownOf(this.#volume, ino).links === 0) this.#making.unlinked(ino);
+    if (this.#volume.inodes.stat(ino).nlink === 0) this.#making.unlinked(ino);
     else this.#names.attributes.changed(ino);
   }
 
@@ -96,7 +95,7 @@ export class NameChanges {
     const hidden = this.#names.inoIn(from.parent, from.name);
     const replaced = this.#names.madeIn(to.parent, to.name);
     if (over >= 0 && !replaced) this.#mayReplace(made.made, to, over);
-    this.#renaming.rename(made, to, replaced);
+    this.#renaming.rename(made, to, replaced, over >= 0);
     if (hidden >= 0) this.#removePublished(from.parent, from.name, kindOf(made.made));
   }
 
@@ -119,15 +118,13 @@ export class NameChanges {
     const replaced = this.#names.madeIn(to.parent, to.name);
     if (replaced) this.#mustBeReplaceable(ino, replaced.made, to);
     this.#publishDirectory(to.parent);
+    this.#names.refresh();
     const [directory, target] = [this.#names.directory(from.parent), this.#names.directory(to.parent)];
-    annexOf(this.#volume).rename(directory, from.name, target, to.name, {
-      noReplace: false,
-      exchange: false,
-    });
+    this.#volume.inodes.rename(directory, from.name, target, to.name);
     if (replaced) this.#making.removeName(replaced);
     if (over >= 0 && over !== ino) this.#unlinked(over);
     this.#names.attributes.changed(ino);
-    this.#names.caughtUp();
+    this.#names.wrote();
   }
 
   #mustBeReplaceable(ino: number, replaced: NewNode, { parent, name }: NamePlace): void {
@@ -148,8 +145,8 @@ export class NameChanges {
       else fail('EINVAL', 'what is in the making cannot be exchanged without an annex');
     }
     const [directory, target] = [this.#names.directory(from.parent), this.#names.directory(to.parent)];
-    annexOf(this.#volume).rename(directory, from.name, target, to.name, { noReplace: false, exchange: true });
-    this.#names.caughtUp();
+    this.#volume.inodes.rename(directory, from.name, target, to.name, { exchange: true });
+    this.#names.wrote();
   }
 
   /** Handles LINK. */
@@ -165,9 +162,9 @@ export class NameChanges {
     }
     this.#mayLink(parent, name);
     this.#publishDirectory(parent);
-    annexOf(this.#volume).link(ino!, this.#names.directory(parent), name);
+    this.#volume.inodes.link(ino!, this.#names.directory(parent), name);
     this.#names.attributes.changed(ino!);
-    this.#names.caughtUp();
+    this.#names.wrote();
     this.#changed(parent);
     return this.#names.entryOf(ino!);
   }

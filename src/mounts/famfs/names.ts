@@ -1,4 +1,4 @@
-import type { NameInDirectory, Volume } from '../../famfs/index.js';
+import type { AnnexChange, NameInDirectory, Volume } from '../../famfs/index.js';
 import type {
   FuseAttributeAnswer,
   FuseAttributes,
@@ -9,8 +9,8 @@ import type {
 } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
 import { PERMISSION_BITS, withoutSetIds } from '../modes.js';
-import { shownOf } from './annex.js';
 import { Attributes, type Shown } from './attributes.js';
+import { ChangesOfOthers } from './changes-of-others.js';
 import { LookupCounts } from './lookup-counts.js';
 import { FIRST_NEW_NODE, isPending, NewFiles, type NewName, type NewNode, saidOf } from './new-files.js';
 
@@ -36,6 +36,7 @@ export type Known =
 export class Names {
   readonly attributes: Attributes;
   readonly newFiles = new NewFiles();
+  readonly changes: ChangesOfOthers;
   /** Called for each file that was made through this mount, once the log names it. */
   onPublished: (ino: number) => void = () => {};
   readonly #lookups = new LookupCounts();
@@ -50,6 +51,7 @@ export class Names {
     this.attributes = new Attributes(times);
     this.#volume = volume;
     this.#host = host;
+    this.changes = new ChangesOfOthers(volume, host, this.newFiles);
     this.#end = volume.inodes.end;
     this.#giveRootToMounter();
   }
@@ -115,7 +117,12 @@ export class Names {
    */
   refresh(own = -1): void {
     const end = this.#volume.inodes.refresh();
+    this.changes.tell();
     if (end === this.#end) return;
+    this.#announceNew(end, own);
+  }
+
+  #announceNew(end: number, own: number): void {
     const from = this.#end;
     this.#end = end;
     const changed = new Set<NodeId>();
@@ -124,12 +131,15 @@ export class Names {
     for (const directory of changed) this.#host.invalidateInode(directory);
   }
 
-  /** This mount has changed the volume itself: the kernel knows that already. */
-  caughtUp(): void {}
+  /** This mount has just written a record itself: the kernel knows of that. */
+  wrote(): void {
+    this.changes.tell((_change, left) => left === 0);
+    this.refresh();
+  }
 
   #announce(ino: number, changed: Set<NodeId>): void {
     const { inodes } = this.#volume;
-    if (!inodes.has(ino)) return;
+    if (!inodes.has(ino) || inodes.stat(ino).nlink === 0) return;
     const parent = inodes.parentOf(ino);
     if (!this.#asked.has(parent)) return;
     const directory = this.newFiles.nodeOf(parent) as NodeId;
@@ -165,7 +175,7 @@ export class Names {
     const node = known?.node ?? ino;
     return {
       node: node as NodeId,
-      attributes: this.attributes.of(node, ino, shownOf(this.#volume, ino)),
+      attributes: this.attributes.of(node, ino, this.#volume.inodes.stat(ino)),
       entrySeconds: FOR_EVER,
       attributeSeconds: FOR_EVER,
     };
@@ -207,13 +217,13 @@ export class Names {
   }
 
   #attributesOf(node: NodeId, { ino, made }: Known): FuseAttributes {
-    const shown = made ? shownOfMade(made, this.#linksOf(ino)) : shownOf(this.#volume, ino!);
+    const shown = made ? shownOfMade(made, this.#linksOf(ino)) : this.#volume.inodes.stat(ino!);
     return this.attributes.of(node, ino ?? node, shown);
   }
 
   /** How many names the volume has for an inode. */
   #linksOf(ino: number | null): number {
-    return ino === null ? 0 : shownOf(this.#volume, ino).links;
+    return ino === null ? 0 : this.#volume.inodes.stat(ino).nlink;
   }
 
   /**
@@ -231,8 +241,13 @@ export class Names {
   /** Notes that something was published. Its overrides (times) move to the inode number; new entries in it are announced. */
   published(made: NewNode, ino: number): void {
     if (made.kind === 'file') this.onPublished(ino);
-    const before = this.newFiles.published(made, ino);
-    this.attributes.move(before ?? made.node, ino);
+    const own = made.names.map(({ parent, name }) => ({ parent, name }));
+    const isOwn = (change: AnnexChange): boolean =>
+      'directory' in change &&
+      own.some(({ parent, name }) => parent === change.directory && name === change.name);
+    this.changes.tell(isOwn);
+    this.newFiles.published(made, ino);
+    this.attributes.move(made.node, ino);
     if (made.kind === 'directory') this.#asked.add(ino);
     this.refresh(ino);
   }
@@ -274,5 +289,5 @@ function shownOfMade(made: NewNode, links: number): Shown {
   const { mode, uid, gid } = saidOf(made);
   const size =
     made.kind === 'file' ? made.growing.size : made.kind === 'symlink' ? Buffer.byteLength(made.target) : 0;
-  return { type: made.kind, size, mode, uid, gid, links: links + made.names.length, times: null };
+  return { type: made.kind, size, mode, uid, gid, nlink: links + made.names.length, times: null };
 }

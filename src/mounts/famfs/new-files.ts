@@ -41,6 +41,8 @@ export interface NewFile extends New {
   growing: GrowingFile;
   /** Whether the volume does not have what it holds: it is new, or it was published and got another size since. */
   isPending: boolean;
+  /** Counts how often it was published: handles open the published bytes again when these are others. */
+  version: number;
   opens: number;
   /** A program called fsync(2), and the file cannot be published while it is open: it is published as soon as it is closed. */
   isHurried: boolean;
@@ -73,6 +75,8 @@ export function isPending(made: NewNode): boolean {
   return made.kind === 'file' ? made.isPending : made.ino === null;
 }
 
+const NEW_FILE = { kind: 'file', isPending: true, version: 0, opens: 0, isHurried: false } as const;
+
 export interface NewPlaceOf {
   readonly parent: number;
   readonly name: string;
@@ -89,10 +93,7 @@ export class NewFiles {
   #next = FIRST_NEW_NODE;
 
   addFile(place: NewPlaceOf, growing: GrowingFile): NewFile {
-    return this.#add(
-      { ...this.#born(), kind: 'file', growing, isPending: true, opens: 0, isHurried: false },
-      place,
-    );
+    return this.#add({ ...this.#born(), ...NEW_FILE, growing }, place);
   }
 
   addDirectory(place: NewPlaceOf, growing: GrowingDirectory): NewDirectory {
@@ -110,7 +111,7 @@ export class NewFiles {
   /** A file of the volume that is being changed. It keeps its node. Its names are those of the volume. @param lookups of the node */
   addChanged(ino: number, growing: GrowingFile, lookups: number): NewFile {
     const born = { ...this.#born(ino), ino, lookups };
-    const made: NewFile = { ...born, kind: 'file', growing, isPending: true, opens: 0, isHurried: false };
+    const made: NewFile = { ...born, ...NEW_FILE, growing };
     this.#byNode.set(ino, made);
     this.#byIno.set(ino, made);
     this.#unpublished.add(made);
@@ -226,19 +227,19 @@ export class NewFiles {
     this.#byIno.delete(ino);
   }
 
-  /** The volume has it now. @returns its inode number before, if it had one */
-  published(made: NewNode, ino: number): number | null {
-    const before = made.ino;
+  /** The volume has it now. */
+  published(made: NewNode, ino: number): void {
     made.ino = ino;
-    if (made.kind === 'file') made.isPending = false;
-    if (before !== null && this.#byIno.get(before) === made) this.#byIno.delete(before);
+    if (made.kind === 'file') {
+      made.isPending = false;
+      made.version++;
+    }
     this.#byIno.set(ino, made);
     this.#unpublished.delete(made);
     for (const name of made.names) this.#leave(name);
     made.names.length = 0;
     if (made.kind === 'directory') this.#moveContents(made, ino);
     this.dropIfUnused(made);
-    return before;
   }
 
   /** A published file gets other content. */

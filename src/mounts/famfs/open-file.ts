@@ -27,7 +27,11 @@ export type Grow = (ino: number) => NewFile;
 
 /** What the handles of one file have in common. */
 interface Shared {
-  readonly spans: FileSpans | null;
+  spans: FileSpans | null;
+  /** Bytes. */
+  size: number;
+  /** Counts how often the file got other bytes. */
+  version: number;
   uses: number;
   /** Handles that follow the file when it changes its size. */
   readonly followers: Set<LoggedFile>;
@@ -55,16 +59,33 @@ export class LoggedFiles {
   /** @param follows whether the handle goes on with what becomes of the file when it changes its size */
   open(ino: number, writable: boolean, follows = true): OpenFile {
     if (this.#direct !== null) return this.#direct(ino, writable);
-    const known = this.#shared.get(ino) ?? {
-      spans: this.volume.inodes.spans(ino),
-      uses: 0,
-      followers: new Set(),
-    };
-    const file = new LoggedFile(this, ino, known.spans, writable);
+    const known = this.#shared.get(ino) ?? this.#share(ino);
+    const file = new LoggedFile(this, ino, known, writable);
     known.uses++;
     if (follows) known.followers.add(file);
     this.#shared.set(ino, known);
     return file;
+  }
+
+  #share(ino: number): Shared {
+    const { inodes } = this.volume;
+    return {
+      spans: inodes.spans(ino),
+      size: inodes.stat(ino).size,
+      version: 0,
+      uses: 0,
+      followers: new Set(),
+    };
+  }
+
+  /** A file has got other bytes: its open handles have them too, from now on. */
+  replaced(ino: number): void {
+    const known = this.#shared.get(ino);
+    if (known === undefined) return;
+    const { spans, size } = this.#share(ino);
+    known.spans = spans;
+    known.size = size;
+    known.version++;
   }
 
   /** From now on all open handles of a file follow what becomes of it in the making. */
@@ -83,26 +104,33 @@ export class LoggedFiles {
 /** An open file that the volume has. Reads are answered with addresses of the memory itself. */
 class LoggedFile implements OpenFile {
   readonly ino: number;
-  readonly size: number;
   readonly #files: LoggedFiles;
   readonly #volume: Volume;
-  readonly #spans: FileSpans | null;
+  readonly #shared: Shared;
   readonly #writable: boolean;
   /** Present when the file was opened for writing, or when it has no spans and reads must copy. */
-  readonly #file: VolumeFile | null;
+  #file: VolumeFile | null = null;
+  #version = -1;
   /** Set once the file has changed its size. */
   #followed: GrowingHandle | null = null;
 
   /** LoggedFiles.open() makes it. */
-  constructor(files: LoggedFiles, ino: number, spans: FileSpans | null, writable: boolean) {
-    const { inodes } = files.volume;
+  constructor(files: LoggedFiles, ino: number, shared: Shared, writable: boolean) {
     this.ino = ino;
     this.#files = files;
     this.#volume = files.volume;
-    this.size = inodes.stat(ino).size;
-    this.#spans = spans;
+    this.#shared = shared;
     this.#writable = writable;
-    this.#file = writable || spans === null ? inodes.open(ino, { writable }) : null;
+    if (writable || shared.spans === null) this.#open();
+  }
+
+  /** Its bytes, for writing or copying: those that the file has now. */
+  #open(): VolumeFile {
+    if (this.#file !== null && this.#version === this.#shared.version) return this.#file;
+    this.#file?.close();
+    this.#file = this.#volume.inodes.open(this.ino, { writable: this.#writable });
+    this.#version = this.#shared.version;
+    return this.#file;
   }
 
   follow(made: NewFile, maker: FileMaker): void {
@@ -114,23 +142,24 @@ class LoggedFile implements OpenFile {
       this.#followed.read(offset, length, answer);
       return;
     }
-    const bytes = Math.min(length, this.size - offset);
+    const { size, spans } = this.#shared;
+    const bytes = Math.min(length, size - offset);
     if (bytes <= 0) return;
-    if (this.#spans === null) {
+    if (spans === null) {
       const copy = new Uint8Array(bytes);
-      answer.addBytes(copy.subarray(0, this.#file!.read(copy, offset)));
+      answer.addBytes(copy.subarray(0, this.#open().read(copy, offset)));
       return;
     }
     this.#volume.inodes.check();
-    this.#spans.visit(offset, bytes, answer);
+    spans.visit(offset, bytes, answer);
   }
 
   write(bytes: Uint8Array, offset: number, unique: number): number {
-    if (!this.#writable || this.#file === null) return fail('EBADF', 'this file was opened for reading');
-    if (this.#followed === null && offset + bytes.length > this.size && bytes.length > 0)
+    if (!this.#writable) return fail('EBADF', 'this file was opened for reading');
+    if (this.#followed === null && offset + bytes.length > this.#shared.size && bytes.length > 0)
       this.#files.grow(this.ino);
     if (this.#followed !== null) return this.#followed.write(bytes, offset, unique);
-    return this.#file.write(bytes, offset);
+    return this.#open().write(bytes, offset);
   }
 
   /** Closing a file that keeps its size has no effect. */
@@ -184,7 +213,7 @@ export class GrowingHandle implements OpenFile {
   readonly #writable: boolean;
   readonly #maker: FileMaker;
   #logged: OpenFile | null = null;
-  #loggedIno = -1;
+  #version = -1;
 
   constructor(file: NewFile, writable: boolean, maker: FileMaker) {
     this.#file = file;
@@ -225,12 +254,12 @@ export class GrowingHandle implements OpenFile {
   }
 
   #whenLogged(): OpenFile | null {
-    const { ino, isPending } = this.#file;
+    const { ino, isPending, version } = this.#file;
     if (isPending) return null;
-    if (this.#loggedIno !== ino) {
+    if (this.#version !== version) {
       this.#logged?.close();
       this.#logged = this.#maker.openLogged(ino!, this.#writable);
-      this.#loggedIno = ino!;
+      this.#version = version;
     }
     return this.#logged;
   }

@@ -27,11 +27,12 @@ export class Renaming {
   /**
    * @param from the name that moves
    * @param replaced what has the name now, in the making too
+   * @param mayReplace whether something published may have the name: it loses it when this is published
    * @throws DaxError EISDIR, ENOTDIR, ENOTEMPTY as rename(2); ENAMETOOLONG, EINVAL for the name; EBUSY it is in the making elsewhere
    */
-  rename(from: NewName, to: NamePlace, replaced: NewName | undefined): void {
+  rename(from: NewName, to: NamePlace, replaced: NewName | undefined, mayReplace: boolean): void {
     if (replaced) this.#mustBeReplaceable(from, replaced);
-    const moves = this.#beginMoves(from, to, replaced);
+    const moves = this.#beginMoves(from, to, replaced, mayReplace);
     for (const move of moves) move.commit();
     if (replaced) this.#making.removeName(replaced);
     this.#names.newFiles.moved(from, this.#names.directory(to.parent), to.name);
@@ -48,9 +49,14 @@ export class Renaming {
   }
 
   /** Keeps all new names, or none. */
-  #beginMoves(from: NewName, { parent, name }: NamePlace, replaced: NewName | undefined): NameMove[] {
+  #beginMoves(
+    from: NewName,
+    { parent, name }: NamePlace,
+    replaced: NewName | undefined,
+    mayReplace: boolean,
+  ): NameMove[] {
     const place = this.#names.placeIn(parent, name);
-    const moves = [from.kept.beginMove(place, replaced?.kept)];
+    const moves = [from.kept.beginMove(place, replaced?.kept, mayReplace)];
     if (from.made.kind !== 'directory') return moves;
     try {
       for (const inside of this.#names.newFiles.below(from.made)) moves.push(inside.kept.beginFollow());
