@@ -4,12 +4,11 @@ import type { AllocationMap } from './allocation-map.js';
 import { dataStart } from './allocator.js';
 import { Annex } from './annex.js';
 import { ANNEX_INO_START } from './annex-layout.js';
-import type { InodeTimes, NamedInode } from './annex-names.js';
-import { statWithAnnex } from './annex-stat.js';
 import { DaxdevTable } from './daxdev-table.js';
 import { decodeEntry } from './entry.js';
 import { type ExtentLimits, FileScan } from './file-scan.js';
 import type { Fmap } from './fmap.js';
+import { type DirectoryItem, type InodeStat, statWithAnnex } from './inode-stat.js';
 import { DIRECTORY, FILE, hashName, InodeTable } from './inode-table.js';
 import { FAMFS_LOG_FILE, logEntryLayout, type Superblock } from './layout.js';
 import type { Log } from './log.js';
@@ -18,6 +17,8 @@ import { type Problem, ProblemList } from './problem.js';
 import { type LogCounts, Replay } from './replay.js';
 import { viewOf } from './superblock.js';
 import { Usage } from './usage.js';
+
+export type { DirectoryItem, InodeStat } from './inode-stat.js';
 
 /**
  * Inode number of the root. The file or directory of log entry i has inode number i + 2, what record r of the annex made 2^32 + r.
@@ -31,26 +32,6 @@ const EVERY_ENTRY = Number.POSITIVE_INFINITY;
 /** The inode number of the file or directory that log entry `index` makes. */
 export function inodeOfEntry(index: number): number {
   return index + ROOT_INO + 1;
-}
-
-export interface InodeStat {
-  ino: number;
-  type: 'file' | 'directory' | 'symlink';
-  /** Bytes; 0 for directories. Of a symbolic link, the length of its target. */
-  size: number;
-  /** Permission bits. */
-  mode: number;
-  uid: number;
-  gid: number;
-  /** How many names it has; 1 for directories. 0: it was removed. */
-  nlink: number;
-  /** Times that the annex knows; null when it knows none. */
-  times: InodeTimes | null;
-}
-
-/** A name in a directory. */
-export interface DirectoryItem extends Omit<NamedInode, 'name'> {
-  readonly name: string;
 }
 
 export interface FileTreeOptions {
@@ -357,6 +338,11 @@ export class FileTree {
       fail(content === 0 ? 'EINVAL' : 'EISDIR', `'${this.pathOf(ino)}' is a ${what}, it has no extents`);
     }
     return this.fmapOfEntry(content);
+  }
+
+  /** The size of the file that a log entry made. */
+  entrySize(ino: number): number {
+    return this.#inodes.fileSize[this.#slotOf(ino)]!;
   }
 
   /** The map of the file that a log entry made, whatever has its bytes by now. @throws DaxError as fmap() */

@@ -261,12 +261,11 @@ export class MountedFamfs implements HolderOperations, MountMode {
     }
   }
 
-  /** The map of a file. @throws DaxError as FileTree.fmap(); ESTALE the log is another one by now */
+  /** The map of a file, or of a log entry. @throws DaxError as FileTree.fmap(); ESTALE the log is another one by now */
   fmapOf(ino: number): Fmap {
     return this.#unlessStale(() => this.tree.fmap(ino));
   }
 
-  /** The map of the file that a log entry made. @throws DaxError as fmapOf() */
   fmapOfEntry(ino: number): Fmap {
     return this.#unlessStale(() => this.tree.fmapOfEntry(ino));
   }
@@ -345,17 +344,12 @@ export class MountedFamfs implements HolderOperations, MountMode {
    * @throws DaxError EBUSY somebody else of this host keeps it
    */
   reserveName(logPath: string): () => void {
-    if (!this.#locks.takeName(logPath)) this.#locks.refuseName(logPath);
-    let isHeld = true;
-    return () => {
-      if (isHeld) this.#locks.releaseName(logPath);
-      isHeld = false;
-    };
+    return this.#locks.keepName(logPath);
   }
 
   /** @throws DaxError EBUSY somebody else of this host keeps the name. Within a session */
   assertNameIsOurs(path: string): void {
-    if (this.#locks.isNameTaken(path)) this.#locks.refuseName(path);
+    this.#locks.refuseTakenName(path);
   }
 
   /**
@@ -374,7 +368,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
     return inodeOfEntry(index);
   }
 
-  /** The inode of a file: the one that is in use, else a new one, which is remembered from its first use on. */
+  /** The inode of a file. */
   inode(ino: number): Inode {
     return this.#inodes.inode(ino);
   }

@@ -199,12 +199,19 @@ export interface VolumeStatfs {
   size: number;
   used: number;
   free: number;
+  /** Bytes of `used` that no name reaches any more: rewrite() gives them back. */
+  reclaimable: number;
   allocUnit: number;
+  /** Entries of the log; what was removed since counts. */
   files: number;
   directories: number;
   logSlots: number;
   logUsed: number;
   logFree: number;
+  /** Slots of the annex, and its records; 0 while there is none. */
+  annexSlots: number;
+  annexUsed: number;
+  annexRecords: number;
 }
 
 /** A typed array constructor, for mapAs. */

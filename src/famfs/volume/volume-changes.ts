@@ -1,5 +1,6 @@
 import { fail } from '../../libc/index.js';
 import { fileTime } from './annex-writer.js';
+import { cloneFile } from './creation.js';
 import {
   getXattr,
   listXattrs,
@@ -154,6 +155,16 @@ export abstract class VolumeChanges {
   listxattr(path: string): string[] {
     const { tree } = this.#core.forReading();
     return listXattrs(tree, find(tree, path).ino);
+  }
+
+  /**
+   * Makes a second file over the space of another (mirrors `famfs clone`, a tool for tests). From then on fsck
+   * reports the overlap, and a store to one file shows in the other.
+   * @throws DaxError EPERM without `force`; EISDIR; as create() for the names
+   */
+  clone(source: string, destination: string, { force = false }: { force?: boolean } = {}): void {
+    cloneFile(this.#core.forChange(destination), source, destination, force);
+    this.#core.changed(destination);
   }
 
   #change(path: string, act: (mounted: MountedFamfs) => void): void {

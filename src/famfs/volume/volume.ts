@@ -9,7 +9,7 @@ import type { Role } from '../media/role.js';
 import { type VolumeFs, volumeFs } from '../volume-fs/index.js';
 import { writeOut } from './copy.js';
 import { type CopySource, openSource, volumeSource } from './copy-source.js';
-import { cloneFile, copyFileIn, createFile, makeDirectories } from './creation.js';
+import { copyFileIn, createFile, makeDirectories } from './creation.js';
 import { report } from './events.js';
 import { VolumeFile } from './file.js';
 import type { Inode } from './inode.js';
@@ -280,17 +280,6 @@ export class Volume extends VolumeChanges {
   get fs(): VolumeFs {
     this.#fs ??= volumeFs(this);
     return this.#fs;
-  }
-
-  /**
-   * Makes a second file over the space of another (mirrors `famfs clone`, a tool for tests). From then on fsck
-   * reports the overlap, and a store to one file shows in the other.
-   * @throws DaxError EPERM without `force`; EISDIR; as create() for the names
-   */
-  clone(source: string, destination: string, { force = false }: { force?: boolean } = {}): void {
-    this.#checkChange(destination);
-    cloneFile(this.#mounted, source, destination, force);
-    this.#seeAll();
   }
 
   /**

@@ -1,11 +1,31 @@
-/** What stat() says of an inode of a volume that has an annex. */
+/** What stat() and listings say of inodes. */
 import { ANNEX_INO_START } from './annex-layout.js';
-import type { AnnexNames } from './annex-names.js';
+import type { AnnexNames, InodeTimes, NamedInode } from './annex-names.js';
 import { encodeName } from './path.js';
-import type { InodeStat } from './tree.js';
+
+export interface InodeStat {
+  ino: number;
+  type: 'file' | 'directory' | 'symlink';
+  /** Bytes; 0 for directories. Of a symbolic link, the length of its target. */
+  size: number;
+  /** Permission bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** How many names it has; 1 for directories. 0: it was removed. */
+  nlink: number;
+  /** Times that the annex knows; null when it knows none. */
+  times: InodeTimes | null;
+}
+
+/** A name in a directory. */
+export interface DirectoryItem extends Omit<NamedInode, 'name'> {
+  readonly name: string;
+}
 
 const LINK_MODE = 0o777;
 
+/** stat() in a volume that has an annex. */
 export function statWithAnnex(names: AnnexNames, ino: number): InodeStat {
   const { base } = names;
   const set = names.attributes.get(ino);
