@@ -333,10 +333,7 @@ export class FileTree {
     this.#slotOf(ino);
     const content = this.contentOf(ino);
     if (content === 0 && this.linkTarget(ino) === null) return { type: 'simple', extents: [] };
-    if (content === 0 || this.#inodes.kind[content - 1] !== FILE) {
-      const what = content === 0 ? 'symbolic link' : 'directory';
-      fail(content === 0 ? 'EINVAL' : 'EISDIR', `'${this.pathOf(ino)}' is a ${what}, it has no extents`);
-    }
+    if (content === 0) fail('EINVAL', `'${this.pathOf(ino)}' is a symbolic link, it has no extents`);
     return this.fmapOfEntry(content);
   }
 
@@ -347,7 +344,9 @@ export class FileTree {
 
   /** The map of the file that a log entry made, whatever has its bytes by now. @throws DaxError as fmap() */
   fmapOfEntry(ino: number): Fmap {
-    const slot = ino - 1;
+    const slot = this.#slotOf(ino);
+    if (this.#inodes.kind[slot] !== FILE)
+      fail('EISDIR', `'${this.pathOf(ino)}' is a directory, it has no extents`);
     // The entry is read again, so it is checked again: another host may have changed the shared memory since replay.
     const index = slot - 1;
     const bytes = this.log.entryBytes(index);

@@ -9,9 +9,13 @@ import {
   OBJECTS_NAME,
 } from '../media/annex-layout.js';
 import { type AnnexChange, encodeRecordOf, type FileTime, slotsOfChange } from '../media/annex-record.js';
-import type { MountedFamfs } from './mounted.js';
+import type { NewLogEntry } from '../media/entry.js';
+import type { Fmap } from '../media/fmap.js';
+import type { Superblock } from '../media/layout.js';
+import type { Media } from '../media/media.js';
+import type { FileTree } from '../media/tree.js';
 import { ownerOf } from './name-rules.js';
-import type { Reservation } from './space.js';
+import type { Reservation, Space } from './space.js';
 
 const ANNEX_MODE = 0o600;
 const OBJECTS_MODE = 0o755;
@@ -27,15 +31,28 @@ export function fileTime(milliseconds: number): FileTime {
   return { seconds, nanoseconds: Math.floor((milliseconds - seconds * 1000) * 1e6) };
 }
 
+/** What the writer needs of the mounted famfs that the annex is of. */
+interface AnnexHome {
+  readonly device: { readonly name: string };
+  readonly media: Media;
+  readonly superblock: Superblock;
+  readonly tree: FileTree;
+  readonly space: Space;
+  readonly isPlain: boolean;
+  assertLogRoom(entries: number): void;
+  assertMemory(fmap: Fmap): void;
+  append(entry: NewLogEntry): number;
+}
+
 /**
  * Appends records to the annex of a mounted famfs, and makes the annex when it is first needed. All of it within a session: the log
  * is locked, and log and annex are replayed to their ends.
  */
 export class AnnexWriter {
-  readonly #mounted: MountedFamfs;
+  readonly #mounted: AnnexHome;
   #appender: AnnexAppender | null = null;
 
-  constructor(mounted: MountedFamfs) {
+  constructor(mounted: AnnexHome) {
     this.#mounted = mounted;
   }
 
@@ -104,7 +121,7 @@ export class AnnexWriter {
       const { offset, length } = extent!;
       media.zero(offset, length);
       // Zeroing may have punched holes. Records will be stored there, so they need memory.
-      media.ensure(offset, length);
+      media.ensure?.(offset, length);
       const header = encodeAnnexHeader(superblock.uuid, number, length, tree.annex?.records ?? 0);
       media.bytes(offset, ANNEX_HEADER_BYTES).set(header);
       media.flush(offset, length);

@@ -1,21 +1,15 @@
 /** Rules for names, modes and owners that callers give. */
 import { fail } from '../../libc/index.js';
-import { ANNEX_NAME, MOST_NAME_BYTES, OBJECTS_NAME } from '../media/annex-layout.js';
-import { encodeName } from '../media/path.js';
+import { ANNEX_NAME, OBJECTS_NAME } from '../media/annex-layout.js';
+import { toTreePath } from '../media/path.js';
 import { ROOT_INO } from '../media/tree.js';
 
 const ALL_BITS = 0o7777;
 
 /** @throws DaxError EINVAL no name of one thing; ENAMETOOLONG */
 export function checkName(name: string, path: string): void {
-  if (name === '.' || name === '..' || name.includes('/') || name.includes('\0'))
-    fail('EINVAL', `'${name}' is not the name of one thing in a directory`, { path });
-  if (name.length * 3 <= MOST_NAME_BYTES) return;
-  const { length } = encodeName(name);
-  if (length > MOST_NAME_BYTES)
-    fail('ENAMETOOLONG', `'${name}' is ${length} bytes long, a name has at most ${MOST_NAME_BYTES}`, {
-      path,
-    });
+  if (name.includes('/')) fail('EINVAL', `'${name}' is not the name of one thing in a directory`, { path });
+  toTreePath(name);
 }
 
 /** @throws DaxError EPERM the name is one of those that udax keeps in the root directory for itself */

@@ -1,4 +1,4 @@
-import { fail } from '../../libc/index.js';
+import { checkMethods, fail } from '../../libc/index.js';
 import { fileTime } from './annex-writer.js';
 import { cloneFile } from './creation.js';
 import {
@@ -18,6 +18,7 @@ import { placeOfPath } from './new-name.js';
 import { removeTree } from './remove-tree.js';
 import { truncateFile } from './truncate.js';
 import type { FileStat } from './types.js';
+import { changeArguments } from './volume-arguments.js';
 
 /** A time as Node's utimes() takes it: a Date, or milliseconds since 1970. */
 export type TimeLike = Date | number;
@@ -184,3 +185,5 @@ function milliseconds(time: TimeLike, path: string): number {
   const value = Number(time);
   return Number.isFinite(value) ? value : fail('EINVAL', `${String(time)} is no time for ${path}`, { path });
 }
+
+checkMethods({ name: 'Volume', prototype: VolumeChanges.prototype }, changeArguments);

@@ -168,6 +168,10 @@ function volumeTree(volume: Volume): string[] {
   return rows.sort();
 }
 
+function timesOf(volume: Volume): string[] {
+  return [...volume.walk()].map((stat) => `${stat.path} ${JSON.stringify(stat.times)}`);
+}
+
 function fileBytes(volume: Volume, name: string): Uint8Array {
   return volume.stat(name).size === 0 ? new Uint8Array(0) : contentOf(volume, name);
 }
@@ -197,8 +201,8 @@ it('a volume answers changes as the kernel does, and two hosts see the same tree
 }, () => {
   const umask = process.umask(0o022);
   try {
-    fc.assert(
-      fc.property(run, (steps) => {
+    await fc.assert(
+      fc.asyncProperty(run, async (steps) => {
         const pool = new Pool({ size: 192 * 2 ** 20 });
         const root = fs.mkdtempSync(path.join(kernelDirectory, 'udax-annex-'));
         try {
@@ -215,6 +219,15 @@ it('a volume answers changes as the kernel does, and two hosts see the same tree
             expect(volumeTree(other)).toEqual(tree);
           }
           expect(other.problems).toEqual([]);
+          expect(volumeTree(pool.mount())).toEqual(kernelTree(root));
+          expect(pool.fsck()).toEqual([]);
+          const times = timesOf(volume);
+          await volume.rewrite();
+          expect(volumeTree(volume)).toEqual(kernelTree(root));
+          expect(timesOf(volume)).toEqual(times);
+          expect(volume.statfs().reclaimable).toBe(0);
+          expect((await volume.rewrite()).changed).toBe(false);
+          expect(() => other.refresh()).toThrow(expect.objectContaining({ code: 'ESTALE' }));
           expect(volumeTree(pool.mount())).toEqual(kernelTree(root));
           expect(pool.fsck()).toEqual([]);
         } finally {
