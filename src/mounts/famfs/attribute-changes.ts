@@ -1,7 +1,7 @@
 import type { Volume } from '../../famfs/index.js';
 import type { FuseAttributeChange, NodeId } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
-import { PERMISSION_BITS } from '../modes.js';
+import { PERMISSION_BITS, S_IFREG, withoutSetIds } from '../modes.js';
 import { applyChange } from './attributes.js';
 import type { Making } from './making.js';
 import type { Names } from './names.js';
@@ -33,7 +33,7 @@ export class AttributeChanges {
 
   #changeMade(node: NodeId, made: NewNode, change: FuseAttributeChange): void {
     const { mode, uid, gid, size, ...times } = change;
-    if (uid !== undefined || gid !== undefined) this.#names.dropSetIds(node);
+    if (uid !== undefined || gid !== undefined) this.dropSetIds(node);
     const key = made.ino ?? made.node;
     if (made.kind === 'file' && size !== undefined) {
       made.growing.resize(size);
@@ -81,10 +81,11 @@ export class AttributeChanges {
       (gid === undefined || gid === now.gid);
     if (!isSame) {
       this.#mayChange(ino);
-      if (uid !== undefined || gid !== undefined) this.#names.dropSetIds(node);
+      const isOwned = uid !== undefined || gid !== undefined;
+      const said = permissions ?? (isOwned ? this.#withoutSetIds(node) : undefined);
       delete overrides.mode;
       this.#volume.inodes.setAttributes(ino, {
-        ...(permissions !== undefined && { mode: permissions }),
+        ...(said !== undefined && { mode: said }),
         ...(uid !== undefined && { uid }),
         ...(gid !== undefined && { gid }),
       });
@@ -92,6 +93,26 @@ export class AttributeChanges {
     }
     applyChange(overrides, times);
     this.#names.attributes.noteTimes(ino);
+  }
+
+  /** Removes the set-id bits of a file that is written or changes its owner. HANDLE_KILLPRIV_V2 leaves that to the server. */
+  dropSetIds(node: NodeId): void {
+    const kept = this.#withoutSetIds(node);
+    if (kept === undefined) return;
+    const { ino, made } = this.#names.resolve(node);
+    if (made) saidOf(made).mode = kept;
+    else if (this.#hasAnnex) {
+      this.#volume.inodes.setAttributes(ino, { mode: kept });
+      this.#names.wrote();
+    } else this.#names.attributes.overridesOf(ino).mode = kept;
+  }
+
+  /** The mode of a file without its set-id bits; undefined when it has none, or is no file. */
+  #withoutSetIds(node: NodeId): number | undefined {
+    const { mode } = this.#names.attributesOf(node);
+    if ((mode & ~PERMISSION_BITS) !== S_IFREG) return undefined;
+    const kept = withoutSetIds(mode & PERMISSION_BITS);
+    return kept === (mode & PERMISSION_BITS) ? undefined : kept;
   }
 
   #mayChange(ino: number): void {

@@ -253,7 +253,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     const written = this.#files.get(handle).write(data, offset, unique);
     if (this.#caching.mayBeOld(node)) this.#host.invalidateInode(node);
     this.#names.attributes.touch(this.#names.keyOf(node));
-    if (uid !== 0) this.#names.dropSetIds(node);
+    if (uid !== 0) this.#attributeChanges.dropSetIds(node);
     return written;
   }
 
@@ -274,7 +274,6 @@ export class FamfsFileSystem implements FuseFileSystem {
     if (this.#hasAnnex) this.#times.keep(ino);
   }
 
-  /** The kernel sends it for syncfs(2) only to some file systems (virtiofs). */
   syncfs(): void {
     const failed = this.#flush();
     if (failed) throw failed.why;

@@ -1,4 +1,4 @@
-import type { NameInDirectory, Volume } from '../../famfs/index.js';
+import { type NameInDirectory, toLogPath, type Volume } from '../../famfs/index.js';
 import type { FuseHost, NodeId } from '../../fuse/index.js';
 import { DaxError, fail, hasCode } from '../../libc/index.js';
 import type { Names } from './names.js';
@@ -99,12 +99,18 @@ export class Making implements FileMaker {
   }
 
   #begin(parent: NodeId, name: string, ownership: Ownership) {
-    const place: NameInDirectory = this.#names.placeIn(parent, name);
+    const place = this.placeIn(parent, name);
     return { place, options: { ...ownership, entriesBefore: this.#promised } };
   }
 
+  /** The place of a new name. @throws DaxError ENAMETOOLONG where only the log can say it, and its path is too long for that */
+  placeIn(parent: NodeId, name: string): NameInDirectory {
+    if (!this.#hasAnnex) toLogPath(this.#names.pathIn(parent, name));
+    return this.#names.placeIn(parent, name);
+  }
+
   #keep(parent: NodeId, name: string): NewPlaceOf['kept'] {
-    const place = this.#names.placeIn(parent, name);
+    const place = this.placeIn(parent, name);
     return existingIf(true, () => this.#volume.inodes.keepName(place, this.#promised));
   }
 
@@ -214,9 +220,9 @@ export class Making implements FileMaker {
   sync(made: NewNode): void {
     if (made.isRemoved || !isPending(made)) return;
     if (made.kind === 'file') {
-      made.isHurried = true;
-      if (made.writers > 0 && !this.maySize) return;
-      if (made.growing.size === 0 && !this.#hasAnnex) return;
+      const mustWait = made.writers > 0 && !this.maySize;
+      made.isHurried = mustWait;
+      if (mustWait || (made.growing.size === 0 && !this.#hasAnnex)) return;
     }
     this.settling.publish(made);
   }

@@ -8,7 +8,6 @@ import type {
   Timestamp,
 } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
-import { PERMISSION_BITS, withoutSetIds } from '../modes.js';
 import { Attributes, type Shown } from './attributes.js';
 import { ChangesOfOthers } from './changes-of-others.js';
 import { LookupCounts } from './lookup-counts.js';
@@ -250,20 +249,6 @@ export class Names {
     this.attributes.move(made.node, ino);
     if (made.kind === 'directory') this.#asked.add(ino);
     this.refresh(ino);
-  }
-
-  /** Removes the set-id bits of a file that is written or changes its owner. HANDLE_KILLPRIV_V2 leaves that to the server. */
-  dropSetIds(node: NodeId): void {
-    const known = this.resolve(node);
-    const isFile = known.made
-      ? known.made.kind === 'file'
-      : this.#volume.inodes.stat(known.ino).type === 'file';
-    if (!isFile) return;
-    const mode = this.attributesOf(node).mode & PERMISSION_BITS;
-    const kept = withoutSetIds(mode);
-    if (kept === mode) return;
-    if (known.made) saidOf(known.made).mode = kept;
-    else this.attributes.overridesOf(known.ino).mode = kept;
   }
 
   /** Notes that the kernel may cache what a directory lists, or that it lacks a name. */

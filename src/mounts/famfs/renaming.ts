@@ -55,7 +55,7 @@ export class Renaming {
     replaced: NewName | undefined,
     mayReplace: boolean,
   ): NameMove[] {
-    const place = this.#names.placeIn(parent, name);
+    const place = this.#making.placeIn(parent, name);
     const moves = [from.kept.beginMove(place, replaced?.kept, mayReplace)];
     if (from.made.kind !== 'directory') return moves;
     try {
