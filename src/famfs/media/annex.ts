@@ -158,9 +158,10 @@ export class Annex {
 
   /** @returns false when it stopped */
   #replayFile(file: AnnexFile): boolean {
-    const published = file.nextIndex();
+    // Beyond the slots there is nothing: of a wild counter the good records count, and the first that is none stops.
+    const published = Math.min(file.nextIndex(), file.slots);
     if (published === this.#slot) return true;
-    if (published < this.#slot || published > file.slots)
+    if (published < this.#slot)
       return this.#stopAt(
         file,
         this.#slot,

@@ -115,6 +115,12 @@ export const changeArguments = {
   chown: { ...path, uid: number, gid: number },
   utimes: { ...path, atime: time, mtime: time },
   truncate: { ...path, size: number },
+  put: {
+    ...path,
+    content: bytes,
+    options: optional(options({ mode: optional(number), append: optional(flag) })),
+  },
+  realpath: path,
   setxattr: {
     ...attribute,
     value: bytes,

@@ -16,7 +16,7 @@ import { ownerOf } from './name-rules.js';
 import { find, statOf } from './names.js';
 import { placeOfPath } from './new-name.js';
 import { removeTree } from './remove-tree.js';
-import { truncateFile } from './truncate.js';
+import { putFile, truncateFile } from './truncate.js';
 import type { FileStat } from './types.js';
 import { changeArguments } from './volume-arguments.js';
 
@@ -134,6 +134,20 @@ export abstract class VolumeChanges {
    */
   truncate(path: string, size: number): void {
     this.#changeInode(path, (mounted, ino) => truncateFile(mounted, ino, size));
+  }
+
+  /**
+   * Makes a file with these bytes, or gives them to a file that is there, under its number and with its mode: in place of its own, or
+   * behind them. Who has that open goes on with the old bytes.
+   * @throws DaxError EISDIR; as create() and truncate()
+   */
+  put(path: string, content: Uint8Array, options: { mode?: number; append?: boolean } = {}): void {
+    this.#change(path, (mounted) => putFile(mounted, path, content, options));
+  }
+
+  /** The path that a path leads to, with symbolic links followed. @throws DaxError ENOENT, ENOTDIR, ELOOP */
+  realpath(path: string): string {
+    return `/${find(this.#core.forReading().tree, path).logPath}`;
   }
 
   /** Sets an attribute of users. @throws DaxError EOPNOTSUPP its name does not start with `user.`; E2BIG; EEXIST, ENODATA; EROFS */

@@ -264,7 +264,7 @@ export class Volume extends VolumeChanges {
   }
 
   /**
-   * Watches for new files and directories, by any process or host. They are reported within a few milliseconds. A bad log entry
+   * Watches for new, removed and renamed files and directories, by any process or host. They are reported within a few milliseconds. A bad log entry
    * is reported once; the entries behind it appear when it is repaired.
    * The iteration throws what refresh() throws. It ends when the watcher is closed.
    * @throws DaxError EINVAL interval
@@ -276,7 +276,7 @@ export class Volume extends VolumeChanges {
     return VolumeWatcher.over({ tree: mounted.tree, refresh }, options);
   }
 
-  /** The reading part of node:fs over this volume, for libraries that take an `fs`. */
+  /** A part of node:fs over this volume, for libraries that take an `fs`: reading, names, attributes, whole files. */
   get fs(): VolumeFs {
     this.#fs ??= volumeFs(this);
     return this.#fs;

@@ -198,7 +198,7 @@ const kernelDirectory = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
 
 it('a volume answers changes as the kernel does, and two hosts see the same tree after each', {
   timeout: 240_000,
-}, () => {
+}, async () => {
   const umask = process.umask(0o022);
   try {
     await fc.assert(
@@ -222,12 +222,12 @@ it('a volume answers changes as the kernel does, and two hosts see the same tree
           expect(volumeTree(pool.mount())).toEqual(kernelTree(root));
           expect(pool.fsck()).toEqual([]);
           const times = timesOf(volume);
-          await volume.rewrite();
+          const { changed } = await volume.rewrite();
           expect(volumeTree(volume)).toEqual(kernelTree(root));
           expect(timesOf(volume)).toEqual(times);
           expect(volume.statfs().reclaimable).toBe(0);
           expect((await volume.rewrite()).changed).toBe(false);
-          expect(() => other.refresh()).toThrow(expect.objectContaining({ code: 'ESTALE' }));
+          if (changed) expect(() => other.refresh()).toThrow(expect.objectContaining({ code: 'ESTALE' }));
           expect(volumeTree(pool.mount())).toEqual(kernelTree(root));
           expect(pool.fsck()).toEqual([]);
         } finally {
