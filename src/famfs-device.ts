@@ -42,6 +42,7 @@ export const mountOptions = {
   readOnly: optional(flag),
   clientWrites: optional(flag),
   salvage: optional(flag),
+  plain: optional(flag),
   purpose: optional(text),
   ...lockPatience,
 };

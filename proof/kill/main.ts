@@ -3,6 +3,7 @@
 import { finish, progress, type Row, randomFrom, toolArguments } from '../steps/tool.js';
 import { removeDirectories } from '../steps/world.js';
 import { Crew, type Job } from './crew.js';
+import { daemonRounds, whyNoDaemons } from './daemon-rounds.js';
 import { type Operation, type OperationKind, operationKinds, type Signal } from './work.js';
 
 const HELP = `Processes killed and stopped at every step and at random (proof/kill/README.md)
@@ -13,6 +14,7 @@ const HELP = `Processes killed and stopped at every step and at random (proof/ki
   --kinds KIND,...          at steps of these alone
   --rounds N                rounds of four processes (default 1000; short 3)
   --minutes N               rounds until then, at most
+  --daemons N               rounds of a mount whose daemon is killed (default 200; short 3)
   --from N                  the first of them (default 0)
   --seed N                  of the rounds (default 1)
   --json  --save            results as JSON; into proof/results/kill.json`;
@@ -23,12 +25,14 @@ const given = toolArguments(HELP, {
   every: { type: 'string' },
   rounds: { type: 'string' },
   kinds: { type: 'string' },
+  daemons: { type: 'string' },
   minutes: { type: 'string' },
   from: { type: 'string' },
 });
 const seed = Number(given.seed ?? 1);
 const every = Number(given.every ?? (given.short ? 12 : 1));
 const rounds = Number(given.rounds ?? (given.short ? 3 : 1000));
+const daemons = Number(given.daemons ?? (given.rounds ? 0 : given.short ? 3 : 200));
 const deadline = performance.now() + Number(given.minutes ?? 600) * 60_000;
 const from = Number(given.from ?? 0);
 /** More steps than any operation has. */
@@ -136,6 +140,25 @@ async function manyRounds(): Promise<void> {
   findings.push(...(await crew.end()));
 }
 
+async function killedDaemons(): Promise<void> {
+  const reason = whyNoDaemons();
+  if (reason !== '') {
+    rows.push({
+      what: 'the daemon of a mount, at random',
+      figures: { rounds: 0 },
+      detail: `skipped: ${reason}`,
+    });
+    return;
+  }
+  const { problems, ...figures } = await daemonRounds(seed, from, daemons);
+  for (const problem of problems)
+    found(`${problem}\n  again: npm run kill -- --seed ${seed} --from N --rounds 0 --daemons 1`);
+  rows.push({
+    what: 'the daemon of a mount, at random',
+    figures: { ...figures, kills: daemons, lost: problems.length },
+  });
+}
+
 async function one(what: string): Promise<void> {
   const [kind, step, signal] = what.split(':') as [OperationKind, string, Signal];
   const crew = new Crew(1);
@@ -150,8 +173,9 @@ async function one(what: string): Promise<void> {
 try {
   if (given.only !== undefined) await one(given.only);
   else {
-    if (given.from === undefined) await steps();
-    await manyRounds();
+    if (given.from === undefined && rounds > 0) await steps();
+    if (rounds > 0) await manyRounds();
+    if (daemons > 0) await killedDaemons();
   }
 } finally {
   removeDirectories();

@@ -129,6 +129,7 @@ const watcher: Role = (place) => {
       if (!event || event.done) return true;
       next = iterator.next();
       if (event.value.type === 'problem') throw new Error(`a watch met ${event.value.problem.message}`);
+      if (event.value.type !== 'new') return true;
       for (const { path: name, type } of event.value.entries) {
         const isThere = volume.exists(name) && volume.stat(name).type === type;
         if (!isThere) throw new Error(`${name} was told by a watch, and is not there`);

@@ -25,6 +25,7 @@ export {
 export { type RenderOptions, renderFsckReport } from './fsck/report.js';
 export { AllocationMap } from './media/allocation-map.js';
 export { Allocator, type AllocatorOptions, dataStart, newAllocationMap } from './media/allocator.js';
+export type { AnnexChange } from './media/annex-record.js';
 export { LogAppender } from './media/append.js';
 export { type Daxdev, DaxdevTable } from './media/daxdev-table.js';
 export * from './media/entry.js';

@@ -141,6 +141,8 @@ export interface FuseFileSystem {
 
   /** statfs(2), df. */
   statfs?(node: NodeId, context: FuseRequestContext): FuseStatfs;
+  /** syncfs(2). Linux sends it to few file systems of FUSE (virtiofs, fuseblk). */
+  syncfs?(context: FuseRequestContext): void;
   /** access(2), only when the mount is without default_permissions. `mask`: R_OK 4, W_OK 2, X_OK 1. */
   access?(node: NodeId, mask: number, context: FuseRequestContext): void;
   /** Returns the value; the session itself answers requests for the length only, and ERANGE. Throw ENODATA when there is none. */

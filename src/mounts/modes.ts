@@ -1,4 +1,5 @@
 /** File types and open flags of Linux, for the answers of the file systems here. */
+const S_IFMT = 0o170000;
 export const S_IFREG = 0o100000;
 export const S_IFDIR = 0o040000;
 export const S_IFLNK = 0o120000;
@@ -15,6 +16,12 @@ const O_WRONLY = 1;
 export function withoutSetIds(mode: number): number {
   const setGroup = (mode & S_IXGRP) !== 0 ? S_ISGID : 0; // without group x the bit meant mandatory locking, so it stays
   return mode & ~(S_ISUID | setGroup);
+}
+
+/** Whether mknod(2) with this mode makes a regular file. */
+export function isRegular(mode: number): boolean {
+  const type = mode & S_IFMT;
+  return type === S_IFREG || type === 0;
 }
 
 export function opensForWriting(flags: number): boolean {

@@ -4,11 +4,22 @@ import { formatMedia, LogAppender, ROOT_INO } from '../../src/famfs/index.js';
 import { Tally } from '../support/tally.js';
 import { fileEntry, HOST, makeVolume, mkdirEntry, replayed, UNIT } from './volume-maker.js';
 
+/** What only an annex says otherwise. */
+const names = { nlink: 1, times: null };
+
 describe('the tree of a volume', () => {
   it('has a root, and nothing else at first', () => {
     const tree = replayed(makeVolume());
     expect(tree.lookup('/')).toBe(ROOT_INO);
-    expect(tree.stat(ROOT_INO)).toEqual({ ino: 1, type: 'directory', size: 0, mode: 0o755, uid: 0, gid: 0 });
+    expect(tree.stat(ROOT_INO)).toEqual({
+      ino: 1,
+      type: 'directory',
+      size: 0,
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      ...names,
+    });
     expect(tree.readdir(ROOT_INO)).toEqual([]);
   });
 
@@ -19,7 +30,15 @@ describe('the tree of a volume', () => {
       made.appender.append(next);
     const tree = replayed(made);
     const ino = tree.lookup('/a/b/data');
-    expect(tree.stat(ino)).toEqual({ ino, type: 'file', size: 12345, mode: 0o640, uid: 1000, gid: 100 });
+    expect(tree.stat(ino)).toEqual({
+      ino,
+      type: 'file',
+      size: 12345,
+      mode: 0o640,
+      uid: 1000,
+      gid: 100,
+      ...names,
+    });
     expect(tree.fmap(ino)).toEqual(entry.fmap);
     expect(tree.pathOf(ino)).toBe('a/b/data');
     expect(tree.readdir(ROOT_INO)).toEqual(['a', 'top']);

@@ -29,7 +29,10 @@ export class FamfsWire {
   readonly reports: unknown[] = [];
   readonly droppedNames: string[] = [];
 
-  constructor(volume: Volume, { settleMilliseconds = 600_000, xattrs = true, init = initRequest } = {}) {
+  constructor(
+    volume: Volume,
+    { settleMilliseconds = 600_000, xattrs = true, plain = false, init = initRequest } = {},
+  ) {
     const host: FuseHost = {
       mountpoint: '/nowhere',
       invalidateInode: (node) => void this.droppedPages.push(node),
@@ -39,7 +42,12 @@ export class FamfsWire {
       report: (error) => this.reports.push(error),
     };
     const times = { seconds: 1, nanoseconds: 0 };
-    this.fileSystem = new FamfsFileSystem(volume, host, () => {}, { times, settleMilliseconds, xattrs });
+    this.fileSystem = new FamfsFileSystem(volume, host, () => {}, {
+      times,
+      settleMilliseconds,
+      xattrs,
+      plain,
+    });
     this.wire = new Wire(this.fileSystem, { initialized: false });
     this.wire.send(init);
   }

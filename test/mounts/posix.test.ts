@@ -43,7 +43,7 @@ describe('the library', () => {
   }
 });
 
-describe(`a mount${because}`, () => {
+describe(`a mount, of what is not published yet${because}`, () => {
   const skip = noMounts !== '';
   let place: Place;
   let face: DirectoryFace;
@@ -54,14 +54,13 @@ describe(`a mount${because}`, () => {
     place.makeVolume('512MiB');
     // Some checks run as a plain user.
     chmodSync(place.directory, 0o755);
-    // While nothing is published, the mount behaves like any file system.
     root = place.mount('dax0.0', '--allow-other', '--settle', '600');
     face = directoryFace(root);
   });
   afterAll(() => place?.close());
   runs([...everywhere, ...onDirectories], () => face, skip);
   runsChecks(
-    ['reading', 'alike'],
+    ['reading', 'alike', 'changes', 'mountChanges'],
     () => face,
     () => root,
     skip,
@@ -76,9 +75,36 @@ describe(`a mount that publishes at close${because}`, () => {
   beforeAll(() => {
     if (skip) return;
     place = new Place();
-    place.makeVolume('512MiB');
+    place.makeVolume('2GiB');
     chmodSync(place.directory, 0o755);
     root = place.mount('dax0.0', '--allow-other');
+    face = directoryFace(root);
+  });
+  afterAll(() => place?.close());
+  runs([...everywhere, ...onDirectories], () => face, skip);
+  runsChecks(
+    ['alike', 'changes', 'mountChanges'],
+    () => face,
+    () => root,
+    skip,
+  );
+  it.skipIf(skip)('leaves a volume in order', () => {
+    expect(place.udax('umount', root).stderr).toBe('');
+    expect(place.udax('fsck', 'dax0.0').stdout).toMatch(/: clean\n$/);
+  });
+});
+
+describe(`a plain mount${because}`, () => {
+  const skip = noMounts !== '';
+  let place: Place;
+  let face: DirectoryFace;
+  let root: string;
+  beforeAll(() => {
+    if (skip) return;
+    place = new Place();
+    place.makeVolume('512MiB');
+    chmodSync(place.directory, 0o755);
+    root = place.mount('dax0.0', '--plain', '--allow-other');
     face = directoryFace(root);
   });
   afterAll(() => place?.close());
@@ -129,7 +155,7 @@ describe(`tmpfs${haveTmpfs ? '' : ' (skipped: /dev/shm is not tmpfs)'}`, () => {
   // Some checks of the mount change owners and users.
   describe.skipIf(!isRoot)(`as root${isRoot ? '' : ' (skipped: who runs this is not root)'}`, () => {
     runsChecks(
-      ['reading', 'alike'],
+      ['reading', 'alike', 'changes'],
       () => face,
       () => directory,
       !haveTmpfs,

@@ -25,10 +25,11 @@ beforeEach(() => {
       if (refusal) throw refusal;
       files.published(made, 7);
     },
+    isReady: () => true,
     failed: (_made, error) => told.push((error as DaxError).code),
   });
-  const growing = { isWhole: true } as NewNode['growing'] & { isWhole: boolean };
-  file = files.addFile({ parent: 1, name: 'f', growing: growing as never });
+  const nothing = {} as never; // the order of publishing asks neither the content nor the name
+  file = files.addFile({ parent: 1, name: 'f', kept: nothing }, nothing);
 });
 afterEach(() => vi.restoreAllMocks());
 

@@ -149,7 +149,7 @@ os.close(f)
       `user.famfs.extents="0:0x${extent!.offset.toString(16)}+0x${extent!.length.toString(16)}"`,
     );
     expect(sh(`getfattr -n user.famfs.extents '${at}'`).stderr).toContain('No such attribute');
-    expect(sh(`setfattr -n user.mine -v x '${at}/f'`).stderr).toContain('not supported');
+    expect(sh(`setfattr -n user.famfs.type -v x '${at}/f'`).stderr).toContain('not supported');
   });
 
   it.skipIf(!have('python3'))('python3 reads and maps a file through the mount (needs python3)', () => {

@@ -30,6 +30,7 @@ export const fileCommands: readonly CommandSpec[] = [
     options: [
       ['-l, --long', 'mode, owner, group and size as well'],
       ['-R, --recursive', 'directories below it too'],
+      ['--plain', 'the names of the log alone, as C famfs shows them, without the annex'],
     ],
     explanation:
       'Lists names in a directory, or the one file named. Works on volumes of other owners and needs no mount.',

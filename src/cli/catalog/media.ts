@@ -32,11 +32,11 @@ export const mediaCommands: readonly CommandSpec[] = [
     summary: 'check a famfs; exit 1 when it is not clean',
     arguments: [device],
     options: [
-      ['-v, --verbose', 'also show every field of the superblock and the log'],
+      ['-v, --verbose', 'also show every field of the superblock, the log and the annex'],
       ['-B, --nbuckets <N>', 'free space in each of N buckets, as interleaved files see it'],
     ],
     explanation:
-      'Checks the superblock, the log, every entry and every extent, and reports each error with its entry and byte offset, and what ' +
+      'Checks the superblock, the log, every entry and every extent, and the annex, and reports each error with its entry and byte offset, and what ' +
       'has lost its memory: pages that failed, bytes past the end of a region whose file was cut (udax cp --salvage reads the rest). ' +
       'Reads only; works on files of other owners and on damaged ones.',
     examples: ['udax fsck dax0.0', 'udax fsck --json pool.img', 'udax fsck -B 8 dax0.0'],
@@ -47,6 +47,7 @@ export const mediaCommands: readonly CommandSpec[] = [
     group,
     summary: 'superblock, log, role and memory of a famfs',
     arguments: [device],
+    options: [['--plain', 'the names of the log alone, as C famfs shows them, without the annex']],
     explanation:
       'Shows what is written on the media, whether this host owns it (master) or only reads it (client), ' +
       'and what the memory under it is: coherent (its users share caches), persistent (survives power loss).',
@@ -93,7 +94,8 @@ export const mediaCommands: readonly CommandSpec[] = [
     summary: 'replay the log: count what is in it, or write the shadow tree of C famfs',
     arguments: [['[device]', device[1]]],
     options: [
-      ['-n, --dryrun', 'only count, write nothing'],
+      ['-n, --dryrun', 'only count, write nothing; with --json also every record of the annex'],
+      ['--plain', 'with -n: the log alone, without the annex'],
       ['-S, --shadow <DIR>', 'write DIR/root: directories, and a YAML file for each file'],
       ['--daxdev <DEVICE>', 'the device, as C famfs names it'],
       ['-c, --client', 'accepted as famfs does: a shadow tree is the same for both roles'],

@@ -30,12 +30,13 @@ export const mountCommands: readonly CommandSpec[] = [
         '--zero-copy <when>',
         'auto (default), always or never: the kernel maps files to the device itself (Linux 7.4, a real dax device, root)',
       ],
-      ['--no-xattr', 'without user.famfs.*: ls -l is faster'],
+      ['--no-xattr', 'without extended attributes: ls -l is faster'],
+      ['--plain', 'the names of the log, as C famfs shows them; what is published stays as it is'],
       wirelog,
     ],
     explanation:
-      'Mounts a famfs with FUSE: every program reads its files, from the one memory. On the host that owns it files of fixed size can be ' +
-      'written, and cp, mkdir and tar make new ones, which are published, with the size, mode and owner they have then, when they were closed and unchanged for a while (--settle). Serves in the background; ' +
+      'Mounts a famfs with FUSE: every program reads its files, from the one memory. On the host that owns it they ' +
+      'work as on any file system. What is new is published, with the size, mode and owner it has then, when it was closed and unchanged for a while (--settle); what is changed later goes into the annex of the volume. Serves in the background; ' +
       'the pid is in ROOT/mounts. A real dax device is handed to the kernel where that takes it (Linux 7.4), and every program maps its memory without ' +
       'copies (--zero-copy). See docs/mount.md for what works.',
     examples: ['udax mount dax0.0 /mnt', 'udax mount -f --read-only pool.img /mnt', 'udax umount /mnt'],

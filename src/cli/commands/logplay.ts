@@ -16,6 +16,7 @@ import { count } from '../output/human.js';
 
 interface LogplayFlags {
   dryrun?: boolean;
+  plain?: boolean;
   shadow?: string;
   daxdev?: string;
 }
@@ -23,7 +24,7 @@ interface LogplayFlags {
 /** `udax logplay` */
 export function logplay(context: Context, [text]: string[], flags: LogplayFlags): void {
   const where = deviceArgument(deviceOf(text, flags));
-  if (flags.dryrun) dryRun(context, where);
+  if (flags.dryrun) dryRun(context, where, flags.plain ?? false);
   else if (flags.shadow !== undefined) playToShadow(context, where, flags.shadow);
   else {
     throw new UsageError(
@@ -43,20 +44,21 @@ function noDevice(): never {
   throw new UsageError('logplay needs a DEVICE, like dax0.0 or pool.img');
 }
 
-function dryRun(context: Context, where: string): void {
+function dryRun(context: Context, where: string, plain: boolean): void {
   const played = withDevice(context, where, { writable: false }, (device) => {
     const media = deviceMedia(device);
     try {
       const superblock = readSuperblock(media);
-      const tree = new FileTree(superblock, Log.open(media, superblock));
+      const tree = new FileTree(superblock, Log.open(media, superblock), { annex: !plain });
       tree.replay();
-      const problems: Problem[] = tree.stopped === null ? tree.problems : [...tree.problems, tree.stopped];
+      const problems: Problem[] = tree.problemsAndStop;
       return {
         ok: problems.length === 0,
         entries: tree.log.nextIndex(),
         replayed: tree.nextIndex,
         files: tree.counts.files,
         directories: tree.counts.directories,
+        ...(tree.annex && { annex: annexOf(tree.annex) }),
         problems,
         notes: tree.notes,
       };
@@ -69,11 +71,33 @@ function dryRun(context: Context, where: string): void {
     const entries = count(played.entries, 'log entry', 'log entries');
     return [
       `${where}: ${played.replayed} of ${entries} replayed: ${content}`,
+      ...(played.annex ? annexLines(played.annex) : []),
       ...played.problems.map(({ code, message }) => `ERROR ${code}: ${message}`),
       ...played.notes.map(({ code, message }) => `note ${code}: ${message}`),
     ].join('\n');
   });
   if (!played.ok) throw new AlreadyReported();
+}
+
+/** What the records of an annex say, one after another. */
+function annexOf(annex: NonNullable<FileTree['annex']>) {
+  const { slots, used } = annex.usage();
+  const records = Array.from(annex.recordsFrom({ seqnum: 0, file: 0, slot: 0 }), ({ record, offset }) => {
+    const { seqnum, base, type, slots: spanned, change } = record;
+    const about = change ?? { kind: `type ${type}` };
+    const value = 'value' in about && about.value ? { value: `${about.value.length} bytes` } : {};
+    return { record: seqnum, offset, base, slots: spanned, ...about, ...value };
+  });
+  return { slots, used, records };
+}
+
+function annexLines({ slots, used, records }: ReturnType<typeof annexOf>): string[] {
+  const kinds = new Map<string, number>();
+  for (const { kind } of records) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  const all = [...kinds].map(([kind, times]) => `${times} ${kind}`).join(', ');
+  return [
+    `annex: ${count(records.length, 'record')} in ${used} of ${slots} slots${all === '' ? '' : `: ${all}`}`,
+  ];
 }
 
 function playToShadow(context: Context, where: string, shadow: string): void {

@@ -10,18 +10,21 @@ const PIECE_BYTES = 2 ** 20;
 interface LsFlags {
   long?: boolean;
   recursive?: boolean;
+  plain?: boolean;
 }
 
 /** `udax ls` */
 export function ls(context: Context, [text = '']: string[], flags: LsFlags): void {
   const { device, path } = volumeOrDeviceAddress(text);
-  withVolume(context, device, { readOnly: true }, (volume) => {
+  withVolume(context, device, { readOnly: true, plain: flags.plain ?? false }, (volume) => {
     const start = volume.stat(path);
     const listed = start.isDirectory() ? childrenOf(volume, start.path, flags.recursive ?? false) : [start];
     const shown = (stat: FileStat) => nameShown(stat, start, flags.recursive ?? false);
     const names = () => listed.map((stat) => printable(shown(stat))).join('\n');
-    context.show(listed.map(jsonOf), () =>
-      flags.long && listed.length > 0 ? longListing(listed, shown) : names(),
+    const target = (stat: FileStat) => (stat.isSymbolicLink() ? volume.readlink(stat.path) : undefined);
+    context.show(
+      listed.map((stat) => jsonOf(stat, target(stat))),
+      () => (flags.long && listed.length > 0 ? longListing(listed, withTarget(shown, target)) : names()),
     );
   });
 }
@@ -34,7 +37,7 @@ function childrenOf(volume: Volume, directory: string, recursive: boolean): File
   while (pending.length > 0) {
     const path = pending.pop()!;
     const isStart = path === directory;
-    const stat = isStart ? null : volume.stat(path);
+    const stat = isStart ? null : volume.lstat(path);
     if (stat) found.push(stat);
     if (isStart || (recursive && stat?.isDirectory())) {
       const names = volume.readdir(path).sort().reverse();
@@ -44,9 +47,15 @@ function childrenOf(volume: Volume, directory: string, recursive: boolean): File
   return found;
 }
 
-function jsonOf(stat: FileStat) {
+function jsonOf(stat: FileStat, target: string | undefined) {
   const { path, type, size, mode, uid, gid } = stat;
-  return { path, type, size, mode: octalMode(mode), uid, gid };
+  return { path, type, size, mode: octalMode(mode), uid, gid, ...(target !== undefined && { target }) };
+}
+
+type TextOf<T> = (stat: FileStat) => T;
+
+function withTarget(shown: TextOf<string>, target: TextOf<string | undefined>): TextOf<string> {
+  return (stat) => (stat.isSymbolicLink() ? `${shown(stat)} -> ${target(stat)}` : shown(stat));
 }
 
 function nameShown(stat: FileStat, start: FileStat, recursive: boolean): string {

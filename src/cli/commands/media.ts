@@ -77,17 +77,21 @@ export function fsckCommand(context: Context, [text = '']: string[], flags: Fsck
 }
 
 /** All fields of the superblock and of the log, as they are on the media. */
-function rawFields({ superblock, log }: FsckReport): string {
-  return Object.entries({ superblock, log })
+function rawFields({ superblock, log, annex }: FsckReport): string {
+  return Object.entries({ superblock, log, annex })
     .filter(([, fields]) => fields !== null)
     .map(([name, fields]) => `${name}:\n${formatPairs(Object.entries(fields!), '  ')}`)
     .join('\n\n');
 }
 
 /** `udax info` */
-export function info(context: Context, [text = '']: string[]): void {
+export function info(
+  context: Context,
+  [text = '']: string[],
+  { plain = false }: { plain?: boolean } = {},
+): void {
   const where = deviceArgument(text);
-  withVolume(context, where, { readOnly: true }, (volume, device) => {
+  withVolume(context, where, { readOnly: true, plain }, (volume, device) => {
     const { hpa } = device.dax.directAccess(0, 1, 'recovery');
     const { name, kind, coherent, persistent, writable, granule } = device.dax.memory.locate(hpa, 4096)[0]!
       .backing;
@@ -145,8 +149,9 @@ function infoPairs(about: VolumeInfo): (readonly [string, string])[] {
     ['made on', `${superblock.deviceName}, ${humanSize(superblock.deviceSize)}`],
     ['version', `${superblock.version}, OMF ${superblock.omfMajor}.${superblock.omfMinor}`],
     ['unit', humanSize(superblock.allocUnit)],
-    ['space', `${humanSize(space.used)} used, ${humanSize(space.free)} free`],
+    ['space', `${humanSize(space.used)} used, ${humanSize(space.free)} free${reclaimableText(space)}`],
     ['log', `${humanSize(superblock.logLength)}, ${space.logUsed} of ${space.logSlots} slots used`],
+    ...annexPairs(space),
     ['content', contentOf(space)],
     ...about.devices
       .slice(1)
@@ -165,6 +170,15 @@ function infoPairs(about: VolumeInfo): (readonly [string, string])[] {
     ['persistent', memory.persistent ? 'yes: survives power loss' : 'no: gone with the power'],
     ['writable', memory.writable ? 'yes' : 'no'],
   ];
+}
+
+function reclaimableText({ reclaimable }: VolumeStatfs): string {
+  return reclaimable === 0 ? '' : ` (${humanSize(reclaimable)} of what is used are of removed files)`;
+}
+
+function annexPairs({ annexSlots, annexUsed, annexRecords }: VolumeStatfs): (readonly [string, string])[] {
+  if (annexSlots === 0) return [];
+  return [['annex', `${count(annexRecords, 'record')}, ${annexUsed} of ${annexSlots} slots used`]];
 }
 
 /** Where a real device's memory is. Empty for files, and when only root may read the address. */

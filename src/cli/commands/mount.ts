@@ -37,6 +37,7 @@ interface MountFlags {
   readOnly?: boolean;
   clientWrites?: boolean;
   xattr?: boolean;
+  plain?: boolean;
   wirelog?: boolean;
   settle?: string;
   zeroCopy?: string;
@@ -61,6 +62,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
       readOnly: flags.readOnly ?? false,
       clientWrites: flags.clientWrites ?? false,
       xattrs: flags.xattr ?? true,
+      plain: flags.plain ?? false,
       ...(settleMilliseconds !== undefined && { settleMilliseconds }),
       ...(zeroCopy && { zeroCopy }),
       ...(context.role && { role: context.role }),
@@ -126,6 +128,7 @@ async function mountInBackgroundOrHere(
     ...(flags.readOnly ? ['--read-only'] : []),
     ...(flags.clientWrites ? ['--client-writes'] : []),
     ...(flags.xattr === false ? ['--no-xattr'] : []),
+    ...(flags.plain ? ['--plain'] : []),
     ...(flags.settle === undefined ? [] : ['--settle', flags.settle]),
     ...(flags.zeroCopy === undefined ? [] : ['--zero-copy', flags.zeroCopy]),
   ];

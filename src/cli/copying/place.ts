@@ -71,13 +71,17 @@ export function volumePlace(device: string, volume: Volume): Place {
   const stat = (path: string): PlaceStat | null => {
     if (!volume.exists(path)) return null;
     const { type, size, mode, path: identity } = volume.stat(path);
-    return { type, size, mode: mode & 0o777, identity };
+    return { type: type === 'symlink' ? 'other' : type, size, mode: mode & 0o777, identity };
+  };
+  const statOfCopy = (path: string): PlaceStat | null => {
+    const found = stat(path);
+    return found && volume.lstat(path).isSymbolicLink() ? { ...found, type: 'other' } : found;
   };
   return {
     volume,
     name: (path) => `${device}:${path}`,
     stat,
-    statOfCopy: stat,
+    statOfCopy,
     list: (path) => volume.readdir(path).sort(),
     child: (directory, name) => (directory.endsWith('/') ? directory + name : `${directory}/${name}`),
     makeDirectory: (path, owner) => volume.mkdir(path, owner),

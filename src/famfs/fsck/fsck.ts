@@ -35,6 +35,7 @@ import {
 } from '../media/superblock.js';
 import { interruptedTakeOver } from '../media/take-over.js';
 import { FileTree } from '../media/tree.js';
+import { type AnnexReport, checkAnnex } from './annex.js';
 import { type BucketReport, bucketReports } from './buckets.js';
 import { filesPastEnd, lostFiles, lostIn } from './lost-files.js';
 import { nameOverlaps } from './overlaps.js';
@@ -86,6 +87,9 @@ export interface FsckReport {
   superblock: (Superblock & { role: Role | null }) | null;
   log: LogReport | null;
   capacity: CapacityReport | null;
+  /** What the annex says; null when there is none. */
+  annex: AnnexReport | null;
+  /** Entries of the log, as C counts them. */
   files: number;
   directories: number;
   buckets?: BucketReport;
@@ -108,6 +112,7 @@ export function fsckMedia(whole: Media, options: FsckOptions = {}): FsckReport {
     superblock: null,
     log: null,
     capacity: null,
+    annex: null,
     files: 0,
     directories: 0,
   };
@@ -218,6 +223,7 @@ function checkTheLog(
   noteShortImage(media, tree, report);
   report.log = logReport(log, tree);
   report.capacity = capacityReport(superblock, allocation, tree);
+  checkAnnex(tree, superblock, report);
   if (options.buckets !== undefined) report.buckets = bucketReports(superblock, allocation, options.buckets);
 }
 

@@ -22,7 +22,7 @@ export function filesPastEnd(tree: FileTree, imageEnd: number): number {
 
 function extentsOf(tree: FileTree, ino: number): FamfsExtent[] {
   try {
-    return tree.isDirectory(ino) ? [] : extentRanges(tree.fmap(ino), 0, tree.stat(ino).size);
+    return tree.isDirectory(ino) ? [] : extentRanges(tree.fmapOfEntry(ino), 0, tree.entrySize(ino));
   } catch (error) {
     if (error instanceof DaxError) return [];
     throw error;
@@ -44,10 +44,10 @@ function lostFile(tree: FileTree, index: number, lost: readonly LostRange[]): Pr
   const ino = index + ROOT_INO + 1;
   try {
     if (tree.isDirectory(ino)) return null;
-    const { size } = tree.stat(ino);
+    const size = tree.entrySize(ino);
     const { bytes, first } = lossOf(tree, ino, size, lost);
     if (first === null) return null;
-    const message = `log entry ${index} ('${tree.pathOf(ino)}'): ${bytes} of its ${size} bytes are lost: ${first.why}`;
+    const message = `log entry ${index} ('${tree.basePathOf(ino)}'): ${bytes} of its ${size} bytes are lost: ${first.why}`;
     return { code: 'file-memory', message, entry: index, offset: first.offset };
   } catch (error) {
     // Skipped entries have no inode. Their problems are already reported.
@@ -59,7 +59,7 @@ function lostFile(tree: FileTree, index: number, lost: readonly LostRange[]): Pr
 function lossOf(tree: FileTree, ino: number, size: number, lost: readonly LostRange[]) {
   let bytes = 0;
   let first: LostRange | null = null;
-  for (const { devindex, offset, length } of extentRanges(tree.fmap(ino), 0, size)) {
+  for (const { devindex, offset, length } of extentRanges(tree.fmapOfEntry(ino), 0, size)) {
     if (devindex !== 0) continue;
     let here = 0;
     for (let i = firstThatMayTouch(lost, offset); i < lost.length && lost[i]!.offset < offset + length; i++) {

@@ -1,5 +1,6 @@
 /** Renders a report as text in the layout of the C tool. The errors and notes, which C does not have, follow at the end. */
 import { superblockLayout } from '../media/layout.js';
+import type { AnnexReport } from './annex.js';
 import type { Bucket, BucketReport } from './buckets.js';
 import type { CapacityReport, FsckReport, LogReport } from './fsck.js';
 
@@ -19,6 +20,7 @@ export function renderFsckReport(report: FsckReport, options: RenderOptions = {}
     blocks.push(logText(report.log, report.capacity.collisions));
     if (report.capacity.collisions === 0) blocks.push(capacityText(report.capacity, bytes, options));
     blocks.push(entriesText(report, report.log));
+    if (report.annex !== null) blocks.push(annexText(report.annex));
   }
   if (report.buckets !== undefined) blocks.push(bucketsText(report.buckets, report.capacity?.allocUnit ?? 1));
   const findings = [
@@ -82,6 +84,14 @@ function entriesText(report: FsckReport, log: LogReport): string {
     `  ${log.badEntries} bad log entries detected`,
     `  ${report.files} files`,
     `  ${report.directories} directories`,
+  ].join('\n')}\n\n`;
+}
+
+function annexText({ files, records, slots, usedSlots, reclaimable }: AnnexReport): string {
+  return `${[
+    'Annex (udax):',
+    `  ${records} records in ${usedSlots} of ${slots} slots, ${files} ${files === 1 ? 'file' : 'files'}`,
+    `  ${reclaimable} bytes that no name reaches`,
   ].join('\n')}\n\n`;
 }
 

@@ -53,6 +53,8 @@ export function encodeName(text: string): Uint8Array {
 }
 
 const LONGEST_QUICK_NAME = 256;
+const MOST_NAME_BYTES = 255;
+const MOST_PATH_BYTES = 4095;
 
 /** {@link encodeName} for lookups. Short ASCII names, which most names are, go into one reused buffer. */
 export class NameEncoder {
@@ -86,11 +88,21 @@ export class NameEncoder {
 }
 
 /**
- * Converts a path that a caller gives to its logged form, relative to the root. `/a//b/` becomes `a/b`; the root becomes ''.
- * @throws DaxError EINVAL the path holds a NUL, `.` or `..`, or half a surrogate pair, or is no string; ENAMETOOLONG it does
- * not fit the 79 bytes of a log entry
+ * As toTreePath(), for a path that is to be logged.
+ * @throws DaxError as toTreePath(); ENAMETOOLONG it does not fit the 79 bytes of a log entry
  */
 export function toLogPath(path: string): string {
+  const logPath = toTreePath(path);
+  checkLogPathLength(logPath, encodeName(logPath).length);
+  return logPath;
+}
+
+/**
+ * Converts a path that a caller gives to its form in a tree, relative to the root. `/a//b/` becomes `a/b`; the root becomes ''.
+ * @throws DaxError EINVAL the path holds a NUL, `.` or `..`, or half a surrogate pair, or is no string; ENAMETOOLONG a name in it
+ * has more than 255 bytes, or all of it more than 4095
+ */
+export function toTreePath(path: string): string {
   if (typeof path !== 'string') fail('EINVAL', `a path is text, not ${typeof path}`);
   if (isPlain(path)) return path.charCodeAt(0) === SLASH ? path.slice(1) : path;
   if (path.includes('\0')) fail('EINVAL', 'a path cannot hold a NUL character', { path });
@@ -105,9 +117,23 @@ export function toLogPath(path: string): string {
       });
     }
   }
-  const logPath = components.join('/');
-  checkLogPathLength(logPath, encodeName(logPath).length);
-  return logPath;
+  checkLengths(path, components);
+  return components.join('/');
+}
+
+function checkLengths(path: string, components: readonly string[]): void {
+  if (path.length <= MOST_NAME_BYTES / 3) return; // no character takes more than three bytes a unit
+  let total = -1;
+  for (const component of components) {
+    const { length } = encodeName(component);
+    total += length + 1;
+    if (length > MOST_NAME_BYTES)
+      fail('ENAMETOOLONG', `'${component}' is ${length} bytes long, a name has at most ${MOST_NAME_BYTES}`, {
+        path,
+      });
+  }
+  if (total > MOST_PATH_BYTES)
+    fail('ENAMETOOLONG', `a path of ${total} bytes is too long, it has at most ${MOST_PATH_BYTES}`, { path });
 }
 
 /** Tells whether a path is short ASCII that needs no change and breaks no rule. Most paths are. */

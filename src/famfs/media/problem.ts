@@ -1,14 +1,15 @@
 import type { ErrorHint } from '../../libc/index.js';
 
 /**
- * One finding about a medium: an error or a note. `entry` is the log slot it concerns. `offset` is the
- * device byte of the field in question.
+ * One finding about a medium: an error or a note. `entry` is the log slot it concerns, `record` the record of the annex. `offset`
+ * is the device byte of the field in question.
  */
 export interface Problem {
   /** A stable kebab-case code that programs may test (`entry-crc`, `extent-range`, ...). */
   code: string;
   message: string;
   entry?: number;
+  record?: number;
   offset?: number;
   /** The remedy, as in a DaxError about this device. */
   hint?: ErrorHint;

@@ -2,10 +2,13 @@
 import { fail } from '../../libc/index.js';
 import type { AllocationMap } from './allocation-map.js';
 import { dataStart } from './allocator.js';
+import { Annex } from './annex.js';
+import { ANNEX_INO_START } from './annex-layout.js';
 import { DaxdevTable } from './daxdev-table.js';
 import { decodeEntry } from './entry.js';
 import { type ExtentLimits, FileScan } from './file-scan.js';
 import type { Fmap } from './fmap.js';
+import { type DirectoryItem, type InodeStat, statWithAnnex } from './inode-stat.js';
 import { DIRECTORY, FILE, hashName, InodeTable } from './inode-table.js';
 import { FAMFS_LOG_FILE, logEntryLayout, type Superblock } from './layout.js';
 import type { Log } from './log.js';
@@ -15,24 +18,20 @@ import { type LogCounts, Replay } from './replay.js';
 import { viewOf } from './superblock.js';
 import { Usage } from './usage.js';
 
-/** Inode number of the root. The file or directory of log entry i has inode number i + 2. All hosts use the same numbers. */
+export type { DirectoryItem, InodeStat } from './inode-stat.js';
+
+/**
+ * Inode number of the root. The file or directory of log entry i has inode number i + 2, what record r of the annex made 2^32 + r.
+ * All hosts use the same numbers.
+ */
 export const ROOT_INO = 1;
 const NO_INO = -1;
+/** Beyond all log entries. */
+const EVERY_ENTRY = Number.POSITIVE_INFINITY;
 
 /** The inode number of the file or directory that log entry `index` makes. */
 export function inodeOfEntry(index: number): number {
   return index + ROOT_INO + 1;
-}
-
-export interface InodeStat {
-  ino: number;
-  type: 'file' | 'directory';
-  /** Bytes; 0 for directories. */
-  size: number;
-  /** Permission bits. */
-  mode: number;
-  uid: number;
-  gid: number;
 }
 
 export interface FileTreeOptions {
@@ -40,8 +39,11 @@ export interface FileTreeOptions {
   allocation?: AllocationMap;
   /** Makes up directories whose own entry cannot be read, so that the files in them can be reached. Default: false. */
   adoptsOrphans?: boolean;
+  /** False shows what C famfs shows: the log alone, without what the annex says. Default: true. */
+  annex?: boolean;
 }
 
+/** The tree of a log and of its annex, as far as both were replayed. */
 export class FileTree {
   /** What was wrong with entries, most of them skipped. It grows with each replay. */
   readonly #problemList = new ProblemList();
@@ -55,6 +57,10 @@ export class FileTree {
   readonly #replayer: Replay;
   readonly #limits: ExtentLimits;
   readonly #scan = new FileScan();
+  readonly #uuid: string;
+  readonly #followsAnnex: boolean;
+  /** Null while the log names none. */
+  #annex: Annex | null = null;
   #next = 0;
   #stop: Problem | null = null;
 
@@ -64,6 +70,8 @@ export class FileTree {
     options: FileTreeOptions = {},
   ) {
     const { allocUnit, deviceSize, deviceUuid } = superblock;
+    this.#uuid = superblock.uuid;
+    this.#followsAnnex = options.annex ?? true;
     this.devices = new DaxdevTable({ size: deviceSize, uuid: deviceUuid });
     const { allocation } = options;
     this.usage = allocation === undefined ? null : new Usage(allocation, allocUnit, this.devices.sizes);
@@ -87,11 +95,30 @@ export class FileTree {
   }
 
   /**
-   * The bad entry at which replay stopped (I8); null when replay has passed all published entries. A writer must not append
-   * while it is set.
+   * The bad entry, or the bad record of the annex, at which replay stopped (I8); null when replay has passed all that is
+   * published. A writer must not append while it is set.
    */
   get stopped(): Problem | null {
-    return this.#stop;
+    return this.#stop ?? this.#annex?.stopped ?? null;
+  }
+
+  /** What says that names are not as their log entries say; null while the volume has none, or does not follow it. */
+  get annex(): Annex | null {
+    return this.#annex;
+  }
+
+  /** How much was applied: log entries and records of the annex. */
+  get position(): number {
+    return this.#next + (this.#annex?.records ?? 0);
+  }
+
+  /** Whether something was published that replay() has not seen: a load or two. */
+  isBehind(): boolean {
+    return this.log.nextIndex() !== this.#next || this.isAnnexBehind();
+  }
+
+  isAnnexBehind(): boolean {
+    return this.#annex?.isBehind() ?? false;
   }
 
   /** What was wrong with entries, most of them skipped, with the reason. */
@@ -100,7 +127,8 @@ export class FileTree {
   }
 
   get problemsAndStop(): Problem[] {
-    return this.#stop === null ? this.problems : [...this.problems, this.#stop];
+    const { stopped } = this;
+    return stopped === null ? this.problems : [...this.problems, stopped];
   }
 
   get notes(): Problem[] {
@@ -113,12 +141,33 @@ export class FileTree {
   }
 
   /**
-   * Applies the entries published since the last call. It is cheap when there are none. It stops before an entry that
-   * fails its checks (see {@link stopped}), and tries that entry again at the next call.
-   * @returns how many entries it passed
+   * Applies the entries and records published since the last call. It is cheap when there are none. It stops before one that
+   * fails its checks (see {@link stopped}), and tries that again at the next call.
+   * @returns how many it passed
    * @throws DaxError ESTALE the log has fewer entries than were replayed: the device was formatted anew
    */
   replay(options: { pastBadEntries?: boolean } = {}): number {
+    const passed = this.#replayLog(options);
+    return this.#followsAnnex ? passed + this.#replayAnnex() : passed;
+  }
+
+  #replayAnnex(): number {
+    if (this.#annex === null) {
+      if (!Annex.isIn(this.#inodes)) return 0;
+      this.#annex = new Annex({
+        media: this.log.media,
+        inodes: this.#inodes,
+        uuid: this.#uuid,
+        problems: this.#problemList,
+        nextIndex: () => this.#next,
+        replayLog: () => void this.#replayLog({}),
+        fmap: (ino) => this.fmapOfEntry(ino),
+      });
+    }
+    return this.#annex.replay();
+  }
+
+  #replayLog(options: { pastBadEntries?: boolean }): number {
     const published = options.pastBadEntries ? this.log.readableEnd() : this.log.nextIndex();
     if (published < this.#next) {
       fail(
@@ -153,21 +202,41 @@ export class FileTree {
 
   /** The inode of a name in a directory, or -1. */
   child(directory: number, name: string): number {
-    const parent = this.#slotOf(directory);
-    if (this.#inodes.kind[parent] !== DIRECTORY) return NO_INO;
+    if (!this.isDirectory(directory)) return NO_INO;
     this.#encoder.encode(name);
     const { bytes, length } = this.#encoder;
-    const slot = this.#inodes.find(parent, bytes, 0, length, hashName(bytes, 0, length));
+    const hash = hashName(bytes, 0, length);
+    if (this.#annex !== null)
+      return this.#annex.names.child(directory, bytes, 0, length, hash, EVERY_ENTRY) || NO_INO;
+    const slot = this.#inodes.find(directory - 1, bytes, 0, length, hash);
     return slot === 0 ? NO_INO : slot + 1;
   }
 
-  /** Whether an inode is there: some entries make none, because they break a rule. */
+  /** As child(), but by the log alone: what C famfs finds there. */
+  baseChild(directory: number, name: string): number {
+    this.#encoder.encode(name);
+    const { bytes, length } = this.#encoder;
+    const slot = this.#inodes.find(this.#slotOf(directory), bytes, 0, length, hashName(bytes, 0, length));
+    return slot === 0 ? NO_INO : slot + 1;
+  }
+
+  /** Whether the annex says what a name means: its log entry, if there is one, does not count any more. */
+  isOfAnnex(directory: number, name: string): boolean {
+    if (this.#annex === null) return false;
+    this.#encoder.encode(name);
+    const { bytes, length } = this.#encoder;
+    return this.#annex.names.bindings.find(directory, bytes, 0, length, hashName(bytes, 0, length)) !== 0;
+  }
+
+  /** Whether an inode is there, with a name or without: some entries make none, because they break a rule. */
   has(ino: number): boolean {
+    if (ino >= ANNEX_INO_START) return this.#annex?.names.made.has(ino) ?? false;
     const slot = ino - 1;
     return slot >= 0 && slot < this.#inodes.capacity && this.#inodes.kind[slot] !== 0;
   }
 
   stat(ino: number): InodeStat {
+    if (this.#annex !== null) return statWithAnnex(this.#annex.names, this.#slotOf(ino) + 1);
     const slot = this.#slotOf(ino);
     const { kind, fileSize, mode, uid, gid } = this.#inodes;
     return {
@@ -177,6 +246,8 @@ export class FileTree {
       mode: mode[slot]!,
       uid: uid[slot]!,
       gid: gid[slot]!,
+      nlink: 1,
+      times: null,
     };
   }
 
@@ -184,25 +255,66 @@ export class FileTree {
     return this.#inodes.kind[this.#slotOf(ino)] === DIRECTORY;
   }
 
-  /** Inodes of a directory's children, in order of creation. */
+  /** The target of a symbolic link; null when it is none. */
+  linkTarget(ino: number): string | null {
+    return this.#annex?.names.made.get(ino)?.target ?? null;
+  }
+
+  /** Whether there is any symbolic link. */
+  get hasLinks(): boolean {
+    return this.#annex?.names.hasLinks ?? false;
+  }
+
+  /** Inodes of a directory's children, in order of creation. One with several names in it comes several times. */
   *children(directory: number): Generator<number> {
+    if (this.#annex !== null) {
+      for (const { ino } of this.#annex.names.namesIn(this.#slotOf(directory) + 1)) yield ino;
+      return;
+    }
     const { firstChild, nextSibling } = this.#inodes;
     for (let slot = firstChild[this.#slotOf(directory)]!; slot !== 0; slot = nextSibling[slot]!)
       yield slot + 1;
   }
 
+  /** The names in a directory, with what they mean: those of the log in order of creation, then those of the annex. */
+  *entries(directory: number): Generator<DirectoryItem> {
+    if (this.#annex === null) {
+      for (const ino of this.children(directory)) yield { name: this.nameOf(ino), ino, cookie: ino };
+      return;
+    }
+    for (const { name, ino, cookie } of this.#annex.names.namesIn(this.#slotOf(directory) + 1))
+      yield { name: decodeName(name), ino, cookie };
+  }
+
   /** Names in a directory, in order of creation. */
   readdir(directory: number): string[] {
-    return Array.from(this.children(directory), (ino) => this.nameOf(ino));
+    return Array.from(this.entries(directory), ({ name }) => name);
   }
 
-  /** Last component of the path; '' for the root. */
+  /** Last component of the path, of the first one when it has several; '' for the root. */
   nameOf(ino: number): string {
-    return decodeName(this.#inodes.nameBytes(this.#slotOf(ino)));
+    const slot = this.#slotOf(ino);
+    return decodeName(this.#annex?.names.nameBytes(slot + 1) ?? this.#inodes.nameBytes(slot));
   }
 
+  /** The directory of that name; the root for what has none any more. */
   parentOf(ino: number): number {
-    return this.#inodes.parent[this.#slotOf(ino)]! + 1;
+    const slot = this.#slotOf(ino);
+    return this.#annex?.names.parentOf(slot + 1) ?? this.#inodes.parent[slot]! + 1;
+  }
+
+  /** The path of an inode by the log alone, without a leading slash: C famfs finds it there. Null for what the log does not have. */
+  basePathOf(ino: number): string | null {
+    if (ino >= ANNEX_INO_START) return null;
+    const names: string[] = [];
+    for (let slot = this.#slotOf(ino); slot !== 0; slot = this.#inodes.parent[slot]!)
+      names.push(decodeName(this.#inodes.nameBytes(slot)));
+    return names.reverse().join('/');
+  }
+
+  /** The inode number of the log entry that has the bytes of a file; 0 when it has none. */
+  contentOf(ino: number): number {
+    return this.#annex?.names.contentOf(ino) ?? ino;
   }
 
   /** Path from the root, without a leading slash; '' for the root. */
@@ -218,6 +330,20 @@ export class FileTree {
    * invalid, ESTALE the entry is no longer that of a file of this size
    */
   fmap(ino: number): Fmap {
+    this.#slotOf(ino);
+    const content = this.contentOf(ino);
+    if (content === 0 && this.linkTarget(ino) === null) return { type: 'simple', extents: [] };
+    if (content === 0) fail('EINVAL', `'${this.pathOf(ino)}' is a symbolic link, it has no extents`);
+    return this.fmapOfEntry(content);
+  }
+
+  /** The size of the file that a log entry made. */
+  entrySize(ino: number): number {
+    return this.#inodes.fileSize[this.#slotOf(ino)]!;
+  }
+
+  /** The map of the file that a log entry made, whatever has its bytes by now. @throws DaxError as fmap() */
+  fmapOfEntry(ino: number): Fmap {
     const slot = this.#slotOf(ino);
     if (this.#inodes.kind[slot] !== FILE)
       fail('EISDIR', `'${this.pathOf(ino)}' is a directory, it has no extents`);

@@ -17,7 +17,7 @@ import {
 import { type Fields, type Struct, type Values, writeStruct } from '../media/struct.js';
 import { viewOf } from '../media/superblock.js';
 import type { Volume } from '../volume/index.js';
-import { ownerOf } from '../volume/new-name.js';
+import { ownerOf } from '../volume/name-rules.js';
 import {
   checkGeometry,
   consumerLayout,

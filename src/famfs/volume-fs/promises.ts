@@ -1,23 +1,43 @@
 import fs from 'node:fs';
+import type { VolumeChanger } from './changing.js';
 import type { PathLike } from './paths.js';
 import type { EncodingOption, ReadFileOptions, ReadOptions, StatOptions, VolumeReader } from './reading.js';
 
 const DEFAULT_READ_BYTES = 16384;
 
 /** node:fs/promises over a volume. */
-export function readPromises(reader: VolumeReader) {
+export function readPromises(reader: VolumeReader, changer: VolumeChanger) {
   return {
     constants: fs.constants,
     access: async (path: PathLike, mode?: number) => reader.access(path, mode),
-    lstat: async (path: PathLike, options?: StatOptions) => reader.stat(path, options),
+    lstat: async (path: PathLike, options?: StatOptions) => reader.lstat(path, options),
+    ...changePromises(changer),
     open: async (path: PathLike, flags?: string | number) =>
       new VolumeFileHandle(reader, reader.open(path, flags ?? 'r')),
     readFile: async (path: PathLike | VolumeFileHandle, options?: EncodingOption | ReadFileOptions) =>
       reader.readFileAsync(typeof path === 'object' && 'fd' in path ? path.fd : path, options),
     readdir: async (path: PathLike, options?: EncodingOption) => reader.readdir(path, options),
-    readlink: async (path: PathLike) => reader.readlink(path),
+    readlink: async (path: PathLike, options?: EncodingOption) => reader.readlink(path, options),
     realpath: async (path: PathLike, options?: EncodingOption) => reader.realpath(path, options),
     stat: async (path: PathLike, options?: StatOptions) => reader.stat(path, options),
+  };
+}
+
+function changePromises(changer: VolumeChanger) {
+  return {
+    appendFile: async (...given: Parameters<VolumeChanger['appendFile']>) => changer.appendFile(...given),
+    chmod: async (...given: Parameters<VolumeChanger['chmod']>) => changer.chmod(...given),
+    chown: async (...given: Parameters<VolumeChanger['chown']>) => changer.chown(...given),
+    link: async (...given: Parameters<VolumeChanger['link']>) => changer.link(...given),
+    mkdir: async (...given: Parameters<VolumeChanger['mkdir']>) => changer.mkdir(...given),
+    rename: async (...given: Parameters<VolumeChanger['rename']>) => changer.rename(...given),
+    rm: async (...given: Parameters<VolumeChanger['rm']>) => changer.rm(...given),
+    rmdir: async (...given: Parameters<VolumeChanger['rmdir']>) => changer.rmdir(...given),
+    symlink: async (...given: Parameters<VolumeChanger['symlink']>) => changer.symlink(...given),
+    truncate: async (...given: Parameters<VolumeChanger['truncate']>) => changer.truncate(...given),
+    unlink: async (...given: Parameters<VolumeChanger['unlink']>) => changer.unlink(...given),
+    utimes: async (...given: Parameters<VolumeChanger['utimes']>) => changer.utimes(...given),
+    writeFile: async (...given: Parameters<VolumeChanger['writeFile']>) => changer.writeFile(...given),
   };
 }
 

@@ -4,7 +4,7 @@ import { constants as bufferConstants } from 'node:buffer';
 import { constants } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { types } from 'node:util';
-import { DaxError, fail, throwIfAborted } from '../../libc/index.js';
+import { DaxError, fail, hasCode, throwIfAborted } from '../../libc/index.js';
 import { encodeName } from '../media/path.js';
 import type { VolumeFile } from '../volume/file.js';
 import { Descriptors } from './descriptors.js';
@@ -81,20 +81,29 @@ export class VolumeReader {
     return this.#stats(this.#descriptors.get(fd, 'fstat').stat, options);
   }
 
+  lstat(path: PathLike, options: StatOptions = {}): object | undefined {
+    const name = volumePath(path);
+    try {
+      return this.#stats(this.#volume.lstat(name), options);
+    } catch (error) {
+      if (options.throwIfNoEntry === false && hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+      throw error;
+    }
+  }
+
   #stats(stat: ReturnType<ReadableVolume['stat']>, { bigint = false }: StatOptions): object {
     const stats = new VolumeStats(stat, this.#mountedAt);
     return bigint ? bigintStats(stats) : stats;
   }
 
   realpath(path: PathLike, options?: EncodingOption | { encoding?: EncodingOption }): string | Buffer {
-    const { path: real } = this.#volume.stat(volumePath(path));
+    const real = this.#volume.realpath(volumePath(path));
     return encodingOf(options) === 'buffer' ? Buffer.from(encodeName(real)) : real;
   }
 
-  /** Fails with EINVAL, as readlink(2) of a path that is no link: famfs has no links. */
-  readlink(path: PathLike): never {
-    const { path: name } = this.#volume.stat(volumePath(path));
-    return fail('EINVAL', `${name} is no symbolic link`, { path: name, syscall: 'readlink' });
+  readlink(path: PathLike, options?: EncodingOption | { encoding?: EncodingOption }): string | Buffer {
+    const target = this.#volume.readlink(volumePath(path));
+    return encodingOf(options) === 'buffer' ? Buffer.from(encodeName(target)) : target;
   }
 
   readdir(path: PathLike, options?: EncodingOption | ReaddirOptions): unknown[] {
@@ -107,12 +116,12 @@ export class VolumeReader {
     const visit = (directory: string, relative: string): void => {
       for (const name of this.#volume.readdir(directory)) {
         const full = directory === '/' ? `/${name}` : `${directory}/${name}`;
-        const isDirectory = (withFileTypes || recursive) && this.#volume.stat(full).isDirectory();
+        const type = withFileTypes || recursive ? this.#volume.lstat(full).type : 'file';
         const below = relative === '' ? name : `${relative}/${name}`;
         if (withFileTypes) {
-          found.push(new VolumeDirent(name, joined(shown, relative), isDirectory, asBuffer));
+          found.push(new VolumeDirent(name, joined(shown, relative), type, asBuffer));
         } else found.push(asBuffer ? Buffer.from(encodeName(below)) : below);
-        if (recursive && isDirectory) visit(full, below);
+        if (recursive && type === 'directory') visit(full, below);
       }
     };
     visit(top, '');

@@ -2,19 +2,19 @@ import { constants } from 'node:fs';
 import { encodeName } from '../media/path.js';
 import type { FileStat } from '../volume/types.js';
 
-const { S_IFDIR, S_IFREG } = constants;
+const { S_IFDIR, S_IFLNK, S_IFREG } = constants;
 const BLOCK_BYTES = 4096;
 /** The unit of st_blocks, bytes. */
 const SECTOR_BYTES = 512;
 const NANOSECONDS = 1_000_000n;
 
-/** fs.Stats of a file or directory. famfs keeps no times: all four are when the `fs` of the volume was first used. */
+/** fs.Stats of a file, directory or symbolic link. Times that nobody noted are when the `fs` of the volume was first used. */
 export class VolumeStats {
   readonly dev = 0;
   readonly ino: number;
   /** File type and permission bits. */
   readonly mode: number;
-  readonly nlink = 1;
+  readonly nlink: number;
   readonly uid: number;
   readonly gid: number;
   readonly rdev = 0;
@@ -28,14 +28,16 @@ export class VolumeStats {
 
   constructor(stat: FileStat, timeMs: number) {
     this.ino = stat.ino;
-    this.mode = (stat.isDirectory() ? S_IFDIR : S_IFREG) | stat.mode;
+    this.mode = (stat.isDirectory() ? S_IFDIR : stat.isSymbolicLink() ? S_IFLNK : S_IFREG) | stat.mode;
+    this.nlink = stat.nlink;
     this.uid = stat.uid;
     this.gid = stat.gid;
     this.size = stat.size;
     this.blocks = Math.ceil(stat.size / SECTOR_BYTES);
-    this.atimeMs = timeMs;
-    this.mtimeMs = timeMs;
-    this.ctimeMs = timeMs;
+    const { atime, mtime, ctime } = stat.times ?? {};
+    this.atimeMs = msOf(atime) ?? timeMs;
+    this.mtimeMs = msOf(mtime) ?? timeMs;
+    this.ctimeMs = msOf(ctime) ?? timeMs;
     this.birthtimeMs = timeMs;
   }
 
@@ -59,7 +61,7 @@ export class VolumeStats {
     return (this.mode & constants.S_IFMT) === S_IFDIR;
   }
   isSymbolicLink(): boolean {
-    return false;
+    return (this.mode & constants.S_IFMT) === S_IFLNK;
   }
   isBlockDevice(): boolean {
     return false;
@@ -75,6 +77,10 @@ export class VolumeStats {
   }
 }
 
+function msOf(time: { seconds: number; nanoseconds: number } | undefined): number | undefined {
+  return time && time.seconds * 1000 + time.nanoseconds / 1e6;
+}
+
 /** The stats for `{ bigint: true }`: every number is a bigint, and times are in nanoseconds as well. */
 export function bigintStats(stats: VolumeStats): object {
   const big: Record<string, unknown> = Object.create(VolumeStats.prototype);
@@ -87,6 +93,7 @@ export function bigintStats(stats: VolumeStats): object {
   }
   define('isFile', () => stats.isFile());
   define('isDirectory', () => stats.isDirectory());
+  define('isSymbolicLink', () => stats.isSymbolicLink());
   return big;
 }
 
@@ -96,23 +103,23 @@ export class VolumeDirent {
   readonly parentPath: string;
   /** The same as parentPath, under Node's former name. */
   readonly path: string;
-  readonly #isDirectory: boolean;
+  readonly #type: FileStat['type'];
 
-  constructor(name: string, parentPath: string, isDirectory: boolean, asBuffer: boolean) {
+  constructor(name: string, parentPath: string, type: FileStat['type'], asBuffer: boolean) {
     this.name = asBuffer ? Buffer.from(encodeName(name)) : name;
     this.parentPath = parentPath;
     this.path = parentPath;
-    this.#isDirectory = isDirectory;
+    this.#type = type;
   }
 
   isFile(): boolean {
-    return !this.#isDirectory;
+    return this.#type === 'file';
   }
   isDirectory(): boolean {
-    return this.#isDirectory;
+    return this.#type === 'directory';
   }
   isSymbolicLink(): boolean {
-    return false;
+    return this.#type === 'symlink';
   }
   isBlockDevice(): boolean {
     return false;

@@ -1,12 +1,30 @@
 import fs from 'node:fs';
+import { VolumeChanger } from './changing.js';
 import type { PathLike } from './paths.js';
 import { readPromises } from './promises.js';
 import { type ReadFileOptions, type ReadOptions, VolumeReader } from './reading.js';
-import type { ReadableVolume } from './source.js';
+import type { FsVolume } from './source.js';
+
+type Changing =
+  | 'appendFile'
+  | 'chmod'
+  | 'chown'
+  | 'link'
+  | 'mkdir'
+  | 'rename'
+  | 'rm'
+  | 'rmdir'
+  | 'symlink'
+  | 'truncate'
+  | 'unlink'
+  | 'utimes'
+  | 'writeFile';
 
 /** The part of node:fs that a volume offers, with the types of node:fs. */
 export type VolumeFs = Pick<
   typeof fs,
+  | Changing
+  | `${Changing}Sync`
   | 'access'
   | 'accessSync'
   | 'close'
@@ -36,16 +54,26 @@ export type VolumeFs = Pick<
 > & {
   readonly promises: Pick<
     typeof fs.promises,
-    'access' | 'constants' | 'lstat' | 'open' | 'readFile' | 'readdir' | 'readlink' | 'realpath' | 'stat'
+    | Changing
+    | 'access'
+    | 'constants'
+    | 'lstat'
+    | 'open'
+    | 'readFile'
+    | 'readdir'
+    | 'readlink'
+    | 'realpath'
+    | 'stat'
   >;
 };
 
 type Callback = (error: unknown, ...results: unknown[]) => void;
 
 /** Makes the `fs` of a volume. The functions need no `this`, so they may be taken out of the object. */
-export function volumeFs(volume: ReadableVolume): VolumeFs {
+export function volumeFs(volume: FsVolume): VolumeFs {
   const reader = new VolumeReader(volume);
-  const promises = readPromises(reader);
+  const changer = new VolumeChanger(volume);
+  const promises = readPromises(reader, changer);
   const readSync = (fd: number, into: NodeJS.ArrayBufferView, ...rest: unknown[]) =>
     reader.read(fd, into, readOptions(rest));
   const realpathSync = (path: PathLike, options?: undefined) => reader.realpath(path, options);
@@ -75,8 +103,9 @@ export function volumeFs(volume: ReadableVolume): VolumeFs {
     existsSync: (path: PathLike) => reader.exists(path),
     fstat: withCallback((fd: number, options?: object) => reader.fstat(fd, options)),
     fstatSync: (fd: number, options?: object) => reader.fstat(fd, options),
-    lstat: stat,
-    lstatSync: statSync,
+    lstat: withCallback((path: PathLike, options?: object) => reader.lstat(path, options)),
+    lstatSync: (path: PathLike, options?: object) => reader.lstat(path, options),
+    ...changingFace(changer),
     open,
     openSync: (path: PathLike, flags?: string | number) => reader.open(path, flags ?? 'r'),
     read,
@@ -91,14 +120,42 @@ export function volumeFs(volume: ReadableVolume): VolumeFs {
     readSync,
     readdir: withCallback((path: PathLike, options?: undefined) => reader.readdir(path, options)),
     readdirSync: (path: PathLike, options?: undefined) => reader.readdir(path, options),
-    readlink: withCallback((path: PathLike) => reader.readlink(path)),
-    readlinkSync: (path: PathLike) => reader.readlink(path),
+    readlink: withCallback((path: PathLike, options?: undefined) => reader.readlink(path, options)),
+    readlinkSync: (path: PathLike, options?: undefined) => reader.readlink(path, options),
     realpath: Object.assign(realpath, { native: realpath }),
     realpathSync: Object.assign(realpathSync, { native: realpathSync }),
     stat,
     statSync,
   };
   return face as unknown as VolumeFs;
+}
+
+const changing: readonly Changing[] = [
+  'appendFile',
+  'chmod',
+  'chown',
+  'link',
+  'mkdir',
+  'rename',
+  'rm',
+  'rmdir',
+  'symlink',
+  'truncate',
+  'unlink',
+  'utimes',
+  'writeFile',
+];
+
+/** The changing functions, with a callback and synchronous. */
+function changingFace(changer: VolumeChanger): object {
+  const face: Record<string, unknown> = {};
+  for (const name of changing) {
+    const act = (...given: unknown[]): unknown =>
+      (changer[name] as (...given: unknown[]) => unknown).apply(changer, given);
+    face[name] = withCallback(act);
+    face[`${name}Sync`] = act;
+  }
+  return face;
 }
 
 /** fs.read in all its forms. The callback gets the buffer as well. */

@@ -7,8 +7,10 @@ import type { NewLogEntry } from '../media/entry.js';
 import { readInto } from './copy.js';
 import type { CopySource } from './copy-source.js';
 import type { MountedFamfs } from './mounted.js';
+import { ownerOf, permissions } from './name-rules.js';
 import { find, isThere, missingDirectories } from './names.js';
-import { newName, ownerOf, permissions } from './new-name.js';
+import { type NewName, newName } from './new-name.js';
+import { makeEmpty, publishObject } from './publish-name.js';
 import type { Reservation } from './space.js';
 import type { CopyOptions, CreateOptions, MkdirOptions } from './types.js';
 
@@ -24,25 +26,27 @@ export function makeDirectories(mounted: MountedFamfs, path: string, options: Mk
   const mode = permissions(options.mode ?? DEFAULT_DIRECTORY_MODE, path);
   const owner = ownerOf(options);
   mounted.session(() => {
-    const missing = options.recursive
-      ? missingDirectories(mounted.tree, path)
-      : [newName(mounted.tree, path).logPath];
+    const { tree } = mounted;
+    const missing = options.recursive ? missingDirectories(tree, path) : [path];
+    if (missing.length === 0) return;
+    newName(tree, missing[0]!);
     mounted.assertLogRoom(missing.length);
-    for (const logPath of missing) mounted.append({ kind: 'mkdir', path: logPath, mode, ...owner });
+    for (const one of missing) {
+      const name = newName(tree, one);
+      publishObject(mounted, name.place(0), { kind: 'mkdir', mode, ...owner });
+    }
   });
 }
 
 /** See Volume.create. @returns the file's inode */
 export function createFile(mounted: MountedFamfs, path: string, options: CreateOptions): number {
   const { size, zero = true } = options;
-  if (!Number.isSafeInteger(size) || size <= 0) {
-    fail('EINVAL', `${path} cannot have ${size} bytes: a famfs file has at least one, and keeps its size`, {
-      path,
-    });
-  }
+  if (!Number.isSafeInteger(size) || size < 0) fail('EINVAL', `${path} cannot have ${size} bytes`, { path });
   refuseDirectoryName(path);
   const mode = permissions(options.mode ?? DEFAULT_FILE_MODE, path);
   const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
+  if (size === 0)
+    return mounted.session(() => makeEmpty(mounted, newName(mounted.tree, path).place(0), entry));
   const isQuick = options.fill === undefined && (!zero || size <= ZERO_IN_SESSION_BYTES);
   const make = isQuick ? createInOneSession : createInTwoSessions;
   const ino = make(mounted, path, entry, options);
@@ -70,7 +74,7 @@ function createInOneSession(
         mounted.doubtMemory();
       }
       const stored = (options.zero ?? true) ? wholeUnits(mounted, entry.size) : entry.size;
-      return append(mounted, name.logPath, entry, reservation, stored);
+      return append(mounted, name, entry, reservation, stored);
     } finally {
       reservation.end();
     }
@@ -116,8 +120,10 @@ export async function copyFileIn(
     const mode = permissions(options.mode ?? source.mode, path);
     const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
     mounted.refresh();
-    if (isThere(mounted.tree, path)) {
-      const { dax, fmap } = existingOfSize(mounted, path, size);
+    const { replace = false } = options;
+    const existing = isThere(mounted.tree, path) ? existingOfSize(mounted, path, size, replace) : null;
+    if (existing !== null) {
+      const { dax, fmap } = existing;
       // A full disk under a sparse backing must be an error now, not a signal at the first store.
       dax.ensureMemory();
       await readInto(dax, path, source, options, check);
@@ -125,11 +131,21 @@ export async function copyFileIn(
       return;
     }
     const { signal } = options;
+    if (size === 0) {
+      await mounted.sessionLater(() => {
+        const name = newName(mounted.tree, path, replace);
+        makeEmpty(mounted, name.place(name.assertFree(mounted.tree)), entry);
+      }, signal);
+      return;
+    }
     const reservation = await mounted.sessionLater(() => kept(mounted, path, size, options), signal);
     try {
       const unnamed = mounted.newInode(path, size, reservation.fmap);
       await readInto(unnamed.dax, path, source, options, check);
-      await mounted.sessionLater(() => appendUnlessTaken(mounted, path, entry, reservation, size), signal);
+      await mounted.sessionLater(
+        () => appendUnlessTaken(mounted, path, entry, reservation, size, replace),
+        signal,
+      );
     } finally {
       reservation.end();
     }
@@ -138,23 +154,25 @@ export async function copyFileIn(
   }
 }
 
-function existingOfSize(mounted: MountedFamfs, path: string, size: number) {
+/** The file to overwrite in place; null when it has another size and is to be replaced. */
+function existingOfSize(mounted: MountedFamfs, path: string, size: number, replace: boolean) {
   const { ino, logPath } = find(mounted.tree, path);
   const stat = mounted.tree.stat(ino);
   if (stat.type === 'directory') {
     fail('EISDIR', `/${logPath} is a directory: give the name of the copy in it`, { path });
   }
+  if (stat.size !== size && replace) return null;
   if (stat.size !== size) {
     fail(
       'EEXIST',
-      `/${logPath} exists with ${stat.size} bytes, the source has ${size}: a famfs file keeps its size, choose another name`,
+      `/${logPath} exists with ${stat.size} bytes, the source has ${size}: choose another name, or replace it ({ replace: true })`,
       { path },
     );
   }
   return mounted.inode(ino);
 }
 
-type Placing = Pick<CreateOptions, 'stripe'>;
+type Placing = Pick<CopyOptions, 'stripe' | 'replace'>;
 
 /** Checks log room and takes space for a file, all or nothing. Called within a session. */
 function take(mounted: MountedFamfs, size: number, { stripe }: Placing): Reservation {
@@ -176,7 +194,7 @@ function takeAndKeep(mounted: MountedFamfs, path: string, size: number, options:
 
 /** Takes space and keeps it after the session, for work that takes longer. Called within a session. */
 function kept(mounted: MountedFamfs, path: string, size: number, options: Placing): Reservation {
-  newName(mounted.tree, path);
+  newName(mounted.tree, path, options.replace);
   const reservation = take(mounted, size, options);
   try {
     reservation.keep();
@@ -194,8 +212,9 @@ function appendUnlessTaken(
   entry: FileEntry,
   reservation: Reservation,
   stored: number,
+  replace = false,
 ): number {
-  return append(mounted, newName(mounted.tree, path).logPath, entry, reservation, stored);
+  return append(mounted, newName(mounted.tree, path, replace), entry, reservation, stored);
 }
 
 /**
@@ -205,14 +224,16 @@ function appendUnlessTaken(
  */
 function append(
   mounted: MountedFamfs,
-  logPath: string,
+  name: NewName,
   entry: FileEntry,
   reservation: Reservation,
   stored: number,
 ): number {
-  mounted.flushData(reservation.fmap, stored);
-  reservation.handOver();
-  return mounted.append({ ...entry, path: logPath, fmap: reservation.fmap });
+  const replaced = name.assertFree(mounted.tree);
+  return publishObject(mounted, name.place(replaced), { ...entry, fmap: reservation.fmap }, () => {
+    mounted.flushData(reservation.fmap, stored);
+    reservation.handOver();
+  });
 }
 
 function zeroAll(mounted: MountedFamfs, path: string, size: number, { fmap }: Reservation): void {
@@ -257,8 +278,8 @@ export function cloneFile(mounted: MountedFamfs, source: string, destination: st
     }
     const { size, mode, uid, gid } = tree.stat(ino);
     const fmap = tree.fmap(ino);
-    const { logPath: path } = newName(tree, destination);
-    mounted.assertLogRoom(1);
-    mounted.append({ kind: 'file', path, size, mode, uid, gid, fmap });
+    const name = newName(tree, destination);
+    if (size === 0) fail('EINVAL', `/${logPath} is empty: there is no space to share`, { path: source });
+    publishObject(mounted, name.place(0), { kind: 'file', size, mode, uid, gid, fmap });
   });
 }

@@ -1,11 +1,6 @@
 import type { MountedFamfs } from './mounted.js';
-import {
-  type ComingDirectory,
-  type GrowingOptions,
-  KeptName,
-  type NewPlace,
-  permissions,
-} from './new-name.js';
+import { permissions } from './name-rules.js';
+import { type ComingDirectory, type GrowingOptions, KeptName, type NewPlace } from './new-name.js';
 
 /**
  * A directory in the making: its name is kept now, and it is logged later, with the mode and owner it has then. Files and
@@ -22,12 +17,13 @@ export class GrowingDirectory implements ComingDirectory {
   #ino: number | null = null;
 
   /** VolumeInodes.growDirectory() makes it. */
-  constructor(mounted: MountedFamfs, place: NewPlace, { mode, uid, gid, entriesBefore }: GrowingOptions) {
+  constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingOptions) {
+    const { mode, uid, gid } = options;
     this.#mounted = mounted;
     this.mode = permissions(mode, typeof place === 'string' ? place : place.name);
     this.uid = uid;
     this.gid = gid;
-    this.name = new KeptName(mounted, place, entriesBefore);
+    this.name = new KeptName(mounted, place, options);
   }
 
   get logPath(): string {
@@ -46,11 +42,7 @@ export class GrowingDirectory implements ComingDirectory {
   publish(): number {
     const mounted = this.#mounted;
     const { mode, uid, gid } = this;
-    const ino = mounted.session(() => {
-      this.name.assertFree();
-      mounted.assertLogRoom(1);
-      return mounted.append({ kind: 'mkdir', path: this.logPath, mode, uid, gid });
-    });
+    const ino = mounted.session(() => this.name.publish({ kind: 'mkdir', mode, uid, gid }));
     this.#ino = ino;
     this.end();
     return ino;

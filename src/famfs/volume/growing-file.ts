@@ -4,16 +4,16 @@ import { continuesExtent, type FamfsExtent, type Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
-import { type GrowingOptions, KeptName, type NewPlace, permissions } from './new-name.js';
+import { permissions } from './name-rules.js';
+import { type GrowingOptions, KeptContent, KeptName, type NewPlace } from './new-name.js';
 import type { Reservation } from './space.js';
 
 /**
  * A file in the making, whose final size is not known yet: the kernel creates a file first and writes it later. Its space is
  * reserved but not named by the log, so nobody else sees it. The space doubles with each step. So 16 extents reach 64 GiB in
  * units of 2 MiB even when no two are neighbours; neighbours become one extent. publish() cuts off unused space and appends
- * the entry; from then on the file is fixed in size like any other. end() without publish() leaves no trace, and neither does
- * the death of this process. A file whose last write found no space is not published: famfs cannot delete, so half a file
- * would take its space forever.
+ * the entry. end() without publish() leaves no trace, and neither does the death of this process. A file whose last write found no
+ * space is not published.
  */
 export class GrowingFile {
   mode: number;
@@ -26,20 +26,34 @@ export class GrowingFile {
   #extents: FamfsExtent[] = [];
   #inode: Inode | null = null;
   #isCutShort = false;
-  /** Its name, which can be moved until it is published. */
-  readonly name: KeptName;
+  #target: KeptName | KeptContent;
 
-  /** @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; EBUSY it is in the making elsewhere; ENOSPC log full */
-  constructor(mounted: MountedFamfs, place: NewPlace, options: GrowingOptions) {
+  /**
+   * @param place where it is published; or the inode number of a published file, which gets these bytes instead of its own
+   * @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; EBUSY it is in the making elsewhere; ENOSPC log full
+   */
+  constructor(mounted: MountedFamfs, place: NewPlace | number, options: GrowingOptions) {
     this.#mounted = mounted;
-    this.mode = permissions(options.mode, typeof place === 'string' ? place : place.name);
+    const isContent = typeof place === 'number';
+    this.mode = permissions(options.mode, typeof place === 'object' ? place.name : String(place));
     this.uid = options.uid;
     this.gid = options.gid;
-    this.name = new KeptName(mounted, place, options.entriesBefore);
+    this.#target = isContent ? new KeptContent(mounted, place) : new KeptName(mounted, place, options);
+  }
+
+  /** Its name, which can be moved until it is published. @throws DaxError EINVAL these are new bytes of a published file */
+  get name(): KeptName {
+    if (this.#target instanceof KeptName) return this.#target;
+    return fail('EINVAL', `${this.#path} is published: its name is not in the making`, { path: this.#path });
+  }
+
+  /** The file is published under another one of its names. The caller gives the one before back. */
+  set name(name: KeptName) {
+    this.#target = name;
   }
 
   get #path(): string {
-    return this.name.path;
+    return this.#target.path;
   }
 
   /** Bytes written so far. */
@@ -47,9 +61,9 @@ export class GrowingFile {
     return this.#size;
   }
 
-  /** Whether publish() accepts the file: it is not empty, and its last write or resize found the space it needed. */
+  /** Whether publish() accepts the file: its last write or resize found the space it needed. */
   get isWhole(): boolean {
-    return this.#size > 0 && !this.#isCutShort;
+    return !this.#isCutShort;
   }
 
   /** Bytes of the device that are reserved for the file so far. */
@@ -75,6 +89,18 @@ export class GrowingFile {
     return bytes.length;
   }
 
+  /** Begins with the first bytes of a file, at most all of them. */
+  copyFrom(inode: Inode, bytes: number): void {
+    let at = 0;
+    this.#mounted.assertSameFileSystem();
+    this.#reserve(bytes);
+    inode.dax.drain(0, Math.min(bytes, inode.size), (piece) => {
+      this.#inode!.dax.write(piece, at);
+      at += piece.length;
+    });
+    this.#size = at;
+  }
+
   /** As ftruncate(2). @throws DaxError ENOSPC */
   resize(size: number): void {
     this.#mounted.assertSameFileSystem();
@@ -86,32 +112,39 @@ export class GrowingFile {
   /**
    * Publishes the file with the size it has now.
    * @returns its inode number
-   * @throws DaxError EINVAL it is empty; EEXIST the name was taken meanwhile; ENOENT the parent directory is not published;
-   *   ENOSPC log full, or the last write found no space
+   * @throws DaxError EEXIST the name was taken meanwhile; ENOENT the parent directory is not published; ENOSPC log full, or the last
+   *   write found no space
    */
   publish(): number {
     this.assertWhole();
     const size = this.#size;
     const mounted = this.#mounted;
+    if (size === 0) return this.#publishEmpty();
     const fmap = this.#trimmed();
     const pageEnd = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
     // Mappings of whole pages show the rest of the last page, so it must not hold old bytes.
     if (pageEnd > size) this.#inode!.dax.zero(size, pageEnd - size);
-    const ino = mounted.session(() => {
-      const { name } = this;
-      name.assertFree();
-      mounted.assertLogRoom(1);
+    const { mode, uid, gid } = this;
+    const handOver = () => {
       mounted.flushData(fmap, pageEnd);
       for (const reservation of this.#reservations) reservation.handOver();
-      const { mode, uid, gid } = this;
-      return mounted.append({ kind: 'file', path: name.logPath, size, mode, uid, gid, fmap });
-    });
+    };
+    const ino = mounted.session(() =>
+      this.#target.publish({ kind: 'file', size, mode, uid, gid, fmap }, handOver),
+    );
     this.end();
     mounted.check();
     return ino;
   }
 
-  /** Checks that publish() accepts what was written. @throws DaxError EINVAL the file is empty; ENOSPC its last write found no space */
+  #publishEmpty(): number {
+    const { mode, uid, gid } = this;
+    const ino = this.#mounted.session(() => this.#target.publishEmpty({ mode, uid, gid }));
+    this.end();
+    return ino;
+  }
+
+  /** Checks that publish() accepts what was written. @throws DaxError ENOSPC its last write found no space */
   assertWhole(): void {
     if (this.#isCutShort) {
       fail(
@@ -122,16 +155,11 @@ export class GrowingFile {
         },
       );
     }
-    if (this.#size === 0) {
-      fail('EINVAL', `${this.#path} is empty: a famfs file holds at least one byte, so it is not kept`, {
-        path: this.#path,
-      });
-    }
   }
 
   /** Gives back the name and all space that the log does not name. Idempotent. */
   end(): void {
-    this.name.release();
+    this.#target.release();
     const { device } = this.#mounted;
     for (const reservation of this.#reservations) {
       if (device.leave) device.leave(reservation.fmap, () => reservation.end());

@@ -32,8 +32,21 @@ export type { FileSpans } from './file-spans.js';
 export type { GrowingDirectory } from './growing-directory.js';
 export type { GrowingFile } from './growing-file.js';
 export type { HostMap, HostPiece } from './host-map.js';
+export type { XattrFlags } from './inode-changes.js';
 export { mountFamfsOn } from './mount.js';
+<<<<<<< HEAD
+export type {
+  ComingDirectory,
+  GrowingOptions,
+  KeptName,
+  NameInDirectory,
+  NameMove,
+  NewPlace,
+} from './new-name.js';
+=======
+export type { RenameFlags } from './name-changes.js';
 export type { ComingDirectory, GrowingOptions, NameInDirectory, NameMove, NewPlace } from './new-name.js';
+>>>>>>> w-k1
 export type { Publications } from './publications.js';
 export type { RewriteChanges, RewriteOptions, RewriteResult } from './rewrite.js';
 export type {
@@ -53,6 +66,8 @@ export type {
 } from './types.js';
 export type { ReadonlyUint8Array, ReadonlyView, ViewPin } from './views.js';
 export { Volume } from './volume.js';
+export type { TimeLike, VolumeChanges } from './volume-changes.js';
 export type { VolumeInodes } from './volume-inodes.js';
 export { VolumeWatcher, type WatchEvent, type WatchOptions } from './watch.js';
+export type { RemovedName, RenamedName } from './watch-annex.js';
 export type { FileContent } from './writing.js';

@@ -10,10 +10,13 @@ interface InodeHome {
   readonly dax: DaxDevice;
   readonly device: Pick<FamfsDevice, 'name' | 'reach'>;
   readonly tree: FileTree;
-  fmapOf(ino: number): Fmap;
+  fmapOfEntry(ino: number): Fmap;
 }
 
-/** The inodes of a mounted famfs that are in use, by number. All handles of a file share one. */
+/**
+ * The inodes of a mounted famfs that are in use, by the number of the log entry that has their bytes. All handles of the same bytes
+ * share one; a file that got other bytes gets another one, and who had it open goes on with the old ones (I15).
+ */
 export class InodesInUse {
   readonly #used = new Map<number, Inode>();
   readonly #home: InodeHome;
@@ -32,23 +35,25 @@ export class InodesInUse {
 
   /** The inode of a file: the one that is in use, else a new one, which is remembered from its first use on. */
   inode(ino: number): Inode {
-    const known = this.#used.get(ino);
-    if (known) return known;
     const { tree, device } = this.#home;
+    const content = tree.contentOf(ino);
+    const known = this.#used.get(content);
+    if (known && content !== 0) return known;
     const { size } = tree.stat(ino);
     const path = `/${tree.pathOf(ino)}`;
+    if (content === 0) return this.newInode(path, 0, { type: 'simple', extents: [] });
     const fmap = (): Fmap => {
-      const found = this.#home.fmapOf(ino);
+      const found = this.#home.fmapOfEntry(content);
       device.reach?.(found, { path, size });
       return found;
     };
     return this.newInode(path, size, fmap, {
       first: (inode) => {
-        const first = this.#used.get(ino) ?? inode;
-        this.#used.set(ino, first);
+        const first = this.#used.get(content) ?? inode;
+        this.#used.set(content, first);
         return first;
       },
-      unused: () => this.#used.delete(ino),
+      unused: () => this.#used.delete(content),
     });
   }
 

@@ -12,12 +12,14 @@ import { asRewritten } from '../media/rewrite-switch.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock, superblockBytes } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
+import { AnnexWriter } from './annex-writer.js';
 import { assertBacked, type DeviceMedia, deviceMedia } from './device-media.js';
 import { Identity, letOthersIn, staleError } from './identity.js';
 import type { Inode } from './inode.js';
 import { InodesInUse } from './inodes-in-use.js';
 import { LogMemory } from './log-memory.js';
 import { assertMetadataIsHealthy } from './lost-ranges.js';
+import { type MountMode, mustAgree } from './mount-mode.js';
 import { RangeLocks } from './range-locks.js';
 import { Space } from './space.js';
 import type { AloneUse, DeviceHold, FamfsDevice, MountOptions } from './types.js';
@@ -30,13 +32,15 @@ const LOOK_MS = 2;
  * A famfs that this process has mounted (the kernel's super block). All volumes of the process on one device share it. It is the holder of
  * the dax device. It lives from the first mount to the last close, or until the device is disabled: then every call fails.
  */
-export class MountedFamfs implements HolderOperations {
+export class MountedFamfs implements HolderOperations, MountMode {
   readonly device: FamfsDevice;
   readonly dax: DaxDevice;
   readonly media: DeviceMedia;
   readonly superblock: Superblock;
   readonly tree: FileTree;
   readonly space: Space;
+  /** Writes what the log cannot say. */
+  readonly annex = new AnnexWriter(this);
   readonly #appender: LogAppender;
   readonly #logMemory: LogMemory;
   readonly #hold: DeviceHold;
@@ -53,8 +57,8 @@ export class MountedFamfs implements HolderOperations {
   /** Set once another file system was made on the device. Every call throws it. */
   #stale: DaxError | undefined;
   #watch: NodeJS.Timeout | undefined;
-  /** The log was read as far as possible: lost parts are skipped, and later entries are never read. */
   readonly isSalvage: boolean;
+  readonly isPlain: boolean;
   /** A rewrite was cut short here: superblock and log are private copies, until the master completes it (then ESTALE). */
   readonly isUnfinished: boolean;
 
@@ -64,35 +68,32 @@ export class MountedFamfs implements HolderOperations {
     {
       salvage = false,
       purpose = 'mount',
+      plain = false,
       ...patience
-    }: Pick<MountOptions, 'salvage' | 'purpose'> & LockPatience = {},
+    }: Pick<MountOptions, 'salvage' | 'purpose' | 'plain'> & LockPatience = {},
   ): MountedFamfs {
     const { holder } = device.dax;
+    const mode = { isSalvage: salvage, isPlain: plain };
     const mounted =
-      holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, device.hold(purpose), salvage);
-    if (mounted.isSalvage && !salvage) {
-      fail(
-        'EBUSY',
-        `${device.name} is mounted by this process to salvage what is left of it: close that first`,
-        { path: device.name },
-      );
-    }
+      holder instanceof MountedFamfs ? holder : MountedFamfs.#mount(device, device.hold(purpose), mode);
+    mustAgree(device.name, mounted, mode);
     mounted.#users++;
     mounted.#locks.allow(patience);
     return mounted;
   }
 
-  static #mount(device: FamfsDevice, hold: DeviceHold, salvage: boolean): MountedFamfs {
+  static #mount(device: FamfsDevice, hold: DeviceHold, mode: MountMode): MountedFamfs {
     try {
-      return new MountedFamfs(device, hold, salvage);
+      return new MountedFamfs(device, hold, mode);
     } catch (error) {
       hold.release();
       throw error;
     }
   }
 
-  private constructor(device: FamfsDevice, hold: DeviceHold, isSalvage: boolean) {
+  private constructor(device: FamfsDevice, hold: DeviceHold, { isSalvage, isPlain }: MountMode) {
     this.isSalvage = isSalvage;
+    this.isPlain = isPlain;
     this.device = device;
     this.dax = device.dax;
     this.#hold = hold;
@@ -110,7 +111,8 @@ export class MountedFamfs implements HolderOperations {
         ? Log.at(this.media, this.superblock, { pastLosses: true })
         : Log.open(this.media, this.superblock);
       const allocation = newAllocationMap(this.superblock);
-      this.tree = new FileTree(this.superblock, log, { allocation, adoptsOrphans: isSalvage });
+      const reading = { adoptsOrphans: isSalvage, annex: !isPlain };
+      this.tree = new FileTree(this.superblock, log, { allocation, ...reading });
       this.#inodes = new InodesInUse(this, () => this.#stale);
       this.#locks = new RangeLocks(this.media);
       this.space = new Space(new Allocator(this.superblock, allocation, { name: device.name }), this.#locks);
@@ -173,7 +175,7 @@ export class MountedFamfs implements HolderOperations {
     this.#endUses();
     this.dax.holderPut(this);
     try {
-      const next = MountedFamfs.#mount(this.device, this.#hold, false);
+      const next = MountedFamfs.#mount(this.device, this.#hold, this);
       next.#users = 1;
       return next;
     } catch (cause) {
@@ -246,7 +248,7 @@ export class MountedFamfs implements HolderOperations {
     assertMetadataIsHealthy(this.device.name, this.dax, this.#metadata);
     this.assertSameFileSystem();
     const { log, nextIndex } = this.tree;
-    if (log.loadIndices().index === nextIndex) return 0;
+    if (log.loadIndices().index === nextIndex && !this.tree.isAnnexBehind()) return 0;
     // Asked again, since the entries may be those of another log that was put there meanwhile.
     return this.#unlessStale(() => this.tree.replay());
   }
@@ -259,9 +261,13 @@ export class MountedFamfs implements HolderOperations {
     }
   }
 
-  /** The map of a file. @throws DaxError as FileTree.fmap(); ESTALE the log is another one by now */
+  /** The map of a file, or of a log entry. @throws DaxError as FileTree.fmap(); ESTALE the log is another one by now */
   fmapOf(ino: number): Fmap {
     return this.#unlessStale(() => this.tree.fmap(ino));
+  }
+
+  fmapOfEntry(ino: number): Fmap {
+    return this.#unlessStale(() => this.tree.fmapOfEntry(ino));
   }
 
   /**
@@ -315,7 +321,7 @@ export class MountedFamfs implements HolderOperations {
     this.#appender.assertRoom(entries);
   }
 
-  /** EIO when there is no memory behind these extents: the image is shorter than its device, or its file was cut. */
+  /** EIO when there is no memory behind these extents: an image is shorter than its device, or its file was cut. */
   assertMemory({ extents }: Fmap): void {
     for (const { devindex, offset, length } of extents) {
       if (devindex === 0) assertBacked(this.dax, offset, length);
@@ -338,12 +344,12 @@ export class MountedFamfs implements HolderOperations {
    * @throws DaxError EBUSY somebody else of this host keeps it
    */
   reserveName(logPath: string): () => void {
-    if (!this.#locks.takeName(logPath)) this.#locks.refuseName(logPath);
-    let isHeld = true;
-    return () => {
-      if (isHeld) this.#locks.releaseName(logPath);
-      isHeld = false;
-    };
+    return this.#locks.keepName(logPath);
+  }
+
+  /** @throws DaxError EBUSY somebody else of this host keeps the name. Within a session */
+  assertNameIsOurs(path: string): void {
+    this.#locks.refuseTakenName(path);
   }
 
   /**
@@ -352,8 +358,7 @@ export class MountedFamfs implements HolderOperations {
    * @throws DaxError EBUSY a mount of this host keeps the name
    */
   append(entry: NewLogEntry): number {
-    if (entry.kind !== 'add_daxdev' && this.#locks.isNameTaken(entry.path))
-      this.#locks.refuseName(entry.path);
+    if (entry.kind !== 'add_daxdev') this.assertNameIsOurs(entry.path);
     // Checked before the append: once the entry is in the log, no error may say that it is not.
     if (this.#isDoubted) this.media.proveStart(dataStart(this.superblock));
     this.#isDoubted = false;
@@ -363,7 +368,7 @@ export class MountedFamfs implements HolderOperations {
     return inodeOfEntry(index);
   }
 
-  /** The inode of a file: the one that is in use, else a new one, which is remembered from its first use on. */
+  /** The inode of a file. */
   inode(ino: number): Inode {
     return this.#inodes.inode(ino);
   }

@@ -152,23 +152,27 @@ export class RangeLocks {
     return null;
   }
 
-  /** Takes a name. The caller has the log. @returns false when another handle on this host has the name */
-  takeName(logPath: string): boolean {
-    return ofdLock(this.#fd!, 'exclusive', rangeOfName(logPath));
+  /**
+   * Takes a name. The caller has the log.
+   * @returns a function that gives it back; idempotent, and after close() it does nothing
+   * @throws DaxError EBUSY another handle on this host has the name
+   */
+  keepName(logPath: string): () => void {
+    if (!ofdLock(this.#fd!, 'exclusive', rangeOfName(logPath))) this.#refuseName(logPath);
+    let isHeld = true;
+    return () => {
+      if (isHeld && this.#fd !== undefined) ofdLock(this.#fd, 'unlock', rangeOfName(logPath));
+      isHeld = false;
+    };
   }
 
-  /** Releases a name. After close() it does nothing. */
-  releaseName(logPath: string): void {
-    if (this.#fd !== undefined) ofdLock(this.#fd, 'unlock', rangeOfName(logPath));
-  }
-
-  /** Whether another handle on this host has the name. The caller has the log. */
-  isNameTaken(logPath: string): boolean {
-    return !this.#alone && ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null;
+  /** The caller has the log. @throws DaxError EBUSY another handle on this host has the name */
+  refuseTakenName(logPath: string): void {
+    if (!this.#alone && ofdLockConflict(this.#fd!, rangeOfName(logPath)) !== null) this.#refuseName(logPath);
   }
 
   /** @throws DaxError EBUSY naming who has the lock on a name */
-  refuseName(logPath: string): never {
+  #refuseName(logPath: string): never {
     const who = lockHoldersText(this.#fd!, 'exclusive', rangeOfName(logPath), this.#patience);
     return fail(
       'EBUSY',

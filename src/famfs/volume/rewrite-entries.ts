@@ -4,10 +4,11 @@ import { Allocator, newAllocationMap } from '../media/allocator.js';
 import { decodeEntry, ENTRY_CRC_OFFSET, ENTRY_SIZE, encodeEntry } from '../media/entry.js';
 import { FAMFS_LOG_ADD_DAXDEV, FAMFS_LOG_FILE, FAMFS_LOG_MKDIR, logEntryLayout } from '../media/layout.js';
 import { Log } from '../media/log.js';
-import { bufferMedia } from '../media/media.js';
+import { bufferMedia, type Media } from '../media/media.js';
 import { metadataImage } from '../media/rewrite-switch.js';
 import { decodeSuperblock, viewOf } from '../media/superblock.js';
 import { FileTree, inodeOfEntry, ROOT_INO } from '../media/tree.js';
+import type { Folded, FreshAnnex } from './rewrite-annex.js';
 import type { ChangedNames } from './rewrite-names.js';
 import type { ChangedSpace } from './rewrite-space.js';
 import { statfsOf } from './space.js';
@@ -24,11 +25,8 @@ interface Kept {
   damaged: number;
 }
 
-/** The entries of a new log, as bytes. */
-export interface NewEntries {
-  bytes: Uint8Array;
-  damaged: number;
-}
+/** The entries of a new log, as bytes, and the annex that goes with them. */
+export type NewEntries = Folded;
 
 /**
  * Makes the entries of the new log from those of the old one. An entry that stays as it is keeps its bytes but for its number and
@@ -60,7 +58,7 @@ export function newEntries(tree: FileTree, names: ChangedNames, space: ChangedSp
     writeU64(view, at + SEQNUM, index);
     writeU64(view, at + ENTRY_CRC_OFFSET, crc32(entry.subarray(0, ENTRY_CRC_OFFSET)));
   }
-  return { bytes, damaged };
+  return { bytes, damaged, annex: null, isShorter: false };
 }
 
 function keptEntries(old: DataView, tree: FileTree, names: ChangedNames): Kept {
@@ -104,10 +102,15 @@ function assertGood(entry: Uint8Array, index: number, name: string): void {
  * @returns what statfs() will say of it
  * @throws DaxError EBADMSG the new log would not be good
  */
-export function provenStatfs(name: string, superblockBytes: Uint8Array, entries: Uint8Array): VolumeStatfs {
+export function provenStatfs(
+  name: string,
+  superblockBytes: Uint8Array,
+  { bytes: entries, annex }: Pick<NewEntries, 'bytes' | 'annex'>,
+): VolumeStatfs {
   const superblock = decodeSuperblock(superblockBytes);
   const image = metadataImage(superblockBytes, entries);
-  const log = Log.open(bufferMedia(image, { name, size: superblock.deviceSize }), superblock);
+  const media = bufferMedia(image, { name, size: superblock.deviceSize });
+  const log = Log.open(annex === null ? media : withAnnex(media, annex), superblock);
   const allocation = newAllocationMap(superblock);
   const tree = new FileTree(superblock, log, { allocation });
   tree.replay();
@@ -126,5 +129,22 @@ export function provenStatfs(name: string, superblockBytes: Uint8Array, entries:
       },
     );
   }
+  const [why] = annex === null ? [] : tree.problemsAndStop;
+  if (why) {
+    const message = `${name}: the annex of the new log would not be good (${why.message}); nothing was changed`;
+    fail('EBADMSG', message, { path: name, hint: 'fsck' });
+  }
   return statfsOf({ superblock, tree, space: new Allocator(superblock, allocation) });
+}
+
+/** The new metadata with the new annex where it will be. */
+function withAnnex(media: Media, { offset, bytes }: FreshAnnex): Media {
+  const end = offset + bytes.length;
+  return {
+    ...media,
+    bytes: (at, length) =>
+      at >= offset && at + length <= end
+        ? bytes.subarray(at - offset, at - offset + length)
+        : media.bytes(at, length),
+  };
 }

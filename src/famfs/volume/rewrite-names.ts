@@ -1,7 +1,8 @@
 import { fail } from '../../libc/index.js';
-import { checkLogPathLength, encodeName, toLogPath } from '../media/path.js';
-import { type FileTree, ROOT_INO } from '../media/tree.js';
+import { checkLogPathLength, encodeName, toTreePath } from '../media/path.js';
+import { ROOT_INO } from '../media/tree.js';
 import { failMissing, find, type Names, NOBODY } from './names.js';
+import type { NamedTree } from './rewrite-aliases.js';
 
 interface Place {
   directory: number;
@@ -17,15 +18,18 @@ export class ChangedNames implements Names {
   readonly removed = { files: 0, directories: 0 };
   /** How many moves had an effect. */
   moves = 0;
-  readonly #tree: FileTree;
+  readonly #tree: NamedTree;
+  /** Whether names that a log entry cannot say may stay, in an annex. */
+  readonly #mayBeLong: boolean;
   readonly #gone = new Set<number>();
   /** Where a moved file or directory is now. */
   readonly #moved = new Map<number, Place>();
   /** The names that were moved into a directory. */
   readonly #arrived = new Map<number, Map<string, number>>();
 
-  constructor(tree: FileTree) {
+  constructor(tree: NamedTree, mayBeLong = false) {
     this.#tree = tree;
+    this.#mayBeLong = mayBeLong;
   }
 
   get haveChanged(): boolean {
@@ -68,12 +72,14 @@ export class ChangedNames implements Names {
     return this.#moved.get(ino)?.directory ?? this.#tree.parentOf(ino);
   }
 
+  nameOf(ino: number): string {
+    return this.#moved.get(ino)?.name ?? this.#tree.nameOf(ino);
+  }
+
   /** Path from the root, without a leading slash. */
   pathOf(ino: number): string {
     const names: string[] = [];
-    for (let at = ino; at !== ROOT_INO; at = this.parentOf(at)) {
-      names.push(this.#moved.get(at)?.name ?? this.#tree.nameOf(at));
-    }
+    for (let at = ino; at !== ROOT_INO; at = this.parentOf(at)) names.push(this.nameOf(at));
     return names.reverse().join('/');
   }
 
@@ -118,7 +124,7 @@ export class ChangedNames implements Names {
     this.#directoryOf(from);
     const { directory, name } = this.#directoryOf(to);
     const { ino, logPath } = find(this, from);
-    const target = toLogPath(to);
+    const target = toTreePath(to);
     if (!this.isDirectory(ino) && to.endsWith('/')) {
       fail('ENOTDIR', `${to} ends in /, which names a directory, and /${logPath} is a file`, { path: to });
     }
@@ -141,7 +147,7 @@ export class ChangedNames implements Names {
   }
 
   #directoryOf(path: string): Place {
-    const logPath = toLogPath(path);
+    const logPath = toTreePath(path);
     if (logPath === '') fail('EBUSY', `${path} is the root directory: it stays where it is`, { path });
     const slash = Math.max(0, logPath.lastIndexOf('/'));
     const directory = this.lookup(logPath.slice(0, slash));
@@ -164,6 +170,7 @@ export class ChangedNames implements Names {
   }
 
   #checkLengths(ino: number, path: string): void {
+    if (this.#mayBeLong) return;
     checkLogPathLength(path, encodeName(path).length);
     if (!this.isDirectory(ino)) return;
     for (const child of this.children(ino)) {

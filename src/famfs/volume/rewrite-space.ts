@@ -60,8 +60,13 @@ export class ChangedSpace {
   resize(ino: number, path: string, size: number): void {
     this.#checkSize(path, size);
     if (this.changed.has(ino)) fail('EINVAL', `${path} is named twice: give it one size`, { path });
-    const { size: oldSize } = this.#tree.stat(ino);
+    const { size: oldSize, type } = this.#tree.stat(ino);
+    if (type === 'symlink') fail('EINVAL', `${path} is a symbolic link: name the file`, { path });
     if (size === oldSize) return;
+    if (oldSize === 0) {
+      this.#fill(ino, path, size);
+      return;
+    }
     const fmap = this.#tree.fmap(ino);
     if (fmap.extents.some(({ devindex }) => devindex !== 0))
       fail('ENODEV', `${path} lies on another device, which is not here: its size stays`, { path });
@@ -79,6 +84,24 @@ export class ChangedSpace {
     for (const { offset, length } of extentRanges(grown, oldSize, end - oldSize)) {
       this.moves.push({ path, from: null, to: offset, length });
     }
+  }
+
+  /** Gives an empty file its first bytes. */
+  #fill(ino: number, path: string, size: number): void {
+    const fmap = this.#allocator.allocate(size);
+    this.changed.set(ino, { size, fmap });
+    for (const { offset, length } of fmap.extents) this.moves.push({ path, from: null, to: offset, length });
+  }
+
+  /** Takes one run of units that were free. @throws DaxError ENOSPC */
+  takeRun(bytes: number): { offset: number; fmap: Fmap } {
+    const count = Math.ceil(bytes / this.#unit);
+    const start = this.#map.findRun(count, 0, this.#end);
+    if (start < 0)
+      fail('ENOSPC', `no free run of ${bytes} bytes for the annex of the new log: free some space first`);
+    this.#map.set(start, count);
+    const extent = { devindex: 0, offset: start * this.#unit, length: count * this.#unit };
+    return { offset: extent.offset, fmap: { type: 'simple', extents: [extent] } };
   }
 
   /**

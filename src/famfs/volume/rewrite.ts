@@ -4,8 +4,7 @@
  *
  * Steps: keep everybody else off; check all changes; store data in units that are free in the old log; switch the logs; mount
  * what is there now. Until the switch nothing that the old log names has changed, so a failure, an abort or a crash leaves the
- * volume as it was. What a log entry cannot say has no place here: newEntries() takes the names that there are to be, and makes
- * an entry of each.
+ * volume as it was. What a log entry cannot say goes into a fresh annex (rewrite-annex.ts).
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -18,6 +17,8 @@ import { ROOT_INO } from '../media/tree.js';
 import type { DeviceMedia } from './device-media.js';
 import type { MountedFamfs } from './mounted.js';
 import { fileAt } from './names.js';
+import { NameNumbers } from './rewrite-aliases.js';
+import { Folding, type FreshAnnex } from './rewrite-annex.js';
 import { type NewEntries, newEntries, provenStatfs } from './rewrite-entries.js';
 import { ChangedNames } from './rewrite-names.js';
 import { ChangedSpace, type DataMove } from './rewrite-space.js';
@@ -148,6 +149,7 @@ async function oneRewrite(
     const result = resultOf(plan, before, superblock.uuid);
     if (plan.isChange && !options.dryRun) {
       await moveData(media, plan.space.moves, alone, options);
+      if (plan.entries.annex) storeAnnex(media, plan.entries.annex);
       alone.check();
       const slots = logSlots(superblock.logLength);
       switchLog(media, {
@@ -168,17 +170,26 @@ async function oneRewrite(
   }
 }
 
+/** In space that no file has, in the old log or the new one. */
+function storeAnnex(media: DeviceMedia, { offset, bytes }: FreshAnnex): void {
+  media.ensure(offset, bytes.length);
+  media.bytes(offset, bytes.length).set(bytes);
+  media.flush(offset, bytes.length);
+  media.fence();
+}
+
 function planOf(mounted: MountedFamfs, changes: RewriteChanges, options: RewriteOptions): Plan {
   const { device, tree, superblock } = mounted;
   const { remove = [], recursive = false, move = [], resize = [], dropDamaged = false } = changes;
-  const names = new ChangedNames(tree);
+  const numbers = new NameNumbers(tree);
+  const names = new ChangedNames(numbers, tree.annex !== null);
   for (const path of remove) names.remove(path, recursive);
   for (const [from, to] of move) names.move(from, to);
   const space = new ChangedSpace(superblock, tree, device.name);
   for (const [path, size] of resize) {
-    space.resize(fileAt(names, path), path, size);
+    space.resize(numbers.inodeOf(fileAt(names, path)), path, size);
   }
-  const plan = finished(mounted, names, space, options);
+  const plan = finished(mounted, names, numbers, space, options);
   if (plan.entries.damaged > 0 && !dropDamaged) {
     const [first] = tree.problems;
     fail(
@@ -196,25 +207,32 @@ function planOfMoves(mounted: MountedFamfs, options: RewriteOptions): Plan {
   const space = new ChangedSpace(superblock, tree, device.name);
   const files: { ino: number; path: string }[] = [];
   for (let ino = ROOT_INO + 1; ino <= tree.nextIndex + ROOT_INO; ino++) {
-    if (tree.has(ino) && !tree.isDirectory(ino)) files.push({ ino, path: `/${tree.pathOf(ino)}` });
+    if (!tree.has(ino) || tree.isDirectory(ino)) continue;
+    const { nlink, size } = tree.stat(ino);
+    if (nlink > 0 && size > 0) files.push({ ino, path: `/${tree.pathOf(ino)}` });
   }
   const canRead = ({ extents }: { extents: readonly { offset: number; length: number }[] }) =>
     extents.every(({ offset, length }) => media.lost(offset, length).length === 0);
   space.defragment(files, canRead);
-  return finished(mounted, new ChangedNames(tree), space, options);
+  const numbers = new NameNumbers(tree);
+  return finished(mounted, new ChangedNames(numbers, tree.annex !== null), numbers, space, options);
 }
 
 function finished(
   mounted: MountedFamfs,
   names: ChangedNames,
+  numbers: NameNumbers,
   space: ChangedSpace,
-  { uuid }: RewriteOptions,
+  { uuid = randomUUID() }: RewriteOptions,
 ): Plan {
   const { device, tree, media } = mounted;
-  const entries = newEntries(tree, names, space);
-  const superblockBytes = renamedSuperblock(media, uuid ?? randomUUID());
-  const after = provenStatfs(device.name, superblockBytes, entries.bytes);
-  const isChange = names.haveChanged || space.changed.size > 0 || entries.damaged > 0;
+  const entries =
+    tree.annex === null
+      ? newEntries(tree, names, space)
+      : new Folding(tree, names, space, numbers).fold(uuid);
+  const superblockBytes = renamedSuperblock(media, uuid);
+  const after = provenStatfs(device.name, superblockBytes, entries);
+  const isChange = names.haveChanged || space.changed.size > 0 || entries.damaged > 0 || entries.isShorter;
   return { names, space, entries, superblockBytes, after, isChange };
 }
 

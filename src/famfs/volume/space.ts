@@ -2,6 +2,7 @@ import { DaxError } from '../../libc/index.js';
 import type { Allocator } from '../media/allocator.js';
 import type { FamfsExtent, Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
+import { reclaimableBytes } from '../media/reclaimable.js';
 import type { Stripe } from '../media/stripe.js';
 import type { FileTree } from '../media/tree.js';
 import type { RangeLocks } from './range-locks.js';
@@ -107,6 +108,11 @@ export class Reservation {
   }
 }
 
+function annexUsage({ annex }: FileTree): { annexSlots: number; annexUsed: number; annexRecords: number } {
+  const { slots, used } = annex?.usage() ?? { slots: 0, used: 0 };
+  return { annexSlots: slots, annexUsed: used, annexRecords: annex?.records ?? 0 };
+}
+
 /** See Volume.statfs. */
 export function statfsOf({
   superblock,
@@ -124,11 +130,13 @@ export function statfsOf({
     size: deviceSize,
     used,
     free: space.freeBytes,
+    reclaimable: reclaimableBytes(tree, allocUnit),
     allocUnit,
     files: tree.counts.files,
     directories: tree.counts.directories,
     logSlots: slots,
     logUsed: Math.min(tree.nextIndex, slots),
     logFree: Math.max(0, slots - tree.nextIndex),
+    ...annexUsage(tree),
   };
 }

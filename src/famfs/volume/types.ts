@@ -1,5 +1,6 @@
 import type { DaxDevice } from '../../dax/index.js';
 import type { LockPatience } from '../../libc/index.js';
+import type { InodeTimes } from '../media/annex-names.js';
 import type { Fmap } from '../media/fmap.js';
 import type { Role } from '../media/role.js';
 import type { Stripe } from '../media/stripe.js';
@@ -71,6 +72,11 @@ export interface MountOptions extends LockPatience {
    * skipped, and listed in `problems`. The volume is read-only; entries published later do not appear. Default: false.
    */
   salvage?: boolean;
+  /**
+   * Shows the names of the log, as C famfs does, without what the annex says (removals, renames, links, times...), and changes
+   * nothing that only an annex can say (EPERM). Default: false.
+   */
+  plain?: boolean;
   /** The purpose that others see when they are refused the device (udax holders). Default: `mount`. */
   purpose?: string;
 }
@@ -85,7 +91,7 @@ export interface MkdirOptions {
 }
 
 export interface CreateOptions {
-  /** Bytes, > 0. It is final: famfs files neither grow nor shrink. */
+  /** Bytes. */
   size: number;
   /** Permission bits, default 0o644. */
   mode?: number;
@@ -114,6 +120,8 @@ export interface CopyOptions {
   uid?: number;
   gid?: number;
   stripe?: Stripe;
+  /** Replaces a file of another size; who has that open goes on with its old bytes. Default: false, which is EEXIST. */
+  replace?: boolean;
   /** Accepted for famfs' `-t`, but ignored: one thread already saturates memory. */
   threads?: number;
   /**
@@ -134,6 +142,8 @@ export interface WriteOptions {
   mode?: number;
   uid?: number;
   gid?: number;
+  /** As of CopyOptions. */
+  replace?: boolean;
   /**
    * Aborting ends the write with an AbortError. No new file and no lost space stay behind. An existing file that is overwritten
    * in place keeps the bytes written so far.
@@ -148,7 +158,6 @@ export interface DirectoryEntry {
   parentPath: string;
   isFile(): boolean;
   isDirectory(): boolean;
-  /** Always false: famfs has no links. */
   isSymbolicLink(): boolean;
 }
 
@@ -168,16 +177,21 @@ export interface MapOptions {
 
 export interface FileStat {
   path: string;
-  type: 'file' | 'directory';
-  /** Bytes; 0 for directories. */
+  type: 'file' | 'directory' | 'symlink';
+  /** Bytes; 0 for directories. Of a symbolic link, the length of its target. */
   size: number;
-  /** Permission bits as logged (no file type bits). */
+  /** Permission bits (no file type bits). */
   mode: number;
   uid: number;
   gid: number;
   ino: number;
+  /** How many names it has; 1 for directories. */
+  nlink: number;
+  /** Times that were set or noted; null when none was. */
+  times: InodeTimes | null;
   isFile(): boolean;
   isDirectory(): boolean;
+  isSymbolicLink(): boolean;
 }
 
 export interface VolumeStatfs {
@@ -185,12 +199,19 @@ export interface VolumeStatfs {
   size: number;
   used: number;
   free: number;
+  /** Bytes of `used` that no name reaches any more: rewrite() gives them back. */
+  reclaimable: number;
   allocUnit: number;
+  /** Entries of the log; what was removed since counts. */
   files: number;
   directories: number;
   logSlots: number;
   logUsed: number;
   logFree: number;
+  /** Slots of the annex, and its records; 0 while there is none. */
+  annexSlots: number;
+  annexUsed: number;
+  annexRecords: number;
 }
 
 /** A typed array constructor, for mapAs. */

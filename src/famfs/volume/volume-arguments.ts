@@ -14,6 +14,7 @@ import {
   pairOf,
   text,
   u32,
+  type Wanted,
 } from '../../libc/index.js';
 
 const owner = { mode: optional(u32), uid: optional(u32), gid: optional(u32) };
@@ -22,6 +23,7 @@ const copyOptions = optional(
   options({
     ...owner,
     stripe: optional(stripe),
+    replace: optional(flag),
     threads: optional(number),
     followLinks: optional(flag),
     signal: optional(abortSignal),
@@ -57,15 +59,17 @@ export const volumeArguments = {
   writeFile: {
     ...path,
     content: either(bytes, iterable),
-    options: optional(options({ ...owner, signal: optional(abortSignal) })),
+    options: optional(options({ ...owner, replace: optional(flag), signal: optional(abortSignal) })),
   },
-  createWriteStream: { ...path, options: optional(options({ ...owner, signal: optional(abortSignal) })) },
+  createWriteStream: {
+    ...path,
+    options: optional(options({ ...owner, replace: optional(flag), signal: optional(abortSignal) })),
+  },
   watch: {
     options: optional(
       options({ signal: optional(abortSignal), intervalMs: optional(number), persistent: optional(flag) }),
     ),
   },
-  clone: { source: text, destination: text, options: optional(options({ force: optional(flag) })) },
   rewrite: {
     changes: optional(
       options({
@@ -88,4 +92,42 @@ export const volumeArguments = {
     ),
   },
   flush: path,
+} as const;
+
+const time: Wanted = (value) =>
+  typeof value === 'number' || value instanceof Date ? undefined : 'a Date, or milliseconds since 1970';
+const attribute = { ...path, name: text };
+
+export const changeArguments = {
+  unlink: path,
+  rmdir: path,
+  rm: { ...path, options: optional(options({ recursive: optional(flag), force: optional(flag) })) },
+  rename: {
+    from: text,
+    to: text,
+    flags: optional(options({ noReplace: optional(flag), exchange: optional(flag) })),
+  },
+  symlink: { target: text, ...path, options: optional(options({ uid: optional(u32), gid: optional(u32) })) },
+  readlink: path,
+  lstat: path,
+  link: { existing: text, ...path },
+  chmod: { ...path, mode: number },
+  chown: { ...path, uid: number, gid: number },
+  utimes: { ...path, atime: time, mtime: time },
+  truncate: { ...path, size: number },
+  put: {
+    ...path,
+    content: bytes,
+    options: optional(options({ mode: optional(number), append: optional(flag) })),
+  },
+  realpath: path,
+  setxattr: {
+    ...attribute,
+    value: bytes,
+    flags: optional(options({ create: optional(flag), replace: optional(flag) })),
+  },
+  removexattr: attribute,
+  getxattr: attribute,
+  listxattr: path,
+  clone: { source: text, destination: text, options: optional(options({ force: optional(flag) })) },
 } as const;

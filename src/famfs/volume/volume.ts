@@ -9,7 +9,7 @@ import type { Role } from '../media/role.js';
 import { type VolumeFs, volumeFs } from '../volume-fs/index.js';
 import { writeOut } from './copy.js';
 import { type CopySource, openSource, volumeSource } from './copy-source.js';
-import { cloneFile, copyFileIn, createFile, makeDirectories } from './creation.js';
+import { copyFileIn, createFile, makeDirectories } from './creation.js';
 import { report } from './events.js';
 import { VolumeFile } from './file.js';
 import type { Inode } from './inode.js';
@@ -31,6 +31,7 @@ import type {
   WriteOptions,
 } from './types.js';
 import { volumeArguments } from './volume-arguments.js';
+import { VolumeChanges } from './volume-changes.js';
 import { VolumeInodes } from './volume-inodes.js';
 import { VolumeWatcher, type WatchOptions } from './watch.js';
 import { leaving } from './watching.js';
@@ -44,7 +45,7 @@ const SET_ID_BITS = 0o6000;
  * microseconds of an append, so any number of its processes may create files at once.
  * Paths start at the volume's root, with or without a slash. `.` and `..` are refused.
  */
-export class Volume {
+export class Volume extends VolumeChanges {
   readonly role: Role;
   /** True when no file or directory can be made: on a client, a read-only mount, or read-only memory. */
   readonly readOnly: boolean;
@@ -73,6 +74,14 @@ export class Volume {
   }
 
   private constructor(mounted: MountedFamfs, role: Role, refusals: Refusals) {
+    super(() => ({
+      forChange: (path) => {
+        this.#checkChange(path);
+        return this.#mounted;
+      },
+      forReading: () => this.#check(),
+      changed: () => void this.#seeAll(),
+    }));
     this.#mounted = mounted;
     this.role = role;
     this.#whyReadOnly = refusals.readOnly;
@@ -82,7 +91,7 @@ export class Volume {
     this.isSalvage = mounted.isSalvage;
     this.device = mounted.device.name;
     this.publications = Publications.of(mounted);
-    this.#seen = mounted.tree.nextIndex;
+    this.#seen = mounted.tree.position;
     report('mount', () => ({ device: this.device, uuid: this.superblock.uuid, role }));
     whenCollected(this, `volume on ${this.device}`, leaving(mounted));
     this.#host = this.#hostOn(mounted);
@@ -115,8 +124,7 @@ export class Volume {
   }
 
   /**
-   * Makes a file of `size` bytes and opens it. The file is published at once. It reads as zeroes, or with `zero: false` as the
-   * old bytes of its space.
+   * Makes a file of `size` bytes and opens it. It is published at once, and reads as zeroes, or with `zero: false` as old bytes.
    * @throws DaxError EINVAL size or stripe, ENOSPC device or log full; as mkdir() for the name
    */
   create(path: string, options: CreateOptions): VolumeFile {
@@ -146,7 +154,7 @@ export class Volume {
     return listingOf(this.#mounted.tree, path, withFileTypes);
   }
 
-  /** The size, type, mode, owner and inode number of a file or directory. @throws DaxError ENOENT, ENOTDIR */
+  /** The size, type, mode, owner... of what a path leads to. @throws DaxError ENOENT, ENOTDIR, ELOOP */
   stat(path: string): FileStat {
     this.#check();
     return statOf(this.#mounted.tree, find(this.#mounted.tree, path));
@@ -245,8 +253,8 @@ export class Volume {
   }
 
   /**
-   * Applies the log entries that were published since the last refresh. It is cheap when there are none.
-   * @returns how many log entries are new to this volume
+   * Applies what was published since the last refresh. It is cheap when that is nothing.
+   * @returns how many log entries, and records of the annex, are new to this volume
    * @throws DaxError ESTALE the device was formatted anew; EIO memory of the superblock or log has failed
    */
   refresh(): number {
@@ -256,7 +264,7 @@ export class Volume {
   }
 
   /**
-   * Watches for new files and directories, by any process or host. They are reported within a few milliseconds. A bad log entry
+   * Watches for new, removed and renamed files and directories, by any process or host. They are reported within a few milliseconds. A bad log entry
    * is reported once; the entries behind it appear when it is repaired.
    * The iteration throws what refresh() throws. It ends when the watcher is closed.
    * @throws DaxError EINVAL interval
@@ -268,21 +276,10 @@ export class Volume {
     return VolumeWatcher.over({ tree: mounted.tree, refresh }, options);
   }
 
-  /** The reading part of node:fs over this volume, for libraries that take an `fs`. */
+  /** A part of node:fs over this volume, for libraries that take an `fs`: reading, names, attributes, whole files. */
   get fs(): VolumeFs {
     this.#fs ??= volumeFs(this);
     return this.#fs;
-  }
-
-  /**
-   * Makes a second file over the space of another (mirrors `famfs clone`, a tool for tests). From then on fsck
-   * reports the overlap, and a store to one file shows in the other.
-   * @throws DaxError EPERM without `force`; EISDIR; as create() for the names
-   */
-  clone(source: string, destination: string, { force = false }: { force?: boolean } = {}): void {
-    this.#checkChange(destination);
-    cloneFile(this.#mounted, source, destination, force);
-    this.#seeAll();
   }
 
   /**
@@ -366,10 +363,10 @@ export class Volume {
     return fileAt(this.#mounted.tree, path);
   }
 
-  /** Entries that this volume has published itself do not count as new in refresh(). */
+  /** What this volume has published itself do not count as new in refresh(). */
   #seeAll(): number {
     const seen = this.#seen;
-    this.#seen = this.#mounted.tree.nextIndex;
+    this.#seen = this.#mounted.tree.position;
     return this.#seen - seen;
   }
 

@@ -1,8 +1,10 @@
-import { abortError, DaxError, fail, hasCode } from '../../libc/index.js';
+import { abortError, DaxError, fail } from '../../libc/index.js';
+import type { AnnexPosition } from '../media/annex.js';
 import type { Problem } from '../media/problem.js';
 import type { FileTree } from '../media/tree.js';
 import { statOf } from './names.js';
 import type { FileStat } from './types.js';
+import { annexEvents, type RemovedName, type RenamedName } from './watch-annex.js';
 
 export interface WatchOptions {
   /** Aborting ends the iteration with an AbortError. */
@@ -13,8 +15,15 @@ export interface WatchOptions {
   persistent?: boolean;
 }
 
-/** `new`: files and directories that appeared, made by any process. `problem`: a bad or skipped entry, reported once. */
-export type WatchEvent = { type: 'new'; entries: FileStat[] } | { type: 'problem'; problem: Problem };
+/**
+ * `new`: files, directories and links that appeared, made by any process. `removed`: names that are gone. `renamed`: names that changed,
+ * as paths of now. `problem`: a bad or skipped entry or record, reported once.
+ */
+export type WatchEvent =
+  | { type: 'new'; entries: FileStat[] }
+  | { type: 'removed'; entries: RemovedName[] }
+  | { type: 'renamed'; entries: RenamedName[] }
+  | { type: 'problem'; problem: Problem };
 
 /** What a watcher reads from. */
 export interface WatchSource {
@@ -31,8 +40,8 @@ const MAX_ENTRIES = 4096;
 const FIRST_FILE_INO = 2;
 
 /**
- * Reports new files and directories: `for await (const event of volume.watch())`. There is no queue: next() makes an event from
- * what the log holds then. So a slow reader loses nothing and costs no memory.
+ * Reports changes of names: `for await (const event of volume.watch())`. There is no queue: next() makes events from what log and
+ * annex hold then. So a slow reader loses nothing and costs no memory.
  */
 export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
   readonly #source: WatchSource;
@@ -42,8 +51,12 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
   /** Index of the first log entry that is not reported yet. */
   #seen: number;
   #told: Problem | null = null;
-  /** Problems of skipped entries that the next events report. */
-  #skipped: Problem[] = [];
+  /** Behind the last record of the annex that is reported. */
+  #position: AnnexPosition;
+  /** Events that are reported next, before anything else is looked at. */
+  #pending: WatchEvent[] = [];
+  /** How many problems of skipped entries and records were reported. */
+  #problems: number;
   #timer: NodeJS.Timeout | undefined;
   #waiting: { resolve(result: IteratorResult<WatchEvent>): void; reject(error: unknown): void } | undefined;
   #isDone = false;
@@ -63,6 +76,8 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
     this.#isPersistent = persistent;
     this.#signal = signal;
     this.#seen = source.tree.nextIndex;
+    this.#position = source.tree.annex?.position ?? { seqnum: 0, file: 0, slot: 0 };
+    this.#problems = source.tree.problems.length;
     if (signal?.aborted) this.#isDone = true;
     signal?.addEventListener('abort', this.#abort);
   }
@@ -132,43 +147,38 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
   #take(): WatchEvent | null {
     this.#source.refresh();
     const { tree } = this.#source;
-    const skipped = this.#skipped.shift();
-    if (skipped) return { type: 'problem', problem: skipped };
-    if (tree.nextIndex > this.#seen) {
-      const entries = this.#takeEntries();
-      if (entries.length > 0) return { type: 'new', entries };
-      return this.#take();
-    }
+    if (this.#pending.length === 0) this.#collect();
+    const next = this.#pending.shift();
+    if (next) return next;
     const { stopped } = tree;
     if (stopped === null || isSame(stopped, this.#told)) return null;
     this.#told = stopped;
     return { type: 'problem', problem: stopped };
   }
 
-  #takeEntries(): FileStat[] {
+  /** Makes events of what was published since: of log entries, then of records of the annex, then of what was skipped. */
+  #collect(): void {
     const { tree } = this.#source;
+    if (this.#seen === tree.nextIndex && this.#position.seqnum === (tree.annex?.records ?? 0)) return;
+    const { removed, renamed, named, next } = annexEvents(tree, this.#position, MAX_ENTRIES);
+    this.#position = next;
+    const found = new Map<number, FileStat>();
     const end = Math.min(tree.nextIndex, this.#seen + MAX_ENTRIES);
-    const entries: FileStat[] = [];
-    const reasons = tree.problems;
-    for (; this.#seen < end; this.#seen++) {
-      const stat = statOfEntry(tree, this.#seen);
-      const reason = stat ? undefined : reasons.find(({ entry }) => entry === this.#seen);
-      if (stat) entries.push(stat);
-      else if (reason) this.#skipped.push(reason);
-    }
-    return entries;
+    for (; this.#seen < end; this.#seen++) addStat(tree, this.#seen + FIRST_FILE_INO, found);
+    for (const ino of named) addStat(tree, ino, found);
+    if (found.size > 0) this.#pending.push({ type: 'new', entries: [...found.values()] });
+    if (renamed.length > 0) this.#pending.push({ type: 'renamed', entries: renamed });
+    if (removed.length > 0) this.#pending.push({ type: 'removed', entries: removed });
+    const { problems } = tree;
+    for (; this.#problems < problems.length; this.#problems++)
+      this.#pending.push({ type: 'problem', problem: problems[this.#problems]! });
   }
 }
 
-/** The file or directory that a log entry made; null when it made none (skipped, or of another type). */
-function statOfEntry(tree: FileTree, index: number): FileStat | null {
-  const ino = index + FIRST_FILE_INO;
-  try {
-    return statOf(tree, { ino, logPath: tree.pathOf(ino) });
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  }
+/** Adds what an inode is now; nothing when there is none (skipped, or of another type), or when it has no name. */
+function addStat(tree: FileTree, ino: number, found: Map<number, FileStat>): void {
+  if (!tree.has(ino) || (tree.annex !== null && !tree.annex.names.hasName(ino))) return;
+  found.set(ino, statOf(tree, { ino, logPath: tree.pathOf(ino) }));
 }
 
 function isSame(problem: Problem, told: Problem | null): boolean {

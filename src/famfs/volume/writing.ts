@@ -5,7 +5,7 @@ import { fail, isBytes } from '../../libc/index.js';
 import type { CopySource } from './copy-source.js';
 import { GrowingFile } from './growing-file.js';
 import type { MountedFamfs } from './mounted.js';
-import { ownerOf } from './new-name.js';
+import { ownerOf } from './name-rules.js';
 import type { WriteOptions } from './types.js';
 
 const DEFAULT_FILE_MODE = 0o644;
@@ -13,10 +13,8 @@ const DEFAULT_FILE_MODE = 0o644;
 /** The content for writeFile(): bytes, or an iterable of bytes, such as a stream of Node or of the web. */
 export type FileContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** Bytes of this process as a source for copyFileIn(). @throws DaxError EINVAL there are none: famfs has no empty files */
+/** Bytes of this process as a source for copyFileIn(). */
 export function bytesSource(bytes: Uint8Array, path: string): CopySource {
-  if (bytes.length === 0)
-    fail('EINVAL', `${path} would be empty: a famfs file holds at least one byte`, { path });
   return {
     path,
     size: bytes.length,
@@ -34,7 +32,11 @@ export function openWriteStream(
   { check, published }: { check: () => void; published: () => void },
 ): Writable {
   const { mode = DEFAULT_FILE_MODE } = options;
-  const file = new GrowingFile(mounted, path, { mode, ...ownerOf(options) });
+  const file = new GrowingFile(mounted, path, {
+    mode,
+    ...ownerOf(options),
+    replace: options.replace ?? false,
+  });
   return new Writable({
     objectMode: true,
     // Bytes are written straight to their final place, so buffering would gain nothing.

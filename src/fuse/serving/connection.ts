@@ -85,6 +85,12 @@ export const connectionHandlers: Record<string, Handler> = {
     return 0;
   },
 
+  SYNCFS({ fileSystem, context }) {
+    if (!fileSystem.syncfs) return ENOSYS;
+    fileSystem.syncfs(context);
+    return 0;
+  },
+
   ACCESS({ fileSystem, reader, node, context }) {
     if (!fileSystem.access) return ENOSYS;
     fileSystem.access(node, reader.u32(reader.take(AccessIn) + AccessIn.at.mask), context);

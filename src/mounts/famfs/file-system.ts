@@ -21,26 +21,22 @@ import {
   type Timestamp,
 } from '../../fuse/index.js';
 import { fail, hasCode } from '../../libc/index.js';
-import { opensForWriting, PERMISSION_BITS, S_ISGID } from '../modes.js';
-import { changeAttributes } from './attribute-changes.js';
-import {
-  type Described,
-  extendedAttribute,
-  extendedAttributeNames,
-  mustBeOurs,
-} from './extended-attributes.js';
+import { opensForWriting } from '../modes.js';
+import { AttributeChanges } from './attribute-changes.js';
+import { Creations } from './creations.js';
+import { ExtendedAttributes } from './extended-attributes.js';
+import { KeptTimes } from './kept-times.js';
 import { Listings } from './listings.js';
-import { Making, type Ownership } from './making.js';
-import { MEMORY_ATTRIBUTE, memoryAttribute } from './memory-attribute.js';
+import { Making } from './making.js';
+import { NameChanges } from './name-changes.js';
 import { Names } from './names.js';
 import { failToGrow, LoggedFiles, type OpenDirectly, type OpenFile } from './open-file.js';
 import { PageCaching } from './page-caching.js';
-import { Renaming } from './renaming.js';
 
 const STATFS_BLOCK_BYTES = 4096;
-const NAME_BYTES = 79;
-/** The flag of renameat2(2). */
-const RENAME_NOREPLACE = 1;
+/** The longest name that can be made: of Linux, and without an annex of a log entry. */
+const NAME_BYTES = 255;
+const LOGGED_NAME_BYTES = 79;
 
 /** A question of the mount's main thread to the worker. */
 export type FamfsQuestion = 'tick' | 'publish' | { readonly publish: string };
@@ -50,15 +46,19 @@ export interface FamfsFileSystemOptions {
   readonly times: Timestamp;
   /** How long a new file or directory stays unpublished after its last change. */
   readonly settleMilliseconds: number;
-  /** Whether the attributes `user.famfs.*` are served. */
+  /** Whether extended attributes are served. */
   readonly xattrs: boolean;
+  /** Shows what the log says and nothing else, and keeps it. */
+  readonly plain?: boolean;
   /** Opens published files by system calls, where their memory is not mapped here. */
   readonly direct?: OpenDirectly;
 }
 
 /** The operations that a famfs does not implement on a connection. */
 export function unimplementedOn(capabilities: readonly string[], xattrs: boolean): OptionalOperation[] {
-  const unimplemented: OptionalOperation[] = xattrs ? [] : ['GETXATTR', 'LISTXATTR'];
+  const unimplemented: OptionalOperation[] = xattrs
+    ? []
+    : ['GETXATTR', 'LISTXATTR', 'SETXATTR', 'REMOVEXATTR'];
   // Open directories have no state here. With this answer the kernel opens none, and caches all listings.
   if (capabilities.includes('NO_OPENDIR_SUPPORT')) unimplemented.push('OPENDIR');
   return unimplemented;
@@ -74,32 +74,39 @@ export class FamfsFileSystem implements FuseFileSystem {
   readonly #listings: Listings;
   readonly #logged: LoggedFiles;
   readonly #making: Making;
-  readonly #renaming: Renaming;
-  readonly #xattrs: boolean;
+  readonly #creations: Creations;
+  readonly #changes: NameChanges;
+  readonly #attributeChanges: AttributeChanges;
+  readonly #xattrs: ExtendedAttributes;
+  readonly #times: KeptTimes;
+  readonly #options: FamfsFileSystemOptions;
+  readonly #hasAnnex: boolean;
   /** Nodes of which the kernel may have cached pages. */
   readonly #opened = new Set<NodeId>();
   readonly #caching: PageCaching;
   #published: string;
 
   /** @param closeDevice called at the end, after the volume is closed */
-  constructor(
-    volume: Volume,
-    host: FuseHost,
-    closeDevice: () => void,
-    { times, settleMilliseconds, xattrs, direct }: FamfsFileSystemOptions,
-  ) {
+  constructor(volume: Volume, host: FuseHost, closeDevice: () => void, options: FamfsFileSystemOptions) {
+    const { times, settleMilliseconds, direct, plain = false } = options;
+    const hasAnnex = !plain && !volume.readOnly;
     this.#volume = volume;
     this.#host = host;
     this.#closeDevice = closeDevice;
-    this.#names = new Names(volume, host, times);
+    this.#options = options;
+    this.#hasAnnex = hasAnnex;
+    const names = new Names(volume, host, times);
+    this.#names = names;
     this.#logged = new LoggedFiles(volume, direct);
-    this.#making = new Making(volume, host, this.#names, this.#logged, settleMilliseconds);
-    this.#renaming = new Renaming(this.#names, this.#making);
-    this.#xattrs = xattrs;
-    this.#listings = new Listings(
-      (directory) => this.#names.list(directory as NodeId),
-      (item) => this.#names.entryOfItem(item),
-    );
+    names.changes.onReplaced = (ino) => this.#logged.replaced(ino);
+    const making = new Making(volume, host, names, this.#logged, { settleMilliseconds, hasAnnex });
+    this.#making = making;
+    this.#creations = new Creations(names, making, hasAnnex);
+    this.#changes = new NameChanges(volume, names, making, hasAnnex);
+    this.#attributeChanges = new AttributeChanges(volume, names, making, hasAnnex);
+    this.#xattrs = new ExtendedAttributes(volume, names, hasAnnex);
+    this.#times = new KeptTimes(volume, names, settleMilliseconds, host.report);
+    this.#listings = new Listings(volume, names);
     this.#published = volume.publications.stamp();
     this.#caching = new PageCaching(volume, direct === undefined);
   }
@@ -109,13 +116,13 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   init({ capabilities }: FuseConnection): FuseInitAnswer {
-    // The mount is in the mount table already: requests are served only after mount(2) has returned.
+    // Requests are served only after mount(2) has returned, so the mount is in the table.
     this.#making.device = fuseMountAt(this.#host.mountpoint)?.device ?? '';
-    return { unimplemented: unimplementedOn(capabilities, this.#xattrs) };
+    return { unimplemented: unimplementedOn(capabilities, this.#options.xattrs) };
   }
 
   destroy(): void {
-    this.#making.settling.flush();
+    this.#flush();
     for (const file of this.#files.values()) file.close();
     this.#making.end();
     this.#volume.close();
@@ -130,14 +137,22 @@ export class FamfsFileSystem implements FuseFileSystem {
   message(question: unknown): NodeId[] {
     const asked = question as FamfsQuestion;
     if (asked === 'tick') return this.#tick();
-    const failed = this.#making.settling.flush();
+    const failed = this.#flush();
     if (failed) throw failed.why;
     return typeof asked === 'object' ? this.#openedAt(asked.publish) : [...this.#opened];
+  }
+
+  /** Publishes all that is closed. @returns why something could not be published */
+  #flush(): { why: unknown } | undefined {
+    const failed = this.#making.settling.flush();
+    if (this.#hasAnnex) this.#times.flush();
+    return failed;
   }
 
   #tick(): NodeId[] {
     try {
       this.#making.settling.tick();
+      if (this.#hasAnnex) this.#times.tick();
       this.#names.refresh();
     } catch (error) {
       if (!hasCode(error, 'ESTALE')) throw error;
@@ -176,13 +191,19 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   setattr(node: NodeId, change: FuseAttributeChange): FuseAttributeAnswer {
     this.#mustWrite(node);
-    changeAttributes(this.#volume, this.#names, node, change);
+    this.#attributeChanges.apply(node, change);
     return this.getattr(node);
   }
 
+  readlink(node: NodeId): string {
+    const { ino, made } = this.#names.resolve(node);
+    if (made?.kind === 'symlink') return made.target;
+    const target = ino === null ? null : this.#volume.inodes.linkTarget(ino);
+    return target ?? fail('EINVAL', 'that is no symbolic link');
+  }
+
   opendir(node: NodeId): FuseOpenAnswer {
-    if (this.#names.resolve(node).made?.kind === 'file')
-      fail('ENOTDIR', 'a file in the making is not a directory');
+    this.#names.directory(node);
     return { handle: 0 as FileHandle, cacheDirectory: true, keepCache: true };
   }
 
@@ -193,6 +214,7 @@ export class FamfsFileSystem implements FuseFileSystem {
   /** Publishes the directory, and what is closed in it. */
   fsyncdir(node: NodeId): void {
     this.#making.settling.flushDirectory(this.#names.directory(node));
+    if (this.#hasAnnex) this.#times.flush();
     if (this.#volume.acceptsStores) this.#volume.publish();
   }
 
@@ -230,8 +252,8 @@ export class FamfsFileSystem implements FuseFileSystem {
   ): number {
     const written = this.#files.get(handle).write(data, offset, unique);
     if (this.#caching.mayBeOld(node)) this.#host.invalidateInode(node);
-    this.#names.attributes.touch(this.#names.resolve(node).ino ?? node);
-    if (uid !== 0) this.#names.dropSetIds(node);
+    this.#names.attributes.touch(this.#names.keyOf(node));
+    if (uid !== 0) this.#attributeChanges.dropSetIds(node);
     return written;
   }
 
@@ -244,19 +266,30 @@ export class FamfsFileSystem implements FuseFileSystem {
   }
 
   fsync(node: NodeId): void {
-    const { ino, made } = this.#names.resolve(node);
+    const { made } = this.#names.resolve(node);
     if (made) this.#making.sync(made);
-    else this.#volume.inodes.flush(ino);
+    const { ino, made: left } = this.#names.resolve(node);
+    if (ino === null || left) return;
+    if (made === null) this.#volume.inodes.flush(ino);
+    if (this.#hasAnnex) this.#times.keep(ino);
+  }
+
+  syncfs(): void {
+    const failed = this.#flush();
+    if (failed) throw failed.why;
   }
 
   /** Supports plain preallocation only (mode 0). */
   fallocate(node: NodeId, _handle: FileHandle, offset: number, length: number, mode: number): void {
-    if (mode !== 0) fail('EOPNOTSUPP', 'famfs files have no holes, and keep their size');
+    if (mode !== 0) fail('EOPNOTSUPP', 'famfs files have no holes: only plain preallocation (mode 0) works');
     const { ino, made } = this.#names.resolve(node);
     const end = offset + length;
     if (made?.kind === 'file') made.growing.resize(Math.max(made.growing.size, end));
-    else if (ino !== null && end > this.#volume.inodes.stat(ino).size)
-      failToGrow(this.#names.pathOf(node), 'allocated');
+    else if (ino !== null && end > this.#volume.inodes.stat(ino).size) {
+      if (!this.#making.maySize) failToGrow(this.#names.pathOf(node), 'allocated');
+      this.#making.change(ino).growing.resize(end);
+    }
+    this.#names.attributes.touch(this.#names.keyOf(node));
   }
 
   // Making things
@@ -269,74 +302,58 @@ export class FamfsFileSystem implements FuseFileSystem {
     umask: number,
     context: FuseRequestContext,
   ): { entry: FuseEntry; opened: FuseOpenAnswer } {
-    const { gid } = this.#groupIn(parent, context);
-    const ownership: Ownership = { mode: mode & ~umask & PERMISSION_BITS, uid: context.uid, gid };
-    const file = this.#making.makeFile(parent, name, ownership, (flags & constants.O_EXCL) !== 0);
+    const isExclusive = (flags & constants.O_EXCL) !== 0;
+    const file = this.#creations.file(parent, name, mode & ~umask, context, isExclusive);
     const handle = this.#files.open(this.#making.open(file, true));
     this.#opened.add(file.node as NodeId);
     return { entry: this.#names.madeEntry(file), opened: { handle, directIo: true } };
   }
 
   mkdir(parent: NodeId, name: string, mode: number, umask: number, context: FuseRequestContext): FuseEntry {
-    const { gid, inherited } = this.#groupIn(parent, context);
-    const permissions = (mode & ~umask & PERMISSION_BITS) | inherited;
-    const made = this.#making.makeDirectory(parent, name, { mode: permissions, uid: context.uid, gid });
-    const entry = this.#names.madeEntry(made);
-    if (this.#making.settling.isImmediate) this.#making.settling.publish(made);
-    return entry;
+    return this.#creations.directory(parent, name, mode & ~umask, context);
   }
 
-  /** A directory with the set-group-id bit gives its group to new files and directories, and the bit to new directories. */
-  #groupIn(parent: NodeId, context: FuseRequestContext): { gid: number; inherited: number } {
-    const { mode, gid } = this.#names.attributesOf(parent);
-    return (mode & S_ISGID) !== 0 ? { gid, inherited: S_ISGID } : { gid: context.gid, inherited: 0 };
+  symlink(parent: NodeId, name: string, target: string, context: FuseRequestContext): FuseEntry {
+    this.#mustWritePlace(parent, name);
+    return this.#creations.symlink(parent, name, target, context);
   }
 
-  /** Removes a file in the making, which the log does not name yet. All others are refused. */
+  mknod(
+    parent: NodeId,
+    name: string,
+    mode: number,
+    _rdev: number,
+    umask: number,
+    context: FuseRequestContext,
+  ): FuseEntry {
+    this.#mustWritePlace(parent, name);
+    return this.#creations.node(parent, name, mode & ~umask, context);
+  }
+
+  // Names
+
   unlink(parent: NodeId, name: string): void {
-    const made = this.#names.madeIn(parent, name);
-    if (made?.kind === 'file') this.#making.removeFile(made);
-    else this.#refuse(parent, name, 'removed');
+    this.#mustWritePlace(parent, name);
+    this.#changes.remove(parent, name, 'file');
   }
 
   rmdir(parent: NodeId, name: string): void {
-    const made = this.#names.madeIn(parent, name);
-    if (made?.kind === 'directory') this.#making.removeDirectory(made);
-    else this.#refuse(parent, name, 'removed');
+    this.#mustWritePlace(parent, name);
+    this.#changes.remove(parent, name, 'directory');
   }
 
-  /** Renames what is in the making, also over something in the making. What the log names keeps its name. */
   rename(parent: NodeId, name: string, newParent: NodeId, newName: string, flags: number): void {
-    const made = this.#names.madeIn(parent, name);
-    if (made === undefined) this.#refuse(parent, name, 'renamed');
-    if ((flags & ~RENAME_NOREPLACE) !== 0)
-      fail('EINVAL', 'famfs can neither exchange two names nor leave a whiteout');
-    const replaced = this.#names.madeIn(newParent, newName);
-    const isLogged = replaced === undefined && this.#names.isLogged(newParent, newName);
-    if (flags === RENAME_NOREPLACE && (replaced || isLogged)) {
-      const path = this.#names.pathIn(newParent, newName);
-      fail('EEXIST', `${path} exists already`, { path });
-    }
-    if (isLogged) this.#refuse(newParent, newName, 'replaced');
-    if (replaced !== made) this.#renaming.rename(made, { parent: newParent, name: newName }, replaced);
+    this.#mustWritePlace(parent, name);
+    this.#changes.rename({ parent, name }, { parent: newParent, name: newName }, flags);
   }
 
-  link(_node: NodeId, parent: NodeId, name: string): FuseEntry {
-    return this.#refuse(parent, name, 'made: there are no links');
+  link(node: NodeId, parent: NodeId, name: string): FuseEntry {
+    this.#mustWritePlace(parent, name);
+    return this.#changes.link(node, parent, name);
   }
 
-  symlink(parent: NodeId, name: string): FuseEntry {
-    return this.#refuse(parent, name, 'made: there are no symbolic links');
-  }
-
-  mknod(parent: NodeId, name: string): FuseEntry {
-    return this.#refuse(parent, name, 'made: there are only files and directories');
-  }
-
-  #refuse(parent: NodeId, name: string, what: string): never {
-    const path = this.#names.pathIn(parent, name);
-    this.#mustWritePath(path);
-    return fail('EPERM', `${path} cannot be ${what} on famfs`, { path });
+  #mustWritePlace(parent: NodeId, name: string): void {
+    if (this.#volume.readOnly) this.#mustWritePath(this.#names.pathIn(parent, name));
   }
 
   #mustWrite(node: NodeId): void {
@@ -359,37 +376,25 @@ export class FamfsFileSystem implements FuseFileSystem {
       availableBlocks: freeBlocks,
       files: logSlots,
       freeFiles: logFree,
-      nameLength: NAME_BYTES,
+      nameLength: this.#hasAnnex ? NAME_BYTES : LOGGED_NAME_BYTES,
     };
   }
 
   getxattr(node: NodeId, name: string): Uint8Array {
-    mustBeOurs(name);
-    if (name === MEMORY_ATTRIBUTE) {
-      const { ino, made } = this.#names.resolve(node);
-      const value = made?.kind === 'directory' ? null : memoryAttribute(this.#volume, ino);
-      if (value) return value;
-    }
-    return extendedAttribute(this.#described(node), name);
+    return this.#xattrs.get(node, name);
   }
 
   listxattr(node: NodeId): string[] {
-    return extendedAttributeNames(this.#described(node));
+    return this.#xattrs.list(node);
   }
 
-  setxattr(node: NodeId): void {
+  setxattr(node: NodeId, name: string, value: Uint8Array, flags: number): void {
     this.#mustWrite(node);
-    fail('EOPNOTSUPP', 'famfs has no extended attributes of its own: user.famfs.* only tell where a file is');
+    this.#xattrs.set(node, name, value, flags);
   }
 
-  removexattr(node: NodeId): void {
-    this.setxattr(node);
-  }
-
-  #described(node: NodeId): Described {
-    const { inodes, device, superblock } = this.#volume;
-    const { ino } = this.#names.resolve(node);
-    const fmap = ino === null || inodes.isDirectory(ino) ? null : inodes.fmap(ino);
-    return { device, uuid: superblock.uuid, fmap };
+  removexattr(node: NodeId, name: string): void {
+    this.#mustWrite(node);
+    this.#xattrs.remove(node, name);
   }
 }

@@ -25,7 +25,9 @@ const MOST_EXTENTS = 64;
 export function memoryAttribute(volume: Volume, ino: number | null): Uint8Array | null {
   if (ino === null) return because('the file is not published yet');
   volume.inodes.check();
-  if (volume.inodes.isDirectory(ino)) return null;
+  const { type, size } = volume.inodes.stat(ino);
+  if (type !== 'file') return null;
+  if (size === 0) return because('the file is empty');
   // Locks protect the memory of a mapping from other processes of this host, so they do where this host alone formats it.
   if (volume.role !== 'master') return because('another host owns the volume');
   try {

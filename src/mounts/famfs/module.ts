@@ -19,7 +19,7 @@ export function createFileSystem(data: unknown, host: FuseHost): FuseFileSystem 
 }
 
 function overMemory(data: FamfsMountData, host: FuseHost): FuseFileSystem {
-  const { root, stateDirectory, device, readOnly, xattrs, settleMilliseconds } = data;
+  const { root, stateDirectory, device, readOnly, xattrs, plain, settleMilliseconds } = data;
   const opened = openDevice(device, {
     root,
     stateDirectory,
@@ -31,7 +31,7 @@ function overMemory(data: FamfsMountData, host: FuseHost): FuseFileSystem {
     const memory = memoryOf(opened);
     if (memory !== null) mustNotHideMemory(host.mountpoint, memory);
     const times = timesOf(opened.reservations, volume.superblock.uuid);
-    const options = { times, settleMilliseconds, xattrs };
+    const options = { times, settleMilliseconds, xattrs, plain };
     return new FamfsFileSystem(volume, host, () => opened.close(), options);
   } catch (error) {
     opened.close();
@@ -44,12 +44,13 @@ function overKernelsDevice(
   { node, size, persistent }: ZeroCopyDevice,
   host: FuseHost,
 ): FuseFileSystem {
-  const { stateDirectory, device, readOnly, xattrs, settleMilliseconds } = data;
+  const { stateDirectory, device, readOnly, xattrs, plain, settleMilliseconds } = data;
   mustNotHideMemory(host.mountpoint, node);
   return new ZeroCopyFileSystem(host, {
     facts: { name: device, node, size, persistent, writable: !readOnly, root: stateDirectory },
     deviceFd: openNode(node, !readOnly),
     xattrs,
+    plain,
     settleMilliseconds,
     mount: (opened) => volumeOn(opened, data, host.mountpoint),
     timesOf: (opened, volume) => timesOf(opened.reservations, volume.superblock.uuid),
@@ -57,9 +58,9 @@ function overKernelsDevice(
 }
 
 function volumeOn(device: MachineDevice, data: FamfsMountData, mountpoint: string): Volume {
-  const { readOnly, clientWrites, role } = data;
+  const { readOnly, clientWrites, role, plain } = data;
   const purpose = `mount at ${mountpoint}`;
-  return mountFamfsOn(device, { readOnly, clientWrites, lockWaitMs, purpose, ...(role && { role }) });
+  return mountFamfsOn(device, { readOnly, clientWrites, plain, lockWaitMs, purpose, ...(role && { role }) });
 }
 
 /** The path of the file or device node behind the start of a device; null when it has no path. */

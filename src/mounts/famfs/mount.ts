@@ -52,6 +52,7 @@ const mountOptions = optional(
     clientWrites: optional(flag),
     allowOther: optional(flag),
     xattrs: optional(flag),
+    plain: optional(flag),
     settleMilliseconds: optional(number),
     zeroCopy: optional(oneOf('auto', 'always', 'never')),
     by: optional(oneOf('mount', 'fusermount3')),
@@ -80,8 +81,13 @@ export interface FamfsMountOptions {
    */
   xattrs?: boolean;
   /**
-   * A new file or directory is published when it has been closed and unchanged for this long; default 1000. The reason: the log
-   * fixes mode and owner, and programs set them after close. 0 publishes at close. fsync(2), publish() and unmount() do not wait.
+   * Shows what the log says, as C famfs does, and nothing of what the annex says (removals, renames, links, times ...); what is published
+   * keeps its name, size, mode and owner then, and there are no empty files. Default: false.
+   */
+  plain?: boolean;
+  /**
+   * What is new is published when it has been closed and unchanged for this long; default 1000. Until then it costs nothing to rename,
+   * change or remove it: the log never hears of it. 0 publishes at close. fsync(2), publish() and unmount() do not wait.
    */
   settleMilliseconds?: number;
   /**
@@ -108,6 +114,7 @@ export interface FamfsMountData {
   readOnly: boolean;
   clientWrites: boolean;
   xattrs: boolean;
+  plain: boolean;
   settleMilliseconds: number;
   role?: 'master' | 'client';
   /** The device in famfs mode, for a zero-copy mount. */
@@ -224,7 +231,7 @@ export async function mountFamfsAt(
     mountpoint: text,
     options: mountOptions,
   });
-  const { readOnly = false, clientWrites = false, xattrs = true } = options;
+  const { readOnly = false, clientWrites = false, xattrs = true, plain = false } = options;
   const { role, by, onReport, settleMilliseconds = SETTLE_MILLISECONDS } = options;
   if (!Number.isFinite(settleMilliseconds) || settleMilliseconds < 0)
     fail('EINVAL', `settleMilliseconds is ${settleMilliseconds}: it is a time, 0 or longer`);
@@ -239,6 +246,7 @@ export async function mountFamfsAt(
     readOnly,
     clientWrites,
     xattrs,
+    plain,
     settleMilliseconds,
     ...(role && { role }),
   };

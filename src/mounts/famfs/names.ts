@@ -1,6 +1,5 @@
-import type { InodeStat, NameInDirectory, Volume } from '../../famfs/index.js';
+import type { AnnexChange, NameInDirectory, Volume } from '../../famfs/index.js';
 import type {
-  DirectoryItem,
   FuseAttributeAnswer,
   FuseAttributes,
   FuseEntry,
@@ -9,12 +8,12 @@ import type {
   Timestamp,
 } from '../../fuse/index.js';
 import { fail } from '../../libc/index.js';
-import { PERMISSION_BITS, S_IFDIR, S_IFREG, withoutSetIds } from '../modes.js';
-import { Attributes } from './attributes.js';
+import { Attributes, type Shown } from './attributes.js';
+import { ChangesOfOthers } from './changes-of-others.js';
 import { LookupCounts } from './lookup-counts.js';
-import { FIRST_NEW_NODE, NewFiles, type NewNode } from './new-files.js';
+import { FIRST_NEW_NODE, isPending, NewFiles, type NewName, type NewNode, saidOf } from './new-files.js';
 
-/** How long the kernel may cache a logged name and its attributes: they never change. */
+/** How long the kernel may cache a published name and its attributes. An invalidation ends it when others change them. */
 const FOR_EVER = Number.POSITIVE_INFINITY;
 /** How long the kernel may cache a missing name. An invalidation ends it earlier; this limit is for one that crosses the answer. */
 const MISSING_SECONDS = 1;
@@ -23,19 +22,10 @@ const NAME_BYTES = 255;
 /** How long the kernel may cache a file in the making: not at all. It changes with every write, and may be gone at close. */
 const GROWING_SECONDS = 0;
 
-/** An item of a listing, with what is needed to make its entry. */
-export interface ListedItem extends DirectoryItem {
-  readonly ino: number;
-  /** The offset at which a reader continues behind the item: not 0, ascending in a listing, and fixed for the item's node. */
-  readonly next: number;
-  /** False for `.` and `..`. */
-  readonly hasEntry: boolean;
-}
-
-/** A node of this mount: a file or directory that the log names, or one in the making. */
+/** A node of this mount: something that the volume has, or in the making; or both, while a published file is changed. */
 export type Known =
   | { readonly ino: number; readonly made: null }
-  | { readonly ino: null; readonly made: NewNode };
+  | { readonly ino: number | null; readonly made: NewNode };
 
 /**
  * The names of a mounted volume as the kernel sees them: the log's tree, and the files and directories in the making.
@@ -45,6 +35,7 @@ export type Known =
 export class Names {
   readonly attributes: Attributes;
   readonly newFiles = new NewFiles();
+  readonly changes: ChangesOfOthers;
   /** Called for each file that was made through this mount, once the log names it. */
   onPublished: (ino: number) => void = () => {};
   readonly #lookups = new LookupCounts();
@@ -59,6 +50,7 @@ export class Names {
     this.attributes = new Attributes(times);
     this.#volume = volume;
     this.#host = host;
+    this.changes = new ChangesOfOthers(volume, host, this.newFiles);
     this.#end = volume.inodes.end;
     this.#giveRootToMounter();
   }
@@ -74,39 +66,47 @@ export class Names {
 
   /** Tells what a node is. @throws DaxError ESTALE the node is not known here */
   resolve(node: NodeId): Known {
-    if (node < FIRST_NEW_NODE) return { ino: node, made: null };
-    const made = this.newFiles.get(node) ?? fail('ESTALE', `node ${node} is not known here any more`);
-    return made.ino === null ? { ino: null, made } : { ino: made.ino, made: null };
+    const made = this.newFiles.get(node);
+    if (made === undefined) {
+      if (node < FIRST_NEW_NODE) return { ino: node, made: null };
+      return fail('ESTALE', `node ${node} is not known here any more`);
+    }
+    return isPending(made) ? { ino: made.ino, made } : { ino: made.ino!, made: null };
   }
 
-  /** The key of a directory's contents: its inode number in the log, or its node while it is in the making. */
+  /** The key of a directory's contents: its inode number, or its node while it is in the making. */
   directory(node: NodeId): number {
     const { ino, made } = this.resolve(node);
-    if (made?.kind === 'file') this.#failNoDirectory();
+    if (made && made.kind !== 'directory') this.#failNoDirectory();
     return ino ?? node;
+  }
+
+  /** By what its overrides are known: its inode number, or its node while it has none. */
+  keyOf(node: NodeId): number {
+    return this.newFiles.get(node)?.ino ?? node;
   }
 
   /** The place of a name in a directory, for the volume. It looks nothing up in the tree. */
   placeIn(parent: NodeId, name: string): NameInDirectory {
     const { ino, made } = this.resolve(parent);
     if (made === null) return { directory: ino, name };
-    if (made.kind === 'file') return this.#failNoDirectory();
+    if (made.kind !== 'directory') return this.#failNoDirectory();
     if (made.isRemoved) fail('ENOENT', `${this.pathOf(parent)} was removed: nothing can be made in it`);
     return { directory: made.growing, name };
   }
 
   #failNoDirectory(): never {
-    return fail('ENOTDIR', 'a file in the making is not a directory');
+    return fail('ENOTDIR', 'what is in the making here is not a directory');
   }
 
-  /** Whether the log gives this name to something. */
-  isLogged(parent: NodeId, name: string): boolean {
+  /** The inode that the volume gives this name to, or -1. */
+  inoIn(parent: NodeId, name: string): number {
     const directory = this.directory(parent);
-    return directory < FIRST_NEW_NODE && this.#volume.inodes.lookup(directory, name) >= 0;
+    return directory < FIRST_NEW_NODE ? this.#volume.inodes.lookup(directory, name) : -1;
   }
 
-  /** The file or directory in the making that has this name, if any. */
-  madeIn(parent: NodeId, name: string): NewNode | undefined {
+  /** The name of something in the making, if this is one. It hides the same name of the volume. */
+  madeIn(parent: NodeId, name: string): NewName | undefined {
     return this.newFiles.named(this.directory(parent), name);
   }
 
@@ -116,7 +116,12 @@ export class Names {
    */
   refresh(own = -1): void {
     const end = this.#volume.inodes.refresh();
+    this.changes.tell();
     if (end === this.#end) return;
+    this.#announceNew(end, own);
+  }
+
+  #announceNew(end: number, own: number): void {
     const from = this.#end;
     this.#end = end;
     const changed = new Set<NodeId>();
@@ -125,9 +130,15 @@ export class Names {
     for (const directory of changed) this.#host.invalidateInode(directory);
   }
 
+  /** This mount has just written a record itself: the kernel knows of that. */
+  wrote(): void {
+    this.changes.tell((_change, left) => left === 0);
+    this.refresh();
+  }
+
   #announce(ino: number, changed: Set<NodeId>): void {
     const { inodes } = this.#volume;
-    if (!inodes.has(ino)) return;
+    if (!inodes.has(ino) || inodes.stat(ino).nlink === 0) return;
     const parent = inodes.parentOf(ino);
     if (!this.#asked.has(parent)) return;
     const directory = this.newFiles.nodeOf(parent) as NodeId;
@@ -139,10 +150,10 @@ export class Names {
   lookup(parent: NodeId, name: string): FuseEntry {
     const directory = this.directory(parent);
     if (this.#volume.inodes.isBehind) this.refresh();
+    const made = this.newFiles.named(directory, name);
+    if (made) return this.madeEntry(made.made);
     const ino = directory < FIRST_NEW_NODE ? this.#volume.inodes.lookup(directory, name) : -1;
     if (ino >= 0) return this.entryOf(ino);
-    const made = this.newFiles.named(directory, name);
-    if (made) return this.madeEntry(made);
     if (Buffer.byteLength(name) > NAME_BYTES) fail('ENAMETOOLONG', `a name has at most ${NAME_BYTES} bytes`);
     this.#asked.add(directory);
     return {
@@ -153,11 +164,14 @@ export class Names {
     };
   }
 
-  /** The entry of an inode of the log. Counts one lookup. */
+  /** The entry of an inode of the volume. Counts one lookup. */
   entryOf(ino: number): FuseEntry {
-    const node = this.newFiles.nodeOf(ino);
-    if (node !== ino) this.newFiles.get(node)!.lookups++;
-    else this.#lookups.add(ino);
+    const known = this.newFiles.byIno(ino);
+    if (known) {
+      if (isPending(known)) return this.madeEntry(known);
+      known.lookups++;
+    } else this.#lookups.add(ino);
+    const node = known?.node ?? ino;
     return {
       node: node as NodeId,
       attributes: this.attributes.of(node, ino, this.#volume.inodes.stat(ino)),
@@ -166,7 +180,7 @@ export class Names {
     };
   }
 
-  /** The entry of a file or directory in the making. Counts one lookup. */
+  /** The entry of what is in the making. Counts one lookup. */
   madeEntry(made: NewNode): FuseEntry {
     made.lookups++;
     return {
@@ -179,7 +193,14 @@ export class Names {
 
   /** Handles FORGET. @returns whether the kernel does not know the node any more */
   forget(node: NodeId, count: number): boolean {
-    return node < FIRST_NEW_NODE ? this.#lookups.take(node, count) : this.newFiles.forget(node, count);
+    const made = this.newFiles.get(node);
+    if (made) return this.newFiles.forget(made, count);
+    return node < FIRST_NEW_NODE ? this.#lookups.take(node, count) : true;
+  }
+
+  /** How many lookups the kernel holds of an inode of the volume. From now on somebody else counts them. */
+  takeLookups(ino: number): number {
+    return this.#lookups.takeAll(ino);
   }
 
   /** Handles GETATTR. */
@@ -195,8 +216,13 @@ export class Names {
   }
 
   #attributesOf(node: NodeId, { ino, made }: Known): FuseAttributes {
-    const stat = made ? statOfMade(made) : this.#volume.inodes.stat(ino!);
-    return this.attributes.of(node, ino ?? node, stat);
+    const shown = made ? shownOfMade(made, this.#linksOf(ino)) : this.#volume.inodes.stat(ino!);
+    return this.attributes.of(node, ino ?? node, shown);
+  }
+
+  /** How many names the volume has for an inode. */
+  #linksOf(ino: number | null): number {
+    return ino === null ? 0 : this.#volume.inodes.stat(ino).nlink;
   }
 
   /**
@@ -211,65 +237,23 @@ export class Names {
     this.#host.invalidateInode(parent);
   }
 
-  /** Notes that a file or directory was published. Its overrides (times) move to the inode number; new entries in it are announced. */
+  /** Notes that something was published. Its overrides (times) move to the inode number; new entries in it are announced. */
   published(made: NewNode, ino: number): void {
     if (made.kind === 'file') this.onPublished(ino);
+    const own = made.names.map(({ parent, name }) => ({ parent, name }));
+    const isOwn = (change: AnnexChange): boolean =>
+      'directory' in change &&
+      own.some(({ parent, name }) => parent === change.directory && name === change.name);
+    this.changes.tell(isOwn);
     this.newFiles.published(made, ino);
     this.attributes.move(made.node, ino);
     if (made.kind === 'directory') this.#asked.add(ino);
     this.refresh(ino);
   }
 
-  /** Removes the set-id bits of a file that is written or changes its owner. HANDLE_KILLPRIV_V2 leaves that to the server. */
-  dropSetIds(node: NodeId): void {
-    const known = this.resolve(node);
-    const isDirectory =
-      known.made?.kind === 'directory' || (known.ino !== null && this.#volume.inodes.isDirectory(known.ino));
-    if (isDirectory) return;
-    const mode = this.attributesOf(node).mode & PERMISSION_BITS;
-    const kept = withoutSetIds(mode);
-    if (kept === mode) return;
-    if (known.made?.kind === 'file') known.made.growing.mode = kept;
-    else if (known.ino !== null) this.attributes.overridesOf(known.ino).mode = kept;
-  }
-
-  /** The current listing of a directory: `.`, `..`, then the others in order of their nodes. */
-  list(node: NodeId): ListedItem[] {
-    const directory = this.directory(node);
-    this.refresh();
+  /** Notes that the kernel may cache what a directory lists, or that it lacks a name. */
+  asked(directory: number): void {
     this.#asked.add(directory);
-    const { inodes } = this.#volume;
-    const made = this.newFiles.get(directory);
-    const up = made ? made.parent : directory === inodes.root ? directory : inodes.parentOf(directory);
-    const items: ListedItem[] = [
-      { name: '.', inode: directory, type: S_IFDIR, ino: directory, next: 1, hasEntry: false },
-      { name: '..', inode: up, type: S_IFDIR, ino: up, next: 2, hasEntry: false },
-    ];
-    const add = (name: string, inode: number, isDirectory: boolean, ino: number) =>
-      items.push({
-        name,
-        inode,
-        type: isDirectory ? S_IFDIR : S_IFREG,
-        ino,
-        next: inode + 1,
-        hasEntry: true,
-      });
-    if (directory < FIRST_NEW_NODE) {
-      if (!inodes.isDirectory(directory)) fail('ENOTDIR', `${inodes.pathOf(directory)} is not a directory`);
-      for (const ino of inodes.children(directory))
-        add(inodes.nameOf(ino), this.newFiles.nodeOf(ino), inodes.isDirectory(ino), ino);
-    }
-    for (const { name, node: inode, kind } of this.newFiles.in(directory))
-      add(name, inode, kind === 'directory', inode);
-    return items.sort((a, b) => a.next - b.next); // in order already, except for files made through this mount
-  }
-
-  /** The entry of a listed item, or undefined when it was removed meanwhile. Counts one lookup. */
-  entryOfItem(item: ListedItem): FuseEntry | undefined {
-    if (item.ino < FIRST_NEW_NODE) return this.entryOf(item.ino);
-    const made = this.newFiles.get(item.ino);
-    if (made === undefined || made.isRemoved) return undefined;
-    return made.ino === null ? this.madeEntry(made) : this.entryOf(made.ino);
   }
 
   pathIn(parent: NodeId, name: string): string {
@@ -279,13 +263,16 @@ export class Names {
 
   pathOf(node: NodeId): string {
     const { ino, made } = this.resolve(node);
-    if (made === null) return this.#volume.inodes.pathOf(ino);
-    return this.pathIn(this.newFiles.nodeOf(made.parent) as NodeId, made.name);
+    const name = made?.names[0];
+    if (name) return this.pathIn(this.newFiles.nodeOf(name.parent) as NodeId, name.name);
+    return ino === null ? 'a removed file' : this.#volume.inodes.pathOf(ino);
   }
 }
 
-function statOfMade(made: NewNode): InodeStat {
-  const { kind, node: ino, growing } = made;
-  const { mode, uid, gid } = growing;
-  return { ino, type: kind, size: kind === 'file' ? made.growing.size : 0, mode, uid, gid };
+/** @param links how many names the volume has for it */
+function shownOfMade(made: NewNode, links: number): Shown {
+  const { mode, uid, gid } = saidOf(made);
+  const size =
+    made.kind === 'file' ? made.growing.size : made.kind === 'symlink' ? Buffer.byteLength(made.target) : 0;
+  return { type: made.kind, size, mode, uid, gid, nlink: links + made.names.length, times: null };
 }

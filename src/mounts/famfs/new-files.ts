@@ -1,18 +1,28 @@
-import type { GrowingDirectory, GrowingFile } from '../../famfs/index.js';
+import type { GrowingDirectory, GrowingFile, KeptName } from '../../famfs/index.js';
 
-/** The first node for files and directories in the making, far beyond the inode numbers of any log. */
+/** The first node for what is in the making, far beyond the inode numbers of any volume. */
 export const FIRST_NEW_NODE = 2 ** 40;
+
+/** One name of something in the making. Files and symbolic links can have several (link(2)). */
+export interface NewName {
+  readonly made: NewNode;
+  /** Its directory: the inode number in the volume, or the node while the directory is in the making. */
+  parent: number;
+  name: string;
+  kept: KeptName;
+  /** Its place in listings: the node for the first name. */
+  readonly place: number;
+}
 
 interface New {
   /** The node by which the kernel knows it, also after it was published. */
   readonly node: number;
-  /** Its directory: the inode number in the log, or the node while the directory is in the making. */
-  parent: number;
-  name: string;
+  /** Its names, as long as the volume does not have them. */
+  readonly names: NewName[];
   lookups: number;
-  /** Its inode number once it is published, else null. */
+  /** Its inode number in the volume; null as long as it was never published. */
   ino: number | null;
-  /** Whether it was removed before it was published. A removed file lives until its last handle is closed. */
+  /** Whether its last name was removed before it was published. A removed file lives until its last handle is closed. */
   isRemoved: boolean;
   /** When it, or anything unpublished below it, was last changed (performance.now()). */
   changedAt: number;
@@ -20,14 +30,21 @@ interface New {
   writers: number;
   /** When publishing is to be tried again (performance.now()) after it failed; Infinity: once something changes. 0: it has not failed. */
   retryAt: number;
+  /** Extended attributes (user.*) that the volume does not have yet. */
+  readonly xattrs: Map<string, Uint8Array>;
 }
 
-/** A file made through this mount, from its CREATE until the kernel has forgotten it. */
+/** A file made or changed through this mount, until the kernel has forgotten it. */
 export interface NewFile extends New {
   readonly kind: 'file';
-  readonly growing: GrowingFile;
+  /** What it holds while it is pending. */
+  growing: GrowingFile;
+  /** Whether the volume does not have what it holds: it is new, or it was published and got another size since. */
+  isPending: boolean;
+  /** Counts how often it was published: handles open the published bytes again when these are others. */
+  version: number;
   opens: number;
-  /** A program called fsync(2): the file is published as soon as it is closed. */
+  /** A program called fsync(2), and the file cannot be published while it is open: it is published as soon as it is closed. */
   isHurried: boolean;
 }
 
@@ -37,101 +54,170 @@ export interface NewDirectory extends New {
   readonly growing: GrowingDirectory;
 }
 
-export type NewNode = NewFile | NewDirectory;
+/** A symbolic link made through this mount. */
+export interface NewSymlink extends New {
+  readonly kind: 'symlink';
+  readonly target: string;
+  mode: number;
+  uid: number;
+  gid: number;
+}
 
-type Given<T extends NewNode> = Pick<T, 'parent' | 'name' | 'growing'>;
+export type NewNode = NewFile | NewDirectory | NewSymlink;
 
-/** The files and directories made through one mount: by node, by name while unpublished, by inode number once published. */
+/** Mode and owner that it will have in the volume. */
+export function saidOf(made: NewNode): { mode: number; uid: number; gid: number } {
+  return made.kind === 'symlink' ? made : made.growing;
+}
+
+/** Whether this mount, and not the volume, has what it is. */
+export function isPending(made: NewNode): boolean {
+  return made.kind === 'file' ? made.isPending : made.ino === null;
+}
+
+const NEW_FILE = { kind: 'file', isPending: true, version: 0, opens: 0, isHurried: false } as const;
+
+export interface NewPlaceOf {
+  readonly parent: number;
+  readonly name: string;
+  readonly kept: KeptName;
+}
+
+/** What was made or changed through one mount: by node, by name while unpublished, by inode number once published. */
 export class NewFiles {
   readonly #byNode = new Map<number, NewNode>();
-  readonly #byDirectory = new Map<number, Map<string, NewNode>>();
+  readonly #byDirectory = new Map<number, Map<string, NewName>>();
   readonly #byIno = new Map<number, NewNode>();
-  /** What the log does not name yet. Directories come before their contents. */
+  /** What the volume does not have yet, in the order of the last close; what was never open, in the order of its making. */
   readonly #unpublished = new Set<NewNode>();
   #next = FIRST_NEW_NODE;
 
-  addFile(given: Given<NewFile>): NewFile {
-    return this.#add({
-      ...this.#born(given),
-      kind: 'file',
-      growing: given.growing,
-      opens: 0,
-      isHurried: false,
-    });
+  addFile(place: NewPlaceOf, growing: GrowingFile): NewFile {
+    return this.#add({ ...this.#born(), ...NEW_FILE, growing }, place);
   }
 
-  addDirectory(given: Given<NewDirectory>): NewDirectory {
-    return this.#add({ ...this.#born(given), kind: 'directory', growing: given.growing });
+  addDirectory(place: NewPlaceOf, growing: GrowingDirectory): NewDirectory {
+    return this.#add({ ...this.#born(), kind: 'directory', growing }, place);
   }
 
-  #born({ parent, name }: Given<NewNode>): New {
-    const node = this.#next++;
+  addSymlink(
+    place: NewPlaceOf,
+    target: string,
+    owner: { mode: number; uid: number; gid: number },
+  ): NewSymlink {
+    return this.#add({ ...this.#born(), kind: 'symlink', target, ...owner }, place);
+  }
+
+  /** A file of the volume that is being changed. It keeps its node. Its names are those of the volume. @param lookups of the node */
+  addChanged(ino: number, growing: GrowingFile, lookups: number): NewFile {
+    const born = { ...this.#born(ino), ino, lookups };
+    const made: NewFile = { ...born, ...NEW_FILE, growing };
+    this.#byNode.set(ino, made);
+    this.#byIno.set(ino, made);
+    this.#unpublished.add(made);
+    this.touch(made);
+    return made;
+  }
+
+  #born(node = this.#next++): New {
     return {
       node,
-      parent,
-      name,
+      names: [],
       lookups: 0,
       ino: null,
       isRemoved: false,
       changedAt: 0,
       writers: 0,
       retryAt: 0,
+      xattrs: new Map(),
     };
   }
 
-  #add<T extends NewNode>(made: T): T {
+  #add<T extends NewNode>(made: T, place: NewPlaceOf): T {
     this.#byNode.set(made.node, made);
     this.#unpublished.add(made);
-    this.#addName(made);
+    this.#enter({ made, ...place, place: made.node });
     this.touch(made);
     return made;
   }
 
-  #addName(made: NewNode): void {
-    let names = this.#byDirectory.get(made.parent);
+  /** Gives it one more name. */
+  link(made: NewNode, place: NewPlaceOf): void {
+    this.#enter({ made, ...place, place: this.#next++ });
+    this.touch(made);
+  }
+
+  #enter(name: NewName): void {
+    name.made.names.push(name);
+    this.#enterDirectory(name);
+    this.#addWriters(name.parent, name.made.writers);
+  }
+
+  #enterDirectory(name: NewName): void {
+    let names = this.#byDirectory.get(name.parent);
     if (names === undefined) {
       names = new Map();
-      this.#byDirectory.set(made.parent, names);
+      this.#byDirectory.set(name.parent, names);
     }
-    names.set(made.name, made);
+    names.set(name.name, name);
   }
 
   get(node: number): NewNode | undefined {
     return this.#byNode.get(node);
   }
 
-  /** Its directory, when that is unpublished too. */
-  parentOf({ parent }: NewNode): NewDirectory | undefined {
-    return parent < FIRST_NEW_NODE ? undefined : (this.#byNode.get(parent) as NewDirectory);
+  /** What was made or changed through this mount and has this inode number by now. */
+  byIno(ino: number): NewNode | undefined {
+    return this.#byIno.get(ino);
   }
 
-  /** Notes a change now, for it and all unpublished directories above it. */
-  touch(made: NewNode): void {
-    const now = performance.now();
-    for (let at: NewNode | undefined = made; at !== undefined; at = this.parentOf(at)) {
-      at.changedAt = now;
-      at.retryAt = 0;
+  /** The unpublished directories that it has names in. */
+  *parentsOf(made: NewNode): Iterable<NewDirectory> {
+    for (const { parent } of made.names) {
+      const directory = this.#directory(parent);
+      if (directory) yield directory;
     }
   }
 
-  /** Counts a handle that was opened for writing (1) or is gone (-1). */
-  countWriters(file: NewFile, change: 1 | -1): void {
-    file.writers += change;
-    this.#addWriters(file, change);
-    if (file.ino === null) this.touch(file);
+  #directory(key: number): NewDirectory | undefined {
+    return key < FIRST_NEW_NODE ? undefined : (this.#byNode.get(key) as NewDirectory);
   }
 
-  /** The unpublished file or directory of this name. */
-  named(parent: number, name: string): NewNode | undefined {
+  /** Notes a change now, for it and all unpublished directories above it. */
+  touch(made: NewNode, now = performance.now()): void {
+    made.changedAt = now;
+    made.retryAt = 0;
+    for (const parent of this.parentsOf(made)) this.touch(parent, now);
+  }
+
+  /** Counts a handle that was opened for writing (1) or is gone (-1). With the last one its turn to be published begins. */
+  countWriters(file: NewFile, change: 1 | -1): void {
+    file.writers += change;
+    for (const { parent } of file.names) this.#addWriters(parent, change);
+    if (!file.isPending) return;
+    this.touch(file);
+    if (file.writers > 0 || !this.#unpublished.delete(file)) return;
+    this.#unpublished.add(file);
+  }
+
+  /** Counts handles that were opened for writing for the unpublished directories from `key` up. */
+  #addWriters(key: number, change: number): void {
+    if (change === 0) return;
+    for (let at = this.#directory(key); at !== undefined; at = this.#directory(at.names[0]?.parent ?? 0))
+      at.writers += change;
+  }
+
+  /** The name of something unpublished in a directory. */
+  named(parent: number, name: string): NewName | undefined {
     return this.#byDirectory.get(parent)?.get(name);
   }
 
-  /** The unpublished files and directories in a directory. */
-  in(parent: number): Iterable<NewNode> {
+  /** The names of what is unpublished in a directory. */
+  in(parent: number): Iterable<NewName> {
     return this.#byDirectory.get(parent)?.values() ?? [];
   }
 
-  /** The node by which the kernel knows an inode of the log. A node of something in the making is returned as it is. */
+  /** The node by which the kernel knows an inode of the volume. A node of something in the making is returned as it is. */
   nodeOf(ino: number): number {
     return this.#byIno.get(ino)?.node ?? ino;
   }
@@ -141,12 +227,33 @@ export class NewFiles {
     this.#byIno.delete(ino);
   }
 
+  /** The volume has it now. */
   published(made: NewNode, ino: number): void {
     made.ino = ino;
+    if (made.kind === 'file') {
+      made.isPending = false;
+      made.version++;
+    }
     this.#byIno.set(ino, made);
     this.#unpublished.delete(made);
-    this.#dropName(made);
+    for (const name of made.names) this.#leave(name);
+    made.names.length = 0;
     if (made.kind === 'directory') this.#moveContents(made, ino);
+    this.dropIfUnused(made);
+  }
+
+  /** A published file gets other content. */
+  changes(made: NewFile, growing: GrowingFile): void {
+    made.growing = growing;
+    made.isPending = true;
+    this.#unpublished.add(made);
+    this.touch(made);
+  }
+
+  /** What was pending of a published file is given up. */
+  changeIsOver(made: NewFile): void {
+    made.isPending = false;
+    this.#unpublished.delete(made);
     this.dropIfUnused(made);
   }
 
@@ -155,51 +262,55 @@ export class NewFiles {
     const names = this.#byDirectory.get(node);
     if (names === undefined) return;
     this.#byDirectory.delete(node);
-    this.#byDirectory.set(ino, names);
-    for (const made of names.values()) made.parent = ino;
+    const there = this.#byDirectory.get(ino);
+    for (const name of names.values()) {
+      name.parent = ino;
+      there?.set(name.name, name);
+    }
+    if (there === undefined) this.#byDirectory.set(ino, names);
   }
 
-  /** Gives an unpublished file or directory another name, in the same directory or another. */
-  moved(made: NewNode, parent: number, name: string): void {
-    this.#dropName(made);
-    this.#addWriters(made, -made.writers);
-    this.#touchAbove(made);
-    made.parent = parent;
-    made.name = name;
-    this.#addWriters(made, made.writers);
-    this.#addName(made);
-    this.touch(made);
+  /** Moves a name to another place, in the same directory or another. */
+  moved(name: NewName, parent: number, to: string): void {
+    this.#touchAbove(name);
+    this.#leave(name);
+    name.parent = parent;
+    name.name = to;
+    this.#enterDirectory(name);
+    this.#addWriters(parent, name.made.writers);
+    this.touch(name.made);
   }
 
-  /** All that is unpublished below a directory, at any depth. Directories come before their contents. */
-  *below(directory: NewDirectory): Iterable<NewNode> {
-    for (const made of this.in(directory.node)) {
-      yield made;
-      if (made.kind === 'directory') yield* this.below(made);
+  /** All names of what is unpublished below a directory, at any depth. Directories come before their contents. */
+  *below(directory: NewDirectory): Iterable<NewName> {
+    for (const name of this.in(directory.node)) {
+      yield name;
+      if (name.made.kind === 'directory') yield* this.below(name.made);
     }
   }
 
+  /** Takes a name away. With the last one it is removed. */
+  unlink(name: NewName): void {
+    const { made } = name;
+    this.#touchAbove(name);
+    this.#leave(name);
+    made.names.splice(made.names.indexOf(name), 1);
+    if (made.names.length === 0) this.removed(made);
+  }
+
+  /** Nothing names it any more, and nothing will be published of it. */
   removed(made: NewNode): void {
     made.isRemoved = true;
     this.#unpublished.delete(made);
-    this.#dropName(made);
-    this.#touchAbove(made);
   }
 
-  #touchAbove(made: NewNode): void {
-    const parent = this.parentOf(made);
-    if (parent) this.touch(parent);
-  }
-
-  /** Counts handles that were opened for writing for the unpublished directories above. */
-  #addWriters(made: NewNode, change: number): void {
-    for (let at = this.parentOf(made); at !== undefined; at = this.parentOf(at)) at.writers += change;
+  #touchAbove({ parent }: NewName): void {
+    const directory = this.#directory(parent);
+    if (directory) this.touch(directory);
   }
 
   /** The kernel has forgotten `count` lookups. @returns whether it holds none any more */
-  forget(node: number, count: number): boolean {
-    const made = this.#byNode.get(node);
-    if (made === undefined) return true;
+  forget(made: NewNode, count: number): boolean {
     made.lookups -= count;
     this.dropIfUnused(made);
     return made.lookups <= 0;
@@ -209,7 +320,7 @@ export class NewFiles {
   dropIfUnused(made: NewNode): void {
     if (made.lookups > 0 || this.#unpublished.has(made)) return;
     if (made.kind === 'file' && made.opens > 0) return;
-    this.#byNode.delete(made.node);
+    if (this.#byNode.get(made.node) === made) this.#byNode.delete(made.node);
     if (made.ino !== null && this.#byIno.get(made.ino) === made) this.#byIno.delete(made.ino);
   }
 
@@ -217,20 +328,22 @@ export class NewFiles {
     return this.#unpublished.size;
   }
 
-  /** All unpublished files and directories that are not removed. Directories come before their contents. */
+  /** All that is unpublished and not removed. */
   unpublished(): Iterable<NewNode> {
     return this.#unpublished;
   }
 
-  /** All unpublished files, which take space that the log does not name. Removed ones too. */
+  /** All files whose content takes space that the volume does not name. Removed ones too. */
   *growing(): Iterable<NewFile> {
-    for (const made of this.#byNode.values()) if (made.kind === 'file' && made.ino === null) yield made;
+    for (const made of this.#byNode.values()) if (made.kind === 'file' && made.isPending) yield made;
   }
 
-  #dropName(made: NewNode): void {
-    const names = this.#byDirectory.get(made.parent);
-    if (names?.get(made.name) !== made) return;
-    names.delete(made.name);
-    if (names.size === 0) this.#byDirectory.delete(made.parent);
+  /** Takes a name out of its directory. */
+  #leave(name: NewName): void {
+    this.#addWriters(name.parent, -name.made.writers);
+    const names = this.#byDirectory.get(name.parent);
+    if (names?.get(name.name) !== name) return;
+    names.delete(name.name);
+    if (names.size === 0) this.#byDirectory.delete(name.parent);
   }
 }

@@ -9,6 +9,8 @@ const RETRY_MILLISECONDS = 5000;
 /** Puts one file or directory into the log. Its directory is published already. */
 export interface Publisher {
   publish(made: NewNode): void;
+  /** Whether it can be published as it is: closed and whole. */
+  isReady(made: NewNode): boolean;
   /** Called for each failed attempt to publish. */
   failed(made: NewNode, error: unknown): void;
 }
@@ -40,7 +42,8 @@ export class Settling {
     if (this.#files.unpublishedCount === 0) return;
     const now = performance.now();
     for (const made of this.#files.unpublished()) {
-      if (now >= made.retryAt && isReady(made) && this.#isQuiet(made, now)) this.tryToPublish(made);
+      if (now >= made.retryAt && this.#publisher.isReady(made) && this.#isQuiet(made, now))
+        this.tryToPublish(made);
       if (performance.now() > now + BURST_MILLISECONDS) return;
     }
   }
@@ -52,7 +55,7 @@ export class Settling {
   flush(): { why: unknown } | undefined {
     let failed: { why: unknown } | undefined;
     for (const made of this.#files.unpublished()) {
-      if (!isReady(made)) continue;
+      if (!this.#publisher.isReady(made)) continue;
       const failure = this.tryToPublish(made);
       failed ??= failure;
     }
@@ -64,16 +67,15 @@ export class Settling {
     const directory = this.#files.get(key);
     if (directory?.ino === null) this.publish(directory);
     const at = directory?.ino ?? key;
-    for (const made of this.#files.in(at)) {
+    for (const { made } of [...this.#files.in(at)]) {
       if (made.kind === 'directory') this.flushDirectory(made.node);
-      else if (isReady(made)) this.tryToPublish(made);
+      else if (this.#publisher.isReady(made)) this.tryToPublish(made);
     }
   }
 
   /** Publishes a file or directory now, after the unpublished directories above it. @throws DaxError what publishing throws */
   publish(made: NewNode): void {
-    const parent = this.#files.parentOf(made);
-    if (parent) this.publish(parent);
+    for (const parent of [...this.#files.parentsOf(made)]) this.publish(parent);
     this.#publisher.publish(made);
   }
 
@@ -94,14 +96,8 @@ export class Settling {
 
   /** Whether it, and the directories that must be published with it, have not changed for long enough and have no writers. */
   #isQuiet(made: NewNode, now: number): boolean {
-    for (let at: NewNode | undefined = made; at !== undefined; at = this.#files.parentOf(at)) {
-      if (at.writers > 0 || now - at.changedAt < this.#milliseconds) return false;
-    }
+    if (made.writers > 0 || now - made.changedAt < this.#milliseconds) return false;
+    for (const parent of this.#files.parentsOf(made)) if (!this.#isQuiet(parent, now)) return false;
     return true;
   }
-}
-
-/** Whether it can be published as it is: a directory, or a file that is closed and whole. */
-function isReady(made: NewNode): boolean {
-  return made.kind === 'directory' || (made.writers === 0 && made.growing.isWhole);
 }

@@ -110,11 +110,10 @@ describe('copying', () => {
       [path.join(pool.directory, 'nothing'), '/a', 'ENOENT'],
       [pool.directory, '/a', 'EISDIR'],
       ['/dev/zero', '/a', 'EINVAL'],
-      [pool.hostFile('empty', new Uint8Array(0)), '/a', 'EINVAL'],
       [source, '/d', 'EISDIR'],
       [source, '/no/a', 'ENOENT'],
       [source, '/../a', 'EINVAL'],
-      [source, `/${'x'.repeat(80)}`, 'ENAMETOOLONG'],
+      [source, `/${'x'.repeat(256)}`, 'ENAMETOOLONG'],
       [pool.hostFile('big', new Uint8Array(55 * MIB)), '/a', 'ENOSPC'],
     ];
     for (const [from, to, code] of cases) await expect(volume.copyIn(from, to)).rejects.toEqual(coded(code));

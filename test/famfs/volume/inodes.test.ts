@@ -42,11 +42,11 @@ describe('a place for something new', () => {
       '.',
       '..',
       'a\0b',
-      'x'.repeat(77),
-      'x'.repeat(78),
+      'x'.repeat(255),
+      'x'.repeat(256),
       '\ud800',
       '\udc80',
-      '\u00e9'.repeat(39),
+      '\u00e9'.repeat(128),
     ];
     const answers = names.map((name) => outcome({ directory: directory(), name }));
     expect(answers).toEqual(names.map((name) => outcome(`/d/${name}`)));

@@ -99,8 +99,8 @@ export class Pool {
   }
 
   mountOn(machine: Machine, options: MountOptions = {}): Volume {
-    const { role, readOnly = false, clientWrites = false, salvage = false } = options;
-    const volume = mountFamfsOn(machine, { readOnly, clientWrites, salvage, ...(role && { role }) });
+    const { role, readOnly = false, clientWrites = false, salvage = false, plain = false } = options;
+    const volume = mountFamfsOn(machine, { readOnly, clientWrites, salvage, plain, ...(role && { role }) });
     this.#volumes.push(volume);
     return volume;
   }

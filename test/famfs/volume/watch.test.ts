@@ -87,7 +87,8 @@ describe('watch', () => {
     const seen: unknown[] = [];
     const reading = (async () => {
       for await (const event of watcher) {
-        seen.push(event.type === 'new' ? event.entries.map(({ path }) => path) : event.problem.code);
+        if (event.type === 'new') seen.push(event.entries.map(({ path }) => path));
+        else if (event.type === 'problem') seen.push(event.problem.code);
       }
     })();
     await pause(120);

@@ -25,6 +25,25 @@ export const lseek = declare('int64_t lseek(int fd, int64_t offset, int whence)'
 export const setxattr = declare(
   'int setxattr(const char *path, const char *name, const char *value, size_t size, int flags)',
 );
+export const removexattr = declare('int removexattr(const char *path, const char *name)');
+const getxattrCall = declare(
+  'int64_t getxattr(const char *path, const char *name, void *value, size_t size)',
+);
+const listxattrCall = declare('int64_t listxattr(const char *path, void *list, size_t size)');
+
+export function getxattr(path, name) {
+  const value = Buffer.alloc(65536);
+  return value.toString('latin1', 0, getxattrCall(path, name, value, value.length));
+}
+
+export function listxattr(path) {
+  const list = Buffer.alloc(65536);
+  return list
+    .toString('latin1', 0, listxattrCall(path, list, list.length))
+    .split('\0')
+    .filter(Boolean);
+}
+
 export const renameat2 = declare(
   'int renameat2(int a, const char *from, int b, const char *to, unsigned int flags)',
 );

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { alike, clientOnly, famfsOnly, reading } from './checks.mjs';
+import { alike, changes, clientOnly, famfsOnly, mountChanges, reading } from './checks.mjs';
 import type { DirectoryFace } from './faces.js';
 
 const runCheck = join(import.meta.dirname, 'run-check.mjs');
 
-const checks = { reading, alike, famfsOnly, clientOnly };
+const checks = { reading, alike, changes, mountChanges, famfsOnly, clientOnly };
 
 export type ListName = keyof typeof checks;
 

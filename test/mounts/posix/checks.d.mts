@@ -12,7 +12,11 @@ export interface Check {
 export const reading: readonly Check[];
 /** Holds on the mount and on tmpfs. */
 export const alike: readonly Check[];
-/** Famfs' own rules, on the mount. */
+/** Changes of names, sizes and attributes: on the mount and on tmpfs. */
+export const changes: readonly Check[];
+/** The same, where a mount is not as tmpfs. */
+export const mountChanges: readonly Check[];
+/** Famfs' own rules, on a plain mount. */
 export const famfsOnly: readonly Check[];
 /** What a client and a read-only mount answer: EROFS. */
 export const clientOnly: readonly Check[];

@@ -1,4 +1,4 @@
-// What famfs refuses that others allow.
+// What a plain mount refuses that others allow: it shows and keeps what the log says.
 import assert from 'node:assert/strict';
 import * as sys from './calls.mjs';
 import { allFail, fails, ten, text, withOpen } from './tools.mjs';

@@ -1,8 +1,8 @@
 // One check in a process of its own: argv is LIST NUMBER DIRECTORY. Prints nothing, or what does not hold.
 import fs from 'node:fs';
-import { alike, clientOnly, famfsOnly, reading } from './checks.mjs';
+import { alike, changes, clientOnly, famfsOnly, mountChanges, reading } from './checks.mjs';
 
-const lists = { reading, alike, famfsOnly, clientOnly };
+const lists = { reading, alike, changes, mountChanges, famfsOnly, clientOnly };
 process.umask(0);
 const [list, number, at] = process.argv.slice(2);
 try {

@@ -343,17 +343,32 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
     return this.#now.link(node, parent, name);
   }
 
-  symlink(parent: NodeId, name: string): FuseEntry {
+  symlink(parent: NodeId, name: string, target: string, context: FuseRequestContext): FuseEntry {
     this.#mayMake(parent, name);
-    return this.#now.symlink(parent, name);
+    return this.#now.symlink(parent, name, target, context);
   }
 
-  mknod(parent: NodeId, name: string): FuseEntry {
+  readlink(node: NodeId): string {
+    return this.#now.readlink(node);
+  }
+
+  mknod(
+    parent: NodeId,
+    name: string,
+    mode: number,
+    rdev: number,
+    umask: number,
+    context: FuseRequestContext,
+  ): FuseEntry {
     this.#mayMake(parent, name);
-    return this.#now.mknod(parent, name);
+    return this.#now.mknod(parent, name, mode, rdev, umask, context);
   }
 
   // The whole
+
+  syncfs(): void {
+    this.#now.syncfs();
+  }
 
   statfs(): FuseStatfs {
     return this.#now.statfs();
@@ -369,12 +384,13 @@ export class ZeroCopyFileSystem implements FuseFileSystem {
     return this.#own.has(node) || this.#inner === undefined ? [] : this.#now.listxattr(node);
   }
 
-  setxattr(node: NodeId): void {
+  setxattr(node: NodeId, name: string, value: Uint8Array, flags: number): void {
     this.#mustNotBeOwn(node);
-    this.#now.setxattr(node);
+    this.#now.setxattr(node, name, value, flags);
   }
 
-  removexattr(node: NodeId): void {
-    this.setxattr(node);
+  removexattr(node: NodeId, name: string): void {
+    this.#mustNotBeOwn(node);
+    this.#now.removexattr(node, name);
   }
 }

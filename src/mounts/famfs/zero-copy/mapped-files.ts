@@ -80,7 +80,9 @@ export class MappedFiles {
   #isMapped(node: NodeId): boolean {
     if (this.#daxNodes.has(node)) return true;
     const { inodes } = this.#volume!;
-    if (node >= FIRST_NEW_NODE || inodes.isDirectory(node)) return false;
+    if (node >= FIRST_NEW_NODE) return false;
+    const { type, size } = inodes.stat(node);
+    if (type !== 'file' || size === 0) return false;
     if (this.#windows.remembers(inodes.fmap(node))) return false;
     const map = this.#mapOf(node);
     const why =
