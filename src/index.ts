@@ -62,6 +62,7 @@ export {
   VolumeFile,
   type VolumeFs,
   type VolumeStatfs,
+  type VolumeUsage,
   VolumeWatcher,
   type WaitOptions,
   type WatchEvent,

@@ -19,8 +19,8 @@ import type { Context } from '../context.js';
 import { AlreadyReported, UsageError } from '../errors.js';
 import { commandOfHint } from '../hints.js';
 import { withDevice, withVolume } from '../opening.js';
-import { count, hex, humanSize, percent } from '../output/human.js';
-import { formatPairs, formatTable } from '../output/table.js';
+import { count, hex, humanSize } from '../output/human.js';
+import { formatPairs } from '../output/table.js';
 
 interface MkfsFlags {
   force?: boolean;
@@ -176,47 +176,6 @@ function placeOf(kind: string, node: string): { address?: string; dataOffset?: s
 
 function contentOf({ files, directories }: VolumeStatfs): string {
   return `${count(files, 'file')}, ${count(directories, 'directory', 'directories')}`;
-}
-
-/** `udax df` */
-export function df(context: Context, [text = '']: string[]): void {
-  const where = deviceArgument(text);
-  const space = withVolume(context, where, { readOnly: true }, (volume) => volume.statfs());
-  const columns = ['WHAT', 'SIZE', 'USED', 'FREE', 'USE%'].map((heading, index) => ({
-    heading,
-    right: index > 0,
-  }));
-  context.show(space, () =>
-    formatTable(columns, [
-      [
-        'space',
-        humanSize(space.size),
-        humanSize(space.used),
-        humanSize(space.free),
-        percent(space.used, space.size),
-      ],
-      ['log slots', space.logSlots, space.logUsed, space.logFree, percent(space.logUsed, space.logSlots)],
-    ]),
-  );
-  for (const warning of lowSpaceWarnings(where, space)) context.output.note(warning);
-}
-
-/** A smaller free share than this gives a warning. */
-const lowShare = 0.1;
-
-/** What runs low on a volume, and what helps. */
-function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
-  const warnings: string[] = [];
-  const reclaim = `udax rm removes files and frees what they took`;
-  if (space.free < space.size * lowShare) {
-    warnings.push(`udax: ${where} has ${humanSize(space.free)} left: ${reclaim}`);
-  }
-  if (space.logFree < space.logSlots * lowShare) {
-    warnings.push(
-      `udax: ${where} has ${count(space.logFree, 'log slot')} left: ${reclaim}; a longer log needs udax mkfs -f -l`,
-    );
-  }
-  return warnings;
 }
 
 /** `udax take-over` */

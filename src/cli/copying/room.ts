@@ -37,7 +37,7 @@ export function roomFor({ target, options }: CopyJob, steps: readonly Step[]): R
 }
 
 /** An impossible name counts as missing here; its step reports it. */
-function isThere(target: CopyJob['target'], path: string): boolean {
+export function isThere(target: CopyJob['target'], path: string): boolean {
   try {
     return target.stat(path) !== null;
   } catch {

@@ -48,6 +48,7 @@ export type {
   OpenOptions,
   ViewConstructor,
   VolumeStatfs,
+  VolumeUsage,
   WriteOptions,
 } from './types.js';
 export type { ReadonlyUint8Array, ReadonlyView, ViewPin } from './views.js';

@@ -1,11 +1,12 @@
 import { DaxError } from '../../libc/index.js';
-import type { Allocator } from '../media/allocator.js';
+import { type Allocator, dataStart } from '../media/allocator.js';
 import type { FamfsExtent, Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
 import type { Stripe } from '../media/stripe.js';
 import type { FileTree } from '../media/tree.js';
 import type { RangeLocks } from './range-locks.js';
 import type { VolumeStatfs } from './types.js';
+import { reclaimableBytes } from './usage.js';
 
 /**
  * Space of the device for new files. The log says which space is used; the range locks say which space other
@@ -14,6 +15,7 @@ import type { VolumeStatfs } from './types.js';
 export class Space {
   readonly #allocator: Allocator;
   readonly #locks: RangeLocks;
+  readonly #own = { bytes: 0 };
 
   constructor(allocator: Allocator, locks: RangeLocks) {
     this.#allocator = allocator;
@@ -23,6 +25,28 @@ export class Space {
   /** Free bytes, in whole units. Space that other processes have reserved counts as free. */
   get freeBytes(): number {
     return this.#allocator.freeBytes;
+  }
+
+  /** Bytes that files in the making of this process have, which the log does not name. Not in `freeBytes`. */
+  get reservedBytes(): number {
+    return this.#own.bytes;
+  }
+
+  /**
+   * Bytes from `start` on that other living processes of this host have reserved, as of this moment. They are in `freeBytes`.
+   * No lock is needed.
+   */
+  reservedByOthers(start: number): number {
+    const { map, unit } = this.#allocator;
+    const end = map.units * unit;
+    let bytes = 0;
+    for (const { offset, length } of this.#locks.lockedByOthers(start, end - start)) {
+      const first = Math.floor(offset / unit);
+      const count = Math.ceil((offset + length) / unit) - first;
+      // Bytes of a published file can be locked too.
+      bytes += (count - map.countSet(first, count)) * unit;
+    }
+    return bytes;
   }
 
   /** Must be called when a session begins: allocation starts at the start of the device again, as in C. */
@@ -35,7 +59,7 @@ export class Space {
    * @throws DaxError ENOSPC no room, EINVAL bad stripe; nothing is taken then
    */
   take(size: number, stripe?: Stripe): Reservation {
-    return new Reservation(this.#allocate(size, stripe), this.#allocator, this.#locks);
+    return new Reservation(this.#allocate(size, stripe), this.#allocator, this.#locks, this.#own);
   }
 
   #allocate(size: number, stripe?: Stripe): Fmap {
@@ -75,6 +99,8 @@ export class Space {
 export class Reservation {
   readonly #allocator: Allocator;
   readonly #locks: RangeLocks;
+  readonly #bytes: number;
+  readonly #counted: { bytes: number };
   #isMarked = true;
   #isKept = false;
 
@@ -82,9 +108,13 @@ export class Reservation {
     readonly fmap: Fmap,
     allocator: Allocator,
     locks: RangeLocks,
+    counted: { bytes: number },
   ) {
     this.#allocator = allocator;
     this.#locks = locks;
+    this.#bytes = fmap.extents.reduce((sum, { length }) => sum + length, 0);
+    this.#counted = counted;
+    counted.bytes += this.#bytes;
   }
 
   /** Keeps the space after the session too: locks it against other processes. Called within the session that took it. */
@@ -95,8 +125,10 @@ export class Reservation {
 
   /** Unmarks the space, so that replay of the entry that names it can mark it. Called within the session that appends. */
   handOver(): void {
-    if (this.#isMarked) this.#allocator.release(this.fmap);
+    if (!this.#isMarked) return;
     this.#isMarked = false;
+    this.#allocator.release(this.fmap);
+    this.#counted.bytes -= this.#bytes;
   }
 
   /** Ends the reservation. The space belongs to the file when an entry names it; else it is free again. Idempotent. */
@@ -107,24 +139,32 @@ export class Reservation {
   }
 }
 
-/** See Volume.statfs. */
-export function statfsOf({
-  superblock,
-  tree,
-  space,
-}: {
+/** What is to be told about: a mounted famfs, or a log that is only planned, whose space nobody has reserved. */
+interface Accounted {
   superblock: Superblock;
   tree: FileTree;
-  space: Pick<Space, 'freeBytes'>;
-}): VolumeStatfs {
+  space: Pick<Space, 'freeBytes'> & Partial<Pick<Space, 'reservedBytes' | 'reservedByOthers'>>;
+}
+
+/** See Volume.statfs. */
+export function statfsOf({ superblock, tree, space }: Accounted): VolumeStatfs {
   const { deviceSize, allocUnit } = superblock;
   const { slots } = tree.log;
-  const used = deviceSize - (deviceSize % allocUnit) - space.freeBytes;
+  const metadata = dataStart(superblock);
+  const others = space.reservedByOthers?.(metadata) ?? 0;
+  const free = space.freeBytes - others;
+  const used = deviceSize - (deviceSize % allocUnit) - free;
   return {
     size: deviceSize,
     used,
-    free: space.freeBytes,
+    free,
     allocUnit,
+    units: used / allocUnit,
+    metadata,
+    fileBytes: tree.counts.sumOfFileSizes,
+    lostToRounding: tree.counts.roundingBytes,
+    reserved: (space.reservedBytes ?? 0) + others,
+    reclaimable: reclaimableBytes(tree),
     files: tree.counts.files,
     directories: tree.counts.directories,
     logSlots: slots,

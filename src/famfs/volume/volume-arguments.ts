@@ -46,6 +46,7 @@ export const volumeArguments = {
   readdir: { ...path, options: optional(options({ withFileTypes: optional(flag) })) },
   stat: path,
   exists: path,
+  usage: path,
   walk: { path: optional(text) },
   getmap: path,
   copyIn: {
