@@ -78,7 +78,7 @@ export async function explore(
 const IMAGES_A_TURN = 100;
 /** More resident memory than this is collected, but not more often than every so many memories. */
 const MOST_RESIDENT_BYTES = 2 ** 30;
-const IMAGES_A_COLLECTION = 2000;
+const IMAGES_A_COLLECTION = 300;
 
 /**
  * Runs an exploration with turns of the event loop in between. What a weak reference was made to, or followed to, is kept until the

@@ -1,5 +1,9 @@
 import { constants } from 'node:fs';
 import {
+  type CutShortRewrite,
+  cutShortRewrite,
+  describeCutShort,
+  deviceMedia,
   type FsckReport,
   logSlots,
   type Problem,
@@ -10,7 +14,7 @@ import {
   type VolumeStatfs,
 } from '../../famfs/index.js';
 import { fsck, mkfs, takeOver } from '../../index.js';
-import { kernelDeviceOf } from '../../machine/index.js';
+import { kernelDeviceOf, type MachineDevice } from '../../machine/index.js';
 import { mayAccess } from '../access.js';
 import { deviceArgument } from '../arguments/address.js';
 import { integerArgument } from '../arguments/numbers.js';
@@ -98,6 +102,7 @@ export function info(context: Context, [text = '']: string[]): void {
       superblock: volume.superblock,
       space: volume.statfs(),
       devices: volume.devices,
+      rewrite: rewriteLeftOn(device),
       memory: {
         backing: name,
         kind,
@@ -113,6 +118,16 @@ export function info(context: Context, [text = '']: string[]): void {
   });
 }
 
+/** What a rewrite left that was cut short. */
+function rewriteLeftOn(device: MachineDevice): CutShortRewrite | null {
+  const media = deviceMedia(device);
+  try {
+    return cutShortRewrite(media);
+  } finally {
+    media.close();
+  }
+}
+
 interface VolumeInfo {
   device: string;
   role: string;
@@ -120,6 +135,7 @@ interface VolumeInfo {
   superblock: Superblock;
   space: VolumeStatfs;
   devices: Volume['devices'];
+  rewrite: CutShortRewrite | null;
   memory: {
     backing: string;
     kind: string;
@@ -148,6 +164,14 @@ function infoPairs(about: VolumeInfo): (readonly [string, string])[] {
     ['space', `${humanSize(space.used)} used, ${humanSize(space.free)} free`],
     ['log', `${humanSize(superblock.logLength)}, ${space.logUsed} of ${space.logSlots} slots used`],
     ['content', contentOf(space)],
+    ...(about.rewrite === null
+      ? []
+      : ([
+          [
+            'rewrite',
+            `${describeCutShort(about.rewrite)}; the owner's next mount sees to it: ${commandOfHint('complete-rewrite', about.device, 'info')}`,
+          ],
+        ] as const)),
     ...about.devices
       .slice(1)
       .map(

@@ -7,9 +7,8 @@ import { describeError } from '../errors.js';
 import { commandFor } from '../hints.js';
 import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
-import { type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
+import { isThere, type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
 import type { Step } from './plan.js';
-import { isThere } from './room.js';
 import { noneTaken, type Taken, tookText } from './took.js';
 
 export interface CopyJob {

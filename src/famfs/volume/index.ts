@@ -27,6 +27,7 @@ export {
 export type { VolumeEvents } from './events.js';
 export { VolumeFile, type WindowOptions } from './file.js';
 export type { FileLock } from './file-lock.js';
+export { FileMember, type MemberRange } from './file-member.js';
 export type { FileSpans } from './file-spans.js';
 export type { GrowingDirectory } from './growing-directory.js';
 export type { GrowingFile } from './growing-file.js';

@@ -85,6 +85,7 @@ export const volumeArguments = {
         signal: optional(abortSignal),
         onProgress: optional(callback),
         uuid: optional(text),
+        begunMs: optional(number),
       }),
     ),
   },

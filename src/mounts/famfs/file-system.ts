@@ -147,6 +147,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     const stamp = this.#volume.publications.stamp();
     if (stamp === this.#published) return [];
     this.#published = stamp;
+    this.#making.settling.flush();
     return [...this.#opened];
   }
 
@@ -192,7 +193,8 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   /** Publishes the directory, and what is closed in it. */
   fsyncdir(node: NodeId): void {
-    this.#making.settling.flushDirectory(this.#names.directory(node));
+    const failed = this.#making.settling.flushDirectory(this.#names.directory(node));
+    if (failed) throw failed.why;
     if (this.#volume.acceptsStores) this.#volume.publish();
   }
 
