@@ -12,7 +12,7 @@ const ranks = [
   ['dax'],
   ['mm'],
   ['memory'],
-  ['fuse'],
+  ['archives', 'fuse'],
   ['libc'],
 ];
 const mayUseThePublicFace = ['cli', 'inspector', 'mounts', 'lab'];

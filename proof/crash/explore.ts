@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { nameOf, placeOf } from '../media/caller.js';
 import type { MemoryKind } from '../media/traced-backing.js';
 import type { Trace, TraceEvent } from '../media/tracer.js';
@@ -39,21 +40,23 @@ export interface Explored {
 }
 
 /** Explores every crash of a trace. @param known results of the right order, when the trace is a wrong one */
-export function explore(
+export async function explore(
   scope: Scope,
   memory: MemoryKind,
   trace: Trace,
   options: ExploreOptions,
   known?: Known,
-): Explored & { known: Known } {
+): Promise<Explored & { known: Known }> {
   const judge = new Judge(scope, memory, trace, options, known);
   const { events } = trace;
   const count = (kind: TraceEvent['kind']) => events.filter((event) => event.kind === kind).length;
   try {
-    if (options.model !== 'power') exploreKills(trace, judge, options);
+    if (options.model !== 'power') await inTurns(exploreKills(trace, judge, options));
     // This memory loses everything with its power, so only kills count as crashes.
     const sampled =
-      memory === 'shared' || options.model === 'kill' ? 0 : explorePowerCuts(trace, judge, options);
+      memory === 'shared' || options.model === 'kill'
+        ? 0
+        : await inTurns(explorePowerCuts(trace, judge, options));
     return {
       points: events.length + 1,
       stores: count('store'),
@@ -68,6 +71,26 @@ export function explore(
     };
   } finally {
     judge.close();
+  }
+}
+
+/** How many memories are judged between two turns of the event loop. */
+const IMAGES_A_TURN = 100;
+/** More resident memory than this is collected, but not more often than every so many memories. */
+const MOST_RESIDENT_BYTES = 2 ** 30;
+const IMAGES_A_COLLECTION = 300;
+
+/**
+ * Runs an exploration with turns of the event loop in between. What a weak reference was made to, or followed to, is kept until the
+ * turn ends, and that is all of a mounted volume: without turns a long exploration keeps every volume it ever mounted.
+ */
+async function inTurns<T>(exploration: Generator<void, T>): Promise<T> {
+  for (let count = 1; ; count++) {
+    const { done, value } = exploration.next();
+    if (done) return value;
+    if (count % IMAGES_A_TURN === 0) await nextTurn();
+    if (count % IMAGES_A_COLLECTION === 0 && process.memoryUsage.rss() > MOST_RESIDENT_BYTES)
+      globalThis.gc?.();
   }
 }
 

@@ -10,8 +10,8 @@ import { type ExploreOptions, nameOfAct } from './explore.js';
 import { ImageBuilder } from './image.js';
 import type { Judge } from './judge.js';
 
-export function exploreKills(trace: Trace, judge: Judge, { everyTear }: ExploreOptions): void {
-  let tears = 0;
+export function* exploreKills(trace: Trace, judge: Judge, { everyTear }: ExploreOptions): Generator<void> {
+  let tearsSeen = 0;
   const cache = new Cache(trace.base);
   const image = new ImageBuilder();
   const { events } = trace;
@@ -27,32 +27,35 @@ export function exploreKills(trace: Trace, judge: Judge, { everyTear }: ExploreO
     if (judge.isEnough) return;
     if (event.kind === 'mark') returned++;
     if (event.kind !== 'store') continue;
-    tear(cache, image, event, (words) => {
-      if (tears++ % everyTear !== 0) return;
+    for (const words of tears(cache, image, event)) {
+      if (tearsSeen++ % everyTear !== 0) continue;
       judge.judge(image, { ...moment(at - 1, ''), where: `in ${nameOfAct(event)}`, lines: () => words });
-    });
+      yield;
+    }
     cache.store(event);
     for (const { line } of event.changes) image.put(line, cache.pending.get(line)!.whole.at(-1)!);
     judge.judge(image, moment(at, 'all stores so far'));
+    yield;
   }
   judge.judge(image, moment(events.length - 1, 'all stores'));
 }
 
 /**
- * Checks every part of a store, word by word. Afterwards the image may have the lines of this store; the caller puts all of them.
+ * Puts every part of a store into the image, word by word, and says which. Afterwards the image may have the lines of this store; the
+ * caller puts all of them.
  */
-function tear(cache: Cache, image: ImageBuilder, event: StoreEvent, check: (words: string) => void): void {
+function* tears(cache: Cache, image: ImageBuilder, event: StoreEvent): Generator<string> {
   let done = 0;
   for (const change of event.changes) {
     const { line } = change;
     const before = cache.pending.get(line)?.whole.at(-1) ?? cache.durable.get(line) ?? cache.ofBase(line);
     for (const mask of tearsOf(change.words, event.isOrdered)) {
       image.put(line, cache.version(line, withWords(before.bytes, change, mask)));
-      check(`${done + wordsIn(mask).length} words of that store`);
+      yield `${done + wordsIn(mask).length} words of that store`;
     }
     done += wordsIn(change.words).length;
     image.put(line, cache.version(line, withWords(before.bytes, change)));
-    check(`${done} words of that store`);
+    yield `${done} words of that store`;
     // Lines of an unordered store are independent, so each is tried alone.
     if (!event.isOrdered) image.put(line, before);
   }

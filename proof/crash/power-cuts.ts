@@ -11,17 +11,21 @@ import type { Judge, Moment } from './judge.js';
 import { randomFrom } from './random.js';
 
 /** @returns the number of places with more combinations than are tried */
-export function explorePowerCuts(trace: Trace, judge: Judge, options: ExploreOptions): number {
+export function* explorePowerCuts(
+  trace: Trace,
+  judge: Judge,
+  options: ExploreOptions,
+): Generator<void, number> {
   const cache = new Cache(trace.base);
   const random = randomFrom(options.seed);
   const { events } = trace;
   let returned = 0;
   let since = -1;
   let sampled = 0;
-  const cut = (at: number) => {
+  const cut = function* (at: number): Generator<void> {
     const from = since < 0 ? 'the start' : nameOfAct(events[since]);
     const where = `from ${from} to ${nameOfAct(events[at])}`;
-    if (cutPower(cache, judge, { model: 'power', where, returned }, random, options)) sampled++;
+    if (yield* cutPower(cache, judge, { model: 'power', where, returned }, random, options)) sampled++;
   };
   for (const [at, event] of events.entries()) {
     if (judge.isEnough) return sampled;
@@ -29,45 +33,47 @@ export function explorePowerCuts(trace: Trace, judge: Judge, options: ExploreOpt
     else if (event.kind === 'flush') cache.flush(event);
     else if (event.kind === 'fence') {
       if (!cache.isFlushing) continue;
-      cut(at);
+      yield* cut(at);
       cache.fence();
       since = at;
     } else {
-      cut(at);
+      yield* cut(at);
       returned++;
       since = at;
     }
   }
-  cut(events.length);
+  yield* cut(events.length);
   return sampled;
 }
 
-function cutPower(
+function* cutPower(
   cache: Cache,
   judge: Judge,
   moment: Omit<Moment, 'lines'>,
   random: () => number,
   { lines: mostLines, samples, everyTear }: ExploreOptions,
-): boolean {
+): Generator<void, boolean> {
   const lines = [...cache.pending.values()].sort((a, b) => a.line - b.line);
-  const make = (choices: readonly Version[]) => {
+  const combinations = lines.reduce((product, { whole }) => product * whole.length, 1);
+  const isWhole = combinations <= 2 ** mostLines;
+  const all = function* (): Generator<Version[]> {
+    yield* isWhole ? everyCombination(lines) : someCombinations(lines, random, samples);
+    yield* tornLines(lines, random, everyTear);
+  };
+  for (const choices of all()) {
     const image = new ImageBuilder();
     for (const [line, version] of cache.durable) image.put(line, version);
     for (const [i, { line }] of lines.entries()) image.put(line, choices[i]!);
     judge.judge(image, { ...moment, lines: () => reached(lines, choices) });
-  };
-  const combinations = lines.reduce((product, { whole }) => product * whole.length, 1);
-  const isWhole = combinations <= 2 ** mostLines;
-  if (isWhole) everyCombination(lines, make);
-  else someCombinations(lines, make, random, samples);
-  tornLines(lines, make, random, everyTear);
+    yield;
+  }
   return !isWhole;
 }
 
-function everyCombination(lines: readonly PendingLine[], make: (choices: Version[]) => void): void {
+function* everyCombination(lines: readonly PendingLine[]): Generator<Version[]> {
   const counters = lines.map(() => 0);
   for (;;) {
-    make(lines.map(({ whole }, i) => whole[counters[i]!]!));
+    yield lines.map(({ whole }, i) => whole[counters[i]!]!);
     let at = 0;
     while (at < lines.length && ++counters[at]! === lines[at]!.whole.length) counters[at++] = 0;
     if (at >= lines.length) return;
@@ -75,41 +81,39 @@ function everyCombination(lines: readonly PendingLine[], make: (choices: Version
 }
 
 /** Tries all old, all new, one alone new or old, the first ones new, the last ones new, and then random combinations. */
-function someCombinations(
+function* someCombinations(
   lines: readonly PendingLine[],
-  make: (choices: Version[]) => void,
   random: () => number,
   samples: number,
-): void {
+): Generator<Version[]> {
   const old = lines.map(({ whole }) => whole[0]!);
   const fresh = lines.map(({ whole }) => whole.at(-1)!);
-  make(old);
-  make(fresh);
+  yield old;
+  yield fresh;
   const step = Math.max(1, Math.ceil((4 * lines.length) / samples));
   for (let i = Math.floor(random() * step); i < lines.length; i += step) {
-    make(old.map((version, at) => (at === i ? fresh[at]! : version)));
-    make(fresh.map((version, at) => (at === i ? old[at]! : version)));
-    make(old.map((version, at) => (at < i ? fresh[at]! : version)));
-    make(old.map((version, at) => (at > i ? fresh[at]! : version)));
+    yield old.map((version, at) => (at === i ? fresh[at]! : version));
+    yield fresh.map((version, at) => (at === i ? old[at]! : version));
+    yield old.map((version, at) => (at < i ? fresh[at]! : version));
+    yield old.map((version, at) => (at > i ? fresh[at]! : version));
   }
-  for (let sample = 0; sample < samples; sample++) make(lines.map(({ whole }) => anyOf(whole, random)));
+  for (let sample = 0; sample < samples; sample++) yield lines.map(({ whole }) => anyOf(whole, random));
 }
 
 /** Tries a line in the middle of a store: with all others old, all others new, and twice with random others. */
-function tornLines(
+function* tornLines(
   lines: readonly PendingLine[],
-  make: (choices: Version[]) => void,
   random: () => number,
   everyTear: number,
-): void {
+): Generator<Version[]> {
   let tears = 0;
   for (const [i, { torn }] of lines.entries()) {
     for (const { version } of torn) {
       if (tears++ % everyTear !== 0) continue;
-      make(lines.map(({ whole }, at) => (at === i ? version : whole[0]!)));
-      make(lines.map(({ whole }, at) => (at === i ? version : whole.at(-1)!)));
+      yield lines.map(({ whole }, at) => (at === i ? version : whole[0]!));
+      yield lines.map(({ whole }, at) => (at === i ? version : whole.at(-1)!));
       for (let n = 0; n < 2; n++)
-        make(lines.map(({ whole }, at) => (at === i ? version : anyOf(whole, random))));
+        yield lines.map(({ whole }, at) => (at === i ? version : anyOf(whole, random)));
     }
   }
 }

@@ -67,20 +67,20 @@ function onMemory(scope: Scope): Operation {
       const memory = under as MemoryKind;
       const seed = seedOf(options.seed, `${scope.name} ${under}`);
       if (options.mutant !== undefined) return oneMutant(scope, memory, { ...options, seed });
-      const parts: ReturnType<typeof explore>[] = [];
+      const parts: Awaited<ReturnType<typeof explore>>[] = [];
       let first: Trace | undefined;
       for (let variant = 0; variant < options.variants; variant++) {
         const trace = await traceScope(scope, memory, variant);
         first ??= trace;
-        parts.push(explore(scope, memory, trace, { ...options, seed: seed + variant, enough: 0 }));
+        parts.push(await explore(scope, memory, trace, { ...options, seed: seed + variant, enough: 0 }));
       }
-      const mutants = scope.mutants
-        .filter((mutant) => mutant.memory === memory && options.state === undefined)
-        .map((mutant) => {
-          const changed = { base: first!.base, events: mutant.change(first!.events) };
-          const found = explore(scope, memory, changed, { ...options, seed, enough: 1 }, parts[0]!.known);
-          return mutantRow(mutant, found);
-        });
+      const mutants: MutantRow[] = [];
+      for (const mutant of scope.mutants) {
+        if (mutant.memory !== memory || options.state !== undefined) continue;
+        const changed = { base: first!.base, events: mutant.change(first!.events) };
+        const found = await explore(scope, memory, changed, { ...options, seed, enough: 1 }, parts[0]!.known);
+        mutants.push(mutantRow(mutant, found));
+      }
       return rowOf(scope, under, parts, mutants, redundantFlushes(first!));
     },
   };
@@ -89,7 +89,7 @@ function onMemory(scope: Scope): Operation {
 async function oneMutant(scope: Scope, memory: MemoryKind, options: RunOptions): Promise<Row> {
   const mutant = scope.mutants.find(({ name }) => name === options.mutant)!;
   const trace = await traceScope(scope, memory, 0);
-  const right = explore(scope, memory, trace, {
+  const right = await explore(scope, memory, trace, {
     ...options,
     enough: 1,
     lines: 0,
@@ -100,7 +100,7 @@ async function oneMutant(scope: Scope, memory: MemoryKind, options: RunOptions):
   return rowOf(
     scope,
     memory,
-    [explore(scope, memory, changed, { ...options, enough: 0 }, right.known)],
+    [await explore(scope, memory, changed, { ...options, enough: 0 }, right.known)],
     [],
     [],
   );

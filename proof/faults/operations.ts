@@ -259,6 +259,18 @@ const volumes: Operation[] = [
     act: (world) => world.volume.rewrite({ move: [['/d/a', '/b']], resize: [['/b', 6 * 2 ** 20]] }),
   },
   {
+    name: 'rewrite: defragment',
+    prepare: async (world) => {
+      const { volume } = world.withFamfs();
+      volume.create('/front', { size: 4 * 2 ** 20 }).close();
+      const file = volume.create('/a', { size: 3 * 2 ** 20 });
+      file.write(new Uint8Array(3 * 2 ** 20).fill(7), 0);
+      file.close();
+      await volume.rewrite({ remove: ['/front'] });
+    },
+    act: (world) => world.volume.rewrite({ defragment: true }),
+  },
+  {
     name: 'clone',
     prepare: (world) => void world.withFiles(),
     act: (world) => world.volume.clone('/d/a', '/c', { force: true }),

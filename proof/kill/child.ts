@@ -16,11 +16,14 @@ import { ParentPipe } from '../steps/pipes.js';
 import { seams } from '../steps/seams.js';
 import {
   contentOf,
+  KEPT,
   type Line,
+  NAMES,
   type Operation,
   type OperationKind,
   OTHER_DEVICE,
   QUEUE,
+  REWRITTEN_DEVICE,
   SCRATCH_DEVICE,
   type Word,
 } from './work.js';
@@ -101,6 +104,18 @@ const acts: Record<OperationKind, (name: string) => unknown> = {
     }
   },
   mode: (name) => machine!.reconfigure(OTHER_DEVICE, name as DeviceMode).mode,
+  async rewrite() {
+    const rewritten = mountFamfs(machine!.device(REWRITTEN_DEVICE), PATIENCE);
+    try {
+      const [from, to] = rewritten.exists(NAMES[0]) ? NAMES : [NAMES[1], NAMES[0]];
+      await rewritten.rewrite({
+        move: [[from, to]],
+        resize: [[to, contentOf(KEPT).length + (from === NAMES[0] ? 3e6 : 0)]],
+      });
+    } finally {
+      rewritten.close();
+    }
+  },
   mkfs: () => mkfs(machine!.device(SCRATCH_DEVICE), { force: true })?.uuid,
 };
 

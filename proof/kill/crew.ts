@@ -8,11 +8,12 @@ import { Child, ChildDied } from '../steps/pipes.js';
 import { makeMachine, memoryDirectory, privateTmpfs, removeDirectories, usedBytes } from '../steps/world.js';
 import type { ChildConfig } from './child.js';
 import { Ledger } from './ledger.js';
+import { makeRewritten } from './rewritten.js';
 import { isFair, type Line, type Operation, OTHER_DEVICE, QUEUE, SCRATCH_DEVICE, type Word } from './work.js';
 
 const MIB = 2 ** 20;
 /** system-ram needs whole memory blocks. */
-const SIZES = [256 * MIB, 128 * MIB, 32 * MIB];
+const SIZES = [256 * MIB, 128 * MIB, 32 * MIB, 32 * MIB];
 /**
  * A blocked call is refused after 0.1 s, but on a busy machine this process may not run for seconds. (npm run interleave checks
  * the bound itself, on a clock that advances only while the code waits.)
@@ -74,6 +75,7 @@ export class Crew {
     const machine = openMachine(this.#root);
     machine.reconfigure(SCRATCH_DEVICE, 'famfs');
     mkfs(machine.device(SCRATCH_DEVICE));
+    makeRewritten(machine);
     const volume = mountFamfs(machine.device('dax0.0'));
     createQueue(volume, QUEUE, { nbuckets: 8, bucketSize: 64 });
     volume.close();

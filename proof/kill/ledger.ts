@@ -11,6 +11,7 @@ import {
   type Volume,
 } from '../../src/index.js';
 import { ofdLockConflict } from '../../src/libc/index.js';
+import { wrongRewritten } from './rewritten.js';
 import { contentOf, type Line, type Operation, QUEUE, SCRATCH_DEVICE } from './work.js';
 
 /** Notes about a writer that was killed after its entry, or between its two index stores. The next writer repairs this. */
@@ -34,7 +35,7 @@ export class Ledger {
   #maybeGot = 0;
 
   began(operation: Operation): void {
-    if (operation.kind !== 'mode' && operation.kind !== 'mkfs') this.#maybe.set(operation.name, operation);
+    if (!['mode', 'mkfs', 'rewrite'].includes(operation.kind)) this.#maybe.set(operation.name, operation);
   }
 
   ended(operation: Operation, { value, error }: Extract<Line, { ended: number }>, who = 0): void {
@@ -80,7 +81,7 @@ export class Ledger {
   verify(root: string): string[] {
     const machine = openMachine(root, LOCK_PATIENCE);
     try {
-      const problems = [...locksLeft(root, machine), ...this.#scratch(machine)];
+      const problems = [...locksLeft(root, machine), ...this.#scratch(machine), ...wrongRewritten(machine)];
       const device = machine.device('dax0.0');
       const report = fsck(device);
       problems.push(...report.errors.map(({ message }) => `fsck: ${message}`));

@@ -39,7 +39,7 @@ const from = Number(given.from ?? 0);
 const MOST_STEPS = 300;
 const PROCESSES = 4;
 /** One kind for each way to change something. */
-const SHORT_KINDS: readonly OperationKind[] = ['mkdir', 'copyIn', 'put', 'mode', 'mkfs'];
+const SHORT_KINDS: readonly OperationKind[] = ['mkdir', 'copyIn', 'put', 'mode', 'mkfs', 'rewrite'];
 
 const findings: string[] = [];
 function found(finding: string): void {
@@ -55,7 +55,8 @@ const MODES = ['devdax', 'famfs', 'system-ram'];
 function operation(kind: OperationKind, random: () => number): Operation {
   const number = names++;
   if (kind === 'mode') return { kind, name: MODES[Math.floor(random() * MODES.length)]! };
-  if (kind === 'put' || kind === 'get' || kind === 'mkfs') return { kind, name: `${kind}${number}` };
+  if (kind === 'put' || kind === 'get' || kind === 'mkfs' || kind === 'rewrite')
+    return { kind, name: `${kind}${number}` };
   return { kind, name: `/${kind}${number}` };
 }
 

@@ -11,6 +11,7 @@ export const operationKinds = [
   'get',
   'mode',
   'mkfs',
+  'rewrite',
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
@@ -37,6 +38,10 @@ export type Line =
 export const QUEUE = '/queue';
 export const OTHER_DEVICE = 'dax1.0';
 export const SCRATCH_DEVICE = 'dax2.0';
+/** Its volume is rewritten again and again: /kept stays, and another file has one name of two. */
+export const REWRITTEN_DEVICE = 'dax3.0';
+export const KEPT = '/kept';
+export const NAMES = ['/here', '/there'] as const;
 
 /** The content of a file: from 1 byte to a few pages, the same for the same name. */
 export function contentOf(name: string): Buffer {
@@ -51,6 +56,7 @@ export function isFair(operation: Operation, code: string): boolean {
   // Another process has the device at the moment, in any mode. A queue has one end of each kind.
   // There is no direct change from system-ram to famfs.
   if (operation.kind === 'mode') return code === 'EBUSY' || (code === 'EINVAL' && operation.name === 'famfs');
+  if (operation.kind === 'rewrite') return code === 'EBUSY';
   if (operation.kind === 'mkfs') return code === 'EBUSY' || code === 'ENXIO';
   return (operation.kind === 'put' || operation.kind === 'get') && code === 'EBUSY';
 }

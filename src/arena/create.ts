@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Volume } from '../famfs/index.js';
 import { aVolume } from '../famfs/pcq/open.js';
-import { ownerOf } from '../famfs/volume/new-name.js';
+import { ownerOf } from '../famfs/volume/name-rules.js';
 import {
   afterCommit,
   checkArguments,

@@ -31,6 +31,8 @@ export const stepOfHint: Readonly<Record<ErrorHint, Step>> = {
     command === ''
       ? `udax compact --others-are-gone ${device}`
       : `udax ${command} --others-are-gone and the rest of the line`,
+  'complete-rewrite': (device = 'DEVICE') =>
+    `udax compact --dry-run ${device} (any mount of the owner sees to it)`,
   rm: (device = 'DEVICE') => `udax rm -r ${device}:/WHAT-IS-NOT-WANTED`,
   recursive: (path = '/path') => `udax rm -r DEVICE:${path}`,
   'reconfigure-famfs': (device = 'DEVICE') => `udax reconfigure-device -m famfs ${device}`,

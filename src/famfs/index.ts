@@ -38,6 +38,7 @@ export { type FormatOptions, formatMedia, type MediaState, mediaState } from './
 export { decodeName, encodeName, toLogPath } from './media/path.js';
 export type { Problem } from './media/problem.js';
 export type { LogCounts } from './media/replay.js';
+export { type CutShortRewrite, cutShortRewrite, describeCutShort } from './media/rewrite-left.js';
 export { type Role, roleOf, systemUuidIfAny } from './media/role.js';
 export {
   checkStripe,

@@ -1,5 +1,8 @@
+import { viewOf } from '../archives/index.js';
 import { readU64 } from '../libc/index.js';
 import { type ByteSource, damaged } from './source.js';
+
+export { viewOf };
 
 const FIRST_WINDOW_BYTES = 2 ** 20;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -99,8 +102,4 @@ export class Cursor {
     this.#bytes = this.#source.view(0, length);
     this.#view = viewOf(this.#bytes);
   }
-}
-
-export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer as ArrayBuffer, byteOffset, byteLength);
 }

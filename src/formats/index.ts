@@ -20,6 +20,7 @@ export { GgufMetadata, type GgufValue } from './gguf-metadata.js';
 export { Npy, parseNpy } from './npy.js';
 export { Npz, parseNpz } from './npz.js';
 export { openArrow, openGguf, openNpy, openNpz, openSafetensors } from './open.js';
+export { type PackOptions, type PackResult, packDirectory } from './pack/pack.js';
 export { parseSafetensors, Safetensors } from './safetensors.js';
 export type { FormatBytes, FormatOptions } from './source.js';
 export { type AnyTensor, Tensor, TensorFile } from './tensor.js';

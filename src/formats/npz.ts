@@ -1,4 +1,5 @@
 /** npz: npy files in a zip archive. Stored ones (`numpy.savez`) can be seen where they lie; deflated ones cannot. */
+import { zipEntries } from '../archives/index.js';
 import { checkArguments } from '../libc/index.js';
 import { readArray } from './npy.js';
 import {
@@ -13,7 +14,6 @@ import {
   unsupported,
 } from './source.js';
 import { type AnyTensor, TensorFile } from './tensor.js';
-import { zipEntries } from './zip.js';
 
 const STORED = 0;
 const SUFFIX = '.npy';

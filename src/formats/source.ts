@@ -1,7 +1,10 @@
 /** Where parsers take their bytes from: an array that somebody has, or a file of a volume. */
 import { types } from 'node:util';
+import type { ArchiveSource } from '../archives/index.js';
 import type { ReadonlyUint8Array, VolumeFile } from '../famfs/index.js';
 import { fail, flag, MAX_VIEW_BYTES, optional, options, type Wanted } from '../libc/index.js';
+
+export { damaged, otherFormat, pathOf, shownName, unsupported } from '../archives/index.js';
 
 /** What the parsers accept: a typed array, DataView, Buffer or buffer; views of map() fit too. */
 export type FormatBytes = ReadonlyUint8Array | ArrayBufferView | ArrayBufferLike;
@@ -17,13 +20,8 @@ export interface FormatOptions {
 }
 
 /** A range of bytes that can be seen without copying. */
-export interface ByteSource {
-  /** For errors. */
-  readonly name: string;
-  /** The path of the file on its volume, if it is one. */
-  readonly path?: string;
+export interface ByteSource extends ArchiveSource {
   readonly file?: VolumeFile;
-  readonly size: number;
   /** Where it starts in its file, if it is a part of one. */
   readonly start?: number;
   /** A view on [offset, offset + length), which lies within the size. @throws DaxError EBADF closed, ERANGE over 4 GiB */
@@ -83,32 +81,4 @@ export function partOf(source: ByteSource, name: string, start: number, size: nu
     view: (offset, length) => source.view(start + offset, length),
     close() {},
   };
-}
-
-/** @throws DaxError EBADMSG the bytes contradict themselves or their format */
-export function damaged(source: ByteSource, at: number, reason: string): never {
-  return fail(
-    'EBADMSG',
-    `${source.name}, byte ${at}: ${reason}: the file is damaged or not whole, make it again`,
-    pathOf(source),
-  );
-}
-
-/** @throws DaxError EOPNOTSUPP right perhaps, but not read here; `next` says what to do */
-export function unsupported(source: ByteSource, what: string, next: string): never {
-  return fail('EOPNOTSUPP', `${source.name}: ${what}: ${next}`, pathOf(source));
-}
-
-/** @throws DaxError EINVAL the bytes are of another format */
-export function otherFormat(source: ByteSource, format: string, found: string): never {
-  return fail('EINVAL', `${source.name} is no ${format} file: ${found}`, pathOf(source));
-}
-
-export function pathOf({ path }: ByteSource): { path?: string } {
-  return path === undefined ? {} : { path };
-}
-
-/** A name from a file, as messages show it. */
-export function shownName(name: string): string {
-  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}...` : name);
 }

@@ -55,6 +55,8 @@ export type ErrorHint =
   | 'take-over-force'
   /** `volume.rewrite({ remove })`: space and log slots come back when files are removed at rest. */
   | 'rm'
+  /** A rewrite was cut short: `mountFamfs(device)` on the host that owns it completes or removes it. */
+  | 'complete-rewrite'
   /** Other hosts may use the memory: say `othersAreGone` once none does. */
   | 'others-are-gone'
   /** The directory has something in it: say `recursive` to remove all of that too. */

@@ -23,5 +23,6 @@ export type {
   OptionalOperation,
 } from '../fuse/index.js';
 export { FamfsMount, type FamfsMountOptions, mountFamfsAt } from './famfs/mount.js';
+export { publishMount } from './famfs/publish-mount.js';
 export type { ZeroCopy } from './famfs/zero-copy/door.js';
 export { mountSysfsAt, type SysfsMountOptions } from './sysfs/mount.js';

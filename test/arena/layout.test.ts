@@ -170,6 +170,29 @@ describe('the format of an arena', () => {
       key.set(each);
       return [key.a, key.b];
     });
-    expect(hashes).toMatchInlineSnapshot();
+    expect(hashes).toMatchInlineSnapshot(`
+      [
+        [
+          208844226,
+          1515927588,
+        ],
+        [
+          3545085118,
+          3612163163,
+        ],
+        [
+          350001191,
+          214982291,
+        ],
+        [
+          559203429,
+          4005077597,
+        ],
+        [
+          44273632,
+          681588399,
+        ],
+      ]
+    `);
   });
 });

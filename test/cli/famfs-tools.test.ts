@@ -6,8 +6,9 @@ import { cp } from '../../src/cli/commands/cp.js';
 import { logplay } from '../../src/cli/commands/logplay.js';
 import { cat, getmap, ls } from '../../src/cli/commands/look.js';
 import { clone, creat, mkdir } from '../../src/cli/commands/make.js';
-import { df, fsckCommand, info, mkfsCommand, takeOverCommand } from '../../src/cli/commands/media.js';
+import { fsckCommand, info, mkfsCommand, takeOverCommand } from '../../src/cli/commands/media.js';
 import { pcq } from '../../src/cli/commands/pcq.js';
+import { df } from '../../src/cli/commands/space.js';
 import { AlreadyReported, UsageError } from '../../src/cli/errors.js';
 import { goldenImage, recordingContext, temporaryDirectory } from './support/udax.js';
 

@@ -14,7 +14,8 @@ import { chkread, flush, verify } from '../../src/cli/commands/check.js';
 import { cp } from '../../src/cli/commands/cp.js';
 import { cat, getmap, ls } from '../../src/cli/commands/look.js';
 import { creat, mkdir } from '../../src/cli/commands/make.js';
-import { df, fsckCommand, info, mkfsCommand } from '../../src/cli/commands/media.js';
+import { fsckCommand, info, mkfsCommand } from '../../src/cli/commands/media.js';
+import { df } from '../../src/cli/commands/space.js';
 import { AlreadyReported, statusOf, UsageError } from '../../src/cli/errors.js';
 import { recordingContext, temporaryDirectory } from './support/udax.js';
 

@@ -16,6 +16,8 @@ import {
 } from '../volumes.js';
 
 const MIB = 2 ** 20;
+/** The same in every run, like the uuids. */
+const BEGUN_MS = 1_600_000_000_000;
 const LOG = within(2 * MIB, 10 * MIB);
 const DATA = within(10 * MIB, 64 * MIB);
 const MAGIC = within(0, 8);
@@ -126,7 +128,7 @@ const base = {
 async function rewrite({ device, mark }: Bench, changes: RewriteChanges): Promise<void> {
   const volume = mountFamfsOn(device);
   try {
-    await volume.rewrite(changes, { othersAreGone: true, uuid: uuids.fresh.fileSystem });
+    await volume.rewrite(changes, { othersAreGone: true, uuid: uuids.fresh.fileSystem, begunMs: BEGUN_MS });
     mark();
   } finally {
     volume.close();
@@ -206,9 +208,15 @@ async function prepareFragments(bench: Bench): Promise<void> {
     make('/a', 2000, 2);
     make('/b', 2000, 3);
     make('/c', 6 * MIB, 4);
-    await volume.rewrite({ remove: ['/a'] }, { othersAreGone: true, uuid: uuids.next.fileSystem });
+    await volume.rewrite(
+      { remove: ['/a'] },
+      { othersAreGone: true, uuid: uuids.next.fileSystem, begunMs: BEGUN_MS },
+    );
     make('/fragmented', 3 * MIB, 5);
-    await volume.rewrite({ remove: ['/c'] }, { othersAreGone: true, uuid: uuids.old.fileSystem });
+    await volume.rewrite(
+      { remove: ['/c'] },
+      { othersAreGone: true, uuid: uuids.old.fileSystem, begunMs: BEGUN_MS },
+    );
     if (volume.getmap('/fragmented').extents.length !== 2) throw new Error('the file is in one piece');
   } finally {
     volume.close();

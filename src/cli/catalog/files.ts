@@ -101,6 +101,23 @@ export const fileCommands: readonly CommandSpec[] = [
     load: async () => (await import('../commands/cp.js')).cp,
   },
   {
+    name: 'pack',
+    group,
+    summary: 'pack a directory of small files into a zip or tar whose members can be mapped',
+    arguments: [
+      ['<directory>', 'a directory of this host'],
+      ['<file>', 'FILE.zip or FILE.tar, local or DEVICE:/path'],
+    ],
+    options: [['--format <zip|tar>', 'when the name says neither']],
+    explanation:
+      'Each file on a volume takes a unit of 2 MiB and a log entry; an archive takes them once. Members are stored at multiples of 4 KiB, so ' +
+      "programs see them where they lie (volume.open('/x.zip').member('a/b')); any reader of zip or tar reads it. Modes, owners, times and " +
+      'symbolic links are kept as the format can. The archive appears when it is whole; Ctrl-C leaves nothing. What is no file, directory ' +
+      'or link is reported, the rest is packed, and the exit status is 1.',
+    examples: ['udax pack ./site-packages dax0.0:/site-packages.zip', 'udax pack ./photos photos.tar'],
+    load: async () => (await import('../commands/pack.js')).pack,
+  },
+  {
     name: 'creat',
     group,
     summary: 'make files of a given size',

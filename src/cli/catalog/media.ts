@@ -3,6 +3,7 @@ import type { CommandSpec } from './spec.js';
 
 const group = 'File systems:';
 const media = () => import('../commands/media.js');
+const space = () => import('../commands/space.js');
 const device = ['<device>', 'a name (dax0.0), a device node (/dev/dax0.0) or an image file'] as const;
 
 /** Commands about a file system as a whole. */
@@ -60,10 +61,26 @@ export const mediaCommands: readonly CommandSpec[] = [
     summary: 'space and log slots, used and free',
     arguments: [device],
     explanation:
-      'Shows how much of the device is allocated and how many of the log slots (one for each file and directory ever made) ' +
-      'are taken, and warns when either runs low.',
-    examples: ['udax df dax0.0'],
-    load: async () => (await media()).df,
+      'Shows how much of the device is taken and how many of the log slots (one for each file and directory), and warns when either ' +
+      'runs low. Of the space: the units taken; what is lost because files take whole units; what living processes of this host have ' +
+      'reserved for files that are not published yet; and what no name reaches (udax compact gives it back).',
+    examples: ['udax df dax0.0', 'udax df --json pool.img'],
+    load: async () => (await space()).df,
+  },
+  {
+    name: 'du',
+    group,
+    summary: 'space that files and directories take',
+    arguments: [['<files...>', 'dax0.0:/data, or a device for all of it']],
+    options: [
+      ['-s, --summarize', 'only a total for each argument'],
+      ['-h, --human-readable', 'sizes like 2 MiB'],
+    ],
+    explanation:
+      'Shows for each directory, with all that is in it, how many bytes of the device it takes, how many bytes its files have, how many are lost ' +
+      'because files take whole units, and how many entries of the log. Help is udax du --help.',
+    examples: ['udax du -s -h dax0.0:/models', 'udax du dax0.0', 'udax du -s --json pool.img:/a pool.img:/b'],
+    load: async () => (await space()).du,
   },
   {
     name: 'compact',

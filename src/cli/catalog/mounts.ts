@@ -65,6 +65,17 @@ export const mountCommands: readonly CommandSpec[] = [
     load: async () => (await import('../commands/mounts.js')).mounts,
   },
   {
+    name: 'publish',
+    group,
+    summary: 'publish what was made through a mount now, without waiting for it to settle',
+    arguments: [['<where>', 'the directory of a mount, or a device: then all its mounts on this host']],
+    explanation:
+      'Publishes all that is closed, whatever process serves the mount, and makes the mounts of this host show what others stored past them. ' +
+      'What could not be published is named, and stays in the mount; exit 1 then.',
+    examples: ['udax publish /mnt', 'udax publish dax0.0'],
+    load: async () => (await import('../commands/publish.js')).publish,
+  },
+  {
     name: 'run',
     group,
     summary: 'run a program that maps the files of a mount from the memory itself, without a copy',

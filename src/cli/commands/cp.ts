@@ -45,12 +45,12 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
     const room = roomFor(job, steps);
     mustFit(job, room);
     const done = await copySteps(job, steps, (line) => context.output.note(line));
-    const taken = target.volume === null ? {} : { spaceBytes: room.bytes };
+    const { took, ...counts } = done;
+    const document = took === null ? counts : { ...counts, spaceBytes: took.bytes, took };
     // When standard output is the destination, it has only the file itself.
     if (destination.path !== STANDARD_OUTPUT || target.volume !== null) {
-      const text = () =>
-        done.files + done.directories > 0 ? summary(done, destination.text, room.bytes) : '';
-      context.show({ ...done, ...taken }, text);
+      const text = () => (done.files + done.directories > 0 ? summary(done, destination.text) : '');
+      context.show(document, text);
     }
     if (done.failures.length > 0 || volumes.haveLosses) throw new AlreadyReported();
   } finally {
@@ -65,11 +65,11 @@ function standard(address: Address, isDestination: boolean): Address {
 }
 
 function summary(
-  done: { files: number; directories: number; bytes: number },
+  done: { files: number; directories: number; bytes: number; took: { bytes: number } | null },
   destination: string,
-  spaceBytes: number,
 ): string {
   // Files take whole units, so many small ones take far more space than they have bytes.
+  const spaceBytes = done.took?.bytes ?? 0;
   const took = spaceBytes > done.bytes ? `, ${humanSize(spaceBytes)} of its space` : '';
   const made = done.directories > 0 ? ` and ${count(done.directories, 'directory', 'directories')}` : '';
   return `${count(done.files, 'file')}${made} to ${destination}, ${humanSize(done.bytes)}${took}`;

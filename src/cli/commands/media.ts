@@ -1,5 +1,9 @@
 import { constants } from 'node:fs';
 import {
+  type CutShortRewrite,
+  cutShortRewrite,
+  describeCutShort,
+  deviceMedia,
   type FsckReport,
   logSlots,
   type Problem,
@@ -10,7 +14,7 @@ import {
   type VolumeStatfs,
 } from '../../famfs/index.js';
 import { fsck, mkfs, takeOver } from '../../index.js';
-import { kernelDeviceOf } from '../../machine/index.js';
+import { kernelDeviceOf, type MachineDevice } from '../../machine/index.js';
 import { mayAccess } from '../access.js';
 import { deviceArgument } from '../arguments/address.js';
 import { integerArgument } from '../arguments/numbers.js';
@@ -19,8 +23,8 @@ import type { Context } from '../context.js';
 import { AlreadyReported, UsageError } from '../errors.js';
 import { commandOfHint } from '../hints.js';
 import { withDevice, withVolume } from '../opening.js';
-import { count, hex, humanSize, percent } from '../output/human.js';
-import { formatPairs, formatTable } from '../output/table.js';
+import { count, hex, humanSize } from '../output/human.js';
+import { formatPairs } from '../output/table.js';
 
 interface MkfsFlags {
   force?: boolean;
@@ -102,6 +106,7 @@ export function info(
       superblock: volume.superblock,
       space: volume.statfs(),
       devices: volume.devices,
+      rewrite: rewriteLeftOn(device),
       memory: {
         backing: name,
         kind,
@@ -117,6 +122,16 @@ export function info(
   });
 }
 
+/** What a rewrite left that was cut short. */
+function rewriteLeftOn(device: MachineDevice): CutShortRewrite | null {
+  const media = deviceMedia(device);
+  try {
+    return cutShortRewrite(media);
+  } finally {
+    media.close();
+  }
+}
+
 interface VolumeInfo {
   device: string;
   role: string;
@@ -124,6 +139,7 @@ interface VolumeInfo {
   superblock: Superblock;
   space: VolumeStatfs;
   devices: Volume['devices'];
+  rewrite: CutShortRewrite | null;
   memory: {
     backing: string;
     kind: string;
@@ -153,6 +169,14 @@ function infoPairs(about: VolumeInfo): (readonly [string, string])[] {
     ['log', `${humanSize(superblock.logLength)}, ${space.logUsed} of ${space.logSlots} slots used`],
     ...annexPairs(space),
     ['content', contentOf(space)],
+    ...(about.rewrite === null
+      ? []
+      : ([
+          [
+            'rewrite',
+            `${describeCutShort(about.rewrite)}; the owner's next mount sees to it: ${commandOfHint('complete-rewrite', about.device, 'info')}`,
+          ],
+        ] as const)),
     ...about.devices
       .slice(1)
       .map(
@@ -190,47 +214,6 @@ function placeOf(kind: string, node: string): { address?: string; dataOffset?: s
 
 function contentOf({ files, directories }: VolumeStatfs): string {
   return `${count(files, 'file')}, ${count(directories, 'directory', 'directories')}`;
-}
-
-/** `udax df` */
-export function df(context: Context, [text = '']: string[]): void {
-  const where = deviceArgument(text);
-  const space = withVolume(context, where, { readOnly: true }, (volume) => volume.statfs());
-  const columns = ['WHAT', 'SIZE', 'USED', 'FREE', 'USE%'].map((heading, index) => ({
-    heading,
-    right: index > 0,
-  }));
-  context.show(space, () =>
-    formatTable(columns, [
-      [
-        'space',
-        humanSize(space.size),
-        humanSize(space.used),
-        humanSize(space.free),
-        percent(space.used, space.size),
-      ],
-      ['log slots', space.logSlots, space.logUsed, space.logFree, percent(space.logUsed, space.logSlots)],
-    ]),
-  );
-  for (const warning of lowSpaceWarnings(where, space)) context.output.note(warning);
-}
-
-/** A smaller free share than this gives a warning. */
-const lowShare = 0.1;
-
-/** What runs low on a volume, and what helps. */
-function lowSpaceWarnings(where: string, space: VolumeStatfs): string[] {
-  const warnings: string[] = [];
-  const reclaim = `udax rm removes files and frees what they took`;
-  if (space.free < space.size * lowShare) {
-    warnings.push(`udax: ${where} has ${humanSize(space.free)} left: ${reclaim}`);
-  }
-  if (space.logFree < space.logSlots * lowShare) {
-    warnings.push(
-      `udax: ${where} has ${count(space.logFree, 'log slot')} left: ${reclaim}; a longer log needs udax mkfs -f -l`,
-    );
-  }
-  return warnings;
 }
 
 /** `udax take-over` */

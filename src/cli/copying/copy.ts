@@ -7,8 +7,9 @@ import { describeError } from '../errors.js';
 import { commandFor } from '../hints.js';
 import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
-import { type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
+import { isThere, type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
 import type { Step } from './plan.js';
+import { noneTaken, type Taken, tookText } from './took.js';
 
 export interface CopyJob {
   target: Place;
@@ -24,6 +25,8 @@ export interface CopyResult {
   files: number;
   directories: number;
   bytes: number;
+  /** What the new files and directories took of the destination volume; null for a copy to this host. */
+  took: Taken | null;
   failures: { path: string; code: string; message: string }[];
 }
 
@@ -41,7 +44,9 @@ export async function copySteps(
   steps: readonly Step[],
   note: (line: string) => void,
 ): Promise<CopyResult> {
-  const result: CopyResult = { files: 0, directories: 0, bytes: 0, failures: [] };
+  const { volume } = job.target;
+  const took = volume === null ? null : noneTaken(volume.statfs().allocUnit);
+  const result: CopyResult = { files: 0, directories: 0, bytes: 0, took, failures: [] };
   const totalBytes = steps.reduce((total, step) => total + (step.kind === 'file' ? step.size : 0), 0);
   const progress = await startProgress(totalBytes);
   const failed = (path: string, code: string, message: string): void => {
@@ -56,16 +61,19 @@ export async function copySteps(
       } else if (step.kind === 'directory') {
         job.target.makeDirectory(step.to, { mode: step.mode, uid: job.options.uid, gid: job.options.gid });
         result.directories++;
+        if (took) took.logEntries++;
       } else {
         const name = step.kind === 'stream' ? step.source : step.from.name(step.source);
         try {
           const before = result.bytes;
+          const isNew = took !== null && !isThere(job.target, step.to);
           if (step.kind === 'stream') result.bytes += await copyStream(job, step);
           else {
             await copyFile(job, step, (bytes) => progress.update(before + bytes, name));
             result.bytes += step.size;
           }
           result.files++;
+          if (isNew) took.add(volume!.usage(step.to));
         } catch (error) {
           if (!concernsOneFile(error)) throw error;
           failed(name, error.code, oneLine(error, name, job.given));
@@ -78,6 +86,7 @@ export async function copySteps(
     throw error;
   }
   progress.stop();
+  if (took && took.logEntries > 0) note(tookText(took));
   return result;
 }
 

@@ -30,6 +30,15 @@ export interface Place {
   readonly volume: Volume | null;
 }
 
+/** An impossible name counts as missing here; its step reports it. */
+export function isThere(target: Place, path: string): boolean {
+  try {
+    return target.stat(path) !== null;
+  } catch {
+    return false;
+  }
+}
+
 /** This host's file system. Symbolic links are followed, as scp does. */
 export const localPlace: Place = {
   volume: null,

@@ -1,6 +1,7 @@
 import { fail } from '../../libc/index.js';
 import { count, humanSize } from '../output/human.js';
 import type { CopyJob } from './copy.js';
+import { isThere } from './place.js';
 import type { Step } from './plan.js';
 
 /** The space that steps take on the destination volume. */
@@ -34,15 +35,6 @@ export function roomFor({ target, options }: CopyJob, steps: readonly Step[]): R
     }
   }
   return room;
-}
-
-/** An impossible name counts as missing here; its step reports it. */
-function isThere(target: CopyJob['target'], path: string): boolean {
-  try {
-    return target.stat(path) !== null;
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -23,7 +23,8 @@ import {
 } from '../media/log.js';
 import type { LostRange, Media } from '../media/media.js';
 import type { Problem } from '../media/problem.js';
-import { RECORD_OFFSET, readRecord } from '../media/rewrite-record.js';
+import { cutShortRewrite, describeCutShort } from '../media/rewrite-left.js';
+import { RECORD_OFFSET } from '../media/rewrite-record.js';
 import { asRewritten } from '../media/rewrite-switch.js';
 import { type Role, roleOf } from '../media/role.js';
 import {
@@ -188,12 +189,14 @@ function checkFormatVersion({ omfMajor, omfMinor }: Superblock, report: FsckRepo
 
 /** Notes a rewrite that was cut short. The report is about what readers see: the new log once it was decided, else the old one. */
 function noteRewrite(media: Media, seen: Media, report: FsckReport): void {
-  if (seen === media && readRecord(media) === null) return;
-  const message =
+  const left = cutShortRewrite(media);
+  if (left === null) return;
+  const next =
     seen === media
-      ? 'a rewrite of the log was cut short before it changed anything: the next mount as the master removes its record'
-      : 'a rewrite of the log was cut short when its new log was already valid: readers see that, and the next mount as the master completes it';
-  report.notes.push({ code: 'torn-rewrite', message, offset: RECORD_OFFSET });
+      ? 'the next mount as the master removes its record'
+      : 'readers see that, and the next mount as the master completes it';
+  const message = `${describeCutShort(left)}: ${next}`;
+  report.notes.push({ code: 'torn-rewrite', message, offset: RECORD_OFFSET, hint: 'complete-rewrite' });
 }
 
 /** Notes that the crc is wrong because a take-over was interrupted: another takeOver() repairs such a superblock. */

@@ -56,6 +56,11 @@ export class Allocator {
     this.#end = Math.floor(superblock.deviceSize / superblock.allocUnit);
   }
 
+  /** Bytes of a unit. */
+  get unit(): number {
+    return this.#unit;
+  }
+
   /** Free bytes, whole units only. */
   get freeBytes(): number {
     return (this.#end - this.map.countSet(0, this.#end)) * this.#unit;

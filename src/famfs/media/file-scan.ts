@@ -84,6 +84,13 @@ export class FileScan {
     this.count = count;
   }
 
+  /** Bytes of all extents. */
+  get capacity(): number {
+    let bytes = 0;
+    for (let i = 0; i < this.count; i++) bytes += this.length[i]!;
+    return bytes;
+  }
+
   /** Byte of extent i's offset field within the entry. */
   offsetFieldAt(i: number): number {
     return this.#extentFieldAt(i) + OFFSET_AT;

@@ -51,6 +51,8 @@ export interface LogCounts {
   files: number;
   directories: number;
   sumOfFileSizes: number;
+  /** Bytes of extents beyond the sizes of their files, of all files that are shown. */
+  roundingBytes: number;
   badEntries: number;
 }
 
@@ -191,6 +193,7 @@ export class Replay {
     this.#markExtents();
     const inode = this.#link(FILE_PATH, FILE, isUsable);
     if (inode === 0) return;
+    counts.roundingBytes += file.capacity - file.size;
     inodes.fileSize[inode] = file.size;
     this.#fillOwnership(inode, base + FILE_MODE, base + FILE_UID, base + FILE_GID);
   }

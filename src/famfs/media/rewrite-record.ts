@@ -8,7 +8,7 @@
  * space are the log, whatever the log region holds, until the famfs magic is back. C famfs sees no famfs meanwhile.
  */
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
-import { isU64, writeU64 } from '../../libc/index.js';
+import { isU64, readU64, writeU64 } from '../../libc/index.js';
 import { ENTRY_CRC_OFFSET, ENTRY_SIZE } from './entry.js';
 import {
   FAMFS_LOG_OFFSET,
@@ -29,6 +29,8 @@ export const RECORD_OFFSET = 2 * KIB;
 export const SCRATCH_OFFSET = 128 * KIB;
 export const MAX_SCRATCH_RANGES = 16;
 const RECORD_VERSION = 1;
+/** Beyond it there is no Date. */
+const LAST_DATE_MS = 8.64e15;
 /** Entries that are packed together. */
 const BLOCK_ENTRIES = 1920;
 const BLOCK_HEADER_BYTES = 8;
@@ -52,6 +54,13 @@ export const rewriteRecordLayout = struct('rewrite record', 512, {
 
 export const scratchRangeLayout = struct('scratch range', 16, { offset: u64(0), length: u64(8) });
 
+/**
+ * Where the last scratch range would be: when the rewrite began, milliseconds since 1970. Absent (0) in a record that uses that range, and
+ * in those of older versions, which do not read it.
+ */
+const BEGUN_OFFSET =
+  rewriteRecordLayout.fields.scratch.offset + (MAX_SCRATCH_RANGES - 1) * scratchRangeLayout.size;
+
 /** A part of the device, bytes. */
 export interface ScratchRange {
   offset: number;
@@ -67,6 +76,8 @@ export interface RewriteRecord {
   superblockBytes: Uint8Array;
   superblock: Superblock;
   scratch: ScratchRange[];
+  /** When it began, milliseconds since 1970; null when the record does not say. */
+  begunMs: number | null;
 }
 
 export function encodeRecord(record: Omit<RewriteRecord, 'superblock'>): Uint8Array {
@@ -81,6 +92,7 @@ export function encodeRecord(record: Omit<RewriteRecord, 'superblock'>): Uint8Ar
   for (const [i, range] of record.scratch.entries()) {
     writeStruct(scratchRangeLayout, view, scratch.offset + i * scratchRangeLayout.size, { ...range });
   }
+  if (ranges < MAX_SCRATCH_RANGES) writeU64(view, BEGUN_OFFSET, record.begunMs ?? 0);
   writeU64(view, crc.offset, crc32(bytes.subarray(0, crc.offset)));
   return bytes;
 }
@@ -115,7 +127,18 @@ export function readRecord(media: Media): RewriteRecord | null {
     if (unsafeNumbers(scratchRangeLayout, new DataView(bytes.buffer, at), 'range').length > 0) return null;
     scratch.push(readStruct(scratchRangeLayout, view, at));
   }
-  const record = { entries, oldEntries, packedBytes, packedCrc, superblockBytes, superblock, scratch };
+  const begun = ranges < MAX_SCRATCH_RANGES ? readU64(view, BEGUN_OFFSET) : 0;
+  const begunMs = begun > 0 && begun <= LAST_DATE_MS ? begun : null;
+  const record = {
+    entries,
+    oldEntries,
+    packedBytes,
+    packedCrc,
+    superblockBytes,
+    superblock,
+    scratch,
+    begunMs,
+  };
   return isPossible(record, media) ? record : null;
 }
 

@@ -51,6 +51,8 @@ export interface NewLog {
   oldEntries: number;
   /** Parts of the device where no file is, in the old log or the new one: for a log that fits nowhere else. */
   freeSpace: readonly ScratchRange[];
+  /** When the rewrite began, milliseconds since 1970. Default: now. */
+  begunMs?: number;
 }
 
 /** The superblock of the same file system under another uuid. */
@@ -73,7 +75,15 @@ export function switchLog(media: Media, next: NewLog): void {
   const packed = packLog(next.entries);
   const { oldEntries, superblockBytes: bytes } = next;
   const scratch = scratchFor(packed.length, superblock, Math.max(entries, oldEntries), next.freeSpace, media);
-  const record = { entries, oldEntries, packedBytes: packed.length, packedCrc: crc32(packed), scratch };
+  const begunMs = next.begunMs ?? Date.now();
+  const record = {
+    entries,
+    oldEntries,
+    packedBytes: packed.length,
+    packedCrc: crc32(packed),
+    scratch,
+    begunMs,
+  };
   const whole: RewriteRecord = { ...record, superblockBytes: bytes, superblock };
   let memory: Memory;
   try {

@@ -48,7 +48,13 @@ export class FileTree {
   /** What was wrong with entries, most of them skipped. It grows with each replay. */
   readonly #problemList = new ProblemList();
   readonly #noteList = new ProblemList();
-  readonly counts: LogCounts = { files: 0, directories: 0, sumOfFileSizes: 0, badEntries: 0 };
+  readonly counts: LogCounts = {
+    files: 0,
+    directories: 0,
+    sumOfFileSizes: 0,
+    roundingBytes: 0,
+    badEntries: 0,
+  };
   readonly devices: DaxdevTable;
   /** Space accounting; null without an allocation map. */
   readonly usage: Usage | null;

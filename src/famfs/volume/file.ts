@@ -11,11 +11,13 @@ import {
   optional,
   options,
   shown,
+  text,
 } from '../../libc/index.js';
 import type { MemoryBehind } from '../../memory/index.js';
 import type { Fmap } from '../media/fmap.js';
 import type { ByteLocks } from './byte-locks.js';
 import type { FileLock } from './file-lock.js';
+import { type FileMember, membersOf } from './file-member.js';
 import { FileViews } from './file-views.js';
 import { type HostMap, hostMapOf } from './host-map.js';
 import type { Inode } from './inode.js';
@@ -58,6 +60,7 @@ export class VolumeFile {
   #views: FileViews | undefined;
   #closed = false;
   #behind: MemoryBehind | undefined;
+  #members: ReadonlyMap<string, FileMember> | undefined;
 
   /** @internal Volume.open() and Volume.create() make them. */
   static of(inode: Inode, host: OpenFileHost, readOnly: boolean): VolumeFile {
@@ -157,6 +160,25 @@ export class VolumeFile {
     for (let offset = 0; offset < this.size; offset += size) {
       yield this.map({ offset, length: Math.min(size, this.size - offset), writable });
     }
+  }
+
+  /**
+   * The members of the file, if it is a zip or tar archive: by name, in its order. Read once for this handle.
+   * @throws DaxError EINVAL no archive; EBADMSG damaged, or members share bytes; EOPNOTSUPP in several parts; as read()
+   */
+  members(): ReadonlyMap<string, FileMember> {
+    this.check();
+    this.#members ??= membersOf(this);
+    return this.#members;
+  }
+
+  /** One member of the archive: its bytes are seen where they are. @throws DaxError ENOENT none of that name; as members() */
+  member(name: string): FileMember {
+    const found = this.members().get(name.replace(/\/$/, ''));
+    if (found) return found;
+    return fail('ENOENT', `${this.path} has no member '${name}': members() has the names`, {
+      path: this.path,
+    });
   }
 
   /** Copies bytes out; always safe. @returns how many, 0 at or past the end @throws DaxError EINVAL, EIO, ENXIO */
@@ -352,6 +374,7 @@ const mapOptions = optional(
 const range = { offset: optional(number), length: optional(number) };
 
 checkMethods(VolumeFile, {
+  member: { name: text },
   unmap: { view: arrayView },
   map: { options: mapOptions },
   mapAs: { type: viewConstructor, options: mapOptions },

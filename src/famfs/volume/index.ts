@@ -28,13 +28,14 @@ export {
 export type { VolumeEvents } from './events.js';
 export { VolumeFile, type WindowOptions } from './file.js';
 export type { FileLock } from './file-lock.js';
+export { FileMember, type MemberRange } from './file-member.js';
 export type { FileSpans } from './file-spans.js';
 export type { GrowingDirectory } from './growing-directory.js';
 export type { GrowingFile } from './growing-file.js';
 export type { HostMap, HostPiece } from './host-map.js';
 export type { XattrFlags } from './inode-changes.js';
 export { mountFamfsOn } from './mount.js';
-<<<<<<< HEAD
+export type { RenameFlags } from './name-changes.js';
 export type {
   ComingDirectory,
   GrowingOptions,
@@ -43,10 +44,6 @@ export type {
   NameMove,
   NewPlace,
 } from './new-name.js';
-=======
-export type { RenameFlags } from './name-changes.js';
-export type { ComingDirectory, GrowingOptions, NameInDirectory, NameMove, NewPlace } from './new-name.js';
->>>>>>> w-k1
 export type { Publications } from './publications.js';
 export type { RewriteChanges, RewriteOptions, RewriteResult } from './rewrite.js';
 export type {
@@ -62,6 +59,7 @@ export type {
   OpenOptions,
   ViewConstructor,
   VolumeStatfs,
+  VolumeUsage,
   WriteOptions,
 } from './types.js';
 export type { ReadonlyUint8Array, ReadonlyView, ViewPin } from './views.js';

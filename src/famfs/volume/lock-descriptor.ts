@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { asDaxError } from '../../libc/index.js';
+import { asDaxError, hasCode } from '../../libc/index.js';
 import type { Backing } from '../../memory/index.js';
 
 /** Memory that locks lie on. */
@@ -14,5 +14,15 @@ export function openForLocks({ backing, name }: LockedMemory): number {
     return fs.openSync(backing.lockPath ?? `/proc/self/fd/${backing.fd}`, 'r+');
   } catch (error) {
     throw asDaxError(error, `cannot lock ${backing.name} for ${name}`, name);
+  }
+}
+
+/** The same to ask for locks and to take none. Null when this process may not open the backing once more. */
+export function openToAsk({ backing, name }: LockedMemory): number | null {
+  try {
+    return fs.openSync(backing.lockPath ?? `/proc/self/fd/${backing.fd}`, 'r');
+  } catch (error) {
+    if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT')) return null;
+    throw asDaxError(error, `cannot ask for locks on ${backing.name} of ${name}`, name);
   }
 }

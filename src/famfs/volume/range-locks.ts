@@ -14,7 +14,7 @@ import {
 import type { FamfsExtent } from '../media/fmap.js';
 import { FAMFS_LOG_OFFSET, logHeaderLayout } from '../media/layout.js';
 import { backingRanges, type DeviceMedia } from './device-media.js';
-import { openForLocks } from './lock-descriptor.js';
+import { openForLocks, openToAsk } from './lock-descriptor.js';
 
 /**
  * The bytes from here on stand for names: a name's hash selects one of 2^51 bytes. Two names of the same hash exclude each other,
@@ -153,6 +153,27 @@ export class RangeLocks {
   }
 
   /**
+   * The parts of a range that other handles on this host have locked, in device bytes: space reserved for files that no log entry
+   * names yet, and locked bytes of files. It takes no lock, so the answer is that of a moment.
+   */
+  *lockedByOthers(offset: number, length: number): Generator<{ offset: number; length: number }> {
+    const fd = this.#fd ?? openToAsk(this.#media);
+    if (fd === null) return;
+    try {
+      if (ofdLockConflict(fd, { start: 0, length: LOCKS_END }) === null) return;
+      let deviceOffset = offset;
+      for (const piece of backingRanges(this.#media.dax, offset, length)) {
+        const moved = deviceOffset - piece.offset;
+        for (const { start, end } of conflictsIn(fd, piece.offset, piece.offset + piece.length))
+          yield { offset: start + moved, length: end - start };
+        deviceOffset += piece.length;
+      }
+    } finally {
+      if (this.#fd === undefined) closeDescriptor(fd);
+    }
+  }
+
+  /**
    * Takes a name. The caller has the log.
    * @returns a function that gives it back; idempotent, and after close() it does nothing
    * @throws DaxError EBUSY another handle on this host has the name
@@ -200,6 +221,20 @@ export class RangeLocks {
         length: piece.length,
       })),
     );
+  }
+}
+
+/** All locks of others in a range. The kernel names one of them, not always the first: so both sides of it are asked about too. */
+function* conflictsIn(fd: number, from: number, to: number): Generator<{ start: number; end: number }> {
+  const unknown = [{ from, to }];
+  for (let part = unknown.pop(); part !== undefined; part = unknown.pop()) {
+    if (part.from >= part.to) continue;
+    const found = ofdLockConflict(fd, { start: part.from, length: part.to - part.from });
+    if (found === null) continue;
+    const start = Math.max(found.start, part.from);
+    const end = Math.min(found.start + found.length, part.to);
+    yield { start, end };
+    unknown.push({ from: end, to: part.to }, { from: part.from, to: start });
   }
 }
 

@@ -60,6 +60,8 @@ export interface RewriteOptions {
   onProgress?: (done: CopyProgress) => void;
   /** Test seam: the uuid of the file system, instead of a random one. */
   uuid?: string;
+  /** Test seam: when it began, milliseconds since 1970, instead of now. */
+  begunMs?: number;
 }
 
 export interface RewriteResult {
@@ -158,6 +160,7 @@ async function oneRewrite(
         // One more: a writer that died may have left an entry that it did not publish.
         oldEntries: Math.min(tree.nextIndex + 1, slots),
         freeSpace: plan.space.freeSpace(),
+        ...(options.begunMs !== undefined && { begunMs: options.begunMs }),
       });
       isRewritten = true;
       result.uuid = decodeSuperblock(plan.superblockBytes).uuid;

@@ -1,5 +1,5 @@
 import { DaxError } from '../../libc/index.js';
-import type { Allocator } from '../media/allocator.js';
+import { type Allocator, dataStart } from '../media/allocator.js';
 import type { FamfsExtent, Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
 import { reclaimableBytes } from '../media/reclaimable.js';
@@ -15,6 +15,7 @@ import type { VolumeStatfs } from './types.js';
 export class Space {
   readonly #allocator: Allocator;
   readonly #locks: RangeLocks;
+  readonly #own = { bytes: 0 };
 
   constructor(allocator: Allocator, locks: RangeLocks) {
     this.#allocator = allocator;
@@ -24,6 +25,28 @@ export class Space {
   /** Free bytes, in whole units. Space that other processes have reserved counts as free. */
   get freeBytes(): number {
     return this.#allocator.freeBytes;
+  }
+
+  /** Bytes that files in the making of this process have, which the log does not name. Not in `freeBytes`. */
+  get reservedBytes(): number {
+    return this.#own.bytes;
+  }
+
+  /**
+   * Bytes from `start` on that other living processes of this host have reserved, as of this moment. They are in `freeBytes`.
+   * No lock is needed.
+   */
+  reservedByOthers(start: number): number {
+    const { map, unit } = this.#allocator;
+    const end = map.units * unit;
+    let bytes = 0;
+    for (const { offset, length } of this.#locks.lockedByOthers(start, end - start)) {
+      const first = Math.floor(offset / unit);
+      const count = Math.ceil((offset + length) / unit) - first;
+      // Bytes of a published file can be locked too.
+      bytes += (count - map.countSet(first, count)) * unit;
+    }
+    return bytes;
   }
 
   /** Must be called when a session begins: allocation starts at the start of the device again, as in C. */
@@ -36,7 +59,7 @@ export class Space {
    * @throws DaxError ENOSPC no room, EINVAL bad stripe; nothing is taken then
    */
   take(size: number, stripe?: Stripe): Reservation {
-    return new Reservation(this.#allocate(size, stripe), this.#allocator, this.#locks);
+    return new Reservation(this.#allocate(size, stripe), this.#allocator, this.#locks, this.#own);
   }
 
   #allocate(size: number, stripe?: Stripe): Fmap {
@@ -76,6 +99,8 @@ export class Space {
 export class Reservation {
   readonly #allocator: Allocator;
   readonly #locks: RangeLocks;
+  readonly #bytes: number;
+  readonly #counted: { bytes: number };
   #isMarked = true;
   #isKept = false;
 
@@ -83,9 +108,13 @@ export class Reservation {
     readonly fmap: Fmap,
     allocator: Allocator,
     locks: RangeLocks,
+    counted: { bytes: number },
   ) {
     this.#allocator = allocator;
     this.#locks = locks;
+    this.#bytes = fmap.extents.reduce((sum, { length }) => sum + length, 0);
+    this.#counted = counted;
+    counted.bytes += this.#bytes;
   }
 
   /** Keeps the space after the session too: locks it against other processes. Called within the session that took it. */
@@ -96,8 +125,10 @@ export class Reservation {
 
   /** Unmarks the space, so that replay of the entry that names it can mark it. Called within the session that appends. */
   handOver(): void {
-    if (this.#isMarked) this.#allocator.release(this.fmap);
+    if (!this.#isMarked) return;
     this.#isMarked = false;
+    this.#allocator.release(this.fmap);
+    this.#counted.bytes -= this.#bytes;
   }
 
   /** Ends the reservation. The space belongs to the file when an entry names it; else it is free again. Idempotent. */
@@ -113,25 +144,32 @@ function annexUsage({ annex }: FileTree): { annexSlots: number; annexUsed: numbe
   return { annexSlots: slots, annexUsed: used, annexRecords: annex?.records ?? 0 };
 }
 
-/** See Volume.statfs. */
-export function statfsOf({
-  superblock,
-  tree,
-  space,
-}: {
+/** What is to be told about: a mounted famfs, or a log that is only planned, whose space nobody has reserved. */
+interface Accounted {
   superblock: Superblock;
   tree: FileTree;
-  space: Pick<Space, 'freeBytes'>;
-}): VolumeStatfs {
+  space: Pick<Space, 'freeBytes'> & Partial<Pick<Space, 'reservedBytes' | 'reservedByOthers'>>;
+}
+
+/** See Volume.statfs. */
+export function statfsOf({ superblock, tree, space }: Accounted): VolumeStatfs {
   const { deviceSize, allocUnit } = superblock;
   const { slots } = tree.log;
-  const used = deviceSize - (deviceSize % allocUnit) - space.freeBytes;
+  const metadata = dataStart(superblock);
+  const others = space.reservedByOthers?.(metadata) ?? 0;
+  const free = space.freeBytes - others;
+  const used = deviceSize - (deviceSize % allocUnit) - free;
   return {
     size: deviceSize,
     used,
-    free: space.freeBytes,
-    reclaimable: reclaimableBytes(tree, allocUnit),
+    free,
     allocUnit,
+    units: used / allocUnit,
+    metadata,
+    fileBytes: tree.counts.sumOfFileSizes,
+    lostToRounding: tree.counts.roundingBytes,
+    reserved: (space.reservedBytes ?? 0) + others,
+    reclaimable: reclaimableBytes(tree, allocUnit),
     files: tree.counts.files,
     directories: tree.counts.directories,
     logSlots: slots,

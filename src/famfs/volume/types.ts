@@ -199,9 +199,18 @@ export interface VolumeStatfs {
   size: number;
   used: number;
   free: number;
-  /** Bytes of `used` that no name reaches any more: rewrite() gives them back. */
-  reclaimable: number;
   allocUnit: number;
+  /** `used` in units. */
+  units: number;
+  /** Bytes of the superblock and log. Part of `used`. */
+  metadata: number;
+  /** Bytes of all files, and how many bytes of their units hold none of them: units are whole, and so are stripes. */
+  fileBytes: number;
+  lostToRounding: number;
+  /** Bytes that living processes of this host have reserved for files that are not published yet. Part of `used`. */
+  reserved: number;
+  /** Bytes of published files that no name reaches any more: rewrite() gives them back. Part of `used`. */
+  reclaimable: number;
   /** Entries of the log; what was removed since counts. */
   files: number;
   directories: number;
@@ -212,6 +221,21 @@ export interface VolumeStatfs {
   annexSlots: number;
   annexUsed: number;
   annexRecords: number;
+}
+
+/** What a file takes of a volume, or a directory with all that is in it. */
+export interface VolumeUsage {
+  path: string;
+  files: number;
+  /** With the directory itself. */
+  directories: number;
+  /** Bytes of the files. */
+  bytes: number;
+  /** Bytes of the units that the files have, and how many of these bytes are none of theirs. */
+  taken: number;
+  lostToRounding: number;
+  /** Entries of the log that name them. */
+  logEntries: number;
 }
 
 /** A typed array constructor, for mapAs. */

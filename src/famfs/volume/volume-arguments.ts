@@ -48,6 +48,7 @@ export const volumeArguments = {
   readdir: { ...path, options: optional(options({ withFileTypes: optional(flag) })) },
   stat: path,
   exists: path,
+  usage: path,
   walk: { path: optional(text) },
   getmap: path,
   copyIn: {
@@ -88,6 +89,7 @@ export const volumeArguments = {
         signal: optional(abortSignal),
         onProgress: optional(callback),
         uuid: optional(text),
+        begunMs: optional(number),
       }),
     ),
   },

@@ -28,8 +28,10 @@ import type {
   OpenOptions,
   Refusals,
   VolumeStatfs,
+  VolumeUsage,
   WriteOptions,
 } from './types.js';
+import { usageOf } from './usage.js';
 import { volumeArguments } from './volume-arguments.js';
 import { VolumeChanges } from './volume-changes.js';
 import { VolumeInodes } from './volume-inodes.js';
@@ -197,29 +199,32 @@ export class Volume extends VolumeChanges {
     return this.#mounted.tree.devices.list();
   }
 
+  /** Space and log slots of the whole volume: taken, lost to rounding, reserved, reclaimable, free. */
   statfs(): VolumeStatfs {
     this.#check();
     return statfsOf(this.#mounted);
   }
 
+  /** What a file takes, or a directory with all that is in it. @throws DaxError ENOENT, ENOTDIR */
+  usage(path: string): VolumeUsage {
+    this.#check();
+    return usageOf(this.#mounted.tree, find(this.#mounted.tree, path));
+  }
+
   /**
-   * Copies one host file, or an open file of a volume, onto this volume. A new file appears when it is whole. A copy that is
-   * aborted, fails or dies leaves no file and loses no space. A destination of the same size is overwritten in place.
+   * Copies one host file, or an open file of a volume, onto this volume. A new file appears when it is whole; a copy that is aborted,
+   * fails or dies leaves none. A destination of the same size is overwritten in place.
    * @throws DaxError EEXIST destination of another size, EISDIR, EINVAL empty or not a regular file; as create()
    */
   async copyIn(source: string | VolumeFile, destination: string, options: CopyOptions = {}): Promise<void> {
     this.#checkChange(destination);
-    await this.#fillFrom(
-      () => (typeof source === 'string' ? openSource(source) : volumeSource(source)),
-      destination,
-      options,
-    );
+    const open = () => (typeof source === 'string' ? openSource(source) : volumeSource(source));
+    await this.#fillFrom(open, destination, options);
   }
 
   /**
-   * Makes a file from bytes, or from a stream of Node or of the web, or any iterable of bytes. The file appears when it is
-   * whole. A write that is aborted, fails or dies leaves no file. A Uint8Array (but no stream) overwrites an existing file of the
-   * same size in place, as copyIn().
+   * Makes a file from bytes, or from a stream of Node or of the web, or any iterable of bytes. The file appears when it is whole, as with
+   * copyIn(). A Uint8Array (but no stream) overwrites an existing file of the same size in place.
    * @throws DaxError EEXIST; EINVAL no bytes at all, or a piece that is no bytes; as create(). AbortError
    */
   async writeFile(path: string, content: FileContent, options: WriteOptions = {}): Promise<void> {
@@ -229,8 +234,8 @@ export class Volume extends VolumeChanges {
   }
 
   /**
-   * Opens a Node stream into a new file. The file appears when the stream ends (`finish`), with the size it has then. A destroyed
-   * stream leaves no file. Pieces are Uint8Arrays or text (UTF-8).
+   * Opens a Node stream into a new file, which appears when the stream ends (`finish`). A destroyed stream leaves no file. Pieces are
+   * Uint8Arrays or text (UTF-8).
    * @throws DaxError as create(), at once. Later errors (ENOSPC, EINVAL nothing was written) are the stream's `error` event
    */
   createWriteStream(path: string, options: WriteOptions = {}): Writable {
@@ -240,9 +245,8 @@ export class Volume extends VolumeChanges {
   }
 
   /**
-   * Copies one file of the volume to a host path. A regular file appears there when it is whole. Without `mode` the copy gets the
-   * file's mode without set-id bits: the copy belongs to the caller, and somebody else may have made the file.
-   * @throws DaxError as open()
+   * Copies one file of the volume to a host path, where it appears when it is whole. Without `mode` the copy gets the file's mode
+   * without set-id bits, because somebody else may have made the file. @throws DaxError as open()
    */
   async copyOut(source: string, destination: string, options: CopyOptions = {}): Promise<void> {
     const file = this.open(source, { writable: false });
@@ -264,9 +268,9 @@ export class Volume extends VolumeChanges {
   }
 
   /**
-   * Watches for new, removed and renamed files and directories, by any process or host. They are reported within a few milliseconds. A bad log entry
-   * is reported once; the entries behind it appear when it is repaired.
-   * The iteration throws what refresh() throws. It ends when the watcher is closed.
+   * Watches for new, removed and renamed files and directories, by any process or host, which are reported within a few milliseconds; a
+   * bad log entry once, and those behind it when it is repaired. The iteration throws what refresh() throws, and ends when the watcher
+   * is closed.
    * @throws DaxError EINVAL interval
    */
   watch(options: WatchOptions = {}): VolumeWatcher {
@@ -283,11 +287,11 @@ export class Volume extends VolumeChanges {
   }
 
   /**
-   * Removes, moves and resizes files and directories, all or nothing, and gives their space back: writes one new log. Needs the
-   * device alone: no open file, no other user on this host, and none on other hosts (`othersAreGone`). The file system gets a new
-   * uuid: what anybody still has of it is ESTALE, and this volume goes on. A crash leaves the volume as before or as after.
-   * @throws DaxError ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL, ENAMETOOLONG, EFBIG, ENOSPC naming the path; EBUSY naming who has
-   *   the device; EPERM other hosts; EBADMSG damaged log; EROFS; nothing was changed then. AbortError
+   * Removes, moves and resizes files and directories, all or nothing, and gives their space back: writes one new log. Needs the device
+   * alone: no open file, no other user on this host or others (`othersAreGone`). The file system gets a new uuid: what anybody still
+   * has of it is ESTALE, and this volume goes on. A crash leaves the volume as before or as after.
+   * @throws DaxError ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL, ENAMETOOLONG, EFBIG, ENOSPC naming the path; EBUSY naming who has it;
+   *   EPERM other hosts; EBADMSG damaged log; EROFS; nothing was changed then. AbortError
    */
   async rewrite(changes: RewriteChanges = {}, options: RewriteOptions = {}): Promise<RewriteResult> {
     this.#checkChange(this.device);
@@ -311,9 +315,8 @@ export class Volume extends VolumeChanges {
   }
 
   /**
-   * Makes all metadata durable, if its memory is persistent, and orders it before later stores. It also tells the mounts of other
-   * processes on this host, when this volume accepts stores. @throws DaxError EIO the memory is gone; ENOSPC, EACCES, EROFS
-   * the other mounts cannot be told
+   * Makes all metadata durable, if its memory is persistent, and orders it before later stores. Also tells the mounts of other processes
+   * on this host, if it accepts stores. @throws DaxError EIO memory is gone; ENOSPC, EACCES, EROFS the mounts cannot be told
    */
   publish(): void {
     this.#check();

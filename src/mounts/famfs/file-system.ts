@@ -162,6 +162,7 @@ export class FamfsFileSystem implements FuseFileSystem {
     const stamp = this.#volume.publications.stamp();
     if (stamp === this.#published) return [];
     this.#published = stamp;
+    this.#making.settling.flush();
     return [...this.#opened];
   }
 
@@ -213,12 +214,11 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   /** Publishes the directory, and what is closed in it. */
   fsyncdir(node: NodeId): void {
-    this.#making.settling.flushDirectory(this.#names.directory(node));
+    const failed = this.#making.settling.flushDirectory(this.#names.directory(node));
+    if (failed) throw failed.why;
     if (this.#hasAnnex) this.#times.flush();
     if (this.#volume.acceptsStores) this.#volume.publish();
   }
-
-  // Files
 
   /** Checks an open(2). @throws DaxError EROFS it is for writing, and this mount stores nothing */
   mayOpen(node: NodeId, flags: number): boolean {

@@ -62,15 +62,22 @@ export class Settling {
     return failed;
   }
 
-  /** Publishes a directory, and what is closed in it at any depth. @param key its inode number, or its node while unpublished */
-  flushDirectory(key: number): void {
+  /**
+   * Publishes a directory, and what is closed in it at any depth.
+   * @param key its inode number, or its node while unpublished
+   * @returns as flush()
+   */
+  flushDirectory(key: number): { why: unknown } | undefined {
     const directory = this.#files.get(key);
-    if (directory?.ino === null) this.publish(directory);
+    let failed = directory?.ino === null ? this.tryToPublish(directory) : undefined;
+    if (failed) return failed;
     const at = directory?.ino ?? key;
     for (const { made } of [...this.#files.in(at)]) {
-      if (made.kind === 'directory') this.flushDirectory(made.node);
-      else if (this.#publisher.isReady(made)) this.tryToPublish(made);
+      if (made.kind !== 'directory' && !this.#publisher.isReady(made)) continue;
+      const failure = made.kind === 'directory' ? this.flushDirectory(made.node) : this.tryToPublish(made);
+      failed ??= failure;
     }
+    return failed;
   }
 
   /** Publishes a file or directory now, after the unpublished directories above it. @throws DaxError what publishing throws */

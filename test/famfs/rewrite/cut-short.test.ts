@@ -1,6 +1,6 @@
 /** Rewrites that move data, and rewrites that are cut short: the volume is whole, and the next mount of the master goes on. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deviceMedia, type Volume } from '../../../src/famfs/index.js';
+import { deviceMedia, fsckMedia, type Volume } from '../../../src/famfs/index.js';
 import { codeOf } from '../../machine/support.js';
 import { contentOf, MIB, OTHER_HOST, Pool, pattern } from '../volume/support.js';
 
@@ -111,6 +111,8 @@ describe('a rewrite that died', () => {
     }
   }
 
+  const note = () => fsckMedia(deviceMedia(pool.machine())).notes.find(({ code }) => code === 'torn-rewrite');
+
   it('is completed by the next mount of the master, once, and readers see the new log until then', async () => {
     const first = pool.mount();
     await make(first, { '/a': 10, '/b': 10 });
@@ -122,6 +124,13 @@ describe('a rewrite that died', () => {
     expect(tree(client)).toEqual(['/b']);
     expect(has(client, '/b', pattern(10, 2))).toBe(true);
     expect(pool.fsck()).toEqual([]);
+    expect(note()).toMatchObject({
+      code: 'torn-rewrite',
+      hint: 'complete-rewrite',
+      message: expect.stringMatching(
+        /rewrite of the log \(1 entries instead of up to 3\), begun 20\d\d-\S+Z, was cut short when its new log was already valid: .* completes it/,
+      ),
+    });
     const master = pool.mount();
     expect(tree(master)).toEqual(['/b']);
     master.mkdir('/c');
@@ -137,6 +146,9 @@ describe('a rewrite that died', () => {
     await make(first, { '/a': 10, '/b': 10 });
     first.close();
     await cut(2);
+    expect(note()?.message).toMatch(
+      /begun 20\d\d-\S+Z, was cut short before it changed anything: .* removes its record/,
+    );
     expect(tree(pool.mount({ readOnly: true }))).toEqual(['/a', '/b']);
     const master = pool.mount();
     expect(tree(master)).toEqual(['/a', '/b']);

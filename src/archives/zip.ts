@@ -1,7 +1,6 @@
 /** The directory of a zip archive, as far as views of stored entries need it. */
 import { readU64 } from '../libc/index.js';
-import { viewOf } from './cursor.js';
-import { type ByteSource, damaged, otherFormat, shownName, unsupported } from './source.js';
+import { type ArchiveSource, damaged, otherFormat, shownName, unsupported, viewOf } from './source.js';
 
 const END = 0x06054b50;
 const END_BYTES = 22;
@@ -18,6 +17,9 @@ const EXTRA_64 = 1;
 const FULL_32 = 0xffffffff;
 const FULL_16 = 0xffff;
 const ENCRYPTED = 1;
+const EXTRA_TIME = 0x5455;
+const STORED = 0;
+const MADE_ON_UNIX = 3;
 
 export interface ZipEntry {
   readonly name: string;
@@ -26,6 +28,12 @@ export interface ZipEntry {
   /** Where the entry's bytes are, and how many. */
   readonly byteOffset: number;
   readonly byteLength: number;
+  /** Bytes when unpacked. */
+  readonly size: number;
+  readonly crc32: number;
+  /** Type and permission bits, when it was made on a Unix. */
+  readonly unixMode: number | null;
+  readonly modifiedMs: number | null;
 }
 
 interface Directory {
@@ -44,7 +52,7 @@ interface Listed extends Omit<ZipEntry, 'byteOffset'> {
  * The entries, in the order of the directory. Names differ, and no two entries share a byte.
  * @throws DaxError EINVAL no zip, EBADMSG damaged, EOPNOTSUPP in several parts or encrypted
  */
-export function zipEntries(source: ByteSource): ZipEntry[] {
+export function zipEntries(source: ArchiveSource): ZipEntry[] {
   const directory = findDirectory(source);
   const entries = listed(source, directory).map((entry) => ({ entry, ...placed(source, directory, entry) }));
   const names = new Set<string>();
@@ -63,16 +71,14 @@ export function zipEntries(source: ByteSource): ZipEntry[] {
       );
     }
   }
-  return entries.map(({ entry: { name, method, byteLength }, byteOffset }) => ({
-    name,
-    method,
+  return entries.map(({ entry: { rawName: _raw, at: _at, local: _local, ...entry }, byteOffset }) => ({
+    ...entry,
     byteOffset,
-    byteLength,
   }));
 }
 
 /** The record at the end tells where the directory is. */
-function findDirectory(source: ByteSource): Directory {
+function findDirectory(source: ArchiveSource): Directory {
   const length = Math.min(source.size, END_BYTES + MOST_COMMENT_BYTES);
   const start = source.size - length;
   const view = viewOf(source.view(start, length));
@@ -83,7 +89,7 @@ function findDirectory(source: ByteSource): Directory {
   ) {
     at--;
   }
-  if (at < 0) return otherFormat(source, 'zip (npz)', 'it has no directory at its end');
+  if (at < 0) return otherFormat(source, 'zip', 'it has no directory at its end');
   if (view.getUint16(at + 4, true) !== 0 && view.getUint16(at + 4, true) !== FULL_16) {
     unsupported(source, 'the archive is in several parts', 'make one of them');
   }
@@ -104,7 +110,7 @@ function findDirectory(source: ByteSource): Directory {
   return directory;
 }
 
-function directory64(source: ByteSource, end: number): Directory | undefined {
+function directory64(source: ArchiveSource, end: number): Directory | undefined {
   const locatorAt = end - LOCATOR_64_BYTES;
   if (locatorAt < 0) return undefined;
   const locator = viewOf(source.view(locatorAt, LOCATOR_64_BYTES));
@@ -119,7 +125,7 @@ function directory64(source: ByteSource, end: number): Directory | undefined {
   return { count, length, offset };
 }
 
-function listed(source: ByteSource, { offset, length, count }: Directory): Listed[] {
+function listed(source: ArchiveSource, { offset, length, count }: Directory): Listed[] {
   const bytes = source.view(offset, length);
   const view = viewOf(bytes);
   const found: Listed[] = [];
@@ -139,8 +145,23 @@ function listed(source: ByteSource, { offset, length, count }: Directory): Liste
       unsupported(source, `the entry ${shownName(name)} is encrypted`, 'store it plainly');
     }
     const extraAt = at + ENTRY_BYTES + nameBytes;
-    const { byteLength, local } = numbersOf(source, view, at, extraAt, extraBytes, where);
-    found.push({ name, rawName, at: where, method: view.getUint16(at + 10, true), byteLength, local });
+    const { size, byteLength, local } = numbersOf(source, view, at, extraAt, extraBytes, where);
+    const method = view.getUint16(at + 10, true);
+    if (method === STORED && size !== byteLength)
+      damaged(source, where, `${shownName(name)} is stored, of ${size} bytes in ${byteLength}`);
+    const unixMode = view.getUint8(at + 5) === MADE_ON_UNIX ? view.getUint16(at + 40, true) : null;
+    found.push({
+      name,
+      rawName,
+      at: where,
+      method,
+      size,
+      byteLength,
+      local,
+      crc32: view.getUint32(at + 16, true),
+      unixMode: unixMode || null,
+      modifiedMs: timeIn(view, at, extraAt, extraBytes),
+    });
     at = end;
   }
   return found;
@@ -148,7 +169,7 @@ function listed(source: ByteSource, { offset, length, count }: Directory): Liste
 
 /** Compressed size and place of an entry; full fields have their values in the 64-bit extra, in this order. */
 function numbersOf(
-  source: ByteSource,
+  source: ArchiveSource,
   view: DataView,
   at: number,
   extraAt: number,
@@ -157,7 +178,7 @@ function numbersOf(
 ) {
   const fields = [24, 20, 42].map((field) => view.getUint32(at + field, true));
   if (fields.includes(FULL_32)) {
-    const extra = extra64(view, extraAt, extraBytes);
+    const extra = extraField(view, extraAt, extraBytes, EXTRA_64);
     let next = extra?.at ?? 0;
     for (const [i, field] of fields.entries()) {
       if (field !== FULL_32) continue;
@@ -167,23 +188,47 @@ function numbersOf(
       next += 8;
     }
   }
-  const [, byteLength, local] = fields as [number, number, number];
-  if (Number.isNaN(byteLength + local)) return damaged(source, where, 'a number of an entry is beyond 2^53');
-  return { byteLength, local };
+  const [size, byteLength, local] = fields as [number, number, number];
+  if (Number.isNaN(size + byteLength + local))
+    return damaged(source, where, 'a number of an entry is beyond 2^53');
+  return { size, byteLength, local };
 }
 
-function extra64(view: DataView, start: number, length: number): { at: number; end: number } | undefined {
+/** The time that a Unix wrote, else that of DOS, which is local time in steps of 2 s. */
+function timeIn(view: DataView, at: number, extraAt: number, extraBytes: number): number | null {
+  const extra = extraField(view, extraAt, extraBytes, EXTRA_TIME);
+  if (extra && extra.end - extra.at >= 5 && (view.getUint8(extra.at) & 1) !== 0)
+    return view.getInt32(extra.at + 1, true) * 1000;
+  const [time, date] = [view.getUint16(at + 12, true), view.getUint16(at + 14, true)];
+  if (date === 0) return null;
+  const month = ((date >> 5) & 15) - 1;
+  return new Date(
+    1980 + (date >> 9),
+    month,
+    date & 31,
+    time >> 11,
+    (time >> 5) & 63,
+    2 * (time & 31),
+  ).getTime();
+}
+
+function extraField(
+  view: DataView,
+  start: number,
+  length: number,
+  id: number,
+): { at: number; end: number } | undefined {
   for (let at = start; at + 4 <= start + length; ) {
     const end = at + 4 + view.getUint16(at + 2, true);
     if (end > start + length) return undefined;
-    if (view.getUint16(at, true) === EXTRA_64) return { at: at + 4, end };
+    if (view.getUint16(at, true) === id) return { at: at + 4, end };
     at = end;
   }
   return undefined;
 }
 
 /** The entry's own header says where its bytes begin. */
-function placed(source: ByteSource, directory: Directory, entry: Listed): { byteOffset: number } {
+function placed(source: ArchiveSource, directory: Directory, entry: Listed): { byteOffset: number } {
   const { local, name, rawName } = entry;
   const isThere = local + LOCAL_BYTES + rawName.length <= directory.offset;
   const bytes = isThere ? source.view(local, LOCAL_BYTES + rawName.length) : new Uint8Array(LOCAL_BYTES);
