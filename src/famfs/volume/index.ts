@@ -33,7 +33,7 @@ export type { GrowingFile } from './growing-file.js';
 export type { HostMap, HostPiece } from './host-map.js';
 export type { XattrFlags } from './inode-changes.js';
 export { mountFamfsOn } from './mount.js';
-<<<<<<< HEAD
+export type { RenameFlags } from './name-changes.js';
 export type {
   ComingDirectory,
   GrowingOptions,
@@ -42,10 +42,6 @@ export type {
   NameMove,
   NewPlace,
 } from './new-name.js';
-=======
-export type { RenameFlags } from './name-changes.js';
-export type { ComingDirectory, GrowingOptions, NameInDirectory, NameMove, NewPlace } from './new-name.js';
->>>>>>> w-k1
 export type { Publications } from './publications.js';
 export type { RewriteChanges, RewriteOptions, RewriteResult } from './rewrite.js';
 export type {
