@@ -286,19 +286,6 @@ describe('a handle', () => {
     expect([famfs.reports, pool.fsck()]).toEqual([[], []]);
   });
 
-  it('on a plain mount, of a file that was published under it, writes within the size, and is EFBIG behind it', () => {
-    const famfs = new FamfsWire(pool.mount({ plain: true }), { settleMilliseconds: 0, plain: true });
-    const { node, handle } = famfs.create(ROOT, 'f');
-    famfs.write(node, handle, 'abc');
-    expect(famfs.flush(node, handle)).toBe(0); // the last descriptor, as far as /proc tells: one may be on its way through a socket
-    expect(pool.mount({ plain: true }).stat('/f').size).toBe(3);
-    expect(famfs.write(node, handle, 'x', 3)).toBe(EFBIG);
-    expect(famfs.write(node, handle, 'X', 2)).toBe(0);
-    expect([famfs.flush(node, handle), famfs.release(node, handle)]).toEqual([0, 0]);
-    expect(pool.mount({ plain: true }).open('/f').read(new Uint8Array(3), 0)).toBe(3);
-    expect(famfs.errorOf(25, node, ['u64', handle], ['u64', 0n], ['u64', 0n])).toBe(-9);
-  });
-
   it('that is open when the mount ends leaves no trace of what was not published', () => {
     const famfs = wireOf({ settleMilliseconds: 0 });
     const { node, handle } = famfs.create(ROOT, 'f');
