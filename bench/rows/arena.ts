@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { open as openLmdb, type RootDatabase } from 'lmdb';
 import { type Arena, createArena, openArena } from '../../src/arena/index.js';
@@ -206,17 +207,18 @@ async function handOver(pool: Pool, large: Arena, directory: string): Promise<Ar
   for (const size of SIZES) {
     const waiter = await start(pool, '/large', 'wait', HAND_OVERS);
     const times = ask<string[]>(waiter, 'go');
+    await pause(50); // it is waiting then
     const committed: bigint[] = [];
     for (let i = 0; i < HAND_OVERS; i++) {
       const reservation = large.reserve(`handed${i}`, size);
       reservation.bytes[0] = 1;
-      for (const until = performance.now() + 3; performance.now() < until; );
       committed.push(process.hrtime.bigint());
       reservation.commit();
+      while (!large.has(`had${i}`)) await pause(0);
     }
     const seen = (await times).map(BigInt);
     medians.push(median(seen.map((at, i) => Number(at - committed[i]!) / 1000)));
-    for (let i = 0; i < HAND_OVERS; i++) large.delete(`handed${i}`);
+    for (let i = 0; i < HAND_OVERS; i++) for (const name of ['handed', 'had']) large.delete(`${name}${i}`);
     await end(waiter);
   }
   const copyMs = await throughSocket(directory);
