@@ -16,6 +16,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   C1: async () => (await import('./rows/famfs-at-scale.js')).famfsAtScale(),
   P8: async () => (await import('./rows/eight-processes.js')).eightProcesses(),
   Q: async () => (await import('./rows/between-processes.js')).betweenProcesses(),
+  R: async () => (await import('./rows/arena.js')).arena(),
   ZR: async () => (await import('./rows/run.js')).run(),
   D: async () => (await import('./rows/fuse.js')).fuse(),
 };

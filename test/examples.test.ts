@@ -24,6 +24,23 @@ describe('the Arrow example', () => {
 
 const isPythonHere = spawnSync('python3', ['-c', '']).status === 0;
 
+describe('the KV cache', () => {
+  it.skipIf(!isPythonHere)(
+    `shares prefixes between four Node and four Python workers${isPythonHere ? '' : ' (skipped: no python3)'}`,
+    () => {
+      const output = execFileSync(process.execPath, [example('kv-cache/main.mjs'), '12'], {
+        encoding: 'utf8',
+      });
+      expect(output).toMatch(/^8 workers, 12 requests each/m);
+      for (const language of ['Node', 'Python'])
+        expect(output).toMatch(
+          new RegExp(`^${language} +hit rate [1-9]\\d*%  bytes copied on hits 0  wrong 0 `, 'm'),
+        );
+      expect(output).toMatch(/^arena +\d+ blocks, \d+ evicted, no byte lost, 1 member left/m);
+    },
+  );
+});
+
 describe('the model server', () => {
   const main = example('model-server/main.mjs');
 

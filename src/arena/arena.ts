@@ -1,6 +1,6 @@
 import type { ByteLocks } from '../famfs/index.js';
 import { Often } from '../famfs/pcq/often.js';
-import { fail, shown } from '../libc/index.js';
+import { DaxError, fail, shown } from '../libc/index.js';
 import { type ArenaKey, KeyBuffer } from './key.js';
 import type { Geometry } from './layout.js';
 import type { Lease } from './lease.js';
@@ -259,11 +259,17 @@ export class Arena {
     if (this.#isClosed) return;
     clearInterval(this.#timer);
     const writer = this.#writer;
-    if (writer && this.#words.length > 0 && !this.#isLost)
-      leaveArena(writer, this.#lease!, this.#reservations > 0);
-    this.#isClosed = true;
-    this.#locks?.close();
-    this.#memory.file.close();
+    try {
+      if (writer && this.#words.length > 0 && !this.#isLost)
+        leaveArena(writer, this.#lease!, this.#reservations > 0);
+    } catch (error) {
+      // The lock is kept by a stopped process, or the arena is damaged. Others clear the record: nobody locks it from now on.
+      if (!(error instanceof DaxError)) throw error;
+    } finally {
+      this.#isClosed = true;
+      this.#locks?.close();
+      this.#memory.file.close();
+    }
   }
 
   [Symbol.dispose](): void {

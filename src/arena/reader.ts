@@ -111,6 +111,10 @@ export class Reader {
     const { slotsPerHost } = this.#geometry;
     const part = id < slotsPerHost ? 0 : Math.floor(id / slotsPerHost);
     const length = this.#lengthAt(word);
+    if (!this.#isInside(word, length)) {
+      this.#members!.unpin(pin);
+      this.#refuseOutside(word);
+    }
     const position = this.positionOf(word, part, length);
     if (this.#isClock) this.#stamp(part, id);
     if (this.#memory.refetches) this.#memory.file.refetch(position, length);

@@ -10,6 +10,8 @@ import { mkfs, mountFamfs, type Volume } from '../../src/index.js';
 const child = join(import.meta.dirname, 'child.mjs');
 const UUID = '11111111-2222-4333-8444-555555555555';
 const MIB = 2 ** 20;
+/** Rounds of the kill loop; the long run sets more. */
+const ROUNDS = Number(process.env.UDAX_ARENA_ROUNDS ?? 4);
 
 interface Worker {
   process: ChildProcess;
@@ -114,24 +116,28 @@ describe('an arena and its processes', () => {
     expect(fsckArena(volume, '/kv').problems).toEqual([]);
   }
 
-  it('loses nothing of killed writers, and reuses nothing that readers have pinned', async () => {
-    const { image, volume, arena } = make('none');
-    const known = [1, 2, 3].map(() => new Map<string, string>());
-    for (let round = 0; round < 4; round++) {
-      const writers = known.map((certain, i) => start(image, 'write', i + 1, 1e9, certain));
-      const readers = [7, 8].map((seed) => start(image, 'read', seed + round * 10, 1e9));
-      await Promise.all([...writers, ...readers].map(({ ready }) => ready));
-      await new Promise((resolve) => setTimeout(resolve, 150 + round * 50));
-      for (const { process: running } of [...writers, ...readers]) running.kill('SIGKILL');
-      for (const each of [...writers, ...readers]) expect(await each.ended).toBe('');
-      expectWhole(arena, volume, writers);
-      for (const { certain, open } of writers) if (open) certain.set(open[0], numberOf(arena, open[0]));
-      workers.splice(0);
-    }
-    expect(arena.stats().members).toHaveLength(1);
-    arena.close();
-    volume.close();
-  }, 120_000);
+  it(
+    'loses nothing of killed writers, and reuses nothing that readers have pinned',
+    async () => {
+      const { image, volume, arena } = make('none');
+      const known = [1, 2, 3].map(() => new Map<string, string>());
+      for (let round = 0; round < ROUNDS; round++) {
+        const writers = known.map((certain, i) => start(image, 'write', i + 1, 1e9, certain));
+        const readers = [7, 8].map((seed) => start(image, 'read', seed + round * 10, 1e9));
+        await Promise.all([...writers, ...readers].map(({ ready }) => ready));
+        await new Promise((resolve) => setTimeout(resolve, 150 + (round % 5) * 50));
+        for (const { process: running } of [...writers, ...readers]) running.kill('SIGKILL');
+        for (const each of [...writers, ...readers]) expect(await each.ended).toBe('');
+        expectWhole(arena, volume, writers);
+        for (const { certain, open } of writers) if (open) certain.set(open[0], numberOf(arena, open[0]));
+        workers.splice(0);
+      }
+      expect(arena.stats().members).toHaveLength(1);
+      arena.close();
+      volume.close();
+    },
+    120_000 + ROUNDS * 10_000,
+  );
 
   it('goes on under eviction, with whole values only', async () => {
     const { image, volume, arena } = make('clock');

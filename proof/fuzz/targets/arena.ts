@@ -69,8 +69,6 @@ class ArenaTarget implements Target {
         this.#act(arena, random);
       }
     } finally {
-      answered(() => arena.close());
-      // A close that was refused must not leave its file and lock.
       arena.close();
     }
   }

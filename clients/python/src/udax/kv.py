@@ -43,7 +43,7 @@ def _describe(array: Any) -> Tuple[Sequence[int], str, memoryview]:
     if hasattr(array, "__array_interface__"):
         import numpy
 
-        packed = numpy.ascontiguousarray(array)
+        packed: Any = numpy.ascontiguousarray(array)
         return packed.shape, packed.dtype.str, memoryview(packed).cast("B")
     view = memoryview(array).cast("B")
     return (len(view),), "|u1", view
@@ -69,7 +69,7 @@ class MemoryObject:
 
     def torch(self) -> Any:
         """The value as a torch tensor over the same memory: no copy. ImportError without torch."""
-        import torch
+        import torch  # type: ignore
 
         return torch.from_numpy(self.numpy())
 

@@ -6,254 +6,25 @@ them is in members.py. This package handles arenas of one host (the usual kind).
 
 from __future__ import annotations
 
-import contextlib
-import os
-import threading
 import time
-import weakref
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Tuple, Type, Union
 
-from .. import libc, locks
 from ..errors import fail
 from ..file import Buffer
-from .layout import (
-    COMMITTED,
-    CONTROL,
-    EPOCH,
-    EXPIRY,
-    FREE,
-    GENERATION_HIGH,
-    LENGTH,
-    NEVER,
-    OWNED,
-    RELEASED,
-    RESERVED,
-    UNIT,
-    Geometry,
-    decode_header,
-    hash_key,
-)
-from .members import Members
+from .layout import COMMITTED, EXPIRY, GENERATION_HIGH, LENGTH, UNIT, hash_key
+from .lease import Membership
+from .objects import Entry, Reservation, Value
 from .part import Part
-from .recovery import is_reservation_live, rebuild
 
 if TYPE_CHECKING:
     from ..volume import Volume
 
 Key = Union[str, bytes]
-_JOIN_LOCK = 4095
-_CLAIM_SECONDS = 0.01
-_DIRTY = CONTROL["dirty"]
 
 
-class Entry(NamedTuple):
-    """An object as list() finds it."""
-
-    key: bytes
-    size: int
-    expires: Optional[float]
-
-
-class Value:
-    """An object that is pinned: `bytes` is the shared memory itself, read-only, until release(). A view that is kept longer shows whatever
-    is stored there next. `with value:` releases it."""
-
-    def __init__(self, arena: "Arena", view: memoryview, pin: int, slot: int, reference: str) -> None:
-        self._arena, self._view, self._pin = arena, view, pin
-        self._slot = slot
-        #: Names this very object, for Arena.open() of any process.
-        self.reference = reference
-
-    @property
-    def bytes(self) -> memoryview:
-        """The value. Raises EBADF when it was released."""
-        if self._pin < 0:
-            fail("EBADF", f"this object of the arena {self._arena.path} was released: get it again", self._arena.path)
-        return self._view
-
-    def release(self) -> None:
-        """Lets go. Idempotent."""
-        if self._pin >= 0:
-            pin, self._pin = self._pin, -1
-            self._view = memoryview(b"")
-            self._arena._unpin(pin)
-
-    def __enter__(self) -> "Value":
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.release()
-
-
-class Reservation:
-    """Space for a value that nobody sees before commit(). `with` aborts it unless it was committed."""
-
-    def __init__(self, arena: "Arena", key: bytes, slot: int, state: int, view: memoryview, ttl: Optional[float], if_absent: bool) -> None:
-        self._arena, self._key, self._slot, self._state = arena, key, slot, state
-        self._view: Optional[memoryview] = view
-        self._ttl, self._if_absent = ttl, if_absent
-
-    @property
-    def bytes(self) -> memoryview:
-        """The memory itself, writable. Raises EBADF when it was committed or aborted."""
-        if self._view is None:
-            fail("EBADF", f"this reservation in the arena {self._arena.path} was committed or aborted", self._arena.path)
-        return self._view
-
-    def commit(self) -> None:
-        """Makes the value visible, whole and at once. Raises EEXIST with if_absent, ESTALE the lease was lost."""
-        self.bytes  # noqa: B018  it raises EBADF
-        self._arena._commit(self._key, self._slot, self._state, self._ttl, self._if_absent)
-        self._view = None
-
-    def abort(self) -> None:
-        """Gives the space back. Idempotent."""
-        if self._view is not None:
-            self._view = None
-            self._arena._abort(self._slot, self._state)
-
-    def __enter__(self) -> "Reservation":
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.abort()
-
-
-class Arena:
+class Arena(Membership):
     """An open arena. open_arena() makes it. Threads may share it."""
-
-    def __init__(self, volume: "Volume", path: str) -> None:
-        self._file = volume.open(path, writable=True)
-        self.path = self._file.path
-        self.geometry = geometry = decode_header(self._file.pread(128, 0), self.path, self._file.size)
-        if geometry.hosts != 1:
-            fail("EOPNOTSUPP", f"the arena {path} is for {geometry.hosts} hosts: this package handles those of one", path)
-        self._device_writes = self._file.write_back
-        self._metadata = self._file.buffer(0, geometry.heap_offset, writable=True)
-        self._words = self._metadata.cast("I")
-        self._heap = self._file.buffer(geometry.heap_offset, geometry.heap_bytes)
-        self._writable_heap = self._file.buffer(geometry.heap_offset, geometry.heap_bytes, writable=True)
-        self._fence = libc.full_fence_for(self.path)
-        self._mutex = threading.RLock()
-        self._closed = False
-        fd = os.open(f"/proc/self/fd/{volume.device.backing.fd}", os.O_RDWR | os.O_CLOEXEC)
-        self._end = weakref.finalize(self, os.close, fd)
-        self._fd = fd
-        control = 1024
-        self._members = Members(self._words, control, geometry, self.path, self._fence, fd, self._place)
-        self._part = Part(self._words, self._metadata, geometry, 0, self._members, self._fence, self.path)
-        self._control = control
-        self._boot = _boot_id()
-        self._epoch = 0
-        self._beat_at = 0.0
-        try:
-            self._join()
-        except BaseException:
-            self._end()
-            raise
-        _start_heartbeat(self)
-
-    def _place(self, offset: int) -> locks.Range:
-        return self._file._parts(offset, 1)[0][0], 1
-
-    # Lease
-
-    def _join(self) -> None:
-        with self._held(self._place(_JOIN_LOCK), 2 * self.geometry.lease_ms / 1000 + 1):
-            if not self._is_ours():
-                self._claim()
-            self._epoch = self._words[self._control + CONTROL["epoch"]]
-            self._beat()
-            with self._writing():
-                self._reap()
-                self._members.join()
-
-    def _is_ours(self) -> bool:
-        words, at = self._words, self._control
-        return bool(words[at + CONTROL["state"]] == OWNED and bytes(self._metadata[at * 4 : at * 4 + 16]) == self._boot)
-
-    def _claim(self) -> None:
-        """Takes the part, when nobody owns it or its owner's heartbeat stands still for a lease and a quarter."""
-        words, at = self._words, self._control
-        beat = words[at + CONTROL["heartbeat"]]
-        if words[at + CONTROL["state"]] not in (NEVER, RELEASED):
-            since, limit = time.monotonic(), self.geometry.lease_ms * 1.25 / 1000
-            while time.monotonic() - since < limit:
-                time.sleep(0.02)
-                self._refetch_control()
-                if words[at + CONTROL["heartbeat"]] != beat:
-                    fail("EBUSY", f"the arena {self.path} belongs to another host, which lives: close it there", self.path)
-        before = bytes(self._metadata[at * 4 : at * 4 + 24])
-        with self._held(self._place((at + _DIRTY) * 4), 1):
-            self._metadata[at * 4 : at * 4 + 16] = self._boot
-            words[at + CONTROL["epoch"]] = words[at + CONTROL["epoch"]] + 1 & 0xFFFFFFFF
-            words[at + CONTROL["state"]] = OWNED
-            self._file.write_back(at * 4, 64)
-            time.sleep(_CLAIM_SECONDS)
-            self._refetch_control()
-            if not self._is_ours() or words[at + CONTROL["heartbeat"]] != beat:
-                if self._is_ours():
-                    self._metadata[at * 4 : at * 4 + 24] = before
-                fail("EBUSY", f"another host has taken the arena {self.path} at the same moment", self.path)
-            words[at + _DIRTY] = 1
-            rebuild(self._part, taken_over=True)
-            words[at + _DIRTY] = 0
-
-    def _refetch_control(self) -> None:
-        self._file.refetch(self._control * 4, 128)
-
-    def _beat(self) -> None:
-        now = time.monotonic()
-        if now < self._beat_at:
-            return
-        self._beat_at = now + self.geometry.lease_ms / 5000
-        at = self._control + CONTROL["heartbeat"]
-        self._words[at] = self._words[at] + 1 & 0xFFFFFFFF
-        self._file.write_back(at * 4, 4)
-
-    # Locks
-
-    @contextlib.contextmanager
-    def _held(self, where: locks.Range, patience: float) -> Iterator[None]:
-        deadline, pause = time.monotonic() + patience, 0.00005
-        while not locks.set_lock(self._fd, "exclusive", where):
-            if time.monotonic() > deadline:
-                who = locks.holders_text(self._fd, "exclusive", where)
-                fail("EBUSY", f"the arena {self.path} is locked by {who}, which does not go on (stopped?)", self.path)
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.002)
-        try:
-            yield
-        finally:
-            locks.set_lock(self._fd, "unlock", where)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Part]:
-        """The writers' lock. After an error that is no refusal the part stays marked: the next writer builds it anew."""
-        with self._mutex, self._held(self._place((self._control + _DIRTY) * 4), 1.0):
-            self._beat()
-            self._refetch_control()
-            if not self._is_ours() or self._words[self._control + CONTROL["epoch"]] != self._epoch:
-                fail("ESTALE", f"this host's lease on the arena {self.path} was taken over: open it again", self.path)
-            if self._words[self._control + _DIRTY]:
-                rebuild(self._part)
-            self._words[self._control + _DIRTY] = max(self._members.index, 0) + 2
-            self._fence()
-            try:
-                yield self._part
-            except OSError as error:
-                if getattr(error, "code", "") in ("ENOSPC", "EBUSY", "EEXIST", "ESTALE", "EFBIG", "EMFILE"):
-                    self._words[self._control + _DIRTY] = 0
-                raise
-            self._fence()
-            if self._file._volume.device.backing.flushes:
-                self._file.write_back(0, self.geometry.heap_offset)
-            self._words[self._control + _DIRTY] = 0
 
     # Keys
 
@@ -479,17 +250,6 @@ class Arena:
             return True
         return self._reap() and (attempt() or part.evict(policy, units, attempt))
 
-    def _reap(self) -> bool:
-        part = self._part
-        dead = part.members.clear_dead()
-        found = False
-        if part.get("reserved"):
-            for slot in range(min(part.get("slot_high"), self.geometry.slots)):
-                if part.kind(slot) == RESERVED and not is_reservation_live(part, slot):
-                    part.abort(slot)
-                    found = True
-        return part.sweep_limbo() or found or dead
-
     def _commit(self, data: bytes, slot: int, state: int, ttl: Optional[float], if_absent: bool) -> None:
         self.check()
         _, a, b = self._key(data)
@@ -525,27 +285,6 @@ class Arena:
         largest = part.heap.largest() * self.geometry.align
         fail("ENOSPC", f"the arena {self.path} has no room for {what}: the largest free piece has {largest} bytes; delete objects", self.path)
 
-    # Life
-
-    def check(self) -> None:
-        """Raises what any call would raise: EBADF closed, ESTALE, ENXIO, EIO."""
-        if self._closed:
-            fail("EBADF", f"the arena {self.path} is closed: open it again", self.path)
-        self._file.check()
-
-    def close(self) -> None:
-        """Ends this member: its pins and open reservations too. The objects stay. Idempotent."""
-        if self._closed:
-            return
-        with contextlib.suppress(OSError), self._writing():
-            self._members.leave()
-            self._reap()
-            if self._members.is_last():
-                self._words[self._control + CONTROL["state"]] = RELEASED
-                self._file.write_back(self._control * 4, 64)
-        self._closed = True
-        self._end()
-
     def __enter__(self) -> "Arena":
         return self
 
@@ -555,36 +294,9 @@ class Arena:
         self.close()
 
 
-def _boot_id() -> bytes:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as text:
-        return bytes.fromhex(text.read().strip().replace("-", ""))
-
-
-def _start_heartbeat(arena: Arena) -> None:
-    """Counts the heartbeat up while the arena is open and idle. The thread ends with it."""
-    handle = weakref.ref(arena)
-    pause = arena.geometry.lease_ms / 4000
-
-    def beats() -> None:
-        while True:
-            time.sleep(pause)
-            found = handle()
-            if found is None or found._closed:
-                return
-            with contextlib.suppress(OSError, ValueError):
-                if found._is_ours() and found._words[found._control + CONTROL["epoch"]] == found._epoch:
-                    found._beat()
-            del found
-
-    threading.Thread(target=beats, name="udax arena heartbeat", daemon=True).start()
-
-
 def open_arena(volume: "Volume", path: str) -> Arena:
     """Opens an arena as a member of it. `udax arena create` makes one; the volume is opened with writable=True or client_writes=True.
 
     Raises ENOENT, EINVAL no arena, EOPNOTSUPP another version or several hosts, EBADMSG damaged, EROFS, EBUSY another host has it, EMFILE.
     """
     return Arena(volume, path)
-
-
-__all__ = ["Arena", "Entry", "Geometry", "Key", "Reservation", "Value", "open_arena"]

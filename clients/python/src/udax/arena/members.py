@@ -98,7 +98,8 @@ class Members:
     def pinned(self) -> Set[int]:
         """All pinned slots of this host's members. A fence stands before: what was stored is seen by those who pin from now on."""
         self._fence()
-        words, found = self._words, set()
+        words = self._words
+        found: Set[int] = set()
         for index in range(self._high()):
             record = self._record(index)
             if words[record + MEMBER_STATE] == 1:

@@ -1,0 +1,274 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { open as openLmdb, type RootDatabase } from 'lmdb';
+import { type Arena, createArena, openArena } from '../../src/arena/index.js';
+import {
+  atLeast,
+  atMost,
+  interleave,
+  median,
+  type Row,
+  significant,
+  timeMs,
+  withBenchDirectory,
+} from '../harness.js';
+import { makePool, type Pool } from '../pool.js';
+
+const KIB = 1024;
+const MIB = 2 ** 20;
+const SMALL = 100_000;
+const LARGE = 100;
+const child = fileURLToPath(new URL('../children/arena-reader.js', import.meta.url));
+
+/** R: the arena against lmdb (noSync, in the same memory) and a socket. Taken in turns. */
+export function arena(): Promise<Row[]> {
+  return withBenchDirectory(async (directory, backing) => {
+    const pool = makePool(directory, 'arena', { size: '1200MiB' });
+    const { volume } = pool;
+    createArena(volume, '/small', { size: 200 * MIB, slots: 150_000, maxKeyBytes: 48 });
+    createArena(volume, '/large', { size: 200 * MIB, slots: 1024, maxKeyBytes: 48, eviction: 'clock' });
+    const small = openArena(volume, '/small');
+    const large = openArena(volume, '/large');
+    const lmdb = openLmdb({
+      path: join(directory, 'lmdb'),
+      noSync: true,
+      encoding: 'binary',
+      mapSize: 800 * MIB,
+    });
+    const rows = [
+      ...(await puts(small, large, lmdb)),
+      ...(await gets(small, large, lmdb)),
+      ...(await batches(small, lmdb)),
+      ...(await processes(pool)),
+      ...(await handOver(pool, large, directory)),
+      churn(pool),
+    ];
+    await lmdb.close();
+    small.close();
+    large.close();
+    pool.close();
+    return rows.map((row) => ({ ...row, id: 'R', backing }));
+  });
+}
+
+type ArenaRow = Omit<Row, 'id' | 'backing'>;
+const perSecond = (times: number, ms: number) => significant((times / ms) * 1000);
+
+function faster(name: string, times: number, ms: Record<string, number>, goal: number): ArenaRow {
+  const reference = `arena ${perSecond(times, ms.arena!)}/s, lmdb ${perSecond(times, ms.lmdb!)}/s`;
+  return { name, ...atLeast(ms.lmdb! / ms.arena!, goal), unit: 'x', reference };
+}
+
+const key = (number: number) => `key${number}`;
+const filled = (number: number, length: number) => Buffer.alloc(length, number & 0xff);
+
+async function puts(small: Arena, large: Arena, lmdb: RootDatabase): Promise<ArenaRow[]> {
+  const put = (times: number, length: number, store: (key: string, value: Buffer) => void) => {
+    const values = Array.from({ length: 256 }, (_, i) => filled(i, length));
+    return timeMs(() => {
+      for (let i = 0; i < times; i++) store(key(i), values[i & 0xff]!);
+    });
+  };
+  const kib = await interleave(3, {
+    arena: () => put(SMALL, KIB, (name, value) => small.put(name, value)),
+    lmdb: () => put(SMALL, KIB, (name, value) => lmdb.putSync(name, value)),
+  });
+  const mib = await interleave(3, {
+    arena: () => put(LARGE, MIB, (name, value) => large.put(name, value)),
+    lmdb: () => put(LARGE, MIB, (name, value) => lmdb.putSync(`large${name}`, value)),
+  });
+  return [
+    faster('put of 1 KiB, each visible at once, vs lmdb putSync', SMALL, kib, 2),
+    faster('put of 1 MiB, each visible at once, vs lmdb putSync', LARGE, mib, 3),
+  ];
+}
+
+async function gets(small: Arena, large: Arena, lmdb: RootDatabase): Promise<ArenaRow[]> {
+  let sum = 0;
+  const get = (times: number, below: number, read: (key: string) => number) => {
+    const names = Array.from({ length: below }, (_, i) => key(i));
+    let state = 1;
+    return timeMs(() => {
+      for (let i = 0; i < times; i++) {
+        state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+        sum += read(names[state % below]!);
+      }
+    });
+  };
+  const from = (opened: Arena) => (name: string) => {
+    const value = opened.get(name)!;
+    const byte = value.bytes[9]!;
+    value.release();
+    return byte;
+  };
+  const kib = await interleave(5, {
+    arena: () => get(SMALL, SMALL, from(small)),
+    lmdb: () => get(SMALL, SMALL, (name) => lmdb.getBinaryFast(name)![9]!),
+  });
+  const mib = await interleave(3, {
+    arena: () => get(20_000, LARGE, from(large)),
+    lmdb: () => get(2000, LARGE, (name) => lmdb.getBinaryFast(`large${name}`)![9]!),
+  });
+  mib.lmdb! *= 10;
+  if (sum === 0) throw new Error('nothing was read');
+  return [
+    faster(`get of 1 KiB with a pin, random of ${SMALL}, vs lmdb getBinaryFast`, SMALL, kib, 1.2),
+    faster(`get of 1 MiB with a pin, random of ${LARGE}, vs lmdb getBinaryFast`, 20_000, mib, 100),
+  ];
+}
+
+async function batches(small: Arena, lmdb: RootDatabase): Promise<ArenaRow[]> {
+  const value = filled(7, KIB);
+  const each = 500;
+  const ms = await interleave(3, {
+    arena: () =>
+      timeMs(() => {
+        for (let i = 0; i < SMALL; i += each)
+          small.putBatch(Array.from({ length: each }, (_, j) => [key(i + j), value] as const));
+      }),
+    lmdb: () =>
+      timeMs(() => {
+        for (let i = 0; i < SMALL; i += each)
+          lmdb.transactionSync(() => {
+            for (let j = 0; j < each; j++) lmdb.putSync(key(i + j), value);
+          });
+      }),
+  });
+  for (let i = 0; i < SMALL; i++) small.put(key(i), filled(i, KIB));
+  const keys = Array.from({ length: 512 }, (_, i) => key((i * 7919) % SMALL));
+  const times: number[] = [];
+  for (let round = 0; round < 500; round++) times.push(timeMs(() => void small.hasBatch(keys)) * 1000);
+  return [
+    faster(`put of 1 KiB, ${each} at once, vs lmdb transactionSync`, SMALL, ms, 1),
+    {
+      name: 'contains of 512 keys',
+      ...atMost(median(times), 30),
+      unit: 'us',
+      reference: `random of ${SMALL}`,
+    },
+  ];
+}
+
+async function start(pool: Pool, ...words: (string | number)[]): Promise<ChildProcess> {
+  const started = fork(child, [pool.root, pool.device, ...words.map(String)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  await once(started, 'message');
+  return started;
+}
+
+async function ask<T>(started: ChildProcess, message: number | string): Promise<T> {
+  const answer = once(started, 'message') as Promise<[T]>;
+  started.send(message);
+  return (await answer)[0];
+}
+
+async function end(started: ChildProcess): Promise<void> {
+  const ended = once(started, 'exit');
+  started.send('end');
+  await ended;
+}
+
+/** Eight processes get at once; each checks what it reads. The yardstick is one process, on as many cores as there are. */
+async function processes(pool: Pool): Promise<ArenaRow[]> {
+  const readers: ChildProcess[] = [];
+  for (let i = 0; i < 8; i++) readers.push(await start(pool, '/small', 'get', SMALL));
+  const one: number[] = [];
+  const all: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    one.push(await ask<number>(readers[0]!, 500));
+    const counts = await Promise.all(readers.map((reader) => ask<number>(reader, 500)));
+    all.push(counts.reduce((a, b) => a + b, 0));
+  }
+  for (const reader of readers) await end(reader);
+  const cores = Math.min(8, cpus().length);
+  const scale = median(all) / median(one) / cores;
+  return [
+    {
+      name: 'get with a pin by 8 processes at once, of linear on the cores there are',
+      ...atLeast(scale, 0.9),
+      unit: 'x',
+      reference: `${cores} cores; one ${perSecond(median(one), 500)}/s, all ${perSecond(median(all), 500)}/s; no torn read`,
+    },
+  ];
+}
+
+const HAND_OVERS = 40;
+const SIZES = [64, MIB, 64 * MIB] as const;
+
+/** From commit() in this process to a get() in another that busy-waits. */
+async function handOver(pool: Pool, large: Arena, directory: string): Promise<ArenaRow[]> {
+  const medians: number[] = [];
+  for (const size of SIZES) {
+    const waiter = await start(pool, '/large', 'wait', HAND_OVERS);
+    const times = ask<string[]>(waiter, 'go');
+    await pause(50); // it is waiting then
+    const committed: bigint[] = [];
+    for (let i = 0; i < HAND_OVERS; i++) {
+      const reservation = large.reserve(`handed${i}`, size);
+      reservation.bytes[0] = 1;
+      committed.push(process.hrtime.bigint());
+      reservation.commit();
+      while (!large.has(`had${i}`)) await pause(0);
+    }
+    const seen = (await times).map(BigInt);
+    medians.push(median(seen.map((at, i) => Number(at - committed[i]!) / 1000)));
+    for (let i = 0; i < HAND_OVERS; i++) for (const name of ['handed', 'had']) large.delete(`${name}${i}`);
+    await end(waiter);
+  }
+  const copyMs = await throughSocket(directory);
+  return [
+    {
+      name: 'hand-over of 1 MiB to another process, commit to get',
+      ...atMost(medians[1]!, 20),
+      unit: 'us',
+      reference: `copied over a socket ${significant(copyMs * 1000)} us; 64 B ${significant(medians[0]!)} us, 64 MiB ${significant(medians[2]!)} us`,
+    },
+  ];
+}
+
+async function throughSocket(directory: string): Promise<number> {
+  const block = Buffer.alloc(MIB, 1);
+  const path = join(directory, 'socket');
+  const server = createServer((socket) => socket.on('data', () => socket.write(block))).listen(path);
+  const socket = connect(path);
+  const times: number[] = [];
+  for (let i = 0; i < 30; i++) {
+    const began = performance.now();
+    socket.write('x');
+    for (let left = MIB; left > 0; ) left -= ((await once(socket, 'data')) as [Buffer])[0].length;
+    times.push(performance.now() - began);
+  }
+  socket.destroy();
+  server.close();
+  return median(times);
+}
+
+const CHURN = Number(process.env.UDAX_BENCH_CHURN ?? 1_000_000);
+
+/** Puts of mixed sizes into a full arena, each of which evicts. */
+function churn(pool: Pool): ArenaRow {
+  createArena(pool.volume, '/churn', { size: 64 * MIB, slots: 40_000, maxKeyBytes: 48, eviction: 'clock' });
+  const opened = openArena(pool.volume, '/churn');
+  const values = Array.from({ length: 64 }, (_, i) => Buffer.alloc(200 + i * 60, i));
+  let next = 0;
+  const tenth = () =>
+    timeMs(() => {
+      for (let i = 0; i < CHURN / 10; i++, next++) opened.put(key(next % 200_000), values[(next * 31) & 63]!);
+    });
+  tenth(); // fills it
+  const taken = Array.from({ length: 10 }, tenth);
+  const { free, largestFree, freePieces, heap, evictions } = opened.stats();
+  opened.close();
+  return {
+    name: `throughput of the last tenth of ${CHURN} puts that evict, of the first`,
+    ...atLeast(taken[0]! / taken[9]!, 0.95),
+    unit: 'x',
+    reference: `${perSecond(CHURN / 10, median(taken))}/s, ${evictions} evicted; free ${significant((100 * free) / heap)}% in ${freePieces} pieces, the largest ${largestFree} bytes`,
+  };
+}
