@@ -1,4 +1,5 @@
 import { Finding, type Target } from '../target.js';
+import { annexTarget } from './annex.js';
 import { arenaTarget } from './arena.js';
 import { cliTarget } from './cli.js';
 import { documentsTarget } from './documents.js';
@@ -13,6 +14,7 @@ import { yamlTarget } from './yaml.js';
 
 export const targets: readonly Target[] = [
   mediaTarget,
+  annexTarget,
   volumeTarget,
   pythonTarget,
   queueTarget,

@@ -13,6 +13,8 @@ export const OBJECTS_NAME = '.udax-objects';
 export const ANNEX_MAGIC = 0x6e61_7861_6475;
 export const ANNEX_VERSION = 1;
 export const ANNEX_HEADER_BYTES = 4 * KIB;
+/** The part of the header that is not zero. */
+export const ANNEX_HEADER_USED = 80;
 export const ANNEX_SLOT_BYTES = 64;
 /** The first annex has this size, further ones twice as much each, up to the most. */
 export const ANNEX_FIRST_BYTES = 2 * MIB;
