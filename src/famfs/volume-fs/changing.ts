@@ -4,7 +4,7 @@ import { type PathLike, volumePath } from './paths.js';
 import type { FsVolume } from './source.js';
 
 type Bytes = string | NodeJS.ArrayBufferView;
-interface WriteFileOptions {
+export interface WriteFileOptions {
   encoding?: BufferEncoding | null;
   mode?: number | string;
   flag?: string;
