@@ -13,6 +13,7 @@
  * Every error is a {@link DaxError} with the kernel's errno.
  */
 export {
+  type AnnexReport,
   type Bucket,
   type BucketReport,
   type CapacityReport,
@@ -28,12 +29,14 @@ export {
   type FileLock,
   type FileMember,
   type FileStat,
+  type FileTime,
   type Fmap,
   type FormatOptions,
   type FsckOptions,
   type FsckReport,
   type HostMap,
   type HostPiece,
+  type InodeTimes,
   type LogReport,
   type MapOptions,
   type MemberRange,
@@ -49,6 +52,9 @@ export {
   queueInfo,
   type ReadonlyUint8Array,
   type ReadonlyView,
+  type RemovedName,
+  type RenamedName,
+  type RenameFlags,
   type RewriteChanges,
   type RewriteOptions,
   type RewriteResult,
@@ -57,12 +63,15 @@ export {
   type Superblock,
   type TakeOverOptions,
   type TakeOverResult,
+  type TimeLike,
   type ViewConstructor,
   type ViewPin,
   Volume,
+  type VolumeChanges,
   type VolumeEvents,
   VolumeFile,
   type VolumeFs,
+  type VolumeFsChange,
   type VolumeStatfs,
   type VolumeUsage,
   VolumeWatcher,
@@ -71,6 +80,7 @@ export {
   type WatchOptions,
   type WindowOptions,
   type WriteOptions,
+  type XattrFlags,
 } from './famfs/index.js';
 export { type DeviceLike, fsck, type MkfsOptions, mkfs, mountFamfs, takeOver } from './famfs-device.js';
 export {

@@ -3,7 +3,7 @@
  * one cache line each. A record takes as many slots as it needs.
  */
 import { KIB, MIB } from './layout.js';
-import { nested, struct, u32, u64, uuid, type Values } from './struct.js';
+import { nested, struct, u32, u64, uuid } from './struct.js';
 
 /** The first annex, in the root directory. Further ones have `.1`, `.2`... behind it. */
 export const ANNEX_NAME = '.udax-annex';
@@ -39,8 +39,6 @@ export const annexHeaderLayout = struct('annex header', ANNEX_HEADER_BYTES, {
   nextSeqnum: u64(64),
   nextIndex: u64(72),
 });
-
-export type AnnexHeader = Values<typeof annexHeaderLayout>;
 
 /** The fixed part of a record. Two names and a value follow it, one behind the other. */
 export const annexRecordLayout = struct('annex record', 104, {
