@@ -10,7 +10,6 @@ export function publishMade(volume: Volume, names: Names, made: NewNode): void {
   const { inodes } = volume;
   const isNew = made.ino === null;
   const [first, ...others] = made.names;
-  names.refresh();
   const ino =
     made.kind === 'symlink' ? inodes.publishSymlink(first!.kept, made.target, made) : made.growing.publish();
   first?.kept.release();
