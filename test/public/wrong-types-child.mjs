@@ -66,6 +66,17 @@ class World {
   }
 
   file = () => this.#ending(this.volume().open('/file', { writable: true }));
+  member() {
+    const bytes = reference('stored.npz');
+    const volume = this.volume();
+    if (!volume.exists('/archive')) {
+      const file = volume.create('/archive', { size: bytes.length });
+      file.write(bytes, 0);
+      file.close();
+    }
+    return this.#ending(volume.open('/archive')).members().values().next().value;
+  }
+
   openDax = () => this.#ending(this.machine().openDax('dax0.0', { writable: true }));
 
   node() {
@@ -85,6 +96,7 @@ class World {
       '': () => undefined,
       Volume: () => this.volume(),
       VolumeFile: this.file,
+      FileMember: () => this.member(),
       FileLock: () => this.file().lock(),
       FileStat: () => this.volume().stat('/file'),
       VolumeFs: () => this.volume().fs,
