@@ -75,7 +75,7 @@ export async function explore(
 }
 
 /** How many memories are judged between two turns of the event loop. */
-const IMAGES_A_TURN = 100;
+const IMAGES_A_TURN = 20;
 /** More resident memory than this is collected, but not more often than every so many memories. */
 const MOST_RESIDENT_BYTES = 2 ** 30;
 const IMAGES_A_COLLECTION = 300;

@@ -23,6 +23,8 @@ beforeAll(() => {
   ] as const) {
     fs.copyFileSync(path.join(referenceFolder, from), path.join(directory, to));
   }
+  fs.mkdirSync(path.join(directory, 'many/sub'), { recursive: true });
+  for (let i = 0; i < 10; i++) fs.writeFileSync(path.join(directory, `many/sub/${i}.txt`), `file ${i}`);
 });
 afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
 
@@ -30,6 +32,7 @@ describe('docs/formats.md', () => {
   const wanted = [
     /^f32 f32 \[ 3, 4 \]$[\s\S]*^12 -1$/m,
     /^llama\nQ4_0 \[ 2, 256 \] \{ elements: 32, bytes: 18 \}\n288 -2$/m,
+    /^file 7 0 true$/m,
     /^f4 \[ 2, 3 \] (true|false)$/m,
     /^5 \[ 'i32: int32', 'u64: uint64', 'f64: float64' \]$[\s\S]*Int32Array\(3\) \[ 1, 0, 3 \] true$[\s\S]*^a$/m,
   ];

@@ -74,6 +74,17 @@ class World {
     return arena;
   }
 
+  member() {
+    const bytes = reference('stored.npz');
+    const volume = this.volume();
+    if (!volume.exists('/archive')) {
+      const file = volume.create('/archive', { size: bytes.length });
+      file.write(bytes, 0);
+      file.close();
+    }
+    return this.#ending(volume.open('/archive')).members().values().next().value;
+  }
+
   openDax = () => this.#ending(this.machine().openDax('dax0.0', { writable: true }));
 
   node() {
@@ -93,6 +104,7 @@ class World {
       '': () => undefined,
       Volume: () => this.volume(),
       VolumeFile: this.file,
+      FileMember: () => this.member(),
       FileLock: () => this.file().lock(),
       FileStat: () => this.volume().stat('/file'),
       VolumeFs: () => this.volume().fs,

@@ -25,7 +25,7 @@ export interface MemberRange {
 export class FileMember {
   readonly name: string;
   /** other: a device, a pipe, or what is not known here. */
-  readonly type: ArchiveMember['type'];
+  readonly type: 'file' | 'directory' | 'symlink' | 'other';
   /** Bytes. */
   readonly size: number;
   /** Where its bytes begin in the archive. */

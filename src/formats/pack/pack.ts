@@ -64,7 +64,7 @@ export async function packDirectory(
 ): Promise<PackResult> {
   checkArguments('packDirectory', [directory, destination, options], {
     directory: text,
-    destination: either(text, objectWith('a volume and a path', 'volume', 'path')),
+    destination: either(text, onVolume),
     options: packOptions,
   });
   const path = typeof destination === 'string' ? destination : destination.path;
@@ -86,6 +86,7 @@ export async function packDirectory(
   }
 }
 
+const onVolume = optionsOf({ volume: objectWith('a Volume', 'createWriteStream', 'statfs'), path: text });
 const packOptions = optional(
   optionsOf({
     format: optional(oneOf('zip', 'tar')),
