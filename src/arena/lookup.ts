@@ -16,6 +16,9 @@ export class Lookup {
   readonly #slotsPerHost: number;
   readonly #slotWords: number;
   readonly #mask: number;
+  /** First words of the index and of the slots of each part. */
+  readonly #indexes: number[] = [];
+  readonly #slots: number[] = [];
   /** The part that this host owns, or -1. Its lines need no refetch. */
   readonly #own: number;
   /** What the last find() found: the slot's number over all parts, its first word and its state word. */
@@ -32,6 +35,10 @@ export class Lookup {
     this.#slotWords = geometry.slotWords;
     this.#mask = geometry.bucketsPerHost - 1;
     this.#own = own;
+    for (let part = 0; part < geometry.hosts; part++) {
+      this.#indexes.push(memory.partWord(part) + geometry.indexWord);
+      this.#slots.push(memory.partWord(part) + geometry.slotWord);
+    }
   }
 
   /** Finds the committed object of a key. Where several hosts have one, the highest version counts, then the highest host. */
@@ -94,8 +101,8 @@ export class Lookup {
   #scan(part: number, key: KeyBuffer): boolean | undefined {
     const words = this.#words;
     const { b } = key;
-    const first = this.#memory.partWord(part);
-    const index = first + this.#memory.geometry.indexWord;
+    const index = this.#indexes[part]!;
+    const slots = this.#slots[part]!;
     const foreign = part !== this.#own;
     const mask = this.#mask;
     let bucket = key.a & mask;
@@ -108,7 +115,7 @@ export class Lookup {
         if (entry === 0) continue;
         if (entry > this.#slotsPerHost)
           this.#memory.damaged(`its index names slot ${entry - 1} of ${this.#slotsPerHost}`);
-        const word = first + this.#memory.geometry.slotWord + (entry - 1) * this.#slotWords;
+        const word = slots + (entry - 1) * this.#slotWords;
         if (foreign) this.#memory.refetch(word, this.#slotWords);
         const state = Atomics.load(words, word);
         const kind = state & KIND_MASK;
