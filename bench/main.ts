@@ -10,6 +10,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   P2: async () => (await import('./rows/first-byte.js')).firstByte(),
   P3: async () => (await import('./rows/copy-in.js')).copyIn(),
   P4: async () => (await import('./rows/append.js')).append(),
+  K4: async () => (await import('./rows/annex.js')).annex(),
   K3: async () => (await import('./rows/rewrite.js')).rewrite(),
   P5: async () => (await import('./rows/mount.js')).mount(),
   B1: async () => (await import('./rows/folios.js')).folios(),

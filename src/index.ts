@@ -13,6 +13,7 @@
  * Every error is a {@link DaxError} with the kernel's errno.
  */
 export {
+  type AnnexReport,
   type Bucket,
   type BucketReport,
   type CapacityReport,
@@ -27,12 +28,14 @@ export {
   type FileContent,
   type FileLock,
   type FileStat,
+  type FileTime,
   type Fmap,
   type FormatOptions,
   type FsckOptions,
   type FsckReport,
   type HostMap,
   type HostPiece,
+  type InodeTimes,
   type LogReport,
   type MapOptions,
   type MkdirOptions,
@@ -47,6 +50,9 @@ export {
   queueInfo,
   type ReadonlyUint8Array,
   type ReadonlyView,
+  type RemovedName,
+  type RenamedName,
+  type RenameFlags,
   type RewriteChanges,
   type RewriteOptions,
   type RewriteResult,
@@ -55,12 +61,15 @@ export {
   type Superblock,
   type TakeOverOptions,
   type TakeOverResult,
+  type TimeLike,
   type ViewConstructor,
   type ViewPin,
   Volume,
+  type VolumeChanges,
   type VolumeEvents,
   VolumeFile,
   type VolumeFs,
+  type VolumeFsChange,
   type VolumeStatfs,
   VolumeWatcher,
   type WaitOptions,
@@ -68,6 +77,7 @@ export {
   type WatchOptions,
   type WindowOptions,
   type WriteOptions,
+  type XattrFlags,
 } from './famfs/index.js';
 export { type DeviceLike, fsck, type MkfsOptions, mkfs, mountFamfs, takeOver } from './famfs-device.js';
 export {

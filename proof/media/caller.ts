@@ -3,7 +3,8 @@
 /** These only move bytes for others: the frame that requested the move is the informative one. */
 const CARRIERS = /^(memory|fsdax|dax|libc)\/|famfs\/volume\/(device-media|open-file-host|file|inode)[.]ts/;
 /** One-line helpers that any store of their file uses. */
-const GENERIC = / (store|storeIndex|storeU64|LogAppender[.]#?flush|LogAppender[.]#?storeIndex)$/;
+const GENERIC =
+  / (store|storeIndex|storeU64|(?:Log|Annex)Appender[.]#?flush|(?:Log|Annex)Appender[.]#?store(?:Index)?)$/;
 const FRAMES = 60;
 
 export interface Caller {

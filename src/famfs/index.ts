@@ -14,6 +14,7 @@
  * Failure: EINVAL not a famfs or bad argument, EOPNOTSUPP other version, EBADMSG damaged media (field and byte named),
  * ENOSPC device or log full, ENAMETOOLONG, ENODEV memory taken away, ESTALE formatted underneath.
  */
+export type { AnnexReport } from './fsck/annex.js';
 export { type Bucket, type BucketReport, bucketReports } from './fsck/buckets.js';
 export {
   type CapacityReport,
@@ -26,6 +27,8 @@ export { type RenderOptions, renderFsckReport } from './fsck/report.js';
 export { AllocationMap } from './media/allocation-map.js';
 export { Allocator, type AllocatorOptions, dataStart, newAllocationMap } from './media/allocator.js';
 export type { AnnexChange } from './media/annex-record.js';
+export type { InodeTimes } from './media/annex-names.js';
+export type { FileTime } from './media/annex-record.js';
 export { LogAppender } from './media/append.js';
 export { type Daxdev, DaxdevTable } from './media/daxdev-table.js';
 export * from './media/entry.js';
@@ -70,4 +73,4 @@ export { PatternStream } from './pattern.js';
 export * from './pcq/index.js';
 export * from './shadow/index.js';
 export * from './volume/index.js';
-export type { VolumeFs } from './volume-fs/index.js';
+export type { VolumeFs, VolumeFsChange } from './volume-fs/index.js';

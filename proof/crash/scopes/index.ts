@@ -1,4 +1,5 @@
 import type { Scope } from '../scope.js';
+import { annexFirst, annexNames, annexReplace, rewriteAnnex } from './annex.js';
 import { copyIn, overwrite, stream, writeFile } from './copies.js';
 import { mkfs, mkfsForce } from './mkfs.js';
 import { append, clone, create, mkdir } from './names.js';
@@ -20,6 +21,10 @@ export const scopes: readonly Scope[] = [
   rewriteMv,
   truncate,
   compact,
+  annexNames,
+  annexFirst,
+  annexReplace,
+  rewriteAnnex,
   copyIn,
   overwrite,
   writeFile,

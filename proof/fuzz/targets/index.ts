@@ -1,4 +1,5 @@
 import { Finding, type Target } from '../target.js';
+import { annexTarget } from './annex.js';
 import { cliTarget } from './cli.js';
 import { documentsTarget } from './documents.js';
 import { formatsTarget } from './formats.js';
@@ -12,6 +13,7 @@ import { yamlTarget } from './yaml.js';
 
 export const targets: readonly Target[] = [
   mediaTarget,
+  annexTarget,
   volumeTarget,
   pythonTarget,
   queueTarget,

@@ -26,7 +26,7 @@ const SHADOW_EVERY = 64;
 
 class MediaTarget implements Target {
   readonly name = 'media';
-  readonly share = 640;
+  readonly share = 600;
   #directory = '';
   readonly #bytes = new Uint8Array(METADATA_BYTES);
 

@@ -3,7 +3,7 @@
  * one cache line each. A record takes as many slots as it needs.
  */
 import { KIB, MIB } from './layout.js';
-import { nested, struct, u32, u64, uuid, type Values } from './struct.js';
+import { nested, struct, u32, u64, uuid } from './struct.js';
 
 /** The first annex, in the root directory. Further ones have `.1`, `.2`... behind it. */
 export const ANNEX_NAME = '.udax-annex';
@@ -13,6 +13,8 @@ export const OBJECTS_NAME = '.udax-objects';
 export const ANNEX_MAGIC = 0x6e61_7861_6475;
 export const ANNEX_VERSION = 1;
 export const ANNEX_HEADER_BYTES = 4 * KIB;
+/** The part of the header that is not zero. */
+export const ANNEX_HEADER_USED = 80;
 export const ANNEX_SLOT_BYTES = 64;
 /** The first annex has this size, further ones twice as much each, up to the most. */
 export const ANNEX_FIRST_BYTES = 2 * MIB;
@@ -37,8 +39,6 @@ export const annexHeaderLayout = struct('annex header', ANNEX_HEADER_BYTES, {
   nextSeqnum: u64(64),
   nextIndex: u64(72),
 });
-
-export type AnnexHeader = Values<typeof annexHeaderLayout>;
 
 /** The fixed part of a record. Two names and a value follow it, one behind the other. */
 export const annexRecordLayout = struct('annex record', 104, {

@@ -55,6 +55,8 @@ export class AnnexNames {
   readonly made = new Map<number, MadeInode>();
   readonly attributes = new Map<number, AnnexAttributes>();
   readonly base: InodeTable;
+  /** Inode numbers of the annexes. */
+  readonly annexes = new Set<number>();
   /** Whether any record made a symbolic link. */
   hasLinks = false;
   /** Inode number of the directory of nameless objects; -1 while there is none. */

@@ -9,6 +9,7 @@ import {
   ANNEX_EXCHANGE,
   ANNEX_INO_START,
   ANNEX_MAKE,
+  ANNEX_NAME,
   ANNEX_RENAME,
   ANNEX_REPLACE,
   ANNEX_TIMES,
@@ -19,33 +20,27 @@ import {
   MAKE_SYMLINK,
   MOST_NAME_BYTES,
   MOST_TARGET_BYTES,
+  OBJECTS_NAME,
   SET_GID,
   SET_MODE,
   SET_UID,
   USER_XATTR_PREFIX,
   XATTR_REMOVE,
 } from './annex-layout.js';
-import type { AnnexNames } from './annex-names.js';
+import { type AnnexNames, ROOT } from './annex-names.js';
 import { decodeTimes, type FileTime } from './annex-record.js';
+import { fault, idOf, type RecordFault } from './annex-rules.js';
 import { HASH_PRIME, HASH_START } from './inode-table.js';
 import { decodeName } from './path.js';
 
 const F = annexRecordLayout.fields;
 const FIXED = annexRecordLayout.size;
 const PERMISSION_BITS = 0o7777;
-const NO_OWNER = 0xffffffff;
 const SLASH = 0x2f;
 const DOT = 0x2e;
 const NANOSECONDS = 1_000_000_000;
 /** More attributes of one inode, or bytes of them, are refused: a hostile annex must not fill this process's memory. */
 const MOST_XATTRS = 1024;
-
-/** Why a record was skipped. `at` is the byte of the field within the record. */
-export interface RecordFault {
-  code: string;
-  at: number;
-  message: string;
-}
 
 export class AnnexReplay {
   readonly #names: AnnexNames;
@@ -188,8 +183,8 @@ export class AnnexReplay {
     this.#names.made.set(ino, {
       target: isLink ? decodeName(value) : null,
       mode: this.#u32(F.mode.offset) & PERMISSION_BITS,
-      uid: ownerOf(this.#u32(F.uid.offset)),
-      gid: ownerOf(this.#u32(F.gid.offset)),
+      uid: idOf(this.#u32(F.uid.offset)),
+      gid: idOf(this.#u32(F.gid.offset)),
     });
     if (isLink) this.#names.hasLinks = true;
     this.#set(directory, ino);
@@ -207,8 +202,8 @@ export class AnnexReplay {
     const flags = this.#u32(F.flags.offset);
     const attributes = this.#names.attributesOf(ino);
     if ((flags & SET_MODE) !== 0) attributes.mode = this.#u32(F.mode.offset) & PERMISSION_BITS;
-    if ((flags & SET_UID) !== 0) attributes.uid = ownerOf(this.#u32(F.uid.offset));
-    if ((flags & SET_GID) !== 0) attributes.gid = ownerOf(this.#u32(F.gid.offset));
+    if ((flags & SET_UID) !== 0) attributes.uid = idOf(this.#u32(F.uid.offset));
+    if ((flags & SET_GID) !== 0) attributes.gid = idOf(this.#u32(F.gid.offset));
     attributes.ctime = this.#now();
     return null;
   }
@@ -266,7 +261,8 @@ export class AnnexReplay {
   }
 
   #objectFault(ino: number): RecordFault | null {
-    if (this.#names.exists(ino, this.#base)) return null;
+    const names = this.#names;
+    if (names.exists(ino, this.#base) && ino !== names.objects && !names.annexes.has(ino)) return null;
     return fault('annex-inode', F.ino.offset, `there is no inode ${ino} among what came before it`);
   }
 
@@ -275,7 +271,8 @@ export class AnnexReplay {
     const start = this.#at + FIXED;
     return (
       this.#directoryFault(directory, F.directory.offset) ??
-      this.#scan(start, start + this.#u32(F.nameLength.offset), F.nameLength.offset)
+      this.#scan(start, start + this.#u32(F.nameLength.offset), F.nameLength.offset) ??
+      this.#reservedFault(directory)
     );
   }
 
@@ -284,7 +281,8 @@ export class AnnexReplay {
     const start = this.#at + FIXED + this.#u32(F.nameLength.offset);
     return (
       this.#directoryFault(directory, F.newDirectory.offset) ??
-      this.#scan(start, start + this.#u32(F.newNameLength.offset), F.newNameLength.offset)
+      this.#scan(start, start + this.#u32(F.newNameLength.offset), F.newNameLength.offset) ??
+      this.#reservedFault(directory)
     );
   }
 
@@ -316,6 +314,14 @@ export class AnnexReplay {
     this.#end = end;
     this.#hash = hash;
     return null;
+  }
+
+  /** The annexes and the directory of nameless objects are no part of the tree. */
+  #reservedFault(directory: number): RecordFault | null {
+    if (directory !== ROOT || this.#bytes[this.#start] !== DOT) return null;
+    const name = this.#nameText();
+    if (name !== OBJECTS_NAME && !name.startsWith(ANNEX_NAME)) return null;
+    return fault('annex-name', this.#start - this.#at, `'${name}' is the name of an annex or of its objects`);
   }
 
   #scanned(): { start: number; end: number; hash: number } {
@@ -379,13 +385,4 @@ export class AnnexReplay {
     const start = this.#at + FIXED + this.#u32(F.nameLength.offset) + this.#u32(F.newNameLength.offset);
     return this.#bytes.subarray(start, start + this.#u32(F.valueLength.offset));
   }
-}
-
-function ownerOf(id: number): number {
-  // (uid_t)-1 is nobody's id; the kernel shows 65534 in its place.
-  return id === NO_OWNER ? 65534 : id;
-}
-
-function fault(code: string, at: number, message: string): RecordFault {
-  return { code, at, message };
 }

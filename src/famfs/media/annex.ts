@@ -125,6 +125,7 @@ export class Annex {
     const slot = slotOf(inodes, number);
     if (slot === 0) return null;
     this.names.hide(annexName(number));
+    this.names.annexes.add(slot + 1);
     const stop = (code: string, message: string): null => {
       this.#stop = { code, message: `annex ${number} (log entry ${slot - 1}): ${message}`, entry: slot - 1 };
       return null;

@@ -31,7 +31,7 @@ interface Known {
 }
 const known = new WeakMap<FileTree, Known>();
 
-/** Bytes of the device, in whole units, that published extents take and no name reaches (I14). */
+/** Bytes of the device, in whole units, that published extents take and no name reaches. */
 export function reclaimableBytes(tree: FileTree, unit: number): number {
   if (tree.annex === null) return 0;
   const { position } = tree;

@@ -6,4 +6,4 @@
  * Lifetime: descriptors belong to the volume's `fs`. They are numbers that no kernel uses, and end with the volume.
  * Failure: ENOENT, ENOTDIR, EISDIR, EBADF, EROFS, EIO, ENODEV; EFBIG for a file bigger than a Buffer.
  */
-export { type VolumeFs, volumeFs } from './volume-fs.js';
+export { type VolumeFs, type VolumeFsChange, volumeFs } from './volume-fs.js';

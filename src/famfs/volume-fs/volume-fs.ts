@@ -5,7 +5,8 @@ import { readPromises } from './promises.js';
 import { type ReadFileOptions, type ReadOptions, VolumeReader } from './reading.js';
 import type { FsVolume } from './source.js';
 
-type Changing =
+/** The names of the changing functions of a volume's `fs`. */
+export type VolumeFsChange =
   | 'appendFile'
   | 'chmod'
   | 'chown'
@@ -23,8 +24,8 @@ type Changing =
 /** The part of node:fs that a volume offers, with the types of node:fs. */
 export type VolumeFs = Pick<
   typeof fs,
-  | Changing
-  | `${Changing}Sync`
+  | VolumeFsChange
+  | `${VolumeFsChange}Sync`
   | 'access'
   | 'accessSync'
   | 'close'
@@ -54,7 +55,7 @@ export type VolumeFs = Pick<
 > & {
   readonly promises: Pick<
     typeof fs.promises,
-    | Changing
+    | VolumeFsChange
     | 'access'
     | 'constants'
     | 'lstat'
@@ -130,7 +131,7 @@ export function volumeFs(volume: FsVolume): VolumeFs {
   return face as unknown as VolumeFs;
 }
 
-const changing: readonly Changing[] = [
+const changing: readonly VolumeFsChange[] = [
   'appendFile',
   'chmod',
   'chown',

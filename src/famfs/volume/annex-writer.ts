@@ -4,6 +4,7 @@ import { encodeAnnexHeader } from '../media/annex-file.js';
 import {
   ANNEX_FIRST_BYTES,
   ANNEX_HEADER_BYTES,
+  ANNEX_HEADER_USED,
   ANNEX_MOST_BYTES,
   annexName,
   OBJECTS_NAME,
@@ -124,7 +125,7 @@ export class AnnexWriter {
       media.ensure?.(offset, length);
       const header = encodeAnnexHeader(superblock.uuid, number, length, tree.annex?.records ?? 0);
       media.bytes(offset, ANNEX_HEADER_BYTES).set(header);
-      media.flush(offset, length);
+      media.flush(offset, ANNEX_HEADER_USED);
       media.fence();
       reservation.handOver();
       const { fmap } = reservation;

@@ -15,7 +15,7 @@ interface InodeHome {
 
 /**
  * The inodes of a mounted famfs that are in use, by the number of the log entry that has their bytes. All handles of the same bytes
- * share one; a file that got other bytes gets another one, and who had it open goes on with the old ones (I15).
+ * share one; a file that got other bytes gets another one, and who had it open goes on with the old ones.
  */
 export class InodesInUse {
   readonly #used = new Map<number, Inode>();

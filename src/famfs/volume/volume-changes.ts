@@ -40,6 +40,7 @@ export interface VolumeCore {
 export abstract class VolumeChanges {
   readonly #core: VolumeCore;
 
+  /** @internal A Volume is one. */
   constructor(core: (volume: VolumeChanges) => VolumeCore) {
     this.#core = core(this);
   }

@@ -63,9 +63,12 @@ const first: readonly Step[] = [
   { do: 'empty', at: 'b' },
   { do: 'mkdir', at: LONG },
   { do: 'symlink', at: 'd/b', target: 'a' },
+  { do: 'link', at: 'a', to: 'd/hard' },
+  { do: 'rm', at: 'a' },
+  { do: 'rmdir', at: 'c' },
 ];
 const run = fc
-  .tuple(fc.subarray([...first], { minLength: 5 }), fc.array(step, { minLength: 8, maxLength: 25 }))
+  .tuple(fc.subarray([...first], { minLength: 8 }), fc.array(step, { minLength: 8, maxLength: 25 }))
   .map(([before, steps]) => [...before, ...steps]);
 
 /** The calls, on a volume or below a directory of the kernel. */
