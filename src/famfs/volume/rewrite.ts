@@ -105,14 +105,17 @@ export async function rewriteVolume(
   refuseOtherHosts(mounted, options);
   const { defragment = false, ...first } = changes;
   let now = mounted;
+  let canGoOn = true;
   const step = async (make: (now: MountedFamfs) => Plan): Promise<RewriteResult> => {
     const { result, next } = await oneRewrite(now, make, options);
+    // What was rewritten and could not be mounted again is done all the same. The next call on the volume says why it is gone.
+    canGoOn = next !== now || !result.changed || options.dryRun === true;
     if (next !== now) adopt(next);
     now = next;
     return result;
   };
   let result = await step((there) => planOf(there, first, options));
-  for (let round = 0; defragment && round < MOST_ROUNDS; round++) {
+  for (let round = 0; defragment && canGoOn && round < MOST_ROUNDS; round++) {
     const more = await step((there) => planOfMoves(there, options));
     result = joined(result, more);
     if (!more.changed || options.dryRun) break;
