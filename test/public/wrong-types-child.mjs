@@ -103,6 +103,7 @@ class World {
     const made = {
       '': () => undefined,
       Volume: () => this.volume(),
+      VolumeChanges: () => this.volume(),
       VolumeFile: this.file,
       FileMember: () => this.member(),
       FileLock: () => this.file().lock(),
@@ -142,11 +143,7 @@ class World {
   plausible(value, owner) {
     switch (value.kind) {
       case 'text':
-        return owner === 'Volume' || owner.startsWith('VolumeFs')
-          ? '/file'
-          : owner === ''
-            ? '/queue'
-            : 'dax0.0';
+        return owner.startsWith('Volume') ? '/file' : owner === '' ? '/queue' : 'dax0.0';
       case 'number':
         return 0;
       case 'flag':
