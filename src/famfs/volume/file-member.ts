@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { type ArchiveMember, type ArchiveSource, readMembers, shownName } from '../../archives/index.js';
-import { checkMethods, fail, number, optional, options } from '../../libc/index.js';
+import { bytes, checkMethods, fail, number, optional, options } from '../../libc/index.js';
 import type { ViewConstructor } from './types.js';
 import { type ReadonlyUint8Array, type ReadonlyView, viewConstructor } from './views.js';
 
@@ -154,4 +154,8 @@ export function membersOf(file: ArchiveFile): ReadonlyMap<string, FileMember> {
 
 const range = optional(options({ offset: optional(number), length: optional(number) }));
 
-checkMethods(FileMember, { map: { range }, mapAs: { type: viewConstructor, range } });
+checkMethods(FileMember, {
+  read: { into: bytes, position: number },
+  map: { range },
+  mapAs: { type: viewConstructor, range },
+});
