@@ -271,6 +271,8 @@ describe('a hostile npy or npz file', () => {
     refused(() => parseNpz(file), 'EBADMSG', /"b\.npy" is not where the directory has it/);
     const long = writeZip(two).bytes;
     setU32(long, directory + 20, npy.length + 10);
+    refused(() => parseNpz(long), 'EBADMSG', /"a\.npy" is stored, of \d+ bytes in \d+/);
+    setU32(long, directory + 24, npy.length + 10);
     refused(() => parseNpz(long), 'EBADMSG', /"a\.npy" and "b\.npy" overlap/);
     refused(() => parseNpz(bytes(100)), 'EINVAL', /no directory at its end/);
     const counted = writeZip(two).bytes;

@@ -155,7 +155,7 @@ export function membersOf(file: ArchiveFile): ReadonlyMap<string, FileMember> {
 const range = optional(options({ offset: optional(number), length: optional(number) }));
 
 checkMethods(FileMember, {
+  read: { into: bytes, position: number },
   map: { range },
   mapAs: { type: viewConstructor, range },
-  read: { into: bytes, position: number },
 });
