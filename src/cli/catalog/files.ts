@@ -89,9 +89,9 @@ export const fileCommands: readonly CommandSpec[] = [
     ],
     explanation:
       'Copies into a volume, out of it, or from one to another. A file appears when it is whole: a copy that is interrupted leaves ' +
-      'nothing behind. A file of the same size that is there is overwritten in place; of another size, refused, because famfs files ' +
-      'keep their size; overwriting repairs failed memory under it. `-` is stdin as SRC and stdout as DST; /dev/stdin, /dev/stdout and fifos work alike (from a ' +
-      'pipe the file appears at its end). A DST that ends in / is a directory, and must be one. Empty files cannot exist on famfs: they are reported, the rest is copied, and the exit status is 1.',
+      'nothing behind. A file of the same size that is there is overwritten in place, which repairs failed memory under it; one of another size is ' +
+      'replaced: its name means the new bytes, and the old ones keep their space until udax compact. `-` is stdin as SRC and stdout as DST; /dev/stdin, /dev/stdout and fifos work alike (from a ' +
+      'pipe the file appears at its end). A DST that ends in / is a directory, and must be one. What cannot be copied (a fifo, a link to nowhere) is reported, the rest is copied, and the exit status is 1.',
     examples: [
       'udax cp table.arrow dax0.0:/',
       'udax cp -r ./models dax0.0:/',

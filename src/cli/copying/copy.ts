@@ -117,6 +117,7 @@ async function copyFile(job: CopyJob, step: FileStep, onBytes: (bytes: number) =
   const { mode: wanted, uid, gid, ...rest } = job.options;
   const options: CopyOptions = {
     ...rest,
+    replace: true,
     mode: wanted === undefined ? step.mode : wanted & ~process.umask(),
     signal: job.signal,
     onProgress: ({ bytes }) => onBytes(bytes),

@@ -37,7 +37,7 @@ interface HostFile {
 
 /**
  * Opens a host file to be copied in.
- * @throws DaxError EISDIR a directory; EINVAL not a regular file, or empty (famfs has no empty files); ENOENT, EACCES
+ * @throws DaxError EISDIR a directory; EINVAL not a regular file; ENOENT, EACCES
  */
 export function openSource(path: string): CopySource {
   let fd: number;
@@ -58,9 +58,7 @@ export function openSource(path: string): CopySource {
     ? 'is a directory: copy its files one by one'
     : !stat.isFile()
       ? 'is not a regular file: only those can be copied in'
-      : stat.size === 0
-        ? 'is empty: a famfs file holds at least one byte'
-        : undefined;
+      : undefined;
   if (problem === undefined) return hostSource({ fd, path, size: stat.size }, stat.mode & 0o777);
   closeDescriptor(fd);
   if (stat.isDirectory()) fail('EISDIR', `${path} ${problem}`, { path, hint: 'copy-tree' });
