@@ -173,9 +173,9 @@ describe('a source without a size', () => {
 
   it('that is empty makes an empty file; one that has no name to go by is an error that says so', () => {
     expect(piped('', 'cp', '-', 'dax0.0:/empty')).toMatchObject({ status: 0 });
-    expect(names()).toEqual(['empty']);
+    expect(names()).toEqual(['/empty']);
     expect(piped('x', 'cp', '-', 'dax0.0:/').stderr).toMatch(/needs a name/);
-    expect(names()).toEqual(['empty']);
+    expect(names()).toEqual(['/empty']);
     udax(root, 'rm', 'dax0.0:/empty');
   });
 });
