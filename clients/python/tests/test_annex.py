@@ -153,6 +153,8 @@ class Names(ImageTest):
         self.assertEqual((len(volume.getxattr("/a", "user.a")), volume.listxattr("/d")), (65536, []))
         with self.assertCode("ENODATA"):
             volume.getxattr("/a", "user.c")
+        with self.assertCode("EOPNOTSUPP"):
+            volume.getxattr("/a", "security.b")
 
     def test_refresh_follows_log_and_annex(self):
         writer = make_annexed(self.path)

@@ -130,7 +130,9 @@ class Volume:
         return sorted(self._xattrs(path))
 
     def getxattr(self, path: str, name: str) -> bytes:
-        """The value of an attribute. Raises ENODATA it is not there; as stat()."""
+        """The value of an attribute. Raises ENODATA it is not there; EOPNOTSUPP it is not of users (`user.*`); as stat()."""
+        if not name.startswith("user."):
+            fail("EOPNOTSUPP", f"{name!r} is no attribute of users: those start with 'user.'", path)
         value = self._xattrs(path).get(name)
         return fail("ENODATA", f"{path!r} has no attribute {name!r}", path) if value is None else value
 
