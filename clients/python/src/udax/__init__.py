@@ -11,12 +11,12 @@ from .arena import Arena, open_arena
 from .entry import Extent, Fmap, Problem
 from .errors import UdaxError
 from .file import FileLock, HostPiece, VolumeFile
+from .inode import Stat, Times
 from .opening import open_volume
 from .pcq import Queue, QueueInfo, open_queue, queue_info
 from .superblock import Superblock
-from .tree import Stat
 from .volume import Volume
-from .watch import WatchEvent
+from .watch import RemovedName, RenamedName, WatchEvent
 
 __version__ = "0.1.0"
 
@@ -29,8 +29,11 @@ __all__ = [
     "Problem",
     "Queue",
     "QueueInfo",
+    "RemovedName",
+    "RenamedName",
     "Stat",
     "Superblock",
+    "Times",
     "UdaxError",
     "Volume",
     "VolumeFile",

@@ -11,12 +11,16 @@ from . import layout
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding about a medium. `code` is stable (`entry-crc`, `extent-range`, ...), `offset` a byte of the device."""
+    """One finding about a medium. `code` is stable (`entry-crc`, `extent-range`, ...), `offset` a byte of the device.
+
+    `entry` is the log entry that it concerns, `record` the record of the annex; None where there is none.
+    """
 
     code: str
     message: str
-    entry: int
-    offset: int
+    entry: Optional[int]
+    offset: Optional[int] = None
+    record: Optional[int] = None
 
 
 @dataclass(frozen=True)

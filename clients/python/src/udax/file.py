@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional, Type, Union
 from .entry import Fmap
 from .errors import error, fail
 from .extents import pieces
+from .inode import Stat
 from .locks import set_lock
 from .span import Span, map_parts
-from .tree import Stat
 
 if TYPE_CHECKING:
     from .volume import Volume
@@ -30,7 +30,8 @@ class HostPiece(NamedTuple):
 
 
 class VolumeFile:
-    """A file of a volume. Volume.open() makes it. `size` is for good: famfs files neither grow nor shrink.
+    """A file of a volume. Volume.open() makes it. `size` is for good, as its bytes are: whoever truncates or replaces the file gives
+    the name other bytes, and this handle keeps those that it opened, also when the name is gone.
 
     A memoryview from buffer() is the memory itself, and keeps it mapped for as long as it lives. It does not end with
     close(): that raises BufferError while a view is alive, as mmap does.
@@ -80,6 +81,8 @@ class VolumeFile:
         wanted = rest if count < 0 else count * kind.itemsize
         if count < 0 and rest % kind.itemsize:
             fail("EINVAL", f"{rest} bytes of {self.path} are not whole items of {kind.itemsize} bytes: give a count", self.path)
+        if wanted == 0:
+            return numpy.empty(0, kind)  # frombuffer() takes no empty buffer
         return numpy.frombuffer(self.buffer(offset, wanted, writable=writable), dtype=kind)
 
     def pieces(self) -> List[HostPiece]:

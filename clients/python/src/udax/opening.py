@@ -48,7 +48,7 @@ def _places(where: Optional[str], device: Optional[str], root: Optional[str]) ->
 
 
 def _hold_and_open(
-    device: Device, machine: Optional[Machine], writable: bool, client_writes: bool, purpose: str
+    device: Device, machine: Optional[Machine], writable: bool, client_writes: bool, purpose: str, plain: bool
 ) -> Volume:
     state = machine.root if machine is not None else default_root()
     if machine is None:
@@ -61,7 +61,7 @@ def _hold_and_open(
         if device.check is not None:
             device.check()
         owner = system_uuid(state) if writable else None
-        return Volume(device, holding, owner, writable, client_writes)
+        return Volume(device, holding, owner, writable, client_writes, plain)
     except BaseException:
         holding.release()
         raise
@@ -75,6 +75,7 @@ def open_volume(
     writable: bool = False,
     client_writes: bool = False,
     purpose: str = "mount",
+    plain: bool = False,
 ) -> Volume:
     """Opens a volume: no mount, no Node, no copy.
 
@@ -85,6 +86,7 @@ def open_volume(
         Files are made by udax itself.
     client_writes: allows them on other hosts, too.
     purpose: what `udax holders` says of this process.
+    plain: shows the names of the log alone, without what the annex says of them: what C famfs shows.
 
     Raises ENOENT, EACCES; ENODEV no such device; ENXIO not in famfs mode; EINVAL no famfs there; EBADMSG damaged; EBUSY
     another process has the memory for itself alone (mkfs); EIO memory is missing; EOPNOTSUPP another version.
@@ -98,7 +100,7 @@ def open_volume(
         machine = Machine(machine_root)
         opened = machine.open_device(name or machine.first_device(), writable)
     try:
-        volume = _hold_and_open(opened, machine, writable, client_writes, purpose)
+        volume = _hold_and_open(opened, machine, writable, client_writes, purpose, plain)
     except BaseException:
         opened.backing.close()
         raise

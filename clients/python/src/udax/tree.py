@@ -1,4 +1,4 @@
-"""The tree of a volume, made from the log entries replayed so far.
+"""The tree of a volume, made from the log entries and the records of the annex replayed so far.
 
 Entries that break a rule are reported and skipped. Replay stops at the first entry that fails its crc or number, and
 tries it again at the next call: another host may be writing it.
@@ -6,15 +6,18 @@ tries it again at the next call: another host may be writing it.
 
 from __future__ import annotations
 
-import stat as _stat
 import uuid
-from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from . import layout
+from .annex import Annex
+from .annex_records import ANNEX_NAME
+from .device import Device
 from .entry import Fmap, Limits, Problem, decode_fmap, entry_faults, path_components
 from .errors import fail
+from .inode import Node, Stat, decode_name
 from .log import Log
+from .names import Found, Names
 from .superblock import Superblock
 
 _KEPT_PROBLEMS = 1000
@@ -27,75 +30,57 @@ _OVERFLOW_ID = 65534
 _WINDOW = 1024
 
 
-@dataclass(frozen=True)
-class Stat:
-    """What a volume says of a file or directory. `mode` has permission bits only; sizes are bytes, 0 for directories."""
-
-    path: str
-    ino: int
-    is_dir: bool
-    size: int
-    mode: int
-    uid: int
-    gid: int
-
-    @property
-    def name(self) -> str:
-        """The last component of the path; '' for the root."""
-        return self.path.rsplit("/", 1)[1]
-
-    @property
-    def st_mode(self) -> int:
-        """The mode with the type's bits, as os.stat() gives it."""
-        return self.mode | (_stat.S_IFDIR if self.is_dir else _stat.S_IFREG)
-
-
-class _Node:
-    __slots__ = ("children", "gid", "ino", "mode", "name", "parent", "size", "uid")
-
-    def __init__(self, ino: int, parent: Optional["_Node"], name: bytes, is_dir: bool) -> None:
-        self.ino = ino
-        self.parent = parent
-        self.name = name
-        self.children: Optional[Dict[bytes, _Node]] = {} if is_dir else None
-        self.size = 0
-        self.mode = 0o755
-        self.uid = 0
-        self.gid = 0
-
-
-def decode_name(name: bytes) -> str:
-    """Bytes of a name as text. Bytes that are not UTF-8 become lone surrogates, as in os.fsdecode()."""
-    return name.decode("utf-8", "surrogateescape")
-
-
-def encode_name(name: str, path: str) -> bytes:
-    """Text of a name as bytes on media."""
-    try:
-        return name.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return fail("EINVAL", f"{path!r} has half a surrogate pair: that is no character", path)
-
-
 class Tree:
-    """Inodes and names. Inode 1 is the root; the file or directory of log entry i is i + 2, on every host."""
+    """What a log and its annex make, as far as both were replayed. Without `annex`, the log alone: what C famfs shows."""
 
-    def __init__(self, superblock: Superblock, log: Log) -> None:
+    def __init__(self, device: Device, superblock: Superblock, log: Log, annex: bool = True) -> None:
+        self._device = device
+        self._uuid = superblock.uuid
         self._log = log
         self._device_uuids = [superblock.device_uuid]
         self._limits = Limits(superblock.alloc_unit, superblock.data_start, [superblock.device_size])
-        self._root = _Node(layout.ROOT_INO, None, b"", True)
-        self._nodes: Dict[int, _Node] = {layout.ROOT_INO: self._root}
+        #: The names of the log, and what the annex says of them.
+        self.names = Names()
+        self._follows_annex = annex
+        #: The annex; None while the log names none, or when it is not followed.
+        self.annex: Optional[Annex] = None
         #: The first log entry that is not applied yet.
         self.next_index = 0
-        #: The bad entry at which replay stopped, or None.
-        self.stopped: Optional[Problem] = None
+        self._stop: Optional[Problem] = None
         self.problems: List[Problem] = []
         #: How many problems there were, kept in the list or not.
         self.problem_count = 0
 
+    @property
+    def stopped(self) -> Optional[Problem]:
+        """The bad entry, or the bad record or file of the annex, at which replay stopped, or None."""
+        if self._stop is not None or self.annex is None:
+            return self._stop
+        return self.annex.stopped
+
     def replay(self) -> int:
-        """Applies what was published since the last call. Returns how many entries it passed. Raises ESTALE."""
+        """Applies what was published since the last call. Returns how many entries and records it passed. Raises ESTALE."""
+        passed = self._replay_log()
+        if self.annex is None and self._follows_annex and self.names.root_child(ANNEX_NAME) is not None:
+            self.annex = Annex(
+                self._device,
+                self._uuid,
+                self.names,
+                self._add,
+                self.fmap_of,
+                self._applied,
+                self._applied_again,
+            )
+        return passed if self.annex is None else passed + self.annex.replay()
+
+    def _applied(self) -> int:
+        return self.next_index
+
+    def _applied_again(self) -> int:
+        self._replay_log()
+        return self.next_index
+
+    def _replay_log(self) -> int:
         published = self._log.next_index(self.next_index)
         if published < self.next_index:
             fail(
@@ -110,7 +95,7 @@ class Tree:
             count = min(_WINDOW, end - self.next_index)
             if not self._apply_window(self.next_index, count):
                 return self.next_index - first
-        self.stopped = None
+        self._stop = None
         return self.next_index - first
 
     def _apply_window(self, first: int, count: int) -> bool:
@@ -124,7 +109,7 @@ class Tree:
             if faults:
                 code, at, text = faults[0]
                 byte = self._log.entry_offset(index) + at
-                self.stopped = Problem(code, f"log entry {index}: {text} (byte {byte})", index, byte)
+                self._stop = Problem(code, f"log entry {index}: {text} (byte {byte})", index, byte)
                 return False
             self._apply(index, entry)
             self.next_index = index + 1
@@ -170,7 +155,7 @@ class Tree:
             return
         self._report(index, b"", "daxdev", layout.META_AT, text)
 
-    def _own(self, node: _Node, index: int, field: bytes, mode: int, uid: int, gid: int) -> None:
+    def _own(self, node: Node, index: int, field: bytes, mode: int, uid: int, gid: int) -> None:
         if mode > _PERMISSION_BITS:
             self._report(index, field, "entry-mode", layout.META_AT, f"the mode is {mode:#x}, no permission bits")
         owners = []
@@ -183,7 +168,7 @@ class Tree:
         node.mode = mode & _PERMISSION_BITS
         node.uid, node.gid = owners
 
-    def _link(self, index: int, field: bytes, at: int, is_dir: bool, usable: bool = True) -> Optional[_Node]:
+    def _link(self, index: int, field: bytes, at: int, is_dir: bool, usable: bool = True) -> Optional[Node]:
         """Puts a path into the tree. Returns its node, or None when the entry is skipped; the reason was reported."""
         fault, components = path_components(field)
         if fault is not None:
@@ -191,7 +176,7 @@ class Tree:
             return None
         if not usable:
             return None
-        parent: _Node = self._root
+        parent: Node = self.names.root
         for i, component in enumerate(components[:-1]):
             assert parent.children is not None
             found = parent.children.get(component)
@@ -209,75 +194,59 @@ class Tree:
         if known is not None:
             self._report(index, field, "duplicate-path", at, f"the path exists since log entry {known.ino - 2}")
             return None
-        node = _Node(index + 2, parent, components[-1], is_dir)
+        node = Node(index + 2, parent, components[-1], is_dir)
         parent.children[components[-1]] = node
-        self._nodes[node.ino] = node
+        self.names.nodes[node.ino] = node
         return node
 
     def _report(self, index: int, field: bytes, code: str, at: int, text: str) -> None:
-        self.problem_count += 1
-        if len(self.problems) >= _KEPT_PROBLEMS:
-            return
         byte = self._log.entry_offset(index) + at
         path = decode_name(field.split(b"\0", 1)[0])
         named = f" ({path!r})" if field else ""
-        self.problems.append(Problem(code, f"log entry {index}{named}: {text} (byte {byte})", index, byte))
+        self._add(Problem(code, f"log entry {index}{named}: {text} (byte {byte})", index, byte))
 
-    def lookup(self, path: str) -> _Node:
-        """The node of a path from the root; '/a/b' and 'a/b' are the same. Raises ENOENT, ENOTDIR, EINVAL."""
-        if not isinstance(path, str):
-            fail("EINVAL", f"a path on a volume is text, not {type(path).__name__}")
-        if "\0" in path:
-            fail("EINVAL", "a path cannot hold a NUL character", path)
-        node = self._root
-        for component in path.split("/"):
-            if component == "":
-                continue
-            if component in (".", ".."):
-                fail("EINVAL", f"{path!r} has a {component!r} component: give the plain path from the root", path)
-            if node.children is None:
-                fail("ENOTDIR", f"{path!r}: '{self.path_of(node)}' is a file, not a directory", path)
-            found = node.children.get(encode_name(component, path))
-            if found is None:
-                fail("ENOENT", f"{path!r} does not exist on {self._log.name}", path)
-            node = found
-        return node
+    def _add(self, problem: Problem) -> None:
+        self.problem_count += 1
+        if len(self.problems) < _KEPT_PROBLEMS:
+            self.problems.append(problem)
 
-    def path_of(self, node: _Node) -> str:
-        """From the root, with a leading slash."""
-        names: List[str] = []
-        at: Optional[_Node] = node
-        while at is not None and at.parent is not None:
-            names.append(decode_name(at.name))
-            at = at.parent
-        return "/" + "/".join(reversed(names))
+    # For users
 
-    def stat(self, node: _Node) -> Stat:
-        """What the tree knows of a node."""
-        is_dir = node.children is not None
-        return Stat(self.path_of(node), node.ino, is_dir, node.size, node.mode, node.uid, node.gid)
+    def find(self, path: str, follow: bool = True) -> Found:
+        """What a path leads to. Raises ENOENT, ENOTDIR, EINVAL, ELOOP."""
+        return self.names.find(path, self._log.name, follow)
 
-    def listed(self, node: _Node) -> Iterator[Tuple[str, bool]]:
-        """Names in a directory and whether they are directories, in order of creation. Raises ENOTDIR."""
-        if node.children is None:
-            path = self.path_of(node)
-            fail("ENOTDIR", f"{path!r} is a file, it has no names in it", path)
-        for name, child in node.children.items():
-            yield decode_name(name), child.children is not None
+    def stat(self, found: Found) -> Stat:
+        """What the tree knows of what a path leads to."""
+        return self.names.stat(*found)
 
-    def stat_of_entry(self, index: int) -> Optional[Stat]:
-        """The file or directory that a log entry made; None when it made none."""
-        node = self._nodes.get(index + 2)
-        return None if node is None else self.stat(node)
+    def stat_of(self, ino: int) -> Optional[Stat]:
+        """What an inode is now; None when there is none, or when it has no name."""
+        if not self.names.exists(ino) or not self.names.has_name(ino):
+            return None
+        return self.names.stat(ino, self.names.path_of(ino))
 
-    def fmap(self, node: _Node) -> Fmap:
-        """The map of a file, read from its log entry at each call and checked again: other hosts can write there.
+    def listed(self, found: Found) -> List[Tuple[str, int]]:
+        """Names in a directory and their inodes, in order of creation. Raises ENOTDIR."""
+        if not self.names.is_dir(found.ino):
+            fail("ENOTDIR", f"{found.path!r} is a file, it has no names in it", found.path)
+        return list(self.names.listed(found.ino))
 
-        Raises EISDIR; EBADMSG the entry fails its checks now; EIO its extents are no good now; ESTALE another file.
-        """
-        path = self.path_of(node)
-        if node.children is not None:
+    def fmap(self, found: Found) -> Fmap:
+        """The map of a file, read from the log entry that has its bytes. Raises EISDIR, EINVAL; as fmap_of()."""
+        ino, path = found
+        if self.names.is_dir(ino):
             fail("EISDIR", f"{path!r} is a directory, it has no extents", path)
+        if self.names.target(ino) is not None:
+            fail("EINVAL", f"{path!r} is a symbolic link, it has no extents", path)
+        content = self.names.content_of(ino)
+        return self.fmap_of(self.names.nodes[content], path) if content else Fmap(())
+
+    def fmap_of(self, node: Node, path: str = "") -> Fmap:
+        """The map of a file of the log, read from its entry at each call and checked again: other hosts can write there.
+
+        Raises EBADMSG the entry fails its checks now; EIO its extents are no good now; ESTALE another file.
+        """
         index = node.ino - 2
         name = self._log.name
         entry, faults = self._log.read_again(index)

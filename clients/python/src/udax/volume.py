@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from types import TracebackType
-from typing import TYPE_CHECKING, Iterator, List, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Tuple, Type
 
 from . import layout
 from .device import Device
@@ -13,10 +13,12 @@ from .entry import Problem
 from .errors import UdaxError, error, fail
 from .file import VolumeFile
 from .holding import Holding
+from .inode import Stat
 from .log import Log
+from .names import Found
 from .span import Span
 from .superblock import parse_superblock
-from .tree import Stat, Tree
+from .tree import Tree
 from .watch import WatchEvent, watch
 
 if TYPE_CHECKING:
@@ -44,7 +46,15 @@ class Volume:
     disabled, EIO when its memory was cut off. Views that are alive then show zeroes.
     """
 
-    def __init__(self, device: Device, holding: Holding, owner: Optional[str], writable: bool, client_writes: bool) -> None:
+    def __init__(
+        self,
+        device: Device,
+        holding: Holding,
+        owner: Optional[str],
+        writable: bool,
+        client_writes: bool,
+        plain: bool = False,
+    ) -> None:
         self.device = device
         self.keeper = _Keeper(device, holding)
         self._spans: "weakref.WeakSet[Span]" = weakref.WeakSet()
@@ -55,7 +65,7 @@ class Volume:
         self.superblock = parse_superblock(device.name, head, device.size)
         self._identity = (head[:8], head[layout.UUID_AT : layout.UUID_AT + 16])
         self._log = Log(device, self.superblock)
-        self.tree = Tree(self.superblock, self._log)
+        self.tree = Tree(device, self.superblock, self._log, annex=not plain)
         self.tree.replay()
         self._refusal = self._why_no_stores(owner, writable, client_writes)
 
@@ -79,61 +89,102 @@ class Volume:
 
     @property
     def problems(self) -> List[Problem]:
-        """What was wrong with entries of the log, most of them skipped; the first 1000."""
-        return list(self.tree.problems)
+        """What was wrong with entries of the log and records of the annex, most of them skipped; the first 1000. What stopped is last."""
+        stopped = self.stopped
+        return [*self.tree.problems, *([] if stopped is None else [stopped])]
 
     @property
     def stopped(self) -> Optional[Problem]:
-        """The bad entry at which reading the log stopped, or None."""
+        """The bad entry of the log, or the bad record or file of the annex, at which reading stopped, or None."""
         return self.tree.stopped
 
     # Names
 
     def refresh(self) -> int:
-        """Applies what other processes and hosts have published since. Returns how many log entries."""
+        """Applies what other processes and hosts have published since. Returns how many log entries and records."""
         self.check()
         return self.tree.replay()
 
     def listdir(self, path: str = "/") -> List[str]:
         """Names in a directory, in order of creation. Raises ENOENT, ENOTDIR."""
         self.refresh()
-        return [name for name, _ in self.tree.listed(self.tree.lookup(path))]
+        return [name for name, _ in self.tree.listed(self.tree.find(path))]
 
     def stat(self, path: str) -> Stat:
-        """What is known of a file or directory. Raises ENOENT."""
+        """What is known of a file or directory; symbolic links are followed. Raises ENOENT, ENOTDIR, ELOOP."""
         self.refresh()
-        return self.tree.stat(self.tree.lookup(path))
+        return self.tree.stat(self.tree.find(path))
+
+    def lstat(self, path: str) -> Stat:
+        """As stat(), but tells of a symbolic link itself."""
+        self.refresh()
+        return self.tree.stat(self.tree.find(path, follow=False))
+
+    def readlink(self, path: str) -> str:
+        """The target of a symbolic link. Raises EINVAL it is none; as stat()."""
+        target = self.lstat(path).target
+        return fail("EINVAL", f"{path!r} is no symbolic link", path) if target is None else target
+
+    def listxattr(self, path: str) -> List[str]:
+        """The names of a file's or directory's attributes (`user.*`), sorted. Raises as stat()."""
+        return sorted(self._xattrs(path))
+
+    def getxattr(self, path: str, name: str) -> bytes:
+        """The value of an attribute. Raises ENODATA it is not there; EOPNOTSUPP it is not of users (`user.*`); as stat()."""
+        if not name.startswith("user."):
+            fail("EOPNOTSUPP", f"{name!r} is no attribute of users: those start with 'user.'", path)
+        value = self._xattrs(path).get(name)
+        return fail("ENODATA", f"{path!r} has no attribute {name!r}", path) if value is None else value
+
+    def _xattrs(self, path: str) -> Dict[str, bytes]:
+        self.refresh()
+        known = self.tree.names.attributes.get(self.tree.find(path).ino)
+        return {} if known is None else known.xattrs
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a file or directory."""
+        """Whether there is such a file or directory; of a symbolic link, whether it leads to one."""
         try:
             self.stat(path)
             return True
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+        except UdaxError as cause:
+            if cause.code in ("ENOENT", "ENOTDIR", "ELOOP"):
+                return False
+            raise
 
     def walk(self, top: str = "/") -> Iterator[Tuple[str, List[str], List[str]]]:
-        """As os.walk(): (path, names of directories, names of files), top down."""
+        """As os.walk(): (path, names of directories, names of files), top down. Links to directories are told, not followed."""
         self.refresh()
-        start = self.tree.lookup(top)
-        pending = [self.tree.path_of(start)]
-        if start.children is None:
-            list(self.tree.listed(start))
+        start = self.tree.find(top)
+        self.tree.listed(start)
+        pending = [start]
         while pending:
-            path = pending.pop()
+            here = pending.pop()
             directories: List[str] = []
             files: List[str] = []
-            for name, is_dir in self.tree.listed(self.tree.lookup(path)):
-                (directories if is_dir else files).append(name)
-            yield path, directories, files
-            pending.extend(f"{path.rstrip('/')}/{name}" for name in reversed(directories))
+            below: List[Found] = []
+            for name, ino in self.tree.listed(here):
+                path = f"{here.path.rstrip('/')}/{name}"
+                if self.tree.names.is_dir(ino):
+                    below.append(Found(ino, path))
+                (directories if self._leads_to_directory(ino, path) else files).append(name)
+            yield here.path, directories, files
+            pending.extend(reversed(below))
+
+    def _leads_to_directory(self, ino: int, path: str) -> bool:
+        names = self.tree.names
+        if names.target(ino) is None:
+            return names.is_dir(ino)
+        try:
+            return names.is_dir(self.tree.find(path).ino)
+        except UdaxError:
+            return False  # it leads nowhere
 
     def open(self, path: str, *, writable: bool = False) -> VolumeFile:
         """Opens a file. Raises ENOENT, EISDIR; EROFS, EACCES writable where it is not allowed; EIO, EBADMSG damage."""
         self.refresh()
-        node = self.tree.lookup(path)
-        stat = self.tree.stat(node)
-        fmap = self.tree.fmap(node)
+        found = self.tree.find(path)
+        stat = self.tree.stat(found)
+        fmap = self.tree.fmap(found)
         if writable:
             self._check_stores(stat)
             self.device.backing.mark_stores()
@@ -142,7 +193,7 @@ class Volume:
     def watch(
         self, interval: float = 0.004, timeout: Optional[float] = None, stop: Optional["threading.Event"] = None
     ) -> Iterator[WatchEvent]:
-        """Waits for new files and directories, made by any process, and yields them as they appear.
+        """Waits for changes of names, made by any process: what is new, removed or renamed. Yields them as they appear.
 
         See udax.watch.watch(): the arguments are those.
         """
