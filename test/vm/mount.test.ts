@@ -17,7 +17,7 @@ beforeAll(async () => {
   await vm.output('mkdir /mnt/famfs /mnt/settling /mnt/at-once');
   await vm.output(`udax mount ${DEVICE} /mnt/famfs`);
   await vm.output(`udax mount --settle 600 ${DEVICE} /mnt/settling`);
-  await vm.output(`udax mount --settle 0 ${DEVICE} /mnt/at-once`);
+  await vm.output(`udax mount --plain --settle 0 ${DEVICE} /mnt/at-once`);
 });
 afterAll(async () => {
   await vm?.kill();

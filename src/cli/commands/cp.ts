@@ -8,6 +8,7 @@ import { type CopyJob, copySteps } from '../copying/copy.js';
 import { localPlace, type Place, STANDARD_INPUT, STANDARD_OUTPUT, volumePlace } from '../copying/place.js';
 import { planSource, type Step } from '../copying/plan.js';
 import { mustFit, roomFor } from '../copying/room.js';
+import { tookText } from '../copying/took.js';
 import { AlreadyReported, UsageError } from '../errors.js';
 import { openDeviceOf, patienceOf, warnOfDamage } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
@@ -45,6 +46,7 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
     const room = roomFor(job, steps);
     mustFit(job, room);
     const done = await copySteps(job, steps, (line) => context.output.note(line));
+    if (!context.json && done.took && done.took.logEntries > 0) context.output.note(tookText(done.took));
     const { took, ...counts } = done;
     const document = took === null ? counts : { ...counts, spaceBytes: took.bytes, took };
     // When standard output is the destination, it has only the file itself.

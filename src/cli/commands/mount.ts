@@ -26,8 +26,8 @@ import { AlreadyReported, UsageError } from '../errors.js';
 import { machineOf, requireMachineOf } from '../opening.js';
 import { keeperPid } from '../set-mode.js';
 
-/** Milliseconds a daemon may take to end after its mount is gone. */
-const DAEMON_END_MS = 5000;
+/** Milliseconds a daemon may take to end after its mount is gone: it publishes what is left. */
+const DAEMON_END_MS = 30_000;
 /** Milliseconds after which the daemon of a forced unmount is asked to end. */
 const ASK_AFTER_MS = 300;
 

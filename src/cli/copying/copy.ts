@@ -9,7 +9,7 @@ import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
 import { isThere, type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
 import type { Step } from './plan.js';
-import { noneTaken, type Taken, tookText } from './took.js';
+import { noneTaken, type Taken } from './took.js';
 
 export interface CopyJob {
   target: Place;
@@ -86,7 +86,6 @@ export async function copySteps(
     throw error;
   }
   progress.stop();
-  if (took && took.logEntries > 0) note(tookText(took));
   return result;
 }
 
