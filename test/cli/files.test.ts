@@ -61,8 +61,7 @@ async function copy(args: string[], flags: Parameters<typeof cp>[2] = {}): Promi
     expect(error.status).toBe(1);
     expect(target.notes).not.toEqual([]);
   }
-  // What it took is said last: test/cli/space.test.ts.
-  return target.notes.filter((note) => !note.startsWith('udax: this took '));
+  return target.notes;
 }
 
 describe('cp', () => {

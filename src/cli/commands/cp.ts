@@ -8,7 +8,7 @@ import { type CopyJob, copySteps } from '../copying/copy.js';
 import { localPlace, type Place, STANDARD_INPUT, STANDARD_OUTPUT, volumePlace } from '../copying/place.js';
 import { planSource, type Step } from '../copying/plan.js';
 import { mustFit, roomFor } from '../copying/room.js';
-import { tookText } from '../copying/took.js';
+import { type Taken, tookText } from '../copying/took.js';
 import { AlreadyReported, UsageError } from '../errors.js';
 import { openDeviceOf, patienceOf, warnOfDamage } from '../opening.js';
 import { count, humanSize } from '../output/human.js';
@@ -46,7 +46,6 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
     const room = roomFor(job, steps);
     mustFit(job, room);
     const done = await copySteps(job, steps, (line) => context.output.note(line));
-    if (!context.json && done.took && done.took.logEntries > 0) context.output.note(tookText(done.took));
     const { took, ...counts } = done;
     const document = took === null ? counts : { ...counts, spaceBytes: took.bytes, took };
     // When standard output is the destination, it has only the file itself.
@@ -67,14 +66,14 @@ function standard(address: Address, isDestination: boolean): Address {
 }
 
 function summary(
-  done: { files: number; directories: number; bytes: number; took: { bytes: number } | null },
+  done: { files: number; directories: number; bytes: number; took: Taken | null },
   destination: string,
 ): string {
-  // Files take whole units, so many small ones take far more space than they have bytes.
-  const spaceBytes = done.took?.bytes ?? 0;
-  const took = spaceBytes > done.bytes ? `, ${humanSize(spaceBytes)} of its space` : '';
+  const { took } = done;
   const made = done.directories > 0 ? ` and ${count(done.directories, 'directory', 'directories')}` : '';
-  return `${count(done.files, 'file')}${made} to ${destination}, ${humanSize(done.bytes)}${took}`;
+  const copied = `${count(done.files, 'file')}${made} to ${destination}, ${humanSize(done.bytes)}`;
+  // Files take whole units, so many small ones take far more space than they have bytes.
+  return took && took.logEntries > 0 ? `${copied}; this took ${tookText(took)}` : copied;
 }
 
 function planAll(

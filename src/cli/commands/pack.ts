@@ -50,7 +50,7 @@ async function packed(
   const took = volume && noneTaken(volume.statfs().allocUnit);
   if (volume && took) {
     took.add(volume.usage(path));
-    if (!context.json) context.output.note(tookText(took));
+    context.output.note(`udax: this took ${tookText(took)}`);
   }
   context.show({ ...result, skipped, ...(took && { took }) }, () => summary(result, path));
   return result;

@@ -27,7 +27,7 @@ export function noneTaken(allocUnit: number): Taken {
 
 export function tookText({ allocUnit, units, bytes, lostToRounding, logEntries }: Taken): string {
   return (
-    `udax: this took ${count(units, 'unit')} of ${humanSize(allocUnit)} (${humanSize(bytes)}, ${humanSize(lostToRounding)} of them lost ` +
+    `${count(units, 'unit')} of ${humanSize(allocUnit)} (${humanSize(bytes)}, ${humanSize(lostToRounding)} of them lost ` +
     `to rounding) and ${count(logEntries, 'log entry', 'log entries')}`
   );
 }
