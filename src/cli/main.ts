@@ -50,11 +50,13 @@ async function run(invocation: Invocation, globals: GlobalOptions): Promise<void
   await body(context, invocation.args, invocation.options as never);
 }
 
-/** `help --man` is `man`. commander's help command takes no options. */
+/** `help --man` is `man`: commander's help command takes no options. Words of other commands, of `run -- CMD` above all, stay as they are. */
 function asTyped(argv: readonly string[]): string[] {
-  const words = argv.filter((word) => word !== '--man');
-  const at = words.indexOf('help', 2);
-  return words.length === argv.length || at < 0 ? [...argv] : words.with(at, 'man');
+  const at = argv.findIndex(
+    (word, index) => index > 1 && (word === 'help' || catalog.some(({ name }) => name === word)),
+  );
+  if (argv[at] !== 'help' || !argv.includes('--man', at)) return [...argv];
+  return argv.with(at, 'man').filter((word) => word !== '--man');
 }
 
 function report(error: unknown, command: string, json: boolean, given: GivenMachine): number {
