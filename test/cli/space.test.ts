@@ -96,3 +96,12 @@ it('du tells what directories take, and with -s the total alone', () => {
     { device: 'dax0.0', path: '/tree/a', taken: UNIT, bytes: 5, lostToRounding: UNIT - 5, logEntries: 1 },
   ]);
 });
+
+it('cp says what a file takes that replaces one of another size', () => {
+  const other = join(directory.path, 'other');
+  writeFileSync(other, 'x'.repeat(77));
+  const { status, stdout } = udax(root, '--json', 'cp', other, 'dax0.0:/tree/a');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout).took).toMatchObject({ units: 1, bytes: UNIT, lostToRounding: UNIT - 77 });
+  expect(space().reclaimable).toBeGreaterThan(0);
+});

@@ -7,7 +7,7 @@ import { describeError } from '../errors.js';
 import { commandFor } from '../hints.js';
 import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
-import { isThere, type Place, STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
+import { type Place, STANDARD_INPUT, STANDARD_OUTPUT, takesSpace } from './place.js';
 import type { Step } from './plan.js';
 import { noneTaken, type Taken } from './took.js';
 
@@ -66,7 +66,8 @@ export async function copySteps(
         const name = step.kind === 'stream' ? step.source : step.from.name(step.source);
         try {
           const before = result.bytes;
-          const isNew = took !== null && !isThere(job.target, step.to);
+          const size = step.kind === 'stream' ? Number.NaN : step.size;
+          const isNew = took !== null && takesSpace(job.target, step.to, size);
           if (step.kind === 'stream') result.bytes += await copyStream(job, step);
           else {
             await copyFile(job, step, (bytes) => progress.update(before + bytes, name));

@@ -30,12 +30,16 @@ export interface Place {
   readonly volume: Volume | null;
 }
 
-/** An impossible name counts as missing here; its step reports it. */
-export function isThere(target: Place, path: string): boolean {
+/**
+ * Whether a copy of this size takes new space: nothing is there, or a file of another size, which is replaced. An impossible name counts
+ * as missing here; its step reports it.
+ */
+export function takesSpace(target: Place, path: string, size: number): boolean {
   try {
-    return target.stat(path) !== null;
+    const there = target.stat(path);
+    return there === null || (there.type === 'file' && there.size !== size);
   } catch {
-    return false;
+    return true;
   }
 }
 

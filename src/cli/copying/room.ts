@@ -1,7 +1,7 @@
 import { fail } from '../../libc/index.js';
 import { count, humanSize } from '../output/human.js';
 import type { CopyJob } from './copy.js';
-import { isThere } from './place.js';
+import { takesSpace } from './place.js';
 import type { Step } from './plan.js';
 
 /** The space that steps take on the destination volume. */
@@ -29,7 +29,7 @@ export function roomFor({ target, options }: CopyJob, steps: readonly Step[]): R
   for (const step of steps) {
     if (step.kind === 'skip' || step.kind === 'stream') continue;
     if (step.kind === 'directory') room.entries++;
-    else if (!isThere(target, step.to)) {
+    else if (takesSpace(target, step.to, step.size)) {
       room.entries++;
       room.bytes += unitsOf(step.size, allocUnit, options.stripe);
     }
