@@ -2,6 +2,7 @@ import { appendJoined, fail, hasCode } from '../../libc/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { continuesExtent, type FamfsExtent, type Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
+import type { Stripe } from '../media/stripe.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
 import { permissions } from './name-rules.js';
@@ -27,17 +28,24 @@ export class GrowingFile {
   #inode: Inode | null = null;
   #isCutShort = false;
   #target: KeptName | KeptContent;
+  readonly #stripe: Stripe | undefined;
 
   /**
    * @param place where it is published; or the inode number of a published file, which gets these bytes instead of its own
+   * @param options `stripe`: how the published bytes are striped, where there is room for that
    * @throws DaxError EEXIST, ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL for the name; EBUSY it is in the making elsewhere; ENOSPC log full
    */
-  constructor(mounted: MountedFamfs, place: NewPlace | number, options: GrowingOptions) {
+  constructor(
+    mounted: MountedFamfs,
+    place: NewPlace | number,
+    options: GrowingOptions & { stripe?: Stripe | undefined },
+  ) {
     this.#mounted = mounted;
     const isContent = typeof place === 'number';
     this.mode = permissions(options.mode, typeof place === 'object' ? place.name : String(place));
     this.uid = options.uid;
     this.gid = options.gid;
+    this.#stripe = options.stripe;
     this.#target = isContent ? new KeptContent(mounted, place) : new KeptName(mounted, place, options);
   }
 
@@ -91,14 +99,9 @@ export class GrowingFile {
 
   /** Begins with the first bytes of a file, at most all of them. */
   copyFrom(inode: Inode, bytes: number): void {
-    let at = 0;
     this.#mounted.assertSameFileSystem();
     this.#reserve(bytes);
-    inode.dax.drain(0, Math.min(bytes, inode.size), (piece) => {
-      this.#inode!.dax.write(piece, at);
-      at += piece.length;
-    });
-    this.#size = at;
+    this.#size = copyBytes(inode, this.#inode!, Math.min(bytes, inode.size));
   }
 
   /** As ftruncate(2). @throws DaxError ENOSPC */
@@ -117,17 +120,27 @@ export class GrowingFile {
    */
   publish(): number {
     this.assertWhole();
-    const size = this.#size;
+    if (this.#size === 0) return this.#publishEmpty();
+    const striped = this.#inStripes();
+    try {
+      return this.#publishIn(striped?.inode ?? this.#inode!, striped?.reservation ?? null);
+    } finally {
+      if (striped) this.#giveBack(striped.reservation);
+    }
+  }
+
+  /** @param striped where the bytes are; null: in the space that grew */
+  #publishIn(inode: Inode, striped: Reservation | null): number {
+    const { mode, uid, gid } = this;
     const mounted = this.#mounted;
-    if (size === 0) return this.#publishEmpty();
-    const fmap = this.#trimmed();
+    const size = this.#size;
+    const fmap = striped?.fmap ?? this.#trimmed();
     const pageEnd = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
     // Mappings of whole pages show the rest of the last page, so it must not hold old bytes.
-    if (pageEnd > size) this.#inode!.dax.zero(size, pageEnd - size);
-    const { mode, uid, gid } = this;
+    if (pageEnd > size) inode.dax.zero(size, pageEnd - size);
     const handOver = () => {
       mounted.flushData(fmap, pageEnd);
-      for (const reservation of this.#reservations) reservation.handOver();
+      for (const reservation of striped ? [striped] : this.#reservations) reservation.handOver();
     };
     const ino = mounted.session(() =>
       this.#target.publish({ kind: 'file', size, mode, uid, gid, fmap }, handOver),
@@ -160,17 +173,19 @@ export class GrowingFile {
   /** Gives back the name and all space that the log does not name. Idempotent. */
   end(): void {
     this.#target.release();
-    const { device } = this.#mounted;
-    for (const reservation of this.#reservations) {
-      if (device.leave) device.leave(reservation.fmap, () => reservation.end());
-      else reservation.end();
-    }
+    for (const reservation of this.#reservations) this.#giveBack(reservation);
     this.#reservations = [];
     this.#extents = [];
     this.#inode = null;
     this.#capacity = 0;
     this.#size = 0;
     this.#isCutShort = false;
+  }
+
+  #giveBack(reservation: Reservation): void {
+    const { device } = this.#mounted;
+    if (device.leave) device.leave(reservation.fmap, () => reservation.end());
+    else reservation.end();
   }
 
   #zero(from: number, to: number): void {
@@ -212,8 +227,8 @@ export class GrowingFile {
     return fail('EINVAL', 'no size to take space for');
   }
 
-  #take(size: number): Reservation {
-    const reservation = this.#mounted.session(() => this.#keepSpace(size));
+  #take(size: number, stripe?: Stripe): Reservation {
+    const reservation = this.#mounted.session(() => this.#keepSpace(size, stripe));
     try {
       // A full disk under a sparse backing must be an error now, not a signal at the first store.
       const bytes = lengthOf(reservation.fmap.extents);
@@ -226,11 +241,11 @@ export class GrowingFile {
   }
 
   /** Within a session. */
-  #keepSpace(size: number): Reservation {
-    const reservation = this.#mounted.space.take(size);
+  #keepSpace(size: number, stripe?: Stripe): Reservation {
+    const reservation = this.#mounted.space.take(size, stripe);
     try {
       this.#mounted.assertMemory(reservation.fmap);
-      this.#assertFewEnough(reservation.fmap.extents, size);
+      if (!stripe) this.#assertFewEnough(reservation.fmap.extents, size);
       reservation.keep();
       this.#mounted.device.reach?.(reservation.fmap);
       return reservation;
@@ -251,6 +266,25 @@ export class GrowingFile {
     );
   }
 
+  /** A copy of the bytes in striped space. Null where there is no room for a second one: they stay where they are. */
+  #inStripes(): { inode: Inode; reservation: Reservation } | null {
+    const reservation = this.#stripe ? this.#takeStriped(this.#size, this.#stripe) : null;
+    if (!reservation) return null;
+    const { fmap } = reservation;
+    const inode = this.#mounted.newInode(this.#path, lengthOf(fmap.extents), fmap);
+    copyBytes(this.#inode!, inode, this.#size);
+    return { inode, reservation };
+  }
+
+  #takeStriped(size: number, stripe: Stripe): Reservation | null {
+    try {
+      return this.#take(size, stripe);
+    } catch (error) {
+      if (hasCode(error, 'ENOSPC')) return null;
+      throw error;
+    }
+  }
+
   /** The extents for the bytes written so far, cut to whole units. */
   #trimmed(): Fmap {
     const { allocUnit } = this.#mounted.superblock;
@@ -264,6 +298,16 @@ export class GrowingFile {
     }
     return { type: 'simple', extents };
   }
+}
+
+/** Copies the first bytes of a file to another one. @returns how many */
+export function copyBytes(from: Inode, to: Inode, bytes: number): number {
+  let at = 0;
+  from.dax.drain(0, bytes, (piece) => {
+    to.dax.write(piece, at);
+    at += piece.length;
+  });
+  return at;
 }
 
 function lengthOf(extents: readonly FamfsExtent[]): number {

@@ -1,7 +1,7 @@
 import { fail } from '../../libc/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import type { Stripe } from '../media/stripe.js';
-import { GrowingFile } from './growing-file.js';
+import { copyBytes, GrowingFile } from './growing-file.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
 import { ownerOf } from './name-rules.js';
@@ -77,12 +77,7 @@ function changeContent(
     // A full disk under a sparse backing must be an error now, not a signal at the first store.
     inode.dax.ensureMemory();
     const kept = Math.min(size, most);
-    let at = 0;
-    if (kept > 0)
-      old.dax.drain(0, kept, (piece) => {
-        inode.dax.write(piece, at);
-        at += piece.length;
-      });
+    if (kept > 0) copyBytes(old, inode, kept);
     const end = Math.min(Math.ceil(size / PAGE_SIZE) * PAGE_SIZE, capacityOf(reservation));
     if (end > kept) {
       inode.dax.zero(kept, end - kept);
@@ -103,7 +98,7 @@ function changeContent(
 }
 
 /** Striping of a file, for one like it. Its strips may lie in any buckets, so there are as many of those as strips. */
-function stripeOf({ fmap, size }: Inode): Stripe | undefined {
+export function stripeOf({ fmap, size }: Inode): Stripe | undefined {
   if (size === 0 || fmap.type === 'simple') return undefined;
   return { nstrips: fmap.nstrips, nbuckets: fmap.nstrips, chunkSize: fmap.chunkSize };
 }

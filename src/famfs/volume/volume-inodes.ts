@@ -32,6 +32,7 @@ import {
 import { type GrowingOptions, KeptName, type NewPlace, pathOfPlace } from './new-name.js';
 import type { OpenFileHost } from './open-file-host.js';
 import type { StoreMarks } from './store-marks.js';
+import { stripeOf } from './truncate.js';
 
 /**
  * A volume by inode numbers instead of paths, for servers. Numbers are the same on every host and for good: the root is 1,
@@ -231,9 +232,11 @@ export class VolumeInodes {
     const path = this.pathOf(ino);
     this.#host.checkChange(path);
     if (type !== 'file') fail('EISDIR', `${path} is no file, it has no bytes`, { path });
-    const file = new GrowingFile(this.#mounted, ino, { mode, uid, gid });
+    const inode = size > 0 ? this.#mounted.inode(ino) : null;
+    const stripe = inode ? stripeOf(inode) : undefined;
+    const file = new GrowingFile(this.#mounted, ino, { mode, uid, gid, stripe });
     try {
-      if (bytes > 0) file.copyFrom(this.#mounted.inode(ino), Math.min(bytes, size));
+      if (inode && bytes > 0) file.copyFrom(inode, Math.min(bytes, size));
       return file;
     } catch (error) {
       file.end();
