@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const USAGE = 1;
 const FAILED = 32;
 
-const built = new URL('../dist/cli/', import.meta.url);
+const built = new URL('../dist/bundle/cli/', import.meta.url);
 if (!existsSync(fileURLToPath(new URL('main.js', built)))) {
   process.stderr.write('mount.udax: not built yet: run `npm run build` in the udax checkout (ENOENT)\n');
   process.exit(FAILED);

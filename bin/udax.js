@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const program = new URL('../dist/cli/main.js', import.meta.url);
+const program = new URL('../dist/bundle/cli/main.js', import.meta.url);
 if (!existsSync(fileURLToPath(program))) {
   process.stderr.write('udax: not built yet: run `npm run build` in the udax checkout (ENOENT)\n');
   process.exit(1);

@@ -1,13 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { DaxError, fail, hasCode } from '../libc/index.js';
+import { DaxError, fail, hasCode, packageRoot } from '../libc/index.js';
 
 /** Where the preload library may be: built here from its source, else as it came with the package. */
-const PLACES = ['dist/native', 'native/prebuilt'].map((place) => ({
-  place,
-  directory: fileURLToPath(new URL(`../../${place}/`, import.meta.url)),
-}));
+const PLACES = ['dist/native', 'native/prebuilt'] as const;
 
 /** The separators of LD_PRELOAD. The loader knows no way to quote them. */
 const SEPARATORS = /[\s:]/;
@@ -24,7 +20,8 @@ export interface PreloadLibrary {
  */
 export function preloadLibrary(arch: string = process.arch): PreloadLibrary {
   const name = `linux-${arch}/udax-run.so`;
-  for (const { place, directory } of PLACES) {
+  for (const place of PLACES) {
+    const directory = `${packageRoot()}/${place}/`;
     const bytes = bytesOf(`${directory}${name}`);
     if (bytes === null) continue;
     const path = `${directory}${name}`;

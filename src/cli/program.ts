@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, type CommanderError, Option } from 'commander';
+import { packageRoot } from '../libc/index.js';
 import type { CommandSpec, Invocation } from './catalog/spec.js';
 import { globalFlags } from './help/flags.js';
 
@@ -91,7 +93,7 @@ function globalOption(long: string): Option {
 
 /** The version of the package, and the day on which its files were made. */
 export function packageFacts(): { version: string; date: string } {
-  const manifest = new URL('../../package.json', import.meta.url);
+  const manifest = join(packageRoot(), 'package.json');
   const date = statSync(manifest).mtime.toISOString().slice(0, 10);
   return { version: String(JSON.parse(readFileSync(manifest, 'utf8')).version), date };
 }

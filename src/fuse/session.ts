@@ -104,7 +104,7 @@ class Session implements FuseSession {
 
   /** Starts the thread. A failure to start is thrown here, or arrives as an event. */
   #start(workerData: WorkerData): Worker {
-    const file = workerFile('session-worker.js', import.meta.url);
+    const file = workerFile('fuse/session-worker.js', import.meta.url);
     try {
       // `node --input-type=module -e ...`: a worker that inherits this cannot run a file.
       const isFromText = process.execArgv.some((word) => word.startsWith('--input-type'));

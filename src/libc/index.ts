@@ -18,6 +18,7 @@ export * from './lock-wait.js';
 export * from './memory.js';
 export * from './neighbours.js';
 export * from './own-files.js';
+export { packageRoot } from './package-root.js';
 export * from './persist.js';
 export * from './record-files.js';
 export * from './sizes.js';

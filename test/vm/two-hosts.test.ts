@@ -141,6 +141,45 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
     await c().vm.call('mounts', 'unmount', '/mnt/c');
   });
 
+  it('what the mount of the master takes away, moves, links and replaces is the same tree on all hosts after each fsync', async () => {
+    await a().vm.output('mkdir /mnt/a');
+    await a().vm.call('mounts', 'mount', DEVICE, '/mnt/a');
+    await a().vm.output('mkdir /mnt/a/names && fsync /mnt/a/names');
+    let last: string[] = [];
+    for (const step of [
+      'for i in 1 2 3 4 5; do echo "file $i" > f$i; done; mkdir d e',
+      'rm f1 && mv f2 d/moved',
+      'ln f3 d/hard && ln -s ../f4 d/soft && : > empty',
+      'mv f5 f4',
+      'chmod 600 f3 && mv d e/',
+      'rm e/d/soft && mkdir d && mv e/d/hard d/back && echo more >> f3',
+      'rm -r e && mv d again && ln -s nowhere d',
+      `rm f3 && echo anew > f3 && mv again/back ${'long-name-'.repeat(20)}`,
+    ]) {
+      await a().vm.output(`cd /mnt/a/names && { ${step}; } && fsync /mnt/a/names`);
+      const trees = await Promise.all(
+        [a(), b(), c()].map(async (host) => {
+          await host.ask('refresh');
+          return (await host.do<{ path: string }[]>('tree')).filter(({ path }) => path.startsWith('/names'));
+        }),
+      );
+      expect(trees[1], step).toEqual(trees[0]);
+      expect(trees[2], step).toEqual(trees[0]);
+      here.refresh();
+      const paths = trees[0]!.map(({ path }) => path);
+      const ours = [...here.walk()].map(({ path }) => path).filter((path) => path.startsWith('/names'));
+      expect(ours.sort()).toEqual(paths);
+      last = paths.map((path) => path.slice('/names/'.length));
+    }
+    expect(last).toEqual(['', 'again', 'd', 'empty', 'f3', 'f4', 'long-name-'.repeat(20)]);
+    const bytes = (name: string, length: number) => c().do('load', `/names/${name}`, 0, length);
+    expect(await bytes('f3', 5)).toBe('anew\n');
+    expect(await bytes('f4', 7)).toBe('file 5\n');
+    expect(await bytes(last[6]!, 12)).toBe('file 3\nmore\n');
+    expect(await b().vm.call('volumes', 'fsck', DEVICE)).toMatchObject({ errors: [] });
+    await a().vm.call('mounts', 'unmount', '/mnt/a');
+  });
+
   it('messages flow between hosts in both directions, each once and in order', async ({ annotate }) => {
     const count = 4000;
     for (const queue of ['/a-to-b', '/b-to-a']) {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Volume, VolumeFile } from '../../famfs/index.js';
+import { packageRoot } from '../../libc/index.js';
 
 /** A local file and its destination on the volume. */
 export interface TreeFile {
@@ -31,7 +31,7 @@ const pieceBytes = 1 << 20;
 
 /** Files of the package itself: papers, docs and examples. They are real files that every installation has. */
 export function sampleTree(): TreeFile[] {
-  const root = fileURLToPath(new URL('../../../', import.meta.url));
+  const root = packageRoot();
   const top = ['README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'package.json', 'docs', 'examples', 'bin'];
   const found = top.filter((name) => existsSync(join(root, name))).flatMap((name) => filesBelow(root, name));
   return found.filter((file) => file.size > 0).slice(0, mostFiles);

@@ -1,6 +1,6 @@
 import { type ExecFileException, execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { DaxError, fail, startFailure } from '../../libc/index.js';
+import { join } from 'node:path';
+import { DaxError, fail, packageRoot, startFailure } from '../../libc/index.js';
 
 /** What the second process saw. */
 export interface Testimony {
@@ -22,7 +22,7 @@ export async function askSecondProcess(
   path: string,
   signal: AbortSignal,
 ): Promise<Testimony> {
-  const program = fileURLToPath(new URL('./second-process.js', import.meta.url));
+  const program = join(packageRoot(), 'dist/bundle/cli/up/second-process.js');
   const output = await new Promise<string>((resolve, reject) => {
     execFile(process.execPath, [program, root, device, path], { signal }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);

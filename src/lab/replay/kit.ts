@@ -1,15 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { DaxError } from '../../libc/index.js';
+import { DaxError, packageRoot } from '../../libc/index.js';
 
 /**
  * Finds the transcripts of the conformance kit: the scored ones, then the hazards.
  * @throws DaxError ENOENT udax was installed as a package: only its repository has the kit
  */
 export function kitTranscripts(): string[] {
-  // Works from src/lab/replay and from dist/lab/replay, which are equally deep.
-  const directory = fileURLToPath(new URL('../../../conformance/dax', import.meta.url));
+  const directory = join(packageRoot(), 'conformance/dax');
   return [...transcriptsIn(directory), ...transcriptsIn(join(directory, 'hazard'))];
 }
 

@@ -299,7 +299,7 @@ function startFamfs(
       ...(zeroCopy && { extentMaps: true }),
     },
     fileSystem: {
-      moduleUrl: workerFile('module.js', import.meta.url),
+      moduleUrl: workerFile('mounts/famfs/module.js', import.meta.url),
       data: zeroCopy ? { ...data, zeroCopy } : data,
     },
     ...(onMessage && { onMessage }),

@@ -58,7 +58,7 @@ export async function mountSysfsAt(
     mountpoint,
     mount: { source: 'udax-sysfs', subtype: 'udax', allowOther, defaultPermissions: true, ...(by && { by }) },
     connection: { readdirplus: 'never', cacheSymlinks: false },
-    fileSystem: { moduleUrl: workerFile('module.js', import.meta.url), data },
+    fileSystem: { moduleUrl: workerFile('mounts/sysfs/module.js', import.meta.url), data },
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
     tellRefusals: options.tellRefusals ?? false,

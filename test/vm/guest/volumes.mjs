@@ -101,3 +101,19 @@ export async function mkdirForever(number, prefix, flag) {
 }
 
 export const walk = (number) => [...volumes.get(number).walk()].map(({ path, size }) => ({ path, size }));
+
+/** All names, sorted, with what can be compared between hosts and with another file system. */
+export function tree(number) {
+  const volume = volumes.get(number);
+  return [...volume.walk()]
+    .filter(({ path }) => path !== '/')
+    .map(({ path, type, size, mode, nlink }) => ({
+      path,
+      type,
+      mode,
+      nlink,
+      ...(type === 'file' && { sum: size === 0 ? '' : sumMapped(number, path) }),
+      ...(type === 'symlink' && { target: volume.readlink(path) }),
+    }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
