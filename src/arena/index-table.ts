@@ -53,7 +53,7 @@ export class IndexTable {
     return this.#find(a, b, slot) !== undefined;
   }
 
-  /** Empties entries that `keeps` refuses, and sets all counts of overflow to what they should be. For recovery. */
+  /** Empties entries that `keeps` refuses, and sets all counts of overflow to what they should be. For recovery, which writes all back. */
   mend(keeps: (tag: number, slot: number) => { a: number } | undefined): void {
     const words = this.#words;
     const overflow = new Uint32Array(this.#mask + 1);
@@ -71,7 +71,6 @@ export class IndexTable {
     }
     for (let bucket = 0; bucket <= this.#mask; bucket++)
       Atomics.store(words, this.#first + bucket * BUCKET.words + BUCKET.overflow, overflow[bucket]!);
-    this.#memory.writeBack(this.#first, (this.#mask + 1) * BUCKET.words);
   }
 
   /** Every entry: its home is where a lookup of the slot's hash starts. For checks. */

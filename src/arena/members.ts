@@ -53,16 +53,18 @@ export class Members {
       const record = this.#recordOf(this.#part, index);
       const lock = this.#locks.at(record * 4);
       if (words[record + MEMBER.state] !== 0 || !this.#locks.take(lock)) continue;
-      words.fill(0, record + MEMBER.pins, record + MEMBER.pins + pinsPerMember);
+      this.#clear(record, record + MEMBER.pins + pinsPerMember);
       words[record + MEMBER.pid] = process.pid;
       storeU64(words, record + MEMBER.startLow, startTimeOf('self'));
       words[record + MEMBER.pinHigh] = 0;
       words[record + MEMBER.incarnation]!++;
       Atomics.store(words, record + MEMBER.state, 1);
       const control = this.#memory.partWord(this.#part);
-      if (words[control + CONTROL.membersHigh]! <= index) words[control + CONTROL.membersHigh] = index + 1;
-      this.#memory.writeBack(record, MEMBER.pins + pinsPerMember);
-      this.#memory.writeBack(control, 64);
+      this.#memory.writeBack(record, MEMBER.pins);
+      if (words[control + CONTROL.membersHigh]! <= index) {
+        words[control + CONTROL.membersHigh] = index + 1;
+        this.#memory.writeBack(control + CONTROL.membersHigh, 1);
+      }
       this.index = index;
       this.#record = record;
       this.#lock = lock;
@@ -160,12 +162,16 @@ export class Members {
       this.#clear(this.#recordOf(this.#part, index));
   }
 
-  #clear(record: number): void {
+  #clear(record: number, end = this.#pinsEnd(record)): void {
     const words = this.#words;
-    for (let word = record + MEMBER.pins, end = this.#pinsEnd(record); word < end; word++)
+    let last = record + MEMBER.pins;
+    for (let word = last; word < end; word++) {
+      if (words[word] === 0) continue;
       Atomics.store(words, word, 0);
+      last = word + 1;
+    }
     Atomics.store(words, record + MEMBER.state, 0);
-    this.#memory.writeBack(record, MEMBER.pins + this.#memory.geometry.pinsPerMember);
+    this.#memory.writeBack(record, last - record);
   }
 
   #anyPin(test: (word: number) => boolean): boolean {

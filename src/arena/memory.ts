@@ -7,6 +7,8 @@ import type { Geometry } from './layout.js';
  * a view to 4 GiB.
  */
 const WINDOW_STRIDE = 2 ** 31;
+/** A cache line. Parts begin at one. */
+const LINE_WORDS = 16;
 
 /** The memory of an open arena: all metadata as one view, and windows on the heap. */
 export class ArenaMemory {
@@ -49,6 +51,18 @@ export class ArenaMemory {
   /** Writes words back to the memory, in order before all later stores. */
   writeBack(word: number, count: number): void {
     if (this.flushes) this.file.writeBack(word * 4, count * 4);
+  }
+
+  /** Writes back those lines of words from `word` on that differ from what was there `before`. */
+  writeBackChanges(word: number, before: Uint32Array): void {
+    if (!this.flushes) return;
+    const { words } = this;
+    for (let line = 0; line < before.length; line += LINE_WORDS) {
+      let i = line;
+      const end = Math.min(line + LINE_WORDS, before.length);
+      while (i < end && words[word + i] === before[i]) i++;
+      if (i < end) this.writeBack(word + line, end - line);
+    }
   }
 
   /** Drops what this host's caches hold of words that another host stores to. */

@@ -115,7 +115,7 @@ export class OwnPart {
     for (let i = 0; i < key.wordCount; i++) words[word + SLOT.key + i] = key.words[i]!;
     this.add('reserved', 1);
     if (block !== 0) this.add('reservedUnits', this.heap.unitsOf(block));
-    this.memory.writeBack(word, this.#slotWords);
+    this.memory.writeBack(word, SLOT.key + key.wordCount);
   }
 
   /**
@@ -136,7 +136,7 @@ export class OwnPart {
     words[word + SLOT.sequence] = this.read('sequence');
     this.add('sequence', 1);
     words[word + SLOT.check] = checkOf(words, word);
-    this.memory.writeBack(word, this.#slotWords);
+    this.memory.writeBack(word, SLOT.sequence + 1);
     this.#setKind(word, kind);
     const a = words[word + SLOT.hashA]!;
     const b = words[word + SLOT.hashB]!;
@@ -210,7 +210,7 @@ export class OwnPart {
     for (const field of ['block', 'unit', 'lengthLow', 'lengthHigh', 'expiryLow', 'expiryHigh'] as const)
       words[word + SLOT[field]] = 0;
     words[word + SLOT.check] = checkOf(words, word);
-    this.memory.writeBack(word, this.#slotWords);
+    this.memory.writeBack(word, SLOT.sequence + 1);
     this.#setKind(word, KIND.tombstone);
     this.add('tombstones', 1);
     return true;

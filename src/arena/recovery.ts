@@ -24,6 +24,7 @@ export interface RecoveryOptions {
  */
 export function rebuild(part: OwnPart, { isTakenOver = false }: RecoveryOptions = {}): void {
   const { words, control, memory } = part;
+  const before = words.slice(control, control + memory.geometry.partWords);
   if (isTakenOver) part.members.clearAll();
   else part.members.clearDead();
   const pieces: Piece[] = [];
@@ -44,7 +45,9 @@ export function rebuild(part: OwnPart, { isTakenOver = false }: RecoveryOptions 
     SLOT.block,
   );
   relink(part, high, new Set(kept.map(({ slot }) => slot)));
-  memory.writeBack(control, memory.geometry.partWords);
+  // What a dead process of this host stored may still be in this host's caches. Of another host's part they hold what we stored.
+  if (isTakenOver) memory.writeBackChanges(control, before);
+  else memory.writeBack(control, memory.geometry.partWords);
 }
 
 function pieceOf(part: OwnPart, slot: number): Piece {
@@ -121,17 +124,15 @@ function withoutRivals(part: OwnPart, pieces: Piece[]): Piece[] {
 
 /** Frees all other slots, and links and counts those that are kept. */
 function relink(part: OwnPart, high: number, kept: Set<number>): void {
-  const { words, control, memory } = part;
+  const { words, control } = part;
   for (let word: number = CONTROL.freeSlot; word <= CONTROL.nextExpiryHigh; word++)
     if (word !== CONTROL.slotHigh && word !== CONTROL.freeBlock && word !== CONTROL.blockHigh)
       words[control + word] = 0;
   for (let slot = high - 1; slot >= 0; slot--) {
     if (kept.has(slot)) continue;
     const word = part.word(slot);
-    if ((words[word]! & KIND_MASK) !== KIND.free) {
+    if ((words[word]! & KIND_MASK) !== KIND.free)
       Atomics.store(words, word, (words[word]! & ~KIND_MASK) >>> 0);
-      memory.writeBack(word, 1);
-    }
     part.putBackSlot(slot);
   }
   mendIndex(part, kept);
