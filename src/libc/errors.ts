@@ -175,6 +175,9 @@ function nameOf(code: unknown, errno: unknown): string {
 /** Turns one of Node's system errors into a DaxError that says what udax was doing. Other errors pass through. */
 export function asDaxError(error: unknown, doing: string, path?: string, hint?: ErrorHint): unknown {
   if (error instanceof DaxError || !isError(error) || !('code' in error)) return error;
+  // Node refuses such paths itself, before any system call.
+  if (error.code === 'ERR_INVALID_ARG_VALUE' && error.message.includes('null bytes'))
+    return new DaxError('EINVAL', `${doing}: a path cannot have a NUL byte`, { cause: error });
   const code = nameOf(error.code, 'errno' in error ? error.errno : undefined);
   if (!errnoByCode.has(code)) return error;
   const details: DaxErrorDetails = { cause: error };

@@ -12,7 +12,7 @@ describe('kill -9 and SIGSTOP', () => {
     expect(report.findings, stderr).toEqual([]);
     expect(code).toBe(0);
     const sum = (figure: string) =>
-      report.rows.reduce((total, { figures }) => total + Number(figures[figure]), 0);
+      report.rows.reduce((total, { figures }) => total + Number(figures[figure] ?? 0), 0);
     expect(sum('kills')).toBeGreaterThanOrEqual(10);
     expect(sum('stops')).toBeGreaterThanOrEqual(8);
     expect(sum('lost')).toBe(0);
