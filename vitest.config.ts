@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.js';
 
 export default defineConfig({
   test: {
@@ -7,6 +8,7 @@ export default defineConfig({
     // Virtual machines, minutes: npm run test:vm.
     exclude: [...configDefaults.exclude, 'test/vm/**'],
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     // Most tests wait for other processes: one worker would leave processors idle.
     maxWorkers: Math.max(2, os.availableParallelism() - 1),
     // A busy machine is no failure: what hangs is told later, that is all.

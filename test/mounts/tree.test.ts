@@ -72,7 +72,8 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
     output(`dd if=/dev/urandom of='${at}/striped' bs=1M count=24 conv=notrunc 2>/dev/null`);
     output(`cp '${at}/striped' '${place.directory}/copy'`);
     const same = (change: string) => {
-      for (const file of [`${at}/striped`, `${place.directory}/copy`]) output(change.replaceAll('FILE', file));
+      for (const file of [`${at}/striped`, `${place.directory}/copy`])
+        output(change.replaceAll('FILE', file));
       expect(output(`cmp '${at}/striped' '${place.directory}/copy'`)).toBe('');
       return place.volume().getmap('/striped');
     };
@@ -81,7 +82,10 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
     expect(same(`truncate -s 5000001 'FILE'`)).toMatchObject({ type: 'interleaved', nstrips: 4 });
     const { free } = place.volume().statfs();
     // Room for one copy, not for two.
-    place.volume().create('/filler', { size: free - 14 * MIB }).close();
+    place
+      .volume()
+      .create('/filler', { size: free - 14 * MIB })
+      .close();
     expect(same(`echo end >> 'FILE'`).type).toBe('simple');
     expect(output(`'${process.execPath}' '${binary}' --root '${place.root}' fsck dax0.0`)).toContain('clean');
   });
