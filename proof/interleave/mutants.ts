@@ -1,5 +1,7 @@
 /** Orders of udax, each broken once: the explorer must find them. A mutant is applied by name in the processes under test. */
 
+import { AnnexAppender } from '../../src/famfs/media/annex-append.js';
+import { ANNEX_SLOT_BYTES, annexHeaderLayout, annexSlotOffset } from '../../src/famfs/media/annex-layout.js';
 import { LogAppender } from '../../src/famfs/media/append.js';
 import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from '../../src/famfs/media/entry.js';
 import { slotOffset } from '../../src/famfs/media/layout.js';
@@ -87,6 +89,42 @@ export const mutants: readonly Mutant[] = [
         appender.log.bytes.set(entry, slotOffset(index));
         appender.flush(slotOffset(index), entry.length);
       });
+    },
+  },
+  {
+    name: 'annex-early',
+    about: "an annex's next_index is stored before the record",
+    protocol: 'rename-refresh',
+    apply() {
+      AnnexAppender.prototype.append = function (
+        this: AnnexAppender,
+        record: Uint8Array,
+        seqnum: number,
+      ): void {
+        const { media, offset, bytes, words } = this.file;
+        const index = this.file.nextIndex();
+        const { nextSeqnum, nextIndex } = annexHeaderLayout.fields;
+        Atomics.store(words, nextSeqnum.offset / 4, seqnum + 1);
+        Atomics.store(words, nextIndex.offset / 4, index + record.length / ANNEX_SLOT_BYTES);
+        media.fence();
+        bytes.set(record, annexSlotOffset(index));
+        media.flush(offset + annexSlotOffset(index), record.length);
+        media.fence();
+      };
+    },
+  },
+  {
+    name: 'no-annex-replay',
+    about: 'a writer does not take in what others said of names before it looks for one',
+    protocol: 'rename-rename',
+    apply() {
+      const { replay } = FileTree.prototype;
+      let isMounting = true;
+      FileTree.prototype.replay = function (this: FileTree, options) {
+        if (!isMounting) return 0;
+        isMounting = false;
+        return replay.call(this, options);
+      };
     },
   },
   {

@@ -154,6 +154,45 @@ export const annexFirst: Scope = {
   ],
 };
 
+/** Fills the annex, but for fewer slots than a change takes: attributes of 64 KiB first, then smaller ones. */
+function fillAnnex(bench: Bench): void {
+  withVolume(bench.device, (volume) => {
+    const { ino } = volume.stat('/second');
+    for (let bytes = 65_536; bytes >= 1; bytes = Math.floor(bytes / 2)) {
+      const { annexSlots, annexUsed } = volume.statfs();
+      for (let left = annexSlots - annexUsed; left > bytes / 64 + 6; left -= Math.ceil(bytes / 64) + 2)
+        volume.inodes.setXattr(ino, 'user.filler', new Uint8Array(bytes));
+    }
+  });
+}
+
+export const annexNext: Scope = {
+  ...base,
+  name: 'annex-next',
+  about: 'changes of names go on when the annex is full: a second one is made',
+  prepare(bench) {
+    prepareAnnex(bench);
+    fillAnnex(bench);
+  },
+  act({ device, mark }) {
+    withVolume(device, (volume) => {
+      for (const name of ['/one', '/two', '/three', '/four']) {
+        volume.symlink('old', name, owner);
+        mark();
+      }
+      if (volume.statfs().annexSlots < 40_000) throw new Error('the first annex was not full');
+    });
+  },
+  mutants: [
+    {
+      name: 'next-header-not-flushed',
+      about: 'the header of the second annex is not flushed before the log names it',
+      memory: 'pmem',
+      change: (events) => drop(events, flushesBy(MAKE)),
+    },
+  ],
+};
+
 export const annexReplace: Scope = {
   ...base,
   name: 'annex-replace',

@@ -1,5 +1,5 @@
 import type { Scope } from '../scope.js';
-import { annexFirst, annexNames, annexReplace, rewriteAnnex } from './annex.js';
+import { annexFirst, annexNames, annexNext, annexReplace, rewriteAnnex } from './annex.js';
 import { arena } from './arena.js';
 import { copyIn, overwrite, stream, writeFile } from './copies.js';
 import { mkfs, mkfsForce } from './mkfs.js';
@@ -24,6 +24,7 @@ export const scopes: readonly Scope[] = [
   compact,
   annexNames,
   annexFirst,
+  annexNext,
   annexReplace,
   rewriteAnnex,
   copyIn,

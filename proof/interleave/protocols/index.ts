@@ -2,6 +2,7 @@ import type { Protocol } from '../types.js';
 import { arenaProtocols } from './arenas.js';
 import { logProtocols } from './log.js';
 import { machineProtocols } from './machines.js';
+import { nameProtocols } from './names.js';
 import { queueProtocols } from './queues.js';
 import { rewriteProtocols } from './rewrites.js';
 
@@ -10,6 +11,7 @@ export const protocols: readonly Protocol[] = [
   ...queueProtocols,
   ...arenaProtocols,
   ...rewriteProtocols,
+  ...nameProtocols,
   ...machineProtocols,
 ];
 
