@@ -15,6 +15,8 @@ export interface Row {
   ok: boolean;
   /** The kind of memory under the measurement. */
   backing: string;
+  /** How far the middle half of the rounds lie apart, as a part of the median: the worst of the times behind the value. */
+  spread?: number;
 }
 
 const TMPFS_MAGIC = 0x01021994;
@@ -75,7 +77,25 @@ export async function interleave(
       times[name].push(taken);
     }
   }
-  return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, median(list)]));
+  return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, settled(list)]));
+}
+
+const spreads: number[] = [];
+
+/** The median of repeated times of one thing. How far they spread is remembered for the row. */
+export function settled(list: number[]): number {
+  const middle = median(list);
+  const sorted = [...list].sort((a, b) => a - b);
+  const at = (part: number) => sorted[Math.round(part * (sorted.length - 1))]!;
+  spreads.push((at(0.75) - at(0.25)) / middle);
+  return middle;
+}
+
+/** The worst spread since the last call; undefined when no times were repeated. */
+export function takeSpread(): number | undefined {
+  const worst = spreads.length === 0 ? undefined : Math.max(...spreads);
+  spreads.length = 0;
+  return worst;
 }
 
 export function median(list: number[]): number {

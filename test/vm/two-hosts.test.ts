@@ -144,7 +144,8 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
   it('what the mount of the master takes away, moves, links and replaces is the same tree on all hosts after each fsync', async () => {
     await a().vm.output('mkdir /mnt/a');
     await a().vm.call('mounts', 'mount', DEVICE, '/mnt/a');
-    await a().vm.output('mkdir /mnt/a/names && fsync /mnt/a/names');
+    await a().vm.output('mkdir /mnt/a/names');
+    await a().vm.call('mounts', 'sync', '/mnt/a/names');
     let last: string[] = [];
     for (const step of [
       'for i in 1 2 3 4 5; do echo "file $i" > f$i; done; mkdir d e',
@@ -156,7 +157,8 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
       'rm -r e && mv d again && ln -s nowhere d',
       `rm f3 && echo anew > f3 && mv again/back ${'long-name-'.repeat(20)}`,
     ]) {
-      await a().vm.output(`cd /mnt/a/names && { ${step}; } && fsync /mnt/a/names`);
+      await a().vm.output(`cd /mnt/a/names && ${step}`);
+      await a().vm.call('mounts', 'sync', '/mnt/a/names');
       const trees = await Promise.all(
         [a(), b(), c()].map(async (host) => {
           await host.ask('refresh');
@@ -196,6 +198,39 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
     for (const consumer of [ends[1], ends[3]]) expect(consumer).toMatchObject({ left: 0 });
     const rate = Math.round((2 * count * 1000) / Math.max(ends[1].ms, ends[3].ms));
     await annotate(`messages of 64 bytes between two hosts, both directions at once: ${rate}/s`, 'figure');
+  });
+
+  it('an arena: each host stores in its part, all read all, what one has pinned stays, and nothing is torn', async () => {
+    const arena = <T = unknown>(host: Host, name: string, ...args: unknown[]) =>
+      host.vm.call<T>('arenas', name, ...args);
+    await arena(a(), 'make', a().volume, '/kv', { size: 16 * MIB, hosts: 2, slots: 256, maxKeyBytes: 32 });
+    await b().ask('refresh');
+    for (const host of [a(), b()]) await arena(host, 'open', host.volume, '/kv');
+    await arena(a(), 'put', '/kv', 'of-a', 'from a');
+    await arena(b(), 'put', '/kv', 'of-b', 'from b');
+    expect(await arena(b(), 'get', '/kv', 'of-a')).toBe('from a');
+    expect(await arena(a(), 'get', '/kv', 'of-b')).toBe('from b');
+    await arena(b(), 'put', '/kv', 'of-a', 'newer, from b');
+    expect(await arena(a(), 'get', '/kv', 'of-a')).toBe('newer, from b');
+    expect(await arena(a(), 'remove', '/kv', 'of-a')).toBe(true);
+    expect(await arena(b(), 'get', '/kv', 'of-a')).toBe(null);
+
+    const churned = await Promise.all([
+      arena<number>(a(), 'churn', '/kv', 'a', 'b', 1500),
+      arena<number>(b(), 'churn', '/kv', 'b', 'a', 1500),
+    ]);
+    for (const seen of churned) expect(seen).toBeGreaterThan(500);
+
+    // b removes what a has pinned: its bytes stay until a is gone, which is later in this file.
+    await arena(a(), 'put', '/kv', 'stays', 'committed by a');
+    await arena(a(), 'reserve', '/kv', 'half', 4096);
+    await arena(a(), 'pin', '/kv', 'of-b');
+    await arena(b(), 'remove', '/kv', 'of-b');
+    expect(await arena(a(), 'read', 'of-b')).toBe('from b');
+    // Each host frees its own: what the other had pinned in the meantime, too.
+    await arena(a(), 'stats', '/kv');
+    expect(await arena(b(), 'stats', '/kv')).toMatchObject({ limbo: 64, hosts: 2 });
+    expect(await arena(b(), 'fsck', b().volume, '/kv')).toEqual([]);
   });
 
   it('a new file is seen by another host soon', async ({ annotate }) => {
@@ -247,6 +282,29 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
     // It may have died between the last mkdir and its number.
     expect(seen - flag[0]!).toBeOneOf([0, 1]);
     expect(fsck(machine.device('dax0.0')).errors).toEqual([]);
+  });
+
+  it('the arena of a dead host: what it committed stays, its pins and half things lapse, its part goes to the next', async () => {
+    const { number } = await c().vm.call<{ number: number }>('volumes', 'open', DEVICE, {
+      clientWrites: true,
+    });
+    await c().vm.call('arenas', 'open', number, '/kv');
+    await expect
+      .poll(() => b().vm.call('arenas', 'stats', '/kv'), { timeout: 60_000, interval: 500 })
+      .toMatchObject({ limbo: 0 });
+    expect(await c().vm.call('arenas', 'get', '/kv', 'stays')).toBe('committed by a');
+    expect(await c().vm.call('arenas', 'has', '/kv', 'half')).toBe(false);
+    await c().vm.call('arenas', 'put', '/kv', 'of-c', 'from c');
+    expect(await b().vm.call('arenas', 'get', '/kv', 'of-c')).toBe('from c');
+    const { used, reserved, limbo, free, heap } = await c().vm.call<Record<string, number>>(
+      'arenas',
+      'stats',
+      '/kv',
+    );
+    expect([limbo, used! + reserved! + free!]).toEqual([0, heap]);
+    expect(await c().vm.call('arenas', 'fsck', number, '/kv')).toEqual([]);
+    for (const host of [b(), c()]) await host.vm.call('arenas', 'close', '/kv');
+    await c().vm.call('volumes', 'close', number);
   });
 
   it("taking over is refused without the old owner's name, with a wrong one, and while the device is in use", async () => {

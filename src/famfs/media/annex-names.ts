@@ -47,6 +47,8 @@ export interface NamedInode {
 
 export const ROOT = 1;
 const NOT_THERE = 0;
+const OBJECTS_BYTES = encodeName(OBJECTS_NAME);
+const OBJECTS_HASH = hashOf(OBJECTS_BYTES);
 /** Cookies of names of the annex, beyond those of log entries, which are inode numbers. */
 const COOKIES_START = 2 ** 33;
 
@@ -61,6 +63,8 @@ export class AnnexNames {
   hasLinks = false;
   /** Inode number of the directory of nameless objects; -1 while there is none. */
   #objects = -1;
+  /** How many names the log had when it was looked for. */
+  #looked = -1;
 
   constructor(base: InodeTable) {
     this.base = base;
@@ -75,7 +79,8 @@ export class AnnexNames {
 
   /** Inode number of the directory of nameless objects; -1 while there is none. */
   get objects(): number {
-    if (this.#objects < 0) {
+    if (this.#objects < 0 && this.#looked !== this.base.names) {
+      this.#looked = this.base.names;
       const slot = this.#objectsSlot();
       if (slot > 0 && this.base.kind[slot] === DIRECTORY) this.#objects = slot + 1;
     }
@@ -83,8 +88,7 @@ export class AnnexNames {
   }
 
   #objectsSlot(): number {
-    const bytes = encodeName(OBJECTS_NAME);
-    return this.base.find(0, bytes, 0, bytes.length, hashOf(bytes));
+    return this.base.find(0, OBJECTS_BYTES, 0, OBJECTS_BYTES.length, OBJECTS_HASH);
   }
 
   /** Whether a number is that of an object. `before`: only log entries below this index count. */

@@ -30,6 +30,7 @@ import {
 import { type AnnexNames, ROOT } from './annex-names.js';
 import { decodeTimes, type FileTime } from './annex-record.js';
 import { fault, idOf, type RecordFault } from './annex-rules.js';
+import { wordsOf } from './crc.js';
 import { HASH_PRIME, HASH_START } from './inode-table.js';
 import { decodeName } from './path.js';
 
@@ -45,7 +46,7 @@ const MOST_XATTRS = 1024;
 export class AnnexReplay {
   readonly #names: AnnexNames;
   #bytes = new Uint8Array(0);
-  #words = new Uint32Array(0);
+  #words: Uint32Array = new Uint32Array(0);
   /** The record being applied: its first byte, its number and its base. */
   #at = 0;
   #seqnum = 0;
@@ -60,10 +61,11 @@ export class AnnexReplay {
     this.#names = names;
   }
 
-  /** Sets the private copy that the next records are in. */
-  load(bytes: Uint8Array<ArrayBuffer>): void {
+  /** Sets the private copy that the next records are in. @returns its words */
+  load(bytes: Uint8Array<ArrayBuffer>): Uint32Array {
     this.#bytes = bytes;
-    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    this.#words = wordsOf(bytes);
+    return this.#words;
   }
 
   /** Applies the record at byte `at`, whose crc, number and lengths are good. @returns why it was skipped, or null */

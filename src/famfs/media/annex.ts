@@ -2,7 +2,6 @@
  * The annex of a volume: its files in order, and what their records make of the tree. Readers call replay() behind each replay of the
  * log. It stops before a record that fails its checks, and tries that again at the next call.
  */
-import { crc32 } from 'node:zlib';
 import { loadU64 } from '../../libc/index.js';
 import { AnnexFile, recordSeed } from './annex-file.js';
 import {
@@ -20,6 +19,7 @@ import { AnnexNames } from './annex-names.js';
 import { type AnnexRecord, CRC_FROM, decodeRecord } from './annex-record.js';
 import { AnnexReplay } from './annex-replay.js';
 import { hashOf } from './bindings.js';
+import { crcOf, wordsOf } from './crc.js';
 import type { Fmap } from './fmap.js';
 import { FILE, type InodeTable } from './inode-table.js';
 import type { Media } from './media.js';
@@ -172,27 +172,29 @@ export class Annex {
       );
     const from = this.#slot;
     let copy = file.copySlots(from, published);
-    this.#replay.load(copy);
+    let words = this.#replay.load(copy);
+    // The least record with a name takes two slots. One that moves a name takes three, and gives two.
+    this.names.bindings.reserve(Math.ceil((published - from) / 1.5));
     let isSecondLook = false;
     while (this.#slot < published) {
       const at = (this.#slot - from) * ANNEX_SLOT_BYTES;
-      const why = recordFault(copy, at, this.#records, this.#seed);
+      const why = recordFault(copy, words, at, this.#records, this.#seed);
       if (why !== null) {
         if (isSecondLook) return this.#stopAt(file, this.#slot, why.code, why.at, why.message);
         // Another host may have written it after this CPU cached its lines.
         copy = file.copySlots(from, published);
-        this.#replay.load(copy);
+        words = this.#replay.load(copy);
         isSecondLook = true;
         continue;
       }
-      if (!this.#applyAt(file, copy, at)) return false;
+      if (!this.#applyAt(file, words, at)) return false;
     }
     return true;
   }
 
-  #applyAt(file: AnnexFile, copy: Uint8Array<ArrayBuffer>, at: number): boolean {
-    const words = new Uint32Array(copy.buffer, copy.byteOffset + at, annexRecordLayout.size / 4);
-    const base = loadU64(words, F.base.offset / 4);
+  /** @param at its byte in the copy that was loaded, whose words these are */
+  #applyAt(file: AnnexFile, words: Uint32Array, at: number): boolean {
+    const base = loadU64(words, (at + F.base.offset) / 4);
     if (base > this.#host.nextIndex()) this.#host.replayLog();
     const nextIndex = this.#host.nextIndex();
     if (base > nextIndex)
@@ -214,7 +216,7 @@ export class Annex {
     if (why !== null)
       this.#host.problems.add(this.#problem(file, this.#slot, why.code, why.at, `${why.message}: skipped`));
     if (isInOrder) this.#lastBase = base;
-    this.#slot += words[F.slots.offset / 4]!;
+    this.#slot += words[(at + F.slots.offset) / 4]!;
     this.#records++;
     return true;
   }
@@ -242,7 +244,7 @@ export class Annex {
       const end = number === this.files.length - 1 ? this.#slot : file.nextIndex();
       while (slot < end && seqnum < this.#records) {
         const copy = file.copySlots(slot, Math.min(end, slot + MOST_RECORD_SLOTS));
-        if (recordFault(copy, 0, seqnum, this.#seed) !== null) return;
+        if (recordFault(copy, wordsOf(copy), 0, seqnum, this.#seed) !== null) return;
         const record = decodeRecord(copy, 0);
         const offset = file.slotOffset(slot);
         slot += record.slots;
@@ -253,22 +255,22 @@ export class Annex {
   }
 }
 
-/** Checks number, span and crc of the record at byte `at` of a copy. */
+/** Checks number, span and crc of the record at byte `at` of a copy, whose words these are. */
 function recordFault(
   copy: Uint8Array,
+  words: Uint32Array,
   at: number,
   seqnum: number,
   seed: number,
 ): { code: string; at: number; message: string } | null {
   if (copy.length - at < annexRecordLayout.size)
     return { code: 'annex-span', at: F.slots.offset, message: 'it does not fit what is published' };
-  const words = new Uint32Array(copy.buffer, copy.byteOffset + at, annexRecordLayout.size / 4);
-  const found = loadU64(words, F.seqnum.offset / 4);
+  const found = loadU64(words, (at + F.seqnum.offset) / 4);
   if (found !== seqnum || seqnum >= ANNEX_MOST_RECORDS)
     return { code: 'annex-seqnum', at: F.seqnum.offset, message: `its number is ${found}, want ${seqnum}` };
-  const slots = words[F.slots.offset / 4]!;
-  const names = words[F.nameLength.offset / 4]! + words[F.newNameLength.offset / 4]!;
-  const value = words[F.valueLength.offset / 4]!;
+  const slots = words[(at + F.slots.offset) / 4]!;
+  const names = words[(at + F.nameLength.offset) / 4]! + words[(at + F.newNameLength.offset) / 4]!;
+  const value = words[(at + F.valueLength.offset) / 4]!;
   const left = (copy.length - at) / ANNEX_SLOT_BYTES;
   if (
     names > 2 * MOST_NAME_BYTES ||
@@ -282,8 +284,8 @@ function recordFault(
       message: `it spans ${slots} slots with ${names} and ${value} bytes behind it`,
     };
   const end = at + annexRecordLayout.size + names + value;
-  const crc = crc32(copy.subarray(at + CRC_FROM, end), seed);
-  const stored = loadU64(words, F.crc.offset / 4);
+  const crc = crcOf(words, copy, at + CRC_FROM, end, seed);
+  const stored = loadU64(words, (at + F.crc.offset) / 4);
   if (stored === crc) return null;
   return {
     code: 'annex-record-crc',

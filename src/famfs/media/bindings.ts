@@ -53,6 +53,13 @@ export class Bindings {
   readonly #inDirectory = new PerInode();
   readonly #ofInode = new PerInode();
 
+  /** Makes room for as many more, so that adding them moves nothing. */
+  reserve(more: number): void {
+    let capacity = this.#target.length;
+    while (capacity <= this.count + more) capacity *= 2;
+    if (capacity > this.#target.length) this.#grow(capacity);
+  }
+
   /** The binding of a name, or 0. */
   find(directory: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
     const mask = this.#buckets.length - 1;
@@ -125,7 +132,7 @@ export class Bindings {
 
   #add(directory: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
     const binding = ++this.count;
-    if (binding >= this.#target.length) this.#grow();
+    if (binding >= this.#target.length) this.#grow(this.#target.length * 2);
     this.#directory[binding] = directory;
     this.#hash[binding] = mix(hash, directory);
     this.#nameStart[binding] = this.#storeName(bytes, start, end);
@@ -166,8 +173,7 @@ export class Bindings {
     return at;
   }
 
-  #grow(): void {
-    const capacity = this.#target.length * 2;
+  #grow(capacity: number): void {
     this.#directory = copied(this.#directory, new Float64Array(capacity));
     this.#target = copied(this.#target, new Float64Array(capacity));
     this.#nameStart = copied(this.#nameStart, new Uint32Array(capacity));

@@ -58,6 +58,11 @@ export class InodeTable {
     return this.kind.length;
   }
 
+  /** How many names there are. */
+  get names(): number {
+    return this.#inHash;
+  }
+
   /** Bytes of all arrays. */
   get memoryBytes(): number {
     return this.capacity * BYTES_PER_INODE + this.#names.length + this.#buckets.byteLength;
