@@ -13,12 +13,14 @@ import {
 } from '../libc/index.js';
 import { BLOCK, BUCKET, CONTROL, KIND, KIND_MASK, PART_STATE, SLOT } from './layout.js';
 import { ArenaMemory } from './memory.js';
-import { geometryOf, openArena } from './open.js';
+import { geometryOf, hostId, openArena } from './open.js';
 import { checkOf } from './own-part.js';
 
 export interface FsckArenaOptions {
   /** Builds lists, counts, heap and index of this host's part anew, and frees what the dead left. Slots that are damaged are lost. */
   repair?: boolean;
+  /** As openArena(). */
+  host?: string;
 }
 
 export interface ArenaProblem {
@@ -38,10 +40,12 @@ export interface ArenaReport {
 }
 
 const MOST_PROBLEMS = 100;
-const checkOptions = optional(wantedOptions({ repair: optional(flag) }));
+const checkOptions = optional(wantedOptions({ repair: optional(flag), host: optional(text) }));
 
 /**
  * Checks an arena; it stores nothing, but for `repair`. In an arena that is in use meanwhile it may report what is only under way.
+ * Counts, lists and the heap of a part are not written back: where stores need that (persistent memory, caches that are not coherent) only
+ * the host that has the part can check them. Whoever takes it builds them anew.
  * @throws DaxError ENOENT; EINVAL no arena; EOPNOTSUPP; with repair as openArena()
  */
 export function fsckArena(volume: Volume, path: string, options: FsckArenaOptions = {}): ArenaReport {
@@ -51,7 +55,7 @@ export function fsckArena(volume: Volume, path: string, options: FsckArenaOption
     options: checkOptions,
   });
   if (options.repair) {
-    const arena = openArena(volume, path);
+    const arena = openArena(volume, path, options.host === undefined ? {} : { host: options.host });
     try {
       arena.rebuild();
     } finally {
@@ -63,7 +67,8 @@ export function fsckArena(volume: Volume, path: string, options: FsckArenaOption
     const report: ArenaReport = { path: file.path, ok: true, problems: [], objects: 0, leaked: 0 };
     try {
       const memory = new ArenaMemory(file, geometryOf(file), false);
-      for (let part = 0; part < memory.geometry.hosts; part++) new PartCheck(memory, part, report).run();
+      for (let part = 0; part < memory.geometry.hosts; part++)
+        new PartCheck(memory, part, report, hostId(options.host)).run();
     } catch (error) {
       if (!hasCode(error, 'EBADMSG')) throw error;
       report.problems.push({ code: 'header', message: (error as Error).message, isNote: false });
@@ -88,27 +93,29 @@ class PartCheck {
   readonly #control: number;
   readonly #report: ArenaReport;
   readonly #found = new Set<number>();
+  /** Whether counts, lists and the heap cannot be judged: a writer is at work, or they are in another host's caches. */
+  readonly #isHalf: boolean;
 
-  constructor(memory: ArenaMemory, part: number, report: ArenaReport) {
+  constructor(memory: ArenaMemory, part: number, report: ArenaReport, host: Uint32Array) {
     this.#memory = memory;
     this.#words = memory.words;
     this.#part = part;
     this.#control = memory.partWord(part);
     this.#report = report;
+    memory.refetch(this.#control, memory.geometry.partWords);
+    const isOurs = host.every((word, i) => this.#words[this.#control + CONTROL.owner + i] === word);
+    const isElsewhere =
+      (memory.file.needsWriteBack || memory.refetches) &&
+      !(isOurs && this.#read('state') === PART_STATE.owned);
+    this.#isHalf = isElsewhere || this.#read('dirty') !== 0;
   }
 
   run(): void {
-    this.#memory.refetch(this.#control, this.#memory.geometry.partWords);
     if (this.#read('state') === PART_STATE.never) return;
-    if (this.#read('dirty') !== 0) {
-      // All but the slots and what readers find may be half done.
-      this.#problem('dirty', 'a writer died in the middle, or is at work', true);
-      this.#checkIndex(this.#slots());
-      return;
-    }
+    if (this.#read('dirty') !== 0) this.#problem('dirty', 'a writer died in the middle, or is at work', true);
     const pieces = this.#slots();
-    this.#checkIndex(pieces);
-    this.#checkHeap(pieces);
+    this.#checkIndex();
+    if (!this.#isHalf) this.#checkHeap(pieces);
   }
 
   #read(name: keyof typeof CONTROL): number {
@@ -139,7 +146,7 @@ class PartCheck {
       if (kind === KIND.committed) used += piece?.units ?? 0;
     }
     this.#report.objects += counts.get(KIND.committed) ?? 0;
-    if (this.#read('dirty') !== 0) return pieces;
+    if (this.#isHalf) return pieces;
     const compare = (name: keyof typeof CONTROL, value: number) => {
       if (this.#read(name) !== value)
         this.#problem('count', `${name} is ${this.#read(name)}, and ${value} are there`);
@@ -181,7 +188,7 @@ class PartCheck {
   }
 
   /** Each entry names a committed slot that a lookup finds there; each committed slot has one. */
-  #checkIndex(_pieces: Piece[]): void {
+  #checkIndex(): void {
     const { geometry } = this.#memory;
     const first = this.#control + geometry.indexWord;
     const passed = new Uint32Array(geometry.bucketsPerHost);
@@ -205,11 +212,10 @@ class PartCheck {
           `bucket ${bucket} hides ${passed[bucket]} entries behind it and says ${overflow}`,
         );
     }
-    const isDirty = this.#read('dirty') !== 0;
     for (let slot = 0; slot < geometry.slotsPerHost; slot++) {
       const kind = this.#words[this.#word(slot)]! & KIND_MASK;
       if ((kind === KIND.committed || kind === KIND.tombstone) && !this.#found.has(slot))
-        this.#problem('index', `no entry names slot ${slot}`, isDirty);
+        this.#problem('index', `no entry names slot ${slot}`, this.#isHalf);
     }
   }
 
@@ -221,9 +227,8 @@ class PartCheck {
     }
     const word = this.#word(slot);
     const kind = this.#words[word]! & KIND_MASK;
-    const isDirty = this.#read('dirty') !== 0;
     if (kind !== KIND.committed && kind !== KIND.tombstone)
-      this.#problem('index', `bucket ${bucket} names slot ${slot}, which is not committed`, isDirty);
+      this.#problem('index', `bucket ${bucket} names slot ${slot}, which is not committed`, this.#isHalf);
     else if (this.#words[word + SLOT.hashB] !== tag)
       this.#problem('index', `bucket ${bucket} has another tag than slot ${slot}`);
     if (this.#found.has(slot)) this.#problem('index', `two entries name slot ${slot}`);

@@ -69,7 +69,7 @@ export function geometryOf(file: VolumeFile): Geometry {
 function join(memory: ArenaMemory, locks: ByteLocks, options: OpenArenaOptions): Arena {
   const { path } = memory.file;
   const patience = patienceIn(options);
-  const lease = new Lease(memory, options.host === undefined ? bootId() : idOf(options.host));
+  const lease = new Lease(memory, hostId(options.host));
   const lock = locks.at(JOIN_LOCK);
   const lockWaitMs = Math.max(patience.lockWaitMs ?? 0, memory.geometry.leaseMs * 2);
   if (!waitForLock(() => locks.take(lock), `joining the arena ${path}`, { ...patience, lockWaitMs })) {
@@ -135,7 +135,9 @@ function claim(memory: ArenaMemory, part: number, lease: Lease, locks: ByteLocks
   }
 }
 
-function idOf(host: string): Uint32Array {
+/** What stands in a part for its owner: four words of the host's name; without one, the boot id of its kernel. */
+export function hostId(host: string | undefined): Uint32Array {
+  if (host === undefined) return bootId();
   const digest = createHash('sha256').update(host).digest();
   return new Uint32Array(digest.buffer.slice(digest.byteOffset, digest.byteOffset + 16));
 }

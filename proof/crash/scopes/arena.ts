@@ -88,7 +88,7 @@ function textOf(arena: Arena): string {
 function read(bench: Bench): string {
   letLapse(bench);
   return withArena(bench, `after ${bench.turn}`, (arena, volume) => {
-    const { problems } = fsckArena(volume, '/kv');
+    const { problems } = fsckArena(volume, '/kv', { host: `after ${bench.turn}` });
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
     const { used, reserved, limbo, free, heap } = arena.stats();
     if (limbo !== 0 || used + reserved + free !== heap)
@@ -108,7 +108,7 @@ function goOn(bench: Bench): void {
     arena.put('all', pattern(largestFree, 9));
     if (Buffer.compare(arena.read('all')!, pattern(largestFree, 9)) !== 0)
       throw new Error('what was put after the crash differs');
-    const { problems } = fsckArena(volume, '/kv');
+    const { problems } = fsckArena(volume, '/kv', { host: `next ${bench.turn}` });
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
   });
 }

@@ -4,6 +4,7 @@
  */
 import { fail, throwIfAborted } from '../../libc/index.js';
 import type { NewLogEntry } from '../media/entry.js';
+import { lookAfterPublish } from './after-publish.js';
 import { readInto } from './copy.js';
 import type { CopySource } from './copy-source.js';
 import type { MountedFamfs } from './mounted.js';
@@ -50,12 +51,7 @@ export function createFile(mounted: MountedFamfs, path: string, options: CreateO
   const isQuick = options.fill === undefined && (!zero || size <= ZERO_IN_SESSION_BYTES);
   const make = isQuick ? createInOneSession : createInTwoSessions;
   const ino = make(mounted, path, entry, options);
-  try {
-    // Failed memory is good again once it is zeroed. This check of the device tells the other processes.
-    mounted.check();
-  } catch {
-    // The file is published, so create() succeeds. The next call on the volume reports what happened to the device.
-  }
+  lookAfterPublish(mounted);
   return ino;
 }
 

@@ -3,6 +3,7 @@ import { PAGE_SIZE } from '../../mm/index.js';
 import { continuesExtent, type FamfsExtent, type Fmap } from '../media/fmap.js';
 import { FAMFS_MAX_EXTENTS } from '../media/layout.js';
 import type { Stripe } from '../media/stripe.js';
+import { lookAfterPublish } from './after-publish.js';
 import type { Inode } from './inode.js';
 import type { MountedFamfs } from './mounted.js';
 import { permissions } from './name-rules.js';
@@ -146,7 +147,7 @@ export class GrowingFile {
       this.#target.publish({ kind: 'file', size, mode, uid, gid, fmap }, handOver),
     );
     this.end();
-    mounted.check();
+    lookAfterPublish(mounted);
     return ino;
   }
 

@@ -21,13 +21,17 @@ export function whyNotTaken(
   return error;
 }
 
-/** The mount that has the device, if it is in the table. One that was detached, or whose server was killed, may be in none. */
+/**
+ * Who may have the device. The table of mounts knows names alone, which devices of other machines have too; a mount that was detached, or
+ * whose server was killed, may not be in it.
+ */
 function holderOf(name: string, node: string, at: string): string {
   const names = [name, node, node.replace(/^\/dev\//, '')];
-  const other = listFuseMounts().find(
-    ({ type, source, mountpoint }) => type === 'fuse.udax' && names.includes(source) && mountpoint !== at,
-  );
-  return other
-    ? `the mount at ${other.mountpoint}: unmount that first`
-    : 'another mount, or by files that are still open or mapped from one: end those first';
+  const others = listFuseMounts()
+    .filter(
+      ({ type, source, mountpoint }) => type === 'fuse.udax' && names.includes(source) && mountpoint !== at,
+    )
+    .map(({ mountpoint }) => mountpoint);
+  const where = others.length === 0 ? '' : ` (a device of that name is mounted at ${others.join(', ')})`;
+  return `another mount, or by files that are still open or mapped from one: end those first${where}`;
 }
