@@ -1,9 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, type CommanderError, Option } from 'commander';
-import { packageRoot } from '../libc/index.js';
 import type { CommandSpec, Invocation } from './catalog/spec.js';
 import { globalFlags } from './help/flags.js';
+import { packageFacts } from './package-facts.js';
 
 /** What udax is, for its help and its manual. */
 export const overview = `udax gives several processes one memory with real files in it: a dax bus, its drivers and the famfs
@@ -89,11 +87,4 @@ export function usageMessage(
 function globalOption(long: string): Option {
   const [flags, meaning] = globalFlags.find(([notation]) => notation.split(' ')[0] === long)!;
   return new Option(flags, meaning);
-}
-
-/** The version of the package, and the day on which its files were made. */
-export function packageFacts(): { version: string; date: string } {
-  const manifest = join(packageRoot(), 'package.json');
-  const date = statSync(manifest).mtime.toISOString().slice(0, 10);
-  return { version: String(JSON.parse(readFileSync(manifest, 'utf8')).version), date };
 }

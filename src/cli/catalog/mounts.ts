@@ -65,6 +65,27 @@ export const mountCommands: readonly CommandSpec[] = [
     load: async () => (await import('../commands/mounts.js')).mounts,
   },
   {
+    name: 'metrics',
+    group,
+    summary: 'what there is to watch, as OpenMetrics text: devices, space, log slots, mounts, arenas',
+    arguments: [
+      ['[devices...]', 'whose volumes are told; none: all devices of the machine that are in famfs mode'],
+    ],
+    options: [
+      ['--arena <DEVICE:/path...>', 'tell of these arenas too'],
+      ['--listen <WHERE>', 'serve it at HOST:PORT, PORT (of 127.0.0.1) or unix:PATH until Ctrl-C'],
+    ],
+    explanation:
+      'Prints gauges and counters for Prometheus and its kin: docs/metrics.md has them all. It only reads. A volume that cannot be mounted has ' +
+      'udax_volume_up 0, and the reason is on stderr. With --listen, GET /metrics looks again, at most once a second.',
+    examples: [
+      'udax metrics',
+      'udax metrics dax0.0 --arena dax0.0:/kv',
+      'udax metrics --listen 127.0.0.1:9464',
+    ],
+    load: async () => (await import('../commands/metrics.js')).metrics,
+  },
+  {
     name: 'publish',
     group,
     summary: 'publish what was made through a mount now, without waiting for it to settle',

@@ -3,7 +3,8 @@ import type { CommandSpec, Run } from '../catalog/spec.js';
 import { UsageError } from '../errors.js';
 import { completionScript, type Shell, shells } from '../help/completion.js';
 import { commandPage, manPage } from '../help/man-page.js';
-import { overview, packageFacts } from '../program.js';
+import { packageFacts } from '../package-facts.js';
+import { overview } from '../program.js';
 
 /** `udax completion` */
 export function completionOf(catalog: readonly CommandSpec[]): Run {

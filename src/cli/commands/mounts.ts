@@ -3,7 +3,7 @@ import { MountRecords } from '../../mounts/serving.js';
 import type { Context } from '../context.js';
 import { formatTable } from '../output/table.js';
 
-interface ShownMount {
+export interface ShownMount {
   mountpoint: string;
   kind: 'famfs' | 'sysfs' | null;
   what: string;
@@ -39,7 +39,7 @@ export async function mounts(context: Context): Promise<void> {
 }
 
 /** What the kernel's table shows of udax, with what the records of this state directory know; then what only they know. */
-async function allMounts(root: string): Promise<ShownMount[]> {
+export async function allMounts(root: string): Promise<ShownMount[]> {
   const records = new MountRecords(root);
   const live = records.list();
   const dead = records.dead();

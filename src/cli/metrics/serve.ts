@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { existsSync, lstatSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { asDaxError, fail, isError } from '../../libc/index.js';
+import { CONTENT_TYPE } from './exposition.js';
+
+/** Answers within this time of the last look are that look's: many readers cost no more than one. */
+const FRESH_MS = 1000;
+const MOST_CONNECTIONS = 16;
+const SLOWEST_MS = 10_000;
+
+/** Where to listen: a port of this host (of another address only when it is spelled out), or a socket file. */
+export type ListenAt = { host: string; port: number } | { path: string };
+
+/** @throws DaxError EINVAL it is neither HOST:PORT nor unix:PATH */
+export function listenArgument(text: string): ListenAt {
+  if (text.startsWith('unix:') && text.length > 'unix:'.length) return { path: text.slice('unix:'.length) };
+  const [, host, digits] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65_535)
+    fail('EINVAL', `"${text}" is no place to listen: HOST:PORT (127.0.0.1:9464), PORT, or unix:PATH`);
+  return { host: (host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port };
+}
+
+/**
+ * Serves GET /metrics until the signal.
+ * @param listening called with the address once it does
+ * @throws DaxError EADDRINUSE, EACCES, EINVAL
+ */
+export async function serveMetrics(
+  at: ListenAt,
+  look: () => Promise<string>,
+  signal: AbortSignal,
+  listening: (address: string) => void,
+): Promise<void> {
+  let last: { at: number; text: Promise<string> } | undefined;
+  const fresh = (): Promise<string> => {
+    if (last === undefined || performance.now() - last.at > FRESH_MS)
+      last = { at: performance.now(), text: look() };
+    return last.text;
+  };
+  const server = createServer((request, response) => void answer(request, response, fresh));
+  server.maxConnections = MOST_CONNECTIONS;
+  server.headersTimeout = SLOWEST_MS;
+  server.requestTimeout = SLOWEST_MS;
+  server.setTimeout(SLOWEST_MS, (socket) => socket.destroy());
+  const failure = once(server, 'error').then(([error]) => {
+    throw asDaxError(error, `listening at ${addressOf(at)}`);
+  });
+  if ('path' in at) removeOldSocket(at.path);
+  server.listen(at);
+  await Promise.race([once(server, 'listening'), failure]);
+  const bound = server.address();
+  listening(
+    typeof bound === 'object' && bound !== null && 'host' in at
+      ? addressOf({ ...at, port: bound.port })
+      : addressOf(at),
+  );
+  await Promise.race([once(signal, 'abort'), failure]);
+  server.closeAllConnections();
+  server.close();
+  if ('path' in at) rmSync(at.path, { force: true });
+}
+
+function addressOf(at: ListenAt): string {
+  if ('path' in at) return `unix:${at.path}`;
+  return `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}/metrics`;
+}
+
+/** A socket that a process left behind when it was killed. */
+function removeOldSocket(path: string): void {
+  if (existsSync(path) && lstatSync(path).isSocket()) rmSync(path);
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  look: () => Promise<string>,
+): Promise<void> {
+  const send = (status: number, text: string, type = 'text/plain; charset=utf-8') => {
+    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
+    response.end(request.method === 'HEAD' ? '' : text);
+  };
+  request.resume();
+  if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'GET /metrics\n');
+  const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+  if (pathname !== '/metrics') return send(404, 'GET /metrics\n');
+  try {
+    send(200, await look(), CONTENT_TYPE);
+  } catch (error) {
+    send(500, `${isError(error) ? error.message : String(error)}\n`);
+  }
+}
