@@ -30,10 +30,13 @@ export function annex(): Promise<Row[]> {
       logged.push(perChange(from, (path) => volume.mkdir(path)));
     const machine = openMachine(pool.root);
     const device = machine.device(pool.device);
-    const without = await interleave(9, { udax: () => timeMs(() => mountOnce(device, ENTRIES)) });
     for (let from = 0; from < ENTRIES; from += CHANGES)
       noted.push(perChange(from, (path) => volume.rename(path, `${path}-renamed`)));
-    const both = await interleave(9, { udax: () => timeMs(() => mountOnce(device, ENTRIES)) });
+    const mounting = (plain: boolean) => () =>
+      timeMs(() => mountFamfs(device, { readOnly: true, plain }).close());
+    // Without the annex the same log is replayed: in turns, so that the machine's drift meets both.
+    const { without, both } = await interleave(31, { without: mounting(true), both: mounting(false) });
+    mustShowAll(device);
     machine.close();
     pool.close();
     const [entry, record] = [settled(logged), settled(noted)];
@@ -49,17 +52,19 @@ export function annex(): Promise<Row[]> {
       {
         id: 'K4',
         name: 'mount with 15,000 entries and 15,000 records, as a multiple of the entries alone',
-        ...atMost(both.udax! / without.udax!, 2),
+        ...atMost(both! / without!, 2),
         unit: 'x',
-        reference: `${significant(without.udax!)} ms without, ${significant(both.udax!)} ms with them`,
+        reference: `${significant(without!)} ms without, ${significant(both!)} ms with them`,
         backing,
       },
     ];
   });
 }
 
-function mountOnce(device: MachineDevice, directories: number): void {
+function mustShowAll(device: MachineDevice): void {
   const volume = mountFamfs(device, { readOnly: true });
-  if (volume.statfs().directories < directories) throw new Error('not all of them are there');
+  const names = volume.readdir('/');
+  if (names.length !== ENTRIES || names.some((name) => !name.endsWith('-renamed')))
+    throw new Error(`${names.length} of ${ENTRIES} are there: ${names.slice(0, 3)}, ${names.slice(-3)}`);
   volume.close();
 }

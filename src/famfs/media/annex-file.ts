@@ -138,13 +138,15 @@ export class AnnexFile {
     this.media.assertThere?.(this.offset, length);
   }
 
-  /** A private copy of slots, past the cache. */
-  copySlots(from: number, to: number): Uint8Array<ArrayBuffer> {
+  /** A private copy of slots, past the cache. @param into where it may lie: as large, or larger */
+  copySlots(from: number, to: number, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     const at = annexSlotOffset(from);
     const end = annexSlotOffset(to);
     this.media.invalidate(this.offset + at, end - at);
     this.media.assertThere?.(this.offset + at, end - at);
-    return new Uint8Array(this.bytes.subarray(at, end));
+    if (into === undefined) return new Uint8Array(this.bytes.subarray(at, end));
+    into.set(this.bytes.subarray(at, end));
+    return into.subarray(0, end - at);
   }
 }
 

@@ -108,6 +108,9 @@ export class AnnexNames {
     return this.made.get(ino)?.target === null;
   }
 
+  /** The binding that child() found for its name, or 0. */
+  found = 0;
+
   /** What a name means, 0 for nothing. `before` as in exists(). */
   child(
     directory: number,
@@ -118,10 +121,28 @@ export class AnnexNames {
     before: number,
   ): number {
     const binding = this.bindings.find(directory, bytes, start, end, hash);
+    this.found = binding;
     if (binding !== 0) return this.bindings.target(binding);
     if (directory >= ANNEX_INO_START || directory === this.objects) return NOT_THERE;
     const slot = this.base.find(directory - 1, bytes, start, end, hash);
     return slot === 0 || slot - 1 >= before ? NOT_THERE : slot + 1;
+  }
+
+  /** Whether a name means this inode, as child() tells it. Most names that a record moves are still those of the log. */
+  means(
+    ino: number,
+    directory: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    hash: number,
+    before: number,
+  ): boolean {
+    const binding = this.bindings.find(directory, bytes, start, end, hash);
+    this.found = binding;
+    if (binding !== 0) return this.bindings.target(binding) === ino;
+    if (directory >= ANNEX_INO_START || directory === this.objects || ino - 2 >= before) return false;
+    return this.base.kind[ino - 1] !== 0 && this.base.isChild(ino - 1, directory - 1, bytes, start, end);
   }
 
   /** Whether the name of an inode's log entry is in force. */

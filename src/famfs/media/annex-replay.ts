@@ -140,10 +140,11 @@ export class AnnexReplay {
     let why = this.#placeFault(directory) ?? this.#means(directory, ino);
     if (why !== null) return why;
     const { start, end, hash } = this.#scanned();
+    const { found } = this.#names;
     why =
       this.#newPlaceFault(newDirectory) ?? this.#taken(newDirectory, ino) ?? this.#cycle(newDirectory, ino);
     if (why !== null) return why;
-    this.#names.bindings.set(directory, this.#bytes, start, end, hash, 0);
+    this.#names.bindings.set(directory, this.#bytes, start, end, hash, 0, found);
     this.#touch(directory);
     this.#set(newDirectory, ino);
     return null;
@@ -336,8 +337,12 @@ export class AnnexReplay {
 
   /** The scanned name must mean this inode. */
   #means(directory: number, ino: number): RecordFault | null {
+    if (
+      ino !== 0 &&
+      this.#names.means(ino, directory, this.#bytes, this.#start, this.#end, this.#hash, this.#base)
+    )
+      return null;
     const found = this.#childNow(directory);
-    if (found === ino && ino !== 0) return null;
     return fault('annex-name', FIXED, `'${this.#nameText()}' in inode ${directory} is ${found}, not ${ino}`);
   }
 
@@ -362,9 +367,10 @@ export class AnnexReplay {
     return decodeName(this.#bytes.subarray(this.#start, this.#end));
   }
 
-  /** Lets the scanned name mean an inode, or nothing. */
+  /** Lets the scanned name, which was just looked up, mean an inode, or nothing. */
   #set(directory: number, ino: number): void {
-    this.#names.bindings.set(directory, this.#bytes, this.#start, this.#end, this.#hash, ino);
+    const { bindings, found } = this.#names;
+    bindings.set(directory, this.#bytes, this.#start, this.#end, this.#hash, ino, found);
     this.#touch(directory);
   }
 

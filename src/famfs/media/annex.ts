@@ -27,6 +27,8 @@ import { encodeName } from './path.js';
 import type { Problem, ProblemList } from './problem.js';
 
 const F = annexRecordLayout.fields;
+/** How many slots are copied at once: more than any record has. */
+const WINDOW_SLOTS = 2 * MOST_RECORD_SLOTS;
 
 /** What an annex needs of the tree of the log that it belongs to. */
 export interface AnnexHost {
@@ -56,6 +58,8 @@ export class Annex {
   readonly #host: AnnexHost;
   readonly #replay: AnnexReplay;
   readonly #seed: number;
+  /** The copy of the slots that are being replayed. */
+  #window = new Uint8Array(0);
   #records = 0;
   #slot = 0;
   #lastBase = 0;
@@ -170,19 +174,30 @@ export class Annex {
         0,
         `next_index is ${published}, ${this.#slot} of ${file.slots} slots were read`,
       );
-    const from = this.#slot;
-    let copy = file.copySlots(from, published);
-    let words = this.#replay.load(copy);
     // The least record with a name takes two slots. One that moves a name takes three, and gives two.
-    this.names.bindings.reserve(Math.ceil((published - from) / 1.5));
+    this.names.bindings.reserve(Math.ceil((published - this.#slot) / 1.5));
+    while (this.#slot < published) if (!this.#replayWindow(file, published)) return false;
+    return true;
+  }
+
+  /** Applies the records of one window, which stays in the processor's cache. @returns false when it stopped */
+  #replayWindow(file: AnnexFile, published: number): boolean {
+    const from = this.#slot;
+    const to = Math.min(published, from + WINDOW_SLOTS);
+    const bytes = (to - from) * ANNEX_SLOT_BYTES;
+    if (this.#window.length < bytes) this.#window = new Uint8Array(bytes);
+    let copy = file.copySlots(from, to, this.#window);
+    let words = this.#replay.load(copy);
     let isSecondLook = false;
-    while (this.#slot < published) {
+    while (this.#slot < to) {
       const at = (this.#slot - from) * ANNEX_SLOT_BYTES;
       const why = recordFault(copy, words, at, this.#records, this.#seed);
       if (why !== null) {
+        // The last record may go on behind the window.
+        if (to < published && this.#slot > from && why.code === 'annex-span') return true;
         if (isSecondLook) return this.#stopAt(file, this.#slot, why.code, why.at, why.message);
         // Another host may have written it after this CPU cached its lines.
-        copy = file.copySlots(from, published);
+        copy = file.copySlots(from, to, this.#window);
         words = this.#replay.load(copy);
         isSecondLook = true;
         continue;

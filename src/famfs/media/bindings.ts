@@ -57,7 +57,7 @@ export class Bindings {
   reserve(more: number): void {
     let capacity = this.#target.length;
     while (capacity <= this.count + more) capacity *= 2;
-    if (capacity > this.#target.length) this.#grow(capacity);
+    if (capacity > this.#target.length) this.#grow(capacity, this.count);
   }
 
   /** The binding of a name, or 0. */
@@ -76,7 +76,7 @@ export class Bindings {
     }
   }
 
-  /** Lets a name mean an inode, or nothing (0). @returns its binding */
+  /** Lets a name mean an inode, or nothing (0). @param known what find() has just said of it @returns its binding */
   set(
     directory: number,
     bytes: Uint8Array,
@@ -84,8 +84,8 @@ export class Bindings {
     end: number,
     hash: number,
     target: number,
+    known = this.find(directory, bytes, start, end, hash),
   ): number {
-    const known = this.find(directory, bytes, start, end, hash);
     const binding = known === 0 ? this.#add(directory, bytes, start, end, hash) : known;
     this.#drop(binding);
     this.#target[binding] = target;
@@ -132,7 +132,7 @@ export class Bindings {
 
   #add(directory: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
     const binding = ++this.count;
-    if (binding >= this.#target.length) this.#grow(this.#target.length * 2);
+    if (binding >= this.#target.length) this.#grow(this.#target.length * 2, binding - 1);
     this.#directory[binding] = directory;
     this.#hash[binding] = mix(hash, directory);
     this.#nameStart[binding] = this.#storeName(bytes, start, end);
@@ -173,7 +173,8 @@ export class Bindings {
     return at;
   }
 
-  #grow(capacity: number): void {
+  /** @param inserted how many bindings are in the hash table */
+  #grow(capacity: number, inserted: number): void {
     this.#directory = copied(this.#directory, new Float64Array(capacity));
     this.#target = copied(this.#target, new Float64Array(capacity));
     this.#nameStart = copied(this.#nameStart, new Uint32Array(capacity));
@@ -183,7 +184,7 @@ export class Bindings {
     this.#nextOfInode = copied(this.#nextOfInode, new Uint32Array(capacity));
     this.#previousOfInode = copied(this.#previousOfInode, new Uint32Array(capacity));
     this.#buckets = new Uint32Array(capacity * 2);
-    for (let binding = 1; binding < this.count; binding++) this.#insert(binding);
+    for (let binding = 1; binding <= inserted; binding++) this.#insert(binding);
   }
 
   #insert(binding: number): void {

@@ -136,6 +136,16 @@ export class InodeTable {
     return this.#names.subarray(start, start + this.#nameLength[inode]!);
   }
 
+  /** Whether an inode lies in `parent` under this name: a find() of which the answer is expected. */
+  isChild(inode: number, parent: number, bytes: Uint8Array, start: number, end: number): boolean {
+    return (
+      inode > 0 &&
+      inode < this.capacity &&
+      this.parent[inode] === parent &&
+      this.#isNamed(inode, bytes, start, end)
+    );
+  }
+
   #isNamed(inode: number, bytes: Uint8Array, start: number, end: number): boolean {
     const length = this.#nameLength[inode]!;
     if (length !== end - start) return false;
