@@ -15,54 +15,52 @@ export class AnnexAppender {
     this.file = file;
   }
 
-  /** Slots left. */
-  get free(): number {
-    return Math.max(0, this.file.slots - this.file.nextIndex());
-  }
-
   /**
    * Appends and publishes one record.
    * @param seqnum its number: that of the record that replay expects next
+   * @param slot the slot that replay has come to
    * @throws DaxError ENOSPC the annex is full; EBADMSG its counters disagree; ENODEV, EIO. Nothing is published then
    */
-  append(record: Uint8Array, seqnum: number): void {
+  append(record: Uint8Array, seqnum: number, slot: number): void {
     const { file } = this;
-    const index = file.nextIndex();
     const slots = record.length / (annexSlotOffset(1) - annexSlotOffset(0));
-    if (index + slots > file.slots) {
+    if (slot + slots > file.slots) {
       const { name } = file.media;
-      fail(
-        'ENOSPC',
-        `${name}: annex ${file.place.number} is full, ${index} of ${file.slots} slots are used`,
-        { path: name },
-      );
+      fail('ENOSPC', `${name}: annex ${file.place.number} is full, ${slot} of ${file.slots} slots are used`, {
+        path: name,
+      });
     }
-    const at = annexSlotOffset(index);
+    const at = annexSlotOffset(slot);
+    // Proven once: header and record.
     file.assertThere(at + record.length);
+    const index = file.indexNow();
+    if (index !== slot)
+      this.#disagrees('next_index', nextIndex.offset, index, `its records end at slot ${slot}`);
     this.#repairTo(seqnum);
     file.bytes.set(record, at);
     this.#flush(at, record.length);
     this.#store(nextSeqnum.offset, seqnum + 1);
-    this.#store(nextIndex.offset, index + slots);
+    this.#store(nextIndex.offset, slot + slots);
     this.#flush(COUNTERS_AT, COUNTERS_BYTES);
   }
 
   /** A writer that was killed between the two counters left next_seqnum one ahead. */
   #repairTo(seqnum: number): void {
-    const found = this.file.nextSeqnum();
+    const found = this.file.seqnumNow();
     if (found === seqnum) return;
-    if (found !== seqnum + 1) {
-      const { media, place } = this.file;
-      const where = `byte ${place.offset + nextSeqnum.offset}`;
-      fail(
-        'EBADMSG',
-        `${media.name}: annex ${place.number}: next_seqnum at ${where} is ${found}, and its records end before ${seqnum}: not written; ` +
-          'fsck() tells more',
-        { path: media.name, hint: 'fsck' },
-      );
-    }
+    if (found !== seqnum + 1)
+      this.#disagrees('next_seqnum', nextSeqnum.offset, found, `its records end before ${seqnum}`);
     this.#store(nextSeqnum.offset, seqnum);
     this.#flush(COUNTERS_AT, COUNTERS_BYTES);
+  }
+
+  #disagrees(counter: string, at: number, found: number, want: string): never {
+    const { media, place } = this.file;
+    return fail(
+      'EBADMSG',
+      `${media.name}: annex ${place.number}: ${counter} at byte ${place.offset + at} is ${found}, and ${want}: not written; fsck() tells more`,
+      { path: media.name, hint: 'fsck' },
+    );
   }
 
   /** One aligned 4-byte store, as in the log: no counter reaches 2^32. */

@@ -122,12 +122,22 @@ export class AnnexFile {
   nextIndex(): number {
     this.media.invalidate(this.offset + COUNTERS_AT, COUNTERS_BYTES);
     this.assertThere();
+    return this.indexNow();
+  }
+
+  /** The same of a header that the caller has just proven. */
+  indexNow(): number {
     return loadU64(this.words, NEXT_INDEX_WORD, Atomics.load(this.words, NEXT_INDEX_WORD));
   }
 
   /** The number of the next record, as the header says. */
   nextSeqnum(): number {
     this.assertThere();
+    return this.seqnumNow();
+  }
+
+  /** The same of a header that the caller has just proven. */
+  seqnumNow(): number {
     return loadU64(this.words, NEXT_SEQNUM_WORD, Atomics.load(this.words, NEXT_SEQNUM_WORD));
   }
 

@@ -96,6 +96,11 @@ export class Annex {
     return { seqnum: this.#records, file: Math.max(0, this.files.length - 1), slot: this.#slot };
   }
 
+  /** Slots of the last annex that are behind all that was applied. */
+  get freeSlots(): number {
+    return (this.files.at(-1)?.slots ?? 0) - this.#slot;
+  }
+
   /** Whether records were published that are not applied: one load. A further annex shows as a log entry. */
   isBehind(): boolean {
     const file = this.files.at(-1);

@@ -68,7 +68,7 @@ export class AnnexWriter {
       fail('EPERM', `${device.name} ${why}`, { path: device.name });
     }
     const slots = changes.reduce((sum, change) => sum + slotsOfChange(change), 0);
-    if (this.#last() !== null && this.#last()!.free >= slots) {
+    if (this.#last() !== null && this.#mounted.tree.annex!.freeSlots >= slots) {
       if (entries > 0) this.#mounted.assertLogRoom(entries);
       return;
     }
@@ -81,10 +81,10 @@ export class AnnexWriter {
     const { tree } = this.#mounted;
     const last = this.#last();
     if (last === null || tree.annex === null) fail('EIO', `${this.#mounted.device.name}: the annex is gone`);
-    const { records: seqnum, seed } = tree.annex;
+    const { records: seqnum, seed, position } = tree.annex;
     const record = encodeRecordOf(change, { seqnum, base: tree.nextIndex, when: timeNow(), seed });
-    last.append(record, seqnum);
-    tree.replay();
+    last.append(record, seqnum, position.slot);
+    tree.annex.replay();
   }
 
   /** Makes room for one change and appends it. */

@@ -53,7 +53,7 @@ function append(
         true,
       );
     }
-    appender.append(record, file.nextSeqnum());
+    appender.append(record, file.nextSeqnum(), file.nextIndex());
   }
   media.close();
 }
