@@ -67,6 +67,17 @@ describe('regions', () => {
     expect(readdirSync(join(root(), 'regions'))).toEqual([]);
   });
 
+  it('a backing that is not there is not made: the error says how to', () => {
+    const missing = join(directory.path, 'missing');
+    expect(() => createRegion(context(), [], { size: '16MiB', backing: missing })).toThrow(
+      expect.objectContaining({
+        code: 'ENOENT',
+        message: expect.stringContaining(`truncate -s 16M ${missing}`),
+      }),
+    );
+    expect(existsSync(missing)).toBe(false);
+  });
+
   it('a backing that is too small, a size or align that cannot be, leave nothing behind', () => {
     const small = join(directory.path, 'small');
     writeFileSync(small, 'small');

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { hasFileSystem } from '../../famfs/index.js';
 import { fail } from '../../libc/index.js';
 import type { CreateRegionOptions, Machine, RegionInfo } from '../../machine/index.js';
@@ -35,7 +36,7 @@ function regionOptions(flags: CreateRegionFlags): CreateRegionOptions {
       throw new UsageError('--offset is a place in a backing: name it with -b');
     options.offset = sizeArgument(flags.offset, '--offset N');
   }
-  if (flags.backing !== undefined) options.backing = flags.backing;
+  if (flags.backing !== undefined) options.backing = backingArgument(flags.backing, flags.size);
   if (flags.type !== undefined) {
     if (flags.type !== 'device' && flags.type !== 'kmem') {
       throw new UsageError(`--type "${flags.type}" is neither device nor kmem`);
@@ -46,6 +47,25 @@ function regionOptions(flags: CreateRegionFlags): CreateRegionOptions {
   if (flags.sparse) options.sparse = true;
   if (flags.nonCoherent) options.coherent = false;
   return options;
+}
+
+/** A file is made by its owner, not by us: a mistyped name must not become one. */
+function backingArgument(path: string, size: string): string {
+  if (!isMissing(path)) return path;
+  return fail(
+    'ENOENT',
+    `${path} is not there\nMake it: truncate -s ${size.replace(/i?B$/, '')} ${path} (in /dev/shm it is memory), or leave -b out: ` +
+      'the machine makes a file of its own',
+    { path },
+  );
+}
+
+function isMissing(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false; // this user may not look: opening it tells why
+  }
 }
 
 function describeRegion(region: RegionInfo): string {
