@@ -87,7 +87,7 @@ describe.skipIf(noMounts !== '')(`a mounted volume${because}`, () => {
     // Room for one copy, not for two.
     place
       .volume()
-      .create('/filler', { size: free - 14 * MIB })
+      .create('/filler', { size: free - 10 * MIB })
       .close();
     expect((await same(`echo end >> 'FILE'`)).type).toBe('simple');
     expect(place.udax('fsck', 'dax0.0')).toMatchObject({

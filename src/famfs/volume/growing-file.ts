@@ -9,6 +9,7 @@ import type { MountedFamfs } from './mounted.js';
 import { permissions } from './name-rules.js';
 import { type GrowingOptions, KeptContent, KeptName, type NewPlace } from './new-name.js';
 import type { Reservation } from './space.js';
+import { takeInStripes } from './striping.js';
 
 /**
  * A file in the making, whose final size is not known yet: the kernel creates a file first and writes it later. Its space is
@@ -279,7 +280,7 @@ export class GrowingFile {
 
   #takeStriped(size: number, stripe: Stripe): Reservation | null {
     try {
-      return this.#take(size, stripe);
+      return takeInStripes(this.#mounted.superblock, stripe, (each) => this.#take(size, each));
     } catch (error) {
       if (hasCode(error, 'ENOSPC')) return null;
       throw error;

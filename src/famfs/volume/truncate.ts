@@ -8,6 +8,7 @@ import { ownerOf } from './name-rules.js';
 import { find, isThere } from './names.js';
 import { replaceContent } from './publish-name.js';
 import type { Reservation } from './space.js';
+import { stripeOf, takeInStripes } from './striping.js';
 
 /** See Volume.truncate. */
 export function truncateFile(mounted: MountedFamfs, ino: number, size: number): void {
@@ -71,7 +72,11 @@ function changeContent(
   const old = mounted.inode(ino);
   const path = old.path;
   const stripe = stripeOf(old);
-  const reservation = mounted.session(() => keep(mounted, size, stripe));
+  const reservation = mounted.session(() =>
+    stripe
+      ? takeInStripes(mounted.superblock, stripe, (each) => keep(mounted, size, each))
+      : keep(mounted, size, undefined),
+  );
   try {
     const inode = mounted.newInode(path, capacityOf(reservation), reservation.fmap);
     // A full disk under a sparse backing must be an error now, not a signal at the first store.
@@ -95,12 +100,6 @@ function changeContent(
   } finally {
     reservation.end();
   }
-}
-
-/** Striping of a file, for one like it. Its strips may lie in any buckets, so there are as many of those as strips. */
-export function stripeOf({ fmap, size }: Inode): Stripe | undefined {
-  if (size === 0 || fmap.type === 'simple') return undefined;
-  return { nstrips: fmap.nstrips, nbuckets: fmap.nstrips, chunkSize: fmap.chunkSize };
 }
 
 /** Bytes that the whole of a reservation can hold. */

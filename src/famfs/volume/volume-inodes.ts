@@ -32,7 +32,7 @@ import {
 import { type GrowingOptions, KeptName, type NewPlace, pathOfPlace } from './new-name.js';
 import type { OpenFileHost } from './open-file-host.js';
 import type { StoreMarks } from './store-marks.js';
-import { stripeOf } from './truncate.js';
+import { stripeOf } from './striping.js';
 
 /**
  * A volume by inode numbers instead of paths, for servers. Numbers are the same on every host and for good: the root is 1,
