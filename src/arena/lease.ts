@@ -57,14 +57,16 @@ export class Lease {
     const parts = Array.from({ length: hosts }, (_, part) => part);
     const free = parts.find((part) => this.#stateOf(part) !== PART_STATE.owned);
     if (free !== undefined) return free;
+    // From the first look on: that one may be slow, and each part is to be watched for as long.
+    this.watch();
     const deadline = performance.now() + leaseMs * 1.5;
-    while (performance.now() < deadline) {
-      this.watch();
+    for (;;) {
       const lapsed = parts.find((part) => this.hasLapsed(part));
       if (lapsed !== undefined) return lapsed;
+      if (performance.now() >= deadline) return -1;
       sleep(Math.min(POLL_MS, leaseMs / 8));
+      this.watch();
     }
-    return -1;
   }
 
   /** Notes which heartbeats go on. hasLapsed() knows only what was watched. */
@@ -121,6 +123,9 @@ export class Lease {
    * @returns false when the owner lives after all
    */
   evictOwner(part: number): boolean {
+    // What was seen last may be older than the beats of a host that took the part meanwhile.
+    this.watch();
+    if (!this.hasLapsed(part)) return false;
     const control = this.#fetch(part);
     const words = this.#words;
     const before = words.slice(control, control + CONTROL.state + 1);
@@ -130,9 +135,12 @@ export class Lease {
     sleep(CLAIM_MS);
     this.#fetch(part);
     if (words[control + CONTROL.heartbeat] === beat) return true;
-    words.set(before, control);
+    // The owner lives, or another host took the part meanwhile: whose name is there has it.
+    const isTaken = before.some((word, i) => i !== CONTROL.state && words[control + i] !== word);
+    if (isTaken) Atomics.store(words, control + CONTROL.state, PART_STATE.owned);
+    else words.set(before, control);
     this.#memory.writeBack(control, 16);
-    return false;
+    return isTaken;
   }
 
   /** Whether the part is ours as far as our caches tell: two loads, for each call. */

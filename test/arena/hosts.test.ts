@@ -112,6 +112,22 @@ describe('an arena of several hosts', () => {
     expectSound(volume);
   });
 
+  // Incident: a host that had long seen a lease lapse took the name of the part's new owner out of it.
+  it('leaves a part to the host that took it over, however long ago others saw the old one lapse', async () => {
+    const { arena: a, volume } = lab.make(LAPSING, { host: 'a' });
+    const b = lab.open(volume, { host: 'b' });
+    a.put('of-a', Uint8Array.of(1));
+    a.tick = () => {}; // a is gone
+    await new Promise((resolve) => setTimeout(resolve, 2 * LAPSING.leaseMs)); // b looks at it meanwhile
+    b.tick = () => {}; // and not again before it reaps
+    const c = lab.open(volume, { host: 'c' });
+    b.reap();
+    c.put('of-c', Uint8Array.of(2));
+    expect(b.read('of-c')).toEqual(Uint8Array.of(2));
+    expect(c.read('of-a')).toEqual(Uint8Array.of(1));
+    expectSound(volume);
+  });
+
   it('voids the pins of a host whose lease lapsed', async () => {
     const { arena: a, volume } = lab.make(LAPSING, { host: 'a' });
     const b = openArena(volume, '/kv', { host: 'b' });
