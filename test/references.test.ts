@@ -21,6 +21,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'SECURITY.md',
   'conformance/README.md',
   'test/vm/README.md',
   'proof/README.md',
@@ -87,7 +88,14 @@ describe('references', () => {
 
   it('are to pages that are here: every name of a page in code and docs is one of docs/, README or CONTRIBUTING', () => {
     const known = new Set(
-      readdirSync(book).concat('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SCHEMA.md', 'api.md'),
+      readdirSync(book).concat(
+        'README.md',
+        'CONTRIBUTING.md',
+        'CHANGELOG.md',
+        'SECURITY.md',
+        'SCHEMA.md',
+        'api.md',
+      ),
     );
     const unknown = [...code, ...pages].flatMap((file) =>
       [...textOf(file).matchAll(/\b([A-Za-z-]+\.md)\b/g)]
