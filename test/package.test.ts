@@ -82,6 +82,13 @@ describe('the package', () => {
     expect(readFileSync(tarball).length).toBeLessThan(MOST_BYTES);
   });
 
+  it('has the licences of what is bundled in it', () => {
+    const text = readFileSync(join(place, 'node_modules/udax/dist/bundle/LICENSES.txt'), 'utf8');
+    for (const name of ['commander', 'cli-progress', 'string-width'])
+      expect(text).toMatch(new RegExp(`^${name} \\d+\\.\\d+`, 'm'));
+    expect(text.match(/Copyright/g)!.length).toBeGreaterThanOrEqual(3);
+  });
+
   it('has no fault that publint knows', async () => {
     const { messages } = await publint({
       pkgDir: join(place, 'node_modules/udax'),

@@ -118,11 +118,32 @@ describe('udax metrics', () => {
     expect(other.text).toBe(one.text);
     expect((await ask('/')).status).toBe(404);
     expect((await ask('/metrics', 'POST')).status).toBe(405);
+    // Incident: no URL, so the process ended.
+    expect((await ask('//')).status).toBe(404);
     expect(await ask('/metrics', 'HEAD')).toMatchObject({ status: 200, text: '' });
     served.kill('SIGINT');
     const [code] = await once(served, 'exit');
     expect(code).toBe(0);
     expect(existsSync(socket)).toBe(false);
+  });
+
+  // Incident: what served at a socket lost it to the next one, whoever that was.
+  it('leave a socket that somebody serves, and take one whose process was killed', async () => {
+    const socket = join(directory.path, 'taken.sock');
+    const words = ['metrics', 'dax0.0', '--listen', `unix:${socket}`];
+    const first = startUdax(root, ...words);
+    await once(first.stderr!, 'data');
+    expect(udax(root, ...words)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('(EADDRINUSE)'),
+    });
+    expect(existsSync(socket)).toBe(true);
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    const next = startUdax(root, ...words);
+    expect(String(await once(next.stderr!, 'data'))).toContain('metrics at');
+    next.kill('SIGINT');
+    expect(await once(next, 'exit')).toEqual([0, null]);
   });
 
   it.each(['nonsense', 'unix:', '127.0.0.1:70000', ''])('is EINVAL for "%s"', (where) => {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { existsSync, lstatSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { asDaxError, fail, isError } from '../../libc/index.js';
+import { connect } from 'node:net';
+import { asDaxError, fail, hasCode, isError } from '../../libc/index.js';
 import { CONTENT_TYPE } from './exposition.js';
 
 /** Answers within this time of the last look are that look's: many readers cost no more than one. */
@@ -47,7 +48,9 @@ export async function serveMetrics(
   const failure = once(server, 'error').then(([error]) => {
     throw asDaxError(error, `listening at ${addressOf(at)}`);
   });
-  if ('path' in at) removeOldSocket(at.path);
+  // Ctrl-C may come before it listens.
+  const ended = once(signal, 'abort');
+  if ('path' in at) await removeDeadSocket(at.path);
   server.listen(at);
   await Promise.race([once(server, 'listening'), failure]);
   const bound = server.address();
@@ -56,10 +59,9 @@ export async function serveMetrics(
       ? addressOf({ ...at, port: bound.port })
       : addressOf(at),
   );
-  await Promise.race([once(signal, 'abort'), failure]);
+  await Promise.race([ended, failure]);
   server.closeAllConnections();
-  server.close();
-  if ('path' in at) rmSync(at.path, { force: true });
+  server.close(); // and with it goes the socket's file
 }
 
 function addressOf(at: ListenAt): string {
@@ -67,9 +69,17 @@ function addressOf(at: ListenAt): string {
   return `http://${at.host.includes(':') ? `[${at.host}]` : at.host}:${at.port}/metrics`;
 }
 
-/** A socket that a process left behind when it was killed. */
-function removeOldSocket(path: string): void {
-  if (existsSync(path) && lstatSync(path).isSocket()) rmSync(path);
+/** Removes a socket that a killed process left behind. One that somebody serves stays, and listening there is EADDRINUSE. */
+async function removeDeadSocket(path: string): Promise<void> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return;
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    if (hasCode(error, 'ECONNREFUSED')) rmSync(path, { force: true });
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function answer(
@@ -83,8 +93,7 @@ async function answer(
   };
   request.resume();
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'GET /metrics\n');
-  const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-  if (pathname !== '/metrics') return send(404, 'GET /metrics\n');
+  if (request.url?.split('?')[0] !== '/metrics') return send(404, 'GET /metrics\n');
   try {
     send(200, await look(), CONTENT_TYPE);
   } catch (error) {

@@ -179,8 +179,6 @@ export class Annex {
         0,
         `next_index is ${published}, ${this.#slot} of ${file.slots} slots were read`,
       );
-    // The least record with a name takes two slots. One that moves a name takes three, and gives two.
-    this.names.bindings.reserve(Math.ceil((published - this.#slot) / 1.5));
     while (this.#slot < published) if (!this.#replayWindow(file, published)) return false;
     return true;
   }
@@ -191,6 +189,8 @@ export class Annex {
     const to = Math.min(published, from + WINDOW_SLOTS);
     const bytes = (to - from) * ANNEX_SLOT_BYTES;
     if (this.#window.length < bytes) this.#window = new Uint8Array(bytes);
+    // The least record with a name takes two slots. One that moves a name takes three, and gives two.
+    this.names.bindings.reserve(Math.ceil((to - from) / 1.5));
     let copy = file.copySlots(from, to, this.#window);
     let words = this.#replay.load(copy);
     let isSecondLook = false;
