@@ -5,7 +5,6 @@ import {
   canPersistMemory,
   closeDescriptor,
   fail,
-  fallocate,
   fileSystemOf,
   HUGETLBFS_MAGIC,
   hasCode,
@@ -19,6 +18,7 @@ import type { Backing } from './backing.js';
 import { errorAbout, PAGE_BYTES } from './backing-range.js';
 import { DaxBacking, deviceNumbers, readDaxNode } from './dax-backing.js';
 import { FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
+import { allocateMemory } from './huge-pages.js';
 
 export interface OpenBackingOptions {
   /** Default true. False: no mapping made through this backing can change it. 'if-allowed': writable where the file permits it. */
@@ -180,16 +180,14 @@ function fillNewFile(path: string, fd: number, size: number, sparse: boolean): v
       { path },
     );
   }
-  if (sparse) {
-    fs.ftruncateSync(fd, size);
-    return;
-  }
+  fs.ftruncateSync(fd, size);
+  if (sparse) return;
   // tmpfs may allocate more than the host's free memory, and the host then kills processes.
   if (kind === 'tmpfs' && size > os.freemem()) {
     fail('ENOSPC', `the host has only ${os.freemem()} bytes of memory free: choose a smaller size`, { path });
   }
   try {
-    fallocate(fd, 0, size);
+    allocateMemory(fd, kind, 0, size);
   } catch (error) {
     if (hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) {
       writeZeroes(fd, 0, size);

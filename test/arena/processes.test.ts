@@ -151,7 +151,7 @@ describe('an arena and its processes', () => {
     expectWhole(arena, volume, []);
     arena.close();
     volume.close();
-  }, 120_000);
+  });
 
   it('is told by name who keeps the lock, and goes on after a kill', async () => {
     const { image, volume, arena: first } = make('none');
@@ -179,5 +179,5 @@ describe('an arena and its processes', () => {
     expectWhole(arena, volume, [writer]);
     arena.close();
     volume.close();
-  }, 60_000);
+  });
 });
