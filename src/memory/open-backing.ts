@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import {
   asDaxError,
   canPersistMemory,
@@ -182,10 +181,6 @@ function fillNewFile(path: string, fd: number, size: number, sparse: boolean): v
   }
   fs.ftruncateSync(fd, size);
   if (sparse) return;
-  // tmpfs may allocate more than the host's free memory, and the host then kills processes.
-  if (kind === 'tmpfs' && size > os.freemem()) {
-    fail('ENOSPC', `the host has only ${os.freemem()} bytes of memory free: choose a smaller size`, { path });
-  }
   try {
     allocateMemory(fd, kind, 0, size);
   } catch (error) {
