@@ -13,6 +13,7 @@ export const machineArguments = {
       size,
       align: optional(size),
       backing: optional(text),
+      ram: optional(flag),
       offset: optional(size),
       type: optional(text),
       static: optional(flag),
