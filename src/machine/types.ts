@@ -203,6 +203,7 @@ export interface DaxMachine {
   devices(): DeviceInfo[];
   deviceInfo(name: string): DeviceInfo;
   createDevice(region: number, options?: { size?: number | string; align?: number | string }): DeviceInfo;
+  resizeDevice(name: string, size: number | string): DeviceInfo;
   destroyDevice(name: string, options?: { force?: boolean }): void;
   enable(name: string): DeviceInfo;
   disable(name: string, options?: { force?: boolean }): DeviceInfo;

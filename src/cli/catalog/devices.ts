@@ -95,6 +95,24 @@ export const deviceCommands: readonly CommandSpec[] = [
     load: async () => (await devices()).createDevice,
   },
   {
+    name: 'resize-device',
+    group,
+    summary: 'grow or shrink a device within its region',
+    arguments: [['<device>', 'dax0.1']],
+    options: [
+      ['-s, --size <SIZE>', 'bytes it has then: a multiple of 2M and of its align; 0 empties it (required)'],
+    ],
+    explanation:
+      'Sets the size of a disabled device of a dynamic region, as a store to its size in sysfs does. It grows into what is free in the ' +
+      'region, in several ranges where that is in pieces, and shrinks from its end. What is in the memory stays, but a file system does not grow ' +
+      'or shrink with its device: copy the files out, resize, mkfs. An enabled device is EBUSY, other sizes EINVAL, more than is free ENOSPC, ' +
+      'the device of a static region EACCES, as the kernel answers.',
+    examples: [
+      'udax disable-device dax0.1 && udax resize-device -s 512M dax0.1 && udax enable-device dax0.1',
+    ],
+    load: async () => (await devices()).resizeDevice,
+  },
+  {
     name: 'destroy-device',
     group,
     summary: 'give a device back to its region',

@@ -26,6 +26,7 @@ export const machineArguments = {
   region: { id: integer() },
   deviceInfo: name,
   createDevice: { region: integer(), options: sizeAndAlign },
+  resizeDevice: { ...name, size },
   destroyDevice: { ...name, options: force },
   enable: name,
   disable: { ...name, options: force },
