@@ -11,6 +11,8 @@ export interface ShownMount {
   pid: number | null;
   /** `served`; `hangs`: it does not answer; `dead`: its daemon is gone, its users get errors; `detached`: taken away, still served to those who have files open. */
   state: 'served' | 'hangs' | 'dead' | 'detached';
+  /** Where it serves its metrics, when it does. */
+  metrics?: string;
   /** Why a daemon ended, when its log says so. */
   lastWords?: string;
 }
@@ -60,6 +62,7 @@ export async function allMounts(root: string): Promise<ShownMount[]> {
       what: own?.what ?? gone?.record.what ?? source,
       pid: own?.pid ?? null,
       state: state === 'dead' ? 'dead' : state === 'hung' ? 'hangs' : 'served',
+      ...(own?.metrics !== undefined && { metrics: own.metrics }),
       ...(state === 'dead' && gone?.lastWords ? { lastWords: gone.lastWords } : {}),
     });
   }

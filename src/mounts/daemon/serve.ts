@@ -8,12 +8,15 @@ export interface Served {
   readonly closed: Promise<FuseSessionEnd>;
   /** What the user should know of the mount. */
   readonly note?: string | undefined;
+  /** Where it serves its metrics. */
+  readonly metrics?: string | undefined;
   unmount(options?: FuseUnmountOptions): Promise<void>;
 }
 
 /**
  * Mounts, registers the mount, and reports to the starter if there is one. Returns when the mount is gone; an abort of `signal`
  * unmounts it.
+ * @param tell receives why what was made could not be published at the end
  * @throws Error what `mount` threw, unless it was reported to a starter; the error of a session whose worker died
  */
 export async function serve(
@@ -21,7 +24,8 @@ export async function serve(
   about: Omit<MountRecord, 'pid'>,
   mount: () => Promise<Served>,
   signal: AbortSignal,
-  onReady: (mountpoint: string) => void,
+  onReady: (served: Served) => void,
+  tell: (why: string) => void,
 ): Promise<void> {
   let served: Served;
   let record: OwnRecord;
@@ -33,10 +37,15 @@ export async function serve(
     else throw error;
     return;
   }
-  const { mountpoint, note } = served;
-  sayReady({ pid: process.pid, mountpoint, ...(note !== undefined && { note }) });
-  onReady(mountpoint);
-  const end = () => void endAnyway(served);
+  const { mountpoint, note, metrics } = served;
+  sayReady({
+    pid: process.pid,
+    mountpoint,
+    ...(note !== undefined && { note }),
+    ...(metrics !== undefined && { metrics }),
+  });
+  onReady(served);
+  const end = () => void endAnyway(served, tell);
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });
   const { error } = await served.closed;
@@ -47,23 +56,27 @@ export async function serve(
 
 async function registered(
   records: MountRecords,
-  { kind, what, keeper }: Omit<MountRecord, 'pid'>,
+  about: Omit<MountRecord, 'pid'>,
   served: Served,
 ): Promise<OwnRecord> {
   try {
-    return records.add(kind, what, served.mountpoint, keeper);
+    const { mountpoint, metrics } = served;
+    return records.add({ ...about, mountpoint, ...(metrics !== undefined && { metrics }) });
   } catch (error) {
     await served.unmount();
     throw error;
   }
 }
 
-/** Unmounts because the process must end. When that fails, it writes the reason to stderr and aborts the mount. */
-export async function endAnyway(served: Pick<Served, 'mountpoint' | 'unmount'>): Promise<void> {
+/** Unmounts because the process must end. When that fails, it tells the reason and aborts the mount. */
+export async function endAnyway(
+  served: Pick<Served, 'mountpoint' | 'unmount'>,
+  tell: (why: string) => void,
+): Promise<void> {
   try {
     await served.unmount();
   } catch (error) {
-    process.stderr.write(`udax: ${served.mountpoint}: ${(error as Error).message}\n`);
+    tell(`udax: ${served.mountpoint}: ${(error as Error).message}`);
     await served.unmount({ whenBusy: 'abort' });
   }
 }
