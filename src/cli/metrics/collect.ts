@@ -127,6 +127,7 @@ function tellArena(context: Context, found: Exposition, where: string): void {
 }
 
 function tellMount(found: Exposition, { mountpoint, what, state }: ShownMount): void {
+  if (state === 'unseen') return;
   const isServed = state === 'served' || state === 'detached';
   found.add('udax_mount_up', { mountpoint, what, state }, isServed ? 1 : 0);
 }

@@ -9,7 +9,7 @@ import {
   hasCode,
   integer,
   isSameFile,
-  makeDirectories,
+  makeDirectoryAsAbove,
   makeRecordFile,
   oneOf,
   openOwnFile,
@@ -45,7 +45,6 @@ export interface DeadRecord {
   readonly lastWords: string | null;
 }
 
-const MODE = 0o600;
 /** The line that the daemon's parent writes into the log at the daemon's end, and how long to wait for it. */
 const END = /^udax: the daemon \(pid \d+\) (?:was )?ended /;
 const LAST_WORDS_MS = 1000;
@@ -72,7 +71,7 @@ export class MountRecords {
   /** Makes the directory. @throws DaxError EACCES, EROFS, ENOSPC */
   prepare(): void {
     try {
-      makeDirectories(this.#directory);
+      makeDirectoryAsAbove(this.#directory);
     } catch (error) {
       throw asDaxError(error, `cannot make ${this.#directory}`, this.#directory);
     }
@@ -87,7 +86,9 @@ export class MountRecords {
       mountpoint: resolveMountpoint(about.mountpoint),
     };
     const path = this.#path(record.mountpoint);
-    const fd = makeRecordFile(path, MODE, record, () => this.#setAside(path));
+    // Whoever may read the directory sees what is mounted.
+    const mode = fs.statSync(this.#directory).mode & 0o666;
+    const fd = makeRecordFile(path, mode, record, () => this.#setAside(path));
     let isThere = true;
     return {
       remove: ({ keepLog = false } = {}) => {

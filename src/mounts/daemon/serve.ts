@@ -1,4 +1,5 @@
 import type { FuseSessionEnd, FuseUnmountOptions } from '../../fuse/index.js';
+import { hasCode } from '../../libc/index.js';
 import { sayFailed, sayReady } from './background.js';
 import type { MountRecord, MountRecords, OwnRecord } from './records.js';
 
@@ -16,7 +17,7 @@ export interface Served {
 /**
  * Mounts, registers the mount, and reports to the starter if there is one. Returns when the mount is gone; an abort of `signal`
  * unmounts it.
- * @param tell receives why what was made could not be published at the end
+ * @param tell receives why there is no record of the mount, and why what was made could not be published at the end
  * @throws Error what `mount` threw, unless it was reported to a starter; the error of a session whose worker died
  */
 export async function serve(
@@ -31,7 +32,7 @@ export async function serve(
   let record: OwnRecord;
   try {
     served = await mount();
-    record = await registered(records, about, served);
+    record = await registered(records, about, served, tell);
   } catch (error) {
     if (sayFailed(error)) process.exitCode = 1;
     else throw error;
@@ -58,11 +59,17 @@ async function registered(
   records: MountRecords,
   about: Omit<MountRecord, 'pid'>,
   served: Served,
+  tell: (why: string) => void,
 ): Promise<OwnRecord> {
   try {
     const { mountpoint, metrics } = served;
     return records.add({ ...about, mountpoint, ...(metrics !== undefined && { metrics }) });
   } catch (error) {
+    // A machine that this user may only read can be mounted all the same: the kernel's table knows the mount.
+    if (hasCode(error, 'EROFS', 'EACCES')) {
+      tell(`udax: ${served.mountpoint} has no record in the state directory: ${(error as Error).message}`);
+      return { remove() {} };
+    }
     await served.unmount();
     throw error;
   }
