@@ -1,4 +1,4 @@
-import { fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { chmodSync, fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
 import { bindCall, lastErrno, lazy, type NativeFunction } from './load.js';
@@ -165,12 +165,27 @@ export function makeDirectories(path: string, mode = 0o777): void {
   }
 }
 
-function makeDirectory(path: string, mode: number): void {
+/** @returns whether it was not there before */
+function makeDirectory(path: string, mode: number): boolean {
   try {
     mkdirSync(path, { mode });
+    return true;
   } catch (error) {
     if (!hasCode(error, 'EEXIST') || !statSync(path).isDirectory()) throw error;
+    return false;
   }
+}
+
+/**
+ * Makes a directory with the mode of the one it lies in, whatever the umask, so that what a group shares is shared as a whole. One that
+ * exists already is kept. Missing parents are made as makeDirectories() does.
+ * @throws Error the error of mkdir(2)
+ */
+export function makeDirectoryAsAbove(path: string): void {
+  const above = dirname(path);
+  makeDirectories(above);
+  const mode = statSync(above).mode & 0o7777;
+  if (makeDirectory(path, mode)) chmodSync(path, mode);
 }
 
 /** struct flock. All calls of this thread share one, because every append to a log takes and releases a lock. */

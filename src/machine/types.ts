@@ -19,6 +19,11 @@ export interface CreateRegionOptions {
   align?: number | string;
   /** A regular, tmpfs or hugetlbfs file or a `/dev/daxX.Y` that holds the memory. Default: a new file, `ROOT/regions/R.mem`. */
   backing?: string;
+  /**
+   * Makes the memory in `/dev/shm`: RAM that the machine owns (mode 0600, or as the state directory is shared) and removes with the
+   * region. It is gone after a restart of the host. Not together with `backing` or `sparse`.
+   */
+  ram?: boolean;
   /** Where the region begins in its backing, bytes. Default 0. */
   offset?: number | string;
   /** The driver that matches the region's devices by type. Default `device`. */
@@ -55,7 +60,15 @@ export interface RegionInfo extends RegionSummary {
   /** Host physical address of the first byte. */
   hpa: number;
   /** problem: why the memory cannot be used now (its file is gone, or too short). Absent when it can be used. */
-  backing: { path: string; kind: BackingKind; offset: number; sparse?: boolean; problem?: string };
+  backing: {
+    path: string;
+    kind: BackingKind;
+    offset: number;
+    sparse?: boolean;
+    /** The machine made the memory in `/dev/shm`, and removes it with the region. */
+    ram?: boolean;
+    problem?: string;
+  };
 }
 
 export interface DeviceInfo {
@@ -190,6 +203,7 @@ export interface DaxMachine {
   devices(): DeviceInfo[];
   deviceInfo(name: string): DeviceInfo;
   createDevice(region: number, options?: { size?: number | string; align?: number | string }): DeviceInfo;
+  resizeDevice(name: string, size: number | string): DeviceInfo;
   destroyDevice(name: string, options?: { force?: boolean }): void;
   enable(name: string): DeviceInfo;
   disable(name: string, options?: { force?: boolean }): DeviceInfo;

@@ -47,6 +47,14 @@ export function printable(text: string): string {
   return visible(controls);
 }
 
+/** JSON text of a value, with everything escaped that could control a terminal. It stays valid JSON. */
+export function jsonText(value: unknown, indent = 0): string {
+  const text = JSON.stringify(value, null, indent);
+  return visible(text).replace(/[\u007f-\u009f]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
 /**
  * Escapes bidirectional controls, zero-width characters and line separators: with them one name can look like another. The result
  * is also valid within JSON text.

@@ -15,12 +15,16 @@ export async function mountWhereAllowed(context: Context, device: string): Promi
   try {
     makeDirectories(directory);
     const mount = await mountFamfsAt(device, directory, { root: context.root });
-    const record = new MountRecords(context.root).add('famfs', device, mount.mountpoint);
+    const record = new MountRecords(context.root).add({
+      kind: 'famfs',
+      what: device,
+      mountpoint: mount.mountpoint,
+    });
     void mount.closed.then(() => record.remove());
     context.output.note(`its files are at ${directory}, for any program (FUSE)`);
     return {
       async end() {
-        await endAnyway(mount);
+        await endAnyway(mount, (why) => context.output.note(why));
         record.remove();
       },
     };

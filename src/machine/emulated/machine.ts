@@ -140,6 +140,15 @@ export class Machine implements DaxMachine {
     });
   }
 
+  /**
+   * Grows or shrinks a disabled device of a dynamic region. It shrinks from its end; 0 empties it. Its contents and its state stay.
+   * @throws DaxError ENODEV, EINVAL not a multiple of 2 MiB and of the align, EBUSY enabled, ENOSPC, EACCES static region
+   */
+  resizeDevice(name: string, size: number | string): DeviceInfo {
+    const bytes = parseSize(size, 'device size');
+    return this.#changeDevice(name, (tree, place) => carving.resizeDevice(tree, place, bytes));
+  }
+
   /** Destroys a device. Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) */
   destroyDevice(name: string, options: { force?: boolean } = {}): void {
     const force = options.force ?? false;

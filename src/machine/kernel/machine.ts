@@ -147,6 +147,19 @@ export class KernelMachine implements DaxMachine {
   }
 
   /**
+   * Grows or shrinks a disabled device of a dynamic region, as its `size` in sysfs does. Its contents stay.
+   * @throws DaxError ENODEV, EINVAL not a multiple of 2 MiB and of the align, EBUSY enabled, ENOSPC, EACCES static region
+   */
+  resizeDevice(name: string, size: number | string): KernelDeviceInfo {
+    const bytes = parseSize(size, 'device size');
+    return this.#change(
+      name,
+      () => false,
+      (place) => carving.resizeDevice(this.sysfs, place, bytes),
+    );
+  }
+
+  /**
    * Destroys a device. Instance 0 stays, at size 0.
    * @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) or in use
    */
@@ -360,6 +373,7 @@ checkMethods(KernelMachine, {
     region: integer(),
     options: optional(options({ size: optional(size), align: optional(size) })),
   },
+  resizeDevice: { ...name, size },
   destroyDevice: { ...name, options: force },
   enable: name,
   disable: { ...name, options: force },
