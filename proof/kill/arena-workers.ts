@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Arena, createArena, fsckArena, openArena } from '../../src/arena/index.js';
 import { mkfs, mountFamfs, type Volume } from '../../src/index.js';
+import { checkoutDirectory } from '../steps/tool.js';
 
 const MIB = 2 ** 20;
 const UUID = '11111111-2222-4333-8444-555555555555';
@@ -48,7 +49,7 @@ export class ArenaWorkers {
 
   /** @param known what a writer of the same seed was told before */
   start(act: 'write' | 'read', seed: number, count: number, known = new Map<string, string>()): ArenaWorker {
-    const script = path.join(checkout(), 'proof', 'kill', 'arena-child.mjs');
+    const script = path.join(checkoutDirectory(), 'proof', 'kill', 'arena-child.mjs');
     const process_ = spawn(process.execPath, [script, this.#image, act, String(seed), String(count)], {
       env: { ...process.env, UDAX_SYSTEM_UUID: UUID },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -125,11 +126,4 @@ function note(worker: ArenaWorker, line: string): void {
     worker.open = undefined;
     worker.told++;
   }
-}
-
-/** The checkout: this file runs from proof/kill, and from build/proof-run/proof/kill. */
-function checkout(): string {
-  let directory = import.meta.dirname;
-  while (!fs.existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory);
-  return directory;
 }

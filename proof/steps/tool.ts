@@ -81,7 +81,7 @@ export function finish(
     process.stdout.write(`${findings.length} findings\n`);
   }
   if (save) {
-    const file = path.join(resultsDirectory(), `${tool}.json`);
+    const file = path.join(checkoutDirectory(), 'proof', 'results', `${tool}.json`);
     fs.mkdirSync(path.dirname(file), { recursive: true });
     fs.writeFileSync(
       file,
@@ -106,9 +106,9 @@ function merged(saved: readonly Row[], rows: readonly Row[]): Row[] {
   return [...kept, ...byName.values()];
 }
 
-/** Finds proof/results of the checkout: this file runs from build/proof/steps. */
-function resultsDirectory(): string {
+/** The checkout, which has the sources of these tools: they run from build/proof-run, which may have a package.json of its own. */
+export function checkoutDirectory(): string {
   let directory = path.dirname(fileURLToPath(import.meta.url));
-  while (!fs.existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory);
-  return path.join(directory, 'proof', 'results');
+  while (!fs.existsSync(path.join(directory, 'proof', 'README.md'))) directory = path.dirname(directory);
+  return directory;
 }
