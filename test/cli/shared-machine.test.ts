@@ -201,7 +201,9 @@ describe.skipIf(noUsers !== '')(`a machine that a group shares${why(noUsers)}`, 
       const { gid, mode } = statSync(join(root, name));
       return [name, gid, (mode & 0o007) === 0];
     });
-    expect(groups.filter(([name, gid, isClosed]) => gid !== 4800 || (!isClosed && name !== 'system_uuid'))).toEqual([]);
+    expect(
+      groups.filter(([name, gid, isClosed]) => gid !== 4800 || (!isClosed && name !== 'system_uuid')),
+    ).toEqual([]);
   });
 
   it('is nothing to others', () => {

@@ -1,6 +1,12 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { asDaxError, closeDescriptor, hasCode, makeDirectoryAsAbove, openOrMakeOwnFile } from '../../libc/index.js';
+import {
+  asDaxError,
+  closeDescriptor,
+  hasCode,
+  makeDirectoryAsAbove,
+  openOrMakeOwnFile,
+} from '../../libc/index.js';
 
 interface PublishedVolume {
   readonly device: { readonly reservations?: string };
