@@ -4,6 +4,7 @@
 //   node examples/http-range/main.mjs ROOT [PORT]                      serves the volume of a state directory until Ctrl-C
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openVolume } from 'udax';
@@ -42,11 +43,9 @@ async function showItself() {
     await ask('known', url, { headers: { 'if-none-match': whole.headers.get('etag') } });
     await ask('missing', `${url}s`);
     const start = performance.now();
-    for (let i = 0; i < 4; i++) await ask('', url);
+    for (let i = 0; i < 4; i++) await drain(url);
     const seconds = (performance.now() - start) / 1000;
-    console.log(
-      `speed    ${((4 * 128) / seconds).toFixed(0)} MiB/s to one reader, the heap of the server not used`,
-    );
+    console.log(`speed    ${((4 * 128) / seconds).toFixed(0)} MiB/s to a reader in this very process`);
   } finally {
     server.closeAllConnections();
     server.close();
@@ -55,11 +54,16 @@ async function showItself() {
   }
 }
 
+/** Reads a file and keeps nothing of it. */
+async function drain(url) {
+  const [response] = await once(get(url), 'response');
+  await once(response.resume(), 'end');
+}
+
 async function ask(name, url, options) {
   const response = await fetch(url, options);
   const { byteLength } = await response.arrayBuffer();
   const range = response.headers.get('content-range');
-  if (name !== '')
-    console.log(`${name.padEnd(8)} ${response.status}  ${byteLength} bytes${range ? `  ${range}` : ''}`);
+  console.log(`${name.padEnd(8)} ${response.status}  ${byteLength} bytes${range ? `  ${range}` : ''}`);
   return response;
 }

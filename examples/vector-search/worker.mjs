@@ -3,8 +3,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openVolume } from 'udax';
 
 const { way, root, from, to, dimensions, nearest } = workerData;
+const begun = performance.now();
 const { own, copiedBytes } = load();
-parentPort.postMessage({ copiedBytes });
+parentPort.postMessage({ copiedBytes, loadMs: performance.now() - begun });
 parentPort.on('message', (query) => parentPort.postMessage(nearestTo(query)));
 
 /** In one way the vectors are the memory of the file; in the other they are read into this heap. */
