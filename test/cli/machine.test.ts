@@ -204,9 +204,11 @@ describe('the machine', () => {
     for (const args of [[], ['dax0.0']]) expect(() => poison(context(), args, {})).toThrow(UsageError);
   });
 
-  it('doctor says what works here', () => {
+  it('doctor says what works here', async () => {
     mkdirSync(root());
-    const report = json<{ ok: boolean; findings: { subject: string; verdict: string }[] }>(doctor);
+    const target = context({ json: true });
+    await doctor(target);
+    const report = target.documents[0] as { ok: boolean; findings: { subject: string; verdict: string }[] };
     expect(report.ok).toBe(true);
     expect(report.findings.map(({ subject }) => subject)).toContain('locks');
     expect(readdirSync(root())).toEqual([]);

@@ -67,15 +67,16 @@ export class Exposition {
       if (unit !== '') lines.push(`# UNIT ${name} ${unit}`);
       lines.push(`# HELP ${name} ${escaped(help)}`);
       for (const { suffix, labels, value } of samples)
-        lines.push(`${name}${suffix}${labelText(labels)} ${value}`);
+        lines.push(`${seriesName(name + suffix, labels)} ${value}`);
     }
     return `${lines.join('\n')}${lines.length > 0 ? '\n' : ''}# EOF\n`;
   }
 }
 
-function labelText(labels: Sample['labels']): string {
-  const words = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value))}"`);
-  return words.length === 0 ? '' : `{${words.join(',')}}`;
+/** A series as the text names it: `udax_mount_up{mountpoint="/mnt"}`. */
+export function seriesName(name: string, labels: Sample['labels']): string {
+  const words = Object.entries(labels).map(([label, value]) => `${label}="${escaped(String(value))}"`);
+  return words.length === 0 ? name : `${name}{${words.join(',')}}`;
 }
 
 /** A bound in the form that all exposers write, so that series of several can be added: `1.0`, `0.0025`, `2.5e-05`. */
