@@ -43,6 +43,10 @@ export function App() {
   const chosen = names.includes(device)
     ? device
     : (bus?.devices.find(({ mode }) => mode === 'famfs')?.name ?? names[0] ?? '');
+  useEffect(() => {
+    addEventListener('keydown', focusSearch);
+    return () => removeEventListener('keydown', focusSearch);
+  }, []);
   useEffect(() => history.replaceState(null, '', `#${shown.id}`), [shown.id]);
   const show: ViewProps['show'] = (to, what) => {
     if (what.device !== undefined) setDevice(what.device);
@@ -80,6 +84,16 @@ export function App() {
       <Said events={live.events} />
     </>
   );
+}
+
+/** `/` goes to the search of the view, unless something is being typed. */
+function focusSearch(event: KeyboardEvent): void {
+  const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+  if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = document.querySelector<HTMLInputElement>('.search');
+  if (search === null) return;
+  event.preventDefault();
+  search.focus();
 }
 
 function Tabs({ shown, select }: { shown: string; select: (id: string) => void }) {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { asDaxError, isError } from '../libc/index.js';
+import { asDaxError } from '../libc/index.js';
 import { streamEvents } from './events/stream.js';
 import { bodyOf, send, sendDocument, sendError } from './http/answer.js';
 import { type Asset, pageAssets } from './http/assets.js';
@@ -54,13 +54,18 @@ export async function startInspector(
   server.maxConnections = MOST_CONNECTIONS;
   server.headersTimeout = SLOWEST_MS;
   server.requestTimeout = SLOWEST_MS;
-  await listen(server, port);
-  const bound = (server.address() as { port: number }).port;
   const inspected = new Inspected(machine, {
     readOnly: readOnly ? 'this inspector was started to look only' : null,
     mounts,
-    failed: (error) => onProblem(isError(error) ? error.message : String(error)),
+    failed: onProblem,
   });
+  try {
+    await listen(server, port);
+  } catch (error) {
+    inspected.close();
+    throw error;
+  }
+  const bound = (server.address() as { port: number }).port;
   const guard = { port: bound, token };
   server.on('request', (request, response) => {
     request.on('error', () => {});

@@ -99,10 +99,20 @@ export interface MapView {
   kinds: number[];
   owners: number[];
   fills: number[];
-  /** Cells of which the inspecting process itself has pages mapped or pinned. */
+  /** Cells of which some process has bytes mapped. */
   mapped: number[];
   /** Why files are not shown; null when they are. */
   problem: string | null;
+}
+
+/** Bytes of a device that a process has mapped. */
+export interface ShownMapping {
+  pid: number;
+  command: string;
+  offset: number;
+  length: number;
+  /** Stores reach the memory. */
+  isWritable: boolean;
 }
 
 /** What lies at one byte of a device. */
@@ -116,6 +126,8 @@ export interface PlaceView {
   fileOffset: number | null;
   extents: number;
   strips: number;
+  /** Who has this byte mapped. */
+  mappings: ShownMapping[];
   /** The folio in this process's model; null on the kernel's bus. Other processes have their own. */
   folio: { order: number; references: number; isMapped: boolean; isPoisoned: boolean } | null;
 }
@@ -240,7 +252,7 @@ export interface CounterSample {
 
 /** One message of the live stream. */
 export type LiveMessage =
-  | { type: 'hello'; seq: number }
+  | { type: 'hello' }
   | { type: 'events'; events: ShownEvent[] }
   | { type: 'bus' }
   | { type: 'volume'; device: string }
@@ -265,6 +277,6 @@ export interface TourStep {
 export interface TourView extends TourSummary {
   steps: TourStep[];
   sound: TourStep[];
-  states: number;
-  milliseconds: number;
+  /** What the search cost; null for events that somebody wrote. */
+  found: { states: number; milliseconds: number } | null;
 }

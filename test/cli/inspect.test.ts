@@ -74,6 +74,21 @@ describe('udax inspect', () => {
     expect(await ended).toEqual([0, null]);
   });
 
+  it('shows the bus of the kernel, whatever is on it here', async () => {
+    const { child, url, ended } = await started('--kernel', 'inspect');
+    try {
+      const bus = (await (await busAt(url)).json()) as BusView;
+      const status = JSON.parse(udax(root, '--kernel', '--json', 'status').stdout);
+      expect(bus.devices.map(({ name }) => name)).toEqual(
+        status.devices.map(({ name }: { name: string }) => name),
+      );
+      expect([bus.root, bus.generation]).toEqual(['kernel:', null]);
+    } finally {
+      child.kill('SIGINT');
+    }
+    expect(await ended).toEqual([0, null]);
+  });
+
   it('refuses a machine that is not there, and a port that is none', () => {
     expect(udax(root, 'inspect')).toMatchObject({
       status: 1,

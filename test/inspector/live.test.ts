@@ -9,6 +9,7 @@ import type {
   CounterSample,
   LiveMessage,
   MapView,
+  PlaceView,
   ShownEvent,
   VolumeView,
 } from '../../src/inspector/wire.js';
@@ -93,6 +94,29 @@ describe('events', () => {
       ['unmount', 'dax0.0'],
     ] as const)
       await until(() => has(stream, 'process', what, subject));
+    stream.end();
+  });
+
+  it('tell which process maps which file, and when it ends', async () => {
+    const stream = await follow(scene);
+    const volume = scene.mount();
+    volume.mkdir('/d');
+    volume.create('/d/mapped', { size: 5 * MIB }).close();
+    const { offset } = volume.getmap('/d/mapped').extents[0]!;
+    const file = volume.open('/d/mapped', { writable: true });
+    file.map({ writable: true });
+    await until(() => has(stream, 'holders', 'map', '/d/mapped'));
+    const at = (byte: number) => scene.get<PlaceView>(`devices/dax0.0/at?offset=${byte}`);
+    expect((await at(offset + 4096)).mappings).toMatchObject([
+      { pid: process.pid, offset, isWritable: true },
+    ]);
+    expect((await at(offset + 6 * MIB)).mappings).toEqual([]);
+    const map = await scene.get<MapView>('devices/dax0.0/map?cells=64');
+    expect(map.mapped).toEqual([0, 1, 2].map((unit) => offset / (2 * MIB) + unit));
+    file.close();
+    await until(() => has(stream, 'holders', 'unmap', '/d/mapped'));
+    expect((await at(offset)).mappings).toEqual([]);
+    volume.close();
     stream.end();
   });
 

@@ -3,9 +3,13 @@ import { CELL_KINDS, type CellKind, type MapView } from '../../../src/inspector/
 
 const SMALLEST = 9;
 const LARGEST = 44;
+/** As many as are drawn within a frame of 16 ms by a processor alone. */
+const MOST_CELLS = 12_000;
 const GAP = 1;
-/** Colours of files, apart by the golden angle. */
+/** Colours of files: neighbours are far apart, and none is red, which failed memory has. */
 const HUES = 24;
+const FIRST_HUE = 50;
+const HUE_RANGE = 280;
 
 export interface Grid {
   columns: number;
@@ -16,7 +20,8 @@ export interface Grid {
 
 /** How many cells the page asks for. */
 export function roomFor(width: number, height: number): number {
-  return Math.max(1, Math.floor(width / SMALLEST) * Math.floor(height / SMALLEST));
+  const cells = Math.floor(width / SMALLEST) * Math.floor(height / SMALLEST);
+  return Math.min(MOST_CELLS, Math.max(1, cells));
 }
 
 /** The largest cells with which all of them have room. */
@@ -39,7 +44,8 @@ export function paletteOf(element: Element): Palette {
   const kinds = Object.fromEntries(CELL_KINDS.map((kind) => [kind, of(`map-${kind}`)]));
   const files = Array.from(
     { length: HUES },
-    (_, at) => `hsl(${Math.round((at * 137.5) % 360)} ${of('file-saturation')} ${of('file-lightness')})`,
+    (_, at) =>
+      `hsl(${FIRST_HUE + Math.round((at * 107) % HUE_RANGE)} ${of('file-saturation')} ${of('file-lightness')})`,
   );
   return { ...(kinds as Record<CellKind, string>), files, mark: of('mark') };
 }

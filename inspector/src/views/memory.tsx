@@ -164,7 +164,17 @@ function Place({
   );
 }
 
-function textOf({ offset, kind, path, size, fileOffset, extents, strips, folio }: PlaceView): string {
+function textOf({
+  offset,
+  kind,
+  path,
+  size,
+  fileOffset,
+  extents,
+  strips,
+  mappings,
+  folio,
+}: PlaceView): string {
   const parts = [`${hex(offset)} (${bytes(offset)}): ${path ?? WORDS[kind]}`];
   if (path !== null && fileOffset !== null)
     parts.push(
@@ -173,9 +183,13 @@ function textOf({ offset, kind, path, size, fileOffset, extents, strips, folio }
         : `behind its end (${count(size)} bytes)`,
       strips > 0 ? `${strips} strips` : `${extents} ${extents === 1 ? 'extent' : 'extents'}`,
     );
+  if (mappings.length > 0)
+    parts.push(
+      `mapped by ${mappings.map(({ pid, isWritable }) => `pid ${pid}${isWritable ? ' (writable)' : ''}`).join(', ')}`,
+    );
   if (folio !== null)
     parts.push(
-      `folio of order ${folio.order}, ${folio.references} references here${folio.isMapped ? ', mapped' : ''}${
+      `folio of order ${folio.order}, ${folio.references} references in this process${folio.isMapped ? ', mapped' : ''}${
         folio.isPoisoned ? ', failed' : ''
       }`,
     );

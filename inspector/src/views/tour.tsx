@@ -9,16 +9,28 @@ import { useAnswer } from '../live.js';
 const FIRST = 'v9-match';
 const DRIVERS = ['device_dax', 'fsdev_dax', 'kmem'] as const;
 
+/** Two orders of loading modules, which must make no difference. */
+const ORDERS: Readonly<Record<string, readonly string[]>> = {
+  'v9-match': ['insmod device_dax; insmod fsdev_dax', 'insmod fsdev_dax; insmod device_dax'],
+};
+
 export function Tour() {
   const { value: tours, error } = useAnswer<TourSummary[]>('tours');
   const [chosen, setChosen] = useState(FIRST);
-  const { value: tour, error: failed } = useAnswer<TourView>(`tours/${part(chosen)}`);
+  const [events, setEvents] = useState('');
+  const path = events === '' ? `tours/${part(chosen)}` : `tours/${part(chosen)}/events`;
+  const { value: tour, error: failed } = useAnswer<TourView>(path, events === '' ? {} : { events });
   if (!tours) return error ? <p class="problem">{error.message}</p> : null;
+  const choose = (mutant: string): void => {
+    setChosen(mutant);
+    setEvents('');
+  };
+  const isOther = tour?.mutant !== chosen || (tour.found === null) !== (events !== '');
   return (
     <>
       <label class="chooser">
         Bug{' '}
-        <select value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
+        <select value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
           {tours.map(({ mutant, about }) => (
             <option key={mutant} value={mutant}>
               {mutant}: {about}
@@ -26,25 +38,76 @@ export function Tour() {
           ))}
         </select>
       </label>
+      <OwnEvents key={chosen} mutant={chosen} events={events} run={setEvents} />
       {failed && <p class="problem">{failed.message}</p>}
-      {tour?.mutant === chosen ? (
-        <Walk key={chosen} tour={tour} />
-      ) : (
-        <p class="quiet">The explorer searches for the shortest way to it...</p>
-      )}
+      {!failed && isOther && <p class="quiet">The explorer searches for the shortest way to it...</p>}
+      {tour && !isOther && <Walk key={`${chosen} ${events}`} tour={tour} />}
     </>
+  );
+}
+
+/** Other events than those that were found, to see what makes the difference. */
+function OwnEvents({
+  mutant,
+  events,
+  run,
+}: {
+  mutant: string;
+  events: string;
+  run: (events: string) => void;
+}) {
+  const [text, setText] = useState(events);
+  return (
+    <form
+      class="tools"
+      onSubmit={(event) => {
+        event.preventDefault();
+        run(text.trim());
+      }}
+    >
+      <input
+        class="search events"
+        placeholder="your own events (/): insmod fsdev_dax; insmod device_dax"
+        aria-label="Your own events, separated by semicolons"
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+      <button type="submit">Run</button>
+      {(ORDERS[mutant] ?? []).map((order) => (
+        <button
+          type="button"
+          key={order}
+          onClick={() => {
+            setText(order);
+            run(order);
+          }}
+        >
+          {order}
+        </button>
+      ))}
+      {events !== '' && (
+        <button type="button" onClick={() => run('')}>
+          The shortest way
+        </button>
+      )}
+    </form>
   );
 }
 
 function Walk({ tour }: { tour: TourView }) {
   const [at, setAt] = useState(0);
-  const { steps, sound, about, invariant, states, milliseconds } = tour;
+  const { steps, sound, about, invariant, found } = tour;
   const step = steps[at]!;
+  const isBroken = steps.some(({ violations }) => violations.length > 0);
   return (
     <section class="walk">
       <p>
-        {about}. It breaks invariant {invariant}; the explorer found the shortest way among {count(states)}{' '}
-        states in {milliseconds} ms.
+        {about}. It breaks invariant {invariant}
+        {found
+          ? `; the explorer found the shortest way among ${count(found.states)} states in ${found.milliseconds} ms.`
+          : isBroken
+            ? ', with these events too.'
+            : '; these events break nothing.'}
       </p>
       <p class="actions">
         <button type="button" disabled={at === 0} onClick={() => setAt(at - 1)}>

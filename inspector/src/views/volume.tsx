@@ -52,9 +52,8 @@ function Space({ volume: { space, fragments, allocUnit, logBytes } }: { volume: 
         <Figure name="free">
           {bytes(space.free)} ({percent(space.free, space.size)})
         </Figure>
-        <Figure name="files">
-          {count(space.files)} in {count(space.directories)} directories
-        </Figure>
+        <Figure name="files">{count(space.files)}</Figure>
+        <Figure name="directories">{count(space.directories)}</Figure>
         <Figure name="bytes of files">{bytes(space.fileBytes)}</Figure>
         <Figure name="lost to rounding">{bytes(space.lostToRounding)}</Figure>
         <Figure name="removed, not given back">{bytes(space.reclaimable)}</Figure>
@@ -186,13 +185,13 @@ function Log({ device, version, volume }: { device: string; version: number; vol
   const { value } = useAnswer<LogItem[]>(`volumes/${part(device)}/log`, { before, count: 100 }, version);
   const items = value ?? [];
   const oldest = items.at(-1)?.index ?? 0;
-  const { logUsed, logSlots, files, directories } = volume.space;
+  const { logUsed, logSlots } = volume.space;
   return (
     <section>
       <h2>Log</h2>
       <Bar whole={logSlots} parts={[{ name: 'slots in use', value: logUsed, class: 'kind-metadata' }]} />
       <p>
-        {count(logUsed)} entries for {count(files)} files and {count(directories)} directories{' '}
+        {count(logUsed)} of {count(logSlots)} slots{' '}
         <button type="button" disabled={oldest === 0} onClick={() => setBefore(oldest)}>
           Older
         </button>{' '}

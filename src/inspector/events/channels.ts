@@ -16,11 +16,18 @@ const TOLD: Told = {
   lost: ({ path, error }) => [path, error.message],
 };
 
-/** Follows all channels. @returns a function that ends it */
-export function followChannels(log: EventLog): () => void {
+/**
+ * Follows all channels.
+ * @param counts how often each spoke, counted up here
+ * @returns a function that ends it
+ */
+export function followChannels(log: EventLog, counts: Map<string, number>): () => void {
   const ends = (Object.keys(TOLD) as (keyof VolumeEvents)[]).map((name) => {
     const tell = TOLD[name] as (message: unknown) => [string, string];
-    const listener = (message: unknown): void => log.add('process', name, ...tell(message));
+    const listener = (message: unknown): void => {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      log.add('process', name, ...tell(message));
+    };
     subscribe(`udax:${name}`, listener);
     return () => void unsubscribe(`udax:${name}`, listener);
   });

@@ -45,7 +45,7 @@ export class EventLog {
    */
   listen(listener: (message: LiveMessage) => void): () => void {
     this.flush();
-    listener({ type: 'hello', seq: this.#seq });
+    listener({ type: 'hello' });
     if (this.#kept.length > 0) listener({ type: 'events', events: [...this.#kept] });
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -3,8 +3,9 @@
  * A look without news is some loads, a readdir of holders/ and one system call, so a page hears of a change within 100 ms.
  */
 import { isError } from '../../libc/index.js';
-import type { DeviceInfo, HolderInfo } from '../../machine/index.js';
+import { type DeviceInfo, type HolderInfo, Machine } from '../../machine/index.js';
 import type { AnyMachine, Looked, LookedVolumes } from '../views/looked.js';
+import { mappingsOf } from '../views/mappings.js';
 import { shownPath } from '../views/paths.js';
 import type { EventLog } from './event-log.js';
 
@@ -18,9 +19,19 @@ interface Told {
   records: number;
 }
 
+/** What a process has mapped of a file. */
+interface Mapped {
+  readonly device: string;
+  readonly pid: number;
+  readonly path: string;
+  readonly isWritable: boolean;
+  bytes: number;
+}
+
 interface Seen {
   devices: Map<string, DeviceInfo>;
   holders: Map<string, HolderInfo>;
+  mapped: Map<string, Mapped>;
 }
 
 const holderKey = ({ pid, startTime, device, purpose }: HolderInfo): string =>
@@ -60,6 +71,7 @@ export class Watcher {
       if (!before.holders.has(key)) this.#log.add('holders', 'attach', holder.device, holderText(holder));
     for (const [key, holder] of before.holders)
       if (!now.holders.has(key)) this.#log.add('holders', 'detach', holder.device, holderText(holder));
+    this.#tellMapped(before.mapped, now.mapped);
     if (this.#log.seq !== told) this.#log.tell({ type: 'bus' });
   }
 
@@ -74,14 +86,48 @@ export class Watcher {
     for (const name of before.keys()) if (!now.has(name)) this.#log.add('machine', 'remove', name, 'is gone');
   }
 
+  #tellMapped(before: Seen['mapped'], now: Seen['mapped']): void {
+    const tell = (what: string, { device, pid, path, isWritable }: Mapped, bytes: number): void => {
+      const how = isWritable ? 'writable' : 'for reading';
+      this.#log.add('holders', what, path, `pid ${pid}: ${bytes} bytes, ${how}, on ${device}`);
+    };
+    for (const [key, mapped] of now) {
+      const more = mapped.bytes - (before.get(key)?.bytes ?? 0);
+      if (more !== 0) tell(more > 0 ? 'map' : 'unmap', mapped, Math.abs(more));
+    }
+    for (const [key, mapped] of before) if (!now.has(key)) tell('unmap', mapped, mapped.bytes);
+  }
+
   #look(): Seen {
+    const devices = this.#machine.devices();
+    const holders = this.#machine.holders();
+    const mapped = new Map<string, Mapped>();
+    for (const { name } of devices) this.#lookAtMappings(name, holders, mapped);
     return {
-      devices: new Map(this.#machine.devices().map((device) => [device.name, device])),
-      holders: new Map(this.#machine.holders().map((holder) => [holderKey(holder), holder])),
+      devices: new Map(devices.map((device) => [device.name, device])),
+      holders: new Map(holders.map((holder) => [holderKey(holder), holder])),
+      mapped,
     };
   }
 
+  /** Adds up the mappings of each process by the file that they are of. */
+  #lookAtMappings(device: string, holders: readonly HolderInfo[], into: Map<string, Mapped>): void {
+    const mappings = mappingsOf(this.#machine, device, holders);
+    if (mappings.length === 0) return;
+    const looked = this.#volumes.attempt(device);
+    for (const { pid, offset, length, isWritable } of mappings) {
+      const owner =
+        'survey' in looked ? looked.units.ownerOf(Math.floor(offset / looked.units.unitBytes)) : 0;
+      const path = 'survey' in looked && owner > 0 ? shownPath(looked, owner) : device;
+      const key = `${device} ${pid} ${isWritable} ${path}`;
+      const known = into.get(key);
+      if (known) known.bytes += length;
+      else into.set(key, { device, pid, path, isWritable, bytes: length });
+    }
+  }
+
   #famfsDevices(): string[] {
+    if (!(this.#machine instanceof Machine)) return [];
     return [...this.#seen.devices.values()]
       .filter(({ mode, state }) => mode === 'famfs' && state === 'enabled')
       .map(({ name }) => name);

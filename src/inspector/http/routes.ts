@@ -4,7 +4,7 @@ import type { Inspected } from '../inspected.js';
 import { arenaOf, arenasOf } from '../views/arena.js';
 import { busOf, checkMode, modeArgument } from '../views/bus.js';
 import { mapOf, placeOf } from '../views/memory-map.js';
-import { toursOf } from '../views/tour.js';
+import { tourOfEvents, toursOf } from '../views/tour.js';
 import { fileOf, fsckOf, logOf, searchOf, treeOf, volumeOf } from '../views/volume.js';
 
 /** What a route gets: the name in its path (a device, a mutant), and the query. */
@@ -19,6 +19,7 @@ const GETS: Readonly<Record<string, Get>> = {
   counters: ({ counters }) => counters.samples,
   tours: () => toursOf(),
   'tours/*': ({ tours }, { name }) => tours.of(name),
+  'tours/*/events': (_inspected, { name, query }) => tourOfEvents(name, query.get('events') ?? ''),
   'devices/*/map': ({ machine, volumes }, { name, query }) =>
     mapOf(machine, volumes, name, {
       from: wholeNumber(query, 'from', 0),

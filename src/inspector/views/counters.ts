@@ -14,9 +14,13 @@ export class Counters {
     return this.#samples;
   }
 
-  /** Takes a sample of now, and keeps it. */
-  sample(machine: AnyMachine, volumes: LookedVolumes, events: number): CounterSample {
-    const values: Record<string, number> = { inspector_events: events };
+  /**
+   * Takes a sample of now, and keeps it.
+   * @param channels how often each diagnostics channel of this process spoke
+   */
+  sample(machine: AnyMachine, volumes: LookedVolumes, channels: ReadonlyMap<string, number>): CounterSample {
+    const values: Record<string, number> = {};
+    for (const [name, count] of channels) values[`process_${name}_events`] = count;
     const holders = machine.holders();
     const poison = machine instanceof Machine ? machine.poisonList() : [];
     for (const { name, mode, state } of machine.devices()) {

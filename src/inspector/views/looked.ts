@@ -1,7 +1,7 @@
-/** The volumes of a machine, each looked at without using it, and looked at anew when it becomes another one. */
+/** The volumes of an emulated machine, each looked at without using it, and looked at anew when it becomes another one. */
 import { VolumeSurvey } from '../../famfs/index.js';
-import { isError } from '../../libc/index.js';
-import type { KernelMachine, Machine } from '../../machine/index.js';
+import { fail, isError } from '../../libc/index.js';
+import { type KernelMachine, Machine, type MachineDevice } from '../../machine/index.js';
 import { UnitMap } from './unit-map.js';
 
 export type AnyMachine = Machine | KernelMachine;
@@ -22,7 +22,7 @@ export class LookedVolumes {
 
   /**
    * The volume of a device, up to date.
-   * @throws DaxError ENODEV no such device; ENXIO not in famfs mode; EINVAL no famfs; EBADMSG, EIO
+   * @throws DaxError ENODEV no such device; ENXIO not in famfs mode; EINVAL no famfs; EBADMSG, EIO; EOPNOTSUPP the kernel's bus
    */
   of(device: string): Looked {
     const known = this.#known.get(device);
@@ -36,17 +36,14 @@ export class LookedVolumes {
         this.#forget(device, known);
       }
     }
-    const survey = new VolumeSurvey(this.#machine.device(device));
-    try {
-      const units = new UnitMap(survey);
-      units.update();
-      const looked = { survey, units };
-      this.#known.set(device, looked);
-      return looked;
-    } catch (error) {
-      survey.close();
-      throw error;
-    }
+    if (!(this.#machine instanceof Machine))
+      fail(
+        'EOPNOTSUPP',
+        `${device}: looking into a volume would have its device node open, so it is not done here`,
+      );
+    const looked = lookAt(this.#machine.device(device));
+    this.#known.set(device, looked);
+    return looked;
   }
 
   /** As of(), or the reason why there is none. */
@@ -66,5 +63,17 @@ export class LookedVolumes {
   #forget(device: string, { survey }: Looked): void {
     this.#known.delete(device);
     survey.close();
+  }
+}
+
+function lookAt(device: MachineDevice): Looked {
+  const survey = new VolumeSurvey(device);
+  try {
+    const units = new UnitMap(survey);
+    units.update();
+    return { survey, units };
+  } catch (error) {
+    survey.close();
+    throw error;
   }
 }

@@ -5,6 +5,7 @@ import { Machine, type PoisonRange } from '../../machine/index.js';
 import { PAGE_SIZE } from '../../mm/index.js';
 import { CELL_KINDS, type CellKind, type MapView, type PlaceView } from '../wire.js';
 import type { AnyMachine, Looked, LookedVolumes } from './looked.js';
+import { mappingsOf } from './mappings.js';
 import { extentsOf, shownPath } from './paths.js';
 import { METADATA, SHARED } from './unit-map.js';
 
@@ -53,7 +54,7 @@ export function mapOf(machine: AnyMachine, volumes: LookedVolumes, name: string,
     paintFiles(view, looked);
     for (const { offset, length } of looked.survey.settling()) paint(view, offset, length, SETTLING, FREE);
   }
-  paintProcess(view, machine, name);
+  paintUse(view, machine, name);
   return view;
 }
 
@@ -108,18 +109,13 @@ function paintSlack(view: MapView, { survey }: Looked): void {
   }
 }
 
-/** What this machine knows of failed memory, and what this process has mapped. */
-function paintProcess(view: MapView, machine: AnyMachine, name: string): void {
+/** What this machine knows of failed memory, and what processes have mapped. */
+function paintUse(view: MapView, machine: AnyMachine, name: string): void {
   if (!(machine instanceof Machine)) return;
   for (const { offset, length } of poisonOf(machine, name)) paint(view, offset, length, POISON);
-  const { ranges } = machine.deviceInfo(name);
   const mapped = new Set<number>();
-  for (const { head, order } of machine.bus.pages.referenced()) {
-    const range = ranges.find(({ start, end }) => head * PAGE_SIZE >= start && head * PAGE_SIZE <= end);
-    if (range === undefined) continue;
-    const offset = range.pageOffset * PAGE_SIZE + head * PAGE_SIZE - range.start;
-    for (const cell of cellsOf(view, offset, PAGE_SIZE * 2 ** order)) mapped.add(cell);
-  }
+  for (const { offset, length } of mappingsOf(machine, name))
+    for (const cell of cellsOf(view, offset, length)) mapped.add(cell);
   view.mapped = [...mapped].sort((a, b) => a - b);
 }
 
@@ -163,6 +159,9 @@ export function placeOf(
     fileOffset: null,
     extents: 0,
     strips: 0,
+    mappings: mappingsOf(machine, name).filter(
+      (one) => offset >= one.offset && offset < one.offset + one.length,
+    ),
     folio: folioAt(machine, name, at),
   };
   const looked = place.ino === 0 ? undefined : volumes.of(name);
