@@ -146,11 +146,13 @@ describe(`the page${noBrowser}`, () => {
     await page.getByRole('application').focus();
     await page.keyboard.press('Home');
     await page.getByText(/0 B to 128 MiB of 128 MiB/).waitFor();
-    await place(page, /striped; byte 0 of|superblock and log/);
+    await place(page, /\/striped; byte 0 of 16,777,216; 4 strips/);
     await page.keyboard.press('ArrowRight');
-    await place(page, /superblock and log/);
+    await place(page, /\/striped; byte [1-9]/);
     for (let i = 0; i < 8; i++) await page.keyboard.press('+');
     await page.getByText(/a cell is 4 KiB/).waitFor();
+    await page.keyboard.press('ArrowLeft');
+    await place(page, /\/striped; byte \d/);
     await page.keyboard.press('PageDown');
     await page.keyboard.press('Home');
     await page.getByText(/0 B to 128 MiB of 128 MiB/).waitFor();

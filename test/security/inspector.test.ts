@@ -1,6 +1,8 @@
 // Claim S19 of docs/security.md: the inspector against other users of the host, other pages of the browser, and names from media.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -115,18 +117,39 @@ describe('the inspector', () => {
     async () => {
       const browser = await startBrowser();
       try {
+        // Without a policy of its own that would keep it from asking.
+        const attacker = createServer((_request, response) => {
+          response.writeHead(200, { 'content-type': 'text/html' });
+          response.end('<title>attacker</title>');
+        }).listen(0, '127.0.0.1');
+        await once(attacker, 'listening');
         const page = await browser.newPage();
-        // A page of another origin: another port of the same host.
-        const other = await makeScene();
-        await page.goto(other.inspector.url);
+        await page.goto(`http://127.0.0.1:${(attacker.address() as { port: number }).port}/`);
         const { port, token } = scene.inspector;
         const attempt = (init: string) =>
           page.evaluate(
-            `fetch('http://127.0.0.1:${port}/api/bus', ${init}).then((r) => r.text(), () => 'refused')`,
+            `fetch('http://127.0.0.1:${port}/api/bus', ${init}).then((r) => r.type + ' ' + r.status, () => 'refused')`,
           );
+        expect(await attempt('{}')).toBe('refused');
         expect(await attempt(`{ headers: { 'x-udax-token': '${token}' } }`)).toBe('refused');
-        expect(await attempt(`{ mode: 'no-cors' }`)).not.toContain('dax0.0');
-        await other.close();
+        for (const init of [
+          `{ mode: 'no-cors' }`,
+          `{ mode: 'no-cors', method: 'POST', body: '{"mode":"famfs"}' }`,
+        ])
+          expect(['refused', 'opaque 0']).toContain(await attempt(init));
+        const framed = await page.evaluate(`new Promise((done) => {
+          const frame = document.createElement('iframe');
+          frame.src = 'http://127.0.0.1:${port}/?token=${token}';
+          frame.onload = () => {
+            try { done(String(frame.contentDocument)); } catch (error) { done(error.name); }
+          };
+          document.body.append(frame);
+        })`);
+        expect(framed).toBe('null');
+        expect(page.frames()[1]!.url()).toMatch(/^chrome-error:/);
+        expect(scene.machine.deviceInfo('dax1.0').mode).toBe('devdax');
+        attacker.closeAllConnections();
+        attacker.close();
       } finally {
         await browser.close();
       }

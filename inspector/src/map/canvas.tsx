@@ -13,7 +13,10 @@ export interface CanvasProps {
   extents: readonly { offset: number; length: number }[];
   setRange: (range: Range) => void;
   setCells: (cells: number) => void;
-  /** The byte of the device that is pointed at, or where the cursor is. */
+  /** The byte of the device where the cursor is. */
+  cursor: number;
+  select: (offset: number) => void;
+  /** The byte that is pointed at. */
   point: (offset: number) => void;
   enter: (offset: number) => void;
 }
@@ -22,7 +25,6 @@ export function MapCanvas(props: CanvasProps) {
   const { view, extents, setCells, point } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [box, setBox] = useState({ width: 0, height: 0 });
-  const [cursor, setCursor] = useState(0);
   const scheme = useScheme();
   useLayoutEffect(() => {
     const element = canvas.current!;
@@ -37,6 +39,7 @@ export function MapCanvas(props: CanvasProps) {
   }, [box]);
   const count = view?.kinds.length ?? 0;
   const grid = gridFor(box.width, box.height, count);
+  const cursor = view ? Math.floor((props.cursor - view.from) / view.cellBytes) : 0;
   // The colours change with the scheme.
   useLayoutEffect(() => {
     const element = canvas.current!;
@@ -48,11 +51,7 @@ export function MapCanvas(props: CanvasProps) {
     element.dataset.cells = String(count);
   }, [view, box, extents, cursor, scheme]);
   const offsetOf = (cell: number): number => (view ? view.from + cell * view.cellBytes : 0);
-  const select = (cell: number): void => {
-    const next = Math.max(0, Math.min(count - 1, cell));
-    setCursor(next);
-    point(offsetOf(next));
-  };
+  const select = (cell: number): void => props.select(offsetOf(Math.max(0, Math.min(count - 1, cell))));
   const cellAt = (event: MouseEvent): number => {
     const column = Math.min(grid.columns - 1, Math.floor(event.offsetX / grid.step));
     return Math.min(count - 1, Math.floor(event.offsetY / grid.step) * grid.columns + column);
@@ -76,7 +75,7 @@ export function MapCanvas(props: CanvasProps) {
         props.setRange(zoomed(props.range, factor, offsetOf(cellAt(event)), props.size));
       }}
       onKeyDown={(event) => {
-        if (act(event.key, { ...props, cursor, columns: grid.columns, select, offset: offsetOf(cursor) }))
+        if (act(event.key, { ...props, cell: cursor, columns: grid.columns, go: select }))
           event.preventDefault();
       }}
     />
@@ -84,22 +83,22 @@ export function MapCanvas(props: CanvasProps) {
 }
 
 interface Keyed extends CanvasProps {
-  cursor: number;
+  /** Where the cursor is; it may be outside of what is shown. */
+  cell: number;
   columns: number;
-  offset: number;
-  select: (cell: number) => void;
+  go: (cell: number) => void;
 }
 
 /** @returns whether the key means something here */
-function act(key: string, { cursor, columns, offset, select, range, size, setRange, enter }: Keyed): boolean {
-  const cell = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
-  if (cell !== undefined) select(cursor + cell);
-  else if (key === '+' || key === '=') setRange(zoomed(range, 1 / STEP, offset, size));
-  else if (key === '-') setRange(zoomed(range, STEP, offset, size));
+function act(key: string, { cell, columns, cursor, go, range, size, setRange, enter }: Keyed): boolean {
+  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+  if (by !== undefined) go(cell + by);
+  else if (key === '+' || key === '=') setRange(zoomed(range, 1 / STEP, cursor, size));
+  else if (key === '-') setRange(zoomed(range, STEP, cursor, size));
   else if (key === 'PageDown') setRange(moved(range, 0.5, size));
   else if (key === 'PageUp') setRange(moved(range, -0.5, size));
   else if (key === 'Home') setRange(onDevice({ from: 0, to: size }, size));
-  else if (key === 'Enter') enter(offset);
+  else if (key === 'Enter') enter(cursor);
   else return false;
   return true;
 }

@@ -118,5 +118,5 @@ function drawMarks(
     context.fillStyle = palette.mark;
     context.fillRect((cell % grid.columns) * grid.step, Math.floor(cell / grid.columns) * grid.step, 3, 3);
   }
-  if (cursor < view.kinds.length) outline(cursor, 3);
+  if (cursor >= 0 && cursor < view.kinds.length) outline(cursor, 3);
 }

@@ -15,10 +15,10 @@ export function onDevice({ from, to }: Range, size: number): Range {
   return { from: start, to: start + length };
 }
 
-/** Shows `factor` times as much, with `at` staying where it is. */
+/** Shows `factor` times as much, with `at` staying where it is, or in the middle when it is not shown. */
 export function zoomed({ from, to }: Range, factor: number, at: number, size: number): Range {
   const length = (to - from) * factor;
-  const share = (at - from) / (to - from);
+  const share = at >= from && at < to ? (at - from) / (to - from) : 0.5;
   return onDevice({ from: at - length * share, to: at + length * (1 - share) }, size);
 }
 

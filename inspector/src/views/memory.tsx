@@ -27,7 +27,12 @@ export function Memory({ bus, device, file, show }: ViewProps) {
   const live = useLive();
   const [range, setRange] = useState<Range>({ from: 0, to: size });
   const [cells, setCells] = useState(0);
+  const [cursor, setCursor] = useState(0);
   const [offset, setOffset] = useState(0);
+  const select = (at: number): void => {
+    setCursor(at);
+    setOffset(at);
+  };
   const map = useAnswer<MapView>(
     cells === 0 || size === 0 ? null : `devices/${part(device)}/map`,
     { ...range, cells },
@@ -46,10 +51,10 @@ export function Memory({ bus, device, file, show }: ViewProps) {
   useEffect(() => {
     if (extents.length > 0) {
       setRange(around(extents, size));
-      setOffset(extents[0]!.offset);
+      select(extents[0]!.offset);
     }
   }, [chosen?.path]);
-  const zoom = (factor: number): void => setRange(zoomed(range, factor, offset, size));
+  const zoom = (factor: number): void => setRange(zoomed(range, factor, cursor, size));
   return (
     <>
       <div class="tools">
@@ -78,6 +83,8 @@ export function Memory({ bus, device, file, show }: ViewProps) {
         extents={extents}
         setRange={setRange}
         setCells={setCells}
+        cursor={cursor}
+        select={select}
         point={setOffset}
         enter={(at) => setRange(zoomed(range, 1 / 16, at, size))}
       />

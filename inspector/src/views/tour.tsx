@@ -136,15 +136,18 @@ function Walk({ tour }: { tour: TourView }) {
         ))}
       </ol>
       <div class="columns">
-        <Picture title="With the bug" step={step} />
-        <Picture title="As it should be" step={sound[at]!} />
+        <Picture title="With the bug" steps={steps.slice(0, at + 1)} />
+        <Picture title="As it should be" steps={sound.slice(0, at + 1)} />
       </div>
     </section>
   );
 }
 
-function Picture({ title, step }: { title: string; step: TourStep }) {
-  const devices = Object.entries(step.drivers);
+/** The bus after the last of the steps, and what was broken on the way. */
+function Picture({ title, steps }: { title: string; steps: readonly TourStep[] }) {
+  const last = steps.at(-1)!;
+  const devices = Object.entries(last.drivers);
+  const broken = steps.flatMap(({ violations }, at) => violations.map((violation) => ({ ...violation, at })));
   return (
     <section class="picture">
       <h2>{title}</h2>
@@ -162,10 +165,10 @@ function Picture({ title, step }: { title: string; step: TourStep }) {
           </div>
         ))}
       </div>
-      <p>{step.errno === null ? 'The event succeeds.' : `The event fails: ${step.errno}.`}</p>
-      {step.violations.map(({ invariant, text }) => (
+      <p>{last.errno === null ? 'The event succeeds.' : `The event fails: ${last.errno}.`}</p>
+      {broken.map(({ invariant, text, at }) => (
         <p class="problem" key={text}>
-          {invariant} is broken: {text}
+          {invariant} is broken{at < steps.length - 1 ? ` since step ${at + 1}` : ''}: {text}
         </p>
       ))}
     </section>
