@@ -90,7 +90,7 @@ export function Memory({ bus, device, file, show }: ViewProps) {
       />
       <p id="map-help" class="quiet">
         Arrows move, + and - zoom, Enter goes in, Home shows all, Page Up and Down scroll, / searches. A mark
-        in a corner: this process has it mapped.
+        in a corner: a process has it mapped.
       </p>
       <Place device={device} offset={offset} version={live.volumes} show={show} chosen={chosen} />
       <Legend />

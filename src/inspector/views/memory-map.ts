@@ -11,8 +11,6 @@ import { METADATA, SHARED } from './unit-map.js';
 
 const MOST_CELLS = 65_536;
 const FULL = 255;
-/** So much of a cell is filled at least when something in it has to be seen. */
-const LEAST_SEEN = 64;
 const number = (kind: CellKind): number => CELL_KINDS.indexOf(kind);
 const POISON = number('poison');
 const SETTLING = number('settling');
@@ -128,7 +126,7 @@ function paint(view: MapView, offset: number, length: number, kind: number, over
   for (const cell of cellsOf(view, offset, length)) {
     if (over !== undefined && view.kinds[cell] !== over) continue;
     view.kinds[cell] = kind;
-    view.fills[cell] = Math.max(view.fills[cell]!, LEAST_SEEN);
+    view.fills[cell] = FULL;
   }
 }
 
