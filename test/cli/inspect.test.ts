@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BusView } from '../../src/inspector/wire.js';
+import type { BusView, VolumeView } from '../../src/inspector/wire.js';
 import { startUdax, temporaryDirectory, udax } from './support/udax.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -70,6 +70,42 @@ describe('udax inspect', () => {
       expect(((await (await busAt(url)).json()) as BusView).readOnly).toContain('to look only');
     } finally {
       child.kill('SIGTERM');
+    }
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it("is in nobody's way: other processes format, rewrite, change modes and destroy while a page is open", async () => {
+    for (const words of [
+      ['create-region', '-s', '256M', '--sparse'],
+      ['reconfigure-device', '-m', 'famfs', 'dax0.0'],
+      ['mkfs', 'dax0.0'],
+      ['creat', '-s', '2M', 'dax0.0:/f'],
+    ])
+      expect(udax(root, ...words)).toMatchObject({ status: 0 });
+    const { child, url, ended } = await started('inspect');
+    try {
+      const headers = { 'x-udax-token': url.searchParams.get('token') ?? '' };
+      const stream = await fetch(new URL('/api/events', url), { headers });
+      const ask = async <T>(path: string) =>
+        (await (await fetch(new URL(`/api/${path}`, url), { headers })).json()) as T;
+      expect((await ask<VolumeView>('volumes/dax0.0')).space.files).toBe(1);
+      expect(JSON.parse(udax(root, '--json', 'holders').stdout)).toEqual([]);
+      for (const words of [
+        ['rm', 'dax0.0:/f'],
+        ['mkfs', '-f', 'dax0.0'],
+        ['reconfigure-device', '-m', 'devdax', 'dax0.0'],
+        ['reconfigure-device', '-m', 'system-ram', 'dax0.0'],
+        ['reconfigure-device', '-f', '-m', 'devdax', 'dax0.0'],
+        ['destroy-region', '0', '-f'],
+      ]) {
+        const { status, stderr } = udax(root, ...words);
+        expect([words, status, stderr]).toEqual([words, 0, expect.any(String)]);
+        await ask('devices/dax0.0/map');
+      }
+      expect((await ask<BusView>('bus')).devices).toEqual([]);
+      await stream.body?.cancel();
+    } finally {
+      child.kill('SIGINT');
     }
     expect(await ended).toEqual([0, null]);
   });

@@ -77,7 +77,8 @@ export async function makeScene({ size = '128MiB', ...options }: SceneOptions = 
   };
 }
 
-function askAt({ port, token }: Inspector, path: string, asking: Asking): Promise<Answer> {
+/** One request, with the token unless told otherwise. */
+export function askAt({ port, token }: Inspector, path: string, asking: Asking = {}): Promise<Answer> {
   const { method = 'GET', headers = {}, body, isStranger = false } = asking;
   return new Promise((resolve, reject) => {
     const sent = request(

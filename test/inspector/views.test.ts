@@ -59,6 +59,19 @@ describe('the bus', () => {
     expect([status, JSON.parse(text).error.code]).toEqual([409, 'EBUSY']);
   });
 
+  it('foresees that a device is too small to be ordinary memory, as the machine says when it is tried', async () => {
+    const { refusal } = await scene.get<ModeCheck>('devices/dax1.0/mode?to=system-ram');
+    expect(refusal).toMatchObject({ code: 'EINVAL' });
+    expect(() => scene.machine.reconfigure('dax1.0', 'system-ram')).toThrow('holds no whole memory block');
+    const other = await makeScene({ size: '256MiB' });
+    try {
+      expect((await other.get<ModeCheck>('devices/dax0.0/mode?to=system-ram')).refusal).toBeNull();
+      expect(other.machine.reconfigure('dax0.0', 'system-ram').mode).toBe('system-ram');
+    } finally {
+      await other.close();
+    }
+  });
+
   it('changes the mode of a device that nobody uses', async () => {
     const other = await makeScene();
     try {

@@ -17,6 +17,16 @@ import { RangeLocks } from './range-locks.js';
 import { Space, statfsOf } from './space.js';
 import type { FamfsDevice, VolumeStatfs } from './types.js';
 
+/** How many walks over all entries the answer to "what was removed?" may be old. */
+const REMOVED_WALKS = 10;
+
+interface Removed {
+  readonly position: number;
+  readonly inodes: ReadonlySet<number>;
+  /** By the clock of performance.now(). */
+  readonly validUntil: number;
+}
+
 /** A run of bytes of the device. */
 export interface DeviceRange {
   readonly offset: number;
@@ -37,7 +47,7 @@ export class VolumeSurvey {
   readonly #allocator: Allocator;
   readonly #space: Space;
   readonly #locks: RangeLocks;
-  #removed: { position: number; inodes: ReadonlySet<number> } = { position: -1, inodes: new Set() };
+  #removed: Removed = { position: -1, inodes: new Set(), validUntil: 0 };
 
   /** @throws DaxError EINVAL no famfs; EBADMSG damaged; EOPNOTSUPP; EIO failed memory; ENODEV, ENXIO not in famfs mode */
   constructor(device: FamfsDevice) {
@@ -104,12 +114,19 @@ export class VolumeSurvey {
     yield* this.#locks.lockedByOthers(start, this.superblock.deviceSize - start);
   }
 
-  /** Inode numbers of log entries that no name reaches any more. */
+  /**
+   * Inode numbers of log entries that no name reaches any more. Finding them is a walk over all entries: in a volume that changes all the
+   * time, the answer may be as old as ten such walks take.
+   */
   get removed(): ReadonlySet<number> {
     const { position } = this.tree;
-    if (this.#removed.position !== position)
-      this.#removed = { position, inodes: new Set(namelessInodes(this.tree)) };
-    return this.#removed.inodes;
+    const started = performance.now();
+    if (this.#removed.position === position || started < this.#removed.validUntil)
+      return this.#removed.inodes;
+    const inodes = new Set(namelessInodes(this.tree));
+    const ended = performance.now();
+    this.#removed = { position, inodes, validUntil: ended + (ended - started) * REMOVED_WALKS };
+    return inodes;
   }
 
   /** Parts of the device that cannot be read: failed pages, and bytes past the end of its file. */

@@ -73,9 +73,23 @@ export function checkMode(
   if (readOnly !== null) return refused('EROFS', readOnly);
   if (device.mode === mode && device.state === 'enabled')
     return refused('EALREADY', `${name} is in ${mode} mode already`);
+  const block = machine instanceof Machine && mode === 'system-ram' ? missingBlock(machine, name) : null;
+  if (block !== null)
+    return refused(
+      'EINVAL',
+      `${name} holds no whole memory block of ${block} bytes, which ordinary memory needs`,
+    );
   const holders = machine.holders(name);
   if (holders.length > 0) return refused('EBUSY', `${name} is in use by ${holders.map(describe).join('; ')}`);
   return { mode, refusal: null, consequence };
+}
+
+/** The size of a memory block, bytes, when no range of the device holds a whole one; else null. */
+function missingBlock(machine: Machine, name: string): number | null {
+  const { blockBytes } = machine.bus.memoryBlocks;
+  const holdsOne = ({ start, end }: { start: number; end: number }): boolean =>
+    (Math.ceil(start / blockBytes) + 1) * blockBytes <= end + 1;
+  return machine.deviceInfo(name).ranges.some(holdsOne) ? null : blockBytes;
 }
 
 function describe(holder: HolderInfo): string {

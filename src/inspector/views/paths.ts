@@ -7,7 +7,7 @@ import type { Looked } from './looked.js';
 /** A path to show: of what has no name any more, the one it was made with. */
 export function shownPath({ survey }: Looked, ino: number): string {
   const { tree } = survey;
-  const isNamed = !survey.removed.has(ino);
+  const isNamed = tree.stat(ino).nlink > 0;
   const path = isNamed ? tree.pathOf(ino) : (tree.basePathOf(ino) ?? '');
   return `/${path}`;
 }
