@@ -110,11 +110,13 @@ export class Queue {
     return (this.#producerIndex() - this.#consumerIndex() + this.nbuckets) % this.nbuckets;
   }
 
+  /** Whether there is no message in it now. */
   get isEmpty(): boolean {
     this.#check();
     return this.#producerIndex() === this.#consumerIndex();
   }
 
+  /** Whether all its buckets hold messages now. */
   get isFull(): boolean {
     this.#check();
     return (this.#producerIndex() + 1) % this.nbuckets === this.#consumerIndex();

@@ -102,6 +102,7 @@ export class Machine implements DaxMachine {
     });
   }
 
+  /** All regions, by id. */
   regions(): RegionInfo[] {
     const bus = this.#shared.current;
     return bus.regions.map((region) => this.#describeRegion(bus, region.id));
@@ -114,6 +115,7 @@ export class Machine implements DaxMachine {
 
   // Devices
 
+  /** All devices, by name. */
   devices(): DeviceInfo[] {
     return this.#shared.current.devices().map(describeDevice);
   }
@@ -302,6 +304,7 @@ export class Machine implements DaxMachine {
       }));
   }
 
+  /** All that the machine has now. */
   status(): MachineStatus {
     const bus = this.#shared.current;
     const { mappings, mappedBytes, moved } = this.#shared.memory.stats();

@@ -80,6 +80,7 @@ export class KernelMachine implements DaxMachine {
 
   // Looking
 
+  /** All regions, by id. */
   regions(): KernelRegionInfo[] {
     return findRegions(this.sysfs);
   }
@@ -92,6 +93,7 @@ export class KernelMachine implements DaxMachine {
     );
   }
 
+  /** All devices, by name. */
   devices(): KernelDeviceInfo[] {
     return findDevices(this.sysfs).map((place) => describeDevice(this.sysfs, place));
   }
@@ -101,6 +103,7 @@ export class KernelMachine implements DaxMachine {
     return describeDevice(this.sysfs, deviceAt(this.sysfs, name));
   }
 
+  /** All that the bus has now. */
   status(): KernelStatus {
     const { holders, unseen } = this.survey();
     return {

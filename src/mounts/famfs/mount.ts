@@ -63,6 +63,7 @@ const mountOptions = optional(
   }),
 );
 
+/** How a volume is mounted. */
 export interface FamfsMountOptions {
   /** State directory of the machine. Default: as everywhere ($UDAX_ROOT ...). */
   root?: string;
