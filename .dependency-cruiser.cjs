@@ -3,7 +3,8 @@
 // crosses layers, and the programs on top of the house stand on it.
 const ranks = [
   ['cli'],
-  ['inspector', 'mounts', 'lab'],
+  ['inspector'],
+  ['mounts', 'lab'],
   ['arena', 'formats'],
   ['machine'],
   ['famfs'],

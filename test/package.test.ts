@@ -75,6 +75,7 @@ describe('the package', () => {
       'bin/udax.js',
       'dist/index.d.ts',
       'dist/bundle/cli/main.js',
+      'dist/inspector/page/index.html',
       'native/udax-run.c',
       'LICENSE',
     ])

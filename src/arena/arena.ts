@@ -51,7 +51,7 @@ export class Arena {
   readonly #lease: Lease | undefined;
   readonly #locks: ByteLocks | undefined;
   readonly #keys: KeyBuffer;
-  readonly #checks = new Often();
+  readonly #checks = new Often(64);
   readonly #reader: Reader;
   readonly #valueHost: ValueHost;
   readonly #reservationHost: ReservationHost;

@@ -226,6 +226,20 @@ export function listMembers(memory: ArenaMemory, own: number, of?: (id: number) 
   return found;
 }
 
+/** How many pins each slot has, over all members of hosts that live, as somebody outside sees them. */
+export function pinCounts(memory: ArenaMemory): Map<number, number> {
+  const { words } = memory;
+  const found = new Map<number, number>();
+  eachMember(memory, -1, (_host, record) => {
+    for (let word = record + MEMBER.pins, end = pinsEnd(memory, record); word < end; word++) {
+      const id = words[word]! - 1;
+      if (id >= 0) found.set(id, (found.get(id) ?? 0) + 1);
+    }
+    return false;
+  });
+  return found;
+}
+
 /** Looks at each living record until one answers true. What other hosts store is fetched anew. */
 function eachMember(
   memory: ArenaMemory,

@@ -51,6 +51,13 @@ export function withEither<T>(context: Context, use: (machine: EitherMachine) =>
   return context.kernel ? withKernel(context, use) : withExistingMachine(context, use);
 }
 
+/** Opens the kernel's bus or the existing machine, for a command that stays. The caller closes it. @throws DaxError ENODEV */
+export function openEither(context: Context): EitherMachine {
+  if (context.kernel) return openKernel(context.kernel, { stateDirectory: context.root });
+  if (!isMachine(context.root)) noMachine(context.root);
+  return openMachine(context.root, patienceOf(context));
+}
+
 /** Runs `use` with the kernel's bus. */
 export function withKernel<T>(context: Context, use: (machine: KernelMachine) => T): T {
   const machine = openKernel(context.kernel ?? 'kernel:', { stateDirectory: context.root });

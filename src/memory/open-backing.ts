@@ -1,11 +1,9 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import {
   asDaxError,
   canPersistMemory,
   closeDescriptor,
   fail,
-  fallocate,
   fileSystemOf,
   HUGETLBFS_MAGIC,
   hasCode,
@@ -19,6 +17,7 @@ import type { Backing } from './backing.js';
 import { errorAbout, PAGE_BYTES } from './backing-range.js';
 import { DaxBacking, deviceNumbers, readDaxNode } from './dax-backing.js';
 import { FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
+import { allocateMemory } from './huge-pages.js';
 
 export interface OpenBackingOptions {
   /** Default true. False: no mapping made through this backing can change it. 'if-allowed': writable where the file permits it. */
@@ -189,16 +188,10 @@ function fillNewFile(path: string, fd: number, size: number, sparse: boolean): v
       { path },
     );
   }
-  if (sparse) {
-    fs.ftruncateSync(fd, size);
-    return;
-  }
-  // tmpfs may allocate more than the host's free memory, and the host then kills processes.
-  if (kind === 'tmpfs' && size > os.freemem()) {
-    fail('ENOSPC', `the host has only ${os.freemem()} bytes of memory free: choose a smaller size`, { path });
-  }
+  fs.ftruncateSync(fd, size);
+  if (sparse) return;
   try {
-    fallocate(fd, 0, size);
+    allocateMemory(fd, kind, 0, size);
   } catch (error) {
     if (hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) {
       writeZeroes(fd, 0, size);

@@ -150,6 +150,9 @@ describe('udax up', () => {
       stderr += data;
     });
     for (let i = 0; i < 300 && !stderr.includes('Ctrl-C ends this'); i++) await wait(50);
+    for (let i = 0; i < 300 && !stderr.includes('see it live'); i++) await wait(50);
+    const page = new URL(/see it live: (\S+)/.exec(stderr)![1]!);
+    expect(await (await fetch(page)).text()).toContain('<title>udax inspector</title>');
     const busy = udax(root, 'disable-device', 'dax0.0');
     expect(busy).toMatchObject({ status: 1, stdout: '' });
     expect(busy.stderr).toMatch(new RegExp(`^udax: .*\\b${child.pid}\\b.*\\(EBUSY\\)`));
@@ -157,6 +160,7 @@ describe('udax up', () => {
     const [status] = await once(child, 'exit');
     expect(status).toBe(0);
     expect(stderr).toContain('closed');
+    await expect(fetch(page)).rejects.toThrow();
     expect(JSON.parse(udax(root, '--json', 'holders').stdout)).toEqual([]);
   });
 });

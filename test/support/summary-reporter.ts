@@ -41,7 +41,10 @@ export default class SummaryReporter implements Reporter {
 
 /** One line: what failed, its message (the start of a long one), and the first lines of its stack that are ours. */
 function failure(name: string, errors: ReadonlyArray<unknown> | undefined): string {
-  const [{ message = '', stack = '' } = {}] = (errors ?? []) as ReadonlyArray<{ message?: string; stack?: string }>;
+  const [{ message = '', stack = '' } = {}] = (errors ?? []) as ReadonlyArray<{
+    message?: string;
+    stack?: string;
+  }>;
   const where = stack.split('\n').filter((line) => /^ *at .*(?:test|src|proof)\//.test(line));
   const lines = [message.slice(0, 1000), ...where.slice(0, 3).map((line) => line.trim())];
   return `failed: ${name}: ${lines.join(' | ').replaceAll('\n', ' | ')}`;

@@ -52,6 +52,20 @@ export const toolCommands: readonly CommandSpec[] = [
     load: async () => (await import('../commands/systemd-unit.js')).systemdUnit,
   },
   {
+    name: 'inspect',
+    group,
+    summary: 'a web page of the machine, live: bus, memory map, volumes, arenas, events, counters',
+    options: [
+      ['--port <N>', 'port of 127.0.0.1 (default: a free one)'],
+      ['--read-only', 'nothing can be changed through the page'],
+    ],
+    explanation:
+      'Serves a page on 127.0.0.1 until Ctrl-C, and prints its URL; the token in it lets in whoever has it, and nobody else. Looking holds no ' +
+      'device and takes no lock, so other processes work on as before. The one change that the page offers is the mode of a device. See docs/inspector.md.',
+    examples: ['udax inspect', 'udax inspect --port 8080 --read-only', 'udax --json inspect'],
+    load: async () => (await import('../commands/inspect.js')).inspect,
+  },
+  {
     name: 'replay',
     group,
     summary: 'replay kernel transcripts against the bus model, print what differs',

@@ -7,6 +7,7 @@ import { patienceOf } from '../opening.js';
 import { count, duration, humanSize, percent } from '../output/human.js';
 import { type MountTried, mountWhereAllowed } from '../up/mount.js';
 import { nextSteps, quoted } from '../up/next-steps.js';
+import { pageWhereAllowed } from '../up/page.js';
 import { copyTree, nodeProgram, sampleTree, sha256Of, type TreeResult } from '../up/tree.js';
 import { type ReadyVolume, readyVolume } from '../up/volume.js';
 import { askSecondProcess, type Testimony } from '../up/witness.js';
@@ -157,6 +158,7 @@ async function stay(context: Context, machine: Machine, signal: AbortSignal): Pr
   context.output.note(
     `\n${describeStatus(machine.status())}\n\nCtrl-C ends this; the volume stays in ${machine.root}`,
   );
+  const page = await pageWhereAllowed(context, machine);
   let known = holderLines(machine);
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
@@ -172,6 +174,7 @@ async function stay(context: Context, machine: Machine, signal: AbortSignal): Pr
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });
+  await page?.close();
   context.output.note('closed');
 }
 

@@ -171,6 +171,24 @@ function resolveInterleaved(fmap: Extract<Fmap, { type: 'interleaved' }>, offset
   };
 }
 
+/**
+ * The inverse of resolve(): which byte of a file lies at a byte of a device.
+ * @returns null when the file has no extent there
+ */
+export function fileOffsetAt(fmap: Fmap, devindex: number, address: number): number | null {
+  let before = 0;
+  for (const [place, extent] of fmap.extents.entries()) {
+    const within = address - extent.offset;
+    if (extent.devindex === devindex && within >= 0 && within < extent.length) {
+      if (fmap.type === 'simple') return before + within;
+      const { chunkSize, nstrips } = fmap;
+      return (Math.floor(within / chunkSize) * nstrips + place) * chunkSize + (within % chunkSize);
+    }
+    before += extent.length;
+  }
+  return null;
+}
+
 /** Tells whether `next` begins where `last` ends, on the same device. */
 export function continuesExtent(last: FamfsExtent, next: FamfsExtent): boolean {
   return last.devindex === next.devindex && last.offset + last.length === next.offset;

@@ -57,7 +57,7 @@ export class Queue {
   readonly #needsRefetch: boolean;
   readonly #locks: FileLock[];
   readonly #memory: MemoryBehind;
-  readonly #checks = new Often();
+  readonly #checks = new Often(16);
   /** A private copy of one bucket. Messages are checked and decoded here, where no other process writes. */
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;

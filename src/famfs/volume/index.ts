@@ -46,6 +46,7 @@ export type {
 } from './new-name.js';
 export type { Publications } from './publications.js';
 export type { RewriteChanges, RewriteOptions, RewriteResult } from './rewrite.js';
+export { type DeviceRange, VolumeSurvey } from './survey.js';
 export type {
   CopyOptions,
   CopyProgress,

@@ -181,7 +181,7 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
         gid: 65534,
         cwd: '/',
         env: { PATH: process.env.PATH, XDG_STATE_HOME: state },
-        timeout: 20_000,
+        timeout: 150_000,
       });
     // Only root may know how much of a device is online, because only root may read its addresses.
     expect(udax('list', '-d', 'dax0.0').stdout).toBe(daxctlListOf(kernel.sysfs, { device: 'dax0.0' }));

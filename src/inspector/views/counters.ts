@@ -1,0 +1,59 @@
+/** Counters over time: what docs/metrics.md names of devices and volumes, sampled from the looks that are there anyway. */
+
+import { Machine } from '../../machine/index.js';
+import type { CounterSample } from '../wire.js';
+import type { AnyMachine, LookedVolumes } from './looked.js';
+
+/** Five minutes at a sample a second. */
+const MOST_SAMPLES = 300;
+
+export class Counters {
+  readonly #samples: CounterSample[] = [];
+
+  get samples(): readonly CounterSample[] {
+    return this.#samples;
+  }
+
+  /**
+   * Takes a sample of now, and keeps it.
+   * @param channels how often each diagnostics channel of this process spoke
+   */
+  sample(machine: AnyMachine, volumes: LookedVolumes, channels: ReadonlyMap<string, number>): CounterSample {
+    const values: Record<string, number> = {};
+    for (const [name, count] of channels) values[`process_${name}_events`] = count;
+    const holders = machine.holders();
+    const poison = machine instanceof Machine ? machine.poisonList() : [];
+    for (const { name, mode, state } of machine.devices()) {
+      values[`udax_device_holders{${name}}`] = holders.filter(({ device }) => device === name).length;
+      values[`udax_device_poison_bytes{${name}}`] = poison
+        .filter(({ device }) => device === name)
+        .reduce((sum, { length }) => sum + length, 0);
+      if (mode === 'famfs' && state === 'enabled') addVolume(values, volumes, name);
+    }
+    if (machine instanceof Machine) {
+      const { mappings, mappedBytes } = machine.status().process;
+      values.process_mappings = mappings;
+      values.process_mapped_bytes = mappedBytes;
+    }
+    const sample = { at: Date.now(), values };
+    this.#samples.push(sample);
+    if (this.#samples.length > MOST_SAMPLES) this.#samples.shift();
+    return sample;
+  }
+}
+
+function addVolume(values: Record<string, number>, volumes: LookedVolumes, device: string): void {
+  const looked = volumes.attempt(device);
+  if (!('survey' in looked)) return;
+  const { used, files, logUsed, annexRecords, fileBytes, lostToRounding, reserved } = looked.survey.statfs();
+  const tell = (name: string, value: number): void => {
+    values[`udax_volume_${name}{${device}}`] = value;
+  };
+  tell('used_bytes', used);
+  tell('file_bytes', fileBytes);
+  tell('rounding_bytes', lostToRounding);
+  tell('reserved_bytes', reserved);
+  tell('files', files);
+  tell('log_used', logUsed);
+  tell('annex_records', annexRecords);
+}
