@@ -27,6 +27,8 @@ export interface OpenBackingOptions {
    * and invalidated through libpmem (EOPNOTSUPP where that is not installed).
    */
   coherent?: boolean;
+  /** Refuses a symbolic link, for places where others could put one. Default: false. */
+  noFollow?: boolean;
   /** Where sysfs is mounted; default /sys. Tests give a recorded tree. */
   sysfs?: string;
 }
@@ -39,9 +41,9 @@ export interface OpenBackingOptions {
  * that is no safe integer; EOPNOTSUPP not coherent and no libpmem; EIO a sysfs attribute cannot be read
  */
 export function openBacking(path: string, options: OpenBackingOptions = {}): Backing {
-  const { writable: wanted = true } = options;
-  refuseOtherKinds(path, statOf(path));
-  const { fd, writable } = openDescriptor(path, wanted);
+  const { writable: wanted = true, noFollow = false } = options;
+  refuseOtherKinds(path, statOf(path, noFollow));
+  const { fd, writable } = openDescriptor(path, wanted, noFollow);
   try {
     // Checked again on the open descriptor: the name may mean another file by now.
     const stat = fs.fstatSync(fd);
@@ -120,9 +122,9 @@ function assertCacheCalls(path: string): void {
   );
 }
 
-function statOf(path: string): fs.Stats {
+function statOf(path: string, noFollow: boolean): fs.Stats {
   try {
-    return fs.statSync(path);
+    return noFollow ? fs.lstatSync(path) : fs.statSync(path);
   } catch (error) {
     throw asDaxError(error, `${path} cannot be opened`, path);
   }
@@ -133,18 +135,25 @@ function refuseOtherKinds(path: string, stat: fs.Stats): void {
   if (stat.isFile() || stat.isCharacterDevice()) return;
   const wanted = 'give a file or a /dev/daxX.Y device';
   if (stat.isDirectory()) fail('EISDIR', `${path} is a directory: ${wanted}`, { path });
+  if (stat.isSymbolicLink())
+    fail('ELOOP', `${path} is a symbolic link, and none is followed there`, { path });
   const kind = stat.isBlockDevice() ? 'a block device' : stat.isFIFO() ? 'a pipe' : 'a socket';
   fail('ENODEV', `${path} is ${kind}, not memory: ${wanted}`, { path });
 }
 
-function openDescriptor(path: string, writable: boolean | 'if-allowed'): { fd: number; writable: boolean } {
-  const access = writable ? fs.constants.O_RDWR : fs.constants.O_RDONLY;
+function openDescriptor(
+  path: string,
+  writable: boolean | 'if-allowed',
+  noFollow: boolean,
+): { fd: number; writable: boolean } {
+  const { O_RDWR, O_RDONLY, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = fs.constants;
+  const access = (writable ? O_RDWR : O_RDONLY) | (noFollow ? O_NOFOLLOW : 0);
   try {
-    const fd = fs.openSync(path, access | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY);
+    const fd = fs.openSync(path, access | O_NONBLOCK | O_NOCTTY);
     return { fd, writable: writable !== false };
   } catch (error) {
     if (writable === 'if-allowed' && hasCode(error, 'EACCES', 'EROFS', 'EPERM'))
-      return openDescriptor(path, false);
+      return openDescriptor(path, false, noFollow);
     throw asDaxError(error, `${path} cannot be opened ${writable ? 'for writing' : 'for reading'}`, path);
   }
 }

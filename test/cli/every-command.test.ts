@@ -114,6 +114,7 @@ const FAILURES: Record<string, { words: string[]; damaged?: true } | null> = {
   shell: { words: ['--', 'true'] },
   up: { words: ['-s', '0'] },
   'systemd-unit': { words: ['swap'] },
+  inspect: { words: ['--port', 'none'] },
   replay: { words: [MISSING] },
   explore: { words: ['--mutant', 'none'] },
 };

@@ -180,7 +180,7 @@ describe('a verb', () => {
           expect(checkInvariants(bus), about).toEqual([]);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 600 },
     );
     // Not every run is refused from the start, and both outcomes occur.
     expect(seen.undone).toBeGreaterThan(100);

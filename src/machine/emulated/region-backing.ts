@@ -59,7 +59,8 @@ export class RegionBacking implements Backing {
   get problem(): string | null {
     let stat: fs.Stats | undefined;
     try {
-      stat = fs.statSync(this.path, { throwIfNoEntry: false });
+      const look = this.record.ram ? fs.lstatSync : fs.statSync;
+      stat = look(this.path, { throwIfNoEntry: false });
     } catch (error) {
       return `its file cannot be looked at (${(error as Error).message})`;
     }
@@ -134,12 +135,13 @@ export class RegionBacking implements Backing {
   /** Opens a descriptor for looking at locks only. It does not open the backing itself. */
   openToLook(): number {
     const name = this.#opened ? `/proc/self/fd/${this.#opened.fd}` : this.path;
-    const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
+    const { O_RDWR, O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = fs.constants;
+    const flags = O_NONBLOCK | (this.record.ram && !this.#opened ? O_NOFOLLOW : 0);
     try {
-      return fs.openSync(name, O_RDWR | O_NONBLOCK);
+      return fs.openSync(name, O_RDWR | flags);
     } catch (error) {
       if (!hasCode(error, 'EACCES', 'EROFS', 'EPERM')) throw error;
-      return fs.openSync(name, O_RDONLY | O_NONBLOCK);
+      return fs.openSync(name, O_RDONLY | flags);
     }
   }
 
@@ -148,15 +150,22 @@ export class RegionBacking implements Backing {
     return this.#opened;
   }
 
-  /** @throws DaxError ENXIO the memory is gone, or another user's file has its name */
-  #requireOwnRam(): void {
+  /** @throws DaxError ENXIO the memory is gone, or another user's file or a link has its name */
+  #openRam(): Backing {
     const { path: file, problem } = this;
-    if (problem === null) return;
-    fail('ENXIO', `${file}: ${problem}: destroy the region and make it anew`, { path: file });
+    const refuse = (why: string): never =>
+      fail('ENXIO', `${file}: ${why}: destroy the region and make it anew`, { path: file });
+    if (problem !== null) refuse(problem);
+    const backing = openBacking(file, { writable: 'if-allowed', noFollow: true });
+    // Asked again of what is open: the name may have been given to another file meanwhile.
+    const stranger = strangerInPlace(this.#root, fs.fstatSync(backing.fd));
+    if (stranger === null) return backing;
+    backing.close();
+    return refuse(stranger);
   }
 
   #open(): Backing {
-    if (this.record.ram) this.#requireOwnRam();
+    if (this.record.ram) return this.#openRam();
     try {
       requireDevdaxMode(this.path);
       return openBacking(this.path, { writable: 'if-allowed', coherent: this.record.coherent });
