@@ -1,10 +1,12 @@
 /** `udax inspect` as a user runs it. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BusView, VolumeView } from '../../src/inspector/wire.js';
-import { startUdax, temporaryDirectory, udax } from './support/udax.js';
+import type { BusView, MapView, ModeCheck, VolumeView } from '../../src/inspector/wire.js';
+import { binary, startUdax, temporaryDirectory, testEnvironment, udax } from './support/udax.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 let root: string;
@@ -14,13 +16,12 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-/** Starts it, and waits for its URL. */
-async function started(...args: string[]) {
-  const child = startUdax(root, ...args);
+/** Waits for the URL that it prints. */
+async function started(child: ReturnType<typeof startUdax>) {
   let out = '';
   for await (const chunk of child.stdout) {
     out += String(chunk);
-    if (/http:\/\/\S+/.test(out) && out.trimEnd().match(args.includes('--json') ? /\}$/ : /\S$/)) break;
+    if (out.startsWith('{') ? out.endsWith('}\n') : out.endsWith('\n')) break;
   }
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   return { child, out, url: new URL(/http:\/\/[^\s"]+/.exec(out)![0]), ended };
@@ -35,7 +36,7 @@ function busAt(url: URL): Promise<Response> {
 describe('udax inspect', () => {
   it('prints one line, the URL; serves the page and the machine there, until Ctrl-C', async () => {
     expect(udax(root, 'create-region', '-s', '32M', '--sparse').status).toBe(0);
-    const { child, out, url, ended } = await started('inspect');
+    const { child, out, url, ended } = await started(startUdax(root, 'inspect'));
     try {
       expect(out).toBe(`${url.href}\n`);
       expect(await (await fetch(url)).text()).toContain('<title>udax inspector</title>');
@@ -59,11 +60,7 @@ describe('udax inspect', () => {
     taken.close();
     await once(taken, 'close');
     const { child, out, url, ended } = await started(
-      '--json',
-      'inspect',
-      '--port',
-      String(port),
-      '--read-only',
+      startUdax(root, '--json', 'inspect', '--port', String(port), '--read-only'),
     );
     try {
       expect(JSON.parse(out)).toEqual({ url: url.href, port, pid: child.pid, root });
@@ -82,7 +79,7 @@ describe('udax inspect', () => {
       ['creat', '-s', '2M', 'dax0.0:/f'],
     ])
       expect(udax(root, ...words)).toMatchObject({ status: 0 });
-    const { child, url, ended } = await started('inspect');
+    const { child, url, ended } = await started(startUdax(root, 'inspect'));
     try {
       const headers = { 'x-udax-token': url.searchParams.get('token') ?? '' };
       const stream = await fetch(new URL('/api/events', url), { headers });
@@ -111,7 +108,7 @@ describe('udax inspect', () => {
   });
 
   it('shows the bus of the kernel, whatever is on it here', async () => {
-    const { child, url, ended } = await started('--kernel', 'inspect');
+    const { child, url, ended } = await started(startUdax(root, '--kernel', 'inspect'));
     try {
       const bus = (await (await busAt(url)).json()) as BusView;
       const status = JSON.parse(udax(root, '--kernel', '--json', 'status').stdout);
@@ -124,6 +121,40 @@ describe('udax inspect', () => {
     }
     expect(await ended).toEqual([0, null]);
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    `of a user who may only read the state directory shows the bus, and says why not the rest${process.getuid?.() === 0 ? '' : ' (skipped: needs root)'}`,
+    async () => {
+      for (const words of [
+        ['create-region', '-s', '64M', '--sparse'],
+        ['reconfigure-device', '-m', 'famfs', 'dax0.0'],
+        ['mkfs', 'dax0.0'],
+      ])
+        expect(udax(root, ...words)).toMatchObject({ status: 0 });
+      for (const place of [directory.path, root, join(root, 'holders')]) chmodSync(place, 0o755);
+      chmodSync(join(root, 'machine.json'), 0o644);
+      const nobody = 65534;
+      const child = spawn(process.execPath, [binary, '--root', root, 'inspect'], {
+        env: { ...testEnvironment(), HOME: directory.path },
+        uid: nobody,
+        gid: nobody,
+      });
+      const { url, ended } = await started(child);
+      try {
+        const headers = { 'x-udax-token': url.searchParams.get('token') ?? '' };
+        const ask = async <T>(path: string) =>
+          (await (await fetch(new URL(`/api/${path}`, url), { headers })).json()) as T;
+        expect((await ask<BusView>('bus')).devices).toMatchObject([{ name: 'dax0.0', mode: 'famfs' }]);
+        expect((await ask<MapView>('devices/dax0.0/map')).problem).toContain('permission denied');
+        expect((await ask<ModeCheck>('devices/dax0.0/mode?to=devdax')).refusal).toMatchObject({
+          code: 'EACCES',
+        });
+      } finally {
+        child.kill('SIGINT');
+      }
+      expect(await ended).toEqual([0, null]);
+    },
+  );
 
   it('refuses a machine that is not there, and a port that is none', () => {
     expect(udax(root, 'inspect')).toMatchObject({

@@ -4,6 +4,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { METRICS } from '../../src/cli/metrics/names.js';
 import { mkfs } from '../../src/index.js';
 import type {
   CounterSample,
@@ -255,6 +256,11 @@ describe('counters', () => {
     await until(() => stream.messages.filter(({ message }) => message.type === 'sample').length >= 2);
     const samples = await scene.get<CounterSample[]>('counters');
     const last = samples.at(-1)!.values;
+    const known = METRICS.map(([name]) => name);
+    const foreign = Object.keys(last)
+      .map((name) => name.split('{')[0]!)
+      .filter((name) => !name.startsWith('process_') && !known.includes(name));
+    expect(foreign).toEqual([]);
     expect(last['udax_volume_log_used{dax0.0}']).toBe(1);
     expect(last['udax_device_holders{dax0.0}']).toBe(1);
     expect(last['udax_volume_used_bytes{dax0.0}']).toBe(volume.statfs().used);

@@ -115,6 +115,15 @@ describe('the memory map', () => {
     expect(taken(coarse)).toBeCloseTo(taken(fine), 1);
   });
 
+  it('from any byte on has cells that begin where units do, so that no cell is of two halves', async () => {
+    const whole = await mapOf('cells=64');
+    const part = await mapOf(`from=${11 * MIB + 4097}&to=${90 * MIB}&cells=40`);
+    expect([part.from % UNIT, part.cellBytes]).toEqual([0, UNIT]);
+    expect(part.kinds).toEqual(whole.kinds.slice(5, 45));
+    const fine = await mapOf(`from=${11 * MIB + 4097}&to=${27 * MIB}&cells=200`);
+    expect([fine.from % fine.cellBytes, UNIT % fine.cellBytes]).toEqual([0, 0]);
+  });
+
   it('zooms in to single pages, and shows what lies behind the last byte of a file', async () => {
     const { offset } = volume.getmap('/models/odd').extents[0]!;
     const end = offset + 5 * MIB + 17;

@@ -9,7 +9,9 @@ const [dist, spare, ...words] = process.argv.slice(2);
 const PROGRAMS = ['second-process.js', 'session-worker.js'];
 const modules = fs
   .readdirSync(dist, { recursive: true })
-  .filter((name) => name.endsWith('.js') && !PROGRAMS.includes(path.basename(name)));
+  .filter((name) => name.endsWith('.js') && !PROGRAMS.includes(path.basename(name)))
+  // The page of the inspector is for browsers.
+  .filter((name) => !name.startsWith('inspector/page/'));
 for (const name of modules) await import(path.join(dist, name));
 createRequire(path.join(dist, 'index.js'))('koffi');
 const { main } = await import(path.join(dist, 'cli/main.js'));

@@ -1,5 +1,7 @@
 /** The bus: regions, devices, who has them open; and what a change of mode would meet. */
-import { fail } from '../../libc/index.js';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { fail, hasCode } from '../../libc/index.js';
 import { type HolderInfo, Machine, mountpointOf } from '../../machine/index.js';
 import {
   type BusRegion,
@@ -73,6 +75,8 @@ export function checkMode(
   if (readOnly !== null) return refused('EROFS', readOnly);
   if (device.mode === mode && device.state === 'enabled')
     return refused('EALREADY', `${name} is in ${mode} mode already`);
+  const forbidden = machine instanceof Machine ? whyForbidden(machine.root) : null;
+  if (forbidden !== null) return refused(forbidden, `${machine.root} may only be read by this user`);
   const block = machine instanceof Machine && mode === 'system-ram' ? missingBlock(machine, name) : null;
   if (block !== null)
     return refused(
@@ -82,6 +86,16 @@ export function checkMode(
   const holders = machine.holders(name);
   if (holders.length > 0) return refused('EBUSY', `${name} is in use by ${holders.map(describe).join('; ')}`);
   return { mode, refusal: null, consequence };
+}
+
+/** The errno code of a change by this user: whoever changes the machine locks this file. */
+function whyForbidden(root: string): 'EACCES' | 'EROFS' | null {
+  try {
+    accessSync(join(root, 'machine.lock'), constants.W_OK);
+    return null;
+  } catch (error) {
+    return hasCode(error, 'EROFS') ? 'EROFS' : 'EACCES';
+  }
 }
 
 /** The size of a memory block, bytes, when no range of the device holds a whole one; else null. */

@@ -21,6 +21,8 @@ export class Counters {
   sample(machine: AnyMachine, volumes: LookedVolumes, channels: ReadonlyMap<string, number>): CounterSample {
     const values: Record<string, number> = {};
     for (const [name, count] of channels) values[`process_${name}_events`] = count;
+    for (const { id, availableSize } of machine.regions())
+      values[`udax_region_free_bytes{${id}}`] = availableSize;
     const holders = machine.holders();
     const poison = machine instanceof Machine ? machine.poisonList() : [];
     for (const { name, mode, state } of machine.devices()) {
@@ -44,16 +46,22 @@ export class Counters {
 
 function addVolume(values: Record<string, number>, volumes: LookedVolumes, device: string): void {
   const looked = volumes.attempt(device);
+  values[`udax_volume_up{${device}}`] = 'survey' in looked ? 1 : 0;
   if (!('survey' in looked)) return;
-  const { used, files, logUsed, annexRecords, fileBytes, lostToRounding, reserved } = looked.survey.statfs();
-  const tell = (name: string, value: number): void => {
-    values[`udax_volume_${name}{${device}}`] = value;
+  const space = looked.survey.statfs();
+  const told: Record<string, number> = {
+    used_bytes: space.used,
+    free_bytes: space.free,
+    file_bytes: space.fileBytes,
+    rounding_bytes: space.lostToRounding,
+    reserved_bytes: space.reserved,
+    reclaimable_bytes: space.reclaimable,
+    files: space.files,
+    directories: space.directories,
+    log_used: space.logUsed,
+    annex_used: space.annexUsed,
+    annex_records: space.annexRecords,
+    problems: looked.survey.tree.problemsAndStop.length,
   };
-  tell('used_bytes', used);
-  tell('file_bytes', fileBytes);
-  tell('rounding_bytes', lostToRounding);
-  tell('reserved_bytes', reserved);
-  tell('files', files);
-  tell('log_used', logUsed);
-  tell('annex_records', annexRecords);
+  for (const [name, value] of Object.entries(told)) values[`udax_volume_${name}{${device}}`] = value;
 }

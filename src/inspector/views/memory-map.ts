@@ -19,21 +19,21 @@ const FREE = number('free');
 export interface MapRange {
   from: number;
   to: number;
-  /** How many cells the range is cut into. Cells are whole pages, so there may be fewer. */
+  /** How many cells the range is cut into. Cells begin at multiples of their size and are whole pages: there may be fewer, or one more. */
   cells: number;
 }
 
 /** @throws DaxError ENODEV; EINVAL the range is none of the device */
 export function mapOf(machine: AnyMachine, volumes: LookedVolumes, name: string, asked: MapRange): MapView {
   const { size, mode } = machine.deviceInfo(name);
-  const from = asked.from - (asked.from % PAGE_SIZE);
   const to = Math.min(size, asked.to);
   const isRange = asked.from < to && asked.cells >= 1 && asked.cells <= MOST_CELLS;
   if (!isRange)
     fail('EINVAL', `no range of ${name}: 0 to ${size} bytes, in 1 to ${MOST_CELLS} cells`, { path: name });
   const looked = mode === 'famfs' ? volumes.attempt(name) : { problem: `${name} is in ${mode} mode` };
   const unit = 'survey' in looked ? looked.units.unitBytes : 2 ** 21;
-  const cellBytes = cellSize(to - from, asked.cells, unit);
+  const cellBytes = cellSize(to - asked.from, asked.cells, unit);
+  const from = asked.from - (asked.from % cellBytes);
   const count = Math.ceil((to - from) / cellBytes);
   const view: MapView = {
     device: name,
