@@ -3,11 +3,13 @@
  * npm run bench -- P1 P4            only these rows
  * npm run bench -- --json [P1 ...]  [{id, name, value, unit, reference, goal, ok, backing, spread}]
  * npm run bench -- --save           and adds a line to bench/history.jsonl
+ * npm run bench -- --page           and writes the table of docs/performance.md
  * npm run bench -- --compare REV    that revision too, in turns with this one
  */
 import { compareWith } from './compare.js';
 import { type Row, takeSpread } from './harness.js';
 import { saveHistory } from './history.js';
+import { savePage } from './page.js';
 
 const rows: Record<string, () => Promise<Row[]>> = {
   P1: async () => (await import('./rows/scan.js')).scan(),
@@ -19,6 +21,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   P5: async () => (await import('./rows/mount.js')).mount(),
   B1: async () => (await import('./rows/folios.js')).folios(),
   C1: async () => (await import('./rows/famfs-at-scale.js')).famfsAtScale(),
+  S: async () => (await import('./rows/scale.js')).scale(),
   P8: async () => (await import('./rows/eight-processes.js')).eightProcesses(),
   Q: async () => (await import('./rows/between-processes.js')).betweenProcesses(),
   R: async () => (await import('./rows/arena.js')).arena(),
@@ -50,6 +53,7 @@ async function measureAll(): Promise<void> {
   if (asJson) process.stdout.write(`${JSON.stringify(results, null, 1)}\n`);
   else printTable(results);
   if (words.includes('--save')) saveHistory(results);
+  if (words.includes('--page')) savePage(results, verdict);
 }
 
 /** The quietest of a few tries. */
