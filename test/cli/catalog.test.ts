@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { catalog, type Invocation } from '../../src/cli/catalog/index.js';
 import { buildProgram } from '../../src/cli/program.js';
@@ -28,6 +29,25 @@ describe.each(catalog)('the catalog entry of $name', (spec) => {
     expect(commands.length).toBeGreaterThan(0);
     expect(commands.map((words) => parse(words)?.spec.name)).toContain(spec.name);
   });
+});
+
+describe('the commands that docs tell to type', () => {
+  it.each(['services.md', 'metrics.md'])('of docs/%s are accepted by the command line', (page) => {
+    const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
+    const lines = text
+      .split('\n')
+      .filter((line) => /^ {4,}.*\budax [a-z-]/.test(line))
+      .map((line) => line.replace(/ {2,}#.*$/, '').replace(/ *>.*$/, ''))
+      // Behind what another program is given to run: sudo -u one udax ..., exec udax ...
+      .map((line) => line.replace(/.*?(?:^|exec |-u \w+ | {4})(?=udax )/, ''));
+    const commands = lines.flatMap(commandsIn);
+    expect(commands.length).toBeGreaterThan(3);
+    for (const words of commands)
+      expect([words, parse(words.map(unquoted))?.spec.name]).toEqual([words, commandOf(words)]);
+  });
+
+  const unquoted = (word: string) => word.replace(/^'|'$/g, '');
+  const commandOf = (words: string[]) => words.find((word) => catalog.some(({ name }) => name === word));
 });
 
 describe('the catalog', () => {

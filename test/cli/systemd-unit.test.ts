@@ -113,6 +113,23 @@ describe.skipIf(noMounts !== '')(`the unit of a mount${because}`, () => {
     expect(place.udax('cat', 'dax0.0:/a').stdout).toBe('hello\n');
   });
 
+  it('starts again after its daemon was killed, over the dead mount that is left', async () => {
+    place.makeVolume('64MiB');
+    const at = place.mountpoint();
+    const { setting } = unitOf(place.root, 'mount', 'dax0.0', at);
+    const [program, ...args] = wordsOf(setting('ExecStart')[0]!);
+    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+      const daemon = spawn(program!, args, { stdio: 'ignore' });
+      const ended = once(daemon, 'exit');
+      const post = setting('ExecStartPost')[0]!.replace('$MAINPID', String(daemon.pid));
+      // The dead mount is no readiness: behind this the new one answers.
+      expect([run(post).status, sh(`ls '${at}'`).status]).toEqual([0, 0]);
+      daemon.kill(signal);
+      await ended;
+    }
+    expect(sh(`mountpoint -q '${at}'`).status).not.toBe(0);
+  });
+
   it('is not waited for when its daemon has ended', () => {
     const { setting } = unitOf(place.root, 'mount', 'dax0.0', place.mountpoint());
     expect(run(setting('ExecStartPost')[0]!.replace('$MAINPID', '999999999')).status).toBe(1);
