@@ -14,6 +14,7 @@ export default defineConfig({
     // A busy machine is no failure: what hangs is told later, that is all.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 150_000 } },
     reporters: ['default', './test/support/summary-reporter.ts'],
   },
 });

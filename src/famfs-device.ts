@@ -57,6 +57,7 @@ const mkfsOptions = wanted({
 const takeOverOptions = wanted({ systemUuid: optional(text), from: optional(text), force: optional(flag) });
 const fsckOptions = wanted({ systemUuid: optional(text), buckets: optional(number) });
 
+/** How mkfs() makes a file system. */
 export interface MkfsOptions extends Omit<FormatOptions, 'systemUuid'> {
   /** Owner of the new file system. Default: this host. */
   systemUuid?: string;

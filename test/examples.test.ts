@@ -104,7 +104,7 @@ describe('the model server', () => {
     const children = childrenOf(child.pid!);
     child.kill('SIGKILL');
     await ended;
-    await expect.poll(() => children.filter(isRunning), { timeout: 60_000 }).toEqual([]);
+    await expect.poll(() => children.filter(isRunning)).toEqual([]);
     fs.rmSync(temporary, { recursive: true });
   });
 });

@@ -24,6 +24,7 @@ const ENTRIES = [
   'proof/fuzz/main.ts',
   'proof/soak/main.ts',
   'proof/kill/main.ts',
+  'proof/kill/arena-child.mjs',
   'proof/interleave/main.ts',
   'proof/peers/main.ts',
   'proof/report.ts',

@@ -1,21 +1,31 @@
 /**
- * A process that reads an arena. usage: arena-reader ROOT DEVICE ARENA get KEYS | wait KEYS. It says 'ready'; at a message it works:
- * get   gets random keys for so many ms, and answers how many
+ * A process that reads an arena. usage: arena-reader ROOT DEVICE ARENA KEYS. It says 'ready'; at a message it works:
+ * get   gets random keys for half a second, and answers how many
+ * count counts for half a second, and answers how far: what the processor gives
  * wait  busy-waits for each key in turn, and answers when it had each (ns of the system's clock)
  */
 import { openArena } from '../../src/arena/index.js';
 import { mountFamfs, openMachine } from '../../src/index.js';
 
-const [root, device, path, act, keysText] = process.argv.slice(2) as [string, string, string, string, string];
+const [root, device, path, keysText] = process.argv.slice(2) as [string, string, string, string];
+const MILLISECONDS = 500;
 const machine = openMachine(root);
 const volume = mountFamfs(machine.device(device), { clientWrites: true });
 const arena = openArena(volume, path, { lockWaitMs: 10_000 });
 const keys = Number(keysText);
 
-function gets(milliseconds: number): number {
+function counts(): number {
+  let done = 0;
+  let word = 1;
+  for (const until = performance.now() + MILLISECONDS; performance.now() < until; done++)
+    for (let i = 0; i < 1000; i++) word = (Math.imul(word, 1_103_515_245) + 12_345) | 0;
+  return word === 0 ? 0 : done;
+}
+
+function gets(): number {
   let state = process.pid;
   let done = 0;
-  for (const until = performance.now() + milliseconds; performance.now() < until; ) {
+  for (const until = performance.now() + MILLISECONDS; performance.now() < until; ) {
     for (let i = 0; i < 200; i++, done++) {
       state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
       const number = state % keys;
@@ -46,6 +56,6 @@ process.on('message', (message) => {
     volume.close();
     machine.close();
     process.disconnect();
-  } else process.send!(act === 'get' ? gets(message as number) : waits());
+  } else process.send!(message === 'get' ? gets() : message === 'count' ? counts() : waits());
 });
 process.send!('ready');

@@ -1,5 +1,7 @@
 /** Orders of udax, each broken once: the explorer must find them. A mutant is applied by name in the processes under test. */
 
+import { Members } from '../../src/arena/members.js';
+import { Writer } from '../../src/arena/writer.js';
 import { AnnexAppender } from '../../src/famfs/media/annex-append.js';
 import { ANNEX_SLOT_BYTES, annexHeaderLayout, annexSlotOffset } from '../../src/famfs/media/annex-layout.js';
 import { LogAppender } from '../../src/famfs/media/append.js';
@@ -182,6 +184,22 @@ export const mutants: readonly Mutant[] = [
     protocol: 'state-modes',
     apply() {
       seams.isLockGranted = ({ start, length }) => start === 0 && length === 0;
+    },
+  },
+  {
+    name: 'arena-blind-free',
+    about: 'the memory of an object is free although somebody has it pinned',
+    protocol: 'arena',
+    apply() {
+      Members.prototype.isPinned = () => false;
+    },
+  },
+  {
+    name: 'arena-no-lock',
+    about: 'the writers of an arena do not exclude each other',
+    protocol: 'arena',
+    apply() {
+      Writer.prototype.take = () => {};
     },
   },
 ];

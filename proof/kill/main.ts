@@ -2,6 +2,7 @@
 
 import { finish, progress, type Row, randomFrom, toolArguments } from '../steps/tool.js';
 import { removeDirectories } from '../steps/world.js';
+import { arenaRounds } from './arena-rounds.js';
 import { Crew, type Job } from './crew.js';
 import { daemonRounds, whyNoDaemons } from './daemon-rounds.js';
 import { type Operation, type OperationKind, operationKinds, type Signal } from './work.js';
@@ -11,13 +12,14 @@ const HELP = `Processes killed and stopped at every step and at random (proof/ki
   --only KIND:STEP:SIGNAL   one operation (${operationKinds.join(', ')}), ended at one step
   --short                   a few dozen
   --every N                 every N-th step of each operation (default 1; short 12)
-  --kinds KIND,...          at steps of these alone
+  --kinds KIND,...          these alone, at their steps
   --rounds N                rounds of four processes (default 1000; short 3)
   --minutes N               rounds until then, at most
+  --arenas N                rounds of four writers and four readers of an arena (default 1000; short 2)
   --daemons N               rounds of a mount whose daemon is killed (default 200; short 3)
   --from N                  the first of them (default 0)
   --seed N                  of the rounds (default 1)
-  --json  --save            results as JSON; into proof/results/kill.json`;
+  --json  --save            results as JSON; into proof/results/kill.json, in place of the same rows`;
 
 const given = toolArguments(HELP, {
   only: { type: 'string' },
@@ -26,13 +28,21 @@ const given = toolArguments(HELP, {
   rounds: { type: 'string' },
   kinds: { type: 'string' },
   daemons: { type: 'string' },
+  arenas: { type: 'string' },
   minutes: { type: 'string' },
   from: { type: 'string' },
 });
 const seed = Number(given.seed ?? 1);
 const every = Number(given.every ?? (given.short ? 12 : 1));
-const rounds = Number(given.rounds ?? (given.short ? 3 : 1000));
-const daemons = Number(given.daemons ?? (given.rounds ? 0 : given.short ? 3 : 200));
+/** Rounds of one part: as given; none when only other parts were asked for. */
+const roundsOf = (part: 'rounds' | 'daemons' | 'arenas', long: number, short: number): number => {
+  const chosen = given.kinds ?? given.rounds ?? given.daemons ?? given.arenas;
+  return Number(given[part] ?? (chosen !== undefined ? 0 : given.short ? short : long));
+};
+const rounds = roundsOf('rounds', 1000, 3);
+const daemons = roundsOf('daemons', 200, 3);
+const arenas = roundsOf('arenas', 1000, 2);
+const hasSteps = given.kinds !== undefined || (given.from === undefined && rounds > 0);
 const deadline = performance.now() + Number(given.minutes ?? 600) * 60_000;
 const from = Number(given.from ?? 0);
 /** More steps than any operation has. */
@@ -160,6 +170,16 @@ async function killedDaemons(): Promise<void> {
   });
 }
 
+async function killedArenas(): Promise<void> {
+  const { problems, ...figures } = await arenaRounds(seed, arenas);
+  for (const problem of problems)
+    found(`an arena: ${problem}\n  again: npm run kill -- --seed ${seed} --arenas ${arenas}`);
+  rows.push({
+    what: '4 writers and 4 readers of an arena, at random',
+    figures: { ...figures, lost: problems.length },
+  });
+}
+
 async function one(what: string): Promise<void> {
   const [kind, step, signal] = what.split(':') as [OperationKind, string, Signal];
   const crew = new Crew(1);
@@ -174,9 +194,10 @@ async function one(what: string): Promise<void> {
 try {
   if (given.only !== undefined) await one(given.only);
   else {
-    if (given.from === undefined && rounds > 0) await steps();
+    if (hasSteps) await steps();
     if (rounds > 0) await manyRounds();
     if (daemons > 0) await killedDaemons();
+    if (arenas > 0) await killedArenas();
   }
 } finally {
   removeDirectories();

@@ -62,7 +62,10 @@ export function progress(line: string): void {
   if (!process.argv.includes('--json')) process.stderr.write(`${line}\n`);
 }
 
-/** Prints rows and findings in the requested form. Sets exit code 1 when there is a finding. */
+/**
+ * Prints rows and findings in the requested form. Sets exit code 1 when there is a finding. `save` puts the rows into the result file, in
+ * place of those of the same name: a part can be run alone.
+ */
 export function finish(
   tool: string,
   { rows, findings, json, save }: { rows: Row[]; findings: string[]; json: boolean; save: boolean },
@@ -78,16 +81,34 @@ export function finish(
     process.stdout.write(`${findings.length} findings\n`);
   }
   if (save) {
-    const file = path.join(resultsDirectory(), `${tool}.json`);
+    const file = path.join(checkoutDirectory(), 'proof', 'results', `${tool}.json`);
     fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(file, `${JSON.stringify({ tool, command, rows }, null, 2)}\n`);
+    fs.writeFileSync(
+      file,
+      `${JSON.stringify({ tool, command, rows: merged(savedRows(file), rows) }, null, 2)}\n`,
+    );
   }
   process.exitCode = findings.length > 0 ? 1 : 0;
 }
 
-/** Finds proof/results of the checkout: this file runs from build/proof/steps. */
-function resultsDirectory(): string {
+function savedRows(file: string): Row[] {
+  return fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as { rows: Row[] }).rows : [];
+}
+
+/** Saved rows, each replaced by a new one of its name; then those that are new. */
+function merged(saved: readonly Row[], rows: readonly Row[]): Row[] {
+  const byName = new Map(rows.map((row) => [row.what, row]));
+  const kept = saved.map((row) => {
+    const made = byName.get(row.what);
+    byName.delete(row.what);
+    return made ?? row;
+  });
+  return [...kept, ...byName.values()];
+}
+
+/** The checkout, which has the sources of these tools: they run from build/proof-run, which may have a package.json of its own. */
+export function checkoutDirectory(): string {
   let directory = path.dirname(fileURLToPath(import.meta.url));
-  while (!fs.existsSync(path.join(directory, 'package.json'))) directory = path.dirname(directory);
-  return path.join(directory, 'proof', 'results');
+  while (!fs.existsSync(path.join(directory, 'proof', 'README.md'))) directory = path.dirname(directory);
+  return directory;
 }

@@ -51,7 +51,7 @@ export class Arena {
   readonly #lease: Lease | undefined;
   readonly #locks: ByteLocks | undefined;
   readonly #keys: KeyBuffer;
-  readonly #checks = new Often();
+  readonly #checks = new Often(64);
   readonly #reader: Reader;
   readonly #valueHost: ValueHost;
   readonly #reservationHost: ReservationHost;
@@ -195,6 +195,7 @@ export class Arena {
     return this.#reader.copy(this.#keys.set(key));
   }
 
+  /** Whether there is an object of the key. It pins nothing. */
   has(key: ArenaKey): boolean {
     this.check();
     return this.#reader.has(this.#keys.set(key));
@@ -249,6 +250,7 @@ export class Arena {
     return entriesOf(this.#memory, this.#lookup, start, () => this.check());
   }
 
+  /** Space, objects and members, as they are now. */
   stats(): ArenaStats {
     this.check();
     return statsOf(this.#memory, this.#writer?.part);

@@ -16,6 +16,7 @@ import { ArenaMemory } from './memory.js';
 import { geometryOf, hostId, openArena } from './open.js';
 import { checkOf } from './own-part.js';
 
+/** How fsckArena() checks. */
 export interface FsckArenaOptions {
   /** Builds lists, counts, heap and index of this host's part anew, and frees what the dead left. Slots that are damaged are lost. */
   repair?: boolean;
@@ -23,6 +24,7 @@ export interface FsckArenaOptions {
   host?: string;
 }
 
+/** Something that is not as it should be in an arena. */
 export interface ArenaProblem {
   code: string;
   message: string;
@@ -30,6 +32,7 @@ export interface ArenaProblem {
   isNote: boolean;
 }
 
+/** What fsckArena() found. */
 export interface ArenaReport {
   path: string;
   ok: boolean;

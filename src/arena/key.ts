@@ -20,6 +20,8 @@ export class KeyBuffer {
   /** Two independent hashes of 32 bits: `a` chooses the bucket, `b` is the tag there. */
   a = 0;
   b = 0;
+  /** b as a signed number: comparing those is faster. */
+  tag = 0;
 
   constructor(path: string, mostBytes: number, seedA: number, seedB: number) {
     this.#path = path;
@@ -34,7 +36,6 @@ export class KeyBuffer {
     if (length > this.#mostBytes) this.#refuse(length);
     this.length = length;
     this.wordCount = (length + 3) >> 2;
-    for (let at = length; at < this.wordCount * 4; at++) this.#bytes[at] = 0;
     this.#hash();
     return this;
   }
@@ -44,23 +45,36 @@ export class KeyBuffer {
     return this.#bytes.slice(0, this.length);
   }
 
+  /** Stores whole words: bytes that were just stored one by one are slow to load as a word. */
   #text(key: string): number {
     const { length } = key;
     if (length > this.#mostBytes) this.#refuse(Buffer.byteLength(key));
     if (length === 0) this.#refuse(0);
-    const bytes = this.#bytes;
-    for (let at = 0; at < length; at++) {
-      const code = key.charCodeAt(at);
-      if (code > 127) return this.#encode(key);
-      bytes[at] = code;
+    const { words } = this;
+    let seen = 0;
+    let at = 0;
+    for (; at + 4 <= length; at += 4) {
+      const a = key.charCodeAt(at);
+      const b = key.charCodeAt(at + 1);
+      const c = key.charCodeAt(at + 2);
+      const d = key.charCodeAt(at + 3);
+      seen |= a | b | c | d;
+      words[at >> 2] = a | (b << 8) | (c << 16) | (d << 24);
     }
-    return length;
+    let rest = 0;
+    for (let shift = 0; at < length; at++, shift += 8) {
+      const code = key.charCodeAt(at);
+      seen |= code;
+      rest |= code << shift;
+    }
+    if ((length & 3) !== 0) words[length >> 2] = rest;
+    return seen > 127 ? this.#encode(key) : length;
   }
 
   #encode(key: string): number {
     const needed = Buffer.byteLength(key);
     if (needed > this.#mostBytes) this.#refuse(needed);
-    return encoder.encodeInto(key, this.#bytes).written;
+    return this.#padded(encoder.encodeInto(key, this.#bytes).written);
   }
 
   #copy(key: Uint8Array): number {
@@ -72,6 +86,12 @@ export class KeyBuffer {
     if (length === 0 || length > this.#mostBytes) this.#refuse(length);
     const bytes = this.#bytes;
     for (let at = 0; at < length; at++) bytes[at] = key[at]!;
+    return this.#padded(length);
+  }
+
+  /** Fills the last word up with zeroes. */
+  #padded(length: number): number {
+    for (let at = length; (at & 3) !== 0; at++) this.#bytes[at] = 0;
     return length;
   }
 
@@ -90,7 +110,8 @@ export class KeyBuffer {
     a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
     b = Math.imul(b ^ (b >>> 15), 0x2c1b3c6d);
     this.a = (a ^ (a >>> 16)) >>> 0;
-    this.b = (b ^ (b >>> 12) ^ a) >>> 0;
+    this.tag = b ^ (b >>> 12) ^ a;
+    this.b = this.tag >>> 0;
   }
 
   #refuse(length: number): never {

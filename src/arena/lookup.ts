@@ -12,6 +12,7 @@ const MOST_TRIES = 10_000;
 export class Lookup {
   readonly #memory: ArenaMemory;
   readonly #words: Uint32Array;
+  readonly #signed: Int32Array;
   readonly #hosts: number;
   readonly #slotsPerHost: number;
   readonly #slotWords: number;
@@ -21,7 +22,7 @@ export class Lookup {
   readonly #slots: number[] = [];
   /** The part that this host owns, or -1. Its lines need no refetch. */
   readonly #own: number;
-  /** What the last find() found: the slot's number over all parts, its first word and its state word. */
+  /** What the last find() found: the slot's number over all parts, its first word and its state word, signed. */
   id = -1;
   word = 0;
   state = 0;
@@ -30,6 +31,7 @@ export class Lookup {
     const { geometry } = memory;
     this.#memory = memory;
     this.#words = memory.words;
+    this.#signed = memory.signed;
     this.#hosts = geometry.hosts;
     this.#slotsPerHost = geometry.slotsPerHost;
     this.#slotWords = geometry.slotWords;
@@ -100,7 +102,8 @@ export class Lookup {
   /** Undefined: an entry changed while it was looked at. */
   #scan(part: number, key: KeyBuffer): boolean | undefined {
     const words = this.#words;
-    const { b } = key;
+    const signed = this.#signed;
+    const { tag } = key;
     const index = this.#indexes[part]!;
     const slots = this.#slots[part]!;
     const foreign = part !== this.#own;
@@ -110,14 +113,14 @@ export class Lookup {
       const at = index + bucket * BUCKET.words;
       if (foreign) this.#memory.refetch(at, BUCKET.words);
       for (let i = 0; i < BUCKET.size; i++) {
-        if (words[at + BUCKET.tags + i] !== b) continue;
-        const entry = Atomics.load(words, at + BUCKET.entries + i);
+        if (signed[at + BUCKET.tags + i] !== tag) continue;
+        const entry = Atomics.load(signed, at + BUCKET.entries + i);
         if (entry === 0) continue;
-        if (entry > this.#slotsPerHost)
-          this.#memory.damaged(`its index names slot ${entry - 1} of ${this.#slotsPerHost}`);
+        if (entry < 0 || entry > this.#slotsPerHost)
+          this.#memory.damaged(`its index names slot ${(entry >>> 0) - 1} of ${this.#slotsPerHost}`);
         const word = slots + (entry - 1) * this.#slotWords;
         if (foreign) this.#memory.refetch(word, this.#slotWords);
-        const state = Atomics.load(words, word);
+        const state = Atomics.load(signed, word);
         const kind = state & KIND_MASK;
         if ((kind === KIND.committed || kind === KIND.tombstone) && this.#isKey(word, key)) {
           if (foreign && this.#isLate(part, word)) continue;
@@ -127,7 +130,7 @@ export class Lookup {
           return true;
         }
         if (foreign) this.#memory.refetch(at, BUCKET.words);
-        if (Atomics.load(words, at + BUCKET.entries + i) !== entry) return undefined;
+        if (Atomics.load(signed, at + BUCKET.entries + i) !== entry) return undefined;
       }
       if (Atomics.load(words, at + BUCKET.overflow) === 0) return false;
       bucket = (bucket + 1) & mask;

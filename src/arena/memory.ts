@@ -15,6 +15,8 @@ export class ArenaMemory {
   readonly file: VolumeFile;
   readonly geometry: Geometry;
   readonly words: Uint32Array;
+  /** The same words as signed numbers: comparing those is faster. */
+  readonly signed: Int32Array;
   readonly bytes: Uint8Array;
   /** Whether stores need writeBack() before others, or the next boot, see them; whether loads need refetch(). */
   readonly flushes: boolean;
@@ -30,6 +32,7 @@ export class ArenaMemory {
     this.words = (
       writable ? file.mapAs(Uint32Array, { length, writable }) : file.mapAs(Uint32Array, { length })
     ) as Uint32Array;
+    this.signed = new Int32Array(this.words.buffer, this.words.byteOffset, this.words.length);
     this.bytes = new Uint8Array(this.words.buffer, this.words.byteOffset, this.words.byteLength);
     this.flushes = file.needsWriteBack;
     this.refetches = file.needsRefetch;

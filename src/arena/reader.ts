@@ -15,6 +15,7 @@ const fence = new Int32Array(new SharedArrayBuffer(4));
 export class Reader {
   readonly #memory: ArenaMemory;
   readonly #words: Uint32Array;
+  readonly #signed: Int32Array;
   readonly #geometry: Geometry;
   readonly #lookup: Lookup;
   readonly #members: Members | undefined;
@@ -26,6 +27,7 @@ export class Reader {
     const { geometry } = memory;
     this.#memory = memory;
     this.#words = memory.words;
+    this.#signed = memory.signed;
     this.#geometry = geometry;
     this.#lookup = lookup;
     this.#members = own?.members;
@@ -40,7 +42,7 @@ export class Reader {
       const { id, word, state } = lookup;
       const pin = this.#pin(host, id);
       if (this.#memory.refetches) this.#memory.refetch(word, this.#geometry.slotWords);
-      if (Atomics.load(this.#words, word) !== state) {
+      if (Atomics.load(this.#signed, word) !== state) {
         this.#members!.unpin(pin);
         continue;
       }
@@ -84,7 +86,7 @@ export class Reader {
       // A full fence: all of it was read before the state is looked at again.
       Atomics.add(fence, 0, 0);
       this.#memory.refetch(word, 1);
-      if (Atomics.load(this.#words, word) !== state) continue;
+      if (Atomics.load(this.#signed, word) !== state) continue;
       return bytes ?? this.#refuseOutside(word);
     }
     return null;
@@ -95,7 +97,7 @@ export class Reader {
     while (lookup.find(key)) {
       const { word, state } = lookup;
       const isThere = !this.#isExpired(word);
-      if (Atomics.load(this.#words, word) === state) return isThere;
+      if (Atomics.load(this.#signed, word) === state) return isThere;
     }
     return false;
   }

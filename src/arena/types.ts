@@ -3,6 +3,7 @@ import type { ArenaKey } from './key.js';
 import type { Eviction } from './layout.js';
 import type { ArenaMember } from './members.js';
 
+/** Size and limits of a new arena. */
 export interface CreateArenaOptions {
   /** Bytes of the file: slots and index take some of them, the rest is for values. */
   size: number;
@@ -28,6 +29,7 @@ export interface CreateArenaOptions {
   gid?: number;
 }
 
+/** How an arena is opened. */
 export interface OpenArenaOptions extends LockPatience {
   /** Opens without a member: read(), has() and list() work, nothing is stored. Default false. */
   readOnly?: boolean;
@@ -35,6 +37,7 @@ export interface OpenArenaOptions extends LockPatience {
   host?: string;
 }
 
+/** How an object is stored. */
 export interface PutOptions {
   /** The object expires after so many milliseconds: nobody finds it then. Default: never. */
   ttlMs?: number;
@@ -42,6 +45,7 @@ export interface PutOptions {
   ifAbsent?: boolean;
 }
 
+/** An object of a listing. */
 export interface ArenaEntry {
   /** A copy. */
   key: Uint8Array;
@@ -55,6 +59,7 @@ export interface ArenaEntry {
   reference: string;
 }
 
+/** Which objects are listed. */
 export interface ListOptions {
   /** Only keys that begin with it. */
   prefix?: ArenaKey;

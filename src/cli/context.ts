@@ -9,7 +9,8 @@ import {
   stateDirectoryOf,
 } from '../machine/roots.js';
 import { abortOnSignals } from './interrupt.js';
-import { terminalSafe, visible } from './output/table.js';
+import { jsonLine, type LogFormat, type LogLevel } from './output/log.js';
+import { jsonText, terminalSafe } from './output/table.js';
 
 /** What every command gets: the machine's location, the output, and the signal that Ctrl-C aborts. */
 export interface Context {
@@ -42,8 +43,8 @@ export interface Output {
   document(value: unknown): void;
   /** Writes raw bytes on stdout. Resolves when they have been handed over, so that the caller may unmap the view. */
   bytes(view: Uint8Array): Promise<void>;
-  /** Everything that is not the result, on stderr. */
-  note(text: string): void;
+  /** Everything that is not the result, on stderr. A JSON log has the level, 'info' when none is given. */
+  note(text: string, level?: LogLevel): void;
 }
 
 /**
@@ -80,7 +81,7 @@ export interface GlobalOptions {
   role?: Role | undefined;
 }
 
-export function createContext(options: GlobalOptions): Context {
+export function createContext(options: GlobalOptions, logFormat: LogFormat = 'text'): Context {
   let interrupt: AbortSignal | undefined;
   return {
     ...chooseRoot(options),
@@ -88,7 +89,7 @@ export function createContext(options: GlobalOptions): Context {
     setMode: options.setMode ?? false,
     json: options.json ?? false,
     role: options.role,
-    output: standardOutput,
+    output: logFormat === 'json' ? { ...standardOutput, note: jsonNote } : standardOutput,
     show(document, text) {
       if (options.json) standardOutput.document(document);
       else {
@@ -105,10 +106,14 @@ export function createContext(options: GlobalOptions): Context {
 
 const standardOutput: Output = {
   print: (text) => void process.stdout.write(`${terminalSafe(text)}\n`),
-  document: (value) => void process.stdout.write(`${visible(JSON.stringify(value, null, 2))}\n`),
+  document: (value) => void process.stdout.write(`${jsonText(value, 2)}\n`),
   bytes: (view) =>
     new Promise((resolveWritten, reject) => {
       process.stdout.write(view, (error) => (error ? reject(error) : resolveWritten()));
     }),
   note: (text) => void process.stderr.write(`${terminalSafe(text)}\n`),
 };
+
+function jsonNote(text: string, level: LogLevel = 'info'): void {
+  process.stderr.write(jsonLine(level, text));
+}

@@ -1,7 +1,8 @@
 import { asDaxError } from '../libc/index.js';
 import type { GivenMachine } from './context.js';
 import { commandFor } from './hints.js';
-import { terminalSafe } from './output/table.js';
+import { jsonLine } from './output/log.js';
+import { jsonText, terminalSafe } from './output/table.js';
 
 /** Exit statuses, the same for every command. */
 export const exitStatus = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -34,20 +35,27 @@ export function statusOf(error: unknown): number {
   return exitStatus.failed;
 }
 
+/** How an error is told: to people, as one document (--json), or as a line of a JSON log. */
+export type ErrorFormat = 'text' | 'document' | 'log line';
+
 /**
  * Returns what stderr shows of an error: `udax: what failed: why (ECODE)`, then the further lines of the message (the next step),
- * then `Try: ` and a command if the error has a hint. With UDAX_DEBUG set, the stack follows. With --json it is one document
- * instead.
+ * then `Try: ` and a command if the error has a hint. With UDAX_DEBUG set, the stack follows. As a document and as a log line it
+ * has the same parts.
  * @param given the machine that the command after `Try: ` names
  */
 export function describeError(
   error: unknown,
   command: string,
-  json = false,
+  format: ErrorFormat = 'text',
   given: GivenMachine = {},
 ): string {
   if (error instanceof AlreadyReported) return '';
-  if (json) return `${terminalSafe(JSON.stringify(errorDocument(error, command, given)))}\n`;
+  if (format === 'document') return `${jsonText({ error: errorParts(error, command, given) })}\n`;
+  if (format === 'log line') {
+    const { message, ...details } = errorParts(error, command, given);
+    return jsonLine('error', message, details);
+  }
   if (error instanceof Error && error.name === 'AbortError') return 'udax: interrupted (EINTR)\n';
   const known = error instanceof UsageError ? error : asDaxError(error, command);
   const message = known instanceof Error ? known.message : String(known);
@@ -61,21 +69,29 @@ export function describeError(
   return `${terminalSafe(lines.join('\n'))}\n`;
 }
 
+interface ErrorParts {
+  code: string;
+  message: string;
+  path?: string;
+  hint?: string;
+}
+
 /**
- * `{ "error": { code, message, path?, hint? } }`. hint is the next step: a command if the error has a hint, else the message's
+ * The parts of an error. hint is the next step: a command if the error has a hint, else the message's
  * further lines.
  */
-function errorDocument(error: unknown, command: string, given: GivenMachine) {
-  if (error instanceof Error && error.name === 'AbortError') {
-    return { error: { code: 'EINTR', message: 'interrupted' } };
-  }
+function errorParts(error: unknown, command: string, given: GivenMachine): ErrorParts {
+  if (error instanceof Error && error.name === 'AbortError') return { code: 'EINTR', message: 'interrupted' };
   const known = error instanceof UsageError ? error : asDaxError(error, command);
   const [message = '', ...nextSteps] = (known instanceof Error ? known.message : String(known)).split('\n');
   const path =
     known instanceof Error && 'path' in known && known.path !== undefined ? { path: String(known.path) } : {};
   const step = commandFor(known, command, given) ?? nextSteps.join('\n');
   return {
-    error: { code: codeOfError(known) || 'EIO', message, ...path, ...(step !== '' && { hint: step }) },
+    code: codeOfError(known) || 'EIO',
+    message,
+    ...path,
+    ...(step !== '' && { hint: step }),
   };
 }
 

@@ -1,8 +1,10 @@
 import { CommanderError } from 'commander';
 import { asDaxError, fail } from '../libc/index.js';
+import { logFormatOf } from './arguments/log-format.js';
 import { catalog, type Invocation } from './catalog/index.js';
-import { createContext, type GivenMachine, type GlobalOptions } from './context.js';
-import { describeError, exitStatus, statusOf, UsageError } from './errors.js';
+import { type Context, createContext, type GivenMachine } from './context.js';
+import { describeError, type ErrorFormat, exitStatus, statusOf, UsageError } from './errors.js';
+import { logWarnings } from './output/log.js';
 import { buildProgram, usageMessage } from './program.js';
 
 /** Runs one command line and sets the process's exit status. `argv` is as process.argv. Never throws. */
@@ -11,7 +13,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitStatus.done);
     // All output passes here, so a full disk gives one line and exit status 1, whatever the command does.
-    process.stderr.write(describeError(asDaxError(error, 'writing to stdout'), '', wantsJson(argv)));
+    process.stderr.write(describeError(asDaxError(error, 'writing to stdout'), '', formatOf(argv)));
     process.exit(exitStatus.failed);
   });
   // When nobody reads the notes any more, the command must go on serving (`udax mount -f ... 2>&1 | head`).
@@ -20,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   let command = '';
   let given: GivenMachine = {};
+  if (logFormatOf(argv) === 'json') logWarnings();
   try {
     let invocation: Invocation | undefined;
     const program = buildProgram(catalog, (asked) => {
@@ -29,15 +32,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     program.parse(asTyped(argv));
     if (invocation === undefined) return;
     command = invocation.spec.name;
-    given = program.opts<GlobalOptions>();
-    await run(invocation, given);
+    given = program.opts();
+    await run(invocation, createContext(given, logFormatOf(argv)));
   } catch (error) {
-    process.exitCode = report(error, command, wantsJson(argv), given);
+    process.exitCode = report(error, command, formatOf(argv), given);
   }
 }
 
-async function run(invocation: Invocation, globals: GlobalOptions): Promise<void> {
-  const context = createContext(globals);
+async function run(invocation: Invocation, context: Context): Promise<void> {
   const { name, notOnKernel } = invocation.spec;
   if (context.kernel && notOnKernel) {
     fail('EOPNOTSUPP', `${name} is not for the kernel's bus: ${notOnKernel}`);
@@ -59,24 +61,25 @@ function asTyped(argv: readonly string[]): string[] {
   return argv.with(at, 'man').filter((word) => word !== '--man');
 }
 
-function report(error: unknown, command: string, json: boolean, given: GivenMachine): number {
+function report(error: unknown, command: string, format: ErrorFormat, given: GivenMachine): number {
   if (!(error instanceof CommanderError)) {
-    process.stderr.write(describeError(error, command, json, given));
+    process.stderr.write(describeError(error, command, format, given));
     return statusOf(error);
   }
   // commander has printed requested help or the version. When no command was given, it printed help to stderr.
   if (error.exitCode === 0) return exitStatus.done;
   if (error.code === 'commander.help') return exitStatus.usage;
   const usage = new UsageError(usageMessage(error, catalog, command));
-  process.stderr.write(describeError(usage, command, json));
+  process.stderr.write(describeError(usage, command, format));
   return exitStatus.usage;
 }
 
-/** Errors are documents too with --json, also when the command line cannot be parsed. */
-function wantsJson(argv: readonly string[]): boolean {
+/** Errors are documents too with --json, and lines of a JSON log, also when the command line cannot be parsed. */
+function formatOf(argv: readonly string[]): ErrorFormat {
   const words = argv.slice(2);
   const end = words.indexOf('--');
-  return (end < 0 ? words : words.slice(0, end)).includes('--json');
+  if ((end < 0 ? words : words.slice(0, end)).includes('--json')) return 'document';
+  return logFormatOf(words) === 'json' ? 'log line' : 'text';
 }
 
 /** Finds the command that an unparsable line probably meant, to point at its help. */

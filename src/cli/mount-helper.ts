@@ -8,7 +8,12 @@ const IGNORED =
   /^(defaults|auto|noauto|nofail|_netdev|rw|user|nouser|users|owner|group|exec|noexec|suid|nosuid|dev|nodev|(no)?(atime|diratime|relatime|strictatime|lazytime)|async|comment=.*|x-.*|X-.*)$/;
 
 /** Options with a value: `settle=0.5` is `--settle 0.5`. */
-const VALUES: Readonly<Record<string, string>> = { settle: '--settle', zero_copy: '--zero-copy' };
+const VALUES: Readonly<Record<string, string>> = {
+  settle: '--settle',
+  zero_copy: '--zero-copy',
+  metrics: '--metrics',
+  log_format: '--log-format',
+};
 const FLAGS: Readonly<Record<string, string>> = {
   ro: '--read-only',
   allow_other: '--allow-other',

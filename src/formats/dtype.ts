@@ -42,6 +42,7 @@ export interface TensorArrays {
   opaque: ReadonlyUint8Array;
 }
 
+/** The element types of tensors, by the names that `data` has a typed array for. */
 export type DType = keyof TensorArrays;
 
 /** How elements lie: so many of them in so many bytes. */

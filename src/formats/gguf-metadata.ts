@@ -85,14 +85,17 @@ export class GgufMetadata {
     this.#places = places;
   }
 
+  /** The number of keys. */
   get size(): number {
     return this.#places.size;
   }
 
+  /** All keys, in the order of the file. */
   keys(): IterableIterator<string> {
     return this.#places.keys();
   }
 
+  /** Whether there is such a key. */
   has(name: string): boolean {
     return this.#places.has(name);
   }

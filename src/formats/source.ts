@@ -9,6 +9,7 @@ export { damaged, otherFormat, pathOf, shownName, unsupported } from '../archive
 /** What the parsers accept: a typed array, DataView, Buffer or buffer; views of map() fit too. */
 export type FormatBytes = ReadonlyUint8Array | ArrayBufferView | ArrayBufferLike;
 
+/** How a file or buffer is parsed. */
 export interface FormatOptions {
   /** Names the bytes in errors. Default: the path of the file, or `the buffer`. */
   name?: string;

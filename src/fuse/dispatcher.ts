@@ -89,6 +89,9 @@ export class Dispatcher {
   readonly #onWire: ((line: string) => void) | undefined;
   readonly #fileSystem: FuseFileSystem;
   readonly #options: DispatcherOptions;
+  /** Of the request served last: its opcode, and whether it was answered with an errno. */
+  opcode = 0;
+  isRefused = false;
   /** INIT was accepted, and started() is to be called once its answer is sent. */
   isStarting = false;
 
@@ -122,6 +125,8 @@ export class Dispatcher {
     const opcode = length >= 8 ? view.getUint32(OPCODE_AT, true) : 0;
     reply.begin();
     const error = this.#answer(opcode, length);
+    this.opcode = opcode;
+    this.isRefused = error !== 0 && error !== ANSWERED_LATER;
     if (silent[opcode] === true || length < InHeader.bytes || error === ANSWERED_LATER) {
       reply.clear();
       return;

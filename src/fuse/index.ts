@@ -25,6 +25,7 @@ export * from './file-system.js';
 export * from './handles.js';
 export * from './inodes.js';
 export * from './mount-table.js';
+export { LATENCY_BOUNDS_SECONDS } from './operation-stats.js';
 export { type ExtentMapProbe, probeExtentMaps } from './probe.js';
 export type { OptionalOperation } from './protocol/operations.js';
 export type { FuseBackings } from './serving/backings.js';

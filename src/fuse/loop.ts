@@ -1,9 +1,16 @@
 import { acceptInterrupts, bindDeviceCalls, codeOf, type DeviceCalls } from '../libc/index.js';
 import type { Dispatcher } from './dispatcher.js';
 import { CONTROL_STOP, type LoopControl } from './loop-control.js';
+import type { OperationStats } from './operation-stats.js';
+import { opcodeOf, structs } from './protocol/index.js';
 
 /** Requests that are served before a message. Programs that keep a mount busy must not keep messages waiting. */
 const MOST_BEFORE_MESSAGE = 256;
+
+const READ = opcodeOf('READ');
+const WRITE = opcodeOf('WRITE');
+const READ_OVERHEAD_BYTES = structs.OutHeader.bytes;
+const WRITE_OVERHEAD_BYTES = structs.InHeader.bytes + structs.WriteIn.bytes;
 
 export type LoopEnd = 'unmounted' | 'aborted' | 'stopped';
 
@@ -15,6 +22,8 @@ export interface LoopOptions {
   /** Called between two requests when a message waits. */
   readonly onControl: () => void;
   readonly onReport: (error: unknown) => void;
+  /** Gets the count and latency of every request. */
+  readonly stats?: OperationStats;
   /** Default: the system calls themselves. */
   readonly calls?: DeviceCalls;
 }
@@ -29,7 +38,7 @@ export function runLoop(options: LoopOptions): LoopEnd {
   const threadId = acceptInterrupts(control.signal);
   const calls = options.calls ?? bindDeviceCalls();
   const readRequest = requestReader(options, calls);
-  const sendReply = replySender(options, calls);
+  const serve = server(options, replySender(options, calls));
   try {
     for (;;) {
       // The order matters: a waker that sees this loop not waiting knows that it will check the bits before it waits.
@@ -38,13 +47,12 @@ export function runLoop(options: LoopOptions): LoopEnd {
       control.works();
       if (typeof length !== 'number') return length;
       if (length > 0) {
-        dispatcher.serve(length);
-        const end = sendReply();
+        const end = serve(length);
         if (end !== null) return end;
         if (dispatcher.isStarting) dispatcher.started();
       } else if (control.bits() !== 0) {
         if ((control.take() & CONTROL_STOP) !== 0) return 'stopped';
-        const end = serveQueued(options, calls, readRequest, sendReply);
+        const end = serveQueued(options, calls, readRequest, serve);
         if (end !== null) return end;
         onControl();
       }
@@ -59,10 +67,10 @@ export function runLoop(options: LoopOptions): LoopEnd {
  * that it has closed. Returns null, or why the loop ends.
  */
 function serveQueued(
-  { deviceFd, dispatcher }: LoopOptions,
+  { deviceFd }: LoopOptions,
   { setBlocking }: DeviceCalls,
   readRequest: () => number | LoopEnd,
-  sendReply: () => LoopEnd | null,
+  serve: (length: number) => LoopEnd | null,
 ): LoopEnd | null {
   if (!setBlocking(deviceFd, false)) return null;
   try {
@@ -70,14 +78,35 @@ function serveQueued(
       const length = readRequest();
       if (typeof length !== 'number') return length;
       if (length === 0) return null;
-      dispatcher.serve(length);
-      const end = sendReply();
+      const end = serve(length);
       if (end !== null) return end;
     }
     return null;
   } finally {
     setBlocking(deviceFd, true);
   }
+}
+
+/** Serves the request of a length that was read, and sends the reply. Returns null, or why the loop ends. */
+function server(
+  { dispatcher, stats }: LoopOptions,
+  sendReply: () => LoopEnd | null,
+): (length: number) => LoopEnd | null {
+  const serve = (length: number) => {
+    dispatcher.serve(length);
+    return sendReply();
+  };
+  if (stats === undefined) return serve;
+  return (length) => {
+    const begun = performance.now();
+    const end = serve(length);
+    const { opcode, isRefused, reply } = dispatcher;
+    stats.note(opcode, (performance.now() - begun) / 1000, isRefused);
+    if (isRefused) return end;
+    if (opcode === READ) stats.noteRead(reply.length - READ_OVERHEAD_BYTES);
+    else if (opcode === WRITE) stats.noteWritten(length - WRITE_OVERHEAD_BYTES);
+    return end;
+  };
 }
 
 /** Reads one request. Returns its length; 0 when there was none (interrupted); or why the loop ends. */

@@ -74,6 +74,16 @@ function linkTarget(file: string): string | null {
   }
 }
 
+/** Requests of a connection that have no answer yet; null where the kernel does not tell (fusectl is not mounted, another user's). */
+export function waitingRequests(connectionId: number): number | null {
+  try {
+    return Number(fs.readFileSync(`/sys/fs/fuse/connections/${connectionId}/waiting`, 'latin1'));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'EACCES', 'ENOTDIR')) return null;
+    throw error;
+  }
+}
+
 /** The device (`major:minor`) of the mount with this id in the text of a mountinfo, or null. */
 export function deviceOfMount(mountInfo: string, id: number): string | null {
   return new RegExp(`^${id} \\d+ (\\d+:\\d+) `, 'm').exec(mountInfo)?.[1] ?? null;

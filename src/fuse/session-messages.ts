@@ -20,6 +20,8 @@ export interface WorkerData {
   readonly wire: boolean;
   /** Whether the reasons of refused calls are reported. */
   readonly tellRefusals: boolean;
+  /** The memory of the OperationStats; absent when nothing is measured. */
+  readonly stats?: SharedArrayBuffer;
   /** The memory of the LoopControl. */
   readonly control: SharedArrayBuffer;
   readonly signal: number;

@@ -4,6 +4,7 @@ import { Dispatcher } from './dispatcher.js';
 import type { FuseFileSystem, FuseFileSystemModule, FuseHost } from './file-system.js';
 import { type LoopEnd, runLoop } from './loop.js';
 import { CONTROL_MESSAGE, LoopControl } from './loop-control.js';
+import { OperationStats } from './operation-stats.js';
 import { DeviceBackings } from './serving/backings.js';
 import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './session-messages.js';
 import type { FuseSettledConnection } from './types.js';
@@ -104,6 +105,7 @@ function serveRequests(made: FuseFileSystem, deviceFd: number): LoopEnd {
     calls,
     control,
     dispatcher,
+    ...(start.stats && { stats: new OperationStats(start.stats) }),
     onControl: () => {
       tellOfInit();
       takeMessages(made);

@@ -4,13 +4,20 @@ import { closeDescriptor, DaxError, fail, hasCode, isError, startFailure } from 
 import { writeAndAnswer } from './delayed-writes.js';
 import type { LoopEnd } from './loop.js';
 import { CONTROL_MESSAGE, CONTROL_STOP, LoopControl, LoopWaker } from './loop-control.js';
-import { fuseMountAt, resolveMountpoint } from './mount-table.js';
+import { fuseMountAt, resolveMountpoint, waitingRequests } from './mount-table.js';
 import { mountFuse } from './mounting.js';
 import { Notifier } from './notifier.js';
+import { OperationStats } from './operation-stats.js';
 import { printReply } from './protocol/index.js';
 import { detachOwnMount, endDevice, onProcessExit, openNowhere, releaseMount } from './session-end.js';
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './session-messages.js';
-import type { FuseSession, FuseSessionEnd, FuseSessionOptions, FuseUnmountOptions } from './session-types.js';
+import type {
+  FuseFigures,
+  FuseSession,
+  FuseSessionEnd,
+  FuseSessionOptions,
+  FuseUnmountOptions,
+} from './session-types.js';
 import type { FuseSettledConnection, NodeId } from './types.js';
 import { busyMount, clearDeadMount, detachMount, tryUnmount } from './unmount.js';
 import { workerFile } from './worker-file.js';
@@ -79,9 +86,11 @@ class Session implements FuseSession {
   #removeExitHook = () => {};
   #initTimer: NodeJS.Timeout | undefined;
   readonly #options: FuseSessionOptions;
+  readonly #stats: OperationStats | undefined;
 
   constructor(options: FuseSessionOptions) {
     this.#options = options;
+    this.#stats = options.measure ? new OperationStats() : undefined;
     this.mountpoint = resolveMountpoint(options.mountpoint);
     const workerData: WorkerData = {
       moduleUrl: String(options.fileSystem.moduleUrl),
@@ -90,6 +99,7 @@ class Session implements FuseSession {
       connection: options.connection ?? {},
       wire: options.onWire !== undefined,
       tellRefusals: options.tellRefusals ?? false,
+      ...(this.#stats && { stats: this.#stats.memory }),
       control: this.#control.memory,
       signal: this.#control.signal,
     };
@@ -205,6 +215,13 @@ class Session implements FuseSession {
     this.#send({ kind: 'call', id, message });
     this.#waker.wake(CONTROL_MESSAGE);
     return answer.promise;
+  }
+
+  measured(): FuseFigures | null {
+    if (this.#stats === undefined) return null;
+    const { readBytes, writtenBytes } = this.#stats;
+    const waiting = waitingRequests(this.connectionId);
+    return { operations: this.#stats.figures(), readBytes, writtenBytes, waiting };
   }
 
   async unmount(options: FuseUnmountOptions = {}): Promise<void> {

@@ -90,6 +90,7 @@ export type ErrorHint =
   /** `createQueue(volume, path, { nbuckets, bucketSize })` */
   | 'make-queue';
 
+/** What a DaxError is about, besides its code and message. */
 export interface DaxErrorDetails {
   /** The system call or operation that failed, as Node names it. */
   syscall?: string;
@@ -137,6 +138,7 @@ export class DaxError extends Error {
     return true;
   }
 
+  /** The message does not name the code; `errno` follows from it. */
   constructor(code: ErrnoCode, message: string, details: DaxErrorDetails = {}) {
     super(String(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;

@@ -1,4 +1,4 @@
-import { mkdirSync, openSync, statSync, writeSync } from 'node:fs';
+import { chmodSync, fstatSync, mkdirSync, openSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, DaxError, hasCode } from './errors.js';
 import { bindCall, lastErrno, lazy, type NativeFunction } from './load.js';
@@ -23,6 +23,8 @@ const F_UNLCK = 2;
 const SIGURG = 23;
 const SEEK_END = 2;
 const S_IFCHR = 0o020000;
+/** Unit of st_blocks. */
+const BLOCK_BYTES = 512;
 
 const fcntlAddress = lazy('int fcntl(int fd, int command, intptr_t argument)');
 const fcntlInt = lazy('int fcntl(int fd, int command, int argument)');
@@ -68,8 +70,13 @@ export function touchFile(fd: number): void {
     });
 }
 
-/** Allocates file space, so that no later store fails for lack of it. @throws DaxError ENOSPC, EFBIG, or another error of fallocate(2) */
+/**
+ * Allocates file space, so that no later store fails for lack of it. What cannot fit is refused at once: the file system would be full for
+ * everybody until the call had failed.
+ * @throws DaxError ENOSPC, EFBIG, or another error of fallocate(2)
+ */
 export function fallocate(fd: number, offset: number, length: number): void {
+  if (length > PIECE_BYTES) refuseMoreThanFree(fd, length);
   let piece = PIECE_BYTES;
   for (let done = 0; done < length; ) {
     const bytes = Math.min(piece, length - done);
@@ -121,8 +128,19 @@ export function zeroRange(fd: number, offset: number, length: number): boolean {
   throw new DaxError(code, `zeroing ${length} bytes at ${offset} failed`, { syscall: 'fallocate' });
 }
 
-function allocationFailure(length: number): DaxError {
-  const code = codeOf(lastErrno());
+/** @throws DaxError ENOSPC the file system has less free than so many bytes of a file need beyond what the file has */
+export function refuseMoreThanFree(fd: number, length: number): void {
+  const { freeBytes } = fileSystemOf(fd);
+  if (freeBytes !== undefined && missingBytes(fd, length) > freeBytes)
+    throw allocationFailure(length, 'ENOSPC');
+}
+
+/** Bytes of space that a range of a file needs at least beyond what the file has. */
+export function missingBytes(fd: number, length: number): number {
+  return Math.max(0, length - fstatSync(fd).blocks * BLOCK_BYTES);
+}
+
+function allocationFailure(length: number, code = codeOf(lastErrno())): DaxError {
   const reasons: Partial<Record<string, string>> = {
     ENOSPC: 'no space left there: free some, or choose a smaller size',
     EFBIG: 'more than a file may have there: choose a smaller size',
@@ -147,12 +165,27 @@ export function makeDirectories(path: string, mode = 0o777): void {
   }
 }
 
-function makeDirectory(path: string, mode: number): void {
+/** @returns whether it was not there before */
+function makeDirectory(path: string, mode: number): boolean {
   try {
     mkdirSync(path, { mode });
+    return true;
   } catch (error) {
     if (!hasCode(error, 'EEXIST') || !statSync(path).isDirectory()) throw error;
+    return false;
   }
+}
+
+/**
+ * Makes a directory with the mode of the one it lies in, whatever the umask, so that what a group shares is shared as a whole. One that
+ * exists already is kept. Missing parents are made as makeDirectories() does.
+ * @throws Error the error of mkdir(2)
+ */
+export function makeDirectoryAsAbove(path: string): void {
+  const above = dirname(path);
+  makeDirectories(above);
+  const mode = statSync(above).mode & 0o7777;
+  if (makeDirectory(path, mode)) chmodSync(path, mode);
 }
 
 /** struct flock. All calls of this thread share one, because every append to a log takes and releases a lock. */
@@ -260,13 +293,25 @@ export const TMPFS_MAGIC = 0x01021994;
 export const HUGETLBFS_MAGIC = 0x958458f6;
 export const RAMFS_MAGIC = 0x858458f6;
 
-/** fstatfs(2): the file system's magic number and its block size (on hugetlbfs: the huge page size). */
-export function fileSystemOf(fd: number): { magic: number; blockBytes: number } {
+/**
+ * fstatfs(2): the file system's magic number, its block size (on hugetlbfs: the huge page size), and the bytes that this user can still
+ * have there, where it counts them.
+ */
+export function fileSystemOf(fd: number): {
+  magic: number;
+  blockBytes: number;
+  freeBytes: number | undefined;
+} {
   const buffer = new DataView(new ArrayBuffer(120));
   if (statfsNative(fd, new Uint8Array(buffer.buffer)) !== 0) {
     throw new DaxError(codeOf(lastErrno()), `fstatfs of descriptor ${fd} failed`, { syscall: 'fstatfs' });
   }
-  return { magic: Number(buffer.getBigInt64(0, true)), blockBytes: Number(buffer.getBigInt64(8, true)) };
+  const [magic, blockBytes, blocks, free, available] = [0, 8, 16, 24, 32].map((at) =>
+    Number(buffer.getBigInt64(at, true)),
+  ) as [number, number, number, number, number];
+  const usable = process.geteuid?.() === 0 ? free : available;
+  const isCounted = blocks > 0 && magic !== HUGETLBFS_MAGIC;
+  return { magic, blockBytes, freeBytes: isCounted ? usable * blockBytes : undefined };
 }
 
 /** mknod(2) of a character device; needs CAP_MKNOD. @throws DaxError EPERM, EEXIST, ENOENT, EROFS */

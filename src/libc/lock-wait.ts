@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { hasCode, throwIfAborted } from './errors.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 
+/** How long a call waits for a lock that another process has. */
 export interface LockPatience {
   /** Milliseconds that a call may wait for a lock that others hold. Default 60; after that EBUSY. */
   lockWaitMs?: number;

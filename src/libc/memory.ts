@@ -12,6 +12,8 @@ export const MAP_FIXED = 0x10;
 export const MAP_ANONYMOUS = 0x20;
 export const MAP_NORESERVE = 0x4000;
 const MADV_POPULATE_READ = 22;
+const MADV_POPULATE_WRITE = 23;
+const MADV_COLLAPSE = 25;
 export const MS_SYNC = 4;
 
 /** The most bytes of one view. V8 aborts the process on a larger external buffer. */
@@ -118,6 +120,19 @@ export function madvise(address: number, length: number, advice: number): void {
 export function populatePages(address: number, length: number): void {
   const lead = address % 4096;
   madvise(address - lead, lead + length, MADV_POPULATE_READ);
+}
+
+/** Faults in pages of a range as stores would. @throws DaxError EFAULT no memory for a page, EINVAL before Linux 5.14 */
+export function populateForStores(address: number, length: number): void {
+  madvise(address, length, MADV_POPULATE_WRITE);
+}
+
+/**
+ * Puts the pages of a range of huge pages together, each range of which has a page at least.
+ * @throws DaxError EINVAL before Linux 6.1, or no memory that can be huge; ENOMEM, EAGAIN, EBUSY not now
+ */
+export function collapsePages(address: number, length: number): void {
+  madvise(address, length, MADV_COLLAPSE);
 }
 
 /** msync(2) with MS_SYNC. */

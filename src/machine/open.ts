@@ -50,6 +50,7 @@ export function openMachine(root: string = defaultRoot(), options: OpenMachineOp
   return withDaxErrors(`opening the machine at ${root}`, () => new Machine(absoluteRoot(root), options));
 }
 
+/** How the kernel's bus is opened. */
 export interface OpenKernelOptions {
   /** Directory for this host's uuid, locks and state per file system. Default `${XDG_STATE_HOME:-~/.local/state}/udax`. */
   stateDirectory?: string;

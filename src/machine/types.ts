@@ -5,6 +5,7 @@ import type { BackingKind } from '../memory/index.js';
 import type { NodeStats } from '../mm/index.js';
 import type { DeviceMode } from '../tree/index.js';
 
+/** How a machine is opened. */
 export interface OpenMachineOptions extends LockPatience {
   /** Makes the machine when there is none at the root. Default: fail with ENOENT then. */
   create?: boolean;
@@ -12,6 +13,7 @@ export interface OpenMachineOptions extends LockPatience {
 
 export type { DeviceMode };
 
+/** The memory of a new region, and how it is divided. */
 export interface CreateRegionOptions {
   /** Bytes, or text like `512MiB`. A multiple of max(align, 2 MiB), as for every range on the bus. */
   size: number | string;
@@ -19,6 +21,11 @@ export interface CreateRegionOptions {
   align?: number | string;
   /** A regular, tmpfs or hugetlbfs file or a `/dev/daxX.Y` that holds the memory. Default: a new file, `ROOT/regions/R.mem`. */
   backing?: string;
+  /**
+   * Makes the memory in `/dev/shm`: RAM that the machine owns (mode 0600, or as the state directory is shared) and removes with the
+   * region. It is gone after a restart of the host. Not together with `backing` or `sparse`.
+   */
+  ram?: boolean;
   /** Where the region begins in its backing, bytes. Default 0. */
   offset?: number | string;
   /** The driver that matches the region's devices by type. Default `device`. */
@@ -55,9 +62,18 @@ export interface RegionInfo extends RegionSummary {
   /** Host physical address of the first byte. */
   hpa: number;
   /** problem: why the memory cannot be used now (its file is gone, or too short). Absent when it can be used. */
-  backing: { path: string; kind: BackingKind; offset: number; sparse?: boolean; problem?: string };
+  backing: {
+    path: string;
+    kind: BackingKind;
+    offset: number;
+    sparse?: boolean;
+    /** The machine made the memory in `/dev/shm`, and removes it with the region. */
+    ram?: boolean;
+    problem?: string;
+  };
 }
 
+/** A dax device as its machine describes it now. */
 export interface DeviceInfo {
   name: string;
   region: number;
@@ -94,11 +110,13 @@ export interface Hold {
   takeAlone(): () => void;
 }
 
+/** How a process uses a device. */
 export interface HoldOptions {
   /** Refuses every other holder, and is refused while there is one (mkfs). Default: shared. */
   exclusive?: boolean;
 }
 
+/** Bytes of a device that have failed. */
 export interface PoisonRange {
   device: string;
   /** Bytes from the start of the device. */
@@ -106,6 +124,7 @@ export interface PoisonRange {
   length: number;
 }
 
+/** All that a machine has, at one moment. */
 export interface MachineStatus {
   root: string;
   generation: number;
@@ -139,6 +158,7 @@ export interface MachineDevice {
   hold(purpose: string, options?: HoldOptions): Hold;
   /** See FamfsDevice.reach() and leave(). Only devices whose memory is reached through files of a mount have these. */
   reach?(fmap: Fmap, file?: { readonly path: string; readonly size: number }): void;
+  /** The opposite of reach(): the file will not be used any more; `release` is called when nothing of it is mapped. */
   leave?(fmap: Fmap, release: () => void): void;
   /** The directory where a server has it mounted: only that makes files, so a volume here is a client. */
   readonly servedAt?: string;
@@ -161,19 +181,24 @@ export interface OpenDax {
    * @throws DaxError EINVAL (bounds, align), ENXIO (not in devdax mode any more), ERANGE (over 4 GiB)
    */
   mmap(options?: { offset?: number; length?: number; writable?: boolean }): Uint8Array;
+  /** Gives it back. Idempotent. */
   close(): void;
   [Symbol.dispose](): void;
 }
 
+/** A NUMA node made of the memory of devices in system-ram mode. */
 export interface MemoryNodeHandle {
   readonly id: number;
   /** Allocates zeroed volatile memory. @throws DaxError ENOMEM, EBUSY (another process allocates from this node) */
   alloc(bytes: number): NodeBuffer;
+  /** How much of the node is in use. */
   stats(): NodeStats;
 }
 
+/** Volatile memory of a node. */
 export interface NodeBuffer {
   readonly bytes: Uint8Array;
+  /** Gives the memory back; `bytes` has length 0 then. Idempotent. */
   free(): void;
   [Symbol.dispose](): void;
 }
@@ -185,21 +210,39 @@ export interface NodeBuffer {
 export interface DaxMachine {
   /** The state directory, or `kernel:`. */
   readonly root: string;
+  /** All regions, by id. */
   regions(): RegionSummary[];
+  /** One region. @throws DaxError ENODEV there is none */
   region(id: number): RegionSummary;
+  /** All devices, by name. */
   devices(): DeviceInfo[];
+  /** One device. @throws DaxError ENODEV there is none */
   deviceInfo(name: string): DeviceInfo;
+  /** Makes a device in a dynamic region. @throws DaxError ENOSPC, EINVAL, EACCES static region, ENODEV */
   createDevice(region: number, options?: { size?: number | string; align?: number | string }): DeviceInfo;
+  /** Grows or shrinks a disabled device of a dynamic region. @throws DaxError EBUSY, EINVAL, ENOSPC, EACCES, ENODEV */
+  resizeDevice(name: string, size: number | string): DeviceInfo;
+  /** Destroys a device; instance 0 stays, at size 0. @throws DaxError EBUSY, ENODEV */
   destroyDevice(name: string, options?: { force?: boolean }): void;
+  /** Binds the driver of its mode. @throws DaxError EBUSY, ENODEV */
   enable(name: string): DeviceInfo;
+  /** Unbinds its driver. @throws DaxError EBUSY, ENODEV */
   disable(name: string, options?: { force?: boolean }): DeviceInfo;
+  /** Gives a device another mode. @throws DaxError EBUSY, EOPNOTSUPP, ENODEV */
   reconfigure(name: string, mode: DeviceMode, options?: { force?: boolean; online?: boolean }): DeviceInfo;
+  /** Brings the memory of a system-ram device online. @returns blocks that were offline */
   onlineMemory(name: string, options?: { movable?: boolean }): number;
+  /** Takes it offline. @returns blocks that were online @throws DaxError EBUSY in use */
   offlineMemory(name: string): number;
+  /** A handle of a device, for mkfs(), mountFamfs() and the like. */
   device(name: string): MachineDevice;
+  /** Opens a device in devdax mode, as open(2) of its node. @throws DaxError ENXIO another mode, EACCES, ENODEV */
   openDax(name: string, options?: { writable?: boolean }): OpenDax;
+  /** The processes that have a device open; of all devices when none is named. */
   holders(device?: string): HolderInfo[];
+  /** The owner id that this host writes into superblocks. The first call makes it. */
   systemUuid(): string;
+  /** Gives it back. Idempotent. */
   close(): void;
   [Symbol.dispose](): void;
 }

@@ -20,6 +20,7 @@ import {
 } from '../libc/index.js';
 import type { Backing, BackingKind } from './backing.js';
 import { checkByteRange, checkInside, errorAbout, PAGE_BYTES, withShortMapping } from './backing-range.js';
+import { allocateMemory } from './huge-pages.js';
 
 /** Bytes freed and allocated again in one step. It bounds what another process can take from a full tmpfs in between. */
 const REFILL_BYTES = 64 * 2 ** 20;
@@ -97,7 +98,8 @@ export class FileBacking implements Backing {
     // First, because allocating space past the end of a file would make the file longer.
     this.checkRange(offset, length);
     try {
-      if (this.writable) fallocate(this.fd, offset, length);
+      if (this.writable && this.isSparse) allocateMemory(this.fd, this.kind, offset, length);
+      else if (this.writable) fallocate(this.fd, offset, length);
       else this.#lookAt(offset, length);
       return true;
     } catch (error) {
@@ -184,7 +186,7 @@ export class FileBacking implements Backing {
     for (let at = offset; at < offset + length; at += REFILL_BYTES) {
       const bytes = Math.min(REFILL_BYTES, offset + length - at);
       punchHole(this.fd, at, bytes);
-      fallocate(this.fd, at, bytes);
+      allocateMemory(this.fd, this.kind, at, bytes);
     }
   }
 

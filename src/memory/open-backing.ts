@@ -1,11 +1,9 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import {
   asDaxError,
   canPersistMemory,
   closeDescriptor,
   fail,
-  fallocate,
   fileSystemOf,
   HUGETLBFS_MAGIC,
   hasCode,
@@ -19,6 +17,7 @@ import type { Backing } from './backing.js';
 import { errorAbout, PAGE_BYTES } from './backing-range.js';
 import { DaxBacking, deviceNumbers, readDaxNode } from './dax-backing.js';
 import { FileBacking, type FileFacts, writeZeroes } from './file-backing.js';
+import { allocateMemory } from './huge-pages.js';
 
 export interface OpenBackingOptions {
   /** Default true. False: no mapping made through this backing can change it. 'if-allowed': writable where the file permits it. */
@@ -28,6 +27,8 @@ export interface OpenBackingOptions {
    * and invalidated through libpmem (EOPNOTSUPP where that is not installed).
    */
   coherent?: boolean;
+  /** Refuses a symbolic link, for places where others could put one. Default: false. */
+  noFollow?: boolean;
   /** Where sysfs is mounted; default /sys. Tests give a recorded tree. */
   sysfs?: string;
 }
@@ -40,9 +41,9 @@ export interface OpenBackingOptions {
  * that is no safe integer; EOPNOTSUPP not coherent and no libpmem; EIO a sysfs attribute cannot be read
  */
 export function openBacking(path: string, options: OpenBackingOptions = {}): Backing {
-  const { writable: wanted = true } = options;
-  refuseOtherKinds(path, statOf(path));
-  const { fd, writable } = openDescriptor(path, wanted);
+  const { writable: wanted = true, noFollow = false } = options;
+  refuseOtherKinds(path, statOf(path, noFollow));
+  const { fd, writable } = openDescriptor(path, wanted, noFollow);
   try {
     // Checked again on the open descriptor: the name may mean another file by now.
     const stat = fs.fstatSync(fd);
@@ -121,9 +122,9 @@ function assertCacheCalls(path: string): void {
   );
 }
 
-function statOf(path: string): fs.Stats {
+function statOf(path: string, noFollow: boolean): fs.Stats {
   try {
-    return fs.statSync(path);
+    return noFollow ? fs.lstatSync(path) : fs.statSync(path);
   } catch (error) {
     throw asDaxError(error, `${path} cannot be opened`, path);
   }
@@ -134,18 +135,25 @@ function refuseOtherKinds(path: string, stat: fs.Stats): void {
   if (stat.isFile() || stat.isCharacterDevice()) return;
   const wanted = 'give a file or a /dev/daxX.Y device';
   if (stat.isDirectory()) fail('EISDIR', `${path} is a directory: ${wanted}`, { path });
+  if (stat.isSymbolicLink())
+    fail('ELOOP', `${path} is a symbolic link, and none is followed there`, { path });
   const kind = stat.isBlockDevice() ? 'a block device' : stat.isFIFO() ? 'a pipe' : 'a socket';
   fail('ENODEV', `${path} is ${kind}, not memory: ${wanted}`, { path });
 }
 
-function openDescriptor(path: string, writable: boolean | 'if-allowed'): { fd: number; writable: boolean } {
-  const access = writable ? fs.constants.O_RDWR : fs.constants.O_RDONLY;
+function openDescriptor(
+  path: string,
+  writable: boolean | 'if-allowed',
+  noFollow: boolean,
+): { fd: number; writable: boolean } {
+  const { O_RDWR, O_RDONLY, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = fs.constants;
+  const access = (writable ? O_RDWR : O_RDONLY) | (noFollow ? O_NOFOLLOW : 0);
   try {
-    const fd = fs.openSync(path, access | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY);
+    const fd = fs.openSync(path, access | O_NONBLOCK | O_NOCTTY);
     return { fd, writable: writable !== false };
   } catch (error) {
     if (writable === 'if-allowed' && hasCode(error, 'EACCES', 'EROFS', 'EPERM'))
-      return openDescriptor(path, false);
+      return openDescriptor(path, false, noFollow);
     throw asDaxError(error, `${path} cannot be opened ${writable ? 'for writing' : 'for reading'}`, path);
   }
 }
@@ -180,16 +188,10 @@ function fillNewFile(path: string, fd: number, size: number, sparse: boolean): v
       { path },
     );
   }
-  if (sparse) {
-    fs.ftruncateSync(fd, size);
-    return;
-  }
-  // tmpfs may allocate more than the host's free memory, and the host then kills processes.
-  if (kind === 'tmpfs' && size > os.freemem()) {
-    fail('ENOSPC', `the host has only ${os.freemem()} bytes of memory free: choose a smaller size`, { path });
-  }
+  fs.ftruncateSync(fd, size);
+  if (sparse) return;
   try {
-    fallocate(fd, 0, size);
+    allocateMemory(fd, kind, 0, size);
   } catch (error) {
     if (hasCode(error, 'EOPNOTSUPP', 'ENOSYS')) {
       writeZeroes(fd, 0, size);

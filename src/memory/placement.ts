@@ -16,6 +16,7 @@ import {
 } from '../libc/index.js';
 import type { Backing } from './backing.js';
 import { PAGE_BYTES } from './backing-range.js';
+import { HUGE_PAGE_BYTES } from './huge-pages.js';
 import { checkMapCount, whyNoMemory } from './map-count.js';
 import type { Access } from './mapping.js';
 import type { Piece } from './pieces.js';
@@ -29,8 +30,6 @@ export interface Placement {
   readonly address: number;
 }
 
-/** Spans of this size or more are aligned so that the processor can use huge pages. */
-const HUGE_PAGE_BYTES = 2 ** 21;
 const NO_FILE = -1;
 
 const ways: Record<Access, { prot: number; flags: number }> = {
@@ -55,7 +54,9 @@ export function place(
   checkMapCount(pieces.length, label, collect);
   try {
     const only = pieces[0]!;
-    return pieces.length === 1 && only.backing ? placeOne(only, access) : stitch(pieces, access);
+    return pieces.length === 1 && only.backing && !canBeHuge(only)
+      ? placeOne(only, access)
+      : stitch(pieces, access);
   } catch (error) {
     throw explain(error, pieces.length, label);
   }
@@ -65,6 +66,10 @@ export function place(
 export function unplace({ base, mapped }: Placement): void {
   munmap(base, mapped);
 }
+
+/** Whether its memory may be in huge pages that the kernel's choice of an address does not fit. */
+const canBeHuge = ({ backing, length }: Piece) =>
+  (backing?.kind === 'tmpfs' || backing?.kind === 'memfd') && length >= HUGE_PAGE_BYTES;
 
 /** Maps a single piece. The kernel chooses the address. */
 function placeOne(piece: Piece, access: Access): Placement {

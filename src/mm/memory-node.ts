@@ -17,6 +17,7 @@ export interface NodeAllocation {
   [Symbol.dispose](): void;
 }
 
+/** Space of a memory node, in bytes. */
 export interface NodeStats {
   id: number;
   /** Bytes of its online blocks, without retired pages. */

@@ -15,13 +15,16 @@
  */
 export type {
   FuseConnection,
+  FuseFigures,
   FuseSession,
   FuseSessionEnd,
   FuseSettledConnection,
   FuseUnmountOptions,
   NodeId,
+  OperationFigures,
   OptionalOperation,
 } from '../fuse/index.js';
+export type { FamfsFigures, FamfsMountFigures } from './famfs/figures.js';
 export { FamfsMount, type FamfsMountOptions, mountFamfsAt } from './famfs/mount.js';
 export { publishMount } from './famfs/publish-mount.js';
 export type { ZeroCopy } from './famfs/zero-copy/door.js';

@@ -58,6 +58,17 @@ function makeEmpty(tree: DaxTree, regionDirectory: string): DevicePlace {
 }
 
 /**
+ * Gives a disabled device of a dynamic region another size: one store to its `size`, as the kernel has it (kernel-dax.md 5). It grows
+ * into the free space of the region, in pieces where that is in pieces, and shrinks from its end; 0 empties it. What is in the memory
+ * stays. The device stays disabled.
+ * @throws DaxError EINVAL not a multiple of 2 MiB and of the align; EBUSY it is enabled, also for the size it has; ENOSPC the region has
+ *   less free; EACCES a static region, or this user may not
+ */
+export function resizeDevice(tree: DaxTree, place: DevicePlace, size: number): void {
+  store(tree, place, 'size', `${hex(size)}\n`);
+}
+
+/**
  * Gives a device's memory back to the region, and deletes the device. Instance 0 stays, at size 0 (the kernel keeps it).
  * @throws DaxError EBUSY enabled without force, EOPNOTSUPP static region
  */

@@ -108,7 +108,7 @@ describe('an arena of several hosts', () => {
     expect(b.has('late')).toBe(false);
     // a may still store into what it had reserved: that space is kept for ten leases.
     expect(b.stats().reserved).toBe(704);
-    await expect.poll(() => reapedStats(b).reserved, { timeout: 60_000 }).toBe(0);
+    await expect.poll(() => reapedStats(b).reserved).toBe(0);
     expectSound(volume);
   });
 
@@ -136,7 +136,7 @@ describe('an arena of several hosts', () => {
     const value = b.get('k')!;
     a.delete('k');
     b.tick = () => {}; // b sleeps from now on
-    await expect.poll(() => reapedStats(a).limbo, { timeout: 60_000 }).toBe(0);
+    await expect.poll(() => reapedStats(a).limbo).toBe(0);
     expect(() => value.check()).toThrow(expect.objectContaining({ code: 'ESTALE' }));
     a.put('other', new Uint8Array(heap / 2));
     b.close();

@@ -28,7 +28,7 @@ describe('failed memory on the command line', () => {
   });
   afterEach(() => directory.remove());
 
-  it('under a file: overwriting it repairs it for the next process', { timeout: 60_000 }, () => {
+  it('under a file: overwriting it repairs it for the next process', () => {
     run('poison', 'dax0.0', '10M', '4096');
     expect(run('cat', 'dax0.0:/d/a').stderr).toContain('EIO');
     expect(run('fsck', 'dax0.0')).toMatchObject({
@@ -42,7 +42,7 @@ describe('failed memory on the command line', () => {
   });
 
   it('under the log: fsck says so, cp --salvage gets what is left and exits 1, mkfs -f makes it good', {
-    timeout: 60_000,
+    timeout: 150_000,
   }, () => {
     run('poison', 'dax0.0', '3M', '4096');
     const checked = run('fsck', 'dax0.0');

@@ -54,7 +54,7 @@ function withSpare(spare: number, words: readonly string[]) {
   return spawnSync(line[0]!, [...line.slice(1), '--root', root, ...words], {
     encoding: 'utf8',
     env: testEnvironment(),
-    timeout: 60_000,
+    timeout: 150_000,
     killSignal: 'SIGKILL',
   });
 }
@@ -90,7 +90,7 @@ describe('a command that runs out of descriptors at its work', () => {
     ['cat', ['dax0.0:/f']],
     ['verify', ['-S', '1', 'dax0.0:/f']],
     ['fsck', ['dax0.0']],
-  ])('%s is told what could not be opened', (name, words) => isToldEachTime([name, ...words]), 120_000);
+  ])('%s is told what could not be opened', (name, words) => isToldEachTime([name, ...words]));
 
   it('cp, creat, mkfs: the same', () => {
     isToldEachTime(['cp', at('host'), 'dax0.0:/g']);

@@ -99,7 +99,7 @@ describe('a hint survives', () => {
 
   it('is a second line for people, and a field of the document', () => {
     expect(describeError(first, 'ls')).toBe('udax: a log is damaged (EBADMSG)\nTry: udax fsck dax0.0\n');
-    expect(JSON.parse(describeError(first, 'ls', true))).toEqual({
+    expect(JSON.parse(describeError(first, 'ls', 'document'))).toEqual({
       error: { code: 'EBADMSG', message: 'a log is damaged', path: 'dax0.0', hint: 'udax fsck dax0.0' },
     });
     expect(describeError(new DaxError('EIO', 'it broke'), 'ls')).toBe('udax: it broke (EIO)\n');

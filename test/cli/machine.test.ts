@@ -10,6 +10,7 @@ import {
   offlineMemory,
   onlineMemory,
   reconfigureDevice,
+  resizeDevice,
 } from '../../src/cli/commands/devices.js';
 import { doctor } from '../../src/cli/commands/doctor.js';
 import { holders, poison, status } from '../../src/cli/commands/machine.js';
@@ -108,6 +109,19 @@ describe('regions', () => {
 });
 
 describe('devices', () => {
+  it('are resized while disabled; without a size it is wrong usage', () => {
+    createRegion(context(), [], { size: '32M', sparse: true });
+    expect(() => resizeDevice(context(), ['dax0.0'], { size: '8M' })).toThrow(failsWith('EBUSY'));
+    expect(() => resizeDevice(context(), ['dax0.0'], {})).toThrow(UsageError);
+    disableDevice(context(), ['dax0.0'], {});
+    expect(json((target) => resizeDevice(target, ['dax0.0'], { size: '8M' }))).toMatchObject([
+      { chardev: 'dax0.0', size: 8 << 20, state: 'disabled' },
+    ]);
+    const target = context();
+    resizeDevice(target, ['dax0.0'], { size: '0' });
+    expect(target.printed).toEqual(['dax0.0 resized: 0 B']);
+  });
+
   it('are carved, disabled, destroyed, enabled', () => {
     createRegion(context(), [], { size: '32M', sparse: true });
     disableDevice(context(), ['dax0.0'], {});
@@ -190,9 +204,11 @@ describe('the machine', () => {
     for (const args of [[], ['dax0.0']]) expect(() => poison(context(), args, {})).toThrow(UsageError);
   });
 
-  it('doctor says what works here', () => {
+  it('doctor says what works here', async () => {
     mkdirSync(root());
-    const report = json<{ ok: boolean; findings: { subject: string; verdict: string }[] }>(doctor);
+    const target = context({ json: true });
+    await doctor(target);
+    const report = target.documents[0] as { ok: boolean; findings: { subject: string; verdict: string }[] };
     expect(report.ok).toBe(true);
     expect(report.findings.map(({ subject }) => subject)).toContain('locks');
     expect(readdirSync(root())).toEqual([]);

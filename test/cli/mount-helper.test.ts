@@ -22,6 +22,10 @@ describe('mount.udax: the words of mount(8)', () => {
       '-n dax0.0 /mnt -s -o whatever,role=client,client_writes',
       '--role client mount --client-writes -- dax0.0 /mnt',
     ],
+    [
+      'dax0.0 /mnt -o metrics=127.0.0.1:9465,log_format=json',
+      'mount --metrics 127.0.0.1:9465 --log-format json -- dax0.0 /mnt',
+    ],
     ['-- -o /mnt', null],
   ])('%s', (line, words) => {
     const given = mountWords(line.split(' '));

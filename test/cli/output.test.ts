@@ -31,6 +31,53 @@ describe('tables', () => {
     expect(lines[2]).toBe('ab  z');
   });
 
+  const columns = [{ heading: 'NAME' }, { heading: 'SIZE', right: true }, { heading: 'WHERE' }];
+
+  it('that is too wide is a block of lines for each row, none wider than the terminal', () => {
+    const where = '/a/path/of/a/mountpoint/that/does/not/fit/into/a/line';
+    const rows = [
+      ['dax0.0', 64, where],
+      ['dax1.0', 1, '-'],
+    ];
+    expect(formatTable(columns, rows, 80).split('\n')).toHaveLength(3);
+    expect(formatTable(columns, rows, 40).split('\n')).toEqual([
+      'NAME   dax0.0',
+      'SIZE   64',
+      'WHERE  /a/path/of/a/mountpoint/that/does',
+      '       /not/fit/into/a/line',
+      '',
+      'NAME   dax1.0',
+      'SIZE   1',
+      'WHERE  -',
+    ]);
+  });
+
+  it('loses no character of a cell, and breaks lines at blanks where there are some', () => {
+    const words = 'the quick brown fox jumps over the lazy dog and on it runs, far away';
+    const lines = formatTable(columns, [['a', 1, words]], 30).split('\n');
+    expect(lines.filter((line) => line.length > 30)).toEqual([]);
+    expect(
+      lines
+        .slice(2)
+        .map((line) => line.slice(7))
+        .join(' '),
+    ).toBe(words);
+  });
+
+  it('without rows is its headings, as wide as the terminal allows', () => {
+    const many = Array.from({ length: 8 }, (_, index) => ({ heading: `HEADING${index}` }));
+    for (const line of formatTable(many, [], 40).split('\n')) expect(line.length).toBeLessThanOrEqual(40);
+  });
+
+  it('of pairs goes on below a value that is too long, and puts it below a long name', () => {
+    expect(formatPairs([['name', 'x'.repeat(50)]], '  ', 40).split('\n')).toEqual([
+      `  name  ${'x'.repeat(32)}`,
+      `        ${'x'.repeat(18)}`,
+    ]);
+    const long = formatPairs([['n'.repeat(35), 'value']], '', 40);
+    expect(long).toBe(`${'n'.repeat(35)}\n  value`);
+  });
+
   it('puts values under each other', () => {
     expect(
       formatPairs([

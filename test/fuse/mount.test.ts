@@ -139,7 +139,7 @@ import os, time
 while os.path.exists('${directory}.go'): time.sleep(0.01)
 print(memory[:].decode(), flush=True)`;
     const reader = run('python3', '-c', script);
-    await expect.poll(() => fs.existsSync(`${directory}.go`), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => fs.existsSync(`${directory}.go`)).toBe(true);
     const { node } = (await session.call({ do: 'set', name: 'a', text: 'AFTER!' })) as { node: NodeId };
     await session.invalidateInode(node);
     fs.unlinkSync(`${directory}.go`);

@@ -36,7 +36,7 @@ except OSError as error: print(error.strerror, flush=True)`;
   const ended = new Promise<string>((resolve) =>
     child.on('close', () => resolve(output.replace('open\n', ''))),
   );
-  await expect.poll(() => output, { timeout: 10_000 }).toContain('open\n');
+  await expect.poll(() => output).toContain('open\n');
   return { readAgain: () => child.stdin.write('\n'), ended };
 }
 
@@ -74,11 +74,11 @@ describe.skipIf(noMounts !== '')(title, () => {
       output += chunk.toString();
     });
     const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
-    await expect.poll(() => output, { timeout: 30_000 }).toContain('none left');
+    await expect.poll(() => output).toContain('none left');
     await run('umount', directory);
     expect(await ended).toBe(0);
     expect(output).toBe('none left\nunmounted\n');
-  }, 60_000);
+  });
 
   it('comes by unmount(): the mount is gone, the file system was told, the session closed', async () => {
     const messages: unknown[] = [];
@@ -128,7 +128,7 @@ describe.skipIf(noMounts !== '')(title, () => {
     expect(isMounted(directory)).toBe(false);
     expect((await slow).status).toBe(1);
     expect((await endless).stderr).toMatch(new RegExp(`${DEAD_MOUNT.source}|No such file`));
-  }, 30_000);
+  });
 
   it('a reader that is interrupted leaves the mount working', async () => {
     const { directory } = await mountSample({ files });
@@ -190,7 +190,7 @@ describe.skipIf(noMounts !== '')(`a daemon and ${title}`, () => {
     expect((await stuck).stderr).toMatch(DEAD_MOUNT);
     second.daemon.kill('SIGKILL');
     await second.ended;
-  }, 30_000);
+  });
 
   it('that is busy is aborted by unmountFuse(), or refused with EBUSY', async () => {
     const directory = mountpoint();

@@ -13,7 +13,7 @@ const program = (ending: string) =>
   `import fs from 'node:fs'; import { fileSystemOf } from ${JSON.stringify(libc)}; fileSystemOf(1); ${ending}`;
 const run = (ending: string, wrapper: string[] = []) => {
   const [command, ...words] = [...wrapper, process.execPath, '--input-type=module', '-e', program(ending)];
-  return spawnSync(command!, words, { encoding: 'utf8', timeout: 45_000, killSignal: 'SIGKILL' });
+  return spawnSync(command!, words, { encoding: 'utf8', timeout: 150_000, killSignal: 'SIGKILL' });
 };
 
 describe('a process that loaded the C library', () => {

@@ -47,5 +47,5 @@ describe('many machines and volumes in one process', () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 });

@@ -82,7 +82,7 @@ export function runChild(
   const { stdout, stderr, status, signal } = spawnSync(
     process.execPath,
     ['--expose-gc', '--input-type=module', '-e', whole],
-    { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 50_000 },
+    { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 150_000 },
   );
   return { stdout, stderr, status, signal };
 }

@@ -21,10 +21,10 @@ const { memfdBacking, PhysicalMemory } = await import('../../src/memory/index.js
 it('a span that cannot be unmapped waits once more', () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   const memory = new PhysicalMemory();
-  const backing = memfdBacking('udax-test', 2 ** 21);
+  const backing = memfdBacking('udax-test', 2 ** 20);
   try {
-    memory.insert({ start: 0, length: 2 ** 21, backing, offset: 0 });
-    const mapping = memory.map([{ start: 0, length: 2 ** 21 }], { access: 'shared' });
+    memory.insert({ start: 0, length: 2 ** 20, backing, offset: 0 });
+    const mapping = memory.map([{ start: 0, length: 2 ** 20 }], { access: 'shared' });
     mapping.close();
     expect(quarantine.size).toBe(1);
     isRefused = true;

@@ -51,7 +51,7 @@ async function bundled(
     logLevel: 'silent',
   });
   const env = { ...process.env, UDAX_ROOT: join(directory, 'state') };
-  return spawnSync(process.execPath, [outfile], { encoding: 'utf8', env, timeout: 50_000 });
+  return spawnSync(process.execPath, [outfile], { encoding: 'utf8', env, timeout: 150_000 });
 }
 
 describe('a bundle that has swallowed udax', () => {

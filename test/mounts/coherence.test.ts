@@ -16,8 +16,8 @@ describe.skipIf(noMounts !== '')(`a mount and what happens past it${because}`, (
     const volume = place.volume();
     volume.mkdir('/dir');
     volume.create('/late', { size: 4 }).write(Buffer.from('here'), 0);
-    await until('the name appears', () => sh(`cat '${at}/late'`).stdout === 'here', 5);
-    await until('the listing has it', () => output(`ls '${at}'`) === 'dir\nlate\n', 5);
+    await until('the name appears', () => sh(`cat '${at}/late'`).stdout === 'here');
+    await until('the listing has it', () => output(`ls '${at}'`) === 'dir\nlate\n');
   });
 
   it('reads of a writable file see stores of other processes at once', () => {

@@ -175,6 +175,6 @@ export class FamfsWire {
 
   /** Publishes everything that is closed, as `mount.publish()` does. @returns the nodes whose pages the kernel must drop */
   publish(): NodeId[] {
-    return this.fileSystem.message('publish');
+    return this.fileSystem.message('publish') as NodeId[];
   }
 }

@@ -139,7 +139,7 @@ export class Place {
 }
 
 /** Waits until something holds. */
-export async function until(what: string, holds: () => boolean, seconds = 10): Promise<void> {
+export async function until(what: string, holds: () => boolean, seconds = 120): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`it never happened: ${what}`);

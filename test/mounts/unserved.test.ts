@@ -28,7 +28,7 @@ function run(place: Place, inWorkers: string, program: string) {
   fs.writeFileSync(file, script);
   const { stdout, stderr, status } = spawnSync(process.execPath, [file], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 150_000,
     killSignal: 'SIGKILL',
     env: {
       ...process.env,

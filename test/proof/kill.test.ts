@@ -20,6 +20,8 @@ describe('kill -9 and SIGSTOP', () => {
     expect(sum('refused by name')).toBeGreaterThan(0);
     const mount = report.rows.find(({ what }) => what.startsWith('the daemon of a mount'))!;
     if (mount.detail === undefined) expect(Number(mount.figures.operations)).toBeGreaterThan(0);
+    const arena = report.rows.find(({ what }) => what.includes('of an arena'))!;
+    expect(Number(arena.figures.told)).toBeGreaterThan(0);
     expect(leftovers('kill', run)).toEqual([]);
   });
 });

@@ -74,7 +74,8 @@ describe('an arena between Python and Node', () => {
     return each;
   }
 
-  const node = (...words: (string | number)[]) => start(process.execPath, 'test/arena/child.mjs', ...words);
+  const node = (...words: (string | number)[]) =>
+    start(process.execPath, 'proof/kill/arena-child.mjs', ...words);
   const python = (...words: (string | number)[]) =>
     start(pythons[0]!.program, 'test/python/arena.py', ...words);
 

@@ -86,7 +86,7 @@ describe.skipIf(noPython !== '')(`the Python package${because}`, () => {
         env: empty,
       });
       const [wheel] = fs.readdirSync(directory).filter((name) => name.endsWith('.whl'));
-      expect(wheel).toBe('udax-0.1.0-py3-none-any.whl');
+      expect(wheel).toBe('udax-0.2.0-py3-none-any.whl');
       const place = path.join(directory, 'env');
       run(program, ['-m', 'venv', place], { env: empty });
       const own = path.join(place, 'bin/python');

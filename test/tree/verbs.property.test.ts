@@ -55,6 +55,13 @@ const verb: fc.Arbitrary<Act> = fc.oneof(
     }),
   ),
   fc
+    .tuple(name, fc.nat(6))
+    .map(([device, units]) =>
+      act(`resize ${device} to ${units} units`, (tree) =>
+        carving.resizeDevice(tree, deviceAt(tree, device), units * 2 * MiB),
+      ),
+    ),
+  fc
     .tuple(name, flag)
     .map(([device, force]) =>
       act(`destroy ${device} ${force}`, (tree) =>
@@ -173,7 +180,7 @@ describe('a verb', () => {
           expect(checkInvariants(bus), about).toEqual([]);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 600 },
     );
     // Not every run is refused from the start, and both outcomes occur.
     expect(seen.undone).toBeGreaterThan(100);

@@ -11,7 +11,11 @@ export const deviceCommands: readonly CommandSpec[] = [
     group,
     summary: 'add a span of memory with its first device',
     options: [
-      ['-s, --size <SIZE>', 'bytes of the region: 256M, 1GiB (required)'],
+      ['-s, --size <SIZE>', 'bytes of the region: 256M, 1GiB (required, or --ram)'],
+      [
+        '--ram <SIZE>',
+        'instead of -s: so many bytes in /dev/shm, in a file that the machine makes, owns and removes with the region',
+      ],
       ['-a, --align <ALIGN>', 'mapping granule of its devices: 4096, 2M or 1G (default 2M)'],
       [
         '-b, --backing <BACKING>',
@@ -31,12 +35,15 @@ export const deviceCommands: readonly CommandSpec[] = [
     ],
     explanation:
       'Adds a region, the memory a provider hands to the dax bus, and the device daxR.0 that covers it. ' +
-      'The space of the default backing is allocated now, so that a full disk is an error here and never a crash later.',
+      'The space of the default backing is allocated now, so that a full disk is an error here and never a crash later. ' +
+      'With --ram the memory is RAM (a file of mode 0600 in /dev/shm, which udax status names): fast, and gone after a restart of the host; ' +
+      'destroy the region before you remove the state directory, else the file stays.',
     notOnKernel:
       'its regions come from firmware or tools: ndctl create-namespace -m devdax, cxl create-region, memmap= (docs/hardware.md)',
     examples: [
       'udax create-region -s 1GiB',
-      'udax create-region -s 4G -b /dev/shm/pool',
+      'udax create-region --ram 4G',
+      'udax create-region -s 4G -b /mnt/huge/pool',
       'udax create-region -s 512M --type kmem',
     ],
     load: async () => (await regions()).createRegion,
@@ -48,7 +55,7 @@ export const deviceCommands: readonly CommandSpec[] = [
     arguments: [['<id>', 'region id, as list -R shows it']],
     options: [['-f, --force', 'also when a famfs is on it, or memory of it is online']],
     explanation:
-      'Detaches a region: its devices are unbound and removed. The default backing file is deleted with all that is in it; ' +
+      'Detaches a region: its devices are unbound and removed. The default backing file, and memory of --ram, is deleted with all that is in it; ' +
       'a backing you named with -b stays as it is. A device that a process holds is refused (EBUSY) with the holders named.',
     notOnKernel: 'its regions are taken away by who made them: ndctl destroy-namespace, cxl destroy-region',
     examples: ['udax destroy-region 0', 'udax destroy-region 1 -f'],
@@ -86,6 +93,24 @@ export const deviceCommands: readonly CommandSpec[] = [
       'Makes the next free daxR.N in a dynamic region and gives it a size; the driver of the region type takes it at once.',
     examples: ['udax create-device -r 0 -s 128M', 'udax create-device -r 0'],
     load: async () => (await devices()).createDevice,
+  },
+  {
+    name: 'resize-device',
+    group,
+    summary: 'grow or shrink a device within its region',
+    arguments: [['<device>', 'dax0.1']],
+    options: [
+      ['-s, --size <SIZE>', 'bytes it has then: a multiple of 2M and of its align; 0 empties it (required)'],
+    ],
+    explanation:
+      'Sets the size of a disabled device of a dynamic region, as a store to its size in sysfs does. It grows into what is free in the ' +
+      'region, in several ranges where that is in pieces, and shrinks from its end. What is in the memory stays, but a file system does not grow ' +
+      'or shrink with its device: copy the files out, resize, mkfs. An enabled device is EBUSY, other sizes EINVAL, more than is free ENOSPC, ' +
+      'the device of a static region EACCES, as the kernel answers.',
+    examples: [
+      'udax disable-device dax0.1 && udax resize-device -s 512M dax0.1 && udax enable-device dax0.1',
+    ],
+    load: async () => (await devices()).resizeDevice,
   },
   {
     name: 'destroy-device',

@@ -15,6 +15,21 @@ export const machineCommands: readonly CommandSpec[] = [
     load: async () => (await machine()).status,
   },
   {
+    name: 'top',
+    group,
+    summary: 'devices, volumes, mounts and holders, live',
+    options: [
+      ['--once', 'one look, then exit; so it is where stdout is no terminal'],
+      ['--interval <SECONDS>', 'between two looks (default 1)'],
+    ],
+    explanation:
+      'Shows the devices with their modes and holders, the space and log of their volumes, and what is mounted, once a second; q or Ctrl-C ends it. ' +
+      'A mount with --metrics shows its requests, bytes and mean latency since the look before (with --once: since it began). Narrow ' +
+      'terminals get fewer columns. NO_COLOR is heeded.',
+    examples: ['udax top', 'udax top --once', 'udax top --json'],
+    load: async () => (await import('../commands/top.js')).top,
+  },
+  {
     name: 'holders',
     group,
     summary: 'who has what open',

@@ -8,6 +8,10 @@ const allowOther = [
   '--allow-other',
   'other users may use it too (root, or user_allow_other in /etc/fuse.conf)',
 ] as const;
+const logFormat = [
+  '--log-format <FORMAT>',
+  'of the log: text (default), or json: an object a line, with time, level, pid and message',
+] as const;
 const wirelog = ['--wirelog', 'with -f: every FUSE message on stderr'] as const;
 
 /** Commands that show things as directories, by FUSE. */
@@ -31,6 +35,11 @@ export const mountCommands: readonly CommandSpec[] = [
         'auto (default), always or never: the kernel maps files to the device itself (Linux 7.4, a real dax device, root)',
       ],
       ['--no-xattr', 'without extended attributes: ls -l is faster'],
+      [
+        '--metrics <PLACE>',
+        'serve OpenMetrics at HOST:PORT, PORT (of 127.0.0.1) or unix:PATH: requests, latencies, and all of udax metrics',
+      ],
+      logFormat,
       ['--plain', 'the names of the log, as C famfs shows them; what is published stays as it is'],
       wirelog,
     ],
@@ -74,6 +83,7 @@ export const mountCommands: readonly CommandSpec[] = [
     options: [
       ['--arena <DEVICE:/path...>', 'tell of these arenas too'],
       ['--listen <WHERE>', 'serve it at HOST:PORT, PORT (of 127.0.0.1) or unix:PATH until Ctrl-C'],
+      logFormat,
     ],
     explanation:
       'Prints gauges and counters for Prometheus and its kin: docs/metrics.md has them all. It only reads. A volume that cannot be mounted has ' +
@@ -124,7 +134,7 @@ export const mountCommands: readonly CommandSpec[] = [
     group: 'Tools:',
     summary: "mount the machine's attribute tree, as the kernel has it in /sys",
     arguments: [directory],
-    options: [foreground, allowOther, wirelog],
+    options: [foreground, allowOther, logFormat, wirelog],
     explanation:
       'Mounts bus/dax, devices, dev/char and module of this machine with FUSE; reads and writes of attributes do what they do in /sys.',
     notOnKernel: 'the kernel has its own tree in /sys/bus/dax',

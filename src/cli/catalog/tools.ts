@@ -22,6 +22,36 @@ export const toolCommands: readonly CommandSpec[] = [
     load: async () => (await import('../commands/up.js')).up,
   },
   {
+    name: 'systemd-unit',
+    group,
+    summary: 'print the systemd unit of a mount or of a machine',
+    arguments: [
+      ['<what>', 'mount, or machine'],
+      ['[device]', 'mount: a name (dax0.0), a device node or an image file'],
+      ['[directory]', 'mount: where it is mounted'],
+    ],
+    options: [
+      [
+        '--ram <SIZE>',
+        'machine: memory in /dev/shm with an empty famfs, made at each start and given back at each stop',
+      ],
+      ['-s, --size <SIZE>', 'machine: a region in a file with a famfs, made once and kept'],
+      ['--read-only', 'mount: nothing is written through it'],
+      ['--allow-other', 'mount: other users may use it too'],
+      ['--metrics <PLACE>', 'mount: serve OpenMetrics at HOST:PORT, PORT (of 127.0.0.1) or unix:PATH'],
+      ['--user', 'for systemctl --user: it is wanted by default.target'],
+    ],
+    explanation:
+      'Prints a unit that systemd-analyze verify accepts; its first line says where to put it. It names this installation and --root by ' +
+      'absolute paths. The unit of a mount is started when the mount is there, logs JSON to the journal, restarts after a crash, and publishes ' +
+      'what was made when it is stopped; it waits for udax-machine.service, if there is one. docs/services.md has the whole recipe.',
+    examples: [
+      'udax --root /var/lib/udax systemd-unit machine --ram 4G > /etc/systemd/system/udax-machine.service',
+      'udax --root /var/lib/udax systemd-unit mount --allow-other dax0.0 /mnt/models',
+    ],
+    load: async () => (await import('../commands/systemd-unit.js')).systemdUnit,
+  },
+  {
     name: 'inspect',
     group,
     summary: 'a web page of the machine, live: bus, memory map, volumes, arenas, events, counters',

@@ -1,7 +1,7 @@
 import { type DaxMachine, type DeviceInfo, type DeviceMode, KernelMachine } from '../../machine/index.js';
 import { daxctlList, daxctlListOf, type ListOptions } from '../../tree/index.js';
 import { integerArgument } from '../arguments/numbers.js';
-import { positiveSizeArgument } from '../arguments/size.js';
+import { positiveSizeArgument, sizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
 import { type EitherMachine, withEither, withKernel, withMachineIfAny } from '../opening.js';
@@ -66,6 +66,13 @@ function emptiestRegion(machine: DaxMachine): number {
       'this machine has no region: udax create-region -s 1GiB (of the kernel: docs/hardware.md)',
     );
   return regions[0].id;
+}
+
+/** `udax resize-device` */
+export function resizeDevice(context: Context, [name = '']: string[], flags: { size?: string }): void {
+  if (flags.size === undefined) throw new UsageError('resize-device needs -s SIZE, like -s 512M');
+  const size = sizeArgument(flags.size, '-s SIZE');
+  withEither(context, (machine) => tell(context, machine, machine.resizeDevice(name, size), 'resized'));
 }
 
 /** `udax destroy-device` */

@@ -6,12 +6,14 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
+  rmdirSync,
   statfsSync,
+  unlinkSync,
 } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileSystemOf, memfdCreate, ofdLock, TMPFS_MAGIC } from '../../libc/index.js';
+import { whyNoHugePages } from '../../memory/index.js';
 import { mayAccess } from '../access.js';
 import type { Context } from '../context.js';
 import { AlreadyReported } from '../errors.js';
@@ -19,11 +21,17 @@ import { humanSize } from '../output/human.js';
 import { formatTable } from '../output/table.js';
 import { daxFindings } from './doctor-dax.js';
 import { preload, pythonPackage } from './doctor-doors.js';
+import { serviceFindings } from './doctor-services.js';
 import type { Finding } from './finding.js';
 
 /** `udax doctor` */
-export function doctor(context: Context): void {
-  const findings = [...probes.map((probe) => probe()), ...daxFindings(context), kernelFamfs()];
+export async function doctor(context: Context): Promise<void> {
+  const findings = [
+    ...probes.map((probe) => probe()),
+    ...daxFindings(context),
+    kernelFamfs(),
+    ...(await serviceFindings(context)),
+  ];
   const columns = [{ heading: 'SUBJECT' }, { heading: 'VERDICT' }, { heading: 'FOUND' }];
   const rows = findings.map((row) => [row.subject, row.verdict, row.found]);
   context.show({ ok: findings.every(works), findings }, () => {
@@ -80,31 +88,20 @@ function systemCalls(): Finding {
 
 function locks(): Finding {
   const subject = 'locks';
-  const directory = mkdtempSync(join(tmpdir(), 'udax-doctor-'));
   try {
-    const [first, second] = [
-      openSync(join(directory, 'lock'), 'w+'),
-      openSync(join(directory, 'lock'), 'r+'),
-    ];
-    try {
-      const excluded = ofdLock(first, 'exclusive') && !ofdLock(second, 'exclusive');
-      return excluded
-        ? {
-            subject,
-            verdict: 'ok',
-            found: 'OFD locks exclude',
-            meaning: 'several processes can change one machine safely',
-          }
-        : {
-            subject,
-            verdict: 'missing',
-            found: 'OFD locks do not exclude',
-            meaning: 'this file system cannot hold a machine: choose another --root',
-          };
-    } finally {
-      closeSync(first);
-      closeSync(second);
-    }
+    return locksExclude()
+      ? {
+          subject,
+          verdict: 'ok',
+          found: 'OFD locks exclude',
+          meaning: 'several processes can change one machine safely',
+        }
+      : {
+          subject,
+          verdict: 'missing',
+          found: 'OFD locks do not exclude',
+          meaning: 'this file system cannot hold a machine: choose another --root',
+        };
   } catch (error) {
     return {
       subject,
@@ -112,8 +109,22 @@ function locks(): Finding {
       found: messageOf(error),
       meaning: 'a machine needs OFD locks: choose another --root',
     };
+  }
+}
+
+/** Tries it on a file of its own, which goes again without a descriptor: a process that may open no more has to be told so, too. */
+function locksExclude(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'udax-doctor-'));
+  const file = join(directory, 'lock');
+  const opened: number[] = [];
+  try {
+    opened.push(openSync(file, 'w+'));
+    opened.push(openSync(file, 'r+'));
+    return ofdLock(opened[0]!, 'exclusive') && !ofdLock(opened[1]!, 'exclusive');
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    for (const fd of opened) closeSync(fd);
+    if (existsSync(file)) unlinkSync(file);
+    rmdirSync(directory);
   }
 }
 
@@ -128,14 +139,15 @@ function sharedMemory(): Finding {
     };
   }
   const { bavail, bsize } = statfsSync('/dev/shm');
-  const huge = chosenWord(readText('/sys/kernel/mm/transparent_hugepage/shmem_enabled'));
-  const found = `/dev/shm is a tmpfs with ${humanSize(bavail * bsize)} free, huge pages in it: ${huge || 'unknown'}`;
+  const why = whyNoHugePages();
   return {
     subject,
-    verdict: 'ok',
-    found,
+    verdict: why === undefined ? 'ok' : 'limited',
+    found: `/dev/shm is a tmpfs with ${humanSize(bavail * bsize)} free, ${why === undefined ? 'in huge pages' : `no huge pages (${why})`}`,
     meaning:
-      'udax create-region -b /dev/shm/FILE keeps a pool in RAM; a tmpfs mounted huge=always makes first touch several times faster',
+      why === undefined
+        ? 'udax create-region --ram SIZE makes memory there, in huge pages: scans and random reads of mapped files are as fast as of the heap'
+        : 'udax create-region --ram SIZE makes memory there, in pages of 4 KiB: random reads of large files are slower; a tmpfs mounted huge=always mends that',
   };
 }
 
@@ -242,11 +254,6 @@ function isTmpfs(directory: string): boolean {
   } finally {
     closeSync(fd);
   }
-}
-
-/** The bracketed word of a kernel choice file: `always [never] advise`. */
-function chosenWord(text: string): string {
-  return /\[(\w+)\]/.exec(text)?.[1] ?? '';
 }
 
 /** Reads a file. Returns '' when this host has no such file or this user may not read it: both mean "not known". */

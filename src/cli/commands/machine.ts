@@ -95,7 +95,7 @@ function regionTable(status: MachineStatus): string {
       humanSize(region.size),
       humanSize(region.availableSize),
       hex(region.hpa),
-      `${region.backing.path} (${region.backing.problem ?? region.backing.kind})`,
+      `${region.backing.path} (${region.backing.problem ?? (region.backing.ram ? 'RAM' : region.backing.kind)})`,
     ]),
   );
 }

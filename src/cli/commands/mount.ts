@@ -21,6 +21,7 @@ import {
   serve,
   startDaemon,
 } from '../../mounts/serving.js';
+import { logFormatArgument } from '../arguments/log-format.js';
 import { type Context, globalWords } from '../context.js';
 import { AlreadyReported, UsageError } from '../errors.js';
 import { machineOf, requireMachineOf } from '../opening.js';
@@ -41,6 +42,8 @@ interface MountFlags {
   wirelog?: boolean;
   settle?: string;
   zeroCopy?: string;
+  metrics?: string | undefined;
+  logFormat?: string;
 }
 
 /** `udax mount` */
@@ -49,6 +52,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
   requireMachineOf(context, where);
   const settleMilliseconds = settleTime(flags.settle);
   const zeroCopy = zeroCopyWhen(flags.zeroCopy);
+  const metrics = await placeOfMetrics(flags.metrics);
   const keeper = keeperPid();
   const about = {
     kind: 'famfs',
@@ -56,7 +60,7 @@ export async function mount(context: Context, [device = '', directory = '']: str
     mountpoint: resolve(directory),
     ...(keeper !== undefined && { keeper }),
   } as const;
-  await mountInBackgroundOrHere(context, about, flags, [where, about.mountpoint], () =>
+  const mountHere = () =>
     mountFamfsAt(where, about.mountpoint, {
       ...machineOf(context),
       readOnly: flags.readOnly ?? false,
@@ -66,9 +70,22 @@ export async function mount(context: Context, [device = '', directory = '']: str
       ...(settleMilliseconds !== undefined && { settleMilliseconds }),
       ...(zeroCopy && { zeroCopy }),
       ...(context.role && { role: context.role }),
+      measure: metrics !== undefined,
       ...common(context, flags),
-    }),
-  );
+    });
+  const words = [where, about.mountpoint];
+  await mountInBackgroundOrHere(context, about, { ...flags, metrics }, words, async () => {
+    if (metrics === undefined) return mountHere();
+    const { mountWithMetrics } = await import('../metrics/of-mount.js');
+    return mountWithMetrics(context, where, metrics, mountHere);
+  });
+}
+
+/** The place to listen, for a process in another directory. A mount without metrics does not load what serves them. */
+async function placeOfMetrics(text: string | undefined): Promise<string | undefined> {
+  if (text === undefined) return undefined;
+  const { absolutePlace } = await import('../metrics/serve.js');
+  return absolutePlace(text);
 }
 
 /** `udax sysfs` */
@@ -96,7 +113,7 @@ function common(context: Context, flags: MountFlags) {
   return {
     allowOther: flags.allowOther ?? false,
     tellRefusals: isDaemon(), // into its log; a terminal is not disturbed by them
-    onReport: (error: Error) => context.output.note(`udax: ${error.message}`),
+    onReport: (error: Error) => context.output.note(`udax: ${error.message}`, 'error'),
     ...(flags.wirelog && { onWire: (line: string) => context.output.note(line) }),
   };
 }
@@ -108,12 +125,18 @@ async function mountInBackgroundOrHere(
   words: string[],
   mountHere: () => Promise<Served>,
 ): Promise<void> {
+  const logFormat = logFormatArgument(flags.logFormat);
   const records = new MountRecords(context.root);
   mustNotHideState(about.mountpoint, context.root);
   await mustNotBeMounted(records, about.mountpoint);
   if (flags.foreground || isDaemon()) {
-    await serve(records, about, mountHere, context.interruptible(), (mountpoint) =>
-      context.output.note(`${about.what} is at ${mountpoint}; Ctrl-C or udax umount ends it`),
+    await serve(
+      records,
+      about,
+      mountHere,
+      context.interruptible(),
+      ({ mountpoint, metrics }) => context.output.note(servingText(about.what, mountpoint, metrics)),
+      (why) => context.output.note(why, 'error'),
     );
     return;
   }
@@ -131,11 +154,22 @@ async function mountInBackgroundOrHere(
     ...(flags.plain ? ['--plain'] : []),
     ...(flags.settle === undefined ? [] : ['--settle', flags.settle]),
     ...(flags.zeroCopy === undefined ? [] : ['--zero-copy', flags.zeroCopy]),
+    ...(flags.metrics === undefined ? [] : ['--metrics', flags.metrics]),
+    ...(flags.logFormat === undefined ? [] : ['--log-format', flags.logFormat]),
   ];
   const argv = [process.argv[1]!, ...globalWords(context), command, ...options, '--', ...words];
-  const { pid, mountpoint, note } = await startDaemon(argv, records.logPath(about.mountpoint));
+  const logPath = records.logPath(about.mountpoint);
+  const { pid, mountpoint, note, metrics } = await startDaemon(argv, logPath, logFormat);
   if (note !== undefined) context.output.note(`udax: ${note}`);
-  context.show({ pid, mountpoint, what: about.what }, () => `${about.what} is at ${mountpoint} (pid ${pid})`);
+  context.show({ pid, mountpoint, what: about.what, ...(metrics !== undefined && { metrics }) }, () => {
+    const at = metrics === undefined ? '' : `, its metrics at ${metrics}`;
+    return `${about.what} is at ${mountpoint} (pid ${pid})${at}`;
+  });
+}
+
+function servingText(what: string, mountpoint: string, metrics: string | undefined): string {
+  const at = metrics === undefined ? '' : `, its metrics at ${metrics}`;
+  return `${what} is at ${mountpoint}${at}; Ctrl-C or udax umount ends it`;
 }
 
 /** Refuses a directory with a live mount of udax. The kernel's table shows the mount; a record names its process. */

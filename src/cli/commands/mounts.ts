@@ -1,4 +1,5 @@
-import { type FuseMountState, fuseMountState, listFuseMounts } from '../../fuse/index.js';
+import { fuseMountState, listFuseMounts } from '../../fuse/index.js';
+import { hasCode } from '../../libc/index.js';
 import { MountRecords } from '../../mounts/serving.js';
 import type { Context } from '../context.js';
 import { formatTable } from '../output/table.js';
@@ -9,8 +10,13 @@ export interface ShownMount {
   what: string;
   /** Null: another state directory, or a daemon that is gone. */
   pid: number | null;
-  /** `served`; `hangs`: it does not answer; `dead`: its daemon is gone, its users get errors; `detached`: taken away, still served to those who have files open. */
-  state: 'served' | 'hangs' | 'dead' | 'detached';
+  /**
+   * `served`; `hangs`: it does not answer; `dead`: its daemon is gone, its users get errors; `detached`: taken away, still served to
+   * those who have files open; `unseen`: this user may not look at its directory.
+   */
+  state: 'served' | 'hangs' | 'dead' | 'detached' | 'unseen';
+  /** Where it serves its metrics, when it does. */
+  metrics?: string;
   /** Why a daemon ended, when its log says so. */
   lastWords?: string;
 }
@@ -38,6 +44,17 @@ export async function mounts(context: Context): Promise<void> {
   );
 }
 
+const STATES = { alive: 'served', none: 'served', hung: 'hangs', dead: 'dead' } as const;
+
+async function stateOf(mountpoint: string): Promise<ShownMount['state']> {
+  try {
+    return STATES[await fuseMountState(mountpoint)];
+  } catch (error) {
+    if (hasCode(error, 'EACCES')) return 'unseen';
+    throw error;
+  }
+}
+
 /** What the kernel's table shows of udax, with what the records of this state directory know; then what only they know. */
 export async function allMounts(root: string): Promise<ShownMount[]> {
   const records = new MountRecords(root);
@@ -47,7 +64,7 @@ export async function allMounts(root: string): Promise<ShownMount[]> {
   const seen = new Set<number>();
   for (const { mountpoint, source, type } of listFuseMounts()) {
     if (type !== 'fuse.udax') continue;
-    const state: FuseMountState = await fuseMountState(mountpoint);
+    const state = await stateOf(mountpoint);
     const own =
       state === 'dead'
         ? undefined
@@ -59,7 +76,8 @@ export async function allMounts(root: string): Promise<ShownMount[]> {
       kind: own?.kind ?? gone?.record.kind ?? null,
       what: own?.what ?? gone?.record.what ?? source,
       pid: own?.pid ?? null,
-      state: state === 'dead' ? 'dead' : state === 'hung' ? 'hangs' : 'served',
+      state,
+      ...(own?.metrics !== undefined && { metrics: own.metrics }),
       ...(state === 'dead' && gone?.lastWords ? { lastWords: gone.lastWords } : {}),
     });
   }

@@ -11,6 +11,7 @@ import { hex, humanSize } from '../output/human.js';
 
 interface CreateRegionFlags {
   size?: string;
+  ram?: string;
   align?: string;
   backing?: string;
   offset?: string;
@@ -28,15 +29,13 @@ export function createRegion(context: Context, _args: string[], flags: CreateReg
 }
 
 function regionOptions(flags: CreateRegionFlags): CreateRegionOptions {
-  if (flags.size === undefined) throw new UsageError('create-region needs -s SIZE, like -s 1GiB');
-  const options: CreateRegionOptions = { size: positiveSizeArgument(flags.size, '-s SIZE') };
+  const options = memoryOptions(flags);
   if (flags.align !== undefined) options.align = positiveSizeArgument(flags.align, '-a ALIGN');
   if (flags.offset !== undefined) {
     if (flags.backing === undefined)
       throw new UsageError('--offset is a place in a backing: name it with -b');
     options.offset = sizeArgument(flags.offset, '--offset N');
   }
-  if (flags.backing !== undefined) options.backing = backingArgument(flags.backing, flags.size);
   if (flags.type !== undefined) {
     if (flags.type !== 'device' && flags.type !== 'kmem') {
       throw new UsageError(`--type "${flags.type}" is neither device nor kmem`);
@@ -49,13 +48,27 @@ function regionOptions(flags: CreateRegionFlags): CreateRegionOptions {
   return options;
 }
 
+/** Reads how much memory, and where it lies. @throws UsageError no size, or two */
+function memoryOptions({ size, ram, backing, sparse }: CreateRegionFlags): CreateRegionOptions {
+  if (ram !== undefined) {
+    if (size !== undefined || backing !== undefined || sparse)
+      throw new UsageError('--ram SIZE says how much and where: leave out -s, -b and --sparse');
+    return { size: positiveSizeArgument(ram, '--ram SIZE'), ram: true };
+  }
+  if (size === undefined)
+    throw new UsageError('create-region needs -s SIZE, like -s 1GiB, or --ram SIZE for memory in /dev/shm');
+  const options: CreateRegionOptions = { size: positiveSizeArgument(size, '-s SIZE') };
+  if (backing !== undefined) options.backing = backingArgument(backing, size);
+  return options;
+}
+
 /** A file is made by its owner, not by us: a mistyped name must not become one. */
 function backingArgument(path: string, size: string): string {
   if (!isMissing(path)) return path;
   return fail(
     'ENOENT',
     `${path} is not there\nMake it: truncate -s ${size.replace(/i?B$/, '')} ${path} (in /dev/shm it is memory), or leave -b out: ` +
-      'the machine makes a file of its own',
+      `the machine makes a file of its own (--ram ${size} instead of -s and -b: one in /dev/shm)`,
     { path },
   );
 }
@@ -71,7 +84,9 @@ function isMissing(path: string): boolean {
 function describeRegion(region: RegionInfo): string {
   const kind = `${region.static ? 'static' : 'dynamic'} ${region.type} region ${region.id}`;
   const at = `${humanSize(region.size)} at ${hex(region.hpa)}`;
-  return `${kind}: ${at}, device ${region.devices.join(', ')}, memory in ${region.backing.path}`;
+  return `${kind}: ${at}, device ${region.devices.join(', ')}, memory in ${region.backing.path}${
+    region.backing.ram ? ' (RAM: gone after a restart of the host)' : ''
+  }`;
 }
 
 /** Destroying a region removes its memory, so a file system on it is lost only with -f, as with mkfs. */

@@ -5,7 +5,8 @@ import { positiveSizeArgument } from '../arguments/size.js';
 import type { Context } from '../context.js';
 import { patienceOf } from '../opening.js';
 import { count, duration, humanSize, percent } from '../output/human.js';
-import { mountWhereAllowed } from '../up/mount.js';
+import { type MountTried, mountWhereAllowed } from '../up/mount.js';
+import { nextSteps, quoted } from '../up/next-steps.js';
 import { pageWhereAllowed } from '../up/page.js';
 import { copyTree, nodeProgram, sampleTree, sha256Of, type TreeResult } from '../up/tree.js';
 import { type ReadyVolume, readyVolume } from '../up/volume.js';
@@ -18,8 +19,8 @@ interface UpFlags {
 }
 
 /**
- * `udax up`. Without --once it also mounts the volume through FUSE, after the second process has checked a file. The mount ends
- * before the volume is closed.
+ * `udax up`. Without --once it also mounts the volume through FUSE where it may, after the second process has checked a file. The
+ * mount ends before the volume is closed.
  */
 export async function up(context: Context, _args: string[], flags: UpFlags): Promise<void> {
   const size = flags.size === undefined ? null : positiveSizeArgument(flags.size, '-s SIZE');
@@ -31,19 +32,19 @@ export async function up(context: Context, _args: string[], flags: UpFlags): Pro
     try {
       const tree = await copyTree(ready.volume, [...sampleTree(), nodeProgram()], signal);
       const testimony = await checkBySecondProcess(context, ready, tree, signal);
-      const report = {
-        root: machine.root,
-        ...reportOf(ready, tree, testimony),
-        milliseconds: performance.now() - started,
-      };
-      context.show(report, () => describe(machine, ready, tree, testimony, report.milliseconds));
-      if (!flags.once) {
-        const mount = await mountWhereAllowed(context, ready.device.name);
-        try {
-          await stay(context, machine, signal);
-        } finally {
-          await mount?.end();
-        }
+      const milliseconds = performance.now() - started;
+      const mount = flags.once ? null : await mountWhereAllowed(context, ready.device.name);
+      try {
+        const report = {
+          root: machine.root,
+          ...reportOf(ready, tree, testimony),
+          ...mountReport(mount),
+          milliseconds,
+        };
+        context.show(report, () => describe(machine, ready, tree, testimony, mount, milliseconds));
+        if (!flags.once) await stay(context, machine, signal);
+      } finally {
+        await mount?.end();
       }
     } finally {
       ready.volume.close();
@@ -94,6 +95,7 @@ function describe(
   ready: ReadyVolume,
   tree: TreeResult,
   seen: Testimony,
+  mount: MountTried | null,
   milliseconds: number,
 ): string {
   const { volume, device, story } = ready;
@@ -108,9 +110,15 @@ function describe(
     '',
     `  ${humanSize(space.free)} of ${humanSize(space.size)} are free (${percent(space.used, space.size)} used), ` +
       `${space.logFree} of ${space.logSlots} log slots`,
+    ...mountLines(mount),
     '',
     'Try next:',
-    ...nextSteps(machine.root, device.name).map((command) => `  ${command}`),
+    ...nextSteps(
+      `${programName()} --root ${quoted(machine.root)}`,
+      machine.root,
+      device.name,
+      mount?.directory ?? null,
+    ).map((command) => `  ${command}`),
   ];
   return lines.join('\n');
 }
@@ -126,16 +134,15 @@ function treeSentence(tree: TreeResult): string {
   return parts.join(', ');
 }
 
-/** Commands that can be typed in any directory. */
-function nextSteps(root: string, device: string): string[] {
-  const udax = `${programName()} --root ${quoted(root)}`;
-  return [
-    `${udax} ls -lR ${device}:/`,
-    `${udax} cat ${device}:/udax/LICENSE | head -3`,
-    `${udax} cp -r YOUR-DATA ${device}:/`,
-    `${udax} fsck ${device}`,
-    `${udax} status`,
-  ];
+function mountReport(mount: MountTried | null) {
+  if (mount === null) return {};
+  return { mount: mount.directory === null ? { refused: mount.why } : { directory: mount.directory } };
+}
+
+function mountLines(mount: MountTried | null): string[] {
+  if (mount === null) return [];
+  if (mount.directory === null) return ['', `  not mounted: ${mount.why}`];
+  return ['', `  any program finds its files at ${mount.directory} (FUSE), until Ctrl-C`];
 }
 
 /** How the user calls this program: `udax` when installed, `node bin/udax.js` in a checkout. */
@@ -144,10 +151,6 @@ function programName(): string {
   if (basename(script) === 'udax') return 'udax';
   const path = relative(process.cwd(), script);
   return `node ${quoted(path.startsWith('..') ? script : path)}`;
-}
-
-function quoted(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Shows the machine, and holders as they come and go, until Ctrl-C. */

@@ -12,19 +12,19 @@ import { Exposition } from './exposition.js';
 import { declareAll } from './names.js';
 
 export interface MetricsOf {
-  /** Devices whose volumes are told; none: all of the machine that are in famfs mode. */
-  devices: readonly string[];
+  /** Devices whose volumes are told; an empty list: all of the machine that are in famfs mode; null: none. */
+  devices: readonly string[] | null;
   /** DEVICE:/path of arenas. */
   arenas: readonly string[];
 }
 
-/** The metrics of now, as OpenMetrics text. */
-export async function collect(context: Context, { devices, arenas }: MetricsOf): Promise<string> {
+/** The metrics of now. */
+export async function collect(context: Context, { devices, arenas }: MetricsOf): Promise<Exposition> {
   const found = new Exposition();
   declareAll(found);
   found.add('udax_build_info', { version: packageFacts().version, node: process.version.slice(1) }, 1);
   const inFamfs = tellMachine(context, found);
-  for (const device of devices.length > 0 ? devices : inFamfs)
+  for (const device of devices?.length === 0 ? inFamfs : (devices ?? []))
     attempt(
       context,
       `the volume of ${device}`,
@@ -39,7 +39,7 @@ export async function collect(context: Context, { devices, arenas }: MetricsOf):
       () => {},
     );
   for (const mount of await allMounts(context.root)) tellMount(found, mount);
-  return found.text();
+  return found;
 }
 
 function attempt(context: Context, what: string, act: () => void, failed: () => void): void {
@@ -127,6 +127,7 @@ function tellArena(context: Context, found: Exposition, where: string): void {
 }
 
 function tellMount(found: Exposition, { mountpoint, what, state }: ShownMount): void {
+  if (state === 'unseen') return;
   const isServed = state === 'served' || state === 'detached';
   found.add('udax_mount_up', { mountpoint, what, state }, isServed ? 1 : 0);
 }

@@ -1,8 +1,9 @@
 /** OpenMetrics text: families of one name and meaning, each with its samples; the last line is `# EOF`. */
 
-export type MetricType = 'gauge' | 'counter';
+export type MetricType = 'gauge' | 'counter' | 'histogram';
 
 interface Sample {
+  suffix: string;
   labels: Readonly<Record<string, string | number>>;
   value: number;
 }
@@ -22,9 +23,34 @@ export class Exposition {
 
   /** Adds a sample. Families come in the order of their first sample, and are there without one once declare() named them. */
   add(name: string, labels: Sample['labels'], value: number): void {
+    const { type, samples } = this.#family(name);
+    samples.push({ suffix: type === 'counter' ? '_total' : '', labels, value });
+  }
+
+  /**
+   * Adds a histogram.
+   * @param bounds upper bounds of the buckets, ascending
+   * @param buckets how many observations each bucket has, those below it not counted again; the last is of what is above all bounds
+   */
+  addHistogram(
+    name: string,
+    labels: Sample['labels'],
+    { bounds, buckets, sum }: { bounds: readonly number[]; buckets: readonly number[]; sum: number },
+  ): void {
+    const { samples } = this.#family(name);
+    let below = 0;
+    for (const [index, some] of buckets.entries()) {
+      below += some;
+      const le = index < bounds.length ? threshold(bounds[index]!) : '+Inf';
+      samples.push({ suffix: '_bucket', labels: { ...labels, le }, value: below });
+    }
+    samples.push({ suffix: '_count', labels, value: below }, { suffix: '_sum', labels, value: sum });
+  }
+
+  #family(name: string): Family {
     const family = this.#families.get(name);
     if (family === undefined) throw new Error(`no metric is called ${name}`);
-    family.samples.push({ labels, value });
+    return family;
   }
 
   declare(name: string, type: MetricType, help: string): void {
@@ -40,16 +66,23 @@ export class Exposition {
       lines.push(`# TYPE ${name} ${type}`);
       if (unit !== '') lines.push(`# UNIT ${name} ${unit}`);
       lines.push(`# HELP ${name} ${escaped(help)}`);
-      const suffix = type === 'counter' ? '_total' : '';
-      for (const { labels, value } of samples) lines.push(`${name}${suffix}${labelText(labels)} ${value}`);
+      for (const { suffix, labels, value } of samples)
+        lines.push(`${seriesName(name + suffix, labels)} ${value}`);
     }
     return `${lines.join('\n')}${lines.length > 0 ? '\n' : ''}# EOF\n`;
   }
 }
 
-function labelText(labels: Sample['labels']): string {
-  const words = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value))}"`);
-  return words.length === 0 ? '' : `{${words.join(',')}}`;
+/** A series as the text names it: `udax_mount_up{mountpoint="/mnt"}`. */
+export function seriesName(name: string, labels: Sample['labels']): string {
+  const words = Object.entries(labels).map(([label, value]) => `${label}="${escaped(String(value))}"`);
+  return words.length === 0 ? name : `${name}{${words.join(',')}}`;
+}
+
+/** A bound in the form that all exposers write, so that series of several can be added: `1.0`, `0.0025`, `2.5e-05`. */
+function threshold(bound: number): string {
+  if (Number.isInteger(bound)) return `${bound}.0`;
+  return bound >= 1e-4 ? String(bound) : bound.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 /** Text as the format wants it: a line, with its quotes and backslashes marked. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { lstatSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
+import { resolve } from 'node:path';
 import { asDaxError, fail, hasCode, isError } from '../../libc/index.js';
 import { CONTENT_TYPE } from './exposition.js';
 
@@ -23,17 +24,27 @@ export function listenArgument(text: string): ListenAt {
   return { host: (host ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port };
 }
 
+/** The same place for a process in another directory. */
+export function absolutePlace(text: string): string {
+  const at = listenArgument(text);
+  return 'path' in at ? `unix:${resolve(at.path)}` : text;
+}
+
+/** A server of metrics. */
+export interface MetricsServer {
+  /** `http://127.0.0.1:9464/metrics`, or `unix:/run/udax/metrics.sock`. */
+  readonly address: string;
+  /** Rejects when the server fails; it never resolves. */
+  readonly failure: Promise<never>;
+  /** Ends it at once, with what it answers just now; the file of its socket goes too. */
+  close(): void;
+}
+
 /**
- * Serves GET /metrics until the signal.
- * @param listening called with the address once it does
+ * Begins to serve GET /metrics.
  * @throws DaxError EADDRINUSE, EACCES, EINVAL
  */
-export async function serveMetrics(
-  at: ListenAt,
-  look: () => Promise<string>,
-  signal: AbortSignal,
-  listening: (address: string) => void,
-): Promise<void> {
+export async function listenForMetrics(at: ListenAt, look: () => Promise<string>): Promise<MetricsServer> {
   let last: { at: number; text: Promise<string> } | undefined;
   const fresh = (): Promise<string> => {
     if (last === undefined || performance.now() - last.at > FRESH_MS)
@@ -45,23 +56,23 @@ export async function serveMetrics(
   server.headersTimeout = SLOWEST_MS;
   server.requestTimeout = SLOWEST_MS;
   server.setTimeout(SLOWEST_MS, (socket) => socket.destroy());
-  const failure = once(server, 'error').then(([error]) => {
+  const failure = once(server, 'error').then(([error]): never => {
     throw asDaxError(error, `listening at ${addressOf(at)}`);
   });
-  // Ctrl-C may come before it listens.
-  const ended = once(signal, 'abort');
+  failure.catch(() => {}); // whoever waits gets it
   if ('path' in at) await removeDeadSocket(at.path);
   server.listen(at);
   await Promise.race([once(server, 'listening'), failure]);
   const bound = server.address();
-  listening(
-    typeof bound === 'object' && bound !== null && 'host' in at
-      ? addressOf({ ...at, port: bound.port })
-      : addressOf(at),
-  );
-  await Promise.race([ended, failure]);
-  server.closeAllConnections();
-  server.close(); // and with it goes the socket's file
+  const isPort = typeof bound === 'object' && bound !== null && 'host' in at;
+  return {
+    address: addressOf(isPort ? { ...at, port: bound.port } : at),
+    failure,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 function addressOf(at: ListenAt): string {

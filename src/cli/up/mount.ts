@@ -3,30 +3,36 @@ import { makeDirectories } from '../../libc/index.js';
 import { mountFamfsAt } from '../../mounts/index.js';
 import { endAnyway, MountRecords } from '../../mounts/serving.js';
 import type { Context } from '../context.js';
+import { describeError } from '../errors.js';
 
-/** The mount that `up` keeps while it runs. */
-export interface Mounted {
+/** The mount that `up` keeps while it runs, or why there is none. */
+export type MountTried = ({ directory: string } | { directory: null; why: string }) & {
   end(): Promise<void>;
-}
+};
 
-/** Mounts the volume at ROOT/mnt and prints the path. Where FUSE is not allowed, prints why and returns null. */
-export async function mountWhereAllowed(context: Context, device: string): Promise<Mounted | null> {
+/** Mounts the volume at ROOT/mnt where that is allowed. */
+export async function mountWhereAllowed(context: Context, device: string): Promise<MountTried> {
   const directory = join(context.root, 'mnt');
   try {
     makeDirectories(directory);
     const mount = await mountFamfsAt(device, directory, { root: context.root });
-    const record = new MountRecords(context.root).add('famfs', device, mount.mountpoint);
+    const record = new MountRecords(context.root).add({
+      kind: 'famfs',
+      what: device,
+      mountpoint: mount.mountpoint,
+    });
     void mount.closed.then(() => record.remove());
-    context.output.note(`its files are at ${directory}, for any program (FUSE)`);
     return {
+      directory,
       async end() {
-        await endAnyway(mount);
+        await endAnyway(mount, (why) => context.output.note(why));
         record.remove();
       },
     };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    context.output.note(`not mounted: ${why}`);
-    return null;
+    const why = describeError(error, 'up', 'text', context.given)
+      .trimEnd()
+      .replace(/^udax: /, '');
+    return { directory: null, why: why.replaceAll('\n', '; '), end: async () => {} };
   }
 }

@@ -1,5 +1,4 @@
 /** Encodes and decodes the records of an annex (docs/annex.md). */
-import { crc32 } from 'node:zlib';
 import { fail, readU64, writeU64 } from '../../libc/index.js';
 import {
   ANNEX_ATTRIBUTES,
@@ -29,7 +28,8 @@ import {
   slotsFor,
   XATTR_REMOVE,
 } from './annex-layout.js';
-import { decodeName, encodeName } from './path.js';
+import { crcOf, wordsOf } from './crc.js';
+import { decodeName, encodedLength, encodeName } from './path.js';
 import { viewOf } from './superblock.js';
 
 /** A moment: seconds since 1970, negative before, and nanoseconds. */
@@ -84,10 +84,11 @@ const FIXED = annexRecordLayout.size;
 export const CRC_FROM = FIELDS.crc.size;
 const NO_BYTES = new Uint8Array(0);
 
-/** The slots that a change takes. */
+/** The slots that a change takes. @throws DaxError as encodeRecordOf() for its value */
 export function slotsOfChange(change: AnnexChange): number {
-  const { name, newName, value } = bytesOf(change);
-  return slotsFor(name.length + newName.length + value.length);
+  const name = 'name' in change ? encodedLength(change.name) : 0;
+  const newName = 'newName' in change ? encodedLength(change.newName) : 0;
+  return slotsFor(name + newName + valueBytes(change).length);
 }
 
 interface Numbered {
@@ -121,7 +122,7 @@ export function encodeRecordOf(change: AnnexChange, { seqnum, base, when, seed }
   bytes.set(name, FIXED);
   bytes.set(newName, FIXED + name.length);
   bytes.set(value, FIXED + name.length + newName.length);
-  writeU64(view, FIELDS.crc.offset, crc32(bytes.subarray(CRC_FROM, end), seed));
+  writeU64(view, FIELDS.crc.offset, crcOf(wordsOf(bytes), bytes, CRC_FROM, end, seed));
   return bytes;
 }
 

@@ -30,6 +30,9 @@ const F = annexRecordLayout.fields;
 /** How many slots are copied at once: more than any record has. */
 const WINDOW_SLOTS = 2 * MOST_RECORD_SLOTS;
 
+/** Room for names is made for so many slots at once. The counter may lie: it is no more than that. */
+const LOOK_AHEAD_SLOTS = 2 ** 15;
+
 /** What an annex needs of the tree of the log that it belongs to. */
 export interface AnnexHost {
   readonly media: Media;
@@ -190,7 +193,7 @@ export class Annex {
     const bytes = (to - from) * ANNEX_SLOT_BYTES;
     if (this.#window.length < bytes) this.#window = new Uint8Array(bytes);
     // The least record with a name takes two slots. One that moves a name takes three, and gives two.
-    this.names.bindings.reserve(Math.ceil((to - from) / 1.5));
+    this.names.bindings.reserve(Math.ceil(Math.min(published - from, LOOK_AHEAD_SLOTS) / 1.5));
     let copy = file.copySlots(from, to, this.#window);
     let words = this.#replay.load(copy);
     let isSecondLook = false;

@@ -163,11 +163,8 @@ export class Bindings {
 
   #storeName(bytes: Uint8Array, start: number, end: number): number {
     const at = this.#namesUsed;
-    if (at + end - start > this.#names.length) {
-      const names = new Uint8Array(Math.max(this.#names.length * 2, at + end - start));
-      names.set(this.#names);
-      this.#names = names;
-    }
+    if (at + end - start > this.#names.length)
+      this.#names = copied(this.#names, new Uint8Array(Math.max(this.#names.length * 2, at + end - start)));
     for (let from = start, to = at; from < end; ) this.#names[to++] = bytes[from++]!;
     this.#namesUsed += end - start;
     return at;
@@ -183,6 +180,8 @@ export class Bindings {
     this.#nextInDirectory = copied(this.#nextInDirectory, new Uint32Array(capacity));
     this.#nextOfInode = copied(this.#nextOfInode, new Uint32Array(capacity));
     this.#previousOfInode = copied(this.#previousOfInode, new Uint32Array(capacity));
+    if (this.#names.length < capacity * NAME_BYTES_GUESS)
+      this.#names = copied(this.#names, new Uint8Array(capacity * NAME_BYTES_GUESS));
     this.#buckets = new Uint32Array(capacity * 2);
     for (let binding = 1; binding <= inserted; binding++) this.#insert(binding);
   }

@@ -1,6 +1,6 @@
 /** Decodes and encodes log entries, one 544-byte slot each (famfs-format.md 2.3). */
-import { crc32 } from 'node:zlib';
 import { fail, writeU64 } from '../../libc/index.js';
+import { crcOf, wordsOf } from './crc.js';
 import { decodeFmap, encodeFmap, type Fmap } from './fmap.js';
 import {
   addDaxdevLayout,
@@ -109,7 +109,7 @@ function decodePath(view: DataView, at: number): string {
 }
 
 /**
- * Encodes an entry into a private buffer of one slot, crc included.
+ * Encodes an entry into a private buffer of one slot, crc included. The buffer begins at a multiple of 4 in its memory.
  * @throws DaxError ENAMETOOLONG for a path over 79 bytes, EINVAL for other values a slot cannot hold
  */
 export function encodeEntry(bytes: Uint8Array, view: DataView, entry: NewLogEntry, seqnum: number): void {
@@ -132,7 +132,7 @@ export function encodeEntry(bytes: Uint8Array, view: DataView, entry: NewLogEntr
     const { size, uuid, daxIndex } = entry;
     writeStruct(addDaxdevLayout, view, META, { size, uuid, index: daxIndex });
   }
-  writeU64(view, crc.offset, crc32(bytes.subarray(0, ENTRY_CRC_OFFSET)));
+  writeU64(view, crc.offset, crcOf(wordsOf(bytes), bytes, 0, ENTRY_CRC_OFFSET, 0));
 }
 
 function encodeFile(bytes: Uint8Array, view: DataView, entry: Extract<NewLogEntry, { kind: 'file' }>): void {

@@ -52,6 +52,11 @@ export function encodeName(text: string): Uint8Array {
   return Buffer.concat(parts);
 }
 
+/** Bytes of a name, without making them. */
+export function encodedLength(text: string): number {
+  return ESCAPED_BYTE.test(text) ? encodeName(text).length : Buffer.byteLength(text);
+}
+
 const LONGEST_QUICK_NAME = 256;
 const MOST_NAME_BYTES = 255;
 const MOST_PATH_BYTES = 4095;

@@ -57,7 +57,7 @@ export class Queue {
   readonly #needsRefetch: boolean;
   readonly #locks: FileLock[];
   readonly #memory: MemoryBehind;
-  readonly #checks = new Often();
+  readonly #checks = new Often(16);
   /** A private copy of one bucket. Messages are checked and decoded here, where no other process writes. */
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;
@@ -110,11 +110,13 @@ export class Queue {
     return (this.#producerIndex() - this.#consumerIndex() + this.nbuckets) % this.nbuckets;
   }
 
+  /** Whether there is no message in it now. */
   get isEmpty(): boolean {
     this.#check();
     return this.#producerIndex() === this.#consumerIndex();
   }
 
+  /** Whether all its buckets hold messages now. */
   get isFull(): boolean {
     this.#check();
     return (this.#producerIndex() + 1) % this.nbuckets === this.#consumerIndex();

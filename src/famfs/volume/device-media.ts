@@ -27,7 +27,8 @@ export interface DeviceMedia extends Media {
   assertThere(offset: number, length: number): void;
   ensure(offset: number, length: number): void;
   /**
-   * Proves the first bytes once, for short work that does not wait. assertThere() then skips them until forgetProof().
+   * Proves the first bytes once, for short work that does not wait. assertThere() then skips them, and what else it has proven last, until
+   * forgetProof().
    * @throws DaxError EIO
    */
   proveStart(length: number): void;
@@ -59,6 +60,8 @@ class MemoryMedia implements DeviceMedia {
   readonly #range: PhysicalRange = { start: 0, length: 0 };
   readonly #one: readonly PhysicalRange[] = [this.#range];
   #provenEnd = 0;
+  /** What was proven last behind that, since proveStart(): the annex, of which a session asks piece by piece. */
+  readonly #also = { start: 0, end: 0 };
 
   constructor(
     readonly name: string,
@@ -96,20 +99,27 @@ class MemoryMedia implements DeviceMedia {
   }
 
   assertThere(offset: number, length: number): void {
-    if (offset + length <= this.#provenEnd) return;
+    const end = offset + length;
+    const also = this.#also;
+    if (end <= this.#provenEnd || (offset >= also.start && end <= also.end)) return;
     for (const range of this.#physical(offset, length)) {
       this.dax.memory.assertThere(range.start, range.length);
     }
+    if (this.#provenEnd === 0) return;
+    if (offset < also.start || offset > also.end) also.start = offset;
+    also.end = end;
   }
 
   proveStart(length: number): void {
-    this.#provenEnd = 0;
+    this.forgetProof();
     this.assertThere(0, length);
     this.#provenEnd = length;
   }
 
   forgetProof(): void {
     this.#provenEnd = 0;
+    this.#also.start = 0;
+    this.#also.end = 0;
   }
 
   get imageEnd(): number | undefined {

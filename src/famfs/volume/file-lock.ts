@@ -5,6 +5,7 @@ import { openForLocks } from './lock-descriptor.js';
 
 /** A lock on bytes of a file. It lasts until it is released or this process ends. */
 export interface FileLock {
+  /** Gives the lock back. Idempotent. */
   release(): void;
 }
 

@@ -1,6 +1,12 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { asDaxError, hasCode, makeDirectories } from '../../libc/index.js';
+import {
+  asDaxError,
+  closeDescriptor,
+  hasCode,
+  makeDirectoryAsAbove,
+  openOrMakeOwnFile,
+} from '../../libc/index.js';
 
 interface PublishedVolume {
   readonly device: { readonly reservations?: string };
@@ -28,8 +34,14 @@ export class Publications {
   announce(): void {
     if (this.#path === null) return;
     try {
-      makeDirectories(join(this.#path, '..'));
-      fs.writeFileSync(this.#path, `${process.pid} ${process.hrtime.bigint()}\n`);
+      const directory = join(this.#path, '..');
+      makeDirectoryAsAbove(directory);
+      const fd = openOrMakeOwnFile(this.#path, fs.statSync(directory).mode & 0o666);
+      try {
+        fs.writeFileSync(fd, `${process.pid} ${process.hrtime.bigint()}\n`);
+      } finally {
+        closeDescriptor(fd);
+      }
     } catch (error) {
       throw asDaxError(error, `cannot tell the mounts of this host what was published (${this.#path})`);
     }

@@ -134,6 +134,7 @@ export interface CopyOptions {
    * in place keeps the bytes copied so far.
    */
   signal?: AbortSignal;
+  /** Called after each piece, and at the end. */
   onProgress?: (done: CopyProgress) => void;
 }
 
@@ -156,8 +157,11 @@ export interface DirectoryEntry {
   name: string;
   /** Path of the directory that holds it, from the volume's root. */
   parentPath: string;
+  /** True for a regular file. */
   isFile(): boolean;
+  /** True for a directory. */
   isDirectory(): boolean;
+  /** True for a symbolic link. */
   isSymbolicLink(): boolean;
 }
 
@@ -189,8 +193,11 @@ export interface FileStat {
   nlink: number;
   /** Times that were set or noted; null when none was. */
   times: InodeTimes | null;
+  /** True for a regular file. */
   isFile(): boolean;
+  /** True for a directory. */
   isDirectory(): boolean;
+  /** True for a symbolic link. */
   isSymbolicLink(): boolean;
 }
 

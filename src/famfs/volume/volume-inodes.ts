@@ -62,6 +62,12 @@ export class VolumeInodes {
     return this.#mounted.tree.isBehind();
   }
 
+  /** How many published entries of the log this volume has not applied. */
+  get lag(): number {
+    const { log, nextIndex } = this.#mounted.tree;
+    return Math.max(0, log.loadIndices().index - nextIndex);
+  }
+
   /** Behind the last record of the annex that this volume has applied. */
   get position(): AnnexPosition {
     return this.#mounted.tree.annex?.position ?? { seqnum: 0, file: 0, slot: 0 };

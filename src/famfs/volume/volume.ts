@@ -42,9 +42,8 @@ import { bytesSource, type FileContent, openWriteStream, pour } from './writing.
 const SET_ID_BITS = 0o6000;
 
 /**
- * A mounted famfs. Names, sizes and places come from the replayed log. refresh() shows what other processes and hosts have
- * published since, without a new mount. Only the master appends to the log. It takes the log's lock for the few
- * microseconds of an append, so any number of its processes may create files at once.
+ * A mounted famfs. Names, sizes and places come from the replayed log. refresh() shows what other processes and hosts have published
+ * since, without a new mount. Only the master appends to the log, under a lock of some microseconds: its processes may create at once.
  * Paths start at the volume's root, with or without a slash. `.` and `..` are refused.
  */
 export class Volume extends VolumeChanges {
@@ -99,6 +98,7 @@ export class Volume extends VolumeChanges {
     this.#host = this.#hostOn(mounted);
   }
 
+  /** The superblock that it was mounted with. */
   get superblock(): Superblock {
     return this.#mounted.superblock;
   }

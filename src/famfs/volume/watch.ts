@@ -108,6 +108,7 @@ export class VolumeWatcher implements AsyncIterableIterator<WatchEvent> {
     this.#end()?.resolve({ done: true, value: undefined });
   }
 
+  /** Ends the watch, as leaving a `for await` loop does. */
   async return(): Promise<IteratorResult<WatchEvent>> {
     this.close();
     return { done: true, value: undefined };

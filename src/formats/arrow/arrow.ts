@@ -59,6 +59,7 @@ export class Arrow {
     return this.#source.file;
   }
 
+  /** Rows of all record batches. */
   get rows(): number {
     return this.batches.reduce((sum, { rows }) => sum + rows, 0);
   }

@@ -21,6 +21,7 @@ type Shape =
     }
   | { readonly kind: 'view'; readonly isText: boolean };
 
+/** The type of the values of a column. */
 export interface ArrowType {
   /** `int32`, `utf8`, `timestamp[us, UTC]`, `list`, `decimal128(10, 2)` ... */
   readonly name: string;
@@ -30,6 +31,7 @@ export interface ArrowType {
   readonly shape: Shape;
 }
 
+/** A column, or a child of one. */
 export interface ArrowField {
   readonly name: string;
   readonly isNullable: boolean;
@@ -41,6 +43,7 @@ export interface ArrowField {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
+/** The columns of a file. */
 export interface ArrowSchema {
   readonly fields: readonly ArrowField[];
   readonly metadata: ReadonlyMap<string, string>;

@@ -27,6 +27,7 @@ import { type PackItem, reasonOf, type Skipped, treeBelow } from './tree.js';
 const WHOLE_BYTES = 4 * 2 ** 20;
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 
+/** How an archive is packed. */
 export interface PackOptions {
   /** Default: what the name of the archive ends in. */
   format?: 'zip' | 'tar';
@@ -34,11 +35,13 @@ export interface PackOptions {
   mode?: number;
   /** Aborting ends it with an AbortError, and leaves nothing. */
   signal?: AbortSignal;
+  /** Called as bytes are packed: how many so far, of all, and of which file. */
   onProgress?: (done: { bytes: number; totalBytes: number; path: string }) => void;
   /** Is told what cannot be packed: sockets, pipes, unreadable files. The rest is packed. */
   onSkipped?: (what: { path: string; code: string; message: string }) => void;
 }
 
+/** What was packed, and the space that it takes. */
 export interface PackResult {
   files: number;
   directories: number;

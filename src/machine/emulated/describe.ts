@@ -21,7 +21,7 @@ export function regionNumbered(bus: Bus, id: number): Region {
 
 export function describeRegion(region: Region, backing: RegionBacking): RegionInfo {
   const { path, problem } = backing;
-  const { kind, offset, sparse } = backing.record;
+  const { kind, offset, sparse, ram } = backing.record;
   return {
     id: region.id,
     type: region.type,
@@ -31,7 +31,14 @@ export function describeRegion(region: Region, backing: RegionBacking): RegionIn
     availableSize: region.availableSize,
     align: region.align,
     targetNode: region.targetNode,
-    backing: { path, kind, offset, ...(sparse ? { sparse } : {}), ...(problem === null ? {} : { problem }) },
+    backing: {
+      path,
+      kind,
+      offset,
+      ...(sparse ? { sparse } : {}),
+      ...(ram ? { ram } : {}),
+      ...(problem === null ? {} : { problem }),
+    },
     devices: region.devices.map((device) => device.name),
   };
 }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { BusState, RegionState } from '../../dax/index.js';
 import { fail } from '../../libc/index.js';
+import { isRamName } from './ram-memory.js';
 import type { BackingRecord } from './region-backing.js';
 
 /** Version of machine.json's shape. Raised when an older udax could misread a newer file. */
@@ -143,6 +144,15 @@ export function documentText(document: MachineDocument): string {
   return `${JSON.stringify(document, null, 1)}\n`;
 }
 
+/** The names of the memory that is the directory's own. */
+export function ownNames({ regions }: MachineDocument): string[] {
+  return regions.filter(({ backing }) => backing.owned).map(({ backing }) => backing.path);
+}
+
+export function sameButForGeneration(before: MachineDocument, after: MachineDocument): boolean {
+  return documentText({ ...after, generation: before.generation }) === documentText(before);
+}
+
 /**
  * Converts schema 1, which named own memory by its absolute path. That path may lead elsewhere now; the memory of this machine is
  * the file of that name in its regions/.
@@ -187,6 +197,8 @@ function firstContradiction({ regions, poison }: MachineDocument): string | unde
       if (memory.owned && schemaOwnName(memory.path) === undefined)
         return `${at}.backing.path is no memory of this directory`;
       if (!memory.owned && !path.isAbsolute(memory.path)) return `${at}.backing.path is not absolute`;
+      if (memory.ram !== undefined && (memory.ram !== true || !isRamName(memory.path)))
+        return `${at}.backing.ram is not of a file that a machine makes in /dev/shm`;
       const key = memory.owned ? path.basename(memory.path) : '';
       if (memory.owned && paths.has(key)) return `${at}.backing.path is that of another region`;
       paths.add(key);

@@ -3,6 +3,7 @@ import { fail } from '../../libc/index.js';
 import { describeHolders, endOfUse, type Holders } from '../holders.js';
 import type { UsePlace, UseScope } from '../use-lock.js';
 import type { MachineDocument } from './document.js';
+import { goesWithRegion } from './region-backing.js';
 
 /**
  * Protects held devices from every change, whatever made it (a verb, a write into the sysfs tree). When the driver, the ranges or
@@ -23,7 +24,7 @@ export function takeChangedAlone(
     wanted.set(name, { scope: !is && isOwnMemory(before, name) ? 'memory' : 'device' });
   }
   for (const { id, backing, serial } of before.regions) {
-    if (!backing.owned || after.regions.some((region) => region.serial === serial)) continue;
+    if (!goesWithRegion(backing) || after.regions.some((region) => region.serial === serial)) continue;
     const name = restOfRegion(id);
     wanted.set(name, { scope: 'memory', places: placesIn(before, name) });
   }
@@ -57,7 +58,7 @@ export function restOfRegion(id: number): string {
 /** Whether the file under a device is removed with its region. */
 function isOwnMemory(state: MachineDocument, device: string): boolean {
   return state.regions.some(
-    (region) => region.backing.owned && region.devices.some(({ name }) => name === device),
+    (region) => goesWithRegion(region.backing) && region.devices.some(({ name }) => name === device),
   );
 }
 

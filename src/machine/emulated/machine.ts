@@ -102,6 +102,7 @@ export class Machine implements DaxMachine {
     });
   }
 
+  /** All regions, by id. */
   regions(): RegionInfo[] {
     const bus = this.#shared.current;
     return bus.regions.map((region) => this.#describeRegion(bus, region.id));
@@ -114,6 +115,7 @@ export class Machine implements DaxMachine {
 
   // Devices
 
+  /** All devices, by name. */
   devices(): DeviceInfo[] {
     return this.#shared.current.devices().map(describeDevice);
   }
@@ -138,6 +140,15 @@ export class Machine implements DaxMachine {
       const { name } = carving.createDevice(new ModelTree(bus), region, { size, align });
       return describeDevice(deviceNamed(bus, name));
     });
+  }
+
+  /**
+   * Grows or shrinks a disabled device of a dynamic region. It shrinks from its end; 0 empties it. Its contents and its state stay.
+   * @throws DaxError ENODEV, EINVAL not a multiple of 2 MiB and of the align, EBUSY enabled, ENOSPC, EACCES static region
+   */
+  resizeDevice(name: string, size: number | string): DeviceInfo {
+    const bytes = parseSize(size, 'device size');
+    return this.#changeDevice(name, (tree, place) => carving.resizeDevice(tree, place, bytes));
   }
 
   /** Destroys a device. Instance 0 stays, at size 0. @throws DaxError ENODEV, EBUSY enabled (disable it first, or force) */
@@ -293,6 +304,7 @@ export class Machine implements DaxMachine {
       }));
   }
 
+  /** All that the machine has now. */
   status(): MachineStatus {
     const bus = this.#shared.current;
     const { mappings, mappedBytes, moved } = this.#shared.memory.stats();

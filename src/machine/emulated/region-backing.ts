@@ -4,6 +4,7 @@ import { asDaxError, fail, hasCode, sizeText, syncDirectory } from '../../libc/i
 import { type Backing, type BackingKind, createBacking, openBacking } from '../../memory/index.js';
 import { requireDevdaxMode } from '../devdax-mode.js';
 import { draftOf, ownMemoryName, ownMemoryPath, refuseStranger } from './own-memory.js';
+import { makeRamMemory, ramMemoryPath, strangerInPlace } from './ram-memory.js';
 
 /** What machine.json says about a region's memory. */
 export interface BackingRecord {
@@ -18,6 +19,13 @@ export interface BackingRecord {
   coherent: boolean;
   /** True for memory that udax made (own-memory.ts): it is removed with its region. A user's own file never is. */
   owned: boolean;
+  /** Memory that udax made in /dev/shm (ram-memory.ts), removed with its region. To an older udax it is a user's own file. */
+  ram?: true;
+}
+
+/** Whether the memory is udax's own, and goes with its region. */
+export function goesWithRegion({ owned, ram }: BackingRecord): boolean {
+  return owned || ram === true;
 }
 
 /**
@@ -43,6 +51,7 @@ export class RegionBacking implements Backing {
 
   /** The file's current path. */
   get path(): string {
+    if (this.record.ram) return ramMemoryPath(this.#root, this.record.path);
     return this.record.owned ? ownMemoryPath(this.#root, this.record.path) : this.record.path;
   }
 
@@ -50,11 +59,14 @@ export class RegionBacking implements Backing {
   get problem(): string | null {
     let stat: fs.Stats | undefined;
     try {
-      stat = fs.statSync(this.path, { throwIfNoEntry: false });
+      const look = this.record.ram ? fs.lstatSync : fs.statSync;
+      stat = look(this.path, { throwIfNoEntry: false });
     } catch (error) {
       return `its file cannot be looked at (${(error as Error).message})`;
     }
-    if (!stat) return 'its file is not there';
+    if (!stat) return this.record.ram ? LOST_RAM : 'its file is not there';
+    const stranger = this.record.ram ? strangerInPlace(this.#root, stat) : null;
+    if (stranger !== null) return stranger;
     if (!stat.isFile()) return stat.isCharacterDevice() ? null : 'it is no file';
     const needed = this.record.offset + this.#lengthBytes;
     return stat.size < needed ? `its file has ${stat.size} bytes of ${needed}` : null;
@@ -64,7 +76,7 @@ export class RegionBacking implements Backing {
     return this.record.kind;
   }
   get name(): string {
-    return this.record.owned ? path.join(this.#root, this.record.path) : this.record.path;
+    return this.record.owned ? path.join(this.#root, this.record.path) : this.path;
   }
   get granule(): number {
     return this.record.granule;
@@ -123,12 +135,13 @@ export class RegionBacking implements Backing {
   /** Opens a descriptor for looking at locks only. It does not open the backing itself. */
   openToLook(): number {
     const name = this.#opened ? `/proc/self/fd/${this.#opened.fd}` : this.path;
-    const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
+    const { O_RDWR, O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = fs.constants;
+    const flags = O_NONBLOCK | (this.record.ram && !this.#opened ? O_NOFOLLOW : 0);
     try {
-      return fs.openSync(name, O_RDWR | O_NONBLOCK);
+      return fs.openSync(name, O_RDWR | flags);
     } catch (error) {
       if (!hasCode(error, 'EACCES', 'EROFS', 'EPERM')) throw error;
-      return fs.openSync(name, O_RDONLY | O_NONBLOCK);
+      return fs.openSync(name, O_RDONLY | flags);
     }
   }
 
@@ -137,7 +150,22 @@ export class RegionBacking implements Backing {
     return this.#opened;
   }
 
+  /** @throws DaxError ENXIO the memory is gone, or another user's file or a link has its name */
+  #openRam(): Backing {
+    const { path: file, problem } = this;
+    const refuse = (why: string): never =>
+      fail('ENXIO', `${file}: ${why}: destroy the region and make it anew`, { path: file });
+    if (problem !== null) refuse(problem);
+    const backing = openBacking(file, { writable: 'if-allowed', noFollow: true });
+    // Asked again of what is open: the name may have been given to another file meanwhile.
+    const stranger = strangerInPlace(this.#root, fs.fstatSync(backing.fd));
+    if (stranger === null) return backing;
+    backing.close();
+    return refuse(stranger);
+  }
+
   #open(): Backing {
+    if (this.record.ram) return this.#openRam();
     try {
       requireDevdaxMode(this.path);
       return openBacking(this.path, { writable: 'if-allowed', coherent: this.record.coherent });
@@ -155,6 +183,19 @@ export class RegionBacking implements Backing {
       );
     }
   }
+}
+
+const LOST_RAM =
+  'its memory in /dev/shm is gone (the host was restarted, or this state directory is a copy or was moved to another file system)';
+
+/**
+ * Makes the memory of a region in /dev/shm, and allocates all its space.
+ * @throws DaxError ENOSPC and others, and nothing is left
+ */
+export function makeRamBacking(root: string, size: number, mode: number): RegionBacking {
+  const backing = makeRamMemory(root, size, mode);
+  const record = { ...recordOf(backing, backing.name, 0, false, false), ram: true as const };
+  return new RegionBacking(record, size, root, backing);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { CreateRegionOptions } from '../types.js';
 import { placeIn, refuseMemoryInUse } from '../use-lock.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
 import { highestHostNode, placeRegion } from './placement.js';
-import { makeOwnBacking, type RegionBacking, takeUserBacking } from './region-backing.js';
+import { makeOwnBacking, makeRamBacking, type RegionBacking, takeUserBacking } from './region-backing.js';
 import type { SharedBus } from './shared-bus.js';
 
 /** CreateRegionOptions, complete and checked. */
@@ -20,6 +20,7 @@ interface RegionPlan {
   sparse: boolean;
   coherent: boolean;
   backing: string | undefined;
+  ram: boolean;
   targetNode: number | undefined;
 }
 
@@ -34,6 +35,7 @@ function planOf(options: CreateRegionOptions): RegionPlan {
     sparse = false,
     coherent = true,
     backing,
+    ram = false,
     targetNode,
   } = options;
   if (![PAGE_SIZE, PMD_SIZE, PUD_SIZE].includes(align)) {
@@ -48,12 +50,14 @@ function planOf(options: CreateRegionOptions): RegionPlan {
     fail('EINVAL', 'a backing offset needs a backing: name the file or device');
   if (backing === undefined && !coherent)
     fail('EINVAL', 'memory that is not coherent is memory other hosts share: name it as the backing');
+  if (ram && (backing !== undefined || sparse))
+    fail('EINVAL', 'memory in RAM is made by the machine, all of it: leave out backing and sparse');
   if (type !== 'device' && type !== 'kmem')
     fail('EINVAL', `region type ${String(type)} is unknown: device or kmem`);
   if (targetNode !== undefined && (!Number.isSafeInteger(targetNode) || targetNode < -1)) {
     fail('EINVAL', `target node ${targetNode} is not a node number (-1: none)`);
   }
-  return { size, align, offset, type, isStatic, sparse, coherent, backing, targetNode };
+  return { size, align, offset, type, isStatic, sparse, coherent, backing, ram, targetNode };
 }
 
 /** Makes a region inside a change. @returns its id @throws DaxError EINVAL, EBUSY, ENOSPC, ENOENT, EACCES */
@@ -95,8 +99,9 @@ function takenSpans(bus: Bus): { start: number; length: number }[] {
 }
 
 function backingFor(shared: SharedBus, bus: Bus, id: number, plan: RegionPlan): RegionBacking {
+  const { memoryMode: mode } = shared.directory;
+  if (plan.ram) return makeRamBacking(shared.root, plan.size, mode);
   if (plan.backing === undefined) {
-    const { memoryMode: mode } = shared.directory;
     return makeOwnBacking(shared.root, id, { size: plan.size, sparse: plan.sparse, mode });
   }
   refuseSharedBytes(shared, bus, plan.backing, plan.offset, plan.size);

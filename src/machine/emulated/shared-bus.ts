@@ -3,12 +3,20 @@ import { afterCommit, asDaxError, DaxError, fail, isError, type LockPatience } f
 import { PhysicalMemory } from '../../memory/index.js';
 import { PAGE_SIZE, type PoisonRange, poisonWithout } from '../../mm/index.js';
 import { failInUse, type HolderRecord, Holders, type OwnHolder } from '../holders.js';
-import { documentText, type MachineDocument, parseDocument, SCHEMA_VERSION } from './document.js';
+import {
+  documentText,
+  type MachineDocument,
+  ownNames,
+  parseDocument,
+  SCHEMA_VERSION,
+  sameButForGeneration,
+} from './document.js';
 import { newSystemRam, takeChangedAlone, unboundDevices } from './held-changes.js';
 import { refuseOtherMachinesModes } from './other-machine.js';
 import { retire, settle, sweepMarked, takeBack } from './own-memory.js';
 import { placesIn } from './places.js';
-import { RegionBacking } from './region-backing.js';
+import { sweepRam } from './ram-memory.js';
+import { goesWithRegion, RegionBacking } from './region-backing.js';
 import { StateDirectory } from './state-directory.js';
 
 /** A region whose memory is inserted in this process. */
@@ -311,7 +319,7 @@ export class SharedBus {
   #refuseOtherModes(before: MachineDocument, after: MachineDocument): void {
     for (const name of newSystemRam(before, after)) {
       const region = after.regions.find(({ devices }) => devices.some((device) => device.name === name))!;
-      if (region.backing.owned) continue;
+      if (goesWithRegion(region.backing)) continue;
       for (const { start, end } of region.devices.find((device) => device.name === name)!.ranges) {
         const bytes = { start: region.backing.offset + start - region.start, length: end - start + 1 };
         refuseOtherMachinesModes(region.backing.path, bytes, ['fsdev_dax', 'kmem'], this.root);
@@ -340,6 +348,7 @@ export class SharedBus {
   /** Removes the memory files that a killed process left marked. The caller has the exclusive lock. */
   #sweep(): void {
     sweepMarked(this.root, ownNames(this.#document));
+    sweepRam(this.root, this.#document.regions);
   }
 
   /** Poison of the document that a recovery write of this process has cleared since. */
@@ -388,13 +397,4 @@ function emptyDocument(): MachineDocument {
     stranded: [],
     poison: [],
   };
-}
-
-/** The names in machine.json of the memory that is the directory's own. */
-function ownNames({ regions }: MachineDocument): string[] {
-  return regions.filter(({ backing }) => backing.owned).map(({ backing }) => backing.path);
-}
-
-function sameButForGeneration(before: MachineDocument, after: MachineDocument): boolean {
-  return documentText({ ...after, generation: before.generation }) === documentText(before);
 }

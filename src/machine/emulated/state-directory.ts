@@ -11,6 +11,7 @@ import {
   isSameFile,
   type LockPatience,
   makeDirectories,
+  makeDirectoryAsAbove,
   openOwnFile,
   syncDirectory,
   whenClosed,
@@ -127,7 +128,7 @@ export class StateDirectory {
     try {
       lock.take();
       try {
-        for (const name of SUBDIRECTORIES) makeDirectories(path.join(root, name), mode);
+        for (const name of SUBDIRECTORIES) makeDirectoryAsAbove(path.join(root, name));
         const directory = new StateDirectory(root, mode, lock);
         // Another process may have made it just now.
         if (!fs.existsSync(directory.documentPath)) {

@@ -80,6 +80,7 @@ export class KernelMachine implements DaxMachine {
 
   // Looking
 
+  /** All regions, by id. */
   regions(): KernelRegionInfo[] {
     return findRegions(this.sysfs);
   }
@@ -92,6 +93,7 @@ export class KernelMachine implements DaxMachine {
     );
   }
 
+  /** All devices, by name. */
   devices(): KernelDeviceInfo[] {
     return findDevices(this.sysfs).map((place) => describeDevice(this.sysfs, place));
   }
@@ -101,6 +103,7 @@ export class KernelMachine implements DaxMachine {
     return describeDevice(this.sysfs, deviceAt(this.sysfs, name));
   }
 
+  /** All that the bus has now. */
   status(): KernelStatus {
     const { holders, unseen } = this.survey();
     return {
@@ -143,6 +146,19 @@ export class KernelMachine implements DaxMachine {
     const align = options.align === undefined ? undefined : parseSize(options.align, 'align');
     return this.#locked(() =>
       describeDevice(this.sysfs, carving.createDevice(this.sysfs, region, { size, align })),
+    );
+  }
+
+  /**
+   * Grows or shrinks a disabled device of a dynamic region, as its `size` in sysfs does. Its contents stay.
+   * @throws DaxError ENODEV, EINVAL not a multiple of 2 MiB and of the align, EBUSY enabled, ENOSPC, EACCES static region
+   */
+  resizeDevice(name: string, size: number | string): KernelDeviceInfo {
+    const bytes = parseSize(size, 'device size');
+    return this.#change(
+      name,
+      () => false,
+      (place) => carving.resizeDevice(this.sysfs, place, bytes),
     );
   }
 
@@ -360,6 +376,7 @@ checkMethods(KernelMachine, {
     region: integer(),
     options: optional(options({ size: optional(size), align: optional(size) })),
   },
+  resizeDevice: { ...name, size },
   destroyDevice: { ...name, options: force },
   enable: name,
   disable: { ...name, options: force },

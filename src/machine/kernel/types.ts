@@ -13,6 +13,7 @@ export interface KernelRegionInfo extends RegionSummary {
   persistent: boolean;
 }
 
+/** A dax device of the running kernel. */
 export interface KernelDeviceInfo extends DeviceInfo {
   /** Path of the device's node: `/dev/dax0.0`. */
   node: string;
@@ -39,6 +40,7 @@ export interface HolderSurvey {
   unseen: number;
 }
 
+/** All that the kernel's dax bus has, at one moment. */
 export interface KernelStatus {
   root: string;
   /** Release of the running kernel, `6.1.0-37-amd64`. */

@@ -10,6 +10,7 @@ import {
   isError,
   listOf,
   makeOwnFile,
+  oneOf,
   shown,
   startProgram,
   text,
@@ -24,6 +25,8 @@ export interface Readiness {
   readonly mountpoint: string;
   /** What the user should know of it. */
   readonly note?: string;
+  /** Where it serves its metrics. */
+  readonly metrics?: string;
 }
 
 /** The one message of a daemon to its starter. */
@@ -43,16 +46,22 @@ type Word =
  * The parent of a daemon: a shell (under 1 MiB) that outlives it and logs its end, because a process that is killed by SIGBUS or
  * SIGKILL cannot do that itself. Descriptor 3 is for the daemon only: the starter waits until all copies of it are closed.
  */
-const WATCH = `"$@" & pid=$!
+const WATCH = `say() {
+  if [ "$format" = json ]; then
+    printf '{"time":"%s","level":"error","pid":%d,"message":"udax: %s"}\\n' "$(date -u +%FT%TZ)" $$ "$1" >&2
+  else echo "udax: $1" >&2; fi
+}
+format=$1; shift
+"$@" & pid=$!
 exec 3>&-
-wait $pid; status=$?
+wait $pid 2>/dev/null; status=$?
 [ $status -eq 0 ] && exit 0
 at=$(date '+%F %T')
-if [ $status -le 128 ]; then echo "udax: the daemon (pid $pid) ended with status $status at $at" >&2; exit $status; fi
+if [ $status -le 128 ]; then say "the daemon (pid $pid) ended with status $status at $at"; exit $status; fi
 signal=SIG$(kill -l $((status - 128)))
 why=
 [ $signal = SIGBUS ] && why=": memory it had mapped is not there any more (was the file behind it cut?)"
-echo "udax: the daemon (pid $pid) was ended by $signal at $at$why" >&2
+say "the daemon (pid $pid) was ended by $signal at $at$why"
 exit $status`;
 const LOG_MODE = 0o600;
 
@@ -60,15 +69,24 @@ const LOG_MODE = 0o600;
  * Starts a program as a daemon: in a session of its own, in /, with its output in a log. Its end is logged there too. Resolves
  * when the daemon has reported that it is ready.
  * @param argv program arguments for this Node; the program calls sayReady() or sayFailed()
+ * @param logFormat of the line about its end; the program's own lines are its own
  * @returns what the daemon reported
  * @throws DaxError EMFILE, EAGAIN it cannot be started; the error that it reported; EIO it ended without a report (the message
  * names the log)
  */
-export async function startDaemon(argv: readonly string[], logPath: string): Promise<Readiness> {
-  checkArguments('startDaemon', [argv, logPath], { argv: listOf(text), logPath: text });
+export async function startDaemon(
+  argv: readonly string[],
+  logPath: string,
+  logFormat: 'text' | 'json' = 'text',
+): Promise<Readiness> {
+  checkArguments('startDaemon', [argv, logPath, logFormat], {
+    argv: listOf(text),
+    logPath: text,
+    logFormat: oneOf('text', 'json'),
+  });
   fs.rmSync(logPath, { force: true }); // an earlier daemon that still serves keeps writing to its own, unlinked log
   const log = makeOwnFile(logPath, LOG_MODE);
-  const child = await startWatched(argv, log).catch((error: unknown) => {
+  const child = await startWatched(argv, log, logFormat).catch((error: unknown) => {
     fs.rmSync(logPath, { force: true });
     throw error;
   });
@@ -90,9 +108,9 @@ export async function startDaemon(argv: readonly string[], logPath: string): Pro
   return word.ready;
 }
 
-async function startWatched(argv: readonly string[], log: number): Promise<ChildProcess> {
+async function startWatched(argv: readonly string[], log: number, logFormat: string): Promise<ChildProcess> {
   try {
-    return await startProgram('/bin/sh', ['-c', WATCH, 'udax', process.execPath, ...argv], {
+    return await startProgram('/bin/sh', ['-c', WATCH, 'udax', logFormat, process.execPath, ...argv], {
       cwd: '/',
       detached: true,
       stdio: ['ignore', log, log, 'pipe'],

@@ -9,11 +9,12 @@ import {
   hasCode,
   integer,
   isSameFile,
-  makeDirectories,
+  makeDirectoryAsAbove,
   makeRecordFile,
   oneOf,
   openOwnFile,
   optional,
+  options,
   readRecordFile,
   text,
 } from '../../libc/index.js';
@@ -27,6 +28,8 @@ export interface MountRecord {
   readonly mountpoint: string;
   /** The process that restores the device's mode when the mount has ended (--set-mode). */
   readonly keeper?: number;
+  /** Where it serves its metrics: `http://127.0.0.1:9464/metrics`, `unix:/run/udax/metrics.sock`. */
+  readonly metrics?: string;
 }
 
 /** A record of this process. It is live as long as the process, or until it is removed. */
@@ -42,7 +45,6 @@ export interface DeadRecord {
   readonly lastWords: string | null;
 }
 
-const MODE = 0o600;
 /** The line that the daemon's parent writes into the log at the daemon's end, and how long to wait for it. */
 const END = /^udax: the daemon \(pid \d+\) (?:was )?ended /;
 const LAST_WORDS_MS = 1000;
@@ -69,24 +71,24 @@ export class MountRecords {
   /** Makes the directory. @throws DaxError EACCES, EROFS, ENOSPC */
   prepare(): void {
     try {
-      makeDirectories(this.#directory);
+      makeDirectoryAsAbove(this.#directory);
     } catch (error) {
       throw asDaxError(error, `cannot make ${this.#directory}`, this.#directory);
     }
   }
 
   /** Registers a mount of this process. */
-  add(kind: MountRecord['kind'], what: string, mountpoint: string, keeper?: number): OwnRecord {
+  add(about: Omit<MountRecord, 'pid'>): OwnRecord {
     this.prepare();
     const record: MountRecord = {
       pid: process.pid,
-      kind,
-      what,
-      mountpoint: resolveMountpoint(mountpoint),
-      ...(keeper !== undefined && { keeper }),
+      ...about,
+      mountpoint: resolveMountpoint(about.mountpoint),
     };
     const path = this.#path(record.mountpoint);
-    const fd = makeRecordFile(path, MODE, record, () => this.#setAside(path));
+    // Whoever may read the directory sees what is mounted.
+    const mode = fs.statSync(this.#directory).mode & 0o666;
+    const fd = makeRecordFile(path, mode, record, () => this.#setAside(path));
     let isThere = true;
     return {
       remove: ({ keepLog = false } = {}) => {
@@ -178,7 +180,15 @@ const mountpoint = { mountpoint: text };
 
 checkMethods(MountRecords, {
   logPath: mountpoint,
-  add: { kind: oneOf('famfs', 'sysfs'), what: text, ...mountpoint, keeper: optional(integer()) },
+  add: {
+    about: options({
+      kind: oneOf('famfs', 'sysfs'),
+      what: text,
+      ...mountpoint,
+      keeper: optional(integer()),
+      metrics: optional(text),
+    }),
+  },
   at: mountpoint,
   takeDead: mountpoint,
 });
@@ -200,10 +210,17 @@ function read(path: string): { record: MountRecord; isAlive: boolean } | undefin
 
 function parse(text: string): MountRecord | null {
   try {
-    const { pid, kind, what, mountpoint, keeper } = JSON.parse(text) as Partial<MountRecord>;
+    const { pid, kind, what, mountpoint, keeper, metrics } = JSON.parse(text) as Partial<MountRecord>;
     const isRecord = Number.isSafeInteger(pid) && typeof what === 'string' && typeof mountpoint === 'string';
     if (!isRecord || (kind !== 'famfs' && kind !== 'sysfs')) return null;
-    return { pid: pid!, kind, what, mountpoint, ...(typeof keeper === 'number' && { keeper }) };
+    return {
+      pid: pid!,
+      kind,
+      what,
+      mountpoint,
+      ...(typeof keeper === 'number' && { keeper }),
+      ...(typeof metrics === 'string' && { metrics }),
+    };
   } catch {
     return null; // damaged: it identifies no process
   }
@@ -244,8 +261,19 @@ function linesOf(log: string): string[] | null {
     return null;
   }
   try {
-    return fs.readFileSync(fd, 'utf8').trim().split('\n');
+    return fs.readFileSync(fd, 'utf8').trim().split('\n').map(messageIn);
   } finally {
     closeDescriptor(fd);
+  }
+}
+
+/** The text of a line, which may be one of a JSON log. */
+function messageIn(line: string): string {
+  if (!line.startsWith('{')) return line;
+  try {
+    const { message } = JSON.parse(line) as { message?: unknown };
+    return typeof message === 'string' ? message : line;
+  } catch {
+    return line;
   }
 }

@@ -1,4 +1,5 @@
 import type { FuseSessionEnd, FuseUnmountOptions } from '../../fuse/index.js';
+import { hasCode } from '../../libc/index.js';
 import { sayFailed, sayReady } from './background.js';
 import type { MountRecord, MountRecords, OwnRecord } from './records.js';
 
@@ -8,12 +9,15 @@ export interface Served {
   readonly closed: Promise<FuseSessionEnd>;
   /** What the user should know of the mount. */
   readonly note?: string | undefined;
+  /** Where it serves its metrics. */
+  readonly metrics?: string | undefined;
   unmount(options?: FuseUnmountOptions): Promise<void>;
 }
 
 /**
  * Mounts, registers the mount, and reports to the starter if there is one. Returns when the mount is gone; an abort of `signal`
  * unmounts it.
+ * @param tell receives why there is no record of the mount, and why what was made could not be published at the end
  * @throws Error what `mount` threw, unless it was reported to a starter; the error of a session whose worker died
  */
 export async function serve(
@@ -21,22 +25,28 @@ export async function serve(
   about: Omit<MountRecord, 'pid'>,
   mount: () => Promise<Served>,
   signal: AbortSignal,
-  onReady: (mountpoint: string) => void,
+  onReady: (served: Served) => void,
+  tell: (why: string) => void,
 ): Promise<void> {
   let served: Served;
   let record: OwnRecord;
   try {
     served = await mount();
-    record = await registered(records, about, served);
+    record = await registered(records, about, served, tell);
   } catch (error) {
     if (sayFailed(error)) process.exitCode = 1;
     else throw error;
     return;
   }
-  const { mountpoint, note } = served;
-  sayReady({ pid: process.pid, mountpoint, ...(note !== undefined && { note }) });
-  onReady(mountpoint);
-  const end = () => void endAnyway(served);
+  const { mountpoint, note, metrics } = served;
+  sayReady({
+    pid: process.pid,
+    mountpoint,
+    ...(note !== undefined && { note }),
+    ...(metrics !== undefined && { metrics }),
+  });
+  onReady(served);
+  const end = () => void endAnyway(served, tell);
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });
   const { error } = await served.closed;
@@ -47,23 +57,33 @@ export async function serve(
 
 async function registered(
   records: MountRecords,
-  { kind, what, keeper }: Omit<MountRecord, 'pid'>,
+  about: Omit<MountRecord, 'pid'>,
   served: Served,
+  tell: (why: string) => void,
 ): Promise<OwnRecord> {
   try {
-    return records.add(kind, what, served.mountpoint, keeper);
+    const { mountpoint, metrics } = served;
+    return records.add({ ...about, mountpoint, ...(metrics !== undefined && { metrics }) });
   } catch (error) {
+    // A machine that this user may only read can be mounted all the same: the kernel's table knows the mount.
+    if (hasCode(error, 'EROFS', 'EACCES')) {
+      tell(`udax: ${served.mountpoint} has no record in the state directory: ${(error as Error).message}`);
+      return { remove() {} };
+    }
     await served.unmount();
     throw error;
   }
 }
 
-/** Unmounts because the process must end. When that fails, it writes the reason to stderr and aborts the mount. */
-export async function endAnyway(served: Pick<Served, 'mountpoint' | 'unmount'>): Promise<void> {
+/** Unmounts because the process must end. When that fails, it tells the reason and aborts the mount. */
+export async function endAnyway(
+  served: Pick<Served, 'mountpoint' | 'unmount'>,
+  tell: (why: string) => void,
+): Promise<void> {
   try {
     await served.unmount();
   } catch (error) {
-    process.stderr.write(`udax: ${served.mountpoint}: ${(error as Error).message}\n`);
+    tell(`udax: ${served.mountpoint}: ${(error as Error).message}`);
     await served.unmount({ whenBusy: 'abort' });
   }
 }

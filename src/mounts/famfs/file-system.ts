@@ -17,7 +17,6 @@ import {
   fuseMountAt,
   HandleTable,
   type NodeId,
-  type OptionalOperation,
   type Timestamp,
 } from '../../fuse/index.js';
 import { fail, hasCode } from '../../libc/index.js';
@@ -25,6 +24,7 @@ import { opensForWriting } from '../modes.js';
 import { AttributeChanges } from './attribute-changes.js';
 import { Creations } from './creations.js';
 import { ExtendedAttributes } from './extended-attributes.js';
+import type { FamfsFigures, FamfsQuestion } from './figures.js';
 import { KeptTimes } from './kept-times.js';
 import { Listings } from './listings.js';
 import { Making } from './making.js';
@@ -32,14 +32,12 @@ import { NameChanges } from './name-changes.js';
 import { Names } from './names.js';
 import { failToGrow, LoggedFiles, type OpenDirectly, type OpenFile } from './open-file.js';
 import { PageCaching } from './page-caching.js';
+import { unimplementedOn } from './unimplemented.js';
 
 const STATFS_BLOCK_BYTES = 4096;
 /** The longest name that can be made: of Linux, and without an annex of a log entry. */
 const NAME_BYTES = 255;
 const LOGGED_NAME_BYTES = 79;
-
-/** A question of the mount's main thread to the worker. */
-export type FamfsQuestion = 'tick' | 'publish' | { readonly publish: string };
 
 export interface FamfsFileSystemOptions {
   /** The times of all inodes whose times were not set through this mount. */
@@ -52,16 +50,6 @@ export interface FamfsFileSystemOptions {
   readonly plain?: boolean;
   /** Opens published files by system calls, where their memory is not mapped here. */
   readonly direct?: OpenDirectly;
-}
-
-/** The operations that a famfs does not implement on a connection. */
-export function unimplementedOn(capabilities: readonly string[], xattrs: boolean): OptionalOperation[] {
-  const unimplemented: OptionalOperation[] = xattrs
-    ? []
-    : ['GETXATTR', 'LISTXATTR', 'SETXATTR', 'REMOVEXATTR'];
-  // Open directories have no state here. With this answer the kernel opens none, and caches all listings.
-  if (capabilities.includes('NO_OPENDIR_SUPPORT')) unimplemented.push('OPENDIR');
-  return unimplemented;
 }
 
 /** A volume as a FUSE file system. docs/mount.md has the rules. */
@@ -131,15 +119,21 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   /**
    * Answers a question of the main thread.
-   * @returns nodes whose pages and attributes the kernel should drop
+   * @returns nodes whose pages and attributes the kernel should drop, or the figures
    * @throws DaxError what publishing threw, so that no caller takes it for done
    */
-  message(question: unknown): NodeId[] {
+  message(question: unknown): NodeId[] | FamfsFigures {
     const asked = question as FamfsQuestion;
     if (asked === 'tick') return this.#tick();
+    if (asked === 'figures') return this.#figures();
     const failed = this.#flush();
     if (failed) throw failed.why;
     return typeof asked === 'object' ? this.#openedAt(asked.publish) : [...this.#opened];
+  }
+
+  #figures(): FamfsFigures {
+    const unpublished = this.#names.newFiles.unpublishedCount;
+    return { openFiles: this.#files.size, unpublished, replayLag: this.#volume.inodes.lag };
   }
 
   /** Publishes all that is closed. @returns why something could not be published */

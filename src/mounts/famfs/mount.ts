@@ -24,7 +24,7 @@ import {
 } from '../../libc/index.js';
 import { absoluteRoot, defaultRoot, isDeviceName, stateDirectoryOf } from '../../machine/index.js';
 import { mustNotHideState } from '../places.js';
-import type { FamfsQuestion } from './file-system.js';
+import type { FamfsFigures, FamfsMountFigures, FamfsQuestion } from './figures.js';
 import type { ZeroCopy, ZeroCopyDevice } from './zero-copy/door.js';
 import { type Begin, type ZeroCopyUse, zeroCopyMount } from './zero-copy/mounting.js';
 
@@ -59,9 +59,11 @@ const mountOptions = optional(
     onWire: optional(callback),
     onReport: optional(callback),
     tellRefusals: optional(flag),
+    measure: optional(flag),
   }),
 );
 
+/** How a volume is mounted. */
 export interface FamfsMountOptions {
   /** State directory of the machine. Default: as everywhere ($UDAX_ROOT ...). */
   root?: string;
@@ -104,6 +106,8 @@ export interface FamfsMountOptions {
   onReport?: (error: Error) => void;
   /** Whether onReport is also called, once a kind, with the reasons of refused calls. Default: false. */
   tellRefusals?: boolean;
+  /** Counts requests and their latencies, for figures(). Default: false. */
+  measure?: boolean;
 }
 
 /** The data for the worker (structured clone). */
@@ -134,6 +138,7 @@ export class FamfsMount {
   readonly #timer: NodeJS.Timeout;
   readonly #isNeeded: () => boolean;
   #ticking = false;
+  #lookedAt = performance.now();
 
   /** @internal mountFamfsAt() makes mounts. @param zeroCopy tells whether the mount is still there, and closes what keeps it */
   static over(session: FuseSession, zeroCopy?: ZeroCopyUse, note?: string): FamfsMount {
@@ -169,6 +174,17 @@ export class FamfsMount {
   }
 
   /**
+   * What the mount has done and how it stands; null unless it was made with `measure`.
+   * @throws DaxError ENOTCONN the mount is gone
+   */
+  async figures(): Promise<FamfsMountFigures | null> {
+    const measured = this.session.measured();
+    if (measured === null) return null;
+    const own = (await this.session.call('figures' satisfies FamfsQuestion)) as FamfsFigures;
+    return { ...measured, ...own, lookAge: (performance.now() - this.#lookedAt) / 1000 };
+  }
+
+  /**
    * Publishes what was made through the mount, then takes the mount down; by default also when it is busy. Never hangs. Idempotent.
    * @throws DaxError ENOSPC, EIO and others when something could not be published. The mount then stays, because that would be lost;
    *   `whenBusy: 'abort'` takes it down all the same
@@ -201,6 +217,7 @@ export class FamfsMount {
       // The server's own files keep a zero-copy mount alive after umount(8), until it lets go of them.
       if (!this.#isNeeded()) await this.session.unmount();
       await this.#invalidate('tick');
+      this.#lookedAt = performance.now();
     } catch {
       // The device went away or was formatted anew. Every user of the mount gets that error from their own calls.
     } finally {
@@ -208,7 +225,7 @@ export class FamfsMount {
     }
   }
 
-  async #invalidate(question: FamfsQuestion): Promise<void> {
+  async #invalidate(question: Exclude<FamfsQuestion, 'figures'>): Promise<void> {
     const nodes = (await this.session.call(question)) as NodeId[];
     for (const node of nodes) await this.session.invalidateInode(node, 0, 0);
   }
@@ -280,7 +297,7 @@ function startFamfs(
   zeroCopy?: ZeroCopyDevice,
   onMessage?: (message: unknown) => void,
 ): Promise<FuseSession> {
-  const { by, onWire, onReport, allowOther = false, tellRefusals = false } = options;
+  const { by, onWire, onReport, allowOther = false, tellRefusals = false, measure = false } = options;
   const isRoot = process.geteuid?.() === 0;
   return startSession({
     mountpoint,
@@ -306,6 +323,7 @@ function startFamfs(
     ...(onWire && { onWire }),
     ...(onReport && { onReport }),
     tellRefusals,
+    measure,
   });
 }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { type Timestamp, timestampOf } from '../../fuse/index.js';
-import { makeDirectories } from '../../libc/index.js';
+import { makeDirectoryAsAbove } from '../../libc/index.js';
 
 /**
  * The times of all files and directories of a volume, as its mounts on this host show them. The media format has no times, but
@@ -12,7 +12,7 @@ export function timesOf(volumes: string | undefined, uuid: string): Timestamp {
   if (volumes === undefined) return timestampOf(0);
   const file = join(volumes, uuid, 'mounted');
   try {
-    makeDirectories(join(file, '..'));
+    makeDirectoryAsAbove(join(file, '..'));
     fs.closeSync(fs.openSync(file, 'wx', 0o600));
   } catch {
     // The file exists already, or cannot be made. The next line tells.

@@ -24,13 +24,16 @@ export const sysfsMountOptions: Wanted = optional(
   }),
 );
 
+/** How an attribute tree is mounted. */
 export interface SysfsMountOptions {
   /** State directory of the machine. Default: as everywhere ($UDAX_ROOT ...). */
   root?: string;
   /** Other users may use the mount too. Modes are checked either way. */
   allowOther?: boolean;
   by?: 'mount' | 'fusermount3';
+  /** Called with each message to and from the kernel, as a line. */
   onWire?: (line: string) => void;
+  /** Called with what goes wrong in the server. */
   onReport?: (error: Error) => void;
   /** Whether onReport is also called, once a kind, with the reasons of refused calls. Default: false. */
   tellRefusals?: boolean;

@@ -17,6 +17,7 @@ export interface DaxctlHost extends DaxctlLook {
   readonly tree: DaxTree;
 }
 
+/** The host and the version of daxctl that answers. */
 export interface DaxctlHostOptions extends ModelTreeOptions {
   version?: DaxctlVersion;
 }

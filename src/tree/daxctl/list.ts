@@ -13,6 +13,7 @@ import {
 import type { DaxctlLook } from './host.js';
 import { formatResults, humanAddress, humanSize, type JsonObject, type JsonValue } from './json.js';
 
+/** The options of `daxctl list`. */
 export interface ListOptions {
   /** -D */
   devices?: boolean;

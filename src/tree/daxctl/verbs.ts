@@ -25,6 +25,7 @@ import {
   tellOnline,
 } from './modes.js';
 
+/** What a run of daxctl printed, and its exit code. */
 export interface VerbResult {
   /** Process exit code: 0, 1, or the low byte of a negative errno. */
   exit: number;

@@ -10,6 +10,7 @@ export interface Caller {
 
 export const ROOT: Caller = { uid: 0 };
 
+/** What an attribute is opened for. */
 export type AccessMode = 'read' | 'write';
 
 /**

@@ -8,6 +8,7 @@ import { type RegionPlace, udaxPlace } from './place.js';
 import { rootDirectory } from './root.js';
 import { type Found, walk } from './walk.js';
 
+/** The host that a tree stands for. */
 export interface ModelTreeOptions {
   /** Gives the provider directory of a region; default `udax/regionID`. */
   place?: RegionPlace;
@@ -17,6 +18,7 @@ export interface ModelTreeOptions {
   modulesAvailable?: boolean;
 }
 
+/** What stat(2) says of a node of the tree. */
 export interface NodeInfo {
   type: 'directory' | 'file' | 'link';
   /** Permission bits. */
@@ -40,6 +42,7 @@ export interface DeviceNodeInfo {
   minor: number;
 }
 
+/** A node of a listing. */
 export interface TreeEntry {
   /** Relative to the listed directory. */
   path: string;

@@ -8,7 +8,9 @@ import { type RegionPlace, udaxPlace } from './place.js';
 
 /** The access of the tree to a bus: a Machine's `view` and `change`, or a bus by itself (`accessTo`). */
 export interface BusAccess {
+  /** Calls `read` with the bus as it is now. */
   view<T>(read: (bus: Bus) => T): T;
+  /** Calls `apply` with the bus, alone; what it changes is kept when it returns. */
   change<T>(apply: (bus: Bus) => T): T;
 }
 
@@ -17,6 +19,7 @@ export function accessTo(bus: Bus): BusAccess {
   return { view: (read) => read(bus), change: (apply) => apply(bus) };
 }
 
+/** How the tree shows a bus. */
 export interface SysfsOptions {
   /** Gives the provider directory of a region; default `udax/regionID`. */
   place?: RegionPlace;
@@ -30,6 +33,7 @@ export class Sysfs implements ReadableTree {
   readonly #access: BusAccess;
   readonly place: RegionPlace;
 
+  /** The tree of a bus, as `access` shows and changes it. */
   constructor(access: BusAccess, options: SysfsOptions = {}) {
     this.#access = access;
     this.place = options.place ?? udaxPlace;

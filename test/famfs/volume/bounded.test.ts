@@ -69,7 +69,7 @@ describe('an image with a file of 2^27 chunks', () => {
     // A coarse limit: the old cost was many minutes.
     const { stdout, stderr, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 150_000,
       env: { ...process.env, UDAX_SYSTEM_UUID: THIS_HOST },
     });
     expect({ stderr, signal }).toEqual({ stderr: '', signal: null });
@@ -81,7 +81,7 @@ describe('an image with a file of 2^27 chunks', () => {
       refused: 'ENOMEM',
     });
     expect((fs.statSync(pool.file).blocks - before) * 512).toBeLessThan(MIB);
-  }, 90_000);
+  });
 
   it('ranges by extent cover the bytes that the pieces of the file cover', () => {
     const fmap: Fmap = {

@@ -24,7 +24,7 @@ function useWhileCutTo(bytes: number): { answers: Answers; file: string } {
       [child, pool.file, THIS_HOST, String(bytes)],
       {
         encoding: 'utf8',
-        timeout: 60_000,
+        timeout: 150_000,
       },
     );
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
@@ -36,7 +36,7 @@ function useWhileCutTo(bytes: number): { answers: Answers; file: string } {
 
 describe('a pool whose file is cut while it is in use', () => {
   it('to nothing: every access is EIO, the process lives, the file stays as it is', {
-    timeout: 90_000,
+    timeout: 150_000,
   }, () => {
     const { answers, file } = useWhileCutTo(0);
     const { message, walk, sizeAfter, fsck, fsckSays, spans, ...codes } = answers;
@@ -51,7 +51,7 @@ describe('a pool whose file is cut while it is in use', () => {
   });
 
   it('inside its log: metadata that is left is read, data is EIO, nothing is appended', {
-    timeout: 90_000,
+    timeout: 150_000,
   }, () => {
     const { answers } = useWhileCutTo(3 * MIB);
     const { read, write, put, get, flush, publish, mkdir, create, refresh, getmap } = answers;
@@ -71,7 +71,7 @@ describe('a pool whose file is cut while it is in use', () => {
   });
 
   it('inside its data: what is left is read and written, fsck names the files that lost bytes', {
-    timeout: 90_000,
+    timeout: 150_000,
   }, () => {
     // The queue is at 10 MiB and 12 MiB, /same at 16 MiB, /file from 18 MiB to 22 MiB.
     const { answers } = useWhileCutTo(21 * MIB);

@@ -185,3 +185,19 @@ describe('a place for something new', () => {
     expect(() => volume.flush('/d')).toThrow(expect.objectContaining({ code: 'EISDIR', path: '/d' }));
   });
 });
+
+describe('the lag of a volume', () => {
+  it('is how many entries others published that it has not applied', () => {
+    const pool = new Pool();
+    try {
+      const [writer, reader] = [pool.mount(), pool.mount()];
+      expect(reader.inodes.lag).toBe(0);
+      for (const name of ['/a', '/b']) writer.create(name, { size: 1 }).close();
+      expect([writer.inodes.lag, reader.inodes.lag]).toEqual([0, 2]);
+      reader.refresh();
+      expect(reader.inodes.lag).toBe(0);
+    } finally {
+      pool.close();
+    }
+  });
+});

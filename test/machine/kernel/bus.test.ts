@@ -120,6 +120,20 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
     expect(kernel.devices().map(({ name }) => name)).toEqual(['dax0.0', 'dax0.2', 'dax1.0']);
   });
 
+  it('devices are resized by one store to size, disabled ones only', async () => {
+    const tree = await KernelTree.start();
+    const { kernel } = tree;
+    expect(codeOf(() => kernel.resizeDevice('dax0.0', '64MiB'))).toBe('EBUSY');
+    kernel.disable('dax0.0');
+    tree.stores();
+    expect(kernel.resizeDevice('dax0.0', '64MiB')).toMatchObject({ size: 64 * MiB, state: 'disabled' });
+    expect(tree.stores()).toEqual(['devices/udax/region0/dax0.0/size "0x4000000\\n\\u0000"']);
+    expect(codeOf(() => kernel.resizeDevice('dax0.0', '63MiB'))).toBe('EINVAL');
+    expect(codeOf(() => kernel.resizeDevice('dax0.0', '1TiB'))).toBe('ENOSPC');
+    expect(codeOf(() => kernel.resizeDevice('dax7.0', '2MiB'))).toBe('ENODEV');
+    expect(kernel.region(0).availableSize).toBe((512 - 64) * MiB);
+  });
+
   it('a driver that is not there is named, with the kernel that has it, before anything is touched', async () => {
     const tree = await KernelTree.start();
     const { kernel } = tree;
@@ -167,7 +181,7 @@ describe.skipIf(noTrees !== '')(`the kernel's bus${because}`, () => {
         gid: 65534,
         cwd: '/',
         env: { PATH: process.env.PATH, XDG_STATE_HOME: state },
-        timeout: 20_000,
+        timeout: 150_000,
       });
     // Only root may know how much of a device is online, because only root may read its addresses.
     expect(udax('list', '-d', 'dax0.0').stdout).toBe(daxctlListOf(kernel.sysfs, { device: 'dax0.0' }));

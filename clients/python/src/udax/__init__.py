@@ -18,7 +18,7 @@ from .superblock import Superblock
 from .volume import Volume
 from .watch import RemovedName, RenamedName, WatchEvent
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Arena",

@@ -21,7 +21,8 @@ import {
 import { closeDescriptor, fail } from '../../../libc/index.js';
 import { MountedDevice, type MountedDeviceFacts } from '../../../machine/index.js';
 import { S_IFDIR } from '../../modes.js';
-import { FamfsFileSystem, type FamfsFileSystemOptions, unimplementedOn } from '../file-system.js';
+import { FamfsFileSystem, type FamfsFileSystemOptions } from '../file-system.js';
+import { unimplementedOn } from '../unimplemented.js';
 import { DirectFile } from './direct-file.js';
 import { DEVICE_ID, type DeviceBounds } from './extent-maps.js';
 import { MappedFiles } from './mapped-files.js';

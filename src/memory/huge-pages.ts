@@ -1,0 +1,88 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import {
+  closeDescriptor,
+  collapsePages,
+  DaxError,
+  fail,
+  fallocate,
+  hasCode,
+  MAP_FIXED,
+  MAP_SHARED,
+  memfdCreate,
+  missingBytes,
+  mmap,
+  munmap,
+  PROT_READ,
+  PROT_WRITE,
+  populateForStores,
+  refuseMoreThanFree,
+  reserveAddresses,
+} from '../libc/index.js';
+import type { BackingKind } from './backing.js';
+import { PAGE_BYTES } from './backing-range.js';
+
+/** Bytes of a huge page of the processor (of its second level of page tables), on x86-64 and on arm64 with pages of 4 KiB. */
+export const HUGE_PAGE_BYTES = 2 ** 21;
+/** Bytes made huge in one step, between two of which a signal is seen. A step costs a call to all processors. */
+const STEP_BYTES = 2 ** 26;
+/** Less is not worth such a step. */
+const LEAST_BYTES = 2 ** 24;
+
+/**
+ * Allocates the memory of a range of a file, so that no later store fails for lack of it. In tmpfs and memfds it comes in huge pages where
+ * the kernel can, whatever its settings for transparent huge pages are (MADV_COLLAPSE, Linux 6.1): everyone who maps the range then has
+ * one entry of the page tables for 2 MiB. What cannot be huge gets small pages. Bytes that are there stay.
+ * @throws DaxError ENOSPC the file system is full; EOPNOTSUPP it cannot allocate; another error of fallocate(2)
+ */
+export function allocateMemory(fd: number, kind: BackingKind, offset: number, length: number): void {
+  if (length >= LEAST_BYTES && (kind === 'tmpfs' || kind === 'memfd')) {
+    refuseMoreThanFree(fd, length);
+    // tmpfs may allocate more than the host's free memory, and the host then kills processes.
+    const freeBytes = os.freemem();
+    if (missingBytes(fd, length) > freeBytes)
+      fail('ENOSPC', `the host has only ${freeBytes} bytes of memory free: choose a smaller size`);
+    makeHuge(fd, offset, length);
+  }
+  fallocate(fd, offset, length);
+}
+
+/** Why this host's kernel makes no huge pages of memory in tmpfs, or undefined when it does. It tries one. */
+export function whyNoHugePages(): string | undefined {
+  const fd = memfdCreate('udax-huge-page');
+  try {
+    fs.ftruncateSync(fd, HUGE_PAGE_BYTES);
+    collapse(fd, 0, HUGE_PAGE_BYTES);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    return hasCode(error, 'EINVAL')
+      ? `${error.code}: that came with Linux 6.1, and shmem_enabled must not be deny`
+      : `${error.code}: ${error.message}`;
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+function makeHuge(fd: number, offset: number, length: number): void {
+  const first = Math.ceil(offset / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
+  const end = Math.floor((offset + length) / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
+  try {
+    for (let at = first; at < end; at += STEP_BYTES) collapse(fd, at, Math.min(STEP_BYTES, end - at));
+  } catch (error) {
+    // No huge page is free, the kernel is older, a limit of this process or its group: small pages may be there.
+    if (!(error instanceof DaxError)) throw error;
+  }
+}
+
+function collapse(fd: number, offset: number, length: number): void {
+  const base = reserveAddresses(length, HUGE_PAGE_BYTES, 0);
+  try {
+    mmap(base, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+    // The kernel collapses no range that is one hole.
+    for (let at = 0; at < length; at += HUGE_PAGE_BYTES) populateForStores(base + at, PAGE_BYTES);
+    collapsePages(base, length);
+  } finally {
+    munmap(base, length);
+  }
+}
