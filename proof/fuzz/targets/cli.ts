@@ -1,7 +1,6 @@
 /** Command lines. The parser gets all commands; only commands that touch nothing but their own machine or image are run. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { catalog, type Invocation } from '../../../src/cli/catalog/index.js';
 import { createContext, type GlobalOptions } from '../../../src/cli/context.js';
@@ -36,8 +35,6 @@ class CliTarget implements Target {
 
   open(directory: string): void {
     this.#directory = directory;
-    // The version is read from package.json, which must lie beside the build.
-    fs.copyFileSync('package.json', fileURLToPath(new URL('../../../package.json', import.meta.url)));
     this.#root = path.join(directory, 'state');
     this.#make();
     const flags = catalog.flatMap(({ options = [] }) =>

@@ -5,6 +5,7 @@ import { cliTarget } from './cli.js';
 import { documentsTarget } from './documents.js';
 import { formatsTarget } from './formats.js';
 import { fuseTarget } from './fuse.js';
+import { inspectorTarget } from './inspector.js';
 import { mediaTarget } from './media.js';
 import { pythonTarget } from './python.js';
 import { queueTarget } from './queue.js';
@@ -25,6 +26,7 @@ export const targets: readonly Target[] = [
   cliTarget,
   yamlTarget,
   formatsTarget,
+  inspectorTarget,
 ];
 
 function control(name: string, act: (seed: number) => void): Target {
