@@ -22,6 +22,8 @@ export interface InspectedOptions {
   readOnly: string | null;
   /** The mounts of this host. */
   mounts: () => Promise<ShownMount[]>;
+  /** What they count. */
+  mountCounters: () => Promise<Record<string, number>>;
   /** Told when a look failed: the machine's directory is gone, for example. The next look comes all the same. */
   failed: (problem: string) => void;
 }
@@ -35,6 +37,10 @@ export class Inspected {
   readonly mounts: () => Promise<ShownMount[]>;
   readonly #failed: (problem: string) => void;
   #problem = '';
+  readonly #askMounts: () => Promise<Record<string, number>>;
+  /** What the mounts answered last, and whether they are being asked. */
+  #ofMounts: Record<string, number> = {};
+  #isAsking = false;
   readonly #watcher: Watcher;
   /** How often each diagnostics channel of this process spoke. */
   readonly #channels = new Map<string, number>();
@@ -47,10 +53,11 @@ export class Inspected {
   /** Follows the machine until close(), which leaves the machine open. */
   constructor(
     readonly machine: AnyMachine,
-    { readOnly, mounts, failed }: InspectedOptions,
+    { readOnly, mounts, mountCounters, failed }: InspectedOptions,
   ) {
     this.readOnly = readOnly;
     this.mounts = mounts;
+    this.#askMounts = mountCounters;
     this.#failed = failed;
     this.volumes = new LookedVolumes(machine);
     this.#watcher = new Watcher(machine, this.volumes, this.log);
@@ -91,8 +98,24 @@ export class Inspected {
 
   #sample(): void {
     this.#sampledAt = performance.now();
-    const sample = this.counters.sample(this.machine, this.volumes, this.#channels);
+    if (this.log.listeners > 0) void this.#lookAtMounts();
+    const more: Record<string, number> = { ...this.#ofMounts };
+    for (const [name, count] of this.#channels) more[`process_${name}_events`] = count;
+    const sample = this.counters.sample(this.machine, this.volumes, more);
     this.log.tell({ type: 'sample', sample });
+  }
+
+  /** The next sample has what they answer. */
+  async #lookAtMounts(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      this.#ofMounts = await this.#askMounts();
+    } catch (error) {
+      this.#tell(error);
+    } finally {
+      this.#isAsking = false;
+    }
   }
 
   #later(): void {

@@ -25,6 +25,8 @@ export interface InspectorOptions {
   readOnly?: boolean;
   /** The mounts to show with the bus. Default: none. */
   mounts?: () => Promise<ShownMount[]>;
+  /** What the mounts of this host count, by the names of docs/metrics.md; asked once a second while a page looks. Default: nothing. */
+  mountCounters?: () => Promise<Record<string, number>>;
   /** Told of what went wrong while nobody asked. Default: nothing is told. */
   onProblem?: (message: string) => void;
 }
@@ -48,6 +50,7 @@ export async function startInspector(
   options: InspectorOptions = {},
 ): Promise<Inspector> {
   const { port = 0, readOnly = false, mounts = async () => [], onProblem = () => {} } = options;
+  const { mountCounters = async () => ({}) } = options;
   const assets = pageAssets();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const server = createServer();
@@ -57,6 +60,7 @@ export async function startInspector(
   const inspected = new Inspected(machine, {
     readOnly: readOnly ? 'this inspector was started to look only' : null,
     mounts,
+    mountCounters,
     failed: onProblem,
   });
   try {

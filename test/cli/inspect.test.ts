@@ -1,11 +1,12 @@
 /** `udax inspect` as a user runs it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BusView, MapView, ModeCheck, VolumeView } from '../../src/inspector/wire.js';
+import type { BusView, CounterSample, MapView, ModeCheck, VolumeView } from '../../src/inspector/wire.js';
+import { because, noMounts } from '../mounts/support.js';
 import { binary, startUdax, temporaryDirectory, testEnvironment, udax } from './support/udax.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -103,6 +104,42 @@ describe('udax inspect', () => {
       await stream.body?.cancel();
     } finally {
       child.kill('SIGINT');
+    }
+    expect(await ended).toEqual([0, null]);
+  });
+
+  it.skipIf(noMounts !== '')(`counts what a mount does that serves its metrics${because}`, async () => {
+    for (const words of [
+      ['create-region', '-s', '64M', '--sparse'],
+      ['reconfigure-device', '-m', 'famfs', 'dax0.0'],
+      ['mkfs', 'dax0.0'],
+      ['creat', '-s', '2M', 'dax0.0:/f'],
+    ])
+      expect(udax(root, ...words)).toMatchObject({ status: 0 });
+    const at = join(directory.path, 'mnt');
+    mkdirSync(at);
+    const socket = `unix:${join(directory.path, 'metrics.sock')}`;
+    expect(udax(root, 'mount', '--metrics', socket, 'dax0.0', at)).toMatchObject({ status: 0 });
+    const { child, url, ended } = await started(startUdax(root, 'inspect'));
+    try {
+      const headers = { 'x-udax-token': url.searchParams.get('token') ?? '' };
+      const stream = await fetch(new URL('/api/events', url), { headers });
+      expect(readFileSync(join(at, 'f')).length).toBe(2 * 2 ** 20);
+      const read = async (): Promise<number | undefined> => {
+        const samples = await (await fetch(new URL('/api/counters', url), { headers })).json();
+        return (samples as CounterSample[]).at(-1)?.values[`udax_mount_read_bytes{${at}}`];
+      };
+      await expect.poll(read, { timeout: 20_000 }).toBe(2 * 2 ** 20);
+      const { mounts } = (await (await busAt(url)).json()) as BusView;
+      // Mounts of other tests are on this host too.
+      expect(mounts.find(({ mountpoint }) => mountpoint === at)).toMatchObject({
+        what: 'dax0.0',
+        state: 'served',
+      });
+      await stream.body?.cancel();
+    } finally {
+      child.kill('SIGINT');
+      udax(root, 'umount', '-f', at);
     }
     expect(await ended).toEqual([0, null]);
   });

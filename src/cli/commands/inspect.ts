@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { startInspector } from '../../inspector/index.js';
 import { integerArgument } from '../arguments/numbers.js';
 import type { Context } from '../context.js';
+import { sourcesOf } from '../inspecting.js';
 import { openEither } from '../opening.js';
-import { allMounts } from './mounts.js';
 
 interface InspectFlags {
   port?: string;
@@ -19,8 +19,7 @@ export async function inspect(context: Context, _args: string[], flags: InspectF
     const inspector = await startInspector(machine, {
       port,
       readOnly: flags.readOnly ?? false,
-      mounts: () => allMounts(context.root),
-      onProblem: (message) => context.output.note(`udax: ${message}`),
+      ...sourcesOf(context),
     });
     try {
       const { url } = inspector;

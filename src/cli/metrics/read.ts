@@ -1,4 +1,4 @@
-import { get } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { DaxError } from '../../libc/index.js';
 import { seriesName } from './exposition.js';
 
@@ -16,13 +16,10 @@ export function samplesOf(text: string): Map<string, number> {
 
 /** The metrics that a mount serves. @throws DaxError ETIMEDOUT, ECONNREFUSED, ENOENT, EIO what is there serves no metrics */
 export function fetchMetrics(address: string): Promise<string> {
-  const place = address.startsWith('unix:')
-    ? { socketPath: address.slice('unix:'.length), path: '/metrics' }
-    : address;
   return new Promise((resolve, reject) => {
     const failed = (code: 'ETIMEDOUT' | 'EIO', why: string) =>
       reject(new DaxError(code, `${address}: ${why}`, { path: address }));
-    const asked = get(place as string, { timeout: PATIENCE_MS }, (response) => {
+    const answered = (response: IncomingMessage): void => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (piece: string) => {
@@ -33,7 +30,11 @@ export function fetchMetrics(address: string): Promise<string> {
         response.statusCode === 200 ? resolve(text) : failed('EIO', `answered ${response.statusCode}`),
       );
       response.on('error', (error) => failed('EIO', error.message));
-    });
+    };
+    const options = { timeout: PATIENCE_MS };
+    const asked = address.startsWith('unix:')
+      ? get({ ...options, socketPath: address.slice('unix:'.length), path: '/metrics' }, answered)
+      : get(address, options, answered);
     asked.on('timeout', () => asked.destroy(new DaxError('ETIMEDOUT', `${address} does not answer`)));
     asked.on('error', reject);
   });

@@ -16,11 +16,10 @@ export class Counters {
 
   /**
    * Takes a sample of now, and keeps it.
-   * @param channels how often each diagnostics channel of this process spoke
+   * @param more counters of others, which go into the sample as they are
    */
-  sample(machine: AnyMachine, volumes: LookedVolumes, channels: ReadonlyMap<string, number>): CounterSample {
-    const values: Record<string, number> = {};
-    for (const [name, count] of channels) values[`process_${name}_events`] = count;
+  sample(machine: AnyMachine, volumes: LookedVolumes, more: Readonly<Record<string, number>>): CounterSample {
+    const values: Record<string, number> = { ...more };
     for (const { id, availableSize } of machine.regions())
       values[`udax_region_free_bytes{${id}}`] = availableSize;
     const holders = machine.holders();
