@@ -27,7 +27,7 @@ function measured(rows: readonly Row[], verdict: (row: Row) => string): string {
     '| row | what | value | goal | | spread | against |',
     '|---|---|---:|---:|---|---:|---|',
     ...rows.map((row) => {
-      const spread = row.spread ? `±${Math.round(row.spread * 50)} %` : '';
+      const spread = row.spread ? `+-${Math.round(row.spread * 50)} %` : '';
       const value = `${row.value} ${row.unit}`;
       return `| ${row.id} | ${row.name} | ${value} | ${row.goal} | ${verdict(row)} | ${spread} | ${row.reference} |`;
     }),
