@@ -72,7 +72,16 @@ describe.skipIf(noVms)(`udax commands on /dev/dax0.0${because}`, () => {
   });
 
   it('doctor finds the dax bus', async () => {
-    expect(await vm.done('doctor')).toMatch(/kernel dax bus +ok .*1 device \(dax0\.0\).*device_dax/);
+    const { findings } = JSON.parse(await vm.done('--json', 'doctor')) as {
+      findings: { subject: string; verdict: string; found: string }[];
+    };
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        subject: 'kernel dax bus',
+        verdict: 'ok',
+        found: expect.stringMatching(/1 device \(dax0\.0\).*device_dax/),
+      }),
+    );
   });
 
   it('a region of an emulated machine can lie on it, with a famfs of its own', async () => {
