@@ -43,7 +43,7 @@ const limits = {
   random: Number(given.random ?? (given.short ? 6 : 1000)),
 };
 /** A mutant is searched until it is found or these limits are reached. */
-const mutantLimits = { exhaustive: Math.max(1000, limits.exhaustive), random: Math.max(2000, limits.random) };
+const mutantLimits = { exhaustive: Math.max(300, limits.exhaustive), random: Math.max(2000, limits.random) };
 const findings: string[] = [];
 
 /** The current two processes. They are kept until something goes wrong or another mutant is needed. */
