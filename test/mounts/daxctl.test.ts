@@ -151,7 +151,8 @@ describe.skipIf(noMounts !== '')(`udax shell${because}`, () => {
 
   it('gives the exit status of its command, and leaves nothing behind', async () => {
     const nodes = () => fs.readdirSync('/dev');
-    const shells = () => fs.readFileSync('/proc/self/mountinfo', 'utf8').match(/udax-shell-\w+/g) ?? [];
+    const shells = (): string[] =>
+      fs.readFileSync('/proc/self/mountinfo', 'utf8').match(/udax-shell-\w+/g) ?? [];
     const [nodesBefore, shellsBefore] = [nodes(), shells()];
     expect(place.udax('shell', '--', 'sh', '-c', 'exit 7').status).toBe(7);
     expect(place.udax('shell', '--', 'sh', '-c', 'kill -9 $$').status).toBe(137);
