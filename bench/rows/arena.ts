@@ -94,7 +94,7 @@ async function puts(small: Arena, large: Arena, lmdb: RootDatabase): Promise<Are
     floor: () => putLarge((_, value) => heap.set(value, (next++ % (2 * LARGE)) * MIB)),
   });
   // Nobody can be faster than the copy itself.
-  const reachable = Math.min(3, 0.75 * (mib.lmdb! / mib.floor!));
+  const reachable = significant(Math.min(3, 0.75 * (mib.lmdb! / mib.floor!)));
   return [
     faster('put of 1 KiB, each visible at once, vs lmdb putSync', SMALL, kib, 2),
     withFloor(
