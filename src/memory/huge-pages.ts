@@ -49,8 +49,9 @@ export function allocateMemory(fd: number, kind: BackingKind, offset: number, le
 
 /** Why this host's kernel makes no huge pages of memory in tmpfs, or undefined when it does. It tries one. */
 export function whyNoHugePages(): string | undefined {
-  const fd = memfdCreate('udax-huge-page');
+  let fd = -1;
   try {
+    fd = memfdCreate('udax-huge-page');
     fs.ftruncateSync(fd, HUGE_PAGE_BYTES);
     collapse(fd, 0, HUGE_PAGE_BYTES);
     return undefined;
@@ -60,7 +61,7 @@ export function whyNoHugePages(): string | undefined {
       ? `${error.code}: that came with Linux 6.1, and shmem_enabled must not be deny`
       : `${error.code}: ${error.message}`;
   } finally {
-    closeDescriptor(fd);
+    if (fd >= 0) closeDescriptor(fd);
   }
 }
 
