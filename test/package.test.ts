@@ -74,7 +74,7 @@ describe('the package', () => {
     for (const file of [
       'bin/udax.js',
       'dist/index.d.ts',
-      'dist/bundle/cli/main.js',
+      'dist/bundle/cli/main.cjs',
       'dist/inspector/page/index.html',
       'native/udax-run.c',
       'LICENSE',

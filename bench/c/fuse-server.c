@@ -1,7 +1,7 @@
 /*
- * What a FUSE server costs in C: the yardstick for ours (bench row D). libfuse's low-level interface, one thread.
+ * What a FUSE server costs in C: the yardstick for ours (bench row D). libfuse's low-level interface, one thread or as many as it likes.
  * Serves DIRECTORIES directories d0, d1 ... of FILES files f0, f1 ... each, and one file "big" from mapped memory.
- * Usage: fuse-server MOUNTPOINT MEMORY OFFSET BYTES DIRECTORIES FILES (big is those bytes of MEMORY)
+ * Usage: fuse-server MOUNTPOINT MEMORY OFFSET BYTES DIRECTORIES FILES one|many (big is those bytes of MEMORY)
  */
 #define FUSE_USE_VERSION 312
 #include <errno.h>
@@ -103,7 +103,7 @@ static void do_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	fi->direct_io = 1;
+	fi->keep_cache = 1;
 	fuse_reply_open(req, fi);
 }
 
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
 	struct fuse_session *session;
 	int fd, result;
 
-	if (argc != 7)
+	if (argc != 8)
 		return 2;
 	mounted_at = time(NULL);
 	image_bytes = strtoull(argv[4], NULL, 10);
@@ -214,7 +214,7 @@ int main(int argc, char **argv)
 	session = fuse_session_new(&args, &operations, sizeof(operations), NULL);
 	if (session == NULL || fuse_set_signal_handlers(session) != 0 || fuse_session_mount(session, argv[1]) != 0)
 		return 1;
-	result = fuse_session_loop(session);
+	result = strcmp(argv[7], "many") == 0 ? fuse_session_loop_mt(session, NULL) : fuse_session_loop(session);
 	fuse_session_unmount(session);
 	fuse_session_destroy(session);
 	return result != 0;

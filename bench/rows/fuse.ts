@@ -1,16 +1,21 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { atLeast, interleave, type Row, significant, withBenchDirectory } from '../harness.js';
 import { makePool } from '../pool.js';
 
-const BIG_BYTES = 256 * 2 ** 20;
 const DIRECTORIES = 100;
 const FILES_IN_EACH = 100;
 const ROUNDS = 7;
 /** Server and client share this CPU: a wake-up on another CPU costs more than the work and would hide it. */
 const CPU = '0';
+const READERS = 8;
+const PAGE = 4096;
+const MIB = 2 ** 20;
+const BIG_BYTES = 256 * MIB;
 
 /** Path from build/bench/rows, where the compiled benchmark runs. */
 const sources = resolve(import.meta.dirname, '../../../bench/c');
@@ -28,8 +33,8 @@ interface Act {
 }
 
 /**
- * D: the JavaScript server against one in C, on the same kernel, CPU and memory, in the same run. Neither has extended
- * attributes.
+ * D: the JavaScript server against one in C, on the same kernel, CPU and memory, in the same run. Neither has extended attributes; with
+ * both the kernel keeps its pages from open to open. Cold: the kernel has forgotten them.
  */
 export function fuse(): Promise<Row[]> {
   const missing = whatIsMissing();
@@ -43,84 +48,112 @@ export function fuse(): Promise<Row[]> {
       string,
     ];
     const big = makeFiles(directory);
-    const [ours, theirs] = ['ours', 'theirs'].map((name) => join(directory, name)) as [string, string];
-    mkdirSync(ours);
-    mkdirSync(theirs);
-    const words = [theirs, big.memory, ...[big.offset, BIG_BYTES, DIRECTORIES, FILES_IN_EACH].map(String)];
-    const node = ['--root', join(directory, 'fuse'), 'mount', '-f', '--no-xattr', 'dax0.0', ours];
-    const servers = [pinned(server, words), pinned(process.execPath, [binary, ...node])];
-    try {
-      await mounted(theirs);
-      await mounted(ours);
-      const rows: Row[] = [];
-      for (const act of acts(client)) rows.push(await row(act, ours, theirs, backing));
-      return rows;
-    } finally {
-      for (const at of [ours, theirs]) spawnSync('umount', ['-l', at]);
-      for (const child of servers) child.kill('SIGTERM');
-    }
+    const alone = { cpus: CPU, threads: 'one', where: 'one CPU' };
+    const together = { cpus: `0-${availableParallelism() - 1}`, threads: 'many', where: 'all CPUs' };
+    const rows = [
+      ...(await sideBySide(directory, server, big, alone, acts(client))),
+      ...(await sideBySide(directory, server, big, together, [readers(client, together.cpus)])),
+    ];
+    return rows.map((row) => ({ ...row, backing }));
   });
 }
 
-async function row(act: Act, ours: string, theirs: string, backing: string): Promise<Row> {
+type FuseRow = Omit<Row, 'backing'>;
+
+interface Servers {
+  /** For taskset -c. */
+  cpus: string;
+  threads: string;
+  where: string;
+}
+
+/** Mounts both, measures, takes them down. */
+async function sideBySide(
+  directory: string,
+  server: string,
+  big: { memory: string; offset: number },
+  { cpus, threads, where }: Servers,
+  acts: Act[],
+): Promise<FuseRow[]> {
+  const [ours, theirs] = ['ours', 'theirs'].map((name) => join(directory, name)) as [string, string];
+  for (const at of [ours, theirs]) mkdirSync(at, { recursive: true });
+  const words = [theirs, big.memory, ...[big.offset, BIG_BYTES, DIRECTORIES, FILES_IN_EACH].map(String)];
+  const node = ['--root', join(directory, 'fuse'), 'mount', '-f', '--no-xattr', 'dax0.0', ours];
+  const servers = [
+    pinned(cpus, server, [...words, threads]),
+    pinned(cpus, process.execPath, [binary, ...node]),
+  ];
+  try {
+    await mounted(theirs);
+    await mounted(ours);
+    const rows: FuseRow[] = [];
+    for (const act of acts) rows.push(await row(act, ours, theirs, where));
+    return rows;
+  } finally {
+    for (const at of [ours, theirs]) spawnSync('umount', ['-l', at]);
+    await Promise.all(servers.map(ended));
+  }
+}
+
+async function row(act: Act, ours: string, theirs: string, where: string): Promise<FuseRow> {
   const ms = await interleave(ROUNDS, { c: () => act.run(theirs), js: () => act.run(ours) });
   const rate = (milliseconds: number) => `${significant((act.count / milliseconds) * 1000)} ${act.unit}/s`;
   return {
     id: act.id,
-    name: act.name,
+    name: `FUSE: ${act.name}`,
     ...atLeast(ms.c! / ms.js!, act.goal),
     unit: 'x',
-    reference: `C libfuse ${rate(ms.c!)}, udax ${rate(ms.js!)}; one CPU`,
-    backing,
+    reference: `C libfuse ${rate(ms.c!)}, udax ${rate(ms.js!)}; ${where}`,
   };
 }
 
+const seconds = (cpus: string, client: string, ...words: (string | number)[]) =>
+  Number(output('taskset', ['-c', cpus, client, ...words.map(String)])) * 1000;
+
+/** What the kernel keeps: its pages, or its names and attributes. */
+const FORGET = { pages: '1', names: '2' } as const;
+
+const cold = (what: keyof typeof FORGET, act: (at: string) => number) => (at: string) => {
+  writeFileSync('/proc/sys/vm/drop_caches', FORGET[what]);
+  return act(at);
+};
+
 function acts(client: string): Act[] {
-  const seconds = (...words: string[]) => Number(output('taskset', ['-c', CPU, client, ...words])) * 1000;
   const files = DIRECTORIES * FILES_IN_EACH;
-  const read = (at: string, block: number, count: number) =>
-    seconds('read', join(at, 'big'), String(block), String(count));
+  const read = (block: number, count: number) => (at: string) =>
+    seconds(CPU, client, 'read', join(at, 'big'), block, count);
+  const map = (at: string) => seconds(CPU, client, 'map', join(at, 'big'), PAGE, 1);
   const list = (at: string) => timed('taskset', ['-c', CPU, 'ls', '-lR', at]);
-  const cold = (act: (at: string) => number) => (at: string) => {
-    writeFileSync('/proc/sys/vm/drop_caches', '2');
-    return act(at);
-  };
-  const stat = (at: string) => seconds('stat', at, String(DIRECTORIES), String(FILES_IN_EACH));
+  const stat = (at: string) => seconds(CPU, client, 'stat', at, DIRECTORIES, FILES_IN_EACH);
+  const each = (
+    unit: string,
+    id: string,
+    name: string,
+    count: number,
+    goal: number,
+    run: Act['run'],
+  ): Act => ({
+    ...{ id, name, goal, count, unit, run },
+  });
   return [
-    {
-      id: 'D1',
-      name: 'FUSE: random 4 KiB reads',
-      goal: 0.95,
-      count: 60_000,
-      unit: 'reads',
-      run: (at) => read(at, 4096, 60_000),
-    },
-    {
-      id: 'D2',
-      name: 'FUSE: random 1 MiB reads',
-      goal: 0.95,
-      count: 2000,
-      unit: 'MiB',
-      run: (at) => read(at, 2 ** 20, 2000),
-    },
-    {
-      id: 'D3',
-      name: `FUSE: ls -lR of ${files}, cached`,
-      goal: 0.95,
-      count: files,
-      unit: 'files',
-      run: list,
-    },
-    {
-      id: 'D4',
-      name: `FUSE: ls -lR of ${files}, cold`,
-      goal: 0.7,
-      count: files,
-      unit: 'files',
-      run: cold(list),
-    },
-    { id: 'D5', name: 'FUSE: lookups', goal: 0.85, count: files, unit: 'lookups', run: cold(stat) },
+    each('reads', 'D1', 'random 4 KiB reads, cold', 20_000, 0.95, cold('pages', read(PAGE, 20_000))),
+    each('MiB', 'D2', 'random 1 MiB reads, cold', 256, 0.95, cold('pages', read(MIB, 256))),
+    each('MiB', 'D6', 'mapped, from the first page to the last, cold', 256, 0.8, cold('pages', map)),
+    each('reads', 'D7', 'random 4 KiB reads, cached', 200_000, 0.95, read(PAGE, 200_000)),
+    each('MiB', 'D8', 'random 1 MiB reads, cached', 2000, 0.95, read(MIB, 2000)),
+    each('files', 'D3', `ls -lR of ${files}, cached`, files, 0.95, list),
+    each('files', 'D4', `ls -lR of ${files}, cold`, files, 0.9, cold('names', list)),
+    each('lookups', 'D5', 'lookups', files, 0.9, cold('names', stat)),
   ];
+}
+
+function readers(client: string, cpus: string): Act {
+  const count = 10_000;
+  const run = (at: string) => seconds(cpus, client, 'readers', join(at, 'big'), PAGE, count);
+  return {
+    ...{ id: 'D9', name: `random 4 KiB reads by ${READERS} threads, cold`, goal: 1 },
+    ...{ count: READERS * count, unit: 'reads', run: cold('pages', run) },
+  };
 }
 
 function whatIsMissing(): string {
@@ -155,8 +188,15 @@ function makeFiles(directory: string): { memory: string; offset: number } {
   return { memory, offset: extents[0]!.offset };
 }
 
-function pinned(program: string, words: string[]): ChildProcess {
-  return spawn('taskset', ['-c', CPU, program, ...words], { stdio: 'ignore' });
+function pinned(cpus: string, program: string, words: string[]): ChildProcess {
+  return spawn('taskset', ['-c', cpus, program, ...words], { stdio: 'ignore' });
+}
+
+async function ended(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exit = once(server, 'exit');
+  server.kill('SIGTERM');
+  await exit;
 }
 
 async function mounted(at: string): Promise<void> {

@@ -8,7 +8,7 @@ const MAX_KEY_BYTES = 255;
 
 /** The bytes of a key as words, filled up with zeroes, and its hash. One is used again for each call: a lookup makes no garbage. */
 export class KeyBuffer {
-  readonly words = new Uint32Array((MAX_KEY_BYTES + 1) / 4);
+  readonly words = new Int32Array((MAX_KEY_BYTES + 1) / 4);
   readonly #bytes = new Uint8Array(this.words.buffer);
   readonly #seedA: number;
   readonly #seedB: number;
@@ -20,7 +20,8 @@ export class KeyBuffer {
   /** Two independent hashes of 32 bits: `a` chooses the bucket, `b` is the tag there. */
   a = 0;
   b = 0;
-  /** b as a signed number: comparing those is faster. */
+  /** The same as signed numbers: comparing those is faster. */
+  home = 0;
   tag = 0;
 
   constructor(path: string, mostBytes: number, seedA: number, seedB: number) {
@@ -109,7 +110,8 @@ export class KeyBuffer {
     a = Math.imul(a ^ (a >>> 16) ^ b, 0x85ebca6b);
     a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
     b = Math.imul(b ^ (b >>> 15), 0x2c1b3c6d);
-    this.a = (a ^ (a >>> 16)) >>> 0;
+    this.home = a ^ (a >>> 16);
+    this.a = this.home >>> 0;
     this.tag = b ^ (b >>> 12) ^ a;
     this.b = this.tag >>> 0;
   }

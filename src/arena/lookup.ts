@@ -108,7 +108,7 @@ export class Lookup {
     const slots = this.#slots[part]!;
     const foreign = part !== this.#own;
     const mask = this.#mask;
-    let bucket = key.a & mask;
+    let bucket = key.home & mask;
     for (let looked = 0; looked <= mask; looked++) {
       const at = index + bucket * BUCKET.words;
       if (foreign) this.#memory.refetch(at, BUCKET.words);
@@ -139,11 +139,12 @@ export class Lookup {
   }
 
   #isKey(word: number, key: KeyBuffer): boolean {
-    const words = this.#words;
-    if (words[word + SLOT.hashA] !== key.a || (words[word + SLOT.keyBytes]! & 0xff) !== key.length)
+    const signed = this.#signed;
+    if (signed[word + SLOT.hashA] !== key.home || (signed[word + SLOT.keyBytes]! & 0xff) !== key.length)
       return false;
-    const { wordCount } = key;
-    for (let i = 0; i < wordCount; i++) if (words[word + SLOT.key + i] !== key.words[i]) return false;
+    const { words, wordCount } = key;
+    const at = word + SLOT.key;
+    for (let i = 0; i < wordCount; i++) if (signed[at + i] !== words[i]) return false;
     return true;
   }
 

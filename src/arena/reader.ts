@@ -135,8 +135,9 @@ export class Reader {
   }
 
   #isExpired(word: number): boolean {
-    const high = this.#words[word + SLOT.expiryHigh]!;
-    return high !== 0 && high * HIGH + this.#words[word + SLOT.expiryLow]! <= Date.now();
+    if (this.#signed[word + SLOT.expiryHigh] === 0) return false;
+    const words = this.#words;
+    return words[word + SLOT.expiryHigh]! * HIGH + words[word + SLOT.expiryLow]! <= Date.now();
   }
 
   #pin(host: ValueHost, id: number): number {

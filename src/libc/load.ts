@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { DaxError } from './errors.js';
+import { asDaxError, DaxError, hasCode } from './errors.js';
 import { guardExit } from './exit-guard.js';
 
 type Koffi = typeof import('koffi').default;
@@ -23,6 +23,8 @@ export function native(): { koffi: Koffi; libc: ReturnType<Koffi['load']> } {
   try {
     koffi = createRequire(import.meta.url)('koffi') as Koffi;
   } catch (cause) {
+    if (hasCode(cause, 'EMFILE', 'ENFILE', 'EACCES'))
+      throw asDaxError(cause, 'loading koffi, which makes our system calls');
     throw new DaxError(
       'ENOSYS',
       `koffi, which makes our system calls, did not load (${(cause as Error).message.split('\n')[0]}): reinstall udax with its optional dependencies`,

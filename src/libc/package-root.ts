@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fail, hasCode } from './errors.js';
+import { asDaxError, fail, hasCode } from './errors.js';
 
 let root: string | undefined;
 
@@ -26,10 +26,11 @@ function findRoot(start: string): string {
 }
 
 function nameOfPackage(directory: string): unknown {
+  const file = join(directory, 'package.json');
   try {
-    return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')).name;
+    return JSON.parse(readFileSync(file, 'utf8')).name;
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR') || error instanceof SyntaxError) return undefined;
-    throw error;
+    throw asDaxError(error, `reading ${file}`, file);
   }
 }

@@ -18,6 +18,12 @@ export default class SummaryReporter implements Reporter {
         counts.failed += 1;
         failed.push(failure(testModule.relativeModuleId, testModule.errors()));
       }
+      // A hook of a describe block that failed: its tests are not run, and none of them says why.
+      for (const suite of testModule.children.allSuites()) {
+        if (suite.errors().length === 0) continue;
+        counts.failed += 1;
+        failed.push(failure(`${testModule.relativeModuleId}: ${suite.fullName}`, suite.errors()));
+      }
       for (const test of testModule.children.allTests()) {
         const { state, errors } = test.result();
         if (state === 'passed') counts.passed += 1;

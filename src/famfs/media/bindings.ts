@@ -8,6 +8,7 @@ import { hashName } from './inode-table.js';
 const NAME_BYTES_GUESS = 16;
 const HASH_MULTIPLIER = 0x9e3779b1 | 0;
 const FIRST_CAPACITY = 256;
+const SEEN_BITS = 8;
 
 /** A number for each inode, for those of the log and those of the annex. Most inodes have 0, which takes no memory at the end. */
 class PerInode {
@@ -50,6 +51,8 @@ export class Bindings {
   #names = new Uint8Array(FIRST_CAPACITY * NAME_BYTES_GUESS);
   #namesUsed = 0;
   #buckets = new Uint32Array(FIRST_CAPACITY * 2);
+  /** A bit for each of many hashes: set when one of them is in the table. Most names asked for are not, and this stays in the cache. */
+  #seen = new Int32Array((FIRST_CAPACITY * SEEN_BITS) / 32);
   readonly #inDirectory = new PerInode();
   readonly #ofInode = new PerInode();
 
@@ -62,8 +65,9 @@ export class Bindings {
 
   /** The binding of a name, or 0. */
   find(directory: number, bytes: Uint8Array, start: number, end: number, hash: number): number {
-    const mask = this.#buckets.length - 1;
     const mixed = mix(hash, directory);
+    if (((this.#seen[(mixed >>> 5) & (this.#seen.length - 1)]! >>> (mixed & 31)) & 1) === 0) return 0;
+    const mask = this.#buckets.length - 1;
     for (let bucket = mixed & mask; ; bucket = (bucket + 1) & mask) {
       const found = this.#buckets[bucket]!;
       if (found === 0) return 0;
@@ -183,12 +187,16 @@ export class Bindings {
     if (this.#names.length < capacity * NAME_BYTES_GUESS)
       this.#names = copied(this.#names, new Uint8Array(capacity * NAME_BYTES_GUESS));
     this.#buckets = new Uint32Array(capacity * 2);
+    this.#seen = new Int32Array((capacity * SEEN_BITS) / 32);
     for (let binding = 1; binding <= inserted; binding++) this.#insert(binding);
   }
 
   #insert(binding: number): void {
     const mask = this.#buckets.length - 1;
-    let bucket = this.#hash[binding]! & mask;
+    const mixed = this.#hash[binding]!;
+    const seen = (mixed >>> 5) & (this.#seen.length - 1);
+    this.#seen[seen] = this.#seen[seen]! | (1 << (mixed & 31));
+    let bucket = mixed & mask;
     while (this.#buckets[bucket] !== 0) bucket = (bucket + 1) & mask;
     this.#buckets[bucket] = binding;
   }
