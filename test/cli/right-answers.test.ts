@@ -255,8 +255,8 @@ describe('a process that may open too few files', () => {
     let refused = 0;
     for (const limit of [18, 19, 20, 21, 22, 24, 26, 30, 40]) {
       const { status: code, signal, stderr, stdout } = status(limit);
-      // Too few for Node, which then aborts.
-      if (signal !== null) continue;
+      // Too few for Node, which then aborts, or cannot read what it begins with.
+      if (signal !== null || stderr.startsWith('node:')) continue;
       if (code === 1) refused++;
       if (code === 0) expect({ stdout, stderr }).toEqual({ stdout: enough.stdout, stderr: '' });
       else {
