@@ -62,6 +62,10 @@ const SECTIONS: Readonly<Record<string, readonly [title: string, about: string]>
     'Kills and stops',
     'Processes killed or stopped at every step and at random: what they were told is committed must be there.',
   ],
+  mutation: [
+    'Mutants of the code',
+    'Small changes of the source (Stryker), each met by all quick tests that reach it: how many the tests noticed.',
+  ],
   soak: [
     'Soak',
     'Everything at once; then memory, descriptors, mappings, locks and space of the host are back where they were.',

@@ -27,6 +27,7 @@ const ENTRIES = [
   'proof/kill/arena-child.mjs',
   'proof/interleave/main.ts',
   'proof/peers/main.ts',
+  'proof/mutation.ts',
   'proof/report.ts',
 ];
 

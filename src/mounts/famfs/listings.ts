@@ -36,12 +36,14 @@ export class Listings {
 
   /** Fills an answer with the items behind `offset`. At 0, the start, the directory is listed anew. */
   fill(directory: NodeId, offset: number, answer: FuseDirectoryAnswer): void {
-    const items = (offset > 0 && this.#kept.get(directory)) || this.#listed(directory);
+    const kept = offset > 0 ? this.#kept.get(directory) : undefined;
+    const items = kept ?? this.#listed(directory);
     const from = placeAfter(items, offset);
     if (from === items.length) this.#kept.delete(directory); // the kernel asks once more at the end
     for (let place = from; place < items.length; place++) {
       const item = items[place]!;
-      const entry = answer.plus && item.hasEntry ? () => this.#entryOf(directory, item) : undefined;
+      const entry =
+        answer.plus && item.hasEntry ? () => this.#entryOf(directory, item, kept === undefined) : undefined;
       if (!answer.add(item.name, item.inode, item.type, item.next, entry)) return;
     }
   }
@@ -95,9 +97,13 @@ export class Listings {
     }
   }
 
-  /** The entry of a listed item, or undefined when it was removed, or is something else, by now. Counts one lookup. */
-  #entryOf(directory: NodeId, { name, key }: ListedItem): FuseEntry | undefined {
+  /**
+   * The entry of a listed item, or undefined when it was removed, or is something else, by now. Counts one lookup.
+   * @param isNew it was listed for this very answer: most of what is in the volume then need not be looked up again
+   */
+  #entryOf(directory: NodeId, { name, key }: ListedItem, isNew: boolean): FuseEntry | undefined {
     const names = this.#names;
+    if (isNew && key < FIRST_NEW_NODE && names.newFiles.get(key) === undefined) return names.entryOf(key);
     const made = names.madeIn(directory, name)?.made;
     if (made) return (made.ino ?? made.node) === key ? names.madeEntry(made) : undefined;
     const ino = names.inoIn(directory, name);
