@@ -13,12 +13,15 @@ import { savePage } from './page.js';
 
 const rows: Record<string, () => Promise<Row[]>> = {
   P1: async () => (await import('./rows/scan.js')).scan(),
+  P1R: async () => (await import('./rows/random.js')).randomReads(),
   P2: async () => (await import('./rows/first-byte.js')).firstByte(),
   P3: async () => (await import('./rows/copy-in.js')).copyIn(),
   P4: async () => (await import('./rows/append.js')).append(),
+  P4M: async () => (await import('./rows/creators.js')).creators(),
   K4: async () => (await import('./rows/annex.js')).annex(),
   K3: async () => (await import('./rows/rewrite.js')).rewrite(),
   P5: async () => (await import('./rows/mount.js')).mount(),
+  P5S: async () => (await import('./rows/start.js')).start(),
   B1: async () => (await import('./rows/folios.js')).folios(),
   C1: async () => (await import('./rows/famfs-at-scale.js')).famfsAtScale(),
   S: async () => (await import('./rows/scale.js')).scale(),

@@ -50,8 +50,8 @@ function keep(cache, script, status) {
   const part = `${cache}.${process.pid}`;
   try {
     if (status !== 0 || fs.statSync(bundle).uid !== process.getuid()) return;
-    fs.mkdirSync(places, { recursive: true });
-    fs.writeFileSync(part, script.createCachedData());
+    fs.mkdirSync(places, { recursive: true, mode: 0o755 });
+    fs.writeFileSync(part, script.createCachedData(), { mode: 0o644, flag: 'wx' });
     fs.renameSync(part, cache);
   } catch {
     fs.rmSync(part, { force: true }); // the next run tries again

@@ -81,7 +81,20 @@ describe('the door of the command', () => {
     expect(readdirSync(cache)).toHaveLength(2);
   });
 
-  it.skipIf(process.getuid?.() !== 0)('writes nothing into a package of another user', () => {
+  it('S20: lets nobody else write what it starts from, whatever the umask', () => {
+    const door = join(directory, 'bin/udax.js');
+    const status = spawnSync('sh', [
+      '-c',
+      'umask 0; exec "$0" "$@"',
+      process.execPath,
+      door,
+      '--help',
+    ]).status;
+    expect(status).toBe(0);
+    expect([cache, kept()].map((path) => statSync(path).mode & 0o777)).toEqual([0o755, 0o644]);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('S20: writes nothing into a package of another user', () => {
     chownSync(join(directory, 'dist/bundle'), NOBODY, NOBODY);
     expect(run('list')).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(() => readdirSync(cache)).toThrow('ENOENT');

@@ -1,0 +1,51 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { atLeast, interleave, type Row, significant, timeMsAsync, withBenchDirectory } from '../harness.js';
+import { makePool } from '../pool.js';
+
+const PROCESSES = 4;
+const EACH = 2000;
+const child = fileURLToPath(new URL('../children/creator.js', import.meta.url));
+
+/** P4: four processes create files of one volume at once, against one that creates as many as each of them. */
+export function creators(): Promise<Row[]> {
+  return withBenchDirectory(async (directory, backing) => {
+    const pool = makePool(directory, 'creators', { size: '512GiB', sparse: true, logLength: 64 * 2 ** 20 });
+    const started = Array.from({ length: PROCESSES }, () =>
+      fork(child, [pool.root, pool.device], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
+    );
+    try {
+      await Promise.all(started.map((process) => once(process, 'message')));
+      let round = 0;
+      const create = (processes: ChildProcess[]) =>
+        timeMsAsync(async () => {
+          const now = round++;
+          await Promise.all(
+            processes.map((process, i) => {
+              const done = once(process, 'message');
+              process.send({ prefix: `f-${now}-${i}`, count: EACH });
+              return done;
+            }),
+          );
+        });
+      const ms = await interleave(9, { one: () => create(started.slice(0, 1)), all: () => create(started) });
+      const each = (milliseconds: number, count: number) =>
+        `${significant((milliseconds * 1000) / count)} us`;
+      return [
+        {
+          id: 'P4',
+          name: `creates by ${PROCESSES} processes at once, as a multiple of those of one`,
+          ...atLeast((PROCESSES * ms.one!) / ms.all!, 2),
+          unit: 'x',
+          reference: `one: ${each(ms.one!, EACH)} a file, ${PROCESSES} at once: ${each(ms.all!, PROCESSES * EACH)} a file`,
+          backing,
+        },
+      ];
+    } finally {
+      for (const process of started) if (process.connected) process.disconnect();
+      await Promise.all(started.map(async (process) => process.exitCode ?? once(process, 'exit')));
+      pool.close();
+    }
+  });
+}
