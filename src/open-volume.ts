@@ -92,7 +92,7 @@ function whenNoLongerMade<T>(name: string, patience: LockPatience, act: () => T)
       return false;
     }
   };
-  waitForLock(attempt, `the file system of ${name}`, patience, since);
+  waitForLock(attempt, `the file system of ${name}`, patience, { since });
   if (result) return result.value;
   throw refusal;
 }

@@ -1,5 +1,12 @@
 import type { ByteLocks } from '../famfs/index.js';
-import { fail, hasCode, type LockPatience, type LockRange, waitForLock } from '../libc/index.js';
+import {
+  fail,
+  hasCode,
+  type LockPatience,
+  type LockRange,
+  type LockTurns,
+  waitForLock,
+} from '../libc/index.js';
 import { evict, expire, inOrder } from './eviction.js';
 import { KeyBuffer } from './key.js';
 import { CONTROL, KIND, SLOT } from './layout.js';
@@ -27,6 +34,7 @@ export class Writer {
   readonly #lease: Lease;
   readonly #locks: ByteLocks;
   readonly #lock: LockRange;
+  readonly #turns: LockTurns;
   readonly #patience: LockPatience;
   readonly #scratch: KeyBuffer;
   readonly #isAlone: boolean;
@@ -40,6 +48,9 @@ export class Writer {
     this.#locks = locks;
     this.#patience = patience;
     this.#lock = writersLock(part, locks);
+    const { words, control } = part;
+    const changes = () => words[control + CONTROL.puts]! + words[control + CONTROL.deletes]!;
+    this.#turns = locks.turns(locks.at((control + CONTROL.dirty) * 4 + 1), changes);
     this.#scratch = new KeyBuffer(file.path, geometry.maxKeyBytes, geometry.seedA, geometry.seedB);
     this.#isAlone = geometry.hosts === 1;
   }
@@ -65,11 +76,12 @@ export class Writer {
   /** Takes the lock itself. @throws DaxError EBUSY naming who has it */
   take(): void {
     const { path } = this.part.memory.file;
-    if (waitForLock(() => this.#locks.take(this.#lock), `the arena ${path}`, this.#patience)) return;
+    const attempt = () => this.#locks.take(this.#lock);
+    if (waitForLock(attempt, `the arena ${path}`, this.#patience, { turns: this.#turns })) return;
     const who = this.#locks.holdersText(this.#lock, this.#patience);
     fail(
       'EBUSY',
-      `the arena ${path} is locked by ${who}, which does not go on (stopped?): let it go on, or end it, and try again`,
+      `the arena ${path} is kept locked by ${who}: let it go on if it is stopped, or end it, and try again`,
       { path },
     );
   }

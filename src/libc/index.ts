@@ -14,6 +14,7 @@ export * from './files.js';
 export * from './fuse-device.js';
 export * from './left-open.js';
 export * from './lock-holders.js';
+export * from './lock-turns.js';
 export * from './lock-wait.js';
 export * from './memory.js';
 export * from './neighbours.js';

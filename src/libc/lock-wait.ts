@@ -6,6 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasCode, throwIfAborted } from './errors.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
+import type { LockTurns } from './lock-turns.js';
 
 /** How long a call waits for a lock that another process has. */
 export interface LockPatience {
@@ -33,29 +34,57 @@ const LONGEST_PATIENT_PAUSE_MS = 2;
 const PATIENT_AFTER_MS = 100;
 const LONGEST_LATER_PAUSE_MS = 20;
 const TELL_AFTER_MS = 1000;
+/** A wait of more than some slices of the processor: from now on those who have the lock again and again are told. */
+const ENTER_AFTER_MS = 5;
+/** A lock that changes hands is no lock of a stopped process. On a busy machine each of its owners may lose the processor while having it. */
+const MOST_IN_MOTION_MS = 2000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Calls `attempt` until it returns true. Blocks this thread with short sleeps, so that signals and the deadline keep working.
  * @param what names the lock, as in "the log of dax0.0"
  * @param since when the wait began (performance.now()), for an attempt that waits itself: its time counts too
- * @returns false when `lockWaitMs` is over
+ * @param turns of a lock that processes take as fast as they can
+ * @returns false when `lockWaitMs` is over, and nobody did anything under the lock in that time
  */
 export function waitForLock(
   attempt: () => boolean,
   what: string,
   patience: LockPatience = {},
-  since?: number,
+  { since, turns }: { since?: number; turns?: LockTurns } = {},
 ): boolean {
+  turns?.giveWay();
   if (attempt()) return true;
+  try {
+    return waitLonger(attempt, what, patience, since, turns);
+  } finally {
+    turns?.leave();
+  }
+}
+
+function waitLonger(
+  attempt: () => boolean,
+  what: string,
+  patience: LockPatience,
+  since: number | undefined,
+  turns: LockTurns | undefined,
+): boolean {
   const { lockWaitMs = DEFAULT_LOCK_WAIT_MS, onLockWait } = patience;
   const started = since ?? performance.now();
   let isTold = false;
+  let limitMs = lockWaitMs;
+  let done = turns?.progress();
   for (let pauseMs = FIRST_PAUSE_MS; ; ) {
     const waited = performance.now() - started;
     const longest = waited < PATIENT_AFTER_MS ? LONGEST_PAUSE_MS : LONGEST_PATIENT_PAUSE_MS;
     pauseMs = Math.min(pauseMs * 1.5, longest);
-    if (waited + pauseMs > lockWaitMs) return false;
+    if (waited + pauseMs > limitMs) {
+      const now = turns?.progress();
+      if (now === done || waited > MOST_IN_MOTION_MS) return false;
+      done = now;
+      limitMs = waited + Math.max(lockWaitMs, pauseMs);
+    }
+    if (waited > ENTER_AFTER_MS) turns?.enter();
     if (!isTold && waited > TELL_AFTER_MS) {
       isTold = true;
       onLockWait?.(what);
@@ -72,20 +101,30 @@ export function waitForLock(
  */
 export async function waitForLockLater(
   attempt: () => boolean,
-  { signal, lockWaitMs = LATER_WAIT_MS }: { signal?: AbortSignal; lockWaitMs?: number } = {},
+  {
+    signal,
+    lockWaitMs = LATER_WAIT_MS,
+    turns,
+  }: { signal?: AbortSignal; lockWaitMs?: number; turns?: LockTurns | undefined } = {},
 ): Promise<boolean> {
-  const deadline = performance.now() + lockWaitMs;
-  for (let pauseMs = 1; !attempt(); pauseMs = Math.min(pauseMs * 1.5, LONGEST_LATER_PAUSE_MS)) {
-    throwIfAborted(signal);
-    if (performance.now() > deadline) return false;
-    try {
-      await pause(pauseMs, undefined, signal ? { signal } : {});
-    } catch (error) {
-      if (!hasCode(error, 'ABORT_ERR')) throw error;
+  const started = performance.now();
+  try {
+    for (let pauseMs = 1; !attempt(); pauseMs = Math.min(pauseMs * 1.5, LONGEST_LATER_PAUSE_MS)) {
+      throwIfAborted(signal);
+      const waited = performance.now() - started;
+      if (waited > lockWaitMs) return false;
+      if (waited > ENTER_AFTER_MS) turns?.enter();
+      try {
+        await pause(turns ? Math.min(pauseMs, 1) : pauseMs, undefined, signal ? { signal } : {});
+      } catch (error) {
+        if (!hasCode(error, 'ABORT_ERR')) throw error;
+      }
+      throwIfAborted(signal);
     }
-    throwIfAborted(signal);
+    return true;
+  } finally {
+    turns?.leave();
   }
-  return true;
 }
 
 /** A byte range of a file, for locks: start 0 and length 0 mean the whole file. */

@@ -13,6 +13,6 @@ it('a wait whose first attempt took all the time it has does not try again', () 
     return false;
   };
   const since = performance.now();
-  expect(waitForLock(attempt, 'a lock', { lockWaitMs: 10 }, since)).toBe(false);
+  expect(waitForLock(attempt, 'a lock', { lockWaitMs: 10 }, { since })).toBe(false);
   expect(attempts).toBe(1);
 });

@@ -3,6 +3,7 @@ import {
   closing,
   type LockPatience,
   type LockRange,
+  LockTurns,
   lockHoldersText,
   ofdLock,
   ofdLockConflict,
@@ -35,6 +36,11 @@ export class ByteLocks {
     const [extent] = extentRanges(this.#fmap, offset, 1);
     const [piece] = backingRanges(this.#media.dax, extent!.offset, 1);
     return { start: piece!.offset, length: 1 };
+  }
+
+  /** For a lock that processes take as fast as they can: `byte` is another one of the file, which nothing else locks. */
+  turns(byte: LockRange, progress: () => number): LockTurns {
+    return new LockTurns(this.#fd, byte, progress);
   }
 
   /** Never waits. @returns false when another descriptor has it */

@@ -3,6 +3,7 @@ import {
   closing,
   fail,
   type LockPatience,
+  LockTurns,
   lockHoldersText,
   ofdLock,
   ofdLockConflict,
@@ -21,6 +22,8 @@ import { openForLocks, openToAsk } from './lock-descriptor.js';
  * which is harmless and rare.
  */
 const NAMES_START = 2 ** 52;
+/** The bytes from here on, one for each place that a log can have, are locked by those who have waited for it long. */
+const WAITING_START = NAMES_START + 2 ** 51;
 /** The end of all bytes that are locked here. */
 const LOCKS_END = 2 ** 53;
 
@@ -29,6 +32,7 @@ const LOCKS_END = 2 ** 53;
  * so they work between all processes that reach the same bytes, whatever name, machine or state directory they use.
  *   the log header's bytes   held for one append: allocation and log belong to one process at a time
  *   a file's extents         held while data is copied into space that no log entry names yet
+ *   a byte of the log's      shared by those who have waited for the log for some milliseconds (LockTurns)
  *   a name in the making     held until the file or directory is logged: a byte far beyond the end of any device
  * They are open-file-description locks. The kernel drops those of a killed process, so its reservations end by themselves.
  * Order: the log first, extents under it. Extents may be released at any time.
@@ -36,14 +40,18 @@ const LOCKS_END = 2 ** 53;
  */
 export class RangeLocks {
   readonly #media: DeviceMedia;
+  readonly #progress: (() => number) | undefined;
   #fd: number | undefined;
   #patience: LockPatience = {};
   #log = { start: 0, length: 0 };
+  #turns: LockTurns | undefined;
   /** Whether no other handle has any of these locks; none gets one while this handle has the log. Asked once a session. */
   #isAlone: boolean | undefined;
 
-  constructor(media: DeviceMedia) {
+  /** @param progress what of the log changes with each append, see LockTurns */
+  constructor(media: DeviceMedia, progress?: () => number) {
     this.#media = media;
+    this.#progress = progress;
   }
 
   #open(): number {
@@ -52,6 +60,7 @@ export class RangeLocks {
     const [header] = backingRanges(dax, FAMFS_LOG_OFFSET, logHeaderLayout.size);
     this.#log = { start: header!.offset, length: header!.length };
     this.#fd = fd;
+    this.#turns = new LockTurns(fd, { start: WAITING_START + header!.offset, length: 1 }, this.#progress);
     whenCollected(this, `locks on ${backing.name}`, closing(fd));
     return fd;
   }
@@ -69,9 +78,9 @@ export class RangeLocks {
     const fd = this.#fd ?? this.#open();
     const { name } = this.#media;
     this.#isAlone = undefined;
-    if (!waitForLock(() => ofdLock(fd, 'exclusive', this.#log), `the log of ${name}`, this.#patience)) {
-      this.#refuse(fd);
-    }
+    const attempt = () => ofdLock(fd, 'exclusive', this.#log);
+    const turns = this.#turns!;
+    if (!waitForLock(attempt, `the log of ${name}`, this.#patience, { turns })) this.#refuse(fd);
   }
 
   /**
@@ -93,14 +102,15 @@ export class RangeLocks {
       act();
       return true;
     };
-    if (!(await waitForLockLater(attempt, signal ? { signal } : {}))) this.#refuse(fd);
+    const turns = this.#turns;
+    if (!(await waitForLockLater(attempt, { ...(signal && { signal }), turns }))) this.#refuse(fd);
   }
 
   #refuse(fd: number): never {
     const who = lockHoldersText(fd, 'exclusive', this.#log, this.#patience);
     fail(
       'EBUSY',
-      `the log of ${this.#media.name} is locked by ${who}, which does not go on (stopped?): let it go on, or end it, and try again`,
+      `the log of ${this.#media.name} is kept locked by ${who}: let it go on if it is stopped, or end it, and try again`,
       { path: this.#media.name },
     );
   }
