@@ -107,7 +107,7 @@ function copyOf5000(): Promise<Row[]> {
         writeFileSync(join(tree, `d${d}`, `f${f}`), `file ${d} ${f}\n`.repeat(50));
       }
     }
-    const pool = makePool(directory, 'copies', { size: '64GiB', sparse: true });
+    const pool = makePool(directory, 'copies', { size: '64GiB', sparse: true, logLength: 64 * MIB });
     let round = 0;
     const ms = await interleave(3, {
       udax: () =>
