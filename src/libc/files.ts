@@ -226,6 +226,12 @@ class FlockArgument {
 
 let flockArgument: FlockArgument | undefined;
 
+/** A byte range of a file, for locks: start 0 and length 0 mean the whole file. */
+export interface LockRange {
+  start: number;
+  length: number;
+}
+
 /**
  * Takes or releases an open-file-description lock on `length` bytes at `start` (0, 0 = whole file).
  * Such a lock belongs to the descriptor. The kernel drops it when the last copy of the descriptor is closed, so a

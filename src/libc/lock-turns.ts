@@ -1,5 +1,4 @@
-import { ofdLock, ofdLockConflict } from './files.js';
-import type { LockRange } from './lock-wait.js';
+import { type LockRange, ofdLock, ofdLockConflict } from './files.js';
 
 /** A process that takes a lock again and again asks so often whether somebody waits for it: a system call. */
 const ASK_MS = 1;

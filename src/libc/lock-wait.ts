@@ -5,6 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasCode, throwIfAborted } from './errors.js';
+import type { LockRange } from './files.js';
 import { describeLockHolders, lockHolders } from './lock-holders.js';
 import type { LockTurns } from './lock-turns.js';
 
@@ -125,12 +126,6 @@ export async function waitForLockLater(
   } finally {
     turns?.leave();
   }
-}
-
-/** A byte range of a file, for locks: start 0 and length 0 mean the whole file. */
-export interface LockRange {
-  start: number;
-  length: number;
 }
 
 /**
