@@ -25,6 +25,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   B1: async () => (await import('./rows/folios.js')).folios(),
   C1: async () => (await import('./rows/famfs-at-scale.js')).famfsAtScale(),
   S: async () => (await import('./rows/scale.js')).scale(),
+  SP: async () => (await import('./rows/attached.js')).attached(),
   P8: async () => (await import('./rows/eight-processes.js')).eightProcesses(),
   Q: async () => (await import('./rows/between-processes.js')).betweenProcesses(),
   R: async () => (await import('./rows/arena.js')).arena(),
