@@ -40,8 +40,9 @@ export class LockTurns {
     this.#isWaiting ||= ofdLock(this.#fd, 'shared', this.#waiting);
   }
 
-  /** The wait is over. */
+  /** The wait is over. Who has waited then works for a while before giving way in turn: each change of hands costs a sleep. */
   leave(): void {
+    this.#askedAt = performance.now();
     if (this.#isWaiting) ofdLock(this.#fd, 'unlock', this.#waiting);
     this.#isWaiting = false;
   }

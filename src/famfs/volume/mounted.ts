@@ -13,6 +13,7 @@ import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock, superblockBytes } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { AnnexWriter } from './annex-writer.js';
+import { CatchUp } from './catch-up.js';
 import { assertBacked, type DeviceMedia, deviceMedia } from './device-media.js';
 import { Identity, letOthersIn, staleError } from './identity.js';
 import type { Inode } from './inode.js';
@@ -27,6 +28,7 @@ import { watching } from './watching.js';
 
 /** Milliseconds for which an answer to "is this still the file system that was mounted?" is used. */
 const LOOK_MS = 2;
+type Mounting = Pick<MountOptions, 'salvage' | 'purpose' | 'plain'> & LockPatience;
 
 /**
  * A famfs that this process has mounted (the kernel's super block). All volumes of the process on one device share it. It is the holder of
@@ -50,6 +52,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
   readonly #metadata: readonly PhysicalRange[];
   readonly #inodes: InodesInUse;
   readonly #locks: RangeLocks;
+  readonly #catchUp = new CatchUp(this);
   #users = 0;
   #isDead = false;
   #isDoubted = false;
@@ -65,12 +68,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
   /** Returns the mounted famfs of a device, or mounts it. The caller has one use of it, which leave() ends. */
   static on(
     device: FamfsDevice,
-    {
-      salvage = false,
-      purpose = 'mount',
-      plain = false,
-      ...patience
-    }: Pick<MountOptions, 'salvage' | 'purpose' | 'plain'> & LockPatience = {},
+    { salvage = false, purpose = 'mount', plain = false, ...patience }: Mounting = {},
   ): MountedFamfs {
     const { holder } = device.dax;
     const mode = { isSalvage: salvage, isPlain: plain };
@@ -276,6 +274,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
    */
   session<T>(act: () => T): T {
     this.check();
+    this.#catchUp.before();
     this.#locks.takeLog();
     return this.#inSession(act);
   }
@@ -287,6 +286,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
    */
   async sessionLater<T>(act: () => T, signal: AbortSignal | undefined): Promise<T> {
     this.check();
+    this.#catchUp.before();
     let result: { value: T } | undefined;
     await this.#locks.withLogLater(() => {
       result = { value: this.#inSession(act) };
