@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { saveRows } from '../steps/tool.js';
 import type { Asked } from './child.js';
 import type { Recipe } from './corpus.js';
 import { shortCases, type Target } from './target.js';
@@ -236,10 +237,7 @@ function report(
     process.stdout.write(
       `${JSON.stringify({ ...result, found: rows.flatMap(({ found }) => distinct(found)) })}\n`,
     );
-  if (save) {
-    fs.mkdirSync('proof/results', { recursive: true });
-    fs.writeFileSync('proof/results/fuzz.json', `${JSON.stringify(result, null, 2)}\n`);
-  }
+  if (save) saveRows({ tool: result.tool, command: result.command }, result.rows);
   const isWrong = isControl
     ? rows.some(({ found }) => found.length === 0)
     : rows.some(({ found }) => found.length > 0);

@@ -183,7 +183,7 @@ async function pjdfstestGroup(group: string, directory: string): Promise<Outcome
       outcome.run += lines.length;
       outcome.passed += lines.length - failures.length;
       if (hung) outcome.findings.push(`${basename(script)}: did not end in three minutes`);
-      for (const [i, reason] of explain(failures).entries()) {
+      for (const [i, reason] of explain(failures, script).entries()) {
         if (reason === UNEXPLAINED) outcome.findings.push(`${script}: ${failures[i]}`);
         else outcome.explained[reason] = (outcome.explained[reason] ?? 0) + 1;
       }

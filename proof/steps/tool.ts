@@ -63,8 +63,7 @@ export function progress(line: string): void {
 }
 
 /**
- * Prints rows and findings in the requested form. Sets exit code 1 when there is a finding. `save` puts the rows into the result file, in
- * place of those of the same name: a part can be run alone.
+ * Prints rows and findings in the requested form. Sets exit code 1 when there is a finding. `save`: see saveRows().
  */
 export function finish(
   tool: string,
@@ -80,15 +79,15 @@ export function finish(
     for (const finding of findings) process.stdout.write(`FINDING ${finding}\n`);
     process.stdout.write(`${findings.length} findings\n`);
   }
-  if (save) {
-    const file = path.join(checkoutDirectory(), 'proof', 'results', `${tool}.json`);
-    fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(
-      file,
-      `${JSON.stringify({ tool, command, rows: merged(savedRows(file), rows) }, null, 2)}\n`,
-    );
-  }
+  if (save) saveRows({ tool, command }, rows);
   process.exitCode = findings.length > 0 ? 1 : 0;
+}
+
+/** Puts rows into the tool's result file, in place of those of the same name: a part can be run alone. */
+export function saveRows(head: { tool: string; command: string }, rows: readonly Row[]): void {
+  const file = path.join(checkoutDirectory(), 'proof', 'results', `${head.tool}.json`);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, `${JSON.stringify({ ...head, rows: merged(savedRows(file), rows) }, null, 2)}\n`);
 }
 
 function savedRows(file: string): Row[] {

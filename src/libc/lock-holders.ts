@@ -48,14 +48,15 @@ export interface WantedLock {
 
 /**
  * Processes with a lock on the file behind `fd` that conflicts with the wanted one, as far as this user may read their /proc
- * entries. Slow, since it walks /proc: for error messages only. It stops after `budgetMs`.
+ * entries. Slow, since it walks /proc: for error messages only. It stops after `budgetMs` of the processor's time: on a busy machine
+ * that takes longer, and a search that ends early names nobody.
  */
 export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): LockHolder[] {
   const file = identityInLocks(fd);
   if (file === undefined) return [];
   const found = new Set<number>();
   try {
-    search(performance.now() + budgetMs, (pid, number) => {
+    search(budget(budgetMs), (pid, number) => {
       if (pid === process.pid && number === String(fd)) return;
       if (locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted))) found.add(pid);
     });
@@ -64,27 +65,37 @@ export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): L
     if (!hasCode(error, 'EMFILE', 'ENFILE')) throw error;
   }
   // A mapping keeps the locks of the descriptor that it was made by, after that is closed.
-  if (found.size === 0) for (const pid of mappersOf(file, performance.now() + budgetMs)) found.add(pid);
+  if (found.size === 0) for (const pid of mappersOf(file, budget(budgetMs))) found.add(pid);
   return [...found].map((pid) => ({ pid, command: commandOf(pid) }));
 }
 
+/** Whether this process has worked for so many milliseconds by now. However busy the machine is, it ends within ten times of that. */
+function budget(ms: number): () => boolean {
+  const begun = process.cpuUsage();
+  const end = performance.now() + 10 * ms;
+  return () => {
+    const { user, system } = process.cpuUsage(begun);
+    return (user + system) / 1000 > ms || performance.now() > end;
+  };
+}
+
 /** Other processes that have a file mapped. */
-function mappersOf(file: string, deadline: number): number[] {
+function mappersOf(file: string, isOver: () => boolean): number[] {
   const found: number[] = [];
   const [major, minor, inode] = file.split(':');
   const line = new RegExp(`^\\S+ \\S+ \\S+ ${major}:${minor} ${inode} `, 'm');
   for (const pid of youngestFirst()) {
-    if (performance.now() > deadline) break;
+    if (isOver()) break;
     if (pid === process.pid) continue;
     if (line.test(unlessGone(() => fs.readFileSync(`/proc/${pid}/maps`, 'latin1')) ?? '')) found.push(pid);
   }
   return found;
 }
 
-function search(deadline: number, look: (pid: number, descriptor: string) => void): void {
+function search(isOver: () => boolean, look: (pid: number, descriptor: string) => void): void {
   for (const pid of youngestFirst()) {
     for (const descriptor of descriptorsOf(`/proc/${pid}`)) {
-      if (performance.now() > deadline) return;
+      if (isOver()) return;
       look(pid, descriptor);
     }
   }

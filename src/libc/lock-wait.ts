@@ -129,7 +129,7 @@ export async function waitForLockLater(
 }
 
 /**
- * Names the processes that keep `fd` from a lock, for a message: `pid 4711 (node server.js)`. Where this process cannot see
+ * Names the processes that keep `fd` from a lock, for a message: `pid 4711 (node server.js)`. Where this process does not find
  * them, the text says how to find them.
  * @param patience bounds the search: 35 ms, or 2 s when `lockWaitMs` is above its default
  */
@@ -142,7 +142,7 @@ export function lockHoldersText(
   const holders = lockHolders(fd, { kind, ...range }, searchMs(patience));
   return holders.length > 0
     ? describeLockHolders(holders)
-    : 'a process that this one cannot see (look as root: lslocks, lsof)';
+    : 'a process that this one does not find (look as root: lslocks, lsof)';
 }
 
 /** Milliseconds that a search for the holders of a lock may take. */

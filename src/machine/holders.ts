@@ -216,7 +216,8 @@ export class Holders {
       if (!conflict) return [];
       const found = conflictHolders(conflict, this.#patience);
       // The pid is unknown when this user may not look into the other process.
-      const holders = found.length > 0 ? found : [{ pid: 0, command: 'a process that this one cannot see' }];
+      const holders =
+        found.length > 0 ? found : [{ pid: 0, command: 'a process that this one does not find' }];
       return holders.map(({ pid, command }) => {
         const startTime = pid === 0 ? 0 : startTimeOf(pid);
         return { pid, startTime, command, device, purpose: 'use', exclusive: false };

@@ -157,6 +157,21 @@ os.waitpid(child, 0)`,
     expect(fs.readdirSync(place.root)).toEqual(before);
   });
 
+  it('what is made has all its times from that moment, the access time too (pjdfstest: it had that of the mount)', async () => {
+    const at = place.mount();
+    await until('the mount is older', () => Date.now() > fs.statSync(at).atimeMs + 1500);
+    const made = { file: join(at, 'f'), directory: join(at, 'd'), link: join(at, 'l') };
+    const begun = Date.now();
+    fs.writeFileSync(made.file, 'bytes');
+    fs.mkdirSync(made.directory);
+    fs.symlinkSync('f', made.link);
+    for (const path of Object.values(made)) {
+      const { atimeMs, mtimeMs, ctimeMs } = fs.lstatSync(path);
+      // The kernel's clock of a file system ticks every few milliseconds.
+      for (const time of [atimeMs, mtimeMs, ctimeMs]) expect(time).toBeGreaterThan(begun - 50);
+    }
+  });
+
   it('EBUSY by a mount names the command that ends it', () => {
     const at = place.mount();
     const { stderr } = place.udax('reconfigure-device', '-m', 'devdax', 'dax0.0');

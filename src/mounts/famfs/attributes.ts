@@ -133,6 +133,13 @@ export class Attributes {
     this.overridesOf(ino).ctime = timestampOf(Date.now());
   }
 
+  /** Sets all times to now: it was made. */
+  born(ino: number): void {
+    const now = timestampOf(Date.now());
+    Object.assign(this.overridesOf(ino), { atime: now, mtime: now, ctime: now });
+    this.noteTimes(ino);
+  }
+
   /** Sets mtime and ctime to now: a file was written, or the names in a directory changed. */
   touch(ino: number): void {
     const overrides = this.overridesOf(ino);

@@ -72,7 +72,7 @@ export class Making implements FileMaker {
     const { place, options } = this.#begin(parent, name, ownership);
     const growing = existingIf(isExclusive, () => inodes.grow(place, options));
     const file = this.#names.newFiles.addFile(this.#at(parent, name, growing.name), growing);
-    this.#names.attributes.touch(file.node);
+    this.#names.attributes.born(file.node);
     return file;
   }
 
@@ -81,14 +81,14 @@ export class Making implements FileMaker {
     const { place, options } = this.#begin(parent, name, ownership);
     const growing = existingIf(true, () => inodes.growDirectory(place, options));
     const made = this.#names.newFiles.addDirectory(this.#at(parent, name, growing.name), growing);
-    this.#names.attributes.touch(made.node);
+    this.#names.attributes.born(made.node);
     return made;
   }
 
   makeSymlink(parent: NodeId, name: string, target: string, ownership: Ownership): NewSymlink {
     const kept = this.#keep(parent, name);
     const made = this.#names.newFiles.addSymlink(this.#at(parent, name, kept), target, ownership);
-    this.#names.attributes.touch(made.node);
+    this.#names.attributes.born(made.node);
     return made;
   }
 
