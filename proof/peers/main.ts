@@ -1,6 +1,6 @@
 /** npm run peers: test suites of other file systems on a mount of udax (README.md). */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { saveRows } from '../steps/tool.js';
 import { type Outcome, suites } from './suites.js';
 
 const HELP = `npm run peers -- [--suites DIR] [--json] [--save] [SUITE ...]
@@ -9,7 +9,7 @@ Runs the suites that other file systems are tested with over a FUSE mount of a f
   SUITE         ${suites.map(({ name }) => name).join(', ')}; default: those that are here
   --suites DIR  where fsx, fsstress and pjdfstest/ are
   --json        the outcomes as a document of one line
-  --save        and into proof/results/peers.json, for docs/reliability.md
+  --save        and into proof/results/peers.json, in place of the same rows, for docs/reliability.md
 Exit 1 when something failed that the format does not explain.
 `;
 
@@ -73,9 +73,8 @@ function reportOf(outcomes: readonly Outcome[]) {
 }
 
 function save(outcomes: readonly Outcome[]): void {
-  const { findings: _, ...result } = reportOf(outcomes);
-  mkdirSync('proof/results', { recursive: true });
-  writeFileSync('proof/results/peers.json', `${JSON.stringify(result, null, 1)}\n`);
+  const { findings: _, rows, ...head } = reportOf(outcomes);
+  saveRows(head, rows);
 }
 
 process.exitCode = await main();
