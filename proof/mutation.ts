@@ -33,7 +33,7 @@ function rowOf(what: string, mutants: readonly { status: Status }[]): Row {
       killed,
       'of them by time': count('Timeout'),
       survived,
-      'score, %': tried === 0 ? 100 : Math.round((1000 * killed) / tried) / 10,
+      score: `${tried === 0 ? 100 : Math.round((1000 * killed) / tried) / 10} %`,
     },
   };
 }
