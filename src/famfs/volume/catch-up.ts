@@ -21,7 +21,7 @@ export class CatchUp {
   before(): void {
     const now = performance.now();
     const { tree } = this.#mounted;
-    if (now - this.#at > LATELY_MS && tree.log.loadIndices().index - tree.nextIndex > FEW_ENTRIES)
+    if (now - this.#at > LATELY_MS && tree.log.nextIndex() - tree.nextIndex > FEW_ENTRIES)
       this.#mounted.refresh();
     this.#at = now;
   }

@@ -112,7 +112,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
       const reading = { adoptsOrphans: isSalvage, annex: !isPlain };
       this.tree = new FileTree(this.superblock, log, { allocation, ...reading });
       this.#inodes = new InodesInUse(this, () => this.#stale);
-      this.#locks = new RangeLocks(this.media, () => log.loadIndices().index);
+      this.#locks = new RangeLocks(this.media, () => log.nextIndex());
       this.space = new Space(new Allocator(this.superblock, allocation, { name: device.name }), this.#locks);
       this.#appender = new LogAppender(log);
       this.#logMemory = new LogMemory(log, this.dax);

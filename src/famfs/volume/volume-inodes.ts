@@ -65,7 +65,7 @@ export class VolumeInodes {
   /** How many published entries of the log this volume has not applied. */
   get lag(): number {
     const { log, nextIndex } = this.#mounted.tree;
-    return Math.max(0, log.loadIndices().index - nextIndex);
+    return Math.max(0, log.nextIndex() - nextIndex);
   }
 
   /** Behind the last record of the annex that this volume has applied. */

@@ -61,6 +61,10 @@ const acts = {
       throw Object.assign(new Error(), { code: 'EIO' });
   },
   mkdir: () => volume.mkdir('/directory'),
+  'mkdir after a while': async () => {
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    volume.mkdir('/directory');
+  },
   create: () => volume.create('/new', { size: 40 * MIB, zero: false }),
   'create zeroed': () => volume.create('/new', { size: 40 * MIB }),
   copyIn: () => volume.copyIn(source, '/copied'),
