@@ -1,3 +1,5 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +53,21 @@ export function timeMs(work: () => void): number {
   const start = performance.now();
   work();
   return performance.now() - start;
+}
+
+/** What a child process says next. @throws Error it ended instead */
+export async function answerOf(child: ChildProcess): Promise<unknown> {
+  const over = new AbortController();
+  const { signal } = over;
+  const ended = async (): Promise<never> => {
+    const [code, by] = await once(child, 'exit', { signal });
+    throw new Error(`a process of the bench ended: exit ${code ?? by}`);
+  };
+  try {
+    return ((await Promise.race([once(child, 'message', { signal }), ended()])) as unknown[])[0];
+  } finally {
+    over.abort();
+  }
 }
 
 /** Milliseconds one asynchronous call takes. */

@@ -54,6 +54,10 @@ function keep(cache, script, status) {
     fs.writeFileSync(part, script.createCachedData(), { mode: 0o644, flag: 'wx' });
     fs.renameSync(part, cache);
   } catch {
-    fs.rmSync(part, { force: true }); // the next run tries again
+    try {
+      fs.rmSync(part, { force: true });
+    } catch {
+      // What the command did is done, and its exit status stays; the next run tries again.
+    }
   }
 }

@@ -32,4 +32,6 @@ for (const words of [
   if (process.exitCode) break; // main() has said why
 }
 process.stdout.write = print;
+if (process.exitCode) process.stderr.write('build: so what the first command compiles is kept, no more\n');
+process.exitCode = 0;
 rmSync(directory, { recursive: true });

@@ -17,12 +17,18 @@ for _ in range(count):
         os.write(tell, bytes(view[:1]))
         signal.pause()
     children.append(pid)
-answers = 0
-while answers < count:
-    answers += len(os.read(told, 4096))
-print("ready", flush=True)
-sys.stdin.read()
-for pid in children:
-    os.kill(pid, signal.SIGKILL)
-for pid in children:
-    os.waitpid(pid, 0)
+os.close(tell)
+try:
+    answers = 0
+    while answers < count:
+        some = os.read(told, 4096)
+        if not some:
+            sys.exit("a process could not attach")
+        answers += len(some)
+    print("ready", flush=True)
+    sys.stdin.read()
+finally:
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    for pid in children:
+        os.waitpid(pid, 0)

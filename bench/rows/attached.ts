@@ -31,7 +31,8 @@ export async function attached(): Promise<Row[]> {
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     try {
-      await once(python.stdout, 'data');
+      const [ready] = await Promise.race([once(python.stdout, 'data'), once(python, 'exit')]);
+      if (!Buffer.isBuffer(ready)) throw new Error(`attach.py ended: exit ${ready}`);
       const { holders, ms: naming } = namedHolders(pool);
       const many = await costs(pool, 'many');
       const row = (name: string, key: keyof typeof UNITS, most: number): Row => {
@@ -53,7 +54,7 @@ export async function attached(): Promise<Row[]> {
       ];
     } finally {
       python.stdin.end();
-      await once(python, 'exit');
+      if (python.exitCode === null && python.signalCode === null) await once(python, 'exit');
       pool.close();
     }
   });

@@ -1,7 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { atLeast, interleave, type Row, significant, timeMsAsync, withBenchDirectory } from '../harness.js';
+import {
+  answerOf,
+  atLeast,
+  interleave,
+  type Row,
+  significant,
+  timeMsAsync,
+  withBenchDirectory,
+} from '../harness.js';
 import { makePool } from '../pool.js';
 
 const PROCESSES = 4;
@@ -16,14 +24,14 @@ export function creators(): Promise<Row[]> {
       fork(child, [pool.root, pool.device], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
     );
     try {
-      await Promise.all(started.map((process) => once(process, 'message')));
+      await Promise.all(started.map(answerOf));
       let round = 0;
       const create = (processes: ChildProcess[]) =>
         timeMsAsync(async () => {
           const now = round++;
           await Promise.all(
             processes.map((process, i) => {
-              const done = once(process, 'message');
+              const done = answerOf(process);
               process.send({ prefix: `f-${now}-${i}`, count: EACH });
               return done;
             }),
@@ -44,7 +52,8 @@ export function creators(): Promise<Row[]> {
       ];
     } finally {
       for (const process of started) if (process.connected) process.disconnect();
-      await Promise.all(started.map(async (process) => process.exitCode ?? once(process, 'exit')));
+      const running = started.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+      await Promise.all(running.map((process) => once(process, 'exit')));
       pool.close();
     }
   });

@@ -81,7 +81,7 @@ function waitLonger(
     pauseMs = Math.min(pauseMs * 1.5, longest);
     if (waited + pauseMs > limitMs) {
       const now = turns?.progress();
-      if (now === done || waited > MOST_IN_MOTION_MS) return false;
+      if (Object.is(now, done) || waited > MOST_IN_MOTION_MS) return false; // NaN: the memory is gone
       done = now;
       limitMs = waited + Math.max(lockWaitMs, pauseMs);
     }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { LockTurns, ofdLock, ofdLockConflict, waitForLock, waitForLockLater } from '../../src/libc/index.js';
 
 const LOCK = { start: 0, length: 1 };
@@ -58,26 +58,25 @@ it('so does who waits without blocking, also when the lock comes', async () => {
   expect(isSeen()).toBe(false);
 });
 
-it('who takes the lock gives way only while another waits', () => {
-  const turns = new LockTurns(mine, WAITING);
-  const slept = () => {
-    let longest = 0;
-    const end = performance.now() + 20;
-    while (performance.now() < end) {
-      const begun = process.cpuUsage();
-      const wall = performance.now();
+it('who takes the lock gives way while another waits, and only then', () => {
+  const slept = vi.spyOn(Atomics, 'wait');
+  try {
+    const turns = new LockTurns(mine, WAITING);
+    const later = () => {
+      const end = performance.now() + 2;
+      while (performance.now() < end);
       turns.giveWay();
-      const { user, system } = process.cpuUsage(begun);
-      longest = Math.max(longest, performance.now() - wall - (user + system) / 1000);
-    }
-    return longest;
-  };
-  new LockTurns(mine, WAITING).enter();
-  const own = slept();
-  const others = new LockTurns(theirs, WAITING);
-  others.enter();
-  expect(slept()).toBeGreaterThan(0.5);
-  others.leave();
-  // No bound from above: a busy machine makes everybody sleep.
-  expect(own).toBeGreaterThanOrEqual(0);
+      return slept.mock.calls.length;
+    };
+    turns.enter();
+    expect(later()).toBe(0); // that is its own wait
+    const other = new LockTurns(theirs, WAITING);
+    other.enter();
+    expect(later()).toBe(1);
+    expect(later()).toBe(2);
+    other.leave();
+    expect(later()).toBe(2);
+  } finally {
+    slept.mockRestore();
+  }
 });

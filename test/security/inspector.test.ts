@@ -1,4 +1,4 @@
-// Claim S19 of docs/security.md: the inspector against other users of the host, other pages of the browser, and names from media.
+// Claim S21 of docs/security.md: the inspector against other users of the host, other pages of the browser, and names from media.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
@@ -28,7 +28,7 @@ const PATHS = [
 ];
 
 describe('the inspector', () => {
-  it('S19: tells nothing and changes nothing without the token', async () => {
+  it('S21: tells nothing and changes nothing without the token', async () => {
     for (const path of PATHS) {
       const { status, text } = await scene.ask(path, { isStranger: true });
       expect([status, path]).toEqual([403, path]);
@@ -43,7 +43,7 @@ describe('the inspector', () => {
     expect([status, scene.machine.deviceInfo('dax1.0').mode]).toEqual([403, 'devdax']);
   });
 
-  it('S19: listens on no address but 127.0.0.1', () => {
+  it('S21: listens on no address but 127.0.0.1', () => {
     const { port } = scene.inspector;
     const hex = port.toString(16).toUpperCase().padStart(4, '0');
     const listening = ['/proc/net/tcp', '/proc/net/tcp6']
@@ -54,7 +54,7 @@ describe('the inspector', () => {
     expect(Object.keys(networkInterfaces()).length).toBeGreaterThan(0);
   });
 
-  it('S19: the token is in no argument and no environment of its process, and in no file of the machine', async () => {
+  it('S21: the token is in no argument and no environment of its process, and in no file of the machine', async () => {
     const directory = temporaryDirectory();
     const root = join(directory.path, 'state');
     expect(udax(root, 'create-region', '-s', '32M', '--sparse').status).toBe(0);
@@ -83,7 +83,7 @@ describe('the inspector', () => {
   });
 
   it.skipIf(noBrowser !== '')(
-    `S19: names from media are text in the page, never markup${noBrowser}`,
+    `S21: names from media are text in the page, never markup${noBrowser}`,
     async () => {
       const volume = scene.mount();
       const hostile = '/<img src=x onerror="document.title=\'owned\'">';
@@ -113,7 +113,7 @@ describe('the inspector', () => {
   );
 
   it.skipIf(noBrowser !== '')(
-    `S19: a page of another origin gets nothing, with the token too${noBrowser}`,
+    `S21: a page of another origin gets nothing, with the token too${noBrowser}`,
     async () => {
       const browser = await startBrowser();
       try {

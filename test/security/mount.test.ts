@@ -119,6 +119,7 @@ describe('docs/security.md', () => {
       .map((name) => fs.readFileSync(path.join(import.meta.dirname, name), 'utf8'))
       .join('\n');
     expect(claims.size).toBeGreaterThan(10);
+    expect(claims.size, 'claims have numbers of their own').toBe(page.match(/^- \*\*S\d+\*\*/gm)!.length);
     expect(numbers(tests, /[`']S(\d+): /g)).toEqual(claims);
   });
 });
