@@ -24,6 +24,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   P5S: async () => (await import('./rows/start.js')).start(),
   B1: async () => (await import('./rows/folios.js')).folios(),
   C1: async () => (await import('./rows/famfs-at-scale.js')).famfsAtScale(),
+  C3: async () => (await import('./rows/tree-in.js')).treeIn(),
   S: async () => (await import('./rows/scale.js')).scale(),
   SP: async () => (await import('./rows/attached.js')).attached(),
   P8: async () => (await import('./rows/eight-processes.js')).eightProcesses(),

@@ -1,27 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { mountFamfs, type Volume } from '../../src/index.js';
-import {
-  atLeast,
-  atMost,
-  interleave,
-  type Row,
-  settled,
-  significant,
-  timeMs,
-  timeMsAsync,
-  withBenchDirectory,
-} from '../harness.js';
+import { atMost, type Row, settled, timeMs, withBenchDirectory } from '../harness.js';
 import { makePool } from '../pool.js';
 
 const MIB = 2 ** 20;
-/** Cost of one append in C famfs with an 8 MiB log (it flushes the whole log), measured elsewhere. */
-const C_APPEND_MS = 16;
 
-/** C1: append with a 1 GiB log; C2: replay of 490,000 entries and its heap; C3: cp -r of 5,000 small files. */
+/** C1: append with a 1 GiB log; C2: replay of 490,000 entries and its heap. */
 export async function famfsAtScale(): Promise<Row[]> {
-  return [await appendToGigabyteLog(), ...(await replayOf490000()), ...(await copyOf5000())];
+  return [await appendToGigabyteLog(), ...(await replayOf490000())];
 }
 
 function appendToGigabyteLog(): Promise<Row> {
@@ -90,51 +75,6 @@ function replayOf490000(): Promise<Row[]> {
         ...atMost(Math.max(...heaps) / 490_000, 300),
         unit: 'B',
         reference,
-        backing,
-      },
-    ];
-  });
-}
-
-function copyOf5000(): Promise<Row[]> {
-  return withBenchDirectory(async (directory, backing) => {
-    const tree = join(directory, 'tree');
-    const files: string[] = [];
-    for (let d = 0; d < 50; d++) {
-      mkdirSync(join(tree, `d${d}`), { recursive: true });
-      for (let f = 0; f < 100; f++) {
-        files.push(`/d${d}/f${f}`);
-        writeFileSync(join(tree, `d${d}`, `f${f}`), `file ${d} ${f}\n`.repeat(50));
-      }
-    }
-    const pool = makePool(directory, 'copies', { size: '64GiB', sparse: true, logLength: 64 * MIB });
-    let round = 0;
-    const ms = await interleave(3, {
-      udax: () =>
-        timeMsAsync(async () => {
-          const top = `/copy-${round++}`;
-          pool.volume.mkdir(top);
-          for (let d = 0; d < 50; d++) pool.volume.mkdir(`${top}/d${d}`);
-          for (const path of files) await pool.volume.copyIn(join(tree, path), `${top}${path}`);
-        }),
-      cp: () => timeMs(() => void execFileSync('cp', ['-r', tree, join(directory, `cp-${round}`)])),
-    });
-    pool.close();
-    return [
-      {
-        id: 'C3',
-        name: 'copy of 5,000 small files, speed vs the appends of C famfs alone',
-        ...atLeast((C_APPEND_MS * files.length) / ms.udax!, 5),
-        unit: 'x',
-        reference: `${C_APPEND_MS} ms an append: ${C_APPEND_MS * files.length} ms; udax ${significant(ms.udax!)} ms for all`,
-        backing,
-      },
-      {
-        id: 'C3',
-        name: 'copy of a tree of 5,000 small files, speed vs cp -r to tmpfs',
-        ...atLeast(ms.cp! / ms.udax!, 2),
-        unit: 'x',
-        reference: `cp -r ${significant(ms.cp!)} ms, udax ${significant(ms.udax!)} ms`,
         backing,
       },
     ];

@@ -219,6 +219,21 @@ const volumes: Operation[] = [
     act: (world) => world.volume.copyIn(world.file('source'), '/x'),
   },
   {
+    name: 'copyManyIn',
+    prepare: (world) => {
+      world.withFamfs().volume.statfs();
+      hostFile(world, 'source');
+      hostFile(world, 'small', 500);
+    },
+    act: (world) =>
+      world.volume.copyManyIn([
+        { source: world.file('small'), destination: '/x' },
+        { source: world.file('source'), destination: '/y' },
+      ]),
+    // Each file is complete by itself. What was copied stays, and the next try overwrites it.
+    mayBecome: (look) => /[/]x\b/.test(JSON.stringify(look)) && !/[/]y\b/.test(JSON.stringify(look)),
+  },
+  {
     name: 'writeFile',
     prepare: (world) => void world.withFamfs().volume.statfs(),
     act: (world) => world.volume.writeFile('/x', new Uint8Array(100 * KIB).fill(3)),

@@ -75,6 +75,11 @@ const acts: Record<OperationKind, (name: string) => unknown> = {
     fs.writeFileSync(source, contentOf(name));
     await volume!.copyIn(source, name);
   },
+  async copyManyIn(name) {
+    const source = path.join(config.directory, `source${config.index}`);
+    fs.writeFileSync(source, contentOf(name));
+    await volume!.copyManyIn([{ source, destination: name }]);
+  },
   writeFile: (name) => volume!.writeFile(name, contentOf(name)),
   async stream(name) {
     const stream = volume!.createWriteStream(name);

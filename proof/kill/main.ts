@@ -49,7 +49,7 @@ const from = Number(given.from ?? 0);
 const MOST_STEPS = 300;
 const PROCESSES = 4;
 /** One kind for each way to change something. */
-const SHORT_KINDS: readonly OperationKind[] = ['mkdir', 'copyIn', 'put', 'mode', 'mkfs', 'rewrite'];
+const SHORT_KINDS: readonly OperationKind[] = ['mkdir', 'copyManyIn', 'put', 'mode', 'mkfs', 'rewrite'];
 
 const findings: string[] = [];
 function found(finding: string): void {

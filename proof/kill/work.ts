@@ -5,6 +5,7 @@ export const operationKinds = [
   'mkdir',
   'create',
   'copyIn',
+  'copyManyIn',
   'writeFile',
   'stream',
   'put',

@@ -73,7 +73,7 @@ function join(memory: ArenaMemory, locks: ByteLocks, options: OpenArenaOptions):
   const lock = locks.at(JOIN_LOCK);
   const lockWaitMs = Math.max(patience.lockWaitMs ?? 0, memory.geometry.leaseMs * 2);
   if (!waitForLock(() => locks.take(lock), `joining the arena ${path}`, { ...patience, lockWaitMs })) {
-    const who = locks.holdersText(lock, patience);
+    const who = locks.heldBy(lock, patience).text();
     fail(
       'EBUSY',
       `the arena ${path} is being joined by ${who}, which does not go on (stopped?): let it go on, or end it`,

@@ -1,6 +1,7 @@
 import type { ByteLocks } from '../famfs/index.js';
 import {
   fail,
+  type HeldBy,
   hasCode,
   type LockPatience,
   type LockRange,
@@ -35,6 +36,7 @@ export class Writer {
   readonly #locks: ByteLocks;
   readonly #lock: LockRange;
   readonly #turns: LockTurns;
+  readonly #heldBy: HeldBy;
   readonly #patience: LockPatience;
   readonly #scratch: KeyBuffer;
   readonly #isAlone: boolean;
@@ -48,6 +50,7 @@ export class Writer {
     this.#locks = locks;
     this.#patience = patience;
     this.#lock = writersLock(part, locks);
+    this.#heldBy = locks.heldBy(this.#lock, patience);
     const { words, control } = part;
     const changes = () => words[control + CONTROL.puts]! + words[control + CONTROL.deletes]!;
     this.#turns = locks.turns(locks.at((control + CONTROL.dirty) * 4 + 1), changes);
@@ -77,8 +80,9 @@ export class Writer {
   take(): void {
     const { path } = this.part.memory.file;
     const attempt = () => this.#locks.take(this.#lock);
-    if (waitForLock(attempt, `the arena ${path}`, this.#patience, { turns: this.#turns })) return;
-    const who = this.#locks.holdersText(this.#lock, this.#patience);
+    const [turns, heldBy] = [this.#turns, this.#heldBy];
+    if (waitForLock(attempt, `the arena ${path}`, this.#patience, { turns, heldBy })) return;
+    const who = heldBy.text();
     fail(
       'EBUSY',
       `the arena ${path} is kept locked by ${who}: let it go on if it is stopped, or end it, and try again`,

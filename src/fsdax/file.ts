@@ -8,6 +8,7 @@ import {
   mapLimit,
   type PhysicalRange,
   type SpanOwner,
+  storeByWrite,
 } from '../memory/index.js';
 import { type AddressSpace, PAGE_SIZE } from '../mm/index.js';
 import type { Entry } from './entries.js';
@@ -126,6 +127,22 @@ export class DaxFile implements AddressSpace, SpanOwner {
         // A full file system under a sparse backing must be an error here: the store would be a fatal signal.
         this.#pieces.ensureThere(offset, bytes, true);
         source(this.#pieces.bytes(hpa, bytes), offset);
+      }
+    });
+  }
+
+  /**
+   * Stores the first bytes of a file that nobody reads yet. Where the memory is a file this maps nothing: a window for each few bytes
+   * would cost more than they do.
+   * @throws DaxError ENOSPC, EIO as fill(); some of the bytes may have been stored
+   */
+  store(bytes: Uint8Array): void {
+    this.#pieces.walk(0, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
+      const piece = bytes.subarray(offset, offset + count);
+      if (this.#pieces.isPoisoned(hpa, count)) this.#pieces.recover(deviceOffset, piece, offset);
+      else if (!storeByWrite(this.#device.memory.locate(hpa, count), piece)) {
+        this.#pieces.ensureThere(offset, count, true);
+        this.#pieces.bytes(hpa, count).set(piece);
       }
     });
   }

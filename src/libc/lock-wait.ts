@@ -5,27 +5,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasCode, throwIfAborted } from './errors.js';
-import type { LockRange } from './files.js';
-import { describeLockHolders, lockHolders } from './lock-holders.js';
+import type { HeldBy } from './held-by.js';
+import { DEFAULT_LOCK_WAIT_MS, type LockPatience } from './lock-patience.js';
 import type { LockTurns } from './lock-turns.js';
 
-/** How long a call waits for a lock that another process has. */
-export interface LockPatience {
-  /** Milliseconds that a call may wait for a lock that others hold. Default 60; after that EBUSY. */
-  lockWaitMs?: number;
-  /** Called once, with the name of the lock, when the wait has taken a second. */
-  onLockWait?: (what: string) => void;
-}
-
-/** Picks the lock options out of an options object. */
-export function patienceIn({ lockWaitMs, onLockWait }: LockPatience): LockPatience {
-  return { ...(lockWaitMs !== undefined && { lockWaitMs }), ...(onLockWait && { onLockWait }) };
-}
-
-/** Together with SEARCH_MS, the search for the holders, this stays below 100 ms. */
-const DEFAULT_LOCK_WAIT_MS = 60;
-const SEARCH_MS = 35;
-const PATIENT_SEARCH_MS = 2000;
 /** The default wait of waitForLockLater(). */
 const LATER_WAIT_MS = 30_000;
 const FIRST_PAUSE_MS = 0.05;
@@ -37,27 +20,37 @@ const LONGEST_LATER_PAUSE_MS = 20;
 const TELL_AFTER_MS = 1000;
 /** A wait of more than some slices of the processor: from now on those who have the lock again and again are told. */
 const ENTER_AFTER_MS = 5;
-/** A lock that changes hands is no lock of a stopped process. On a busy machine each of its owners may lose the processor while having it. */
+/** A lock that changes hands, or whose owner is at work, is no lock of a stopped process. On a busy machine each may lose the processor with it. */
 const MOST_IN_MOTION_MS = 2000;
+/** Looking for the owner costs tens of milliseconds, so it is not done again at once. */
+const AT_WORK_MS = 200;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+export interface WaitOptions {
+  since?: number;
+  turns?: LockTurns;
+  heldBy?: HeldBy;
+}
 
 /**
  * Calls `attempt` until it returns true. Blocks this thread with short sleeps, so that signals and the deadline keep working.
  * @param what names the lock, as in "the log of dax0.0"
  * @param since when the wait began (performance.now()), for an attempt that waits itself: its time counts too
  * @param turns of a lock that processes take as fast as they can
+ * @param heldBy who has the lock. While they are at work the wait goes on, for 2 s at most
  * @returns false when `lockWaitMs` is over, and nobody did anything under the lock in that time
  */
 export function waitForLock(
   attempt: () => boolean,
   what: string,
   patience: LockPatience = {},
-  { since, turns }: { since?: number; turns?: LockTurns } = {},
+  how: WaitOptions = {},
 ): boolean {
+  const { turns } = how;
   turns?.giveWay();
   if (attempt()) return true;
   try {
-    return waitLonger(attempt, what, patience, since, turns);
+    return waitLonger(attempt, what, patience, how);
   } finally {
     turns?.leave();
   }
@@ -67,8 +60,7 @@ function waitLonger(
   attempt: () => boolean,
   what: string,
   patience: LockPatience,
-  since: number | undefined,
-  turns: LockTurns | undefined,
+  { since, turns, heldBy }: WaitOptions,
 ): boolean {
   const { lockWaitMs = DEFAULT_LOCK_WAIT_MS, onLockWait } = patience;
   const started = since ?? performance.now();
@@ -81,9 +73,12 @@ function waitLonger(
     pauseMs = Math.min(pauseMs * 1.5, longest);
     if (waited + pauseMs > limitMs) {
       const now = turns?.progress();
-      if (Object.is(now, done) || waited > MOST_IN_MOTION_MS) return false; // NaN: the memory is gone
+      if (waited > MOST_IN_MOTION_MS) return false;
+      const isInMotion = !Object.is(now, done); // NaN: the memory is gone
+      // The search takes time: the lock may be free after it.
+      if (!isInMotion && !heldBy?.isAtWork()) return heldBy !== undefined && attempt();
       done = now;
-      limitMs = waited + Math.max(lockWaitMs, pauseMs);
+      limitMs = performance.now() - started + Math.max(lockWaitMs, isInMotion ? pauseMs : AT_WORK_MS);
     }
     if (waited > ENTER_AFTER_MS) turns?.enter();
     if (!isTold && waited > TELL_AFTER_MS) {
@@ -126,26 +121,4 @@ export async function waitForLockLater(
   } finally {
     turns?.leave();
   }
-}
-
-/**
- * Names the processes that keep `fd` from a lock, for a message: `pid 4711 (node server.js)`. Where this process does not find
- * them, the text says how to find them.
- * @param patience bounds the search: 35 ms, or 2 s when `lockWaitMs` is above its default
- */
-export function lockHoldersText(
-  fd: number,
-  kind: 'shared' | 'exclusive',
-  range: LockRange,
-  patience: LockPatience = {},
-): string {
-  const holders = lockHolders(fd, { kind, ...range }, searchMs(patience));
-  return holders.length > 0
-    ? describeLockHolders(holders)
-    : 'a process that this one does not find (look as root: lslocks, lsof)';
-}
-
-/** Milliseconds that a search for the holders of a lock may take. */
-export function searchMs({ lockWaitMs = 0 }: LockPatience): number {
-  return lockWaitMs > DEFAULT_LOCK_WAIT_MS ? PATIENT_SEARCH_MS : SEARCH_MS;
 }

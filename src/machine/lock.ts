@@ -4,10 +4,10 @@ import {
   closeDescriptor,
   closing,
   fail,
+  HeldBy,
   hasCode,
   isSameFile,
   type LockPatience,
-  lockHoldersText,
   ofdLock,
   openOrMakeOwnFile,
   openOwnFile,
@@ -29,11 +29,13 @@ export class MachineLock {
   readonly path: string;
   readonly #fd: number;
   readonly #patience: LockPatience;
+  readonly #heldBy: HeldBy;
 
   private constructor(path: string, fd: number, patience: LockPatience) {
     this.path = path;
     this.#fd = fd;
     this.#patience = patience;
+    this.#heldBy = new HeldBy(fd, { kind: 'exclusive', ...WHOLE_FILE }, () => patience);
     whenCollected(this, `machine at ${dirname(path)}`, closing(fd));
   }
 
@@ -80,8 +82,9 @@ export class MachineLock {
    */
   take(): void {
     const attempt = () => ofdLock(this.#fd, 'exclusive');
-    if (!waitForLock(attempt, `the lock of ${dirname(this.path)}`, this.#patience)) {
-      const who = lockHoldersText(this.#fd, 'exclusive', WHOLE_FILE, this.#patience);
+    const heldBy = this.#heldBy;
+    if (!waitForLock(attempt, `the lock of ${dirname(this.path)}`, this.#patience, { heldBy })) {
+      const who = heldBy.text();
       fail(
         'EBUSY',
         `${dirname(this.path)} is being changed by ${who}, which does not end (stopped?): let it go on, or end it, and try again`,

@@ -1,5 +1,5 @@
 import { asDaxError, writeFully } from '../libc/index.js';
-import type { BackingPiece } from './backing.js';
+import type { Backing, BackingPiece } from './backing.js';
 
 /** Small enough to stay in the second-level cache between the two copies. */
 const SCRATCH_BYTES = 2 ** 20;
@@ -32,6 +32,27 @@ export function fillByWrite(
     }
   }
   return true;
+}
+
+/**
+ * Stores a few bytes into parts of files by write(2): it costs no mapping, and finds memory for the pages it needs, or fails.
+ * @returns false when some part is no such file: nothing was done then
+ * @throws DaxError ENOSPC; some of the bytes may have been stored
+ */
+export function storeByWrite(parts: readonly BackingPiece[], bytes: Uint8Array): boolean {
+  if (!parts.every(({ backing }) => takesWrites(backing))) return false;
+  let at = 0;
+  for (const { backing, offset, length } of parts) {
+    if (backing.canShrink) backing.checkRange(offset, length);
+    writeInto(backing, bytes.subarray(at, at + length), offset);
+    at += length;
+  }
+  return true;
+}
+
+/** hugetlbfs has no write(2), and devices and memory without coherent caches are stored to as memory. */
+function takesWrites({ kind, writable, coherent }: Backing): boolean {
+  return writable && coherent && (kind === 'file' || kind === 'tmpfs' || kind === 'memfd');
 }
 
 function writeInto({ fd, name }: { fd: number; name: string }, bytes: Uint8Array, offset: number): void {

@@ -29,7 +29,7 @@
 export { type Backing, type BackingKind, type BackingPiece, MemoryBehind } from './backing.js';
 export { deviceNumbers } from './dax-backing.js';
 export { type DeviceFacts, FileOfDevice } from './file-of-device.js';
-export { fillByWrite } from './fill-by-write.js';
+export { fillByWrite, storeByWrite } from './fill-by-write.js';
 export { whyNoHugePages } from './huge-pages.js';
 export { mapLimit } from './map-count.js';
 export type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';

@@ -67,12 +67,21 @@ async function onVolume({ device }: Bench, use: (volume: Volume) => Promise<void
   }
 }
 
-async function withHostFile(bytes: Uint8Array, use: (file: string) => Promise<void>): Promise<void> {
+const withHostFile = (bytes: Uint8Array, use: (file: string) => Promise<void>): Promise<void> =>
+  withHostFiles([bytes], ([file]) => use(file!));
+
+async function withHostFiles(
+  contents: readonly Uint8Array[],
+  use: (files: readonly string[]) => Promise<void>,
+): Promise<void> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'udax-proof-'));
   try {
-    const file = path.join(directory, 'source');
-    fs.writeFileSync(file, bytes);
-    await use(file);
+    const files = contents.map((bytes, i) => {
+      const file = path.join(directory, `source${i}`);
+      fs.writeFileSync(file, bytes);
+      return file;
+    });
+    await use(files);
   } finally {
     fs.rmSync(directory, { recursive: true });
   }
@@ -89,6 +98,22 @@ export const copyIn: Scope = {
         bench.mark();
       }),
     ),
+  mutants,
+};
+
+export const copyManyIn: Scope = {
+  ...base,
+  name: 'copyManyIn',
+  about: 'Volume.copyManyIn of two small host files, under one hold of the log: none, the first, or both',
+  act: (bench) =>
+    withHostFiles([pattern(COPY_BYTES, 5), pattern(90, 6)], (files) =>
+      onVolume(bench, async (volume) => {
+        const copies = files.map((source, i) => ({ source, destination: `/many${i}` }));
+        await volume.copyManyIn(copies, { mode: 0o640, ...owner });
+        bench.mark();
+      }),
+    ),
+  alsoAllowed: /[/]many0 file (?!.*[/]many1)/,
   mutants,
 };
 

@@ -1,7 +1,7 @@
 import type { Scope } from '../scope.js';
 import { annexFirst, annexNames, annexNext, annexReplace, rewriteAnnex } from './annex.js';
 import { arena } from './arena.js';
-import { copyIn, overwrite, stream, writeFile } from './copies.js';
+import { copyIn, copyManyIn, overwrite, stream, writeFile } from './copies.js';
 import { mkfs, mkfsForce } from './mkfs.js';
 import { append, clone, create, mkdir } from './names.js';
 import { queueCreate, queueGet, queuePut } from './queues.js';
@@ -28,6 +28,7 @@ export const scopes: readonly Scope[] = [
   annexReplace,
   rewriteAnnex,
   copyIn,
+  copyManyIn,
   overwrite,
   writeFile,
   stream,

@@ -4,7 +4,8 @@ import { type Address, parseAddress } from '../arguments/address.js';
 import { integerArgument } from '../arguments/numbers.js';
 import { type OwnershipFlags, ownershipOf, type StripeFlags, stripeOf } from '../arguments/ownership.js';
 import type { Context } from '../context.js';
-import { type CopyJob, copySteps } from '../copying/copy.js';
+import { copySteps } from '../copying/copy.js';
+import type { CopyJob } from '../copying/job.js';
 import { localPlace, type Place, STANDARD_INPUT, STANDARD_OUTPUT, volumePlace } from '../copying/place.js';
 import { planSource, type Step } from '../copying/plan.js';
 import { mustFit, roomFor } from '../copying/room.js';
@@ -24,9 +25,11 @@ export async function cp(context: Context, args: string[], flags: CpFlags): Prom
   if (args.length < 2) throw new UsageError('cp wants SRC... DST, like: udax cp table.arrow dax0.0:/');
   const addresses = args.map((text, at) => standard(parseAddress(text), at === args.length - 1));
   const destination = addresses.pop()!;
-  if ([...addresses, destination].every((address) => address.kind === 'local')) {
+  if ([...addresses, destination].every((address) => address.kind === 'local'))
     throw new UsageError('neither side is on a volume: write one as DEVICE:/path (cp(1) copies local files)');
-  }
+  const local = addresses.find(({ kind }) => kind === 'local');
+  if (local !== undefined && destination.kind === 'local')
+    throw new UsageError(`${local.text} and ${destination.text} are both on this host: cp(1) copies those`);
   const options = {
     ...ownershipOf(flags),
     ...stripeOf(flags),

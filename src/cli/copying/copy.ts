@@ -1,34 +1,14 @@
 import { createReadStream } from 'node:fs';
 import { addAbortSignal } from 'node:stream';
 import type { CopyOptions, Volume } from '../../famfs/index.js';
-import { hasCode, throwIfAborted } from '../../libc/index.js';
-import type { GivenMachine } from '../context.js';
-import { describeError } from '../errors.js';
-import { commandFor } from '../hints.js';
+import { throwIfAborted } from '../../libc/index.js';
 import { count } from '../output/human.js';
 import { startProgress } from '../output/progress.js';
-import { type Place, STANDARD_INPUT, STANDARD_OUTPUT, takesSpace } from './place.js';
+import type { CopyJob } from './job.js';
+import { copyOntoVolume, isOneOfMany, makeDirectory } from './onto-volume.js';
+import { STANDARD_INPUT, STANDARD_OUTPUT } from './place.js';
 import type { Step } from './plan.js';
-import { noneTaken, type Taken } from './took.js';
-
-export interface CopyJob {
-  target: Place;
-  /** Writes bytes to standard output. */
-  bytes(view: Uint8Array): Promise<void>;
-  options: CopyOptions & { uid: number; gid: number };
-  signal: AbortSignal;
-  /** The machine of the command line, for the commands in failure messages. */
-  given: GivenMachine;
-}
-
-export interface CopyResult {
-  files: number;
-  directories: number;
-  bytes: number;
-  /** What the new files and directories took of the destination volume; null for a copy to this host. */
-  took: Taken | null;
-  failures: { path: string; code: string; message: string }[];
-}
+import { type CopyResult, CopyTally } from './tally.js';
 
 type FileStep = Step & { kind: 'file' };
 type StreamStep = Step & { kind: 'stream' };
@@ -44,93 +24,62 @@ export async function copySteps(
   steps: readonly Step[],
   note: (line: string) => void,
 ): Promise<CopyResult> {
-  const { volume } = job.target;
-  const took = volume === null ? null : noneTaken(volume.statfs().allocUnit);
-  const result: CopyResult = { files: 0, directories: 0, bytes: 0, took, failures: [] };
   const totalBytes = steps.reduce((total, step) => total + (step.kind === 'file' ? step.size : 0), 0);
   const progress = await startProgress(totalBytes);
-  const failed = (path: string, code: string, message: string): void => {
-    result.failures.push({ path, code, message });
-    note(`udax: ${message} (${code})`);
-  };
+  const tally = new CopyTally(job.target, { progress, note, given: job.given });
+  const { volume } = job.target;
   try {
-    for (const step of steps) {
+    for (let next = 0; next < steps.length; ) {
       throwIfAborted(job.signal);
-      if (step.kind === 'skip') {
-        failed(step.name, step.code, `${step.name} is not copied: ${step.why}`);
-      } else if (step.kind === 'directory') {
-        job.target.makeDirectory(step.to, { mode: step.mode, uid: job.options.uid, gid: job.options.gid });
-        result.directories++;
-        if (took) took.logEntries++;
-      } else {
-        const name = step.kind === 'stream' ? step.source : step.from.name(step.source);
-        try {
-          const before = result.bytes;
-          const size = step.kind === 'stream' ? Number.NaN : step.size;
-          const isNew = took !== null && takesSpace(job.target, step.to, size);
-          if (step.kind === 'stream') result.bytes += await copyStream(job, step);
-          else {
-            await copyFile(job, step, (bytes) => progress.update(before + bytes, name));
-            result.bytes += step.size;
-          }
-          result.files++;
-          if (isNew) took.add(volume!.usage(step.to));
-        } catch (error) {
-          if (!concernsOneFile(error)) throw error;
-          failed(name, error.code, oneLine(error, name, job.given));
-        }
-      }
+      let end = next;
+      while (volume !== null && end < steps.length && isOneOfMany(steps[end]!)) end++;
+      if (end > next) await copyOntoVolume(job, volume!, steps.slice(next, end), tally);
+      else await copyStep(job, steps[end++]!, tally);
+      next = end;
     }
   } catch (error) {
     progress.stop();
-    if (result.files > 0) note(`udax: ${count(result.files, 'file')} had been copied when it ended`);
+    const { files } = tally.result;
+    if (files > 0) note(`udax: ${count(files, 'file')} had been copied when it ended`);
     throw error;
   }
   progress.stop();
-  return result;
+  return tally.result;
 }
 
-/** Whether an error concerns one file only, so that the next file may still succeed. */
-function concernsOneFile(error: unknown): error is Error & { code: string } {
-  return hasCode(
-    error,
-    'EEXIST',
-    'ENAMETOOLONG',
-    'EINVAL',
-    'EISDIR',
-    'EACCES',
-    'ENOENT',
-    'EILSEQ',
-    'ENOTDIR',
-    'EIO',
-  );
+async function copyStep(job: CopyJob, step: Step, tally: CopyTally): Promise<void> {
+  if (step.kind === 'skip') tally.skipped(step);
+  else if (step.kind === 'directory') makeDirectory(job, step, tally);
+  else {
+    const name = step.kind === 'stream' ? step.source : step.from.name(step.source);
+    try {
+      const isNew = tally.takesSpace(step.to, step.kind === 'stream' ? Number.NaN : step.size);
+      const bytes =
+        step.kind === 'stream' ? await copyStream(job, step) : await copyFile(job, step, name, tally);
+      tally.copied(step.to, bytes, isNew);
+    } catch (error) {
+      tally.failed(name, error);
+    }
+  }
 }
 
-function oneLine(error: Error, name: string, given: GivenMachine): string {
-  const text = describeError(error, name).split('\n')[0] ?? '';
-  const step = commandFor(error, 'cp', given);
-  const what = text.replace(/^udax: /, '').replace(/ \([A-Z0-9]+\)$/, '');
-  return step === undefined ? what : `${what}; try: ${step}`;
-}
-
-async function copyFile(job: CopyJob, step: FileStep, onBytes: (bytes: number) => void): Promise<void> {
+/** @returns its bytes */
+async function copyFile(job: CopyJob, step: FileStep, name: string, tally: CopyTally): Promise<number> {
   const { mode: wanted, uid, gid, ...rest } = job.options;
   const options: CopyOptions = {
     ...rest,
     replace: true,
     mode: wanted === undefined ? step.mode : wanted & ~process.umask(),
     signal: job.signal,
-    onProgress: ({ bytes }) => onBytes(bytes),
+    onProgress: ({ bytes }) => tally.within(bytes, name),
   };
-  const from = step.from.volume;
+  const from = step.from.volume!;
   const to = job.target.volume;
   // A local copy belongs to the user who makes it; only files on a volume get an explicit owner.
-  if (from !== null && to === null && step.to === STANDARD_OUTPUT)
-    return toStandardOutput(job, from, step.source);
-  if (from !== null && to === null)
-    return from.copyOut(step.source, step.to, { ...options, followLinks: step.isNamed });
-  if (from === null && to !== null) return to.copyIn(step.source, step.to, { ...options, uid, gid });
-  return betweenVolumes(from!, to!, step, { ...options, uid, gid });
+  if (to !== null) await betweenVolumes(from, to, step, { ...options, uid, gid });
+  else if (step.to === STANDARD_OUTPUT) await toStandardOutput(job, from, step.source);
+  else await from.copyOut(step.source, step.to, { ...options, followLinks: step.isNamed });
+  return step.size;
 }
 
 async function betweenVolumes(from: Volume, to: Volume, step: FileStep, options: CopyOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import { fail } from '../../libc/index.js';
 import { count, humanSize } from '../output/human.js';
-import type { CopyJob } from './copy.js';
+import type { CopyJob } from './job.js';
 import { takesSpace } from './place.js';
 import type { Step } from './plan.js';
 

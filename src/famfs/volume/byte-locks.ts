@@ -1,10 +1,10 @@
 import {
   closeDescriptor,
   closing,
+  HeldBy,
   type LockPatience,
   type LockRange,
   LockTurns,
-  lockHoldersText,
   ofdLock,
   ofdLockConflict,
   whenClosed,
@@ -57,9 +57,9 @@ export class ByteLocks {
     return ofdLockConflict(this.#fd, lock) !== null;
   }
 
-  /** Who has it, for messages. */
-  holdersText(lock: LockRange, patience: LockPatience): string {
-    return lockHoldersText(this.#fd, 'exclusive', lock, patience);
+  /** Who has it, for waits and messages. */
+  heldBy(lock: LockRange, patience: LockPatience): HeldBy {
+    return new HeldBy(this.#fd, { kind: 'exclusive', ...lock }, () => patience);
   }
 
   /** Releases all of them. Idempotent. */

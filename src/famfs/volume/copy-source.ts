@@ -1,6 +1,6 @@
 /** The sources of a copy onto a volume: a host file, or a file of a volume. */
 import fs from 'node:fs';
-import { asDaxError, closeDescriptor, DaxError, fail, hasCode } from '../../libc/index.js';
+import { asDaxError, closeDescriptor, DaxError, fail, failCut, hasCode } from '../../libc/index.js';
 import type { VolumeFile } from './file.js';
 import { LeasedMapping, MAPPED_PIECE_BYTES } from './leased-mapping.js';
 
@@ -86,15 +86,7 @@ function hostSource(file: HostFile, mode: number): CopySource {
 function readFully(source: HostFile, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.length; ) {
     const bytes = readSome(source, into, done, position + done);
-    if (bytes === 0) {
-      fail(
-        'EIO',
-        `${source.path} ended at ${position + done} of its ${source.size} bytes: it was cut while being copied`,
-        {
-          path: source.path,
-        },
-      );
-    }
+    if (bytes === 0) failCut(source.path, position + done, source.size);
     done += bytes;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { fail, throwIfAborted } from '../../libc/index.js';
 import type { NewLogEntry } from '../media/entry.js';
+import type { Stripe } from '../media/stripe.js';
 import { lookAfterPublish } from './after-publish.js';
 import { readInto } from './copy.js';
 import type { CopySource } from './copy-source.js';
@@ -95,7 +96,7 @@ function createInTwoSessions(
 }
 
 /** As open(2) with O_CREAT: refuses `dir/`, which names a directory. famfs could not delete a file of that name. */
-function refuseDirectoryName(path: string): void {
+export function refuseDirectoryName(path: string): void {
   if (!path.endsWith('/')) return;
   fail('EISDIR', `${path} ends in /, which names a directory: leave that out to make a file`, { path });
 }
@@ -147,6 +148,62 @@ export async function copyFileIn(
     }
   } finally {
     source.close();
+  }
+}
+
+/** A new file whose bytes are in this process. */
+export interface NewFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly stripe?: Stripe;
+}
+
+/**
+ * Makes small files in their order, up to the first that cannot be made. Called within a session.
+ * @returns how many were published, and why the next one was not
+ */
+export function publishFiles(
+  mounted: MountedFamfs,
+  files: readonly NewFile[],
+): { published: number; problem?: unknown } {
+  const stored: { file: NewFile; name: NewName; reservation: Reservation }[] = [];
+  let published = 0;
+  let outcome: { problem?: unknown } = {};
+  const attempt = (act: () => void): void => {
+    try {
+      act();
+    } catch (problem) {
+      outcome = { problem };
+    }
+  };
+  attempt(() => {
+    for (const file of files) stored.push(storeFile(mounted, file));
+  });
+  mounted.doubtMemory();
+  attempt(() => {
+    for (const { file, name, reservation } of stored) {
+      const { bytes, mode, uid, gid } = file;
+      append(mounted, name, { kind: 'file', size: bytes.length, mode, uid, gid }, reservation, bytes.length);
+      published++;
+    }
+  });
+  for (const { reservation } of stored) reservation.end();
+  return { published, ...outcome };
+}
+
+function storeFile(mounted: MountedFamfs, file: NewFile) {
+  const { path, bytes } = file;
+  const name = newName(mounted.tree, path);
+  const reservation = take(mounted, bytes.length, file);
+  try {
+    mounted.newInode(path, bytes.length, reservation.fmap).dax.store(bytes);
+    return { file, name, reservation };
+  } catch (error) {
+    reservation.end();
+    throw error;
   }
 }
 

@@ -48,11 +48,13 @@ export type { Publications } from './publications.js';
 export type { RewriteChanges, RewriteOptions, RewriteResult } from './rewrite.js';
 export { type DeviceRange, VolumeSurvey } from './survey.js';
 export type {
+  CopyManyOptions,
   CopyOptions,
   CopyProgress,
   CreateOptions,
   DirectoryEntry,
   FamfsDevice,
+  FileCopy,
   FileStat,
   MapOptions,
   MkdirOptions,

@@ -2,6 +2,7 @@ import {
   closeDescriptor,
   closing,
   fail,
+  HeldBy,
   type LockPatience,
   LockTurns,
   lockHoldersText,
@@ -45,6 +46,7 @@ export class RangeLocks {
   #patience: LockPatience = {};
   #log = { start: 0, length: 0 };
   #turns: LockTurns | undefined;
+  #heldBy: HeldBy | undefined;
   /** Whether no other handle has any of these locks; none gets one while this handle has the log. Asked once a session. */
   #isAlone: boolean | undefined;
 
@@ -61,6 +63,7 @@ export class RangeLocks {
     this.#log = { start: header!.offset, length: header!.length };
     this.#fd = fd;
     this.#turns = new LockTurns(fd, { start: WAITING_START + header!.offset, length: 1 }, this.#progress);
+    this.#heldBy = new HeldBy(fd, { kind: 'exclusive', ...this.#log }, () => this.#patience);
     whenCollected(this, `locks on ${backing.name}`, closing(fd));
     return fd;
   }
@@ -79,8 +82,8 @@ export class RangeLocks {
     const { name } = this.#media;
     this.#isAlone = undefined;
     const attempt = () => ofdLock(fd, 'exclusive', this.#log);
-    const turns = this.#turns!;
-    if (!waitForLock(attempt, `the log of ${name}`, this.#patience, { turns })) this.#refuse(fd);
+    const [turns, heldBy] = [this.#turns!, this.#heldBy!];
+    if (!waitForLock(attempt, `the log of ${name}`, this.#patience, { turns, heldBy })) this.#refuse();
   }
 
   /**
@@ -103,11 +106,11 @@ export class RangeLocks {
       return true;
     };
     const turns = this.#turns;
-    if (!(await waitForLockLater(attempt, { ...(signal && { signal }), turns }))) this.#refuse(fd);
+    if (!(await waitForLockLater(attempt, { ...(signal && { signal }), turns }))) this.#refuse();
   }
 
-  #refuse(fd: number): never {
-    const who = lockHoldersText(fd, 'exclusive', this.#log, this.#patience);
+  #refuse(): never {
+    const who = this.#heldBy!.text();
     fail(
       'EBUSY',
       `the log of ${this.#media.name} is kept locked by ${who}: let it go on if it is stopped, or end it, and try again`,

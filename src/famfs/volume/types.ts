@@ -138,6 +138,22 @@ export interface CopyOptions {
   onProgress?: (done: CopyProgress) => void;
 }
 
+/** One host file, and the path of its copy on a volume. */
+export interface FileCopy {
+  source: string;
+  destination: string;
+  /** Permission bits of the copy. Default: those of the options, else of the host file. */
+  mode?: number;
+}
+
+/** `onProgress` is called for files over 64 KiB. */
+export interface CopyManyOptions extends Omit<CopyOptions, 'followLinks'> {
+  /** Called when a copy is there, with its bytes: in the order of the copies. */
+  onCopied?: (copy: FileCopy, bytes: number) => void;
+  /** Called when one cannot be made; the next ones are made then. Default: the first failure ends the copying. */
+  onFailure?: (copy: FileCopy, error: Error) => void;
+}
+
 export interface WriteOptions {
   /** Permission bits, default 0o644. */
   mode?: number;

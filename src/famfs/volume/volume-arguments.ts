@@ -101,6 +101,21 @@ const time: Wanted = (value) =>
 const attribute = { ...path, name: text };
 
 export const changeArguments = {
+  copyManyIn: {
+    copies: iterable,
+    options: optional(
+      options({
+        ...owner,
+        stripe: optional(stripe),
+        replace: optional(flag),
+        threads: optional(number),
+        signal: optional(abortSignal),
+        onProgress: optional(callback),
+        onCopied: optional(callback),
+        onFailure: optional(callback),
+      }),
+    ),
+  },
   unlink: path,
   rmdir: path,
   rm: { ...path, options: optional(options({ recursive: optional(flag), force: optional(flag) })) },

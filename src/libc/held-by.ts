@@ -1,0 +1,80 @@
+import fs from 'node:fs';
+import { hasCode } from './errors.js';
+import { describeLockHolders, type LockHolder, lockHolders, type WantedLock } from './lock-holders.js';
+import { DEFAULT_LOCK_WAIT_MS, type LockPatience } from './lock-patience.js';
+
+const SEARCH_MS = 35;
+const PATIENT_SEARCH_MS = 2000;
+/** An error that follows a wait names those whom the end of the wait has found. */
+const FRESH_MS = 100;
+
+/** Milliseconds that a search for the holders of a lock may take. */
+export function searchMs({ lockWaitMs = 0 }: LockPatience): number {
+  return lockWaitMs > DEFAULT_LOCK_WAIT_MS ? PATIENT_SEARCH_MS : SEARCH_MS;
+}
+
+/**
+ * Those who keep `fd` from one lock: what a wait for it asks when its time is over, and its error names.
+ * They are searched for 35 ms, or 2 s where `lockWaitMs` is above its default.
+ */
+export class HeldBy {
+  readonly #fd: number;
+  readonly #wanted: WantedLock;
+  readonly #patience: () => LockPatience;
+  #found: LockHolder[] = [];
+  #foundAt = Number.NEGATIVE_INFINITY;
+
+  constructor(fd: number, wanted: WantedLock, patience: () => LockPatience = () => ({})) {
+    this.#fd = fd;
+    this.#wanted = wanted;
+    this.#patience = patience;
+  }
+
+  /**
+   * Whether one of them is at work at this moment: runs, waits for a processor, or for a disk. Then the lock belongs to nobody who is
+   * stopped or sleeps, however long it takes.
+   */
+  isAtWork(): boolean {
+    this.#search();
+    return this.#found.some(({ pid }) => isAtWork(pid));
+  }
+
+  /** `pid 4711 (node server.js)`. Where this process finds nobody, the text says how to find them. */
+  text(): string {
+    if (this.#found.length === 0 || performance.now() - this.#foundAt > FRESH_MS) this.#search();
+    return this.#found.length > 0
+      ? describeLockHolders(this.#found)
+      : 'a process that this one does not find (look as root: lslocks, lsof)';
+  }
+
+  #search(): void {
+    this.#found = lockHolders(this.#fd, this.#wanted, searchMs(this.#patience()));
+    this.#foundAt = performance.now();
+  }
+}
+
+/** Whether a thread of a process, other than the one that asks, is in state R or D (proc(5)). */
+function isAtWork(pid: number): boolean {
+  try {
+    const asking = pid === process.pid ? fs.readlinkSync('/proc/thread-self').split('/').at(-1) : undefined;
+    return fs.readdirSync(`/proc/${pid}/task`).some((thread) => {
+      if (thread === asking) return false;
+      const stat = fs.readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
+      // The command may hold spaces and parentheses: look behind the last one.
+      return /^[RD]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+    });
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES', 'EMFILE', 'ENFILE')) return false;
+    throw error;
+  }
+}
+
+/** Names the processes that keep `fd` from a lock, for a message. */
+export function lockHoldersText(
+  fd: number,
+  kind: 'shared' | 'exclusive',
+  range: Omit<WantedLock, 'kind'>,
+  patience: LockPatience = {},
+): string {
+  return new HeldBy(fd, { kind, ...range }, () => patience).text();
+}
