@@ -12,9 +12,9 @@ export default defineConfig({
     // Most tests wait for other processes: one worker would leave processors idle.
     maxWorkers: Math.max(2, os.availableParallelism() - 1),
     // A busy machine is no failure: what hangs is told later, that is all.
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
-    expect: { poll: { timeout: 150_000 } },
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    expect: { poll: { timeout: 500_000 } },
     reporters: ['default', './test/support/summary-reporter.ts'],
   },
 });

@@ -27,6 +27,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   C3: async () => (await import('./rows/tree-in.js')).treeIn(),
   S: async () => (await import('./rows/scale.js')).scale(),
   SP: async () => (await import('./rows/attached.js')).attached(),
+  SH: async () => (await import('./rows/hosts.js')).hosts(),
   P8: async () => (await import('./rows/eight-processes.js')).eightProcesses(),
   Q: async () => (await import('./rows/between-processes.js')).betweenProcesses(),
   R: async () => (await import('./rows/arena.js')).arena(),

@@ -164,6 +164,6 @@ describe('an arena behaves as a Map with pins', () => {
         { numRuns: 25 },
       );
     },
-    120_000,
+    600_000,
   );
 });

@@ -115,7 +115,7 @@ describe('udax doctor', () => {
         ];
         const { signal } = spawnSync('sh', line, {
           env: { ...testEnvironment(), TMPDIR: temporary },
-          timeout: 60_000,
+          timeout: 600_000,
         });
         expect([spare, signal, readdirSync(temporary)]).toEqual([spare, null, []]);
       }

@@ -41,7 +41,7 @@ function run(root: string, words: readonly string[], env: NodeJS.ProcessEnv = {}
     execFile(
       process.execPath,
       [binary, '--root', root, ...words],
-      { env: { ...testEnvironment(), ...env }, timeout: 60_000 },
+      { env: { ...testEnvironment(), ...env }, timeout: 600_000 },
       (error, stdout, stderr) =>
         resolve({ status: (error?.code as number | undefined) ?? 0, stdout, stderr }),
     );
@@ -189,7 +189,7 @@ describe('NO_COLOR', () => {
           `'${process.execPath}' '${binary}' --root '${place.root}' ${words.map((word) => `'${word}'`).join(' ')}`,
       );
       const terminal = onTerminal(`${lines.join('; ')}; echo all-done`, { env: { NO_COLOR: '1' } });
-      await expect.poll(() => terminal.text(), { timeout: 120_000, interval: 500 }).toContain('all-done');
+      await expect.poll(() => terminal.text(), { timeout: 600_000, interval: 500 }).toContain('all-done');
       expect(terminal.text()).toContain('HOLDERS');
       expect(terminal.text()).not.toContain('\u001b');
     },

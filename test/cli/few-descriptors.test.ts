@@ -97,7 +97,7 @@ describe('a command that runs out of descriptors at its work', () => {
     isToldEachTime(['cp', 'dax0.0:/f', at('out')]);
     isToldEachTime(['creat', '-s', '4096', 'dax0.0:/z']);
     isToldEachTime(['mkfs', '-f', at('image')]);
-  }, 240_000);
+  }, 600_000);
 });
 
 describe.skipIf(noMounts !== '')(`a mount that runs out of descriptors${because}`, () => {
@@ -106,7 +106,7 @@ describe.skipIf(noMounts !== '')(`a mount that runs out of descriptors${because}
     isToldEachTime(['umount', at('mnt')]);
     isToldEachTime(['sysfs', at('mnt')]);
     isToldEachTime(['umount', at('mnt')]);
-  }, 240_000);
+  }, 600_000);
 
-  it('names the thread, file or program of a shell', () => isToldEachTime(['shell', 'true'], NAMED), 240_000);
+  it('names the thread, file or program of a shell', () => isToldEachTime(['shell', 'true'], NAMED), 600_000);
 });

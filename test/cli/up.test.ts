@@ -51,7 +51,7 @@ describe.skipIf(noMounts !== '')(`udax up where FUSE is allowed${because}`, () =
       const run = spawnSync('sh', ['-c', step], {
         encoding: 'utf8',
         env: testEnvironment(),
-        timeout: 60_000,
+        timeout: 600_000,
       });
       expect([step, run.status, run.stderr, run.stdout.length > 0]).toEqual([step, 0, '', true]);
     }
@@ -93,7 +93,7 @@ describe.skipIf(noMounts !== '')(`udax up where it may not mount${because}`, () 
     const run = spawnSync('unshare', ['-m', 'sh', '-c', script], {
       encoding: 'utf8',
       env: testEnvironment(),
-      timeout: 60_000,
+      timeout: 600_000,
     });
     expect(run.stdout).toContain('status 0');
     expect(run.stdout).toMatch(/^ {2}not mounted: .*\/dev\/fuse.*\(E[A-Z]+\)$/m);

@@ -19,7 +19,7 @@ beforeAll(async () => {
     volume
       .create(`/d${file % DIRECTORIES}/f${file}`, { size: ((file % 4) + 1) * 2 * MIB - 5, zero: false })
       .close();
-}, 300_000);
+}, 600_000);
 afterAll(async () => {
   volume.close();
   await scene.close();

@@ -12,7 +12,7 @@ describe.skipIf(noMounts !== '')(`a step that fails under a FUSE mount${because}
 
   it.each(['FUSE mount', 'FUSE mount, its worker', 'FUSE unmount', 'FUSE unmount, its worker'])(
     '%s: full unwind, and nothing is left',
-    { timeout: 240_000 },
+    { timeout: 600_000 },
     async (operation) => {
       const { report } = await faults('--short', '--json', '--operation', operation);
       expect(report.findings).toEqual([]);

@@ -81,7 +81,7 @@ describe('a public function called with wrong values answers with a DaxError', (
   });
 
   for (const owner of owners) {
-    it(owner === '' ? 'functions of the package' : owner, { timeout: 240_000 }, async () => {
+    it(owner === '' ? 'functions of the package' : owner, { timeout: 600_000 }, async () => {
       const { failures } = await wrongAnswers(functions.filter((each) => each.owner === owner));
       expect(failures).toEqual([]);
     });

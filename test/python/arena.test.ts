@@ -104,7 +104,7 @@ describe('an arena between Python and Node', () => {
       arena.close();
       volume.close();
     },
-    180_000,
+    600_000,
   );
 
   it.skipIf(noPython)(
@@ -144,6 +144,6 @@ describe('an arena between Python and Node', () => {
       arena.close();
       volume.close();
     },
-    120_000,
+    600_000,
   );
 });

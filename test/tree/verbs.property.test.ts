@@ -150,7 +150,7 @@ function truth(bus: Bus): unknown {
 }
 
 describe('a verb', () => {
-  it('is whole or undone, whichever of its stores fails, from any state', { timeout: 300_000 }, () => {
+  it('is whole or undone, whichever of its stores fails, from any state', { timeout: 600_000 }, () => {
     const seen = { done: 0, undone: 0, refused: 0 };
     fc.assert(
       fc.property(fc.array(any, { maxLength: 12 }), verb, flag, (acts, last, isDone) => {

@@ -301,11 +301,11 @@ describe.skipIf(noVms)(`hosts that share one memory${because}`, () => {
           await c().vm.call('arenas', 'open', number, '/kv');
           return c().vm.call('arenas', 'get', '/kv', 'stays');
         },
-        { timeout: 60_000, interval: 500 },
+        { timeout: 600_000, interval: 500 },
       )
       .toBe('committed by a');
     await expect
-      .poll(() => b().vm.call('arenas', 'stats', '/kv'), { timeout: 60_000, interval: 500 })
+      .poll(() => b().vm.call('arenas', 'stats', '/kv'), { timeout: 600_000, interval: 500 })
       .toMatchObject({ limbo: 0 });
     expect(await c().vm.call('arenas', 'has', '/kv', 'half')).toBe(false);
     await c().vm.call('arenas', 'put', '/kv', 'of-c', 'from c');

@@ -117,6 +117,11 @@ export class VolumeInodes {
     return this.#mounted.tree.stat(ino);
   }
 
+  /** As stat(), right behind another call that looked at the device. @throws DaxError ENOENT */
+  statOfFound(ino: number): InodeStat {
+    return this.#mounted.tree.stat(ino);
+  }
+
   isDirectory(ino: number): boolean {
     return this.#mounted.tree.isDirectory(ino);
   }

@@ -40,10 +40,11 @@ export class Listings {
     const items = kept ?? this.#listed(directory);
     const from = placeAfter(items, offset);
     if (from === items.length) this.#kept.delete(directory); // the kernel asks once more at the end
+    let item: ListedItem;
+    const entryOfItem = () => this.#entryOf(directory, item, kept === undefined);
     for (let place = from; place < items.length; place++) {
-      const item = items[place]!;
-      const entry =
-        answer.plus && item.hasEntry ? () => this.#entryOf(directory, item, kept === undefined) : undefined;
+      item = items[place]!;
+      const entry = answer.plus && item.hasEntry ? entryOfItem : undefined;
       if (!answer.add(item.name, item.inode, item.type, item.next, entry)) return;
     }
   }

@@ -43,6 +43,7 @@ export class Names {
   readonly #host: FuseHost;
   /** Directories of which the kernel may have cached missing names or a listing. */
   readonly #asked = new Set<number>();
+  readonly #entry: { -readonly [K in keyof FuseEntry]: FuseEntry[K] };
   #end: number;
 
   /** @param times the times of all inodes whose times were not set through this mount */
@@ -52,6 +53,13 @@ export class Names {
     this.#host = host;
     this.changes = new ChangesOfOthers(volume, host, this.newFiles);
     this.#end = volume.inodes.end;
+    const { root } = volume.inodes;
+    this.#entry = {
+      node: root as NodeId,
+      attributes: this.attributes.of(root, root, volume.inodes.stat(root)),
+      entrySeconds: FOR_EVER,
+      attributeSeconds: FOR_EVER,
+    };
     this.#giveRootToMounter();
   }
 
@@ -164,20 +172,17 @@ export class Names {
     };
   }
 
-  /** The entry of an inode of the volume. Counts one lookup. */
+  /** The entry of an inode of the volume that was found just now. Counts one lookup. The next call overwrites the answer. */
   entryOf(ino: number): FuseEntry {
     const known = this.newFiles.byIno(ino);
     if (known) {
       if (isPending(known)) return this.madeEntry(known);
       known.lookups++;
     } else this.#lookups.add(ino);
-    const node = known?.node ?? ino;
-    return {
-      node: node as NodeId,
-      attributes: this.attributes.of(node, ino, this.#volume.inodes.stat(ino)),
-      entrySeconds: FOR_EVER,
-      attributeSeconds: FOR_EVER,
-    };
+    const entry = this.#entry;
+    entry.node = (known?.node ?? ino) as NodeId;
+    entry.attributes = this.attributes.of(entry.node, ino, this.#volume.inodes.statOfFound(ino));
+    return entry;
   }
 
   /** The entry of what is in the making. Counts one lookup. */

@@ -162,7 +162,7 @@ it('an exchange changes two names at once; noReplace replaces nothing', () => {
   expect(volume.readdir('/g')).toEqual(['in']);
 });
 
-it('a full annex has a further one, and all of them are read again', { timeout: 120_000 }, () => {
+it('a full annex has a further one, and all of them are read again', { timeout: 600_000 }, () => {
   volume.create('/f', { size: 1 }).close();
   const value = new Uint8Array(60_000);
   for (let i = 0; i < 80; i++) {

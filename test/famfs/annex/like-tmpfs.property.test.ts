@@ -200,7 +200,7 @@ const tally = new Tally();
 const kernelDirectory = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
 
 it('a volume answers changes as the kernel does, and two hosts see the same tree after each', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const umask = process.umask(0o022);
   try {

@@ -276,7 +276,7 @@ describe('kill -9', () => {
   });
 
   it('before any single change of the disk in first use, creation, reconfiguration and destruction leaves a whole machine', {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     const directory = temporaryDirectory();
     const callsOf = async (at: number): Promise<number | undefined> => {

@@ -81,7 +81,7 @@ const act: fc.Arbitrary<[string, Act]> = fc.oneof(
 
 describe('two machine objects on one state directory', () => {
   it('agree with each other and the disk after every act, and a refused act changes nothing', {
-    timeout: 120_000,
+    timeout: 600_000,
   }, () => {
     const tally = new Tally();
     fc.assert(
