@@ -132,8 +132,8 @@ export class DaxFile implements AddressSpace, SpanOwner {
   }
 
   /**
-   * Stores the first bytes of a file that nobody reads yet. Where the memory is a file this maps nothing: a window for each few bytes
-   * would cost more than they do.
+   * Stores the first bytes of a file that nobody reads yet, into memory that the caller has just checked to be there. Where the memory
+   * is a file this maps nothing: a window for each few bytes would cost more than they do.
    * @throws DaxError ENOSPC, EIO as fill(); some of the bytes may have been stored
    */
   store(bytes: Uint8Array): void {

@@ -36,6 +36,7 @@ export function fillByWrite(
 
 /**
  * Stores a few bytes into parts of files by write(2): it costs no mapping, and finds memory for the pages it needs, or fails.
+ * The caller has just checked that the files have these bytes: write(2) would make a shorter one longer.
  * @returns false when some part is no such file: nothing was done then
  * @throws DaxError ENOSPC; some of the bytes may have been stored
  */
@@ -43,7 +44,6 @@ export function storeByWrite(parts: readonly BackingPiece[], bytes: Uint8Array):
   if (!parts.every(({ backing }) => takesWrites(backing))) return false;
   let at = 0;
   for (const { backing, offset, length } of parts) {
-    if (backing.canShrink) backing.checkRange(offset, length);
     writeInto(backing, bytes.subarray(at, at + length), offset);
     at += length;
   }

@@ -169,7 +169,8 @@ export function publishFiles(
   mounted: MountedFamfs,
   files: readonly NewFile[],
 ): { published: number; problem?: unknown } {
-  const stored: { file: NewFile; name: NewName; reservation: Reservation }[] = [];
+  const taken: { file: NewFile; name: NewName; reservation: Reservation }[] = [];
+  let stored = 0;
   let published = 0;
   let outcome: { problem?: unknown } = {};
   const attempt = (act: () => void): void => {
@@ -180,30 +181,45 @@ export function publishFiles(
     }
   };
   attempt(() => {
-    for (const file of files) stored.push(storeFile(mounted, file));
+    for (const file of files) {
+      const name = newName(mounted.tree, file.path);
+      taken.push({ file, name, reservation: takeSpace(mounted, file.bytes.length, file) });
+    }
+  });
+  attempt(() => {
+    const isThere = hasMemoryOfAll(mounted, taken);
+    for (const { file, reservation } of taken) {
+      if (!isThere) mounted.assertMemory(reservation.fmap);
+      mounted.newInode(file.path, file.bytes.length, reservation.fmap).dax.store(file.bytes);
+      stored++;
+    }
   });
   mounted.doubtMemory();
   attempt(() => {
-    for (const { file, name, reservation } of stored) {
+    for (const { file, name, reservation } of taken.slice(0, stored)) {
       const { bytes, mode, uid, gid } = file;
       append(mounted, name, { kind: 'file', size: bytes.length, mode, uid, gid }, reservation, bytes.length);
       published++;
     }
   });
-  for (const { reservation } of stored) reservation.end();
+  for (const { reservation } of taken) reservation.end();
   return { published, ...outcome };
 }
 
-function storeFile(mounted: MountedFamfs, file: NewFile) {
-  const { path, bytes } = file;
-  const name = newName(mounted.tree, path);
-  const reservation = take(mounted, bytes.length, file);
+/** One question for all of them: is there memory from the first byte that was taken to the last? */
+function hasMemoryOfAll(mounted: MountedFamfs, taken: readonly { reservation: Reservation }[]): boolean {
+  const extents = taken.flatMap(({ reservation }) => reservation.fmap.extents);
+  if (extents.length === 0) return true;
+  let [start, end] = [Number.POSITIVE_INFINITY, 0];
+  for (const { offset, length } of extents) {
+    start = Math.min(start, offset);
+    end = Math.max(end, offset + length);
+  }
   try {
-    mounted.newInode(path, bytes.length, reservation.fmap).dax.store(bytes);
-    return { file, name, reservation };
-  } catch (error) {
-    reservation.end();
-    throw error;
+    mounted.assertMemory({ type: 'simple', extents: [{ devindex: 0, offset: start, length: end - start }] });
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -228,9 +244,8 @@ function existingOfSize(mounted: MountedFamfs, path: string, size: number, repla
 type Placing = Pick<CopyOptions, 'stripe' | 'replace'>;
 
 /** Checks log room and takes space for a file, all or nothing. Called within a session. */
-function take(mounted: MountedFamfs, size: number, { stripe }: Placing): Reservation {
-  mounted.assertLogRoom(1);
-  const reservation = mounted.space.take(size, stripe);
+function take(mounted: MountedFamfs, size: number, placing: Placing): Reservation {
+  const reservation = takeSpace(mounted, size, placing);
   try {
     mounted.assertMemory(reservation.fmap);
     return reservation;
@@ -238,6 +253,11 @@ function take(mounted: MountedFamfs, size: number, { stripe }: Placing): Reserva
     reservation.end();
     throw error;
   }
+}
+
+function takeSpace(mounted: MountedFamfs, size: number, { stripe }: Placing): Reservation {
+  mounted.assertLogRoom(1);
+  return mounted.space.take(size, stripe);
 }
 
 /** As kept(), in a session of its own. */

@@ -173,6 +173,19 @@ describe('copying many files', () => {
     expect(volume.statfs()).toMatchObject({ free: 0, reserved: 0 });
   });
 
+  it('an image that was cut ends it with EIO, behind the last file that has memory, and is not made longer', async () => {
+    const { size } = fs.statSync(pool.file);
+    const { used } = volume.statfs();
+    const cut = used + 2 * UNIT + 4096;
+    fs.truncateSync(pool.file, cut);
+    const copies = Array.from({ length: 5 }, (_, i) => copyOf(`f${i}`, pattern(100, i)));
+    await expect(volume.copyManyIn(copies)).rejects.toEqual(coded('EIO'));
+    expect(published()).toEqual(['/f0', '/f1']);
+    expect(fs.statSync(pool.file).size).toBe(cut);
+    expect(volume.statfs().reserved).toBe(0);
+    fs.truncateSync(pool.file, size);
+  });
+
   it('an abort leaves whole files only', async () => {
     const control = new AbortController();
     const copies = Array.from({ length: 150 }, (_, i) => copyOf(`f${i}`, pattern(100, i)));
