@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AllocationMap } from '../../src/famfs/index.js';
+import { propertyRuns } from '../support/runs.js';
 
 /** A map with one boolean for each unit. */
 class NaiveMap {
@@ -63,7 +64,7 @@ describe('the allocation map', () => {
       );
       expect(free).toEqual(naive.taken.flatMap((taken, i) => (taken ? [] : [i])));
     });
-    fc.assert(property, { numRuns: 300 });
+    fc.assert(property, { numRuns: propertyRuns(300) });
   });
 
   it('keeps bit i in byte i/8, lowest bit first, as C does', () => {

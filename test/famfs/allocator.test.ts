@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Allocator, dataStart, type Fmap, fmapCapacity, newAllocationMap } from '../../src/famfs/index.js';
+import { propertyRuns } from '../support/runs.js';
 import { Tally } from '../support/tally.js';
 import { DATA, GIB, MIB, makeAllocator, makeVolume, UNIT } from './volume-maker.js';
 
@@ -204,7 +205,7 @@ describe('I7: units taken are superblock, log and the union of all extents', () 
         expect(map.countSet()).toBe(owned.size);
       }
     });
-    fc.assert(property, { numRuns: 200 });
+    fc.assert(property, { numRuns: propertyRuns(200) });
     tally.mustReach({ release: 0.2, plain: 0.2, striped: 0.2 });
   });
 
