@@ -130,7 +130,7 @@ export class PageTable {
       };
     }
     const pages = section.pages;
-    const at = pages === null ? 0 : pages.head[pfn % PMD_PAGES]!;
+    const at = pages === null ? -1 : pages.head[pfn % PMD_PAGES]!;
     const mapping = pages === null ? section.mapping : pages.mapping[at]!;
     const union = pages === null ? section.union : pages.union[at]!;
     const whole = section.order >= PMD_ORDER ? number * PMD_PAGES : pfn;

@@ -102,7 +102,7 @@ export function dissolve(pages: PageStates, head: number): void {
   });
   for (let page = head + 1; page < head + count; page++) {
     pages.head[page] = page;
-    pages.count(page, references);
+    if (references > 0) pages.count(page, references);
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeName, encodeName, toLogPath } from '../../src/famfs/index.js';
-import { NameEncoder } from '../../src/famfs/media/path.js';
+import { encodedLength, NameEncoder, toTreePath } from '../../src/famfs/media/path.js';
 import { propertyRuns } from '../support/runs.js';
 
 describe('paths people give', () => {
@@ -27,6 +27,42 @@ describe('paths people give', () => {
     );
   });
 
+  it.each([
+    ['/', ''],
+    ['a', 'a'],
+    ['/a', 'a'],
+    ['a/', 'a'],
+    ['//a', 'a'],
+    ['a.', 'a.'],
+    ['a/b..', 'a/b..'],
+    ['...', '...'],
+    ['/.a/..b', '.a/..b'],
+    ['\u00e4/\u00df', '\u00e4/\u00df'],
+    ['a\udc80', 'a\udc80'],
+    ['\u{1f600}', '\u{1f600}'],
+    ['x'.repeat(255), 'x'.repeat(255)],
+    [`/${'y'.repeat(84)}//${'\u00fc'.repeat(127)}/`, `${'y'.repeat(84)}/${'\u00fc'.repeat(127)}`],
+    [`${'abcdefg/'.repeat(511)}abcdefg`, `${'abcdefg/'.repeat(511)}abcdefg`],
+  ])('%j is %j in a tree', (path, inTree) => expect(toTreePath(path)).toBe(inTree));
+
+  it.each([
+    ['x'.repeat(256), /is 256 bytes long, a name has at most 255/],
+    [`a/${'\u00fc'.repeat(128)}/b`, /is 256 bytes long, a name has at most 255/],
+    ['\u20ac'.repeat(86), /is 258 bytes long/],
+    [`${'abcdefg/'.repeat(511)}abcdefgh`, /a path of 4096 bytes is too long, it has at most 4095/],
+  ])('in a tree is refused with its path when it is too long: %#', (path, message) => {
+    expect(() => toTreePath(path)).toThrowError(
+      expect.objectContaining({ code: 'ENAMETOOLONG', path, message: expect.stringMatching(message) }),
+    );
+  });
+
+  it.each(['a\0', 'a\ud800', 'a/..', '.', 'a/./b', '\u00fc'.repeat(40)])(
+    '%j is the path of its refusal',
+    (path) => {
+      expect(() => toLogPath(path)).toThrowError(expect.objectContaining({ path }));
+    },
+  );
+
   it('of 79 bytes fit', () => expect(toLogPath(`/${'x'.repeat(79)}`)).toBe('x'.repeat(79)));
 });
 
@@ -47,8 +83,30 @@ describe('names', () => {
     });
     fc.assert(property, {
       numRuns: propertyRuns(1000),
-      examples: [['x'.repeat(256)], ['x'.repeat(257)], ['\udc80'], ['']],
+      examples: [['x'.repeat(256)], ['x'.repeat(257)], ['\u007f'], ['\u0080'], ['\udc80'], ['']],
     });
+  });
+
+  it('of bytes that are no UTF-8 have a character for each of these bytes, between the others', () => {
+    for (const [bytes, text] of [
+      ['61ff62', 'a\udcffb'],
+      ['c3a4', '\u00e4'],
+      ['c3', '\udcc3'],
+      ['e282ac80', '\u20ac\udc80'],
+      ['e28261', '\udce2\udc82a'],
+      ['f09f988041', '\u{1f600}A'],
+      ['f09f98', '\udcf0\udc9f\udc98'],
+      ['c080', '\udcc0\udc80'],
+      ['eda080', '\udced\udca0\udc80'],
+      ['efbfbd', '\ufffd'],
+      ['efbfbdff', '\ufffd\udcff'],
+      ['', ''],
+    ] as const) {
+      const name = Buffer.from(bytes, 'hex');
+      expect(decodeName(name)).toBe(text);
+      expect(Buffer.from(encodeName(text))).toEqual(name);
+      expect(encodedLength(text)).toBe(name.length);
+    }
   });
 
   it('of valid UTF-8 are that text', () => {
