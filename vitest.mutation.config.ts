@@ -9,11 +9,12 @@ export default defineConfig({
     include: ['test/famfs/*.test.ts', 'test/mm/*.test.ts', 'test/dax/*.test.ts'],
     exclude: [
       ...configDefaults.exclude,
-      'test/famfs/{crash,golden-decode,names,fsck}.test.ts',
+      'test/famfs/{crash,golden-decode,uuids,fsck}.test.ts',
       'test/dax/bus.property.test.ts',
     ],
     // Takes minutes when Stryker counts what it reaches.
     testNamePattern: /^(?!.*(marks a huge device|set-id bits))/,
+    env: { UDAX_PROPERTY_RUNS: '30' },
     pool: 'forks',
     testTimeout: 60_000,
   },

@@ -16,7 +16,7 @@ export class FolioOwners {
    * of that order with this mapping and index. With `shared`, a folio that has an owner gets one more owner instead.
    * @throws DaxError EINVAL misaligned or bad order; EBUSY mapped already (and not shared), or part of another folio
    */
-  associate(pfn: number, order: number, mapping: AddressSpace, index: number, shared = false): void {
+  associate(pfn: number, order: number, mapping: AddressSpace, index: number, shared: boolean): void {
     if (order < 0 || order > PMD_ORDER || pfn % pagesOfOrder(order) !== 0)
       fail('EINVAL', `pfn ${pfn} cannot head a folio of order ${order}`);
     if (order === PMD_ORDER) this.#associateSection(pfn, mapping, index, shared);
@@ -30,7 +30,7 @@ export class FolioOwners {
     count: number,
     mapping: AddressSpace,
     index: number,
-    shared = false,
+    shared: boolean,
   ): void {
     const step = pagesOfOrder(order);
     for (let done = 0; done < count; done++) {
@@ -64,7 +64,6 @@ export class FolioOwners {
       return order;
     }
     const head = pages.head[pfn % PMD_PAGES]!;
-    if (pages.mapping[head] === null && pages.union[head] === 0) return 0;
     if (pages.mapping[head] === null && pages.union[head]! > 1) {
       pages.union[head]!--;
       return 0;
@@ -125,7 +124,7 @@ export class FolioOwners {
       if (this.#records.defaults.at(pfn) !== 0) this.#compound(pfn);
       section = new Section(PMD_ORDER);
       this.#records.sections.set(number, section);
-    } else if (section.pages === null && section.order >= PMD_ORDER) {
+    } else if (section.order >= PMD_ORDER) {
       if (!owned(section)) this.#compound(pfn);
       if (!shared) this.#mapped(pfn, section.mapping);
       share(section);
@@ -151,7 +150,7 @@ export class FolioOwners {
     const before = known?.pages ?? null;
     if (before !== null) {
       const head = before.head[at]!;
-      const owner = before.mapping[head] ?? null;
+      const owner = before.mapping[head]!;
       if (owner !== null || before.union[head] !== 0) {
         if (!shared) this.#mapped(pfn, owner);
         before.mapping[head] = null;
@@ -174,7 +173,7 @@ export class FolioOwners {
     const pages = section?.pages ?? null;
     let busy = section !== undefined && section.references !== 0;
     for (let page = at; pages !== null && page < at + pagesOfOrder(order); page++)
-      busy ||= pages.head[page] !== page || !pages.resting(page);
+      busy ||= !pages.resting(page);
     if (busy) fail('EBUSY', `pages of the folio of order ${order} at pfn ${pfn} are in use`);
   }
 

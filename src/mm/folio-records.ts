@@ -12,8 +12,7 @@ export class FolioRecords {
   numberOf(pfn: number): number {
     const number = Math.floor(pfn / PMD_PAGES);
     if (this.sections.get(number) !== undefined) return number;
-    const order = this.defaults.at(pfn);
-    return order > PMD_ORDER ? (pfn - (pfn % pagesOfOrder(order))) / PMD_PAGES : number;
+    return number - (number % Math.max(1, pagesOfOrder(this.defaults.at(pfn)) / PMD_PAGES));
   }
 
   /** The record for pfn. Makes one, at rest, when there is none. */

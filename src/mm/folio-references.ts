@@ -11,38 +11,46 @@ export class FolioReferences {
     this.#records = records;
   }
 
-  /** Adds `delta` to the refcount of every folio that overlaps [pfn, pfn + pages). @throws DaxError EINVAL a put without its get */
+  /** Adds `delta` to the refcount of every folio that overlaps [pfn, pfn + pages): of all, or none. @throws DaxError EINVAL a put without its get */
   count(pfn: number, pages: number, delta: 1 | -1): void {
     const end = pfn + pages;
     let page = pfn;
     while (page < end) {
       const number = this.#records.numberOf(page);
-      const section = this.#records.sections.get(number) ?? this.#records.claim(page);
+      const section = this.#records.claim(page);
       const start = number * PMD_PAGES;
-      const stop = section.order > PMD_ORDER ? start + pagesOfOrder(section.order) : start + PMD_PAGES;
-      if (section.order >= PMD_ORDER || (page === start && end >= stop))
-        this.#countSection(section, delta, pfn);
-      else this.#countPages(section, page - start, Math.min(end, stop) - start, delta, pfn);
-      if (delta < 0) this.#records.settle(number, section);
+      const stop = start + Math.max(PMD_PAGES, pagesOfOrder(section.order));
+      const isWhole = section.order >= PMD_ORDER || (page === start && end >= stop);
+      const counted = isWhole
+        ? this.#countSection(section, delta)
+        : this.#countPages(section, page - start, Math.min(end, stop) - start, delta);
+      this.#records.settle(number, section);
+      if (counted !== null) {
+        this.count(pfn, start + counted - pfn, 1);
+        fail('EINVAL', `put of pfn ${pfn} without its get`);
+      }
       page = stop;
     }
   }
 
-  #countSection(section: Section, delta: 1 | -1, pfn: number): void {
-    if (delta > 0 || section.references > 0) section.references += delta;
-    else if (section.pages !== null) this.#countPages(section, 0, PMD_PAGES, delta, pfn);
-    else fail('EINVAL', `put of pfn ${pfn} without its get`);
+  /** @returns null, or the first page of the section, by its offset, that a put found without a reference */
+  #countSection(section: Section, delta: 1 | -1): number | null {
+    if (delta === 1 || section.references > 0) section.references += delta;
+    else if (section.pages !== null) return this.#countPages(section, 0, PMD_PAGES, delta);
+    else return 0;
+    return null;
   }
 
-  #countPages(section: Section, from: number, to: number, delta: 1 | -1, pfn: number): void {
+  #countPages(section: Section, from: number, to: number, delta: 1 | -1): number | null {
     const pages = this.#records.pagesFor(section)!;
-    if (delta < 0 && section.references > 0) spread(section, pages);
+    if (section.references > 0) spread(section, pages);
     for (let page = from; page < to; ) {
       const head = pages.head[page]!;
-      if (pages.references[head]! + delta < 0) fail('EINVAL', `put of pfn ${pfn} without its get`);
+      if (pages.references[head]! + delta < 0) return page;
       pages.count(head, delta);
       page = head + pages.pagesOf(head);
     }
+    return null;
   }
 
   refcount(pfn: number): number {

@@ -4,7 +4,14 @@ import { FolioReferences } from './folio-references.js';
 import { checkSections } from './page-check.js';
 import { PMD_ORDER, PMD_PAGES, pagesOfOrder } from './pages.js';
 import { PoisonList, type PoisonRange } from './poison.js';
-import { type AddressSpace, dissolve, forget, PAGE_STATES_BYTES, SECTION_BYTES } from './section.js';
+import {
+  type AddressSpace,
+  dissolve,
+  forget,
+  PAGE_STATES_BYTES,
+  SECTION_BYTES,
+  type Section,
+} from './section.js';
 import type { Violation } from './violation.js';
 
 export interface FolioDescription {
@@ -165,8 +172,9 @@ export class PageTable {
     }
     const first = Math.ceil(pfn / PMD_PAGES);
     const last = Math.floor(end / PMD_PAGES);
-    this.#cutEdges(pfn, end);
+    const cut = this.#cutEdges(pfn, end);
     this.#records.defaults.set(pfn, pages, 0);
+    for (const [number, section] of cut) this.#records.settle(number, section);
     this.#records.sections.drop(first, last, (section) => {
       forget(section);
       return section.references > 0 || section.pages !== null;
@@ -201,12 +209,12 @@ export class PageTable {
   }
 
   isPoisoned(pfn: number, pages = 1): boolean {
-    return !this.#poison.empty && this.#poison.first(pfn, pages) >= 0;
+    return this.#poison.first(pfn, pages) >= 0;
   }
 
   /** The first poisoned page of [pfn, pfn + pages), or -1. */
   firstPoisoned(pfn: number, pages: number): number {
-    return this.#poison.empty ? -1 : this.#poison.first(pfn, pages);
+    return this.#poison.first(pfn, pages);
   }
 
   /** A counter that grows with every change of the poison. */
@@ -257,8 +265,9 @@ export class PageTable {
 
   // ---- internals ----
 
-  /** Resets the pages of [pfn, end) that share a section with pages outside. */
-  #cutEdges(pfn: number, end: number): void {
+  /** Resets the pages of [pfn, end) that share a section with pages outside. @returns the records of these sections */
+  #cutEdges(pfn: number, end: number): [number, Section][] {
+    const found: [number, Section][] = [];
     const cut = (from: number, to: number): void => {
       if (from >= to) return;
       const number = this.#records.numberOf(from);
@@ -268,12 +277,13 @@ export class PageTable {
       else if (section.pages !== null)
         for (let page = from; page < to; page++)
           dissolve(section.pages, section.pages.head[page % PMD_PAGES]!);
-      this.#records.settle(number, section);
+      found.push([number, section]);
     };
     const firstWhole = Math.ceil(pfn / PMD_PAGES) * PMD_PAGES;
     const lastWhole = Math.floor(end / PMD_PAGES) * PMD_PAGES;
     cut(pfn, Math.min(end, firstWhole));
     if (lastWhole >= firstWhole) cut(lastWhole, end);
+    return found;
   }
 
   #clearMappings(pfn: number, end: number): void {

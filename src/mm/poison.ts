@@ -11,10 +11,6 @@ export class PoisonList {
   #pages = new RangeSet();
   #changes = 0;
 
-  get empty(): boolean {
-    return this.#pages.isEmpty;
-  }
-
   /** A counter that grows with every change. */
   get changes(): number {
     return this.#changes;
@@ -27,7 +23,7 @@ export class PoisonList {
   }
 
   remove(pfn: number, pages: number): void {
-    if (!this.empty && pages > 0 && this.#pages.remove(pfn, pages)) this.#changes++;
+    if (pages > 0 && this.#pages.remove(pfn, pages)) this.#changes++;
   }
 
   /** The first poisoned page of [pfn, pfn + pages), or -1. */

@@ -8,10 +8,6 @@ export interface RangeOf {
 export class RangeSet {
   readonly #ranges: RangeOf[] = [];
 
-  get isEmpty(): boolean {
-    return this.#ranges.length === 0;
-  }
-
   get total(): number {
     return this.#ranges.reduce((sum, range) => sum + range.length, 0);
   }

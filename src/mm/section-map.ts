@@ -7,14 +7,8 @@ const ZONE_SECTIONS = 32768;
 export class SectionMap {
   readonly #zones = new Map<number, Map<number, Section>>();
   /** The zone of the last lookup: most lookups follow one in the same zone. */
-  #lastZone = -1;
+  #lastZone: number | undefined;
   #last: Map<number, Section> | undefined;
-
-  get size(): number {
-    let size = 0;
-    for (const zone of this.#zones.values()) size += zone.size;
-    return size;
-  }
 
   get(number: number): Section | undefined {
     return this.#zone(number)?.get(number);
@@ -31,8 +25,7 @@ export class SectionMap {
   }
 
   delete(number: number): void {
-    const zone = this.#zone(number);
-    if (zone?.delete(number) && zone.size === 0) this.#dropZone(Math.floor(number / ZONE_SECTIONS));
+    this.#zone(number)?.delete(number);
   }
 
   /**
@@ -41,15 +34,13 @@ export class SectionMap {
    */
   drop(first: number, end: number, keep: (section: Section, number: number) => boolean): void {
     for (const [zoneNumber, zone] of this.#zonesIn(first, end)) {
-      const whole = zoneNumber * ZONE_SECTIONS >= first && (zoneNumber + 1) * ZONE_SECTIONS <= end;
-      const kept: [number, Section][] = [];
-      for (const entry of zone) {
-        const [number, section] = entry;
-        if (number < first || number >= end || keep(section, number)) kept.push(entry);
-      }
-      if (kept.length === 0) this.#dropZone(zoneNumber);
-      else if (kept.length < zone.size) this.#replaceZone(zoneNumber, zone, kept, whole);
+      const kept = [...zone].filter(
+        ([number, section]) => number < first || number >= end || keep(section, number),
+      );
+      // A new map is cheaper than many deletes.
+      this.#zones.set(zoneNumber, new Map(kept));
     }
+    this.#lastZone = undefined;
   }
 
   *entries(first = 0, end = Number.POSITIVE_INFINITY): Generator<[number, Section]> {
@@ -70,26 +61,5 @@ export class SectionMap {
       this.#last = this.#zones.get(zone);
     }
     return this.#last;
-  }
-
-  /** Removes all records of a zone but the kept ones. With few kept records, a new map is cheaper than many deletes. */
-  #replaceZone(
-    zoneNumber: number,
-    zone: Map<number, Section>,
-    kept: [number, Section][],
-    whole: boolean,
-  ): void {
-    if (!whole && kept.length * 2 > zone.size) {
-      const stay = new Set(kept.map(([number]) => number));
-      for (const number of [...zone.keys()]) if (!stay.has(number)) zone.delete(number);
-      return;
-    }
-    this.#zones.set(zoneNumber, new Map(kept));
-    this.#lastZone = -1;
-  }
-
-  #dropZone(zone: number): void {
-    this.#zones.delete(zone);
-    this.#lastZone = -1;
   }
 }

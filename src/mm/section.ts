@@ -87,9 +87,8 @@ export function forget(section: Section): void {
   section.union = 0;
   const pages = section.pages;
   if (pages === null) return;
-  if (pages.referenced > 0)
-    for (let head = 0; head < PMD_PAGES; head++) if (pages.head[head] === head) dissolve(pages, head);
   if (pages.referenced === 0) section.pages = null;
+  else for (const page of pages.head.keys()) dissolve(pages, page);
 }
 
 /** Resets one folio to order 0 pages without owner. Each page keeps the references of the folio. */

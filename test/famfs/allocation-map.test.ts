@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AllocationMap } from '../../src/famfs/index.js';
+import { propertyRuns } from '../support/runs.js';
 
 /** A map with one boolean for each unit. */
 class NaiveMap {
@@ -63,7 +64,7 @@ describe('the allocation map', () => {
       );
       expect(free).toEqual(naive.taken.flatMap((taken, i) => (taken ? [] : [i])));
     });
-    fc.assert(property, { numRuns: 300 });
+    fc.assert(property, { numRuns: propertyRuns(300) });
   });
 
   it('keeps bit i in byte i/8, lowest bit first, as C does', () => {
@@ -73,7 +74,88 @@ describe('the allocation map', () => {
     expect([...map.bytes()]).toEqual([0b1, 0b110, 0]);
   });
 
-  it('refuses a map that no memory holds', () => {
-    expect(() => new AllocationMap(2 ** 40)).toThrowError(expect.objectContaining({ code: 'EFBIG' }));
+  it.each([2 ** 40, 2 ** 31 + 1, -1, 1.5, Number.NaN])('of %s units is refused', (units) => {
+    expect(() => new AllocationMap(units)).toThrowError(
+      expect.objectContaining({ code: 'EFBIG', message: expect.stringContaining(`${units} units`) }),
+    );
+  });
+
+  it('of no units has none that is free or taken', () => {
+    const map = new AllocationMap(0);
+    expect([map.bytes().length, map.set(0, 5), map.countSet(), map.findRun(1, 0, 0)]).toEqual([0, 0, 0, -1]);
+    expect([[...map.freeRuns()], [...map.setRuns()]]).toEqual([[], []]);
+  });
+
+  it('lists the runs that are taken, and those that are free in a range', () => {
+    const map = new AllocationMap(100);
+    for (const [start, count] of [
+      [0, 2],
+      [31, 2],
+      [64, 32],
+      [99, 1],
+    ] as const)
+      map.set(start, count);
+    expect([...map.setRuns()]).toEqual([
+      { start: 0, count: 2 },
+      { start: 31, count: 2 },
+      { start: 64, count: 32 },
+      { start: 99, count: 1 },
+    ]);
+    expect([...map.freeRuns(32, 97)]).toEqual([
+      { start: 33, count: 31 },
+      { start: 96, count: 1 },
+    ]);
+    expect([...map.freeRuns(64, 96)]).toEqual([]);
+  });
+
+  it('finds space that was given back in front of all that is taken', () => {
+    const map = new AllocationMap(200);
+    map.set(0, 150);
+    expect(map.findRun(3, 0, 200)).toBe(150);
+    map.clear(40, 3);
+    map.clear(120, 5);
+    expect([map.findRun(3, 0, 200), map.findRun(4, 0, 200), map.findRun(3, 41, 200)]).toEqual([40, 120, 120]);
+    expect([map.nextFree(0), map.nextFree(42), map.nextFree(43)]).toEqual([40, 42, 120]);
+  });
+});
+
+describe('a large allocation map', () => {
+  /** Units that the map may remember as taken together. */
+  const BLOCK = 2 ** 18;
+  const UNITS_OF_IT = 3 * BLOCK + 100;
+
+  it('tells how many units of a long range were taken before', () => {
+    const map = new AllocationMap(UNITS_OF_IT);
+    expect(map.set(5, 2 * BLOCK)).toBe(0);
+    expect(map.countSet()).toBe(2 * BLOCK);
+    expect(map.set(0, 3 * BLOCK)).toBe(2 * BLOCK);
+    expect(map.set(0, UNITS_OF_IT)).toBe(3 * BLOCK);
+    expect(map.set(0, UNITS_OF_IT + 1)).toBe(UNITS_OF_IT);
+    expect([map.countSet(), map.nextFree(0)]).toEqual([UNITS_OF_IT, UNITS_OF_IT]);
+  });
+
+  it.each([
+    ['first', 0],
+    ['second', BLOCK],
+    ['third', 2 * BLOCK],
+  ])('knows a unit of the %s block that was given back, and only that', (_which, start) => {
+    for (const unit of [start, start + 77, start + BLOCK - 1]) {
+      const map = new AllocationMap(UNITS_OF_IT);
+      map.set(0, UNITS_OF_IT);
+      map.clear(unit, 0);
+      expect(map.countSet()).toBe(UNITS_OF_IT);
+      map.clear(unit, 1);
+      expect([map.nextFree(0), map.countSet(), map.isSet(unit)]).toEqual([unit, UNITS_OF_IT - 1, false]);
+      expect(map.set(0, UNITS_OF_IT)).toBe(UNITS_OF_IT - 1);
+      expect(map.countSet()).toBe(UNITS_OF_IT);
+    }
+  });
+
+  it('knows all units of a range over several blocks that was given back', () => {
+    const map = new AllocationMap(UNITS_OF_IT);
+    map.set(0, UNITS_OF_IT);
+    map.clear(BLOCK - 1, BLOCK + 2);
+    expect(map.set(0, UNITS_OF_IT)).toBe(UNITS_OF_IT - BLOCK - 2);
+    expect(map.countSet()).toBe(UNITS_OF_IT);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Allocator, dataStart, type Fmap, fmapCapacity, newAllocationMap } from '../../src/famfs/index.js';
+import { propertyRuns } from '../support/runs.js';
 import { Tally } from '../support/tally.js';
 import { DATA, GIB, MIB, makeAllocator, makeVolume, UNIT } from './volume-maker.js';
 
@@ -79,6 +80,65 @@ describe('contiguous allocation', () => {
     allocator.reserve([{ devindex: 0, offset: DATA, length: 3 * UNIT }]);
     expect(offsets(allocator.allocate(1))).toEqual([DATA + 3 * UNIT]);
   });
+
+  it('reserves each unit that an extent of this device touches', () => {
+    const allocator = makeAllocator(64 * MIB);
+    const free = allocator.freeBytes;
+    allocator.reserve([
+      { devindex: 1, offset: DATA, length: 8 * UNIT },
+      { devindex: 0, offset: DATA + UNIT / 2, length: UNIT },
+      { devindex: 0, offset: DATA + 4 * UNIT, length: 1 },
+    ]);
+    expect([allocator.freeBytes, allocator.unit]).toEqual([free - 3 * UNIT, UNIT]);
+    expect(offsets(allocator.allocate(3 * UNIT))).toEqual([DATA + 5 * UNIT]);
+    expect(offsets(allocator.allocate(1))).toEqual([DATA + 8 * UNIT]);
+    allocator.beginSession();
+    expect(offsets(allocator.allocate(2 * UNIT))).toEqual([DATA + 2 * UNIT]);
+  });
+
+  it('gives back what lies on this device, whole units of it', () => {
+    const allocator = makeAllocator(64 * MIB);
+    const free = allocator.freeBytes;
+    allocator.allocate(4 * UNIT);
+    const extent = { devindex: 0, offset: DATA + UNIT, length: UNIT + 1 };
+    allocator.release({ type: 'simple', extents: [{ ...extent, devindex: 1 }] });
+    expect(allocator.freeBytes).toBe(free - 4 * UNIT);
+    allocator.release({ type: 'simple', extents: [extent] });
+    expect(allocator.freeBytes).toBe(free - 2 * UNIT);
+    expect(allocator.largestFreeBytes).toBe(free - 4 * UNIT);
+  });
+
+  it('looks at the start of the device when nothing is free behind the last allocation', () => {
+    const allocator = makeAllocator(32 * MIB);
+    const first = allocator.allocate(6 * UNIT);
+    allocator.allocate(allocator.freeBytes);
+    allocator.release(first);
+    expect(offsets(allocator.allocate(2 * UNIT))).toEqual([DATA]);
+    expect(offsets(allocator.allocate(2 * UNIT))).toEqual([DATA + 2 * UNIT]);
+  });
+
+  it('takes 16 runs and no more, and the whole device if it must', () => {
+    const allocator = makeAllocator(128 * MIB);
+    const files = Array.from({ length: 59 }, () => allocator.allocate(UNIT));
+    for (let i = 0; i < 34; i += 2) allocator.release(files[i]!);
+    const fmap = allocator.allocate(16 * UNIT);
+    expect(offsets(fmap)).toEqual(Array.from({ length: 16 }, (_, i) => DATA + 2 * i * UNIT));
+    expect(allocator.freeBytes).toBe(UNIT);
+    expect(offsets(allocator.allocate(1))).toEqual([DATA + 32 * UNIT]);
+    expect([allocator.freeBytes, allocator.largestFreeBytes]).toEqual([0, 0]);
+  });
+
+  it('names the volume that has no room, and what to do', () => {
+    for (const [name, path] of [
+      ['/mnt/a', '/mnt/a'],
+      [undefined, 'test'],
+    ] as const) {
+      const allocator = makeAllocator(32 * MIB, name === undefined ? {} : { name });
+      expect(() => allocator.allocate(64 * MIB)).toThrowError(
+        expect.objectContaining({ code: 'ENOSPC', path, hint: 'rm' }),
+      );
+    }
+  });
 });
 
 describe('interleaved allocation', () => {
@@ -119,6 +179,28 @@ describe('interleaved allocation', () => {
   it('falls back to a simple file below one chunk', () => {
     const fmap = makeAllocator(256 * MIB).allocate(UNIT - 1, stripe);
     expect(fmap).toEqual({ type: 'simple', extents: [{ devindex: 0, offset: DATA, length: UNIT }] });
+  });
+
+  it('begins at the start of the device for a file below one chunk, and goes on from there', () => {
+    const allocator = makeAllocator(256 * MIB);
+    const first = allocator.allocate(UNIT);
+    allocator.allocate(UNIT);
+    allocator.release(first);
+    expect(offsets(allocator.allocate(1, stripe))).toEqual([DATA]);
+    expect(offsets(allocator.allocate(1))).toEqual([DATA + 2 * UNIT]);
+  });
+
+  it('leaves the place where the next simple file begins', () => {
+    const allocator = makeAllocator(256 * MIB);
+    allocator.allocate(UNIT);
+    allocator.allocate(4 * UNIT, stripe, [0, 1, 2, 3]);
+    expect(offsets(allocator.allocate(1))).toEqual([DATA + 2 * UNIT]);
+  });
+
+  it('takes buckets that are in the middle of the device, with the units that are left over at its end free', () => {
+    const allocator = makeAllocator(130 * MIB);
+    const fmap = allocator.allocate(3 * UNIT, { nstrips: 3, nbuckets: 3, chunkSize: UNIT }, [2, 1, 0]);
+    expect(offsets(fmap)).toEqual([2 * 21 * UNIT, 21 * UNIT, DATA]);
   });
 
   it('gives back nothing when too few buckets have room', () => {
@@ -204,7 +286,7 @@ describe('I7: units taken are superblock, log and the union of all extents', () 
         expect(map.countSet()).toBe(owned.size);
       }
     });
-    fc.assert(property, { numRuns: 200 });
+    fc.assert(property, { numRuns: propertyRuns(200) });
     tally.mustReach({ release: 0.2, plain: 0.2, striped: 0.2 });
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Fmap, fmapCapacity, resolve } from '../../src/famfs/index.js';
+import { type Fmap, fileOffsetAt, fmapCapacity, resolve } from '../../src/famfs/index.js';
 import { Tally } from '../support/tally.js';
 import { devicePieces, MIB, UNIT } from './volume-maker.js';
 
@@ -74,5 +74,25 @@ describe('the resolver', () => {
     });
     fc.assert(property, { numRuns: 200 });
     tally.mustReach({ 'leaves a chunk': 0.1 });
+  });
+});
+
+describe('which byte of a file lies at a byte of a device', () => {
+  const ask = (fmap: Fmap, devindex: number, ...places: number[]) =>
+    places.map((place) => fileOffsetAt(fmap, devindex, place));
+
+  it('is counted over the extents before it', () => {
+    const fmap: Fmap = { type: 'simple', extents: [extent(100, 10), extent(100, 5, 1), extent(50, 8)] };
+    expect(ask(fmap, 0, 99, 100, 109, 110, 49, 50, 57, 58)).toEqual([null, 0, 9, null, null, 15, 22, null]);
+    expect(ask(fmap, 1, 99, 100, 104, 105, 50)).toEqual([null, 10, 14, null, null]);
+    expect(ask(fmap, 2, 100)).toEqual([null]);
+  });
+
+  it('goes round the strips by chunks', () => {
+    const strips = [extent(1000, 8), extent(2000, 8), extent(1000, 8, 1)];
+    const fmap: Fmap = { type: 'interleaved', nstrips: 3, chunkSize: 4, extents: strips };
+    expect(ask(fmap, 0, 1000, 1003, 1004, 1007, 1008)).toEqual([0, 3, 12, 15, null]);
+    expect(ask(fmap, 0, 1999, 2000, 2003, 2004, 2007, 2008)).toEqual([null, 4, 7, 16, 19, null]);
+    expect(ask(fmap, 1, 1000, 1006)).toEqual([8, 22]);
   });
 });

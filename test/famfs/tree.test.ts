@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatMedia, LogAppender, ROOT_INO } from '../../src/famfs/index.js';
+import { propertyRuns } from '../support/runs.js';
 import { Tally } from '../support/tally.js';
 import { fileEntry, HOST, makeVolume, mkdirEntry, replayed, UNIT } from './volume-maker.js';
 
@@ -160,7 +161,7 @@ describe('the tree of a volume', () => {
       walk(ROOT_INO);
       expect(listed.sort()).toEqual([...model.keys()].sort());
     });
-    fc.assert(property, { numRuns: 60 });
+    fc.assert(property, { numRuns: propertyRuns(60) });
     tally.mustReach({ 'has its place': 0.1 });
   });
 

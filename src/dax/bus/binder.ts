@@ -1,4 +1,4 @@
-import { fail, hasCode, isError } from '../../libc/index.js';
+import { fail, isError } from '../../libc/index.js';
 import type { Platform } from '../core/platform.js';
 import { Devres } from '../drivers/devres.js';
 import type { DaxDriver } from '../drivers/driver.js';
@@ -76,7 +76,7 @@ export class Binder {
     if (this.#platform.quirks.has('kernel72-rebind-open-file') && this.#files.isOpen(device))
       device.nodeCorrupt = true;
     this.#bound.push(device);
-    this.#regions.find((region) => region === device.region)?.deviceBound(device);
+    for (const region of this.#regions) region.deviceBound(device);
     this.#uevents.emit('bind', device);
   }
 
@@ -93,7 +93,7 @@ export class Binder {
     this.#uevents.emit('unbind', device);
   }
 
-  /** Probes, and ignores a failure: probe() has logged it (as the kernel, without ENXIO and ENODEV). */
+  /** Probes, and ignores a failure: probe() has logged it, but for a device without memory. */
   #tryProbe(driver: DaxDriver, device: DevDax): void {
     try {
       this.probe(driver, device);
@@ -103,7 +103,6 @@ export class Binder {
   }
 
   #logProbeFailure(driver: DaxDriver, device: DevDax, error: unknown): void {
-    if (hasCode(error, 'ENXIO', 'ENODEV')) return;
     const number = isError(error) && 'errno' in error ? String(error.errno) : String(error);
     this.#platform.log(
       3,

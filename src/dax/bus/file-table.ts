@@ -45,7 +45,7 @@ export class FileTable {
       fail('EINVAL', `/dev/${device.name} cannot be opened with O_DIRECT`, { path: device.name });
     const file = new OpenFile(this.#host, device, binding, flags);
     this.#files.add(file);
-    if (binding !== null) this.#modules.hold(binding.driver);
+    if (binding !== null) this.#modules.countFile(binding.driver, 1);
     return file;
   }
 
@@ -67,7 +67,7 @@ export class FileTable {
 
   #released(file: OpenFile): void {
     this.#files.delete(file);
-    if (file.binding !== null) this.#modules.release(file.binding.driver);
+    if (file.binding !== null) this.#modules.countFile(file.binding.driver, -1);
     if (!file.device.present && !this.isOpen(file.device)) this.#minors.free(file.device.minor);
   }
 }

@@ -93,14 +93,8 @@ export class Modules {
     }
   }
 
-  /** Counts a file that was opened under this driver. */
-  hold(driver: string): void {
-    const module = this.#loaded.find(({ name }) => name === driver);
-    if (module !== undefined) module.files++;
-  }
-
-  release(driver: string): void {
-    const module = this.#loaded.find(({ name }) => name === driver);
-    if (module !== undefined) module.files--;
+  /** Counts a file that was opened under this driver (1), or is gone (-1): its module may be gone too (restore). */
+  countFile(driver: string, change: 1 | -1): void {
+    for (const module of this.#loaded) if (module.name === driver) module.files += change;
   }
 }
