@@ -5,6 +5,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { saveRows } from '../steps/tool.js';
 import type { Asked } from './child.js';
 import { controls, type Operation, operations } from './operations.js';
 import type { Finding } from './trying.js';
@@ -234,10 +235,7 @@ function report(
       `${JSON.stringify({ ...result, findings: rows.flatMap(({ findings }) => findings) })}\n`,
     );
   else process.stdout.write(`${rows.reduce((sum, { faults }) => sum + faults, 0)} faults, ${found} found\n`);
-  if (save) {
-    fs.mkdirSync('proof/results', { recursive: true });
-    fs.writeFileSync('proof/results/faults.json', `${JSON.stringify(result, null, 2)}\n`);
-  }
+  if (save) saveRows({ tool: 'faults', command: 'npm run faults -- --save' }, result.rows);
   // A control must be found.
   const isWrong = isControl ? rows.some(({ findings }) => findings.length === 0) : found > 0;
   if (isWrong) process.exitCode = 1;
