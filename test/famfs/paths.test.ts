@@ -19,6 +19,7 @@ describe('paths people give', () => {
     ['a\0', 'EINVAL', /NUL/],
     ['a\ud800', 'EINVAL', /half a surrogate pair/],
     ['\udc7fa', 'EINVAL', /half a surrogate pair/],
+    ['\ud800', 'EINVAL', /half a surrogate pair/],
     [undefined as unknown as string, 'EINVAL', /is text/],
     ['\u00fc'.repeat(40), 'ENAMETOOLONG', /80 bytes long/],
   ])('%j is refused', (path, code, message) => {
@@ -95,6 +96,8 @@ describe('names', () => {
       ['e282ac80', '\u20ac\udc80'],
       ['e28261', '\udce2\udc82a'],
       ['f09f988041', '\u{1f600}A'],
+      ['f09f9880ff', '\u{1f600}\udcff'],
+      ['e282acff', '\u20ac\udcff'],
       ['f09f98', '\udcf0\udc9f\udc98'],
       ['c080', '\udcc0\udc80'],
       ['eda080', '\udced\udca0\udc80'],
