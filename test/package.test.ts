@@ -18,7 +18,7 @@ import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const house = resolve(import.meta.dirname, '..');
-const MOST_BYTES = 2_000_000;
+const MOST_BYTES = 2_100_000;
 const manifest = JSON.parse(readFileSync(join(house, 'package.json'), 'utf8'));
 
 /** Every import that the package offers, used. */

@@ -141,7 +141,19 @@ export class Names {
   /** This mount has just written a record itself: the kernel knows of that. */
   wrote(): void {
     this.changes.tell((_change, left) => left === 0);
-    this.refresh();
+    this.#refreshBehind();
+  }
+
+  /**
+   * Takes in what others have published, behind something that this mount has. That is there, so an error must not say that it is not:
+   * the next request meets it again.
+   */
+  #refreshBehind(own?: number): void {
+    try {
+      this.refresh(own);
+    } catch (error) {
+      this.#host.report(error);
+    }
   }
 
   #announce(ino: number, changed: Set<NodeId>): void {
@@ -253,7 +265,7 @@ export class Names {
     this.newFiles.published(made, ino);
     this.attributes.move(made.node, ino);
     if (made.kind === 'directory') this.#asked.add(ino);
-    this.refresh(ino);
+    this.#refreshBehind(ino);
   }
 
   /** Notes that the kernel may cache what a directory lists, or that it lacks a name. */
