@@ -22,8 +22,8 @@ const TELL_AFTER_MS = 1000;
 const ENTER_AFTER_MS = 5;
 /** A lock that changes hands, or whose owner is at work, is no lock of a stopped process. On a busy machine each may lose the processor with it. */
 const MOST_IN_MOTION_MS = 2000;
-/** Looking for the owner costs tens of milliseconds, so it is not done again at once. */
-const AT_WORK_MS = 200;
+/** A thread of an owner that has just been stopped, or has gone to sleep, may run for another moment: so it is looked at again soon. */
+const AT_WORK_MS = 30;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 export interface WaitOptions {
@@ -78,7 +78,7 @@ function waitLonger(
       // The search takes time: the lock may be free after it.
       if (!isInMotion && !heldBy?.isAtWork()) return heldBy !== undefined && attempt();
       done = now;
-      limitMs = performance.now() - started + Math.max(lockWaitMs, isInMotion ? pauseMs : AT_WORK_MS);
+      limitMs = performance.now() - started + (isInMotion ? Math.max(lockWaitMs, pauseMs) : AT_WORK_MS);
     }
     if (waited > ENTER_AFTER_MS) turns?.enter();
     if (!isTold && waited > TELL_AFTER_MS) {
