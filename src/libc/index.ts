@@ -24,6 +24,7 @@ export * from './own-files.js';
 export { packageRoot } from './package-root.js';
 export * from './persist.js';
 export * from './record-files.js';
+export * from './short-ascii.js';
 export * from './sizes.js';
 export * from './small-reader.js';
 export * from './thread-interrupt.js';

@@ -42,7 +42,8 @@ export function loadU64(words: Uint32Array, word: number, low = words[word]!): n
   return words[word + 1]! * HIGH_WORD + low;
 }
 
+/** As writeU64(), into words. */
 export function storeU64(words: Uint32Array, word: number, value: number): void {
   words[word] = value; // modulo 2^32, as stores into a Uint32Array are
-  words[word + 1] = value / HIGH_WORD;
+  words[word + 1] = value >= 0 && value < HIGH_WORD ? 0 : Math.floor(value / HIGH_WORD);
 }

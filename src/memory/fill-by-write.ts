@@ -55,10 +55,11 @@ function takesWrites({ kind, writable, coherent }: Backing): boolean {
   return writable && coherent && (kind === 'file' || kind === 'tmpfs' || kind === 'memfd');
 }
 
-function writeInto({ fd, name }: { fd: number; name: string }, bytes: Uint8Array, offset: number): void {
+function writeInto(backing: Backing, bytes: Uint8Array, offset: number): void {
   try {
-    writeFully(fd, bytes, offset);
+    writeFully(backing.fd, bytes, offset);
   } catch (error) {
+    const { name } = backing;
     throw asDaxError(error, `writing ${bytes.length} bytes at ${offset} of ${name}`, name);
   }
 }

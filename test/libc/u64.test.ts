@@ -31,7 +31,22 @@ describe('64-bit numbers in memory', () => {
     );
   });
 
-  it('beyond 2^53 are no number, negative ones are written in two-s complement', () => {
+  it('are written in two-s complement when they are negative, by view and by words', () => {
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), (value) => {
+        const words = new Uint32Array(4);
+        const view = new DataView(words.buffer);
+        writeU64(view, 0, value);
+        storeU64(words, 2, value);
+        expect([view.getBigInt64(0, true), view.getBigInt64(8, true)]).toEqual([
+          BigInt(value),
+          BigInt(value),
+        ]);
+      }),
+    );
+  });
+
+  it('beyond 2^53 are no number, negative ones are read as such', () => {
     const view = new DataView(new ArrayBuffer(8));
     view.setBigUint64(0, 2n ** 53n, true);
     expect(readU64(view, 0)).toBeNaN();

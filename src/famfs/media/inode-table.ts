@@ -3,6 +3,7 @@
  * A hash of (parent, name bytes) finds a name. Inode 0 is the root. Inodes are never removed.
  */
 import { fail } from '../../libc/index.js';
+import { decodeName } from './path.js';
 
 export const NOTHING = 0;
 export const FILE = 1;
@@ -34,6 +35,7 @@ export class InodeTable {
   /** The hash table, with open addressing: inode numbers; 0 marks an empty bucket. It is at most half full. */
   #buckets: Uint32Array;
   #inHash = 0;
+  #lastPath = { inode: ROOT, path: '' };
 
   constructor(capacity = 64) {
     this.kind = new Uint8Array(capacity);
@@ -134,6 +136,21 @@ export class InodeTable {
   nameBytes(inode: number): Uint8Array {
     const start = this.#nameStart[inode]!;
     return this.#names.subarray(start, start + this.#nameLength[inode]!);
+  }
+
+  /** The name as text. */
+  nameOf(inode: number): string {
+    const start = this.#nameStart[inode]!;
+    return decodeName(this.#names, start, start + this.#nameLength[inode]!);
+  }
+
+  /** The path from the root, without a leading slash. The last answer is kept: who makes many files makes them in one directory. */
+  pathOf(inode: number): string {
+    if (this.#lastPath.inode === inode) return this.#lastPath.path;
+    const names: string[] = [];
+    for (let at = inode; at !== ROOT; at = this.parent[at]!) names.push(this.nameOf(at));
+    this.#lastPath = { inode, path: names.reverse().join('/') };
+    return this.#lastPath.path;
   }
 
   /** Whether an inode lies in `parent` under this name: a find() of which the answer is expected. */

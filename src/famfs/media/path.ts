@@ -2,32 +2,20 @@
  * Converts names between bytes on media and strings. Bytes that are not UTF-8 become lone surrogates
  * U+DC80..U+DCFF, and back. So every file has a string that names it.
  */
-import { fail } from '../../libc/index.js';
+import { fail, SHORT_BYTES, shortAscii } from '../../libc/index.js';
 import { FAMFS_PATH_FIELD } from './layout.js';
 
 const ESCAPED_BYTE = /[\udc80-\udcff]/;
 /** A lone surrogate that is not one of the escapes. It has no UTF-8 form, so it would become another name on media. */
 const HALF_CHARACTER = /[\ud800-\udc7f\udd00-\udfff]/u;
-/** Strings of up to so many characters are put together without a detour. */
-const SHORT_BYTES = 12;
 const NOT_UTF8 = '\ufffd';
 const SLASH = 0x2f;
 const DOT = 0x2e;
 
 /** Converts the bytes of a name or path to text. */
-export function decodeName(bytes: Uint8Array): string {
-  return (bytes.length <= SHORT_BYTES ? shortAscii(bytes) : null) ?? decodeUtf8(bytes);
-}
-
-/** A short name as text; null when it has other characters than those of ASCII. A call into Node takes five times as long. */
-function shortAscii(bytes: Uint8Array): string | null {
-  let text = '';
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at]!;
-    if (byte > 127) return null;
-    text += String.fromCharCode(byte);
-  }
-  return text;
+export function decodeName(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  const short = end - start <= SHORT_BYTES ? shortAscii(bytes, start, end) : null;
+  return short ?? decodeUtf8(bytes.subarray(start, end));
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -71,7 +59,13 @@ export function encodeName(text: string): Uint8Array {
 
 /** Bytes of a name, without making them. */
 export function encodedLength(text: string): number {
+  if (isAscii(text)) return text.length;
   return ESCAPED_BYTE.test(text) ? encodeName(text).length : Buffer.byteLength(text);
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
 }
 
 const LONGEST_QUICK_NAME = 256;

@@ -283,24 +283,29 @@ export class FileTree {
   }
 
   /** The names in a directory, with what they mean: those of the log in order of creation, then those of the annex. */
-  *entries(directory: number): Generator<DirectoryItem> {
+  entries(directory: number): DirectoryItem[] {
+    const items: DirectoryItem[] = [];
+    const from = this.#slotOf(directory);
     if (this.#annex === null) {
-      for (const ino of this.children(directory)) yield { name: this.nameOf(ino), ino, cookie: ino };
-      return;
+      const { firstChild, nextSibling } = this.#inodes;
+      for (let slot = firstChild[from]!; slot !== 0; slot = nextSibling[slot]!)
+        items.push({ name: this.#inodes.nameOf(slot), ino: slot + 1, cookie: slot + 1 });
+    } else {
+      for (const { name, ino, cookie } of this.#annex.names.namesIn(from + 1))
+        items.push({ name: decodeName(name), ino, cookie });
     }
-    for (const { name, ino, cookie } of this.#annex.names.namesIn(this.#slotOf(directory) + 1))
-      yield { name: decodeName(name), ino, cookie };
+    return items;
   }
 
   /** Names in a directory, in order of creation. */
   readdir(directory: number): string[] {
-    return Array.from(this.entries(directory), ({ name }) => name);
+    return this.entries(directory).map(({ name }) => name);
   }
 
   /** Last component of the path, of the first one when it has several; '' for the root. */
   nameOf(ino: number): string {
     const slot = this.#slotOf(ino);
-    return decodeName(this.#annex?.names.nameBytes(slot + 1) ?? this.#inodes.nameBytes(slot));
+    return this.#annex ? decodeName(this.#annex.names.nameBytes(slot + 1)) : this.#inodes.nameOf(slot);
   }
 
   /** The directory of that name; the root for what has none any more. */
@@ -311,11 +316,7 @@ export class FileTree {
 
   /** The path of an inode by the log alone, without a leading slash: C famfs finds it there. Null for what the log does not have. */
   basePathOf(ino: number): string | null {
-    if (ino >= ANNEX_INO_START) return null;
-    const names: string[] = [];
-    for (let slot = this.#slotOf(ino); slot !== 0; slot = this.#inodes.parent[slot]!)
-      names.push(decodeName(this.#inodes.nameBytes(slot)));
-    return names.reverse().join('/');
+    return ino >= ANNEX_INO_START ? null : this.#inodes.pathOf(this.#slotOf(ino));
   }
 
   /** The inode number of the log entry that has the bytes of a file; 0 when it has none. */

@@ -7,7 +7,7 @@ import { fail } from '../../libc/index.js';
 import type { AnnexChange } from '../media/annex-record.js';
 import type { NewLogEntry } from '../media/entry.js';
 import { FAMFS_PATH_FIELD } from '../media/layout.js';
-import { encodeName } from '../media/path.js';
+import { encodedLength } from '../media/path.js';
 import type { FileTree } from '../media/tree.js';
 import type { MountedFamfs } from './mounted.js';
 
@@ -39,7 +39,7 @@ function placementOf(tree: FileTree, directory: number, name: string, replaced: 
   const above = tree.basePathOf(directory);
   const logPath = above === '' ? name : `${above}/${name}`;
   const isFree =
-    above !== null && encodeName(logPath).length < FAMFS_PATH_FIELD && tree.baseChild(directory, name) < 0;
+    above !== null && encodedLength(logPath) < FAMFS_PATH_FIELD && tree.baseChild(directory, name) < 0;
   return {
     logPath: isFree ? logPath : null,
     isBound: !isFree || replaced !== 0 || tree.isOfAnnex(directory, name),

@@ -1,4 +1,4 @@
-import { writeU64 } from '../../libc/index.js';
+import { storeU64, writeU64 } from '../../libc/index.js';
 import type { FuseAttributes, FuseEntry, FuseOpenAnswer, FuseStatfs } from '../types.js';
 import { attributeFlags, openedFlags } from './flags.js';
 import { Attr, AttrOut, EntryOut, OPEN_OUT_SHORT_BYTES, OpenOut, StatfsOut } from './structs.js';
@@ -8,39 +8,44 @@ const FOREVER_SECONDS = 2 ** 31 - 1;
 const DEFAULT_BLOCK_BYTES = 4096;
 const SECTOR_BYTES = 512;
 
-function encodeAttributes(view: DataView, at: number, attributes: FuseAttributes): void {
+/** Word of a field in the reply, which holds the struct from byte `at` on: a multiple of 4. */
+const wordAt = (at: number, field: number): number => (at + field) >> 2;
+
+/** Stores words, not fields of a DataView: listings have thousands of these, and a store of a word takes a third of the time. */
+function encodeAttributes(words: Uint32Array, at: number, attributes: FuseAttributes): void {
   const { atime, mtime, ctime, size } = attributes;
   const field = Attr.at;
-  writeU64(view, at + field.inode, attributes.inode);
-  writeU64(view, at + field.size, size);
-  writeU64(view, at + field.blocks, attributes.blocks ?? Math.ceil(size / SECTOR_BYTES));
-  writeU64(view, at + field.atime, atime.seconds);
-  writeU64(view, at + field.mtime, mtime.seconds);
-  writeU64(view, at + field.ctime, ctime.seconds);
-  view.setUint32(at + field.atimeNanoseconds, atime.nanoseconds, true);
-  view.setUint32(at + field.mtimeNanoseconds, mtime.nanoseconds, true);
-  view.setUint32(at + field.ctimeNanoseconds, ctime.nanoseconds, true);
-  view.setUint32(at + field.mode, attributes.mode, true);
-  view.setUint32(at + field.links, attributes.links, true);
-  view.setUint32(at + field.uid, attributes.uid, true);
-  view.setUint32(at + field.gid, attributes.gid, true);
-  view.setUint32(at + field.rdev, attributes.rdev ?? 0, true);
-  view.setUint32(at + field.blockSize, attributes.blockSize ?? DEFAULT_BLOCK_BYTES, true);
-  view.setUint32(at + field.flags, attributes.isDax === true ? 1 << attributeFlags.DAX : 0, true);
+  storeU64(words, wordAt(at, field.inode), attributes.inode);
+  storeU64(words, wordAt(at, field.size), size);
+  storeU64(words, wordAt(at, field.blocks), attributes.blocks ?? Math.ceil(size / SECTOR_BYTES));
+  storeU64(words, wordAt(at, field.atime), atime.seconds);
+  storeU64(words, wordAt(at, field.mtime), mtime.seconds);
+  storeU64(words, wordAt(at, field.ctime), ctime.seconds);
+  words[wordAt(at, field.atimeNanoseconds)] = atime.nanoseconds;
+  words[wordAt(at, field.mtimeNanoseconds)] = mtime.nanoseconds;
+  words[wordAt(at, field.ctimeNanoseconds)] = ctime.nanoseconds;
+  words[wordAt(at, field.mode)] = attributes.mode;
+  words[wordAt(at, field.links)] = attributes.links;
+  words[wordAt(at, field.uid)] = attributes.uid;
+  words[wordAt(at, field.gid)] = attributes.gid;
+  words[wordAt(at, field.rdev)] = attributes.rdev ?? 0;
+  words[wordAt(at, field.blockSize)] = attributes.blockSize ?? DEFAULT_BLOCK_BYTES;
+  words[wordAt(at, field.flags)] = attributes.isDax === true ? 1 << attributeFlags.DAX : 0;
 }
 
-export function encodeEntry(view: DataView, at: number, entry: FuseEntry): void {
+/** @param at byte of the reply, a multiple of 4 */
+export function encodeEntry(words: Uint32Array, at: number, entry: FuseEntry): void {
   const field = EntryOut.at;
-  writeU64(view, at + field.nodeId, entry.node);
-  writeU64(view, at + field.generation, entry.generation ?? 0);
-  encodeDuration(view, at + field.entryValid, at + field.entryValidNanoseconds, entry.entrySeconds);
+  storeU64(words, wordAt(at, field.nodeId), entry.node);
+  storeU64(words, wordAt(at, field.generation), entry.generation ?? 0);
+  encodeDuration(words, at + field.entryValid, at + field.entryValidNanoseconds, entry.entrySeconds);
   encodeDuration(
-    view,
+    words,
     at + field.attributeValid,
     at + field.attributeValidNanoseconds,
     entry.attributeSeconds,
   );
-  encodeAttributes(view, at + field.attributes, entry.attributes);
+  encodeAttributes(words, at + field.attributes, entry.attributes);
 }
 
 /** Encodes an empty entry, for a READDIRPLUS name without an entry. */
@@ -48,16 +53,17 @@ export function encodeNoEntry(bytes: Buffer, at: number): void {
   bytes.fill(0, at, at + EntryOut.bytes);
 }
 
+/** @param at byte of the reply, a multiple of 4 */
 export function encodeAttributeAnswer(
-  view: DataView,
+  words: Uint32Array,
   at: number,
   attributes: FuseAttributes,
   attributeSeconds: number,
 ): void {
   const field = AttrOut.at;
-  encodeDuration(view, at + field.attributeValid, at + field.attributeValidNanoseconds, attributeSeconds);
-  view.setUint32(at + field.padding, 0, true);
-  encodeAttributes(view, at + field.attributes, attributes);
+  encodeDuration(words, at + field.attributeValid, at + field.attributeValidNanoseconds, attributeSeconds);
+  words[wordAt(at, field.padding)] = 0;
+  encodeAttributes(words, at + field.attributes, attributes);
 }
 
 /** @returns the length of the answer: its long form is for opens through a map only, older kernels refuse it */
@@ -91,13 +97,13 @@ export function encodeStatfs(bytes: Buffer, view: DataView, at: number, statfs: 
   view.setUint32(at + field.fragmentSize, statfs.blockSize, true);
 }
 
-function encodeDuration(view: DataView, at: number, atNanoseconds: number, seconds: number): void {
+function encodeDuration(words: Uint32Array, at: number, atNanoseconds: number, seconds: number): void {
   if (!(seconds > 0)) {
-    writeU64(view, at, 0);
-    view.setUint32(atNanoseconds, 0, true);
+    storeU64(words, at >> 2, 0);
+    words[atNanoseconds >> 2] = 0;
     return;
   }
   const whole = Math.floor(Math.min(seconds, FOREVER_SECONDS));
-  writeU64(view, at, whole);
-  view.setUint32(atNanoseconds, seconds >= FOREVER_SECONDS ? 0 : (seconds - whole) * 1e9, true);
+  storeU64(words, at >> 2, whole);
+  words[atNanoseconds >> 2] = seconds >= FOREVER_SECONDS ? 0 : (seconds - whole) * 1e9;
 }

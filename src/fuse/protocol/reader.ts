@@ -1,4 +1,4 @@
-import { fail, readU64 } from '../../libc/index.js';
+import { fail, readU64, SHORT_BYTES, shortAscii } from '../../libc/index.js';
 import type { Struct } from './struct.js';
 import { InHeader } from './structs.js';
 
@@ -74,7 +74,9 @@ export class MessageReader {
     for (; zero < end && bytes[zero] !== 0; zero += 1) all |= bytes[zero]!;
     if (zero >= end) this.#short('a name with its end', 1);
     this.#position = zero + 1;
-    if (all < 0x80) return bytes.toString('latin1', start, zero); // ASCII: nothing to check
+    // ASCII: nothing to check
+    if (all < 0x80 && zero - start <= SHORT_BYTES) return shortAscii(bytes, start, zero)!;
+    if (all < 0x80) return bytes.toString('latin1', start, zero);
     const text = bytes.toString('utf8', start, zero);
     if (text.includes('\ufffd') && !bytes.subarray(start, zero).equals(Buffer.from(text))) {
       fail(ifMalformed, `the name ${JSON.stringify(text)} is not UTF-8: names here are`);

@@ -13,6 +13,8 @@ const COPY_BELOW_BYTES = 4096;
 export class Reply {
   /** The reply's own buffer: header, then body. */
   readonly view: DataView;
+  /** `view` as 32-bit words. */
+  readonly words: Uint32Array;
   readonly body = OutHeader.bytes;
   readonly bytes: Buffer;
   /** Address of the struct iovec[] for writev. `pieces` of them are in use. */
@@ -29,6 +31,7 @@ export class Reply {
   constructor(readonly capacity: number) {
     const buffer = new ArrayBuffer(OutHeader.bytes + capacity);
     this.view = new DataView(buffer);
+    this.words = new Uint32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
     this.bytes = Buffer.from(buffer);
     this.address = addressOf(buffer);
     const table = new ArrayBuffer(MAX_PIECES * IOVEC_BYTES);

@@ -8,7 +8,7 @@ const { AttrOut, GetattrIn, SetattrIn, GetxattrIn, GetxattrOut, SetxattrIn } = s
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 function answerAttributes({ reply }: Serving, answer: FuseAttributeAnswer): number {
-  encodeAttributeAnswer(reply.view, reply.body, answer.attributes, answer.attributeSeconds);
+  encodeAttributeAnswer(reply.words, reply.body, answer.attributes, answer.attributeSeconds);
   reply.setBody(AttrOut.bytes);
   return 0;
 }

@@ -1,4 +1,4 @@
-import { writeU64 } from '../../libc/index.js';
+import { storeU64 } from '../../libc/index.js';
 import { encodeEntry, encodeNoEntry, type Reply, structs } from '../protocol/index.js';
 import type { FuseDirectoryAnswer, FuseEntry } from '../types.js';
 
@@ -27,30 +27,43 @@ export class DirectoryAnswer implements FuseDirectoryAnswer {
   }
 
   add(name: string, inode: number, type: number, next: number, entry?: () => FuseEntry | undefined): boolean {
-    const isPlain = isAscii(name);
-    const nameBytes = isPlain ? name.length : Buffer.byteLength(name);
-    if (!this.fits(nameBytes)) return false;
-    const reply = this.#reply;
-    const size = this.#sizeOf(nameBytes);
-    let at = reply.body + this.#used;
+    if (!this.fits(name.length)) return false; // a name has at least as many bytes as characters
+    const { words, bytes, body } = this.#reply;
+    const start = body + this.#used;
+    const head = start + (this.plus ? EntryOut.bytes : 0);
+    const text = head + Dirent.bytes;
+    const nameBytes = this.#storeAscii(name, text) ? name.length : Buffer.byteLength(name);
+    if (nameBytes !== name.length) {
+      if (!this.fits(nameBytes)) return false;
+      bytes.write(name, text);
+    }
     if (this.plus) {
       const found = entry?.();
-      if (found) encodeEntry(reply.view, at, found);
-      else encodeNoEntry(reply.bytes, at);
-      at += EntryOut.bytes;
+      if (found) encodeEntry(words, start, found);
+      else encodeNoEntry(bytes, start);
     }
-    writeU64(reply.view, at + Dirent.at.inode, inode);
-    writeU64(reply.view, at + Dirent.at.next, next);
-    reply.view.setUint32(at + Dirent.at.nameLength, nameBytes, true);
-    reply.view.setUint32(at + Dirent.at.type, (type >>> 12) & 15, true);
-    const { bytes } = reply;
-    at += Dirent.bytes;
-    if (isPlain) for (let i = 0; i < nameBytes; i++) bytes[at + i] = name.charCodeAt(i);
-    else bytes.write(name, at);
-    const end = reply.body + this.#used + size;
-    for (let pad = at + nameBytes; pad < end; pad++) bytes[pad] = 0;
+    storeU64(words, (head + Dirent.at.inode) >> 2, inode);
+    storeU64(words, (head + Dirent.at.next) >> 2, next);
+    words[(head + Dirent.at.nameLength) >> 2] = nameBytes;
+    words[(head + Dirent.at.type) >> 2] = (type >>> 12) & 15;
+    const size = this.#sizeOf(nameBytes);
+    for (let pad = text + nameBytes; pad < start + size; pad++) bytes[pad] = 0;
     this.#used += size;
-    reply.setBody(this.#used);
+    this.#reply.setBody(this.#used);
+    return true;
+  }
+
+  /**
+   * Most names are ASCII: their bytes are stored one by one, which costs less than a call into Node.
+   * @returns false when this one is not
+   */
+  #storeAscii(name: string, at: number): boolean {
+    const { bytes } = this.#reply;
+    for (let i = 0; i < name.length; i++) {
+      const code = name.charCodeAt(i);
+      if (code > 127) return false;
+      bytes[at + i] = code;
+    }
     return true;
   }
 
@@ -58,10 +71,4 @@ export class DirectoryAnswer implements FuseDirectoryAnswer {
     const bytes = (this.plus ? EntryOut.bytes : 0) + Dirent.bytes + nameBytes;
     return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
   }
-}
-
-/** Most names are: their bytes are stored one by one, which costs less than a call into Node. */
-function isAscii(name: string): boolean {
-  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 127) return false;
-  return true;
 }

@@ -5,7 +5,7 @@ import { ENOSYS, EPERM, type Handler, type Serving } from './serving.js';
 const { EntryOut, MknodIn, MkdirIn, RenameIn, Rename2In, LinkIn, CreateIn } = structs;
 
 function answerEntry({ reply }: Serving, entry: FuseEntry): number {
-  encodeEntry(reply.view, reply.body, entry);
+  encodeEntry(reply.words, reply.body, entry);
   reply.setBody(EntryOut.bytes);
   return 0;
 }
@@ -91,7 +91,7 @@ export const nameHandlers: Record<string, Handler> = {
     const flags = reader.u32(at + CreateIn.at.flags);
     const umask = reader.u32(at + CreateIn.at.umask);
     const { entry, opened } = fileSystem.create(node, name, mode, flags, umask, context);
-    encodeEntry(reply.view, reply.body, entry);
+    encodeEntry(reply.words, reply.body, entry);
     reply.setBody(EntryOut.bytes + encodeOpened(reply.view, reply.body + EntryOut.bytes, opened));
     return 0;
   },

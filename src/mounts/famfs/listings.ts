@@ -78,7 +78,7 @@ export class Listings {
       const type = TYPE_BITS[inside.kind];
       items.push({ name, inode: inside.node, type, key, next: place + 1, hasEntry: true });
     }
-    return items.sort((a, b) => a.next - b.next); // in order already, except for what was made through this mount
+    return isInOrder(items) ? items : items.sort((a, b) => a.next - b.next);
   }
 
   /** Adds what the volume has, as far as nothing in the making hides it. */
@@ -87,7 +87,19 @@ export class Listings {
     const { inodes } = this.#volume;
     if (!inodes.isDirectory(directory)) fail('ENOTDIR', `${inodes.pathOf(directory)} is not a directory`);
     const firstNodes = new Set<number>();
+    const nothingMade = newFiles.isEmpty;
     for (const { name, ino, cookie } of inodes.entries(directory)) {
+      if (nothingMade) {
+        items.push({
+          name,
+          inode: ino,
+          type: typeOf(inodes, ino),
+          key: ino,
+          next: cookie + 1,
+          hasEntry: true,
+        });
+        continue;
+      }
       if (newFiles.named(directory, name)) continue;
       const inode = newFiles.nodeOf(ino);
       // What was made here keeps the place that it had before it was published; its further names do not.
@@ -112,6 +124,12 @@ export class Listings {
     if (ino < 0 || (ino !== key && known?.ino !== ino)) return undefined;
     return known && isPending(known) ? names.madeEntry(known) : names.entryOf(ino);
   }
+}
+
+/** All are, except for what was made through this mount. */
+function isInOrder(items: readonly ListedItem[]): boolean {
+  for (let i = 1; i < items.length; i++) if (items[i]!.next < items[i - 1]!.next) return false;
+  return true;
 }
 
 function typeOf(inodes: Volume['inodes'], ino: number): number {

@@ -207,6 +207,11 @@ export class NewFiles {
       at.writers += change;
   }
 
+  /** Whether nothing has an unpublished name, and every node is an inode number. */
+  get isEmpty(): boolean {
+    return this.#byDirectory.size === 0 && this.#byIno.size === 0;
+  }
+
   /** The name of something unpublished in a directory. */
   named(parent: number, name: string): NewName | undefined {
     return this.#byDirectory.get(parent)?.get(name);
