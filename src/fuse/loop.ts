@@ -1,4 +1,11 @@
-import { acceptInterrupts, bindDeviceCalls, codeOf, type DeviceCalls } from '../libc/index.js';
+import {
+  acceptInterrupts,
+  beginMoment,
+  bindDeviceCalls,
+  codeOf,
+  type DeviceCalls,
+  endMoment,
+} from '../libc/index.js';
 import type { Dispatcher } from './dispatcher.js';
 import { CONTROL_STOP, type LoopControl } from './loop-control.js';
 import type { OperationStats } from './operation-stats.js';
@@ -98,8 +105,9 @@ function server(
   };
   if (stats === undefined) return serve;
   return (length) => {
-    const begun = performance.now();
+    const begun = beginMoment();
     const end = serve(length);
+    endMoment();
     const { opcode, isRefused, reply } = dispatcher;
     stats.note(opcode, (performance.now() - begun) / 1000, isRefused);
     if (isRefused) return end;

@@ -23,6 +23,7 @@ export * from './neighbours.js';
 export * from './own-files.js';
 export { packageRoot } from './package-root.js';
 export * from './persist.js';
+export * from './recent-time.js';
 export * from './record-files.js';
 export * from './short-ascii.js';
 export * from './sizes.js';

@@ -1,6 +1,6 @@
 import { type DaxDevice, type HolderOperations, MF_MEM_PRE_REMOVE } from '../../dax/index.js';
 import { failMappings } from '../../fsdax/index.js';
-import { DaxError, fail, type LockPatience } from '../../libc/index.js';
+import { DaxError, fail, type LockPatience, recentTime } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
 import { LogAppender, refuseStopped } from '../media/append.js';
@@ -56,7 +56,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
   #users = 0;
   #isDead = false;
   #isDoubted = false;
-  #lookedAt = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   /** Set once another file system was made on the device. Every call throws it. */
   #stale: DaxError | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -205,7 +205,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
         { path: this.device.name, hint: 'reconfigure-famfs' },
       );
     }
-    if (Date.now() - this.#lookedAt > LOOK_MS) this.assertSameFileSystem();
+    if (recentTime() - this.#lookedAt > LOOK_MS) this.assertSameFileSystem();
   }
 
   /**
@@ -215,7 +215,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
    */
   assertSameFileSystem(): void {
     if (this.#stale) throw this.#stale;
-    this.#lookedAt = Date.now();
+    this.#lookedAt = recentTime();
     if (this.#identity === null || this.#identity.isSame()) return;
     throw this.#endStale();
   }

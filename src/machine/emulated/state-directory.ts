@@ -13,6 +13,7 @@ import {
   makeDirectories,
   makeDirectoryAsAbove,
   openOwnFile,
+  recentTime,
   syncDirectory,
   whenClosed,
   whenCollected,
@@ -50,7 +51,7 @@ export class StateDirectory {
   /** Equal for two names of one directory, different for two directories. */
   readonly identity: string;
   #document: { fd: number; witness: FileWitness } | undefined;
-  #glancedAt = 0;
+  #glancedAt = Number.NEGATIVE_INFINITY;
   #glancedWritten = 0;
   readonly #directoryMode: number;
   /** Undefined when this user may not change the machine. */
@@ -161,7 +162,7 @@ export class StateDirectory {
    * second, on devices that nobody changes while they are held.
    */
   get hasMovedLately(): boolean {
-    const now = Date.now();
+    const now = recentTime();
     if (this.#glancedWritten === documentsWritten && now - this.#glancedAt <= GLANCE_MS) return false;
     this.#glancedAt = now;
     return this.hasMoved;
