@@ -8,6 +8,7 @@
  */
 import fs from 'node:fs';
 import { hasCode } from './errors.js';
+import { memfdCreate } from './files.js';
 
 const info = Buffer.alloc(4096);
 
@@ -50,4 +51,38 @@ export function descriptorInfo(process: string, descriptor: string): string | nu
       fs.closeSync(fd);
     }
   }, null);
+}
+
+/** The number that a line of such a text has. */
+export function numberIn(text: string, pattern: RegExp): number | null {
+  const found = pattern.exec(text);
+  return found ? Number(found[1]) : null;
+}
+
+/** How the links of descriptors begin that lead to no file of a file system that programs see. */
+const NAMELESS = /^(pipe|socket|anon_inode):|^\/memfd:/;
+let knownKernelMounts: ReadonlySet<number> | undefined;
+
+/**
+ * The mounts of the kernel's own, which are in no table: of pipes, sockets, epoll and the like, and of memory without a name. Their inode
+ * numbers are as small as those of files. Found by this process's own descriptors, at the first call.
+ * @throws Error EMFILE and the like: this process cannot look
+ */
+export function kernelMounts(): ReadonlySet<number> {
+  if (knownKernelMounts !== undefined) return knownKernelMounts;
+  const mounts = new Set<number>();
+  const memory = memfdCreate('udax');
+  try {
+    for (const descriptor of descriptorsOf('/proc/self')) {
+      // The links of this process may be read: it is not in execve(2).
+      const link = whenThere(() => fs.readlinkSync(`/proc/self/fd/${descriptor}`), '');
+      const text = NAMELESS.test(link) ? descriptorInfo('/proc/self', descriptor) : null;
+      const mount = text === null ? null : numberIn(text, /^mnt_id:\s*(\d+)$/m);
+      if (mount !== null) mounts.add(mount);
+    }
+  } finally {
+    fs.closeSync(memory);
+  }
+  knownKernelMounts = mounts;
+  return mounts;
 }

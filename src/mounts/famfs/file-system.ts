@@ -105,7 +105,9 @@ export class FamfsFileSystem implements FuseFileSystem {
 
   init({ capabilities }: FuseConnection): FuseInitAnswer {
     // Requests are served only after mount(2) has returned, so the mount is in the table.
-    this.#making.device = fuseMountAt(this.#host.mountpoint)?.device ?? '';
+    const device = fuseMountAt(this.#host.mountpoint)?.device ?? '';
+    this.#making.device = device;
+    this.#names.newFiles.numberFor(device);
     return { unimplemented: unimplementedOn(capabilities, this.#options.xattrs) };
   }
 

@@ -2,6 +2,8 @@ import type { GrowingDirectory, GrowingFile, KeptName } from '../../famfs/index.
 
 /** The first node for what is in the making, far beyond the inode numbers of any volume. */
 export const FIRST_NEW_NODE = 2 ** 40;
+/** Minor numbers of devices have 20 bits, so all nodes are below 2^49. */
+const NODES_OF_A_MOUNT = 2 ** 28;
 
 /** One name of something in the making. Files and symbolic links can have several (link(2)). */
 export interface NewName {
@@ -91,6 +93,14 @@ export class NewFiles {
   /** What the volume does not have yet, in the order of the last close; what was never open, in the order of its making. */
   readonly #unpublished = new Set<NewNode>();
   #next = FIRST_NEW_NODE;
+
+  /**
+   * Begins with numbers that no other mount of this host gives: who asks /proc for the users of a file is told a number, and not always
+   * the file system. @param device `major:minor` of the mount; '' when there is none
+   */
+  numberFor(device: string): void {
+    this.#next = FIRST_NEW_NODE + Number(device.split(':')[1] ?? 0) * NODES_OF_A_MOUNT;
+  }
 
   addFile(place: NewPlaceOf, growing: GrowingFile): NewFile {
     return this.#add({ ...this.#born(), ...NEW_FILE, growing }, place);

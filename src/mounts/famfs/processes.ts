@@ -4,11 +4,18 @@
  */
 import { readFileSync } from 'node:fs';
 import { deviceOfMount } from '../../fuse/index.js';
-import { descriptorInfo, descriptorsOf, hasCode, numbersIn } from '../../libc/index.js';
+import {
+  descriptorInfo,
+  descriptorsOf,
+  hasCode,
+  kernelMounts,
+  numberIn,
+  numbersIn,
+} from '../../libc/index.js';
 
 /** A file of a mounted file system. An inode number is unique only within its file system. */
 export interface MountedInode {
-  /** `major:minor` of the file system. All its mounts (binds, other namespaces) share it. */
+  /** `major:minor` of the file system. All its mounts (binds, other namespaces) share it. '' where it is not mounted. */
   readonly device: string;
   readonly inode: number;
 }
@@ -19,6 +26,7 @@ export interface MountedInode {
  * inspect. A file that is only mapped has no descriptor. True when it cannot look (no descriptor is left): the file may be open.
  */
 export function isOpenAnywhere(file: MountedInode, first: number): boolean {
+  if (file.device === '') return false;
   try {
     if (first !== 0 && hasOpen(`/proc/${first}`, file)) return true;
     return numbersIn('/proc').some((pid) => pid !== String(first) && processHasOpen(`/proc/${pid}`, file));
@@ -47,15 +55,16 @@ function hasAny(process: string, descriptors: readonly string[], file: MountedIn
     const inode = numberIn(info, /^ino:\s*(\d+)$/m);
     if (inode !== null && inode !== file.inode) return false;
     const mount = numberIn(info, /^mnt_id:\s*(\d+)$/m);
-    const device = mount === null ? null : deviceOfMount(mountsOf(process), mount);
+    const device = mount === null ? null : deviceOf(process, mount);
     // A mount that is in no table any more (umount -l) may be this one. It counts as this one when the inode matches.
     return device === null ? inode === file.inode : device === file.device;
   });
 }
 
-function numberIn(text: string, pattern: RegExp): number | null {
-  const found = pattern.exec(text);
-  return found ? Number(found[1]) : null;
+/** The file system of a mount; null when no table has it. A process in a chroot does not see the mounts outside: this one may. */
+function deviceOf(process: string, mount: number): string | null {
+  if (kernelMounts().has(mount)) return '';
+  return deviceOfMount(mountsOf(process), mount) ?? deviceOfMount(mountsOf('/proc/self'), mount);
 }
 
 /** Its table of mounts; empty when the process has ended or may not be inspected. */
