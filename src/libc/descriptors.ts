@@ -71,7 +71,7 @@ let knownKernelMounts: ReadonlySet<number> | undefined;
 export function kernelMounts(): ReadonlySet<number> {
   if (knownKernelMounts !== undefined) return knownKernelMounts;
   const mounts = new Set<number>();
-  const memory = memfdCreate('udax');
+  const memory = namelessMemory();
   try {
     for (const descriptor of descriptorsOf('/proc/self')) {
       // The links of this process may be read: it is not in execve(2).
@@ -81,8 +81,18 @@ export function kernelMounts(): ReadonlySet<number> {
       if (mount !== null) mounts.add(mount);
     }
   } finally {
-    fs.closeSync(memory);
+    if (memory !== null) fs.closeSync(memory);
   }
   knownKernelMounts = mounts;
   return mounts;
+}
+
+/** Null where it is not allowed (a sandbox). */
+function namelessMemory(): number | null {
+  try {
+    return memfdCreate('udax');
+  } catch (error) {
+    if (hasCode(error, 'EMFILE', 'ENFILE')) throw error;
+    return null;
+  }
 }
