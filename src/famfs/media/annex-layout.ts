@@ -93,6 +93,8 @@ export const SET_GID = 4;
 export const SET_ATIME = 1;
 export const SET_MTIME = 2;
 export const SET_CTIME = 4;
+/** Of the times that the record does not set, nobody knows any more. */
+export const NO_OTHER_TIMES = 8;
 /** Flag of ANNEX_XATTR. */
 export const XATTR_REMOVE = 1;
 

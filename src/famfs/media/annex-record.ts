@@ -19,6 +19,7 @@ import {
   MOST_NAME_BYTES,
   MOST_TARGET_BYTES,
   MOST_XATTR_BYTES,
+  NO_OTHER_TIMES,
   SET_ATIME,
   SET_CTIME,
   SET_GID,
@@ -53,6 +54,7 @@ interface Ownership {
 /**
  * What a record says. Inode numbers are those of the volume. `replaced` is what had the name and loses it, 0 for nothing.
  * bind: one more name for an object. unbind: the object loses that name. make: an empty file, or a symbolic link with its target.
+ * times: `only` says that the others are unknown from now on.
  * replace: the object has the content of log entry `content - 2` from now on, 0 for none.
  */
 export type AnnexChange =
@@ -62,7 +64,7 @@ export type AnnexChange =
   | ({ kind: 'exchange'; ino: number; newDirectory: number; newName: string; other: number } & NameOf)
   | ({ kind: 'make'; target: string | null; replaced: number } & NameOf & Ownership)
   | ({ kind: 'attributes'; ino: number } & Partial<Ownership>)
-  | { kind: 'times'; ino: number; atime?: FileTime; mtime?: FileTime; ctime?: FileTime }
+  | { kind: 'times'; ino: number; atime?: FileTime; mtime?: FileTime; ctime?: FileTime; only?: true }
   | { kind: 'xattr'; ino: number; name: string; value: Uint8Array | null }
   | { kind: 'replace'; ino: number; content: number };
 
@@ -156,8 +158,9 @@ function flagsOf(change: AnnexChange): number {
     );
   }
   if (change.kind === 'times') {
-    const { atime, mtime, ctime } = change;
-    return (atime ? SET_ATIME : 0) | (mtime ? SET_MTIME : 0) | (ctime ? SET_CTIME : 0);
+    const { atime, mtime, ctime, only } = change;
+    const set = (atime ? SET_ATIME : 0) | (mtime ? SET_MTIME : 0) | (ctime ? SET_CTIME : 0);
+    return set | (only ? NO_OTHER_TIMES : 0);
   }
   return change.kind === 'xattr' && change.value === null ? XATTR_REMOVE : 0;
 }
@@ -277,7 +280,12 @@ function changeOf(type: number, parts: RecordParts): AnnexChange | null {
       };
     }
     case ANNEX_TIMES:
-      return { kind: 'times', ino, ...decodeTimes(value, flags) };
+      return {
+        kind: 'times',
+        ino,
+        ...decodeTimes(value, flags),
+        ...((flags & NO_OTHER_TIMES) !== 0 && { only: true as const }),
+      };
     case ANNEX_XATTR:
       return { kind: 'xattr', ino, name, value: (flags & XATTR_REMOVE) !== 0 ? null : value };
     case ANNEX_REPLACE:
@@ -287,12 +295,25 @@ function changeOf(type: number, parts: RecordParts): AnnexChange | null {
   }
 }
 
+interface Times {
+  atime?: FileTime;
+  mtime?: FileTime;
+  ctime?: FileTime;
+}
+
+/** Applies a record of times, which was written at the time `when`, to the times that an object has. */
+export function applyTimes(known: Times, value: Uint8Array, flags: number, when: FileTime): void {
+  if ((flags & NO_OTHER_TIMES) !== 0) {
+    delete known.atime;
+    delete known.mtime;
+    delete known.ctime;
+  } else known.ctime = when;
+  Object.assign(known, decodeTimes(value, flags));
+}
+
 /** The times of a record's value that its flags name. */
-export function decodeTimes(
-  value: Uint8Array,
-  flags: number,
-): { atime?: FileTime; mtime?: FileTime; ctime?: FileTime } {
-  const times: { atime?: FileTime; mtime?: FileTime; ctime?: FileTime } = {};
+function decodeTimes(value: Uint8Array, flags: number): Times {
+  const times: Times = {};
   if (value.length < annexTimes.size) return times;
   if ((flags & SET_ATIME) !== 0) times.atime = timeAt(value, 0);
   if ((flags & SET_MTIME) !== 0) times.mtime = timeAt(value, 1);

@@ -28,7 +28,7 @@ import {
   XATTR_REMOVE,
 } from './annex-layout.js';
 import { type AnnexNames, ROOT } from './annex-names.js';
-import { decodeTimes, type FileTime } from './annex-record.js';
+import { applyTimes, type FileTime } from './annex-record.js';
 import { fault, idOf, type RecordFault } from './annex-rules.js';
 import { wordsOf } from './crc.js';
 import { HASH_PRIME, HASH_START } from './inode-table.js';
@@ -216,8 +216,7 @@ export class AnnexReplay {
     const why = this.#objectFault(ino);
     if (why !== null) return why;
     const attributes = this.#names.attributesOf(ino);
-    attributes.ctime = this.#now();
-    Object.assign(attributes, decodeTimes(this.#value(), this.#u32(F.flags.offset)));
+    applyTimes(attributes, this.#value(), this.#u32(F.flags.offset), this.#now());
     return null;
   }
 

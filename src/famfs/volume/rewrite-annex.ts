@@ -16,6 +16,7 @@ import {
 } from '../media/annex-layout.js';
 import { type AnnexChange, encodeRecordOf } from '../media/annex-record.js';
 import { ENTRY_SIZE, encodeEntry, type NewLogEntry } from '../media/entry.js';
+import type { InodeStat } from '../media/inode-stat.js';
 import {
   FAMFS_LOG_ADD_DAXDEV,
   FAMFS_LOG_FILE,
@@ -179,9 +180,11 @@ export class Folding {
     };
   }
 
-  /** Records for the names that the log does not say. */
+  /** Records for the names that the log does not say. Directories come first, each behind the one it is in: names go into what has one. */
   #nameObjects(): void {
-    for (const [ino, names] of this.#namesOf) {
+    const isDirectory = ([ino]: [number, Name[]]) => this.#tree.isDirectory(ino);
+    const all = [...this.#namesOf];
+    for (const [ino, names] of [...all.filter(isDirectory), ...all.filter((one) => !isDirectory(one))]) {
       const newIno = this.#inos.get(ino);
       if (newIno === undefined) continue;
       for (const { directory, name } of names) this.#bind(newIno, directory, name);
@@ -213,7 +216,7 @@ export class Folding {
     for (const { directory: above, name } of more) this.#bind(newIno, above, name);
   }
 
-  /** Records for times, which come last because those before set times of directories, and for attributes of users. */
+  /** Records for attributes of users, and for times: those come last, because the records before set times too. */
   #setAttributes(): void {
     const attributes = this.#tree.annex?.names.attributes ?? new Map();
     for (const [ino, { xattrs }] of attributes) {
@@ -223,11 +226,31 @@ export class Folding {
         this.#records.push({ kind: 'xattr', ino: newIno, name, value });
       if (ino === ROOT_INO) this.#setOwner(newIno);
     }
+    const touched = this.#touched();
     for (const ino of attributes.keys()) {
       const newIno = this.#inos.get(ino);
-      const times = newIno === undefined ? null : this.#tree.stat(ino).times;
-      if (times !== null) this.#records.push({ kind: 'times', ino: newIno!, ...times });
+      if (newIno !== undefined) this.#setTimes(ino, newIno, touched.delete(newIno));
     }
+    for (const [ino, newIno] of this.#inos) if (touched.has(newIno)) this.#setTimes(ino, newIno, true);
+  }
+
+  /** A record of the times that an object has, and no others. */
+  #setTimes(ino: number, newIno: number, isTouched: boolean): void {
+    const { times } = this.#tree.stat(ino);
+    const only = isTouched && !isWhole(times);
+    if (times !== null || only)
+      this.#records.push({ kind: 'times', ino: newIno, ...times, ...(only && { only }) });
+  }
+
+  /** What has the time of a rewrite by the records so far: what they make, and the directories of their names. */
+  #touched(): Set<number> {
+    const touched = new Set<number>();
+    for (const [number, record] of this.#records.entries()) {
+      if (record.kind === 'make') touched.add(ANNEX_INO_START + number);
+      if ('directory' in record) touched.add(record.directory);
+      if ('ino' in record) touched.add(record.ino);
+    }
+    return touched;
   }
 
   /** The root has no entry, so its mode and owner stay in the annex. */
@@ -270,4 +293,9 @@ export class Folding {
     this.#entries.push({ kind: 'file', path: ANNEX_NAME, size: length, mode: 0o600, ...owner, fmap });
     return { offset, bytes };
   }
+}
+
+/** Whether all times are known. */
+function isWhole(times: InodeStat['times']): boolean {
+  return times?.atime !== undefined && times.mtime !== undefined && times.ctime !== undefined;
 }
