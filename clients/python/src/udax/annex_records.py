@@ -161,6 +161,10 @@ def read_record(data: bytes, at: int, left: int, seqnum: int, seed: int) -> Unio
     )
 
 
+# Flag of a record of times: of those that it does not set, nobody knows any more.
+NO_OTHER_TIMES = 8
+
+
 def decode_times(value: bytes, flags: int) -> Tuple[Optional[int], Optional[int], Optional[int]]:
     """atime, mtime and ctime of a record's value, nanoseconds since 1970; None for those that its flags do not name."""
     if len(value) < 3 * _TIME.size:

@@ -135,6 +135,9 @@ class Replay:
             return why
         known = self._names.attributes_of(record.ino)
         atime, mtime, ctime = records.decode_times(record.value, record.flags)
+        if record.flags & records.NO_OTHER_TIMES:
+            known.atime, known.mtime, known.ctime = atime, mtime, ctime
+            return None
         known.atime = known.atime if atime is None else atime
         known.mtime = known.mtime if mtime is None else mtime
         known.ctime = record.when if ctime is None else ctime
