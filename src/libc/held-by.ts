@@ -7,6 +7,10 @@ const SEARCH_MS = 35;
 const PATIENT_SEARCH_MS = 2000;
 /** An error that follows a wait names those whom the end of the wait has found. */
 const FRESH_MS = 100;
+/** A lock that changes hands during the search is nobody's who is found. So it is looked at again, so often in one wait. */
+const MOST_MISSES = 3;
+/** Looks of one wait follow each other sooner than that. */
+const SAME_WAIT_MS = 1000;
 
 /** Milliseconds that a search for the holders of a lock may take. */
 export function searchMs({ lockWaitMs = 0 }: LockPatience): number {
@@ -23,6 +27,7 @@ export class HeldBy {
   readonly #patience: () => LockPatience;
   #found: LockHolder[] = [];
   #foundAt = Number.NEGATIVE_INFINITY;
+  #misses = 0;
 
   constructor(fd: number, wanted: WantedLock, patience: () => LockPatience = () => ({})) {
     this.#fd = fd;
@@ -32,10 +37,12 @@ export class HeldBy {
 
   /**
    * Whether one of them is at work at this moment: runs, waits for a processor, or for a disk. Then the lock belongs to nobody who is
-   * stopped or sleeps, however long it takes.
+   * stopped or sleeps, however long it takes. Where nobody is found that may be so too: three times.
    */
   isAtWork(): boolean {
+    if (performance.now() - this.#foundAt > SAME_WAIT_MS) this.#misses = 0;
     this.#search();
+    if (this.#found.length === 0) return ++this.#misses <= MOST_MISSES;
     return this.#found.some(({ pid }) => isAtWork(pid));
   }
 
