@@ -248,7 +248,8 @@ export class Folding {
     for (const [number, record] of this.#records.entries()) {
       if (record.kind === 'make') touched.add(ANNEX_INO_START + number);
       if ('directory' in record) touched.add(record.directory);
-      if ('ino' in record) touched.add(record.ino);
+      // A name more sets no times of the object itself.
+      if (record.kind !== 'bind' && 'ino' in record) touched.add(record.ino);
     }
     return touched;
   }

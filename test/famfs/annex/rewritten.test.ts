@@ -62,3 +62,12 @@ it('names a directory before what is in it, also when a file has another name be
   ).toBe(1);
   expect(pool.fsck()).toEqual([]);
 });
+
+it('makes one record of a file whose name only the annex can say', async () => {
+  const volume = pool.mount();
+  for (let i = 0; i < 6; i++) volume.create(`/${i}${LONG}`, { size: 1 }).close();
+  for (let i = 0; i < 3; i++) volume.unlink(`/${i}${LONG}`);
+  expect((await volume.rewrite()).changed).toBe(true);
+  // The three names, and the times of the directory that they are in.
+  expect(volume.statfs().annexRecords).toBe(4);
+});
