@@ -1,5 +1,5 @@
 import { codeOf, DaxError, type ErrnoCode } from './errors.js';
-import { bindCall, lastErrno, lazy, native } from './load.js';
+import { bindCall, lastErrno, lazy, lazyLater, native } from './load.js';
 import { addressOf } from './memory.js';
 import { readU64, writeU64 } from './u64.js';
 
@@ -31,6 +31,7 @@ const mountNative = lazy(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
 );
 const umount2Native = lazy('int umount2(const char *target, int flags)');
+const umountLater = lazyLater('int umount2(const char *target, int flags)');
 const dup3Native = lazy('int dup3(int from, int to, int flags)');
 const socketpairNative = lazy('int socketpair(int domain, int type, int protocol, void *pair)');
 const openTreeNative = lazy('int syscall(long number, int directory, const char *path, unsigned int flags)');
@@ -100,17 +101,12 @@ export function unmountInBackground(
   flags: number,
   timeoutMs: number,
 ): Promise<'done' | 'timeout' | ErrnoCode> {
-  const umount2 = bindCall('int umount2(const char *target, int flags)') as unknown as {
-    async(target: string, flags: number, done: (error: unknown, result: number) => void): void;
-  };
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve('timeout'), timeoutMs);
-    umount2.async(target, flags, (error, result) => {
+    umountLater(target, flags).then((result) => {
       clearTimeout(timer);
-      if (error) reject(error);
-      else if (result === 0) resolve('done');
-      else resolve(codeOf(lastErrno()));
-    });
+      resolve(result === 0 ? 'done' : codeOf(lastErrno()));
+    }, reject);
   });
 }
 

@@ -84,6 +84,22 @@ export function lazy(prototype: string): NativeFunction {
   };
 }
 
+/**
+ * A C function that runs on another thread of libuv's pool, bound at its first call. The promise gives what it returned; right after
+ * a failure, lastErrno() is its errno.
+ */
+export function lazyLater(prototype: string): (...args: unknown[]) => Promise<number> {
+  type Done = (error: unknown, result: number) => void;
+  let bound: { async(...args: [...unknown[], Done]): void } | undefined;
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      bound ??= bindCall(prototype) as unknown as typeof bound;
+      bound!.async(...args, (error: unknown, result: number) =>
+        error ? reject(error as Error) : resolve(result),
+      );
+    });
+}
+
 /** The errno of the last call that failed on this thread. */
 export function lastErrno(): number {
   return native().koffi.errno();

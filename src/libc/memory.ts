@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { addressLedger } from './address-ledger.js';
 import { codeOf, DaxError } from './errors.js';
-import { lastErrno, lazy, native } from './load.js';
+import { lastErrno, lazy, lazyLater, native } from './load.js';
 
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
@@ -24,6 +24,8 @@ const mmapNative = lazy(
 );
 const munmapNative = lazy('int munmap(intptr_t addr, size_t length)');
 const madviseNative = lazy('int madvise(intptr_t addr, size_t length, int advice)');
+const munmapNativeLater = lazyLater('int munmap(intptr_t addr, size_t length)');
+const madviseNativeLater = lazyLater('int madvise(intptr_t addr, size_t length, int advice)');
 const msyncNative = lazy('int msync(intptr_t addr, size_t length, int flags)');
 const mprotectNative = lazy('int mprotect(intptr_t addr, size_t length, int prot)');
 const memsetNative = lazy('intptr_t memset(intptr_t to, int byte, size_t bytes)');
@@ -110,6 +112,12 @@ export function munmap(address: number, length: number): void {
   if (munmapNative(address, length) !== 0) throw failed('munmap', `of ${length} bytes`);
 }
 
+/** munmap(2) on another thread: millions of small pages take a while. The addresses are not this thread's any more when it returns. */
+export async function munmapLater(address: number, length: number): Promise<void> {
+  addressLedger.giveUp(address);
+  if ((await munmapNativeLater(address, length)) !== 0) throw failed('munmap', `of ${length} bytes`);
+}
+
 /** madvise(2). EFAULT from MADV_POPULATE_* means a page there has no backing (would be SIGBUS). */
 export function madvise(address: number, length: number, advice: number): void {
   if (madviseNative(address, length, advice) !== 0)
@@ -120,6 +128,14 @@ export function madvise(address: number, length: number, advice: number): void {
 export function populatePages(address: number, length: number): void {
   const lead = address % 4096;
   madvise(address - lead, lead + length, MADV_POPULATE_READ);
+}
+
+/**
+ * As populatePages(), on another thread. The range may be unmapped meanwhile by nobody.
+ * @returns false where populatePages() throws
+ */
+export async function populatePagesLater(address: number, length: number): Promise<boolean> {
+  return (await madviseNativeLater(address, length, MADV_POPULATE_READ)) === 0;
 }
 
 /** Faults in pages of a range as stores would. @throws DaxError EFAULT no memory for a page, EINVAL before Linux 5.14 */

@@ -15,7 +15,9 @@ export interface CopySource {
   readFully(into: Uint8Array, position: number): void;
   /** The largest piece to read at a time, bytes, when the source has a preference. */
   readonly pieceBytes?: number;
-  close(): void;
+  /** Called before a piece is read, with the number of bytes of the piece behind it, if the source can load them on other threads. */
+  load?(position: number, length: number, following: number): Promise<void>;
+  close(): void | Promise<void>;
 }
 
 /** A file of a volume as a source. It is not closed here: the caller closes it. */
@@ -72,14 +74,14 @@ function hostSource(file: HostFile, mode: number): CopySource {
     path,
     size,
     mode,
-    ...(mapped === null ? {} : { pieceBytes: MAPPED_PIECE_BYTES }),
+    ...(mapped !== null && {
+      pieceBytes: MAPPED_PIECE_BYTES,
+      load: (position: number, length: number, following: number) => mapped.load(position, length, following),
+    }),
     readFully(into, position) {
       if (!mapped?.copy(into, position)) readFully(file, into, position);
     },
-    close() {
-      mapped?.end();
-      closeDescriptor(fd);
-    },
+    close: () => (mapped?.end() ?? Promise.resolve()).finally(() => closeDescriptor(fd)),
   };
 }
 

@@ -24,23 +24,35 @@ const PIECE_BYTES = 8 * 2 ** 20;
  */
 const PIECE_MS = 35;
 
-/** Calls `piece` for successive parts of `totalBytes`; the event loop runs in between. Quick parts grow, up to `pieceBytes`. */
+/** The work of a copy, piece by piece. */
+interface PieceWork {
+  /** The largest piece. */
+  readonly pieceBytes: number;
+  /** Called before each piece, with the length of the one behind it. */
+  load?(offset: number, length: number, following: number): Promise<void>;
+  copy(offset: number, length: number): void;
+}
+
+/** Does the work for successive parts of `totalBytes`; the event loop runs in between. Quick parts grow, up to `pieceBytes`. */
 async function inPieces(
   totalBytes: number,
-  pieceBytes: number,
   path: string,
   options: CopyOptions,
-  piece: (offset: number, length: number) => void,
+  work: PieceWork,
 ): Promise<void> {
+  const { pieceBytes } = work;
   let wanted = Math.min(pieceBytes, 4 * PIECE_BYTES);
+  let length = Math.min(wanted, totalBytes);
   for (let done = 0; done < totalBytes; ) {
     throwIfAborted(options.signal);
-    const length = Math.min(wanted, totalBytes - done);
     const start = performance.now();
-    piece(done, length);
+    const following = Math.min(wanted, totalBytes - done - length);
+    await work.load?.(done, length, following);
+    work.copy(done, length);
     const fitting = (length * PIECE_MS) / Math.max(0.01, performance.now() - start);
     wanted = Math.min(pieceBytes, Math.max(PIECE_BYTES, fitting - (fitting % PIECE_BYTES)));
     done += length;
+    length = following;
     options.onProgress?.({ bytes: done, totalBytes, path });
     if (done < totalBytes) await nextTurn();
   }
@@ -59,9 +71,15 @@ export async function readInto(
   options: CopyOptions,
   check: () => void,
 ): Promise<void> {
-  await inPieces(source.size, source.pieceBytes ?? PIECE_BYTES, path, options, (offset, length) => {
+  const copy = (offset: number, length: number): void => {
     check();
     file.fill(offset, length, (into, position) => source.readFully(into, position));
+  };
+  const load = source.load?.bind(source);
+  await inPieces(source.size, path, options, {
+    pieceBytes: source.pieceBytes ?? PIECE_BYTES,
+    ...(load && { load }),
+    copy,
   });
   // Failed memory is good again once it is overwritten. This check of the device tells the other processes.
   check();
@@ -80,10 +98,11 @@ export async function writeOut(
 ): Promise<void> {
   const target = openTarget(destination, options.mode, options.followLinks ?? true);
   try {
-    await inPieces(file.size, PIECE_BYTES, path, options, (offset, length) => {
+    const copy = (offset: number, length: number): void => {
       check();
       file.drain(offset, length, (bytes) => writeFully(target.fd, bytes));
-    });
+    };
+    await inPieces(file.size, path, options, { pieceBytes: PIECE_BYTES, copy });
     if (options.uid !== undefined || options.gid !== undefined) {
       fs.fchownSync(target.fd, options.uid ?? -1, options.gid ?? -1);
     }

@@ -147,7 +147,7 @@ export async function copyFileIn(
       reservation.end();
     }
   } finally {
-    source.close();
+    await source.close();
   }
 }
 

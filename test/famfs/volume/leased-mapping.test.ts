@@ -7,6 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LeasedMapping, MAPPED_PIECE_BYTES } from '../../../src/famfs/volume/leased-mapping.js';
 import { Pool } from './support.js';
 
+/** How many parts of a file this process maps. */
+function mappingsOf(file: string): number {
+  return fs
+    .readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith(file)).length;
+}
+
 describe('copying from a leased mapping', () => {
   const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i % 251);
   let directory: string;
@@ -24,13 +32,41 @@ describe('copying from a leased mapping', () => {
     fs.rmSync(directory, { recursive: true, force: true });
   });
 
-  it('gives the bytes asked for, at any position', () => {
+  it('gives the bytes asked for, at any position of the piece that is loaded', async () => {
     const mapping = LeasedMapping.of(fd, bytes.length)!;
     const into = new Uint8Array(5000);
+    expect(mapping.copy(into, 4321), 'nothing is loaded').toBe(false);
+    await mapping.load(0, 65_536, bytes.length - 65_536);
     expect(mapping.copy(into, 4321)).toBe(true);
     expect(into).toEqual(bytes.subarray(4321, 9321));
-    mapping.end();
-    expect(mapping.copy(into, 0)).toBe(false);
+    await mapping.load(65_536, bytes.length - 65_536, 0);
+    expect(mapping.copy(into, bytes.length - 5000)).toBe(true);
+    expect(into).toEqual(bytes.subarray(-5000));
+    await mapping.end();
+    expect(mapping.copy(into, 70_000)).toBe(false);
+    expect(mappingsOf(file)).toBe(0);
+  });
+
+  it('maps one piece and the next, and nothing when it has ended, also when another piece was wanted', async () => {
+    const mapping = LeasedMapping.of(fd, bytes.length)!;
+    await mapping.load(0, 8192, 4096);
+    expect(mappingsOf(file)).toBeGreaterThan(0);
+    await mapping.load(16_384, 8192, 4096);
+    const into = new Uint8Array(8192);
+    expect(mapping.copy(into, 16_384)).toBe(true);
+    expect(into).toEqual(bytes.subarray(16_384, 24_576));
+    expect(mapping.copy(into, 0), 'its piece has gone, and so has the lease').toBe(false);
+    expect(mapping.copy(into, 16_384)).toBe(false);
+    await mapping.end();
+    expect(mappingsOf(file)).toBe(0);
+  });
+
+  it('ends where a page cannot be loaded, and the copy goes on by read(2)', async () => {
+    const mapping = LeasedMapping.of(fd, 3 * bytes.length)!;
+    await mapping.load(0, 3 * bytes.length, 0);
+    expect(mapping.copy(new Uint8Array(10), 0)).toBe(false);
+    await mapping.end();
+    expect(mappingsOf(file)).toBe(0);
   });
 
   it('is not to be had while somebody has the file open for writing', () => {
@@ -41,6 +77,7 @@ describe('copying from a leased mapping', () => {
 
   it('holds a truncation back, gives way at the next piece, and then it happens', async () => {
     const mapping = LeasedMapping.of(fd, bytes.length)!;
+    await mapping.load(0, bytes.length, 0);
     const truncate = spawn('sh', ['-c', ': > "$0"', file], { stdio: 'ignore' });
     const ended = once(truncate, 'exit');
     const into = new Uint8Array(100);
