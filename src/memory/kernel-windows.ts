@@ -7,11 +7,12 @@ import { place } from './placement.js';
 import { mappingRegistry, type Span } from './registry.js';
 
 /**
- * The first window is small. File systems keep their metadata there, and a program that reads only that avoids the garbage
- * collection that a gigabyte of foreign memory causes. The other windows begin at every 1 GiB of the range, the first of
- * them at 0, and overlap the next one by 64 MiB. So every request up to 64 MiB fits into one window.
+ * The first window is small. File systems keep their metadata there (the default log of famfs ends at 10 MiB), and a program that reads
+ * only that avoids the collections that 32 MiB of foreign memory cause: two of the young generation at once, and one of all.
+ * The other windows begin at every 1 GiB of the range, the first of them at 0, and overlap the next one by 64 MiB. So every request
+ * up to 64 MiB fits into one window.
  */
-const HEAD_BYTES = 2 ** 25;
+const HEAD_BYTES = 2 ** 24;
 const STRIDE_BYTES = 2 ** 30;
 const OVERLAP_BYTES = 2 ** 26;
 

@@ -1,6 +1,7 @@
 /** Decodes and encodes log entries, one 544-byte slot each (famfs-format.md 2.3). */
+
+import { crc32 } from 'node:zlib';
 import { fail, writeU64 } from '../../libc/index.js';
-import { crcOf, wordsOf } from './crc.js';
 import { decodeFmap, encodeFmap, type Fmap } from './fmap.js';
 import {
   addDaxdevLayout,
@@ -132,7 +133,7 @@ export function encodeEntry(bytes: Uint8Array, view: DataView, entry: NewLogEntr
     const { size, uuid, daxIndex } = entry;
     writeStruct(addDaxdevLayout, view, META, { size, uuid, index: daxIndex });
   }
-  writeU64(view, crc.offset, crcOf(wordsOf(bytes), bytes, 0, ENTRY_CRC_OFFSET, 0));
+  writeU64(view, crc.offset, crc32(bytes.subarray(0, ENTRY_CRC_OFFSET)));
 }
 
 function encodeFile(bytes: Uint8Array, view: DataView, entry: Extract<NewLogEntry, { kind: 'file' }>): void {
