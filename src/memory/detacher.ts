@@ -1,5 +1,6 @@
 import type { ReadableByteStreamController } from 'node:stream/web';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { detachByEngine } from './engine-detach.js';
 
 /** Missing in the types of Node 20, but present at run time. */
 interface ReadableStreamBYOBRequest {
@@ -10,22 +11,27 @@ interface ReadableStreamBYOBRequest {
 type TransferableBuffer = ArrayBuffer & { transfer?(): ArrayBuffer };
 
 /**
- * Detaches ArrayBuffers from their memory. Node marks buffers over foreign memory as untransferable, and structuredClone
- * copies them. Byte streams transfer a buffer by the engine's own operation, which ignores the mark. 11 us.
+ * Detaches ArrayBuffers from their memory: by the engine's own operation where scripts can name it, else by a transfer.
  *
- * A BYOB read transfers the reader's buffer into the stream at once. The stream's request then shows the new buffer, the
- * husk. The garbage collector still counts the husk's bytes, which keeps it busy (3 to 10 ms for a mapping of 1 GiB). So
- * the husk is posted to a closed port: by the standard that transfers it as well, and the message is dropped.
+ * Node marks buffers over foreign memory as untransferable, and structuredClone copies them. Byte streams transfer a buffer by an
+ * operation that ignores the mark. A BYOB read transfers the reader's buffer into the stream at once. The stream's request then shows
+ * the new buffer, the husk. The garbage collector still counts the husk's bytes, which keeps it busy (3 to 10 ms for a mapping of
+ * 1 GiB). So the husk is posted to a closed port: by the standard that transfers it as well, and the message is dropped. 11 us.
  */
 export class Detacher {
   #closedPort: MessagePort | undefined;
+  readonly #byEngine: (buffer: ArrayBuffer) => boolean;
+
+  constructor(byEngine: (buffer: ArrayBuffer) => boolean = detachByEngine) {
+    this.#byEngine = byEngine;
+  }
 
   /**
    * Detaches a buffer. Every view of it then has length 0, also in code that is already compiled.
    * @returns false when the buffer still has its memory: it must stay mapped then
    */
   detach(buffer: ArrayBuffer): boolean {
-    if (buffer.byteLength === 0) return true;
+    if (buffer.byteLength === 0 || this.#byEngine(buffer)) return true;
     const husk = moveIntoStream(buffer);
     if (husk) this.#drop(husk);
     if (buffer.byteLength !== 0) (buffer as TransferableBuffer).transfer?.();
