@@ -15,6 +15,7 @@ const rows: Record<string, () => Promise<Row[]>> = {
   P1: async () => (await import('./rows/scan.js')).scan(),
   P1R: async () => (await import('./rows/random.js')).randomReads(),
   P2: async () => (await import('./rows/first-byte.js')).firstByte(),
+  P2M: async () => (await import('./rows/maps.js')).maps(),
   P3: async () => (await import('./rows/copy-in.js')).copyIn(),
   P4: async () => (await import('./rows/append.js')).append(),
   P4M: async () => (await import('./rows/creators.js')).creators(),

@@ -56,11 +56,8 @@ export class FolioOwners {
     if (pages === null) {
       if (section.mapping === null && section.union === 0) return 0;
       if (section.mapping === null && --section.union > 0) return 0;
-      const order = section.order;
-      section.mapping = null;
-      section.union = 0;
-      section.order = 0;
-      this.#records.settle(number, section);
+      const { order } = section;
+      this.#records.reset(number, section);
       return order;
     }
     const head = pages.head[pfn % PMD_PAGES]!;
@@ -119,17 +116,19 @@ export class FolioOwners {
 
   #associateSection(pfn: number, mapping: AddressSpace, index: number, shared: boolean): void {
     const number = pfn / PMD_PAGES;
-    let section = this.#records.sections.get(number);
+    const section = this.#records.sections.get(number);
     if (section === undefined) {
       if (this.#records.defaults.at(pfn) !== 0) this.#compound(pfn);
-      section = new Section(PMD_ORDER);
-      this.#records.sections.set(number, section);
-    } else if (section.order >= PMD_ORDER) {
+      this.#records.sections.set(number, new Section(PMD_ORDER, mapping, index));
+      return;
+    }
+    if (section.order >= PMD_ORDER) {
       if (!owned(section)) this.#compound(pfn);
       if (!shared) this.#mapped(pfn, section.mapping);
       share(section);
       return;
-    } else if (section.pages !== null || section.references !== 0) {
+    }
+    if (section.pages !== null || section.references !== 0) {
       fail('EBUSY', `pages of the 2 MiB at pfn ${pfn} are in use: map it by single pages`);
     }
     section.order = PMD_ORDER;

@@ -17,7 +17,10 @@ export class FolioRecords {
 
   /** The record for pfn. Makes one, at rest, when there is none. */
   claim(pfn: number): Section {
-    const number = this.numberOf(pfn);
+    return this.sections.get(Math.floor(pfn / PMD_PAGES)) ?? this.#claimOf(this.numberOf(pfn), pfn);
+  }
+
+  #claimOf(number: number, pfn: number): Section {
     let section = this.sections.get(number);
     if (section === undefined) {
       section = new Section(this.defaults.at(pfn));
@@ -31,6 +34,18 @@ export class FolioRecords {
     if (section.order >= PMD_ORDER) return null;
     section.pages ??= new PageStates();
     return section.pages;
+  }
+
+  /** Makes the folio of a section order 0 pages without owner. Its references stay. */
+  reset(number: number, section: Section): void {
+    if (section.references === 0 && this.defaults.at(number * PMD_PAGES) === 0) {
+      this.sections.delete(number);
+      return;
+    }
+    section.mapping = null;
+    section.union = 0;
+    section.order = 0;
+    this.settle(number, section);
   }
 
   /** Drops page states and the record where they are at rest again. */

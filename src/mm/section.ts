@@ -56,13 +56,15 @@ export class PageStates {
  * it), or 512 pages that differ only by `pages`. `references` counts for every folio in the section.
  */
 export class Section {
-  mapping: AddressSpace | null = null;
-  /** The file page index while mapping is set, else the share count. */
-  union = 0;
   references = 0;
   pages: PageStates | null = null;
 
-  constructor(public order: number) {}
+  /** @param union the file page index while `mapping` is set, else the share count */
+  constructor(
+    public order: number,
+    public mapping: AddressSpace | null = null,
+    public union = 0,
+  ) {}
 }
 
 /** Bytes that a record takes: object, map entry, counts (measured with --expose-gc on Node 20, rounded up). */

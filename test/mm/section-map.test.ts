@@ -1,8 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Section } from '../../src/mm/section.js';
 import { SectionMap } from '../../src/mm/section-map.js';
 
-/** Sections of 64 GiB: the map keeps them together. */
+/** Sections of 64 GiB. */
 const ZONE = 32768;
 
 function mapOf(...numbers: number[]): SectionMap {
@@ -68,5 +69,37 @@ describe('SectionMap', () => {
       map.set(number, section);
       expect([map.get(number), numbersOf(map, number, number + 1)]).toEqual([section, [number]]);
     }
+  });
+
+  it('has the same records whether a group has few or many, as any order of changes leaves them', () => {
+    const change = fc.record({
+      number: fc.nat(1100),
+      sets: fc.boolean(),
+      times: fc.integer({ min: 1, max: 200 }),
+    });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 40 }), fc.nat(1100), fc.nat(1100), (changes, from, to) => {
+        const map = new SectionMap();
+        const model = new Map<number, Section>();
+        for (const { number, sets, times } of changes) {
+          for (let at = number; at < number + times; at++) {
+            const section = new Section(9);
+            if (sets) map.set(at, section);
+            else map.delete(at);
+            if (sets) model.set(at, section);
+            else model.delete(at);
+          }
+        }
+        const sorted = (): [number, Section][] => [...model].sort(([a], [b]) => a - b);
+        expect([...map.entries()]).toEqual(sorted());
+        for (let number = 0; number < 1400; number += 7) expect(map.get(number)).toBe(model.get(number));
+        map.drop(from, to, (_, number) => number % 5 === 0);
+        for (const number of model.keys())
+          if (number >= from && number < to && number % 5 !== 0) model.delete(number);
+        expect([...map.entries()]).toEqual(sorted());
+        for (const number of model.keys()) expect(map.get(number)).toBe(model.get(number));
+      }),
+      { numRuns: 60 },
+    );
   });
 });

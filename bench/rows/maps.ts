@@ -1,0 +1,76 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { MAP_SHARED, mmap, munmap, PROT_READ, viewMemory } from '../../src/libc/index.js';
+import { Detacher } from '../../src/memory/detacher.js';
+import { atMost, median, type Row, settled, significant, withBenchDirectory } from '../harness.js';
+import { makePool } from '../pool.js';
+
+const BYTES = 2 ** 30;
+const MAPS = 1000;
+const WARM_UP = 100;
+
+/** P2: a thousand times open + map + first byte + close of one file of 1 GiB, beside what V8 alone takes for a view of 1 GiB. */
+export function maps(): Promise<Row[]> {
+  return withBenchDirectory((directory, backing) => {
+    const pool = makePool(directory, 'maps', { size: '1200MiB' });
+    pool.volume.create('/model.bin', { size: BYTES }).close();
+    const fd = openSync(join(pool.root, 'regions', '0.mem'), 'r');
+    const detacher = new Detacher();
+    let kept = 0;
+    const udax = (): (() => void) => {
+      const file = pool.volume.open('/model.bin');
+      kept += file.map()[0]!;
+      return () => file.close();
+    };
+    const bare = (): (() => void) => {
+      const address = mmap(0, BYTES, PROT_READ, MAP_SHARED, fd, 0);
+      const buffer = viewMemory(address, BYTES);
+      kept += new Uint8Array(buffer, BYTES - 1)[0]!;
+      return () => {
+        detacher.detach(buffer);
+        munmap(address, BYTES);
+      };
+    };
+    const times = { udax: [] as number[], bare: [] as number[] };
+    const round = (open: () => () => void, into: number[]): void => {
+      const start = performance.now();
+      const close = open();
+      into.push(performance.now() - start);
+      close();
+    };
+    for (let i = -WARM_UP; i < MAPS; i++) {
+      if (i === 0) times.udax.length = times.bare.length = 0;
+      round(udax, times.udax);
+      round(bare, times.bare);
+    }
+    if (kept !== 0) throw new Error('a first byte was wrong');
+    closeSync(fd);
+    pool.close();
+    const medians = { udax: settled(mediansOf(times.udax)), bare: median(times.bare) };
+    const slow = { udax: ninetyNinth(times.udax), bare: ninetyNinth(times.bare) };
+    const reference =
+      `mmap, a view of V8's and its first byte: median ${significant(medians.bare)} ms, ` +
+      `99 of 100 within ${significant(slow.bare)} ms`;
+    const common = { id: 'P2', unit: 'ms', backing };
+    return Promise.resolve([
+      {
+        ...{ ...common, name: 'open + map + first byte of 1 GiB, median of 1,000' },
+        ...{ ...atMost(medians.udax, 0.15), reference },
+      },
+      {
+        ...{ ...common, name: 'open + map + first byte of 1 GiB, 99 of 100 within' },
+        ...atMost(slow.udax, significant(Math.max(1, 1.25 * slow.bare))),
+        reference: `${reference} (goal: 1 ms, or 1.25 of that)`,
+      },
+    ]);
+  });
+}
+
+/** Of each hundred. */
+function mediansOf(list: readonly number[]): number[] {
+  return Array.from({ length: list.length / 100 }, (_, i) => median(list.slice(i * 100, i * 100 + 100)));
+}
+
+function ninetyNinth(list: readonly number[]): number {
+  return [...list].sort((a, b) => a - b)[Math.floor(0.99 * list.length)]!;
+}
