@@ -1,129 +1,136 @@
 import type { Section } from './section.js';
 
+/** Sections of one zone: 64 GiB, so that a big range is dropped in a few steps. */
+const ZONE_SECTIONS = 32768;
 /** Sections of one group: 1 GiB. */
 const GROUP_SECTIONS = 512;
-/** With this many records a group is a list by place, which costs a tenth of a Map's time. It takes 64 bytes a record then, or less. */
+const ZONE_GROUPS = ZONE_SECTIONS / GROUP_SECTIONS;
+/** A group that gets this many records one behind the other is a list from then on, until it has few. A Map takes ten times as long. */
 const MANY = 64;
-const FEW = MANY / 4;
-/** The number of no group. */
+const FEW = 16;
 const NOWHERE = -1;
 
-/** The records of one group, by their place in it. */
+/** The records of a group that has many, by their place in it. */
 class Group {
+  readonly places = new Array<Section | undefined>(GROUP_SECTIONS).fill(undefined);
   size = 0;
-  /** All places, while the group has many records. */
-  #list: (Section | undefined)[] | null = null;
-  #few: Map<number, Section> | null = new Map();
 
-  get(place: number): Section | undefined {
-    return this.#list === null ? this.#few!.get(place) : this.#list[place];
-  }
-
-  set(place: number, section: Section): void {
-    if (this.get(place) === undefined) this.size++;
-    if (this.#list === null) {
-      this.#few!.set(place, section);
-      if (this.size >= MANY) this.#spread(this.#few!);
-    } else this.#list[place] = section;
-  }
-
-  delete(place: number): void {
-    if (this.get(place) === undefined) return;
-    this.size--;
-    if (this.#list === null) this.#few!.delete(place);
-    else {
-      this.#list[place] = undefined;
-      if (this.size < FEW) this.#gather();
-    }
-  }
-
-  /** In order of their places. */
-  entries(): [number, Section][] {
-    if (this.#list === null) return [...this.#few!].sort(([a], [b]) => a - b);
-    return this.#list.flatMap((section, place) => (section === undefined ? [] : [[place, section]]));
-  }
-
-  #spread(few: Map<number, Section>): void {
-    this.#list = new Array<Section | undefined>(GROUP_SECTIONS).fill(undefined);
-    for (const [place, section] of few) this.#list[place] = section;
-    this.#few = null;
-  }
-
-  #gather(): void {
-    this.#few = new Map(this.entries());
-    this.#list = null;
+  put(place: number, section: Section | undefined): void {
+    const before = this.places[place];
+    this.places[place] = section;
+    this.size += (section === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
   }
 }
 
-/** Section records by section number (hpa / 2 MiB), in groups. Holds only sections that are not at rest. */
+/** Section records by section number (hpa / 2 MiB). Holds only sections that are not at rest: in zones, where many are together in groups. */
 export class SectionMap {
+  readonly #zones = new Map<number, Map<number, Section>>();
   readonly #groups = new Map<number, Group>();
-  /** The group of the last lookup: most lookups follow one in the same group. */
-  #lastNumber = NOWHERE;
-  #last: Group | undefined;
+  /** Where the last lookup was: most lookups follow one in the same group. */
+  #lastGroup = NOWHERE;
+  #group: Group | undefined;
+  #zone: Map<number, Section> | undefined;
+  /** The last record that was set in a zone, and how many were set one behind the other up to it. */
+  #lastSet = NOWHERE;
+  #run = 0;
 
   get(number: number): Section | undefined {
-    return this.#group(number)?.get(number % GROUP_SECTIONS);
+    this.#go(number);
+    return this.#group === undefined ? this.#zone?.get(number) : this.#group.places[number % GROUP_SECTIONS];
   }
 
   set(number: number, section: Section): void {
-    let group = this.#group(number);
-    if (group === undefined) {
-      group = new Group();
-      this.#groups.set(Math.floor(number / GROUP_SECTIONS), group);
-      this.#last = group;
+    this.#go(number);
+    if (this.#group !== undefined) {
+      this.#group.put(number % GROUP_SECTIONS, section);
+      return;
     }
-    group.set(number % GROUP_SECTIONS, section);
+    if (this.#zone === undefined) {
+      this.#zone = new Map();
+      this.#zones.set(Math.floor(number / ZONE_SECTIONS), this.#zone);
+    }
+    this.#zone.set(number, section);
+    this.#run = number === this.#lastSet + 1 && number % GROUP_SECTIONS !== 0 ? this.#run + 1 : 1;
+    this.#lastSet = number;
+    if (this.#run === MANY) this.#gather(Math.floor(number / GROUP_SECTIONS), this.#zone);
   }
 
   delete(number: number): void {
-    const group = this.#group(number);
-    group?.delete(number % GROUP_SECTIONS);
-    if (group?.size === 0) this.#forget(Math.floor(number / GROUP_SECTIONS));
+    this.#go(number);
+    if (this.#group === undefined) this.#zone?.delete(number);
+    else {
+      this.#group.put(number % GROUP_SECTIONS, undefined);
+      if (this.#group.size < FEW) this.#spread(Math.floor(number / GROUP_SECTIONS), this.#group);
+    }
   }
 
   /**
-   * Drops the records of sections [first, end) for which `keep` returns false. `keep` may change a record. The cost depends
-   * on the records in these groups, not on the length of the range.
+   * Drops the records of sections [first, end) for which `keep` returns false, in any order. `keep` may change a record. The cost
+   * depends on the records in these zones, not on the length of the range.
    */
   drop(first: number, end: number, keep: (section: Section, number: number) => boolean): void {
-    for (const [groupNumber, group] of this.#groupsIn(first, end)) {
-      for (const [place, section] of group.entries()) {
-        const number = groupNumber * GROUP_SECTIONS + place;
-        if (number >= first && number < end && !keep(section, number)) group.delete(place);
-      }
-      if (group.size === 0) this.#forget(groupNumber);
+    const stays = ([number, section]: [number, Section]) =>
+      number < first || number >= end || keep(section, number);
+    for (const [zoneNumber, zone] of within(this.#zones, ZONE_SECTIONS, first, end)) {
+      // A new map is cheaper than many deletes.
+      this.#zones.set(zoneNumber, new Map([...zone].filter(stays)));
     }
+    for (const [groupNumber, group] of within(this.#groups, GROUP_SECTIONS, first, end)) {
+      for (const entry of listed(groupNumber, group))
+        if (!stays(entry)) group.put(entry[0] % GROUP_SECTIONS, undefined);
+      if (group.size < FEW) this.#spread(groupNumber, group);
+    }
+    this.#lastGroup = NOWHERE;
   }
 
   /** In order of their numbers. */
-  *entries(first = 0, end = Number.POSITIVE_INFINITY): Generator<[number, Section]> {
-    for (const [groupNumber, group] of this.#groupsIn(first, end)) {
-      for (const [place, section] of group.entries()) {
-        const number = groupNumber * GROUP_SECTIONS + place;
-        if (number >= first && number < end) yield [number, section];
-      }
-    }
-  }
-
-  #groupsIn(first: number, end: number): [number, Group][] {
-    return [...this.#groups]
-      .filter(([group]) => (group + 1) * GROUP_SECTIONS > first && group * GROUP_SECTIONS < end)
+  entries(first = 0, end = Number.POSITIVE_INFINITY): [number, Section][] {
+    return [
+      ...within(this.#zones, ZONE_SECTIONS, first, end).flatMap(([, zone]) => [...zone]),
+      ...within(this.#groups, GROUP_SECTIONS, first, end).flatMap(([number, group]) => listed(number, group)),
+    ]
+      .filter(([number]) => number >= first && number < end)
       .sort(([a], [b]) => a - b);
   }
 
-  #forget(groupNumber: number): void {
-    this.#groups.delete(groupNumber);
-    this.#lastNumber = NOWHERE;
-    this.#last = undefined;
+  /** Makes a group of the records in its zone. */
+  #gather(groupNumber: number, zone: Map<number, Section>): void {
+    const group = new Group();
+    for (let place = 0; place < GROUP_SECTIONS; place++) {
+      const number = groupNumber * GROUP_SECTIONS + place;
+      const section = zone.get(number);
+      if (section === undefined) continue;
+      group.put(place, section);
+      zone.delete(number);
+    }
+    this.#groups.set(groupNumber, group);
+    this.#lastGroup = NOWHERE;
   }
 
-  #group(number: number): Group | undefined {
-    const group = Math.floor(number / GROUP_SECTIONS);
-    if (group !== this.#lastNumber) {
-      this.#lastNumber = group;
-      this.#last = this.#groups.get(group);
-    }
-    return this.#last;
+  /** Puts what is left of a group into its zone. */
+  #spread(groupNumber: number, group: Group): void {
+    this.#groups.delete(groupNumber);
+    this.#lastGroup = NOWHERE;
+    this.#run = 0;
+    for (const [number, section] of listed(groupNumber, group)) this.set(number, section);
   }
+
+  #go(number: number): void {
+    const group = Math.floor(number / GROUP_SECTIONS);
+    if (group === this.#lastGroup) return;
+    this.#lastGroup = group;
+    this.#group = this.#groups.get(group);
+    this.#zone = this.#zones.get(Math.floor(group / ZONE_GROUPS));
+  }
+}
+
+function listed(groupNumber: number, { places }: Group): [number, Section][] {
+  return places.flatMap((section, place): [number, Section][] =>
+    section === undefined ? [] : [[groupNumber * GROUP_SECTIONS + place, section]],
+  );
+}
+
+/** The parts that touch sections [first, end), each of which has `sections` of them. */
+function within<T>(parts: Map<number, T>, sections: number, first: number, end: number): [number, T][] {
+  return [...parts].filter(([part]) => (part + 1) * sections > first && part * sections < end);
 }
