@@ -55,7 +55,8 @@ describe.skipIf(noMounts !== '' || process.geteuid!() !== 0)(`mount -t udax${noM
     const directory = fs.mkdtempSync('/tmp/udax-mount8-');
     const root = path.join(directory, 'root');
     const at = path.join(directory, 'mnt');
-    const helper = '/sbin/mount.udaxtest';
+    const type = `udaxtest${process.pid}`;
+    const helper = `/sbin/mount.${type}`;
     fs.mkdirSync(at);
     try {
       for (const words of [
@@ -67,7 +68,7 @@ describe.skipIf(noMounts !== '' || process.geteuid!() !== 0)(`mount -t udax${noM
         expect(udax(root, ...words)).toMatchObject({ status: 0 });
       fs.symlinkSync(path.join(path.dirname(binary), 'mount.udax.js'), helper);
       const mount = (options: string) =>
-        spawnSync('mount', ['-t', 'udaxtest', '-o', options, 'dax0.0', at], { encoding: 'utf8' });
+        spawnSync('mount', ['-t', type, '-o', options, 'dax0.0', at], { encoding: 'utf8' });
       expect(mount(`root=${root},readonly`)).toMatchObject({
         status: 1,
         stderr: expect.stringContaining('readonly is no mount option'),

@@ -10,7 +10,7 @@ const child = path.join(import.meta.dirname, 'cut-child.mjs');
 
 type Answers = Record<string, string> & {
   message: string;
-  walk: number;
+  walk: number | string;
   sizeAfter: number;
   fsck: string[];
   fsckSays: string[];
@@ -44,7 +44,7 @@ describe('a pool whose file is cut while it is in use', () => {
     expect(others).toEqual([]);
     expect(Object.keys(codes).length).toBeGreaterThan(20);
     expect(message).toContain(`${file} ends at byte 0`);
-    expect(walk).toBe(4); // names are what was replayed
+    expect([4, 'EIO']).toContain(walk); // names are what was replayed, until the volume looks at its memory again
     expect(sizeAfter).toBe(0);
     expect(fsck).toEqual(['superblock-memory']);
     expect(fsckSays[0]).toContain(`${file} ends at byte 0`);
