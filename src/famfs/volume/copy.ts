@@ -47,7 +47,7 @@ async function inPieces(
     throwIfAborted(options.signal);
     const start = performance.now();
     const following = Math.min(wanted, totalBytes - done - length);
-    await work.load?.(done, length, following);
+    if (work.load !== undefined) await work.load(done, length, following);
     work.copy(done, length);
     const fitting = (length * PIECE_MS) / Math.max(0.01, performance.now() - start);
     wanted = Math.min(pieceBytes, Math.max(PIECE_BYTES, fitting - (fitting % PIECE_BYTES)));

@@ -250,9 +250,9 @@ it('a file that C famfs adds under a name of the annex stays hidden, and is a no
   expect(() => plain.unlink('/a')).toThrow(expect.objectContaining({ code: 'EPERM' }));
 });
 
-it('who has a file open goes on with its bytes when it is removed, replaced or truncated', () => {
+it('who has a file open goes on with its bytes when it is removed, replaced or truncated', async () => {
   const bytes = new Uint8Array(10).fill(7);
-  volume.writeFile('/a', bytes);
+  await volume.writeFile('/a', bytes);
   const open = volume.open('/a');
   const view = open.map();
   volume.truncate('/a', 3);

@@ -54,7 +54,8 @@ const acts = {
   publish: () => volume.publish(),
   refresh: () => volume.refresh(),
   isBehind: () => volume.inodes.isBehind,
-  watch: () => Promise.race([watcher.next(), setTimeout(Number(cutTo) === 0 ? 60_000 : 100, undefined, { ref: false })]),
+  watch: () =>
+    Promise.race([watcher.next(), setTimeout(Number(cutTo) === 0 ? 60_000 : 100, undefined, { ref: false })]),
   getmap: () => volume.getmap('/same'),
   'open another': () => volume.open('/same').read(new Uint8Array(10), 0),
   'spans of another': () => {
