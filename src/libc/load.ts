@@ -84,18 +84,21 @@ export function lazy(prototype: string): NativeFunction {
   };
 }
 
-/**
- * A C function that runs on another thread of libuv's pool, bound at its first call. The promise gives what it returned; right after
- * a failure, lastErrno() is its errno.
- */
-export function lazyLater(prototype: string): (...args: unknown[]) => Promise<number> {
+/** What a C function on another thread returned, and its errno: that of this thread is another's a moment later. */
+interface Returned {
+  readonly result: number;
+  readonly errno: number;
+}
+
+/** A C function that runs on another thread of libuv's pool, bound at its first call. */
+export function lazyLater(prototype: string): (...args: unknown[]) => Promise<Returned> {
   type Done = (error: unknown, result: number) => void;
   let bound: { async(...args: [...unknown[], Done]): void } | undefined;
   return (...args) =>
     new Promise((resolve, reject) => {
       bound ??= bindCall(prototype) as unknown as typeof bound;
       bound!.async(...args, (error: unknown, result: number) =>
-        error ? reject(error as Error) : resolve(result),
+        error ? reject(error as Error) : resolve({ result, errno: lastErrno() }),
       );
     });
 }

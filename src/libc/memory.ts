@@ -31,8 +31,7 @@ const mprotectNative = lazy('int mprotect(intptr_t addr, size_t length, int prot
 const memsetNative = lazy('intptr_t memset(intptr_t to, int byte, size_t bytes)');
 const memcpyNative = lazy('intptr_t memcpy(intptr_t to, intptr_t from, size_t bytes)');
 
-function failed(syscall: string, what: string): DaxError {
-  const errno = lastErrno();
+function failed(syscall: string, what: string, errno = lastErrno()): DaxError {
   const code = codeOf(errno);
   return new DaxError(code, `${syscall} ${what}: ${reasonOf(code)}`, { syscall });
 }
@@ -115,7 +114,8 @@ export function munmap(address: number, length: number): void {
 /** munmap(2) on another thread: millions of small pages take a while. The addresses are not this thread's any more when it returns. */
 export async function munmapLater(address: number, length: number): Promise<void> {
   addressLedger.giveUp(address);
-  if ((await munmapNativeLater(address, length)) !== 0) throw failed('munmap', `of ${length} bytes`);
+  const { result, errno } = await munmapNativeLater(address, length);
+  if (result !== 0) throw failed('munmap', `of ${length} bytes`, errno);
 }
 
 /** madvise(2). EFAULT from MADV_POPULATE_* means a page there has no backing (would be SIGBUS). */
@@ -135,7 +135,8 @@ export function populatePages(address: number, length: number): void {
  * @returns false where populatePages() throws
  */
 export async function populatePagesLater(address: number, length: number): Promise<boolean> {
-  return (await madviseNativeLater(address, length, MADV_POPULATE_READ)) === 0;
+  const { result } = await madviseNativeLater(address, length, MADV_POPULATE_READ);
+  return result === 0;
 }
 
 /** Faults in pages of a range as stores would. @throws DaxError EFAULT no memory for a page, EINVAL before Linux 5.14 */
