@@ -120,6 +120,8 @@ describe('kill()', () => {
       physical.insert({ start: 0, length: 4096, backing, offset: 0 });
       const mapping = physical.map([{ start: 0, length: 4096 }], { access: 'shared', label: '/held' });
       const view = new Uint8Array(mapping.buffer).fill(3);
+      const { default: v8 } = await import('node:v8');
+      v8.setFlagsFromString = () => {}; // its own operation cannot be named then
       globalThis.ReadableStream = class { getReader() { return { read: async () => ({}) }; } };
       ArrayBuffer.prototype.transfer = function () {};
       mapping.close();
