@@ -103,10 +103,9 @@ export function unmountInBackground(
 ): Promise<'done' | 'timeout' | ErrnoCode> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve('timeout'), timeoutMs);
-    umountLater(target, flags).then(({ result, errno }) => {
-      clearTimeout(timer);
-      resolve(result === 0 ? 'done' : codeOf(errno));
-    }, reject);
+    umountLater(target, flags)
+      .finally(() => clearTimeout(timer))
+      .then(({ result, errno }) => resolve(result === 0 ? 'done' : codeOf(errno)), reject);
   });
 }
 
