@@ -9,6 +9,9 @@ export interface Entry {
   order: number;
 }
 
+/** Visits `count` neighbouring entries of one order, the first at file page `index`, whose memory is contiguous from `pfn`. */
+type VisitEntries = (index: number, pfn: number, order: number, count: number) => void;
+
 const NOTHING = 0;
 /** An entry is stored as pfn + 1: pfn 0 is a valid page, and 0 in a fresh array means "no entry". */
 const stored = (pfn: number) => pfn + 1;
@@ -98,44 +101,39 @@ export class AddressSpaceEntries {
     this.#count += count;
   }
 
-  /** Calls `each` for every entry that touches pages [first, end), in file order. `each` may not add entries. */
-  forEach(first: number, end: number, each: (index: number, pfn: number, order: number) => void): void {
+  /**
+   * Calls `each` for all entries that touch pages [first, end), in file order, with those that belong together at once. `each` may not
+   * add entries.
+   */
+  forEach(first: number, end: number, each: VisitEntries): void {
     const small = [...this.#ptes.keys()].filter(
       (slot) => slot * PMD_PAGES < end && (slot + 1) * PMD_PAGES > first,
     );
     small.sort((a, b) => a - b);
     let next = 0;
     for (const group of [...this.#pmds.keys()].sort((a, b) => a - b)) {
-      const pmds = this.#pmds.get(group)!;
       const start = group * GROUP_SLOTS;
-      const stop = Math.min(GROUP_SLOTS, Math.ceil(end / PMD_PAGES) - start);
-      for (let i = Math.max(0, Math.floor(first / PMD_PAGES) - start); i < stop; i++) {
-        if (pmds[i] === NOTHING) continue;
-        while (next < small.length && small[next]! < start + i)
+      const from = Math.max(0, Math.floor(first / PMD_PAGES) - start);
+      const to = Math.min(GROUP_SLOTS, Math.ceil(end / PMD_PAGES) - start);
+      eachRun(this.#pmds.get(group)!, from, to, PMD_PAGES, (slot, pfn, count) => {
+        while (next < small.length && small[next]! < start + slot)
           this.#forEachPte(small[next++]!, first, end, each);
-        each((start + i) * PMD_PAGES, pmds[i]! - 1, PMD_ORDER);
-      }
+        each((start + slot) * PMD_PAGES, pfn, PMD_ORDER, count);
+      });
     }
     while (next < small.length) this.#forEachPte(small[next++]!, first, end, each);
   }
 
-  #forEachPte(
-    slot: number,
-    first: number,
-    end: number,
-    each: (index: number, pfn: number, order: number) => void,
-  ): void {
-    const small = this.#ptes.get(slot);
-    if (!small) return;
+  #forEachPte(slot: number, first: number, end: number, each: VisitEntries): void {
     const start = slot * PMD_PAGES;
     const last = Math.min(PMD_PAGES, end - start);
-    for (let i = Math.max(0, first - start); i < last; i++) {
-      if (small[i] !== NOTHING) each(start + i, small[i]! - 1, 0);
-    }
+    eachRun(this.#ptes.get(slot)!, Math.max(0, first - start), last, 1, (page, pfn, count) =>
+      each(start + page, pfn, 0, count),
+    );
   }
 
   /** Forgets every entry, after calling `each` for it. */
-  clear(each: (index: number, pfn: number, order: number) => void): void {
+  clear(each: VisitEntries): void {
     this.forEach(0, Number.POSITIVE_INFINITY, each);
     this.#pmds.clear();
     this.#ptes.clear();
@@ -145,7 +143,31 @@ export class AddressSpaceEntries {
   /** The entries as a list, for inspection. */
   list(): Entry[] {
     const entries: Entry[] = [];
-    this.forEach(0, Number.POSITIVE_INFINITY, (index, pfn, order) => entries.push({ index, pfn, order }));
+    this.forEach(0, Number.POSITIVE_INFINITY, (index, pfn, order, count) => {
+      for (let i = 0; i < count; i++)
+        entries.push({ index: index + i * 2 ** order, pfn: pfn + i * 2 ** order, order });
+    });
     return entries;
+  }
+}
+
+/** Calls `each` for the runs of entries in places [from, to) of a list, in which the pfn grows by `pages` from place to place. */
+function eachRun(
+  list: Float64Array,
+  from: number,
+  to: number,
+  pages: number,
+  each: (place: number, pfn: number, count: number) => void,
+): void {
+  for (let place = from; place < to; ) {
+    const entry = list[place]!;
+    if (entry === NOTHING) {
+      place++;
+      continue;
+    }
+    let count = 1;
+    while (place + count < to && list[place + count] === entry + count * pages) count++;
+    each(place, entry - 1, count);
+    place += count;
   }
 }

@@ -79,7 +79,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
     const length = Math.min(into.length, Math.max(0, this.size - position));
     if (length === 0) return 0;
     this.#pieces.ensureThere(position, length, false);
-    this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
+    this.#pieces.walkBytes(position, length, 'access', (offset, hpa, bytes) => {
       into.set(this.#pieces.bytes(hpa, bytes), offset - position);
     });
     return length;
@@ -103,7 +103,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
       );
     }
     this.#pieces.ensureThere(position, bytes.length, true);
-    this.#pieces.walk(position, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
+    this.#pieces.walkBytes(position, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
       const piece = bytes.subarray(offset - position, offset - position + count);
       const memory = this.#pieces.bytes(hpa, count);
       if (this.#pieces.isPoisoned(hpa, count)) this.#pieces.recover(deviceOffset, piece, offset);
@@ -118,7 +118,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
    */
   fill(position: number, length: number, source: (into: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
-    this.#pieces.walk(position, length, 'recovery', (offset, hpa, bytes, deviceOffset) => {
+    this.#pieces.walkBytes(position, length, 'recovery', (offset, hpa, bytes, deviceOffset) => {
       if (this.#pieces.isPoisoned(hpa, bytes)) {
         const repaired = new Uint8Array(bytes);
         source(repaired, offset);
@@ -137,7 +137,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
    * @throws DaxError ENOSPC, EIO as fill(); some of the bytes may have been stored
    */
   store(bytes: Uint8Array): void {
-    this.#pieces.walk(0, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
+    this.#pieces.walkBytes(0, bytes.length, 'recovery', (offset, hpa, count, deviceOffset) => {
       const piece = bytes.subarray(offset, offset + count);
       if (this.#pieces.isPoisoned(hpa, count)) this.#pieces.recover(deviceOffset, piece, offset);
       else if (!storeByWrite(this.#device.memory.locate(hpa, count), piece)) {
@@ -151,7 +151,7 @@ export class DaxFile implements AddressSpace, SpanOwner {
   drain(position: number, length: number, sink: (bytes: Uint8Array, position: number) => void): void {
     checkPosition(this.name, position);
     this.#pieces.ensureThere(position, length, false);
-    this.#pieces.walk(position, length, 'access', (offset, hpa, bytes) => {
+    this.#pieces.walkBytes(position, length, 'access', (offset, hpa, bytes) => {
       sink(this.#pieces.bytes(hpa, bytes), offset);
     });
   }

@@ -1,5 +1,12 @@
 import type { PhysicalRange } from '../memory/index.js';
-import { type AddressSpace, PAGE_SIZE, type PageTable, PMD_ORDER, PMD_PAGES } from '../mm/index.js';
+import {
+  type AddressSpace,
+  PAGE_SIZE,
+  type PageTable,
+  PMD_ORDER,
+  PMD_PAGES,
+  pagesOfOrder,
+} from '../mm/index.js';
 import { AddressSpaceEntries, type Entry } from './entries.js';
 
 /** The faulted-in pages of one file: its entries, and the folios of these entries in the machine's page table. */
@@ -63,19 +70,31 @@ export class FilePages {
   /** The first file page in [first, end) with a reference, or -1. This file must have no pins left. */
   firstBusy(first: number, end: number): number {
     let busy = -1;
-    this.#entries?.forEach(first, end, (index, pfn) => {
-      if (busy < 0 && this.#isBusy(pfn)) busy = index;
+    this.#entries?.forEach(first, end, (index, pfn, order, count) => {
+      if (busy >= 0) return;
+      const entry = this.#firstBusy(pfn, pagesOfOrder(order), count);
+      if (entry >= 0) busy = index + entry * pagesOfOrder(order);
     });
     return busy;
   }
 
-  /** A shared folio is never busy: its references may be of mappings of the other files. */
-  #isBusy(pfn: number): boolean {
-    return this.#table.refcount(pfn) > 0 && this.#table.describe(pfn).share === 0;
+  /**
+   * The first of `count` entries of `size` pages, contiguous from pfn, with a reference, or -1. A shared folio is never busy: its
+   * references may be of mappings of the other files.
+   */
+  #firstBusy(pfn: number, size: number, count: number): number {
+    for (let from = 0; from < count; ) {
+      const page = this.#table.firstBusy(pfn + from * size, (count - from) * size);
+      if (page < 0) break;
+      const entry = Math.floor((page - pfn) / size);
+      if (this.#table.describe(page).share === 0) return entry;
+      from = entry + 1;
+    }
+    return -1;
   }
 
   /** Forgets every entry, and puts its folio. */
   drop(): void {
-    this.#entries?.clear((_index, pfn) => this.#table.disassociate(pfn));
+    this.#entries?.clear((_index, pfn, order, count) => this.#table.disassociateRange(pfn, order, count));
   }
 }

@@ -53,6 +53,18 @@ export class FilePieces {
     }
   }
 
+  /** As walk(), in pieces for which bytes() needs no view of their own. */
+  walkBytes(offset: number, length: number, mode: AccessMode, visit: VisitPiece): void {
+    const { memory } = this.#device;
+    this.walk(offset, length, mode, (first, hpa, bytes, deviceOffset, shared) => {
+      for (let done = 0; done < bytes; ) {
+        const part = memory.atOnce(hpa + done, bytes - done);
+        visit(first + done, hpa + done, part, deviceOffset + done, shared);
+        done += part;
+      }
+    });
+  }
+
   #translate(address: number, pages: number, mode: AccessMode, position: number): DirectAccess {
     try {
       return this.#device.directAccess(address / PAGE_SIZE, pages, mode);

@@ -26,6 +26,8 @@ import { PAGE_BYTES } from './backing-range.js';
 export const HUGE_PAGE_BYTES = 2 ** 21;
 /** Bytes made huge in one step, between two of which a signal is seen. A step costs a call to all processors. */
 const STEP_BYTES = 2 ** 26;
+/** So many refused in a row end the search: the kernel may move memory about for a while before each refusal. */
+const MOST_REFUSED = 16;
 /** Less is not worth such a step. */
 const LEAST_BYTES = 2 ** 24;
 
@@ -53,7 +55,7 @@ export function whyNoHugePages(): string | undefined {
   try {
     fd = memfdCreate('udax-huge-page');
     fs.ftruncateSync(fd, HUGE_PAGE_BYTES);
-    collapse(fd, 0, HUGE_PAGE_BYTES);
+    withMapping(fd, 0, HUGE_PAGE_BYTES, (address) => collapsePages(address, HUGE_PAGE_BYTES));
     return undefined;
   } catch (error) {
     if (!(error instanceof DaxError)) throw error;
@@ -68,21 +70,52 @@ export function whyNoHugePages(): string | undefined {
 function makeHuge(fd: number, offset: number, length: number): void {
   const first = Math.ceil(offset / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
   const end = Math.floor((offset + length) / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
+  let refused = 0;
   try {
-    for (let at = first; at < end; at += STEP_BYTES) collapse(fd, at, Math.min(STEP_BYTES, end - at));
+    for (let at = first; at < end && refused < MOST_REFUSED; at += STEP_BYTES) {
+      const bytes = Math.min(STEP_BYTES, end - at);
+      withMapping(fd, at, bytes, (address) => {
+        refused = collapse(address, bytes, refused);
+      });
+    }
   } catch (error) {
-    // No huge page is free, the kernel is older, a limit of this process or its group: small pages may be there.
+    // A limit of this process or its group: small pages may be there.
     if (!(error instanceof DaxError)) throw error;
   }
 }
 
-function collapse(fd: number, offset: number, length: number): void {
+/**
+ * Makes as much as it can of a mapped range huge. The kernel ends with the first page that it has no memory for, though it may have some
+ * for the next one, and one that is in use may be free a moment later.
+ * @param refused how many pages in a row were refused before
+ * @returns how many were at its end; MOST_REFUSED or more: the kernel is older, or has none
+ */
+function collapse(address: number, length: number, refused: number): number {
+  if (makeAllHuge(address, length)) return 0;
+  let count = refused;
+  for (let at = 0; at < length && count < MOST_REFUSED; at += HUGE_PAGE_BYTES)
+    count = makeAllHuge(address + at, HUGE_PAGE_BYTES) ? 0 : count + 1;
+  return count;
+}
+
+/** Asks for a range in huge pages. @returns whether it is now, all of it */
+function makeAllHuge(address: number, length: number): boolean {
+  try {
+    collapsePages(address, length);
+    return true;
+  } catch (error) {
+    if (!(error instanceof DaxError)) throw error;
+    return false;
+  }
+}
+
+/** Maps a range of a file, with a page in each huge page of it: the kernel collapses no range that is one hole. */
+function withMapping(fd: number, offset: number, length: number, use: (address: number) => void): void {
   const base = reserveAddresses(length, HUGE_PAGE_BYTES, 0);
   try {
     mmap(base, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
-    // The kernel collapses no range that is one hole.
     for (let at = 0; at < length; at += HUGE_PAGE_BYTES) populateForStores(base + at, PAGE_BYTES);
-    collapsePages(base, length);
+    use(base);
   } finally {
     munmap(base, length);
   }

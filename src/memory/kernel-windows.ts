@@ -14,7 +14,7 @@ import { mappingRegistry, type Span } from './registry.js';
  */
 const HEAD_BYTES = 2 ** 24;
 const STRIDE_BYTES = 2 ** 30;
-const OVERLAP_BYTES = 2 ** 26;
+export const OVERLAP_BYTES = 2 ** 26;
 
 /** The number of the window that holds bytes `from`..`to` of a range, if any does. */
 export function windowIndex(from: number, to: number): number {
@@ -28,6 +28,11 @@ export function windowStart(index: number): number {
 
 function windowEnd(index: number): number {
   return index === 0 ? HEAD_BYTES : windowStart(index) + STRIDE_BYTES + OVERLAP_BYTES;
+}
+
+/** How many of `length` bytes from `from` on, more than 64 MiB, one window holds: more than 64 MiB. */
+export function withinWindow(from: number, length: number): number {
+  return Math.min(length, windowEnd(windowIndex(from, from + length)) - from);
 }
 
 /** A view for udax itself: it stands for the kernel's direct map. */

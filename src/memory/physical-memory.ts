@@ -9,7 +9,7 @@ import {
 } from '../libc/index.js';
 import type { BackingPiece } from './backing.js';
 import { checkByteRange } from './backing-range.js';
-import { openOwnView, windowIndex, windowStart } from './kernel-windows.js';
+import { OVERLAP_BYTES, openOwnView, windowIndex, windowStart, withinWindow } from './kernel-windows.js';
 import type { Access, MapOptions, Mapping, PhysicalRange, SpanOwner } from './mapping.js';
 import { MappingTable } from './mapping-table.js';
 import { PagesThere } from './pages-there.js';
@@ -161,6 +161,18 @@ export class PhysicalMemory {
     if (range === undefined)
       fail('ENXIO', `there is no memory at 0x${start.toString(16)}: is the region gone?`);
     return address ?? fail('ERANGE', `${length} bytes at 0x${start.toString(16)} are in no one view of ours`);
+  }
+
+  /**
+   * The number of bytes from `start` on, at most `length`, that dataBytes() should be asked for at once. More of them would need a view
+   * of their own: a mapping whose pages have to be loaded again, and a collection of garbage.
+   */
+  atOnce(start: number, length: number): number {
+    if (length <= OVERLAP_BYTES) return length;
+    const range = this.#ranges.find(start);
+    if (range === undefined) return length;
+    const inRange = Math.min(length, range.end - start);
+    return inRange <= OVERLAP_BYTES ? inRange : withinWindow(start - range.start, inRange);
   }
 
   /** As bytes(), without the check: for a view that is kept, whose user calls assertThere() before each use. */

@@ -28,6 +28,11 @@ export class DefaultOrders {
     return range !== undefined && range.start <= pfn ? range.order : 0;
   }
 
+  /** True when every page of a range comes up as a folio of its own. */
+  areSingle(pfn: number, pages: number): boolean {
+    return this.#ranges.every(({ start, end }) => end <= pfn || start >= pfn + pages);
+  }
+
   /**
    * Sets the order of a range. Where an edge cuts an older folio, the pages of that folio outside the range become order 0.
    * @throws DaxError EINVAL another order than 0, 9 or 18; the range does not hold whole folios of it

@@ -32,6 +32,11 @@ export class FolioOwners {
     index: number,
     shared: boolean,
   ): void {
+    if (order === PMD_ORDER && this.#isFree(pfn, count)) {
+      const first = pfn / PMD_PAGES;
+      this.#records.sections.setRun(first, first + count, mapping, index);
+      return;
+    }
     const step = pagesOfOrder(order);
     for (let done = 0; done < count; done++) {
       try {
@@ -74,7 +79,26 @@ export class FolioOwners {
   /** disassociate() of `count` neighbouring entries of one order. */
   disassociateRange(pfn: number, order: number, count: number): void {
     const step = pagesOfOrder(order);
-    for (let done = 0; done < count; done++) this.disassociate(pfn + done * step);
+    const { sections } = this.#records;
+    for (let done = 0; done < count; ) {
+      const number = (pfn + done * step) / PMD_PAGES;
+      const run = order === PMD_ORDER ? sections.runOf(number) : undefined;
+      if (run?.first === number && run.references === 0 && run.end - number <= count - done) {
+        sections.deleteRun(run);
+        done += run.end - number;
+      } else this.disassociate(pfn + done++ * step);
+    }
+  }
+
+  /** True when `count` sections from pfn on are single pages at rest. */
+  #isFree(pfn: number, count: number): boolean {
+    const first = pfn / PMD_PAGES;
+    const { defaults, sections } = this.#records;
+    return (
+      Number.isInteger(first) &&
+      defaults.areSingle(pfn, count * PMD_PAGES) &&
+      sections.isEmpty(first, first + count)
+    );
   }
 
   /** First fault of a device_dax unit: sets mapping and index of the folio at pfn unless it has one. */

@@ -11,7 +11,7 @@ export class FolioRecords {
   /** Number of the section whose record is for pfn: its own section, or the first one of a folio larger than 2 MiB. */
   numberOf(pfn: number): number {
     const number = Math.floor(pfn / PMD_PAGES);
-    if (this.sections.get(number) !== undefined) return number;
+    if (this.sections.has(number)) return number;
     return number - (number % Math.max(1, pagesOfOrder(this.defaults.at(pfn)) / PMD_PAGES));
   }
 

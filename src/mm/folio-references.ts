@@ -16,6 +16,13 @@ export class FolioReferences {
     const end = pfn + pages;
     let page = pfn;
     while (page < end) {
+      const run = this.#records.sections.runOf(page / PMD_PAGES);
+      if (run !== undefined && run.first * PMD_PAGES === page && run.end * PMD_PAGES <= end) {
+        if (run.references + delta < 0) this.#refuse(pfn, page);
+        run.references += delta;
+        page = run.end * PMD_PAGES;
+        continue;
+      }
       const number = this.#records.numberOf(page);
       const section = this.#records.claim(page);
       const start = number * PMD_PAGES;
@@ -25,12 +32,15 @@ export class FolioReferences {
         ? this.#countSection(section, delta)
         : this.#countPages(section, page - start, Math.min(end, stop) - start, delta);
       this.#records.settle(number, section);
-      if (counted !== null) {
-        this.count(pfn, start + counted - pfn, 1);
-        fail('EINVAL', `put of pfn ${pfn} without its get`);
-      }
+      if (counted !== null) this.#refuse(pfn, start + counted);
       page = stop;
     }
+  }
+
+  /** Takes back a put from pfn on that found no reference at `page`. */
+  #refuse(pfn: number, page: number): never {
+    this.count(pfn, page - pfn, 1);
+    fail('EINVAL', `put of pfn ${pfn} without its get`);
   }
 
   /** @returns null, or the first page of the section, by its offset, that a put found without a reference */
@@ -54,7 +64,7 @@ export class FolioReferences {
   }
 
   refcount(pfn: number): number {
-    const section = this.#records.sections.get(this.#records.numberOf(pfn));
+    const section = this.#records.sections.look(this.#records.numberOf(pfn));
     if (section === undefined) return 0;
     const pages = section.pages;
     return section.references + (pages === null ? 0 : pages.references[pages.head[pfn % PMD_PAGES]!]!);
@@ -66,6 +76,12 @@ export class FolioReferences {
     let page = pfn;
     while (page < end) {
       const number = Math.floor(page / PMD_PAGES);
+      const run = this.#records.sections.runOf(number);
+      if (run !== undefined) {
+        if (run.references > 0) return page;
+        page = Math.min(end, run.end * PMD_PAGES);
+        continue;
+      }
       const stop = Math.min(end, (number + 1) * PMD_PAGES);
       const section = this.#records.sections.get(this.#records.numberOf(page));
       if (section !== undefined) {

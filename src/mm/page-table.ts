@@ -12,6 +12,7 @@ import {
   SECTION_BYTES,
   type Section,
 } from './section.js';
+import { RUN_BYTES } from './section-run.js';
 import type { Violation } from './violation.js';
 
 export interface FolioDescription {
@@ -117,7 +118,7 @@ export class PageTable {
 
   describe(pfn: number): FolioDescription {
     const number = this.#records.numberOf(pfn);
-    const section = this.#records.sections.get(number);
+    const section = this.#records.sections.look(number);
     if (section === undefined) {
       const order = this.#records.defaults.at(pfn);
       return {
@@ -184,7 +185,7 @@ export class PageTable {
   /** True when every page of the range is at rest: order 0, no mapping, no share count, no reference. */
   atRest(pfn: number, pages: number): boolean {
     const end = pfn + pages;
-    for (const range of this.#records.defaults.list()) if (range.start < end && range.end > pfn) return false;
+    if (!this.#records.defaults.areSingle(pfn, pages)) return false;
     for (const [number, section] of this.#records.sections.entries(
       Math.floor(pfn / PMD_PAGES),
       Math.ceil(end / PMD_PAGES),
@@ -241,7 +242,10 @@ export class PageTable {
       sections++;
       if (section.pages !== null) pageSections++;
     }
-    return { sections, pageSections, bytes: sections * SECTION_BYTES + pageSections * PAGE_STATES_BYTES };
+    const runs = this.#records.sections.runs();
+    const alone = runs.reduce((rest, { first, end }) => rest - (end - first), sections);
+    const bytes = alone * SECTION_BYTES + runs.length * RUN_BYTES + pageSections * PAGE_STATES_BYTES;
+    return { sections, pageSections, bytes };
   }
 
   /** Every folio with references: head pfn, order, refcount. */
@@ -287,8 +291,10 @@ export class PageTable {
   }
 
   #clearMappings(pfn: number, end: number): void {
-    const first = Math.floor(pfn / PMD_PAGES);
-    for (const [number, section] of [...this.#records.sections.entries(first, Math.ceil(end / PMD_PAGES))]) {
+    const { sections } = this.#records;
+    const [first, last] = [Math.floor(pfn / PMD_PAGES), Math.ceil(end / PMD_PAGES)];
+    sections.part(first, last);
+    for (const [number, section] of sections.entries(first, last)) {
       section.mapping = null;
       section.union = 0;
       this.#records.settle(number, section);

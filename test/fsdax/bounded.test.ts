@@ -14,8 +14,8 @@ afterEach(() => {
   for (const each of opened.splice(0)) each.close();
 });
 
-function device(): TestDevice {
-  const made = testDevice({ size: 64 * MIB });
+function device(size = 64 * MIB): TestDevice {
+  const made = testDevice({ size });
   opened.push(made);
   return made;
 }
@@ -104,5 +104,37 @@ describe.skipIf(noShm !== '')(`a sparse file on tmpfs${noShm}`, () => {
     expect(takenBytes()).toBeLessThanOrEqual(3 * PAGE);
     file.map(30 * MIB, 8 * PAGE).close();
     expect(takenBytes()).toBeLessThanOrEqual(11 * PAGE);
+  });
+});
+
+describe('a request of more than 64 MiB', () => {
+  const GIB = 1024 * MIB;
+  const size = 3 * GIB;
+  /** The end of each window, and places around and between. */
+  const marked = [0, MIB - 1, GIB - 1, GIB, GIB + 64 * MIB - 1, GIB + 64 * MIB, 2 * GIB + 64 * MIB, size - 1];
+
+  it('uses the same windows as small ones, and gets every byte once', () => {
+    const { dax, memory, backing } = device(size);
+    const file = testFile(dax, size, [[0, size]]);
+    for (const [at, position] of marked.entries())
+      fs.writeSync(backing.fd, Uint8Array.of(at + 1), 0, 1, position);
+    for (const step of [256 * MIB - PAGE, 100 * MIB, 2 * GIB]) {
+      const found: number[] = [];
+      let next = 0;
+      const look = (bytes: Uint8Array, position: number) => {
+        expect(position).toBe(next);
+        next += bytes.length;
+        for (const mark of marked) if (mark >= position && mark < next) found.push(bytes[mark - position]!);
+      };
+      for (let at = 0; at < size; at += step) file.drain(at, Math.min(step, size - at), look);
+      expect(found).toEqual(marked.map((_, at) => at + 1));
+      expect(next).toBe(size);
+    }
+    let filled = 0;
+    file.fill(50 * MIB, size - 50 * MIB, (into) => {
+      filled += into.length;
+    });
+    expect(filled).toBe(size - 50 * MIB);
+    expect(memory.stats().windows).toBe(3);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AddressSpaceEntries } from '../../src/fsdax/index.js';
+import { AddressSpaceEntries, type Entry } from '../../src/fsdax/index.js';
 import { Tally } from '../support/tally.js';
 
 const PMD_PAGES = 512;
@@ -50,30 +50,40 @@ describe('address space entries', () => {
           const expected = new Map<number, { pfn: number; order: number }>();
           for (const [slot, big, page] of made) {
             const index = slot * PMD_PAGES + (big ? 0 : page);
+            // Some neighbours have neighbouring memory, some have not.
+            const pfn = index + (big ? slot >> 1 : page >> 2) * 4 * PMD_PAGES;
             if (big) {
               if (!tally.count('a PMD', entries.freePmds(slot, 1) !== 0)) continue;
-              entries.setPmds(slot, 1, index);
-              expected.set(index, { pfn: index, order: 9 });
+              entries.setPmds(slot, 1, pfn);
+              expected.set(index, { pfn, order: 9 });
             } else {
               const isFree = entries.pmdAt(slot) < 0 && entries.freePtes(index, 1) !== 0;
               if (!tally.count('a PTE', isFree)) continue;
-              entries.setPtes(index, 1, index);
-              expected.set(index, { pfn: index, order: 0 });
+              entries.setPtes(index, 1, pfn);
+              expected.set(index, { pfn, order: 0 });
             }
           }
           const [first, end] = a < b ? [a, b] : [b, a];
-          const seen: number[] = [];
-          entries.forEach(first, end, (index) => seen.push(index));
+          const each = (index: number, pfn: number, order: number, count: number) =>
+            Array.from({ length: count }, (_, i) => ({
+              index: index + i * 2 ** order,
+              pfn: pfn + i * 2 ** order,
+              order,
+            }));
+          const seen: Entry[] = [];
+          entries.forEach(first, end, (...run) => seen.push(...each(...run)));
           const touching = [...expected]
             .filter(([index, { order }]) => index < end && index + 2 ** order > first)
-            .map(([index]) => index)
-            .sort((x, y) => x - y);
+            .map(([index, entry]) => ({ index, ...entry }))
+            .sort((x, y) => x.index - y.index);
           tally.count('a range with entries', seen.length > 0);
           expect(seen).toEqual(touching);
           expect(entries.count).toBe(expected.size);
-          const cleared: number[] = [];
-          entries.clear((index) => cleared.push(index));
-          expect(cleared.sort((x, y) => x - y)).toEqual([...expected.keys()].sort((x, y) => x - y));
+          const cleared: Entry[] = [];
+          const all = entries.list();
+          entries.clear((...run) => cleared.push(...each(...run)));
+          expect(cleared).toEqual(all);
+          expect(cleared.map(({ index }) => index)).toEqual([...expected.keys()].sort((x, y) => x - y));
           expect(entries.count).toBe(0);
         },
       ),
