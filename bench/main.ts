@@ -1,11 +1,5 @@
-/**
- * npm run bench                     every row, as a table of ratios
- * npm run bench -- P1 P4            only these rows
- * npm run bench -- --json [P1 ...]  [{id, name, value, unit, reference, goal, ok, backing, spread}]
- * npm run bench -- --save           and adds a line to bench/history.jsonl
- * npm run bench -- --page           and writes the table of docs/performance.md
- * npm run bench -- --compare REV    that revision too, in turns with this one
- */
+/** `npm run bench`: udax and its peers in one run, as ratios. `npm run bench -- --help` tells the rest. */
+import { Command } from 'commander';
 import { compareWith } from './compare.js';
 import { type Row, takeSpread } from './harness.js';
 import { saveHistory } from './history.js';
@@ -39,28 +33,31 @@ const rows: Record<string, () => Promise<Row[]>> = {
 const MOST_SPREAD = 0.2;
 const TRIES = 3;
 
-const words = process.argv.slice(2);
-const asJson = words.includes('--json');
-const compareAt = words.indexOf('--compare');
-const revision = compareAt < 0 ? undefined : words.splice(compareAt, 2)[1];
-const wanted = words.filter((word) => !word.startsWith('--'));
-const unknown = wanted.filter((id) => !(id in rows));
-if (unknown.length > 0 || (compareAt >= 0 && revision === undefined)) {
-  const what = unknown.length > 0 ? `no row ${unknown.join(', ')}` : '--compare needs a revision';
-  process.stderr.write(`bench: ${what}: rows are ${Object.keys(rows).join(' ')}\n`);
-  process.exit(2);
-}
-const chosen = wanted.length > 0 ? wanted : Object.keys(rows);
-if (revision !== undefined) await compareWith(revision, chosen);
+const program = new Command('npm run bench --')
+  .description(
+    'Measures udax and its peers in one run, and prints ratios. Alone on the machine it takes some ten minutes.',
+  )
+  .argument('[rows...]', `only these: ${Object.keys(rows).join(' ')}`)
+  .option('--json', 'as JSON: [{id, name, value, unit, reference, goal, ok, backing, spread}]')
+  .option('--save', 'add a line to bench/history.jsonl')
+  .option('--page', 'write the table of docs/performance.md')
+  .option('--compare <revision>', 'measure that revision too, in turns with this one')
+  .parse();
+const options = program.opts<{ json?: true; save?: true; page?: true; compare?: string }>();
+const unknown = program.args.filter((id) => !(id in rows));
+if (unknown.length > 0)
+  program.error(`no row ${unknown.join(', ')}: rows are ${Object.keys(rows).join(' ')}`, { exitCode: 2 });
+const chosen = program.args.length > 0 ? program.args : Object.keys(rows);
+if (options.compare !== undefined) await compareWith(options.compare, chosen);
 else await measureAll();
 
 async function measureAll(): Promise<void> {
   const results: Row[] = [];
   for (const id of chosen) results.push(...(await measure(id)));
-  if (asJson) process.stdout.write(`${JSON.stringify(results, null, 1)}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(results, null, 1)}\n`);
   else printTable(results);
-  if (words.includes('--save')) saveHistory(results);
-  if (words.includes('--page')) savePage(results, verdict);
+  if (options.save) saveHistory(results);
+  if (options.page) savePage(results, verdict);
 }
 
 /** The quietest of a few tries. */
@@ -68,7 +65,7 @@ async function measure(id: string): Promise<Row[]> {
   let best: Row[] = [];
   let least = Number.POSITIVE_INFINITY;
   for (let attempt = 1; attempt <= TRIES && least > MOST_SPREAD; attempt++) {
-    if (!asJson)
+    if (!options.json)
       process.stderr.write(`measuring ${id}${attempt > 1 ? ', which was noisy, again' : ''} ...\n`);
     takeSpread();
     const found = await rows[id]!();

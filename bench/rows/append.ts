@@ -27,7 +27,7 @@ export function append(): Promise<Row[]> {
       {
         id: 'P4',
         name: 'create of one file, 8 MiB log',
-        ...atMost(cost.small, 20),
+        ...atMost(cost.small, 10),
         unit: 'us',
         reference,
         backing,
@@ -35,7 +35,7 @@ export function append(): Promise<Row[]> {
       {
         id: 'P4',
         name: 'create of one file, 256 MiB log',
-        ...atMost(cost.large, 20),
+        ...atMost(cost.large, 10),
         unit: 'us',
         reference,
         backing,

@@ -212,7 +212,11 @@ export function backingRanges(
   offset: number,
   length: number,
 ): ReturnType<DaxDevice['memory']['locate']> {
-  return dax.physicalRanges(offset, length).flatMap((range) => dax.memory.locate(range.start, range.length));
+  const ranges = dax.physicalRanges(offset, length);
+  // Nearly always there is one, and each new file asks.
+  const [only] = ranges;
+  if (ranges.length === 1) return dax.memory.locate(only!.start, only!.length);
+  return ranges.flatMap((range) => dax.memory.locate(range.start, range.length));
 }
 
 /** @throws DaxError EIO there is no memory behind these bytes: the image is shorter than its device, or its file was cut */
