@@ -247,7 +247,7 @@ class Session implements FuseSession {
   }
 
   async #takeDown(options: FuseUnmountOptions): Promise<void> {
-    const result = await this.#tryUnmount();
+    const result = await this.#tryUnmount(options);
     if (result === 'busy' && options.whenBusy === 'fail') {
       throw busyMount(this.mountpoint);
     }
@@ -260,7 +260,7 @@ class Session implements FuseSession {
     await this.#stopWorker();
   }
 
-  async #tryUnmount(): Promise<'done' | 'busy' | 'timeout'> {
+  async #tryUnmount(options: FuseUnmountOptions): Promise<'done' | 'busy' | 'timeout'> {
     // The visible mount may be another one by now: this one was unmounted by another program, or lies below it.
     try {
       if (fuseMountAt(this.mountpoint)?.connectionId !== this.connectionId) return 'done';
@@ -268,7 +268,7 @@ class Session implements FuseSession {
       return 'timeout'; // the mount there is unknown: releaseMount() identifies this one by its connection id
     }
     try {
-      return await tryUnmount(this.mountpoint);
+      return await tryUnmount(this.mountpoint, options);
     } catch (error) {
       if (hasCode(error, 'EINVAL', 'ENOENT')) return 'done'; // another program has unmounted it meanwhile
       throw error;

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   closeDescriptor,
   DaxError,
@@ -20,6 +21,9 @@ import type { FuseUnmountOptions } from './session-types.js';
 const CONNECTIONS = '/sys/fs/fuse/connections';
 const STATE_TIMEOUT_MS = 3000;
 const UNMOUNT_TIMEOUT_MS = 10_000;
+/** How long a mount must be in use to be called busy. The kernel says so too while a program only looks at a path (df, a scan of all mounts). */
+const LOOK_MS = 300;
+const LOOK_AGAIN_MS = 15;
 
 export type FuseMountState = 'alive' | 'dead' | 'hung' | 'none';
 
@@ -87,7 +91,7 @@ export async function unmountFuse(
     );
   }
   if (state === 'alive') {
-    const result = await tryUnmount(mountpoint);
+    const result = await tryUnmount(mountpoint, options);
     if (result === 'done') return state;
     if (options.whenBusy === 'fail') throw busyMount(mountpoint);
   }
@@ -112,9 +116,25 @@ export function busyMount(mountpoint: string): DaxError {
   );
 }
 
-/** Tries a plain unmount. Returns 'done', 'busy' or 'timeout'; throws other failures. */
-export async function tryUnmount(mountpoint: string): Promise<'done' | 'busy' | 'timeout'> {
+/**
+ * Tries a plain unmount; with `whenBusy: 'fail'` until the mount has been in use for a while. Returns 'done', 'busy' or 'timeout'; throws
+ * other failures.
+ */
+export async function tryUnmount(
+  mountpoint: string,
+  { whenBusy }: FuseUnmountOptions,
+): Promise<'done' | 'busy' | 'timeout'> {
   const target = resolveMountpoint(mountpoint);
+  const end = performance.now() + (whenBusy === 'fail' ? LOOK_MS : 0);
+  let result = await unmountOnce(target, mountpoint);
+  while (result === 'busy' && performance.now() < end) {
+    await pause(LOOK_AGAIN_MS);
+    result = await unmountOnce(target, mountpoint);
+  }
+  return result;
+}
+
+async function unmountOnce(target: string, mountpoint: string): Promise<'done' | 'busy' | 'timeout'> {
   if (process.geteuid?.() !== 0) {
     const { ok, message } = runHelper(['-u', '--', target]);
     if (ok) return 'done';
