@@ -123,9 +123,10 @@ export function busyMount(mountpoint: string): DaxError {
 export async function tryUnmount(
   mountpoint: string,
   { whenBusy }: FuseUnmountOptions,
+  lookMs = LOOK_MS,
 ): Promise<'done' | 'busy' | 'timeout'> {
   const target = resolveMountpoint(mountpoint);
-  const end = performance.now() + (whenBusy === 'fail' ? LOOK_MS : 0);
+  const end = performance.now() + (whenBusy === 'fail' ? lookMs : 0);
   let result = await unmountOnce(target, mountpoint);
   while (result === 'busy' && performance.now() < end) {
     await pause(LOOK_AGAIN_MS);
