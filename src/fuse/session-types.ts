@@ -70,7 +70,7 @@ export interface FuseSessionEnd {
 export interface FuseUnmountOptions {
   /**
    * What to do when the mount is in use (an open file, a working directory). 'abort' (default) detaches it at once and ends the
-   * connection; the next call of its users fails with ENOTCONN. 'fail' throws EBUSY and changes nothing.
+   * connection; the next call of its users fails with ENOTCONN. 'fail' throws EBUSY and changes nothing, when it is in use for 0.3 s.
    */
   readonly whenBusy?: 'abort' | 'fail';
 }

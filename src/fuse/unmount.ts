@@ -119,6 +119,7 @@ export function busyMount(mountpoint: string): DaxError {
 /**
  * Tries a plain unmount; with `whenBusy: 'fail'` until the mount has been in use for a while. Returns 'done', 'busy' or 'timeout'; throws
  * other failures.
+ * @param lookMs how long it must have been in use to be busy
  */
 export async function tryUnmount(
   mountpoint: string,
