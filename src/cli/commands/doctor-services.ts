@@ -95,22 +95,24 @@ function ramRegions(context: Context): RegionInfo[] {
 async function mounts(context: Context): Promise<Finding> {
   const subject = 'mounts';
   const found = await allMounts(context.root);
+  const measured = found.filter(({ metrics }) => metrics !== undefined).length;
+  const all = found.length === 0 ? 'none' : `${count(found.length, 'mount')}, ${measured} with metrics`;
   const bad = found.filter(({ state }) => state === 'dead' || state === 'hangs');
-  if (bad.length > 0)
+  if (bad.length === 0)
     return {
       subject,
-      verdict: 'limited',
-      found: bad
-        .map(({ mountpoint, state }) => `${mountpoint} ${state === 'dead' ? 'is dead' : 'does not answer'}`)
-        .join(', '),
-      meaning: 'udax umount DIRECTORY takes a dead mount away, with -f one that does not answer too',
+      verdict: 'ok',
+      found: all,
+      meaning: 'udax mount --metrics PLACE lets udax top and a scraper see what programs do through it',
     };
-  const measured = found.filter(({ metrics }) => metrics !== undefined).length;
+  const told = bad.map(
+    ({ mountpoint, state }) => `${mountpoint} ${state === 'dead' ? 'is dead' : 'does not answer'}`,
+  );
   return {
     subject,
-    verdict: 'ok',
-    found: found.length === 0 ? 'none' : `${count(found.length, 'mount')}, ${measured} with metrics`,
-    meaning: 'udax mount --metrics PLACE lets udax top and a scraper see what programs do through it',
+    verdict: 'limited',
+    found: `${all}; ${told.join(', ')}`,
+    meaning: 'udax umount DIRECTORY takes a dead mount away, with -f one that does not answer too',
   };
 }
 
