@@ -35,11 +35,11 @@ export { filePieces, type PlacedPiece } from './media/file-pieces.js';
 export * from './media/fmap.js';
 export * from './media/layout.js';
 export { checkLogHeader, decodeLogHeader, Log, logHeaderFaults } from './media/log.js';
+export type { LogCounts } from './media/log-counts.js';
 export { bufferMedia, type Media } from './media/media.js';
 export { type FormatOptions, formatMedia, type MediaState, mediaState } from './media/mkfs.js';
 export { decodeName, encodeName, toLogPath } from './media/path.js';
 export type { Problem } from './media/problem.js';
-export type { LogCounts } from './media/replay.js';
 export { type CutShortRewrite, cutShortRewrite, describeCutShort } from './media/rewrite-left.js';
 export { type Role, roleOf, systemUuidIfAny } from './media/role.js';
 export {

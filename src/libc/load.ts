@@ -21,7 +21,7 @@ export function native(): { koffi: Koffi; libc: ReturnType<Koffi['load']> } {
     );
   }
   try {
-    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    koffi = loadKoffi();
   } catch (cause) {
     if (hasCode(cause, 'EMFILE', 'ENFILE', 'EACCES'))
       throw asDaxError(cause, 'loading koffi, which makes our system calls');
@@ -41,6 +41,21 @@ export function native(): { koffi: Koffi; libc: ReturnType<Koffi['load']> } {
   }
   guardExit(library.func('int dup2(int from, int to)') as NativeFunction);
   return { koffi, libc: library };
+}
+
+/**
+ * Loads koffi's compiled part alone, from where its package for this platform has it: koffi's own search for it takes five times as long
+ * as loading it, at every start of a process. Where that is not to be had (musl, another layout), koffi finds it.
+ */
+function loadKoffi(): Koffi {
+  const require = createRequire(import.meta.url);
+  const { arch } = process;
+  try {
+    const { resolve } = createRequire(require.resolve('koffi'));
+    return require(resolve(`@koromix/koffi-linux-${arch}/linux_${arch}/koffi.node`)) as Koffi;
+  } catch {
+    return require('koffi') as Koffi;
+  }
 }
 
 function loadLibc(loader: Koffi): ReturnType<Koffi['load']> {

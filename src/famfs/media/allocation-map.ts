@@ -56,6 +56,17 @@ export class AllocationMap {
     return taken;
   }
 
+  /** Marks units of one word of the map, if all of them are free. @returns false when not, or when it is more than one word: none was marked */
+  take(start: number, count: number): boolean {
+    if ((start & 31) + count > 32 || start + count > this.units) return false;
+    const index = start >>> 5;
+    const mask = lowMask(count) << (start & 31);
+    const word = this.#words[index]!;
+    if ((word & mask) !== 0) return false;
+    this.#words[index] = word | mask;
+    return true;
+  }
+
   #setBlock(start: number): number {
     this.#fullBlocks ??= new Uint8Array(Math.ceil(this.#words.length / BLOCK_WORDS));
     const block = start / BLOCK_UNITS;

@@ -68,8 +68,8 @@ function isDots(bytes: Uint8Array, start: number, end: number): boolean {
   return end - start === 1 || (end - start === 2 && bytes[start + 1] === DOT);
 }
 
-/** It goes four words at a time, because it runs over most of the path field for every entry of a mount. */
-function isZero(bytes: Uint8Array, words: Uint32Array, start: number, end: number): boolean {
+/** Whether bytes are zero. It goes four words at a time, because it runs over most of the path field for every entry of a mount. */
+export function isZero(bytes: Uint8Array, words: Uint32Array, start: number, end: number): boolean {
   let i = start;
   for (; i % 4 !== 0; i++) if (bytes[i] !== 0) return false;
   let word = i / 4;

@@ -3,10 +3,10 @@
  * checked (crc, seqnum), then applied. An entry that breaks a rule is reported and skipped (famfs-format.md 7, 17).
  */
 
-import { crc32 } from 'node:zlib';
 import { loadU64 } from '../../libc/index.js';
 import type { DaxdevTable } from './daxdev-table.js';
-import { decodeEntry, ENTRY_CRC_OFFSET, ENTRY_SIZE } from './entry.js';
+import { decodeEntry, ENTRY_SIZE } from './entry.js';
+import { EntryWindow } from './entry-window.js';
 import { type ExtentLimits, FileScan } from './file-scan.js';
 import { DIRECTORY, FILE, type InodeTable, NOTHING } from './inode-table.js';
 import {
@@ -19,14 +19,15 @@ import {
   mkdirMetaLayout,
 } from './layout.js';
 import type { Log } from './log.js';
+import type { LogCounts } from './log-counts.js';
 import { decodeName } from './path.js';
 import { PathScan, pathFaultText } from './path-scan.js';
 import type { Problem, ProblemList } from './problem.js';
+import { PlainFiles } from './replay-plain.js';
 import { viewOf } from './superblock.js';
 import type { Usage } from './usage.js';
 
 const META = logEntryLayout.fields.meta.offset;
-const SEQNUM = logEntryLayout.fields.seqnum.offset;
 const TYPE = logEntryLayout.fields.type.offset;
 const FILE_PATH = META + fileMetaLayout.fields.path.offset;
 const FILE_MODE = META + fileMetaLayout.fields.mode.offset;
@@ -46,16 +47,6 @@ const OVERFLOW_ID = 65534;
 /** How many entries are copied at once. The copy stays in the second-level cache. */
 const WINDOW_ENTRIES = 120;
 
-/** Counts over the log, as C's fsck counts. Files and directories count entries that pass crc and seqnum, even if skipped later. */
-export interface LogCounts {
-  files: number;
-  directories: number;
-  sumOfFileSizes: number;
-  /** Bytes of extents beyond the sizes of their files, of all files that are shown. */
-  roundingBytes: number;
-  badEntries: number;
-}
-
 export interface ReplayTargets {
   log: Log;
   inodes: InodeTable;
@@ -70,44 +61,10 @@ export interface ReplayTargets {
   counts: LogCounts;
 }
 
-/** A private copy of a run of entries. */
-class EntryWindow {
-  readonly bytes: Uint8Array;
-  readonly words: Uint32Array;
-  /** Of each entry, the bytes that its crc covers. */
-  readonly #summed: readonly Uint8Array[];
-
-  constructor(readonly entries: number) {
-    this.bytes = new Uint8Array(entries * ENTRY_SIZE);
-    this.words = new Uint32Array(this.bytes.buffer);
-    this.#summed = Array.from({ length: entries }, (_, i) =>
-      this.bytes.subarray(i * ENTRY_SIZE, i * ENTRY_SIZE + ENTRY_CRC_OFFSET),
-    );
-  }
-
-  /** Past the cache: this host may have cached these lines when they were entries of another log, with numbers and crcs as right. */
-  load(log: Log, first: number, count: number): void {
-    log.media.invalidate(log.entryOffset(first), count * ENTRY_SIZE);
-    log.copySlots(first, count, this.bytes);
-  }
-
-  /** The entry check: the seqnum equals the slot index, and the crc matches the bytes. */
-  isGood(i: number, index: number): boolean {
-    const base = i * ENTRY_SIZE;
-    return (
-      loadU64(this.words, (base + SEQNUM) >>> 2) === index &&
-      loadU64(this.words, (base + ENTRY_CRC_OFFSET) >>> 2) === crc32(this.#summed[i]!)
-    );
-  }
-
-  u32(at: number): number {
-    return this.words[at >>> 2]!;
-  }
-}
-
 export class Replay {
   readonly #scan = new PathScan();
   readonly #file = new FileScan();
+  readonly #plain: PlainFiles;
   /** The window of one entry, kept: most replays are of one entry, just appended by this process or by another. */
   readonly #single = new EntryWindow(1);
   #window = this.#single;
@@ -120,6 +77,7 @@ export class Replay {
 
   constructor(targets: ReplayTargets) {
     this.#targets = targets;
+    this.#plain = new PlainFiles(targets);
   }
 
   /**
@@ -135,7 +93,16 @@ export class Replay {
     let badRun: { first: number; problems: Problem[]; count: number } | null = null;
     for (let index = from; index < to; index++) {
       const i = (index - from) % this.#window.entries;
-      if (i === 0) this.#window.load(log, index, Math.min(this.#window.entries, to - index));
+      if (i === 0) this.#load(index, Math.min(this.#window.entries, to - index));
+      if (badRun === null) {
+        // What is left of the window, or the first entry of it that is not plain.
+        const end = Math.min(index - i + this.#window.entries, to);
+        const next = this.#plain.run(this.#window, i, index, end);
+        if (next > index) {
+          index = next - 1;
+          continue;
+        }
+      }
       if (this.#window.isGood(i, index) || this.isGoodNow(i, index)) {
         if (badRun !== null) badRun = this.#reportBadRun(badRun);
         this.#index = index;
@@ -153,11 +120,14 @@ export class Replay {
     return to;
   }
 
+  #load(first: number, count: number): void {
+    this.#window.load(this.#targets.log, first, count);
+    this.#plain.restart();
+  }
+
   /** Checks an entry again, past the cache: another host may have written it after this CPU cached its lines. */
   isGoodNow(i: number, index: number): boolean {
-    const { log } = this.#targets;
-    log.media.invalidate(log.entryOffset(index), ENTRY_SIZE);
-    log.copyEntry(index, this.#window.bytes.subarray(i * ENTRY_SIZE, (i + 1) * ENTRY_SIZE));
+    this.#window.reload(this.#targets.log, i, index);
     return this.#window.isGood(i, index);
   }
 

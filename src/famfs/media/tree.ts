@@ -12,9 +12,10 @@ import { type DirectoryItem, type InodeStat, statWithAnnex } from './inode-stat.
 import { DIRECTORY, FILE, hashName, InodeTable } from './inode-table.js';
 import { FAMFS_LOG_FILE, logEntryLayout, type Superblock } from './layout.js';
 import type { Log } from './log.js';
+import type { LogCounts } from './log-counts.js';
 import { decodeName, NameEncoder } from './path.js';
 import { type Problem, ProblemList } from './problem.js';
-import { type LogCounts, Replay } from './replay.js';
+import { Replay } from './replay.js';
 import { viewOf } from './superblock.js';
 import { Usage } from './usage.js';
 

@@ -28,6 +28,14 @@ export class Usage {
     this.#deviceSizes = deviceSizes;
   }
 
+  /**
+   * Marks an extent of the primary, if that is the usual case: whole units that are free, few, and no other device's extents in the map.
+   * @returns false when it is not: nothing was marked, and mark() knows more
+   */
+  take(offset: number, length: number): boolean {
+    return this.#foreign === null && this.primary.take(offset / this.#unit, length / this.#unit);
+  }
+
   /** Marks an extent. @returns how many of its units were taken on that device before */
   mark(devindex: number, offset: number, length: number): number {
     const start = Math.floor(offset / this.#unit);
