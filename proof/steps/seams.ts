@@ -26,6 +26,7 @@ interface Library {
 interface Koffi {
   load(name: string): Library;
   address(memory: ArrayBuffer): number | bigint;
+  readonly default: { load(name: string): Library };
 }
 
 /** The listeners. With all undefined this file has no effect. */
@@ -62,7 +63,8 @@ const flock = new ArrayBuffer(FLOCK_BYTES);
 const flockWords = new Uint32Array(flock);
 const flockAddress = Number(koffi.address(flock));
 
-koffi.load = (name) => {
+// libc/ loads koffi's compiled part, which is `default` here, or koffi.
+koffi.load = koffi.default.load = (name) => {
   if (name === 'libpmem.so.1' && seams.lines) return lineLibrary(seams.lines);
   const library = loadLibrary(name);
   return { func: (prototype) => aroundNative(prototype, library.func(prototype)) };
