@@ -80,8 +80,6 @@ export class RangeWindows {
   /** By window number. The hot path reads this directly. */
   readonly buffers: (ArrayBuffer | undefined)[] = [];
   readonly #spans: Span[] = [];
-  /** Addresses of the windows in this process, by number; 0 or undefined until first used. */
-  readonly #addresses: number[] = [];
   readonly #range: WindowSource;
 
   constructor(range: WindowSource) {
@@ -102,18 +100,14 @@ export class RangeWindows {
     return { buffer, start };
   }
 
-  /** The address in this process of byte `from` of the range, in a window that holds `from`..`to`; undefined when none does. */
-  address(from: number, to: number): number | undefined {
-    const window = this.open(from, to);
-    if (window === undefined) return undefined;
-    const index = windowIndex(from, to);
-    this.#addresses[index] ||= addressOf(window.buffer);
-    return this.#addresses[index]! + from - window.start;
+  /** The window of one byte of the range: what it shows of the range, and its address in this process. */
+  around(at: number): { start: number; end: number; address: number } {
+    const { buffer, start } = this.open(at, at + 1)!;
+    return { start, end: start + buffer.byteLength, address: addressOf(buffer) };
   }
 
   end(): void {
     this.buffers.length = 0;
-    this.#addresses.length = 0;
     for (const span of this.#spans.splice(0)) mappingRegistry.end(span, 'revoked');
   }
 

@@ -149,18 +149,16 @@ export class PhysicalMemory {
   }
 
   /**
-   * The address in this process of an own view of these bytes, for the kernel to read from. The file's length is not
-   * checked: the kernel answers EFAULT where there is no memory any more.
-   * @throws DaxError ENXIO no memory there, ERANGE no one window holds the bytes (they are in two ranges, or more than 64 MiB)
+   * The window that shows a byte: what it shows, and the address of its first byte in this process, for the kernel to read from. It is
+   * valid until the range is removed. The file's length is not checked: the kernel answers EFAULT where there is no memory any more.
+   * @throws DaxError ENXIO no memory there
    */
-  address(start: number, length: number): number {
-    const recent = this.#recent;
-    const isRecent = recent !== undefined && start >= recent.start && start < recent.end;
-    const range = isRecent ? recent : this.#ranges.find(start);
-    const address = range?.windows.address(start - range.start, start - range.start + length);
+  window(at: number): { start: number; end: number; address: number } {
+    const range = this.#ranges.find(at);
     if (range === undefined)
-      fail('ENXIO', `there is no memory at 0x${start.toString(16)}: is the region gone?`);
-    return address ?? fail('ERANGE', `${length} bytes at 0x${start.toString(16)} are in no one view of ours`);
+      return fail('ENXIO', `there is no memory at 0x${at.toString(16)}: is the region gone?`);
+    const { start, end, address } = range.windows.around(at - range.start);
+    return { start: range.start + start, end: range.start + end, address };
   }
 
   /**

@@ -3,7 +3,6 @@
  * name, log room, space. The data is written before the entry that names it; the entry comes last.
  */
 import { fail, throwIfAborted } from '../../libc/index.js';
-import type { NewLogEntry } from '../media/entry.js';
 import type { Stripe } from '../media/stripe.js';
 import { lookAfterPublish } from './after-publish.js';
 import { readInto } from './copy.js';
@@ -12,7 +11,7 @@ import type { MountedFamfs } from './mounted.js';
 import { ownerOf, permissions } from './name-rules.js';
 import { find, isThere, missingDirectories } from './names.js';
 import { type NewName, newName } from './new-name.js';
-import { makeEmpty, publishObject } from './publish-name.js';
+import { makeEmpty, type NewObject, publishObject } from './publish-name.js';
 import type { Reservation } from './space.js';
 import type { CopyOptions, CreateOptions, MkdirOptions } from './types.js';
 
@@ -21,7 +20,7 @@ const ZERO_IN_SESSION_BYTES = 8 * 2 ** 20;
 const DEFAULT_DIRECTORY_MODE = 0o755;
 const DEFAULT_FILE_MODE = 0o644;
 
-type FileEntry = Omit<Extract<NewLogEntry, { kind: 'file' }>, 'path' | 'fmap'>;
+type FileEntry = Omit<Extract<NewObject, { kind: 'file' }>, 'fmap'>;
 
 /** See Volume.mkdir. */
 export function makeDirectories(mounted: MountedFamfs, path: string, options: MkdirOptions): void {
@@ -46,7 +45,8 @@ export function createFile(mounted: MountedFamfs, path: string, options: CreateO
   if (!Number.isSafeInteger(size) || size < 0) fail('EINVAL', `${path} cannot have ${size} bytes`, { path });
   refuseDirectoryName(path);
   const mode = permissions(options.mode ?? DEFAULT_FILE_MODE, path);
-  const entry: FileEntry = { kind: 'file', size, mode, ...ownerOf(options) };
+  const { uid, gid } = ownerOf(options);
+  const entry: FileEntry = { kind: 'file', size, mode, uid, gid };
   if (size === 0)
     return mounted.session(() => makeEmpty(mounted, newName(mounted.tree, path).place(0), entry));
   const isQuick = options.fill === undefined && (!zero || size <= ZERO_IN_SESSION_BYTES);
@@ -71,7 +71,8 @@ function createInOneSession(
         mounted.doubtMemory();
       }
       const stored = (options.zero ?? true) ? wholeUnits(mounted, entry.size) : entry.size;
-      return append(mounted, name, entry, reservation, stored);
+      // The name was found to be free in this very session.
+      return appendAs(mounted, name, 0, entry, reservation, stored);
     } finally {
       reservation.end();
     }
@@ -302,9 +303,21 @@ function append(
   reservation: Reservation,
   stored: number,
 ): number {
-  const replaced = name.assertFree(mounted.tree);
-  return publishObject(mounted, name.place(replaced), { ...entry, fmap: reservation.fmap }, () => {
-    mounted.flushData(reservation.fmap, stored);
+  return appendAs(mounted, name, name.assertFree(mounted.tree), entry, reservation, stored);
+}
+
+/** @param replaced what name.assertFree() has just answered */
+function appendAs(
+  mounted: MountedFamfs,
+  name: NewName,
+  replaced: number,
+  { size, mode, uid, gid }: FileEntry,
+  reservation: Reservation,
+  stored: number,
+): number {
+  const { fmap } = reservation;
+  return publishObject(mounted, name.place(replaced), { kind: 'file', size, mode, uid, gid, fmap }, () => {
+    mounted.flushData(fmap, stored);
     reservation.handOver();
   });
 }

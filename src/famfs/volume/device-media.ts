@@ -33,6 +33,8 @@ export interface DeviceMedia extends Media {
    */
   proveStart(length: number): void;
   forgetProof(): void;
+  /** @throws DaxError EIO there is no memory behind these bytes: the image is shorter than its device, or its file was cut */
+  assertBacked(offset: number, length: number): void;
   lost(offset: number, length: number): LostRange[];
   /** Makes a range of the device durable, whatever the durability option: as fsync(2) on a file. */
   sync(offset: number, length: number): void;
@@ -60,6 +62,8 @@ class MemoryMedia implements DeviceMedia {
   readonly #range: PhysicalRange = { start: 0, length: 0 };
   readonly #one: readonly PhysicalRange[] = [this.#range];
   #provenEnd = 0;
+  /** Of `backing`, as proveStart() found it. */
+  #provenSize = 0;
   /** What was proven last behind that, since proveStart(): the annex, of which a session asks piece by piece. */
   readonly #also = { start: 0, end: 0 };
 
@@ -112,12 +116,25 @@ class MemoryMedia implements DeviceMedia {
 
   proveStart(length: number): void {
     this.forgetProof();
-    this.assertThere(0, length);
+    const [start, ...others] = backingRanges(this.dax, 0, length);
+    const size = start!.backing === this.backing && start!.backing.canShrink ? this.backing.endNow() : 0;
+    if (others.length > 0 || start!.offset + length > size) this.assertThere(0, length);
+    this.#provenSize = size;
     this.#provenEnd = length;
+  }
+
+  assertBacked(offset: number, length: number): void {
+    for (const piece of backingRanges(this.dax, offset, length)) {
+      // Asking a device costs a file of sysfs.
+      if (!piece.backing.canShrink) continue;
+      if (piece.backing === this.backing && piece.offset + piece.length <= this.#provenSize) continue;
+      piece.backing.checkRange(piece.offset, piece.length);
+    }
   }
 
   forgetProof(): void {
     this.#provenEnd = 0;
+    this.#provenSize = 0;
     this.#also.start = 0;
     this.#also.end = 0;
   }
@@ -217,14 +234,6 @@ export function backingRanges(
   const [only] = ranges;
   if (ranges.length === 1) return dax.memory.locate(only!.start, only!.length);
   return ranges.flatMap((range) => dax.memory.locate(range.start, range.length));
-}
-
-/** @throws DaxError EIO there is no memory behind these bytes: the image is shorter than its device, or its file was cut */
-export function assertBacked(dax: DaxDevice, offset: number, length: number): void {
-  for (const piece of backingRanges(dax, offset, length)) {
-    // Asking a device costs a file of sysfs.
-    if (piece.backing.canShrink) piece.backing.checkRange(piece.offset, piece.length);
-  }
 }
 
 /** Whether there is a famfs. A damaged one counts: mounting reports the damage, and nothing overwrites it. */

@@ -14,7 +14,7 @@ import { readSuperblock, superblockBytes } from '../media/superblock.js';
 import { FileTree, inodeOfEntry } from '../media/tree.js';
 import { AnnexWriter } from './annex-writer.js';
 import { CatchUp } from './catch-up.js';
-import { assertBacked, type DeviceMedia, deviceMedia } from './device-media.js';
+import { type DeviceMedia, deviceMedia } from './device-media.js';
 import { Identity, letOthersIn, staleError } from './identity.js';
 import type { Inode } from './inode.js';
 import { InodesInUse } from './inodes-in-use.js';
@@ -27,7 +27,7 @@ import type { AloneUse, DeviceHold, FamfsDevice, MountOptions } from './types.js
 import { watching } from './watching.js';
 
 /** Milliseconds for which an answer to "is this still the file system that was mounted?" is used. */
-const LOOK_MS = 2;
+const LOOK_MS = 5;
 type Mounting = Pick<MountOptions, 'salvage' | 'purpose' | 'plain'> & LockPatience;
 
 /**
@@ -324,7 +324,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
   /** EIO when there is no memory behind these extents: an image is shorter than its device, or its file was cut. */
   assertMemory({ extents }: Fmap): void {
     for (const { devindex, offset, length } of extents) {
-      if (devindex === 0) assertBacked(this.dax, offset, length);
+      if (devindex === 0) this.media.assertBacked(offset, length);
     }
   }
 

@@ -13,7 +13,7 @@ import type { MountedFamfs } from './mounted.js';
 
 const SYMLINK_MODE = 0o777;
 
-type WithoutPath<T> = T extends unknown ? Omit<T, 'path'> : never;
+type WithoutPath<T> = T extends unknown ? Omit<T, 'path' | 'flags'> : never;
 /** A log entry of a file or directory whose path is still to be chosen. */
 export type NewObject = WithoutPath<Extract<NewLogEntry, { path: string }>>;
 
@@ -38,8 +38,9 @@ interface Placement {
 function placementOf(tree: FileTree, directory: number, name: string, replaced: number): Placement {
   const above = tree.basePathOf(directory);
   const logPath = above === '' ? name : `${above}/${name}`;
-  const isFree =
-    above !== null && encodedLength(logPath) < FAMFS_PATH_FIELD && tree.baseChild(directory, name) < 0;
+  // Without an annex the log is all that the caller has looked at.
+  const isTaken = tree.annex === null ? replaced !== 0 : tree.baseChild(directory, name) >= 0;
+  const isFree = above !== null && encodedLength(logPath) < FAMFS_PATH_FIELD && !isTaken;
   return {
     logPath: isFree ? logPath : null,
     isBound: !isFree || replaced !== 0 || tree.isOfAnnex(directory, name),
@@ -63,15 +64,22 @@ export function publishObject(
   if (!isBound) {
     mounted.assertLogRoom(1);
     beforeEntry();
-    return mounted.append({ ...object, path: logPath! });
+    return mounted.append(entryOf(object, logPath!));
   }
   const bind: AnnexChange = { kind: 'bind', ino: 0, directory, name, replaced };
   mounted.annex.prepare([bind], 1 + (logPath === null ? mounted.annex.entriesForObjects : 0));
   const path = logPath ?? objectPath(mounted);
   beforeEntry();
-  const ino = mounted.append({ ...object, path });
+  const ino = mounted.append(entryOf(object, path));
   mounted.annex.append({ ...bind, ino });
   return ino;
+}
+
+/** Field by field: a spread of an object costs as much as an attempt to lock the log. */
+function entryOf(object: NewObject, path: string): NewLogEntry {
+  const { mode, uid, gid } = object;
+  if (object.kind === 'mkdir') return { kind: 'mkdir', path, mode, uid, gid };
+  return { kind: 'file', path, size: object.size, mode, uid, gid, fmap: object.fmap };
 }
 
 /** Makes an empty file. Within a session; the caller has checked the name. @returns its inode number */
@@ -112,7 +120,7 @@ export function replaceContent(
   mounted.annex.prepare([change], 1 + mounted.annex.entriesForObjects);
   const path = objectPath(mounted);
   beforeEntry();
-  const content = mounted.append({ ...object, path });
+  const content = mounted.append(entryOf(object, path));
   mounted.annex.append({ ...change, content });
 }
 

@@ -178,7 +178,7 @@ export class VolumeInodes {
   spans(ino: number): FileSpans | null {
     this.#host.check();
     try {
-      return new FileSpans(this.#mounted, () => this.pathOf(ino), this.fmap(ino));
+      return new FileSpans(this.#mounted, this.#host, () => this.pathOf(ino), this.fmap(ino));
     } catch (error) {
       if (hasCode(error, 'EIO', 'ENODEV', 'ERANGE', 'ENXIO')) return null;
       throw error;
@@ -192,7 +192,7 @@ export class VolumeInodes {
     return fileMemory(this.#mounted, this.pathOf(ino), size, this.fmap(ino));
   }
 
-  /** Throws when the device is gone; notices what other processes did to it. Before each use of spans. */
+  /** Throws when the device is gone; notices what other processes did to it. */
   check(): void {
     this.#host.check();
   }

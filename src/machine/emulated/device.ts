@@ -21,7 +21,7 @@ export class NamedDevice implements MachineDevice {
   }
 
   /**
-   * The fsdev_dax device. Read at every file read and write, so it may be up to 1 ms old: nobody changes a held device.
+   * The fsdev_dax device. Read at every file read and write, so it may be up to 5 ms old: nobody changes a held device.
    * @throws DaxError ENODEV gone, ENXIO not in famfs mode
    */
   get dax(): DaxDevice {

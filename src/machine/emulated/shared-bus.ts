@@ -91,7 +91,7 @@ export class SharedBus {
     return this.model;
   }
 
-  /** The model, at most one millisecond old, or as this process last changed it. For callers that ask at every read. */
+  /** The model, at most five milliseconds old, or as this process last changed it. For callers that ask at every read. */
   get lately(): Bus {
     this.#assertOpen();
     if (this.#held !== undefined) return this.model;

@@ -150,7 +150,6 @@ class LoggedFile implements OpenFile {
       answer.addBytes(copy.subarray(0, this.#open().read(copy, offset)));
       return;
     }
-    this.#volume.inodes.check();
     spans.visit(offset, bytes, answer);
   }
 
