@@ -106,12 +106,11 @@ export class AddressSpaceEntries {
    * add entries.
    */
   forEach(first: number, end: number, each: VisitEntries): void {
-    const small = [...this.#ptes.keys()].filter(
-      (slot) => slot * PMD_PAGES < end && (slot + 1) * PMD_PAGES > first,
-    );
-    small.sort((a, b) => a - b);
+    const all = inOrder(this.#ptes);
+    const small =
+      all === NONE ? NONE : all.filter((slot) => slot * PMD_PAGES < end && (slot + 1) * PMD_PAGES > first);
     let next = 0;
-    for (const group of [...this.#pmds.keys()].sort((a, b) => a - b)) {
+    for (const group of inOrder(this.#pmds)) {
       const start = group * GROUP_SLOTS;
       const from = Math.max(0, Math.floor(first / PMD_PAGES) - start);
       const to = Math.min(GROUP_SLOTS, Math.ceil(end / PMD_PAGES) - start);
@@ -149,6 +148,14 @@ export class AddressSpaceEntries {
     });
     return entries;
   }
+}
+
+const NONE: number[] = [];
+
+function inOrder(slots: ReadonlyMap<number, unknown>): number[] {
+  if (slots.size === 0) return NONE;
+  const keys = [...slots.keys()];
+  return keys.length === 1 ? keys : keys.sort((a, b) => a - b);
 }
 
 /** Calls `each` for the runs of entries in places [from, to) of a list, in which the pfn grows by `pages` from place to place. */

@@ -108,6 +108,27 @@ export function fileSize(fd: number): number {
   return size;
 }
 
+const statxNative = lazy(
+  'int statx(int directory, const char *path, int flags, unsigned int mask, intptr_t buffer)',
+);
+const AT_EMPTY_PATH = 0x1000;
+const STATX_SIZE_BLOCKS = 0x600;
+/** Words of struct statx, the same on every architecture. */
+const [STX_SIZE, STX_BLOCKS, STATX_WORDS] = [10, 12, 64];
+/** An ArrayBuffer of its own: the garbage collector may move small typed arrays. */
+let statxWords: Uint32Array<ArrayBuffer> | undefined;
+
+/**
+ * Whether a file has fewer blocks than its size takes. Asked of each file that is mapped; node:fs would make an object of dates of the
+ * answer. @throws DaxError the error of statx(2)
+ */
+export function hasHoles(fd: number): boolean {
+  statxWords ??= new Uint32Array(new ArrayBuffer(STATX_WORDS * 4));
+  if (statxNative(fd, '', AT_EMPTY_PATH, STATX_SIZE_BLOCKS, addressOf(statxWords.buffer)) !== 0)
+    throw new DaxError(codeOf(lastErrno()), `statx of descriptor ${fd} failed`, { syscall: 'statx' });
+  return loadU64(statxWords, STX_BLOCKS) * BLOCK_BYTES < loadU64(statxWords, STX_SIZE);
+}
+
 /** Frees the pages of a range; they read as zeroes afterwards. The file keeps its size. */
 export function punchHole(fd: number, offset: number, length: number): void {
   if (fallocateNative(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) !== 0) {

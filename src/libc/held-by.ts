@@ -46,6 +46,11 @@ export class HeldBy {
     return this.#found.some(({ pid }) => isAtWork(pid));
   }
 
+  /** The lock has changed hands meanwhile: that nobody was found before says nothing about who has it now. */
+  moved(): void {
+    this.#misses = 0;
+  }
+
   /** `pid 4711 (node server.js)`. Where this process finds nobody, the text says how to find them. */
   text(): string {
     if (this.#found.length === 0 || performance.now() - this.#foundAt > FRESH_MS) this.#search();

@@ -75,6 +75,7 @@ function waitLonger(
       const now = turns?.progress();
       if (waited > MOST_IN_MOTION_MS) return false;
       const isInMotion = !Object.is(now, done); // NaN: the memory is gone
+      if (isInMotion) heldBy?.moved();
       // The search takes time: the lock may be free after it.
       if (!isInMotion && !heldBy?.isAtWork()) return heldBy !== undefined && attempt();
       done = now;

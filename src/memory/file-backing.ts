@@ -1,4 +1,3 @@
-import fs from 'node:fs';
 import {
   closeDescriptor,
   closing,
@@ -8,6 +7,7 @@ import {
   fallocate,
   fileSize,
   hasCode,
+  hasHoles,
   msync,
   persistMemory,
   populatePages,
@@ -24,7 +24,6 @@ import { allocateMemory } from './huge-pages.js';
 
 /** Bytes freed and allocated again in one step. It bounds what another process can take from a full tmpfs in between. */
 const REFILL_BYTES = 64 * 2 ** 20;
-const BLOCK_BYTES = 512;
 const ZEROES_BYTES = 2 ** 20;
 
 export interface FileFacts {
@@ -85,8 +84,7 @@ export class FileBacking implements Backing {
 
   get isSparse(): boolean {
     try {
-      const { blocks, size } = fs.fstatSync(this.fd);
-      return blocks * BLOCK_BYTES < size;
+      return hasHoles(this.fd);
     } catch (error) {
       throw errorAbout(error, `whether ${this.name} has holes`, this.name);
     }

@@ -101,7 +101,9 @@ export class MappingTable {
 
   /** Ends every span of an owner, as if all its handles had been closed. */
   endAll(owner: SpanOwner): void {
-    for (const shared of [...(this.#owned.get(owner)?.used ?? [])]) {
+    const owned = this.#owned.get(owner);
+    if (owned === undefined) return;
+    for (const shared of [...owned.used]) {
       for (const handle of shared.takeHandles()) handle.endAs('closed');
       this.#finish(shared, 'closed');
     }
@@ -161,20 +163,27 @@ export class MappingTable {
   #forget(shared: SharedSpan): void {
     const { owner, name, ranges } = shared.request;
     const owned = this.#owned.get(owner);
-    if (owned === undefined || !owned.used.delete(shared)) return;
-    if (owned.named.get(name) === shared) owned.named.delete(name);
-    if (owned.used.size === 0) this.#owned.delete(owner);
+    if (owned === undefined || !owned.used.has(shared)) return;
+    // The sets of one owner go with its last span: most have one.
+    if (owned.used.size === 1) this.#owned.delete(owner);
+    else {
+      owned.used.delete(shared);
+      if (owned.named.get(name) === shared) owned.named.delete(name);
+    }
     owner.ended(ranges);
   }
 }
+
+const NOBODY: readonly (() => void)[] = [];
 
 class Handle implements Mapping {
   readonly length: number;
   readonly address: number;
   readonly access: Access;
   #state: 'open' | 'closed' | 'killed' | 'collected' = 'open';
-  #listeners: (() => void)[] = [];
-  #collectedListeners: (() => void)[] = [];
+  /** Undefined until somebody listens, as few do. */
+  #listeners: readonly (() => void)[] | undefined;
+  #collectedListeners: readonly (() => void)[] | undefined;
 
   readonly #table: MappingTable;
   readonly #shared: SharedSpan;
@@ -212,12 +221,14 @@ class Handle implements Mapping {
   }
 
   onCollected(listener: () => void): void {
-    if (this.#state === 'open') this.#collectedListeners.push(listener);
+    if (this.#state !== 'open') return;
+    this.#collectedListeners = withOne(this.#collectedListeners, listener);
   }
 
   onKill(listener: () => void): void {
     if (this.#state === 'killed') listener();
-    else if (this.#state === 'open') this.#listeners.push(listener);
+    if (this.#state !== 'open') return;
+    this.#listeners = withOne(this.#listeners, listener);
   }
 
   close(): void {
@@ -231,13 +242,18 @@ class Handle implements Mapping {
   }
 
   /** Ends the handle. @returns the listeners to call, after all handles that end together have ended */
-  endAs(state: 'closed' | 'killed' | 'collected'): (() => void)[] {
-    const told = { closed: [], killed: this.#listeners, collected: this.#collectedListeners }[state];
+  endAs(state: 'closed' | 'killed' | 'collected'): readonly (() => void)[] {
+    const told = state === 'killed' ? this.#listeners : this.#collectedListeners;
     this.#state = state;
-    this.#listeners = [];
-    this.#collectedListeners = [];
-    return told;
+    this.#listeners = undefined;
+    this.#collectedListeners = undefined;
+    return state === 'closed' || told === undefined ? NOBODY : told;
   }
+}
+
+/** A new list: nearly always it has one listener, and push() makes room for 17. */
+function withOne(list: readonly (() => void)[] | undefined, listener: () => void): readonly (() => void)[] {
+  return list === undefined ? [listener] : [...list, listener];
 }
 
 /** Calls all listeners, even when some throw, and then throws their errors. */

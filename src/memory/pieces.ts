@@ -28,6 +28,11 @@ function continues(last: Piece, next: Piece): boolean {
  * @throws DaxError EIO names the backing, its end and the range
  */
 export function checkPieces(pieces: readonly Piece[]): void {
+  const only = pieces[0];
+  if (only !== undefined && pieces.length === 1) {
+    only.backing?.checkRange(only.offset, only.backed);
+    return;
+  }
   const farthest = new Map<Backing, Piece>();
   for (const piece of pieces) {
     if (piece.backing === null) continue;

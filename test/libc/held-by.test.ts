@@ -110,6 +110,9 @@ describe('a lock that another process has', () => {
   it('may have changed hands while it was searched for: nobody is found, and it is looked for three times more', () => {
     const heldBy = new HeldBy(mine, { kind: 'exclusive', ...LOCK });
     expect(Array.from({ length: 5 }, () => heldBy.isAtWork())).toEqual([true, true, true, false, false]);
+    // It has: the search begins anew.
+    heldBy.moved();
+    expect(Array.from({ length: 4 }, () => heldBy.isAtWork())).toEqual([true, true, true, false]);
     expect(heldBy.text()).toBe('a process that this one does not find (look as root: lslocks, lsof)');
   });
 });

@@ -4,6 +4,7 @@
  * often the first thing a process does. It allocates only when something is wrong.
  */
 import { loadU64 } from '../../libc/index.js';
+import type { FamfsExtent, Fmap } from './fmap.js';
 import {
   extentLayout,
   FAMFS_EXT_INTERLEAVED,
@@ -82,6 +83,15 @@ export class FileScan {
       this.length[i] = loadU64(words, word + LENGTH_AT / 4);
     }
     this.count = count;
+  }
+
+  /** The map of the file, after a check() that found it good. */
+  fmap(): Fmap {
+    const extents: FamfsExtent[] = [];
+    for (let i = 0; i < this.count; i++)
+      extents.push({ devindex: this.devindex[i]!, offset: this.offset[i]!, length: this.length[i]! });
+    if (this.#type === FAMFS_EXT_SIMPLE) return { type: 'simple', extents };
+    return { type: 'interleaved', nstrips: this.#nstrips, chunkSize: this.#chunkSize, extents };
   }
 
   /** Bytes of all extents. */

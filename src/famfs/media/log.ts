@@ -238,9 +238,14 @@ export class Log {
   /** A private copy of slot `index`, checked. @throws DaxError EBADMSG when it fails its checks */
   entryBytes(index: number): Uint8Array {
     const copy = new Uint8Array(ENTRY_SIZE);
-    const [problem] = this.#checkCopy(index, copy);
-    if (problem !== undefined) fail('EBADMSG', `${this.media.name}: ${problem.message}`);
+    this.readEntry(index, copy);
     return copy;
+  }
+
+  /** As entryBytes(), into memory of the caller. */
+  readEntry(index: number, into: Uint8Array): void {
+    const [problem] = this.#checkCopy(index, into);
+    if (problem !== undefined) fail('EBADMSG', `${this.media.name}: ${problem.message}`);
   }
 
   #checkCopy(index: number, copy: Uint8Array): Problem[] {

@@ -5,7 +5,7 @@ import { dataStart } from './allocator.js';
 import { Annex } from './annex.js';
 import { ANNEX_INO_START } from './annex-layout.js';
 import { DaxdevTable } from './daxdev-table.js';
-import { decodeEntry } from './entry.js';
+import { ENTRY_SIZE } from './entry.js';
 import { type ExtentLimits, FileScan } from './file-scan.js';
 import type { Fmap } from './fmap.js';
 import { type DirectoryItem, type InodeStat, statWithAnnex } from './inode-stat.js';
@@ -64,6 +64,9 @@ export class FileTree {
   readonly #replayer: Replay;
   readonly #limits: ExtentLimits;
   readonly #scan = new FileScan();
+  /** The entry that a file's map is read from. */
+  readonly #entry = new Uint8Array(new ArrayBuffer(ENTRY_SIZE));
+  readonly #entryWords = new Uint32Array(this.#entry.buffer);
   readonly #uuid: string;
   readonly #followsAnnex: boolean;
   /** Null while the log names none. */
@@ -357,8 +360,9 @@ export class FileTree {
       fail('EISDIR', `'${this.pathOf(ino)}' is a directory, it has no extents`);
     // The entry is read again, so it is checked again: another host may have changed the shared memory since replay.
     const index = slot - 1;
-    const bytes = this.log.entryBytes(index);
-    const fault = this.#fileFault(bytes);
+    this.log.readEntry(index, this.#entry);
+    const isFile = viewOf(this.#entry).getUint32(logEntryLayout.fields.type.offset, true) === FAMFS_LOG_FILE;
+    const fault = isFile ? this.#fileFault() : null;
     if (fault !== null) {
       const message = `${this.log.media.name}: log entry ${index} changed since it was replayed, ${fault}`;
       fail('EIO', `${message}: who writes there? fsck() tells more`, {
@@ -366,21 +370,19 @@ export class FileTree {
         hint: 'fsck',
       });
     }
-    const entry = decodeEntry(viewOf(bytes), 0, index, this.log.entryOffset(index));
-    if (entry.kind !== 'file' || entry.size !== this.#inodes.fileSize[slot]) {
+    if (!isFile || this.#scan.size !== this.#inodes.fileSize[slot]) {
       fail(
         'ESTALE',
         `log entry ${index} changed since it was replayed: the device was formatted anew underneath`,
       );
     }
-    return entry.fmap;
+    return this.#scan.fmap();
   }
 
-  /** Why the file of an entry cannot be used, by the rules of replay. Null when it can, and for entries of other kinds. */
-  #fileFault(bytes: Uint8Array): string | null {
-    if (viewOf(bytes).getUint32(logEntryLayout.fields.type.offset, true) !== FAMFS_LOG_FILE) return null;
+  /** Why the file of the entry that was read cannot be used, by the rules of replay. Null when it can. */
+  #fileFault(): string | null {
     let fault = 'its extents are no good';
-    this.#scan.read(new Uint32Array(bytes.buffer), 0);
+    this.#scan.read(this.#entryWords, 0);
     const isGood = this.#scan.check(this.#limits, (_code, _at, message) => {
       fault = message;
     });
