@@ -22,10 +22,9 @@ function measured(rows: readonly Row[], verdict: (row: Row) => string): string {
   const gibibytes = Math.round(os.totalmem() / 2 ** 30);
   const machine = `${os.cpus()[0]?.model ?? 'unknown'}, ${os.availableParallelism()} processors, ${gibibytes} GiB`;
   const noisy = rows.filter((row) => verdict(row) === 'noisy').length;
-  const quiet =
-    noisy === 0 ? 'The machine was quiet.' : `${noisy} of ${rows.length} rows were too noisy to tell.`;
   return [
-    `Measured ${date} on: ${machine}; Linux ${os.release()}; Node ${process.version}. ${quiet}`,
+    `Measured ${date} on: ${machine}; Linux ${os.release()}; Node ${process.version}. ` +
+      `${noisy} of ${rows.length} rows were too noisy to tell.`,
     '',
     '| row | what | value | goal | | spread | against |',
     '|---|---|---:|---:|---|---:|---|',

@@ -35,6 +35,15 @@ const closeNative = lazy('int close(int fd)');
 let seekNative: NativeFunction | undefined;
 const mknodNative = lazy('int mknod(const char *path, unsigned int mode, uint64_t device)');
 const statfsNative = lazy('int fstatfs(int fd, void *buffer)');
+const statxNative = lazy(
+  'int statx(int directory, const char *path, int flags, unsigned int mask, intptr_t buffer)',
+);
+const AT_EMPTY_PATH = 0x1000;
+const STATX_SIZE_BLOCKS = 0x600;
+/** Words of struct statx, the same on every architecture. */
+const [STX_SIZE, STX_BLOCKS, STATX_WORDS] = [10, 12, 64];
+/** An ArrayBuffer of its own: the garbage collector may move small typed arrays. */
+let statxWords: Uint32Array<ArrayBuffer> | undefined;
 
 /** memfd_create(2): memory that has a descriptor but no name. It can be sealed with {@link sealShrink}. */
 export function memfdCreate(name: string): number {
@@ -107,16 +116,6 @@ export function fileSize(fd: number): number {
     });
   return size;
 }
-
-const statxNative = lazy(
-  'int statx(int directory, const char *path, int flags, unsigned int mask, intptr_t buffer)',
-);
-const AT_EMPTY_PATH = 0x1000;
-const STATX_SIZE_BLOCKS = 0x600;
-/** Words of struct statx, the same on every architecture. */
-const [STX_SIZE, STX_BLOCKS, STATX_WORDS] = [10, 12, 64];
-/** An ArrayBuffer of its own: the garbage collector may move small typed arrays. */
-let statxWords: Uint32Array<ArrayBuffer> | undefined;
 
 /**
  * Whether a file has fewer blocks than its size takes. Asked of each file that is mapped; node:fs would make an object of dates of the
