@@ -1,6 +1,12 @@
 import fs from 'node:fs';
 import { hasCode } from './errors.js';
-import { describeLockHolders, type LockHolder, lockHolders, type WantedLock } from './lock-holders.js';
+import {
+  describeLockHolders,
+  holdsLock,
+  type LockHolder,
+  lockHolders,
+  type WantedLock,
+} from './lock-holders.js';
 import { DEFAULT_LOCK_WAIT_MS, type LockPatience } from './lock-patience.js';
 
 const SEARCH_MS = 35;
@@ -37,13 +43,15 @@ export class HeldBy {
 
   /**
    * Whether one of them is at work at this moment: runs, waits for a processor, or for a disk. Then the lock belongs to nobody who is
-   * stopped or sleeps, however long it takes. Where nobody is found that may be so too: three times.
+   * stopped or sleeps, however long it takes. Where nobody is found, or who sleeps has the lock no more, that may be so too: three times.
    */
   isAtWork(): boolean {
     if (performance.now() - this.#foundAt > SAME_WAIT_MS) this.#misses = 0;
     this.#search();
-    if (this.#found.length === 0) return ++this.#misses <= MOST_MISSES;
-    return this.#found.some(({ pid }) => isAtWork(pid));
+    if (this.#found.some(({ pid }) => isAtWork(pid))) return true;
+    // Who takes a lock again and again is found with it, and sleeps a moment later, because another has it.
+    if (this.#found.some(({ pid }) => holdsLock(pid, this.#fd, this.#wanted))) return false;
+    return ++this.#misses <= MOST_MISSES;
   }
 
   /** The lock has changed hands meanwhile: that nobody was found before says nothing about who has it now. */

@@ -57,8 +57,7 @@ export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): L
   const found = new Set<number>();
   try {
     search(budget(budgetMs), (pid, number) => {
-      if (pid === process.pid && number === String(fd)) return;
-      if (locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted))) found.add(pid);
+      if (isConflict(pid, number, fd, file, wanted)) found.add(pid);
     });
   } catch (error) {
     // Without a free descriptor nothing more can be read. The caller's EBUSY then names fewer processes.
@@ -67,6 +66,28 @@ export function lockHolders(fd: number, wanted: WantedLock, budgetMs: number): L
   // A mapping keeps the locks of the descriptor that it was made by, after that is closed.
   if (found.size === 0) for (const pid of mappersOf(file, budget(budgetMs))) found.add(pid);
   return [...found].map((pid) => ({ pid, command: commandOf(pid) }));
+}
+
+/** Whether a process has such a lock at this moment, by a descriptor that is open. */
+export function holdsLock(pid: number, fd: number, wanted: WantedLock): boolean {
+  const file = identityInLocks(fd);
+  try {
+    return [...descriptorsOf(`/proc/${pid}`)].some((number) => isConflict(pid, number, fd, file, wanted));
+  } catch (error) {
+    if (hasCode(error, 'EMFILE', 'ENFILE')) return false;
+    throw error;
+  }
+}
+
+function isConflict(
+  pid: number,
+  number: string,
+  fd: number,
+  file: string | undefined,
+  wanted: WantedLock,
+): boolean {
+  if (pid === process.pid && number === String(fd)) return false;
+  return locksOf(pid, number).some((lock) => lock.file === file && conflicts(lock, wanted));
 }
 
 /** Whether this process has worked for so many milliseconds by now. However busy the machine is, it ends within ten times of that. */

@@ -67,18 +67,24 @@ function waitLonger(
   let isTold = false;
   let limitMs = lockWaitMs;
   let done = turns?.progress();
+  const hasMoved = () => !Object.is(turns?.progress(), done); // NaN: the memory is gone
+  let isInMotion = false;
   for (let pauseMs = FIRST_PAUSE_MS; ; ) {
     const waited = performance.now() - started;
-    const longest = waited < PATIENT_AFTER_MS ? LONGEST_PAUSE_MS : LONGEST_PATIENT_PAUSE_MS;
+    // Who has it again and again leaves it alone for a moment only.
+    const isSoonFree = waited < PATIENT_AFTER_MS || isInMotion;
+    const longest = isSoonFree ? LONGEST_PAUSE_MS : LONGEST_PATIENT_PAUSE_MS;
     pauseMs = Math.min(pauseMs * 1.5, longest);
     if (waited + pauseMs > limitMs) {
-      const now = turns?.progress();
       if (waited > MOST_IN_MOTION_MS) return false;
-      const isInMotion = !Object.is(now, done); // NaN: the memory is gone
+      isInMotion = hasMoved();
+      if (!isInMotion && !heldBy?.isAtWork()) {
+        // The search takes time: during it the lock may have gone from hand to hand, or have become free.
+        isInMotion = hasMoved();
+        if (!isInMotion) return heldBy !== undefined && attempt();
+      }
       if (isInMotion) heldBy?.moved();
-      // The search takes time: the lock may be free after it.
-      if (!isInMotion && !heldBy?.isAtWork()) return heldBy !== undefined && attempt();
-      done = now;
+      done = turns?.progress();
       limitMs = performance.now() - started + (isInMotion ? Math.max(lockWaitMs, pauseMs) : AT_WORK_MS);
     }
     if (waited > ENTER_AFTER_MS) turns?.enter();

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HeldBy, ofdLock, waitForLock } from '../../src/libc/index.js';
 import { packageRoot } from '../../src/libc/package-root.js';
 
@@ -103,6 +103,33 @@ describe('a lock that another process has', () => {
       expect(got).toBe(false);
       expect(text).toContain(`pid ${process.pid} (`);
     } finally {
+      fs.closeSync(other);
+    }
+  });
+
+  it("may be another's by the time that who was found with it is seen asleep: it is looked for three times more", () => {
+    const other = fs.openSync(file, 'r+');
+    const readdir = fs.readdirSync;
+    let letsGo = true;
+    const spy = vi.spyOn(fs, 'readdirSync').mockImplementation(((at: string) => {
+      if (at !== `/proc/${process.pid}/task`) return readdir(at);
+      // Between the search and the look at its threads, all of which sleep.
+      if (letsGo) ofdLock(other, 'unlock', LOCK);
+      return [];
+    }) as typeof readdir);
+    try {
+      const heldBy = new HeldBy(mine, { kind: 'exclusive', ...LOCK });
+      const looks = Array.from({ length: 4 }, () => {
+        expect(ofdLock(other, 'exclusive', LOCK)).toBe(true);
+        return heldBy.isAtWork();
+      });
+      expect(looks).toEqual([true, true, true, false]);
+      letsGo = false;
+      ofdLock(other, 'exclusive', LOCK);
+      heldBy.moved();
+      expect(heldBy.isAtWork()).toBe(false);
+    } finally {
+      spy.mockRestore();
       fs.closeSync(other);
     }
   });

@@ -56,14 +56,26 @@ export class AllocationMap {
     return taken;
   }
 
-  /** Marks units of one word of the map, if all of them are free. @returns false when not, or when it is more than one word: none was marked */
+  /** Marks units if all of them are there and free. @returns false when not: none was marked */
   take(start: number, count: number): boolean {
-    if ((start & 31) + count > 32 || start + count > this.units) return false;
-    const index = start >>> 5;
-    const mask = lowMask(count) << (start & 31);
-    const word = this.#words[index]!;
-    if ((word & mask) !== 0) return false;
-    this.#words[index] = word | mask;
+    const end = start + count;
+    if (end > this.units) return false;
+    const words = this.#words;
+    const first = start >>> 5;
+    const last = (end - 1) >>> 5;
+    if (first === last) {
+      const mask = lowMask(count) << (start & 31);
+      if ((words[first]! & mask) !== 0) return false;
+      words[first]! |= mask;
+      return true;
+    }
+    const head = FULL << (start & 31);
+    const tail = lowMask(end - last * 32);
+    if ((words[first]! & head) !== 0 || (words[last]! & tail) !== 0) return false;
+    for (let index = first + 1; index < last; index++) if (words[index] !== 0) return false;
+    words[first]! |= head;
+    words.fill(FULL, first + 1, last);
+    words[last]! |= tail;
     return true;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Replays what most entries of most logs are: files of one extent that break no rule. It decides nothing by itself: what is here
+ * Replays what most entries of most logs are: directories, and files of one extent, that break no rule. It decides nothing by itself: what is here
  * is enough to know that Replay would take the entry, and say nothing of it. At any other entry it stops, and Replay goes by its rules.
  *
  * It is one loop over a window, without calls where it can be: a mount is often the first thing that a process does, and V8 optimizes
@@ -14,10 +14,12 @@ import {
   extentLayout,
   FAMFS_EXT_SIMPLE,
   FAMFS_LOG_FILE,
+  FAMFS_LOG_MKDIR,
   FAMFS_PATH_FIELD,
   fileMetaLayout,
   fmapLayout,
   logEntryLayout,
+  mkdirMetaLayout,
 } from './layout.js';
 import type { LogCounts } from './log-counts.js';
 import { isZero } from './path-scan.js';
@@ -38,6 +40,10 @@ const NEXTENTS = FMAP + fmapLayout.fields.nextents.offset / 4;
 const DEVINDEX = EXTENT + extentLayout.fields.devindex.offset / 4;
 const OFFSET = EXTENT + extentLayout.fields.offset.offset / 4;
 const LENGTH = EXTENT + extentLayout.fields.length.offset / 4;
+const MKDIR_UID = META + mkdirMetaLayout.fields.uid.offset / 4;
+const MKDIR_GID = META + mkdirMetaLayout.fields.gid.offset / 4;
+const MKDIR_MODE = META + mkdirMetaLayout.fields.mode.offset / 4;
+const MKDIR_PATH = META + mkdirMetaLayout.fields.path.offset / 4;
 
 const HIGH_WORD = 2 ** 32;
 const SLASH = 0x2f;
@@ -92,7 +98,11 @@ export class PlainFiles {
     if (unitMask < 0) return index;
     let at = index;
     for (let word = (i * ENTRY_SIZE) / 4; at < end; at++, word += ENTRY_SIZE / 4) {
-      if (words[word + TYPE] !== FAMFS_LOG_FILE || words[word + EXT_TYPE] !== FAMFS_EXT_SIMPLE) break;
+      if (words[word + TYPE] !== FAMFS_LOG_FILE) {
+        if (!this.#addDirectory(window, word, i + at - index, at)) break;
+        continue;
+      }
+      if (words[word + EXT_TYPE] !== FAMFS_EXT_SIMPLE) break;
       if (words[word + NEXTENTS] !== 1 || (words[word + DEVINDEX]! | words[word + DEVINDEX + 1]!) !== 0)
         break;
       const size = words[word + SIZE + 1]! * HIGH_WORD + words[word + SIZE]!;
@@ -119,6 +129,25 @@ export class PlainFiles {
     return at;
   }
 
+  /** Applies the entry at word `word`, which is no file's, if it is that of a plain directory. @returns false: it is not */
+  #addDirectory(window: EntryWindow, word: number, i: number, index: number): boolean {
+    const { inodes, counts } = this.#targets;
+    const { words, bytes } = window;
+    if (words[word + TYPE] !== FAMFS_LOG_MKDIR) return false;
+    const mode = words[word + MKDIR_MODE]!;
+    const uid = words[word + MKDIR_UID]!;
+    const gid = words[word + MKDIR_GID]!;
+    if (mode > PLAIN_MODES || uid === NO_OWNER || gid === NO_OWNER) return false;
+    if (!window.isGood(i, index) || !this.#find(bytes, words, (word + MKDIR_PATH) * 4)) return false;
+    const inode = index + 1;
+    inodes.add(inode, DIRECTORY, this.#parent, bytes, this.#start, this.#end, this.#hash);
+    inodes.mode[inode] = mode;
+    inodes.uid[inode] = uid;
+    inodes.gid[inode] = gid;
+    counts.directories++;
+    return true;
+  }
+
   /** Finds the place of the path at byte `path`. @returns false: Replay has to look at it */
   #find(bytes: Uint8Array, words: Uint32Array, path: number): boolean {
     const { inodes } = this.#targets;
@@ -127,29 +156,29 @@ export class PlainFiles {
     let parent = isInLast ? this.#parent : 0;
     let start = isInLast ? path + this.#directoryLength : path;
     let hash = HASH_START;
-    let at = start;
-    for (; at < end; at++) {
+    for (let at = start; at < end; at++) {
       const byte = bytes[at]!;
       if (byte !== SLASH && byte !== 0) {
         hash = Math.imul(hash ^ byte, HASH_PRIME);
         continue;
       }
       if (at === start || bytes[start] === DOT) return false;
-      if (byte === 0) break;
-      parent = inodes.find(parent, bytes, start, at, hash);
-      if (parent === NOTHING || inodes.kind[parent] !== DIRECTORY) return false;
+      const found = inodes.find(parent, bytes, start, at, hash);
+      if (byte === 0) {
+        this.#parent = parent;
+        this.#start = start;
+        this.#end = at;
+        this.#hash = hash;
+        this.#lastPath = path;
+        this.#directoryLength = start - path;
+        return found === NOTHING && isZero(bytes, words, at, end);
+      }
+      if (found === NOTHING || inodes.kind[found] !== DIRECTORY) return false;
+      parent = found;
       start = at + 1;
       hash = HASH_START;
     }
-    if (at === end || !isZero(bytes, words, at, end)) return false;
-    if (inodes.find(parent, bytes, start, at, hash) !== NOTHING) return false;
-    this.#parent = parent;
-    this.#start = start;
-    this.#end = at;
-    this.#hash = hash;
-    this.#lastPath = path;
-    this.#directoryLength = start - path;
-    return true;
+    return false;
   }
 
   /** Whether a path begins with the directory of the last one: most files come after another of their directory. */

@@ -29,7 +29,7 @@ export class Usage {
   }
 
   /**
-   * Marks an extent of the primary, if that is the usual case: whole units that are free, few, and no other device's extents in the map.
+   * Marks an extent of the primary, if that is the usual case: whole units that are free, and no other device's extents in the map.
    * @returns false when it is not: nothing was marked, and mark() knows more
    */
   take(offset: number, length: number): boolean {

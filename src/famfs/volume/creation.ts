@@ -163,7 +163,7 @@ export interface NewFile {
 }
 
 /**
- * Makes small files in their order, up to the first that cannot be made. Called within a session.
+ * Makes small files in their order, up to the first that cannot be made or has the name of one before it. Called within a session.
  * @returns how many were published, and why the next one was not
  */
 export function publishFiles(
@@ -182,9 +182,14 @@ export function publishFiles(
     }
   };
   attempt(() => {
+    const paths = new Set<string>();
     for (const file of files) {
       const name = newName(mounted.tree, file.path);
-      taken.push({ file, name, reservation: takeSpace(mounted, file.bytes.length, file) });
+      // The second of a name is for the next call, which finds the first one there.
+      if (paths.has(name.logPath)) break;
+      paths.add(name.logPath);
+      if (taken.length === 0) mounted.assertLogRoom(1);
+      taken.push({ file, name, reservation: mounted.space.take(file.bytes.length, file.stripe) });
     }
   });
   attempt(() => {
@@ -196,26 +201,35 @@ export function publishFiles(
     }
   });
   mounted.doubtMemory();
-  attempt(() => {
-    for (const { file, name, reservation } of taken.slice(0, stored)) {
-      const { bytes, mode, uid, gid } = file;
-      append(mounted, name, { kind: 'file', size: bytes.length, mode, uid, gid }, reservation, bytes.length);
-      published++;
-    }
-  });
+  attempt(() =>
+    mounted.writer.together(() => {
+      for (const { file, name, reservation } of taken.slice(0, stored)) {
+        const { bytes, mode, uid, gid } = file;
+        append(
+          mounted,
+          name,
+          { kind: 'file', size: bytes.length, mode, uid, gid },
+          reservation,
+          bytes.length,
+        );
+        published++;
+      }
+    }),
+  );
   for (const { reservation } of taken) reservation.end();
   return { published, ...outcome };
 }
 
 /** One question for all of them: is there memory from the first byte that was taken to the last? */
 function hasMemoryOfAll(mounted: MountedFamfs, taken: readonly { reservation: Reservation }[]): boolean {
-  const extents = taken.flatMap(({ reservation }) => reservation.fmap.extents);
-  if (extents.length === 0) return true;
   let [start, end] = [Number.POSITIVE_INFINITY, 0];
-  for (const { offset, length } of extents) {
-    start = Math.min(start, offset);
-    end = Math.max(end, offset + length);
+  for (const { reservation } of taken) {
+    for (const { offset, length } of reservation.fmap.extents) {
+      start = Math.min(start, offset);
+      end = Math.max(end, offset + length);
+    }
   }
+  if (end === 0) return true;
   try {
     mounted.assertMemory({ type: 'simple', extents: [{ devindex: 0, offset: start, length: end - start }] });
     return true;
@@ -245,8 +259,9 @@ function existingOfSize(mounted: MountedFamfs, path: string, size: number, repla
 type Placing = Pick<CopyOptions, 'stripe' | 'replace'>;
 
 /** Checks log room and takes space for a file, all or nothing. Called within a session. */
-function take(mounted: MountedFamfs, size: number, placing: Placing): Reservation {
-  const reservation = takeSpace(mounted, size, placing);
+function take(mounted: MountedFamfs, size: number, { stripe }: Placing): Reservation {
+  mounted.assertLogRoom(1);
+  const reservation = mounted.space.take(size, stripe);
   try {
     mounted.assertMemory(reservation.fmap);
     return reservation;
@@ -254,11 +269,6 @@ function take(mounted: MountedFamfs, size: number, placing: Placing): Reservatio
     reservation.end();
     throw error;
   }
-}
-
-function takeSpace(mounted: MountedFamfs, size: number, { stripe }: Placing): Reservation {
-  mounted.assertLogRoom(1);
-  return mounted.space.take(size, stripe);
 }
 
 /** As kept(), in a session of its own. */

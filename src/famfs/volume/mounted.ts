@@ -3,7 +3,7 @@ import { failMappings } from '../../fsdax/index.js';
 import { DaxError, fail, type LockPatience, recentTime } from '../../libc/index.js';
 import type { PhysicalRange } from '../../memory/index.js';
 import { Allocator, dataStart, newAllocationMap } from '../media/allocator.js';
-import { LogAppender, refuseStopped } from '../media/append.js';
+import { refuseStopped } from '../media/append.js';
 import type { NewLogEntry } from '../media/entry.js';
 import { extentRanges, type Fmap } from '../media/fmap.js';
 import type { Superblock } from '../media/layout.js';
@@ -11,14 +11,14 @@ import { Log } from '../media/log.js';
 import { asRewritten } from '../media/rewrite-switch.js';
 import { salvagedSuperblock } from '../media/salvage.js';
 import { readSuperblock, superblockBytes } from '../media/superblock.js';
-import { FileTree, inodeOfEntry } from '../media/tree.js';
+import { FileTree } from '../media/tree.js';
 import { AnnexWriter } from './annex-writer.js';
 import { CatchUp } from './catch-up.js';
 import { type DeviceMedia, deviceMedia } from './device-media.js';
 import { Identity, letOthersIn, staleError } from './identity.js';
 import type { Inode } from './inode.js';
 import { InodesInUse } from './inodes-in-use.js';
-import { LogMemory } from './log-memory.js';
+import { LogWriter } from './log-writer.js';
 import { assertMetadataIsHealthy } from './lost-ranges.js';
 import { type MountMode, mustAgree } from './mount-mode.js';
 import { RangeLocks } from './range-locks.js';
@@ -43,8 +43,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
   readonly space: Space;
   /** Writes what the log cannot say. */
   readonly annex = new AnnexWriter(this);
-  readonly #appender: LogAppender;
-  readonly #logMemory: LogMemory;
+  readonly writer: LogWriter;
   readonly #hold: DeviceHold;
   /** Null for a salvage, which reads whatever is there. */
   readonly #identity: Identity | null;
@@ -55,7 +54,6 @@ export class MountedFamfs implements HolderOperations, MountMode {
   readonly #catchUp = new CatchUp(this);
   #users = 0;
   #isDead = false;
-  #isDoubted = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** Set once another file system was made on the device. Every call throws it. */
   #stale: DaxError | undefined;
@@ -114,8 +112,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
       this.#inodes = new InodesInUse(this, () => this.#stale);
       this.#locks = new RangeLocks(this.media, () => log.nextIndex());
       this.space = new Space(new Allocator(this.superblock, allocation, { name: device.name }), this.#locks);
-      this.#appender = new LogAppender(log);
-      this.#logMemory = new LogMemory(log, this.dax);
+      this.writer = new LogWriter(this);
       this.tree.replay({ pastBadEntries: isSalvage });
       this.assertSameFileSystem();
       this.#watch = watching(this);
@@ -313,12 +310,12 @@ export class MountedFamfs implements HolderOperations, MountMode {
   /** Called within a session after long work: superblock and log are checked again before each access. */
   doubtMemory(): void {
     this.media.forgetProof();
-    this.#isDoubted = true;
+    this.writer.doubtMemory();
   }
 
   /** ENOSPC when the log has not this many slots left. Within a session. */
   assertLogRoom(entries: number): void {
-    this.#appender.assertRoom(entries);
+    this.writer.assertRoom(entries);
   }
 
   /** EIO when there is no memory behind these extents: an image is shorter than its device, or its file was cut. */
@@ -359,13 +356,7 @@ export class MountedFamfs implements HolderOperations, MountMode {
    */
   append(entry: NewLogEntry): number {
     if (entry.kind !== 'add_daxdev') this.assertNameIsOurs(entry.path);
-    // Checked before the append: once the entry is in the log, no error may say that it is not.
-    if (this.#isDoubted) this.media.proveStart(dataStart(this.superblock));
-    this.#isDoubted = false;
-    this.#logMemory.ensureFor(this.tree.nextIndex);
-    const index = this.#appender.append(entry);
-    this.tree.replay();
-    return inodeOfEntry(index);
+    return this.writer.append(entry);
   }
 
   /** The inode of a file. */

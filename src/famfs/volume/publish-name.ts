@@ -66,6 +66,7 @@ export function publishObject(
     beforeEntry();
     return mounted.append(entryOf(object, logPath!));
   }
+  mounted.writer.replayAppended();
   const bind: AnnexChange = { kind: 'bind', ino: 0, directory, name, replaced };
   mounted.annex.prepare([bind], 1 + (logPath === null ? mounted.annex.entriesForObjects : 0));
   const path = logPath ?? objectPath(mounted);

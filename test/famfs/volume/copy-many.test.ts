@@ -121,6 +121,29 @@ describe('copying many files', () => {
     expect(volume.readdir('/d')).toEqual(['f']);
   });
 
+  it('a name that the log cannot say, among others that it can', async () => {
+    const [long, longer] = ['n'.repeat(90), 'n'.repeat(91)];
+    const names = ['a', long, 'b', longer, 'c'];
+    const copies = names.map((name, i) => copyOf(`f${i}`, pattern(40 + i, i), `/${name}`));
+    await volume.copyManyIn(copies);
+    await volume.copyManyIn([copyOf('d', pattern(9), '/d'), copyOf('f1', pattern(41, 7), `/${long}`)]);
+    expect(volume.readdir('/').sort()).toEqual([...names, 'd'].sort());
+    expect(Buffer.compare(contentOf(volume, `/${long}`), pattern(41, 7))).toBe(0);
+    for (const [i, name] of names.entries())
+      if (i !== 1) expect(Buffer.compare(contentOf(volume, `/${name}`), pattern(40 + i, i)), name).toBe(0);
+  });
+
+  it('a full log ends it with ENOSPC, behind the last entry that fits; what is there is overwritten all the same', async () => {
+    await volume.copyManyIn([copyOf('there', pattern(50, 1))]);
+    const { logFree } = volume.statfs();
+    for (let i = 2; i < logFree; i++) volume.mkdir(`/d${i}`);
+    const copies = ['x', 'y', 'z'].map((name, i) => copyOf(name, pattern(20, i)));
+    await expect(volume.copyManyIn(copies)).rejects.toEqual(coded('ENOSPC'));
+    expect(['x', 'y', 'z'].map((name) => volume.exists(`/${name}`))).toEqual([true, true, false]);
+    await volume.copyManyIn([copyOf('there', pattern(50, 2))]);
+    expect(Buffer.compare(contentOf(volume, '/there'), pattern(50, 2))).toBe(0);
+  });
+
   it('a failure is told, and the others are copied, in order', async () => {
     volume.mkdir('/d');
     const pipe = path.join(pool.directory, 'pipe');
