@@ -17,7 +17,7 @@ export interface Row {
   ok: boolean;
   /** The kind of memory under the measurement. */
   backing: string;
-  /** How far the middle half of the rounds lie apart, as a part of the median: the worst of the times behind the value. */
+  /** How far the middle half of the rounds lie apart, as a part of the median; absent where nothing was repeated, or a count is exact. */
   spread?: number;
 }
 
@@ -77,45 +77,69 @@ export async function timeMsAsync(work: () => Promise<void>): Promise<number> {
   return performance.now() - start;
 }
 
-/**
- * Runs the variants in turn (A B A B ...), `rounds` times after one warm-up, and returns each variant's median time in
- * milliseconds. Taking turns spreads the drift of a shared machine over all variants.
- */
-export async function interleave(
-  rounds: number,
-  variants: Record<string, () => number | Promise<number>>,
-): Promise<Record<string, number>> {
-  const times: Record<string, number[]> = {};
-  for (let round = -1; round < rounds; round++) {
-    for (const [name, run] of Object.entries(variants)) {
-      const taken = await run();
-      if (round < 0) continue;
-      times[name] ??= [];
-      times[name].push(taken);
-    }
-  }
-  return Object.fromEntries(Object.entries(times).map(([name, list]) => [name, settled(list)]));
+/** A figure of repeated times, and how far they spread: the middle half of them, as a part of it. */
+export interface Measured {
+  readonly value: number;
+  readonly spread: number;
 }
 
-const spreads: number[] = [];
-
-/** The median of repeated times of one thing. How far they spread is remembered for the row. */
-export function settled(list: number[]): number {
+/** The median of repeated times of one thing, or of what was worked out of each. */
+export function settled(list: readonly number[], scale = 1): Measured {
   const middle = median(list);
   const sorted = [...list].sort((a, b) => a - b);
   const at = (part: number) => sorted[Math.round(part * (sorted.length - 1))]!;
-  spreads.push((at(0.75) - at(0.25)) / middle);
-  return middle;
+  return { value: middle * scale, spread: (at(0.75) - at(0.25)) / middle };
 }
 
-/** The worst spread since the last call; undefined when no times were repeated. */
-export function takeSpread(): number | undefined {
-  const worst = spreads.length === 0 ? undefined : Math.max(...spreads);
-  spreads.length = 0;
-  return worst;
+/** Two figures of one list each, worked into one: as unsure as the less sure of them. */
+export function quotient(above: Measured, below: Measured): Measured {
+  return { value: above.value / below.value, spread: Math.max(above.spread, below.spread) };
 }
 
-export function median(list: number[]): number {
+/** The milliseconds of each variant in each round. */
+export class Rounds<Name extends string> {
+  constructor(private readonly times: Readonly<Record<Name, readonly number[]>>) {}
+
+  /** Median milliseconds of one variant: for the text. */
+  ms(name: Name): number {
+    return median(this.times[name]);
+  }
+
+  /** The same as a figure of its own. */
+  settled(name: Name, scale = 1): Measured {
+    return settled(this.times[name], scale);
+  }
+
+  /**
+   * How many times as long one variant takes as another: the median of what each round says. A machine that is slow for a second is
+   * slow for both, so this stands still where the times do not.
+   */
+  ratio(above: Name, below: Name): Measured {
+    return settled(this.times[above].map((time, round) => time / this.times[below][round]!));
+  }
+}
+
+/**
+ * Runs the variants in turn, `rounds` times after one warm-up, each round in the other order (A B, B A ...). Taking turns spreads the
+ * drift of a shared machine over all variants; turning round takes away what the second has of the first. `fixed`: each needs the one before.
+ */
+export async function interleave<Name extends string>(
+  rounds: number,
+  variants: Record<Name, () => number | Promise<number>>,
+  order: 'turning' | 'fixed' = 'turning',
+): Promise<Rounds<Name>> {
+  const names = Object.keys(variants) as Name[];
+  const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  for (let round = -1; round < rounds; round++) {
+    for (const name of order === 'fixed' || round % 2 === 0 ? names : names.toReversed()) {
+      const taken = await variants[name]();
+      if (round >= 0) times[name].push(taken);
+    }
+  }
+  return new Rounds(times);
+}
+
+export function median(list: readonly number[]): number {
   const sorted = [...list].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
@@ -126,12 +150,20 @@ export function significant(value: number): number {
   return Number(value.toPrecision(3));
 }
 
-export function atLeast(value: number, goal: number): Pick<Row, 'value' | 'goal' | 'ok'> {
-  return { value: significant(value), goal: `>= ${goal}`, ok: significant(value) >= goal };
+type Figure = Pick<Row, 'value' | 'goal' | 'ok' | 'spread'>;
+
+export function atLeast(figure: number | Measured, goal: number): Figure {
+  const { value, ...spread } = measured(figure);
+  return { value: significant(value), goal: `>= ${goal}`, ok: significant(value) >= goal, ...spread };
 }
 
-export function atMost(value: number, goal: number): Pick<Row, 'value' | 'goal' | 'ok'> {
-  return { value: significant(value), goal: `<= ${goal}`, ok: significant(value) <= goal };
+export function atMost(figure: number | Measured, goal: number): Figure {
+  const { value, ...spread } = measured(figure);
+  return { value: significant(value), goal: `<= ${goal}`, ok: significant(value) <= goal, ...spread };
+}
+
+function measured(figure: number | Measured): { value: number; spread?: number } {
+  return typeof figure === 'number' ? { value: figure } : figure;
 }
 
 /** GB/s (10^9 bytes) of `bytes` in `ms`. */

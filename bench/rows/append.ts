@@ -1,4 +1,4 @@
-import { atMost, type Row, settled, significant, timeMs, withBenchDirectory } from '../harness.js';
+import { atMost, quotient, type Row, settled, significant, timeMs, withBenchDirectory } from '../harness.js';
 import { makePool, type Pool } from '../pool.js';
 
 const PER_ROUND = 400;
@@ -22,7 +22,7 @@ export function append(): Promise<Row[]> {
     small.close();
     large.close();
     const cost = { small: settled(micros.small), large: settled(micros.large) };
-    const reference = `C famfs (whole-log flush, recorded elsewhere): 16,000 us at 8 MiB, 312,000 us at 256 MiB; here ${significant(cost.small)} and ${significant(cost.large)} us`;
+    const reference = `C famfs (whole-log flush, recorded elsewhere): 16,000 us at 8 MiB, 312,000 us at 256 MiB; here ${significant(cost.small.value)} and ${significant(cost.large.value)} us`;
     return [
       {
         id: 'P4',
@@ -43,7 +43,7 @@ export function append(): Promise<Row[]> {
       {
         id: 'P4',
         name: 'large log vs small log (flat is 1)',
-        ...atMost(cost.large / cost.small, 1.25),
+        ...atMost(quotient(cost.large, cost.small), 1.25),
         unit: 'x',
         reference,
         backing,

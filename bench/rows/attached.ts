@@ -2,7 +2,15 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { mountFamfs, openMachine } from '../../src/index.js';
-import { atMost, interleave, type Row, significant, timeMs, withBenchDirectory } from '../harness.js';
+import {
+  atMost,
+  interleave,
+  type Rounds,
+  type Row,
+  significant,
+  timeMs,
+  withBenchDirectory,
+} from '../harness.js';
 import { makePool, type Pool } from '../pool.js';
 
 const PROCESSES = 1000;
@@ -37,10 +45,10 @@ export async function attached(): Promise<Row[]> {
       const many = await costs(pool, 'many');
       const row = (name: string, key: keyof typeof UNITS, most: number): Row => {
         const [unit, factor] = UNITS[key];
-        const [alone, all] = [without[key]!, many[key]!].map((ms) => significant(ms * factor));
+        const all = many.settled(key, factor);
         return {
-          ...{ id: 'S', name: `${name} with ${PROCESSES} processes attached`, ...atMost(all!, most), unit },
-          ...{ reference: `${alone} ${unit} with none`, backing },
+          ...{ id: 'S', name: `${name} with ${PROCESSES} processes attached`, ...atMost(all, most), unit },
+          ...{ reference: `${significant(without.ms(key) * factor)} ${unit} with none`, backing },
         };
       };
       return [
@@ -60,7 +68,7 @@ export async function attached(): Promise<Row[]> {
   });
 }
 
-function costs({ root, device, volume }: Pool, name: string): Promise<Record<string, number>> {
+function costs({ root, device, volume }: Pool, name: string): Promise<Rounds<keyof typeof UNITS>> {
   let round = 0;
   return interleave(9, {
     create: () =>

@@ -33,9 +33,9 @@ export function betweenProcesses(): Promise<Row[]> {
       {
         id: 'Q',
         name: `messages of ${PAYLOAD_BYTES} bytes through a queue vs a pipe`,
-        ...atLeast(ms.pipe! / ms.queue!, 1),
+        ...atLeast(ms.ratio('pipe', 'queue'), 1),
         unit: 'x',
-        reference: `queue ${perSecond(ms.queue!)}/s, pipe with one write(2) a message ${perSecond(ms.pipe!)}/s`,
+        reference: `queue ${perSecond(ms.ms('queue'))}/s, pipe with one write(2) a message ${perSecond(ms.ms('pipe'))}/s`,
         backing,
       },
       {

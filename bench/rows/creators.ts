@@ -42,7 +42,7 @@ export function creators(): Promise<Row[]> {
             }),
           );
         });
-      const ms = await interleave(9, {
+      const variants = {
         one: () => create(started.slice(0, 1)),
         apply: () => timeMs(() => void pool.volume.refresh()),
         all: async () => {
@@ -50,8 +50,10 @@ export function creators(): Promise<Row[]> {
           pool.volume.refresh();
           return taken;
         },
-      });
-      const { one, apply, all } = ms as { one: number; apply: number; all: number };
+      };
+      const ms = await interleave(9, variants, 'fixed');
+      const [one, apply, all] = [ms.ms('one'), ms.ms('apply'), ms.ms('all')];
+      const { value, spread } = ms.ratio('one', 'all');
       const oneLock = one / (one + (PROCESSES - 1) * apply);
       const each = (milliseconds: number, count: number) =>
         `${significant((milliseconds * 1000) / count)} us`;
@@ -59,7 +61,7 @@ export function creators(): Promise<Row[]> {
         {
           id: 'P4',
           name: `creates by ${PROCESSES} processes at once, as a multiple of those of one`,
-          ...atLeast((PROCESSES * one) / all, significant(Math.min(2, 0.75 * oneLock))),
+          ...atLeast({ value: PROCESSES * value, spread }, significant(Math.min(2, 0.75 * oneLock))),
           unit: 'x',
           reference:
             `one: ${each(one, EACH)} a file, ${PROCESSES} at once: ${each(all, PROCESSES * EACH)}; one lock allows ${significant(oneLock)} x: ` +

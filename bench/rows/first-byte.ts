@@ -36,9 +36,9 @@ export function firstByte(): Promise<Row[]> {
       {
         id: 'P2',
         name: 'open + map + first byte of 1 GiB, speed vs readFileSync',
-        ...atLeast(ms.readFileSync! / ms.udax!, 100),
+        ...atLeast(ms.ratio('readFileSync', 'udax'), 100),
         unit: 'x',
-        reference: `readFileSync ${significant(ms.readFileSync!)} ms, udax ${significant(ms.udax!)} ms`,
+        reference: `readFileSync ${significant(ms.ms('readFileSync'))} ms, udax ${significant(ms.ms('udax'))} ms`,
         backing,
       },
     ];

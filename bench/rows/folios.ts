@@ -96,7 +96,7 @@ async function bindAndUnbind(): Promise<Row> {
   return {
     id: 'B2',
     name: 'bind + unbind of fsdev_dax',
-    ...atMost((ms.fsdev! / rounds) * 1000, 200),
+    ...atMost(ms.settled('fsdev', 1000 / rounds), 200),
     unit: 'us',
     reference: 'the bus model alone, 1 GiB device',
     backing: 'no memory (model)',
@@ -127,9 +127,9 @@ function mapAndUnmap(): Promise<Row> {
     return {
       id: 'B3',
       name: 'open + map + unmap of a 1 GiB file, beyond the system calls',
-      ...atMost(Math.max(0, ms.file! - ms.calls!), 1),
+      ...atMost({ ...ms.settled('file'), value: Math.max(0, ms.ms('file') - ms.ms('calls')) }, 1),
       unit: 'ms',
-      reference: `all of it ${ms.file!.toFixed(3)} ms; bare mmap + munmap ${ms.calls!.toFixed(3)} ms`,
+      reference: `all of it ${ms.ms('file').toFixed(3)} ms; bare mmap + munmap ${ms.ms('calls').toFixed(3)} ms`,
       backing,
     };
   });

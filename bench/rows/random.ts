@@ -26,9 +26,9 @@ export function randomReads(): Promise<Row[]> {
       {
         id: 'P1',
         name: `random reads of 8 bytes over ${VIEWS} GiB, speed vs heap arrays`,
-        ...atLeast(ms.heap! / ms.mapped!, 0.95),
+        ...atLeast(ms.ratio('heap', 'mapped'), 0.95),
         unit: 'x',
-        reference: `a read from the heap ${each(ms.heap!)}, mapped ${each(ms.mapped!)}; all in huge pages where the kernel has any`,
+        reference: `a read from the heap ${each(ms.ms('heap'))}, mapped ${each(ms.ms('mapped'))}; all in huge pages where the kernel has any`,
         backing,
       },
     ];

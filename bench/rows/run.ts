@@ -94,20 +94,18 @@ async function speed(at: string, plain: string, backing: string): Promise<Row[]>
     ['sequential', BYTES],
     ['random', 50_000 * 4096],
   ] as const) {
-    const variants = Object.entries(mappers).map(([name, mapper]) => [
-      name,
-      async () => (await mapper.ask(what)) * 1000,
-    ]);
-    const ms = await interleave(ROUNDS, Object.fromEntries(variants));
-    const figures = Object.entries(ms).map(
-      ([name, time]) => `${name} ${gigabytesPerSecond(bytes, time)} GB/s`,
+    const asked = (mapper: Mapper) => async () => (await mapper.ask(what)) * 1000;
+    const { run, tmpfs, mount } = mappers;
+    const ms = await interleave(ROUNDS, { run: asked(run), tmpfs: asked(tmpfs), mount: asked(mount) });
+    const figures = (['run', 'tmpfs', 'mount'] as const).map(
+      (name) => `${name} ${gigabytesPerSecond(bytes, ms.ms(name))} GB/s`,
     );
     rows.push({
       id: 'ZR',
       name: `Python mmap, ${what === 'random' ? 'random 4 KiB' : 'sequential'}: udax run, speed vs a plain file`,
-      ...atLeast(ms.tmpfs! / ms.run!, 0.95),
+      ...atLeast(ms.ratio('tmpfs', 'run'), 0.95),
       unit: 'x',
-      reference: `${figures.join(', ')}; the mount is ${significant(ms.tmpfs! / ms.mount!)} of the plain file`,
+      reference: `${figures.join(', ')}; the mount is ${significant(ms.ratio('tmpfs', 'mount').value)} of the plain file`,
       backing,
     });
   }

@@ -24,9 +24,9 @@ export function scan(): Promise<Row[]> {
       {
         id: 'P1',
         name: 'scan of a mapped file, speed vs heap array',
-        ...atLeast(ms.heap! / ms.mapped!, 0.98),
+        ...atLeast(ms.ratio('heap', 'mapped'), 0.98),
         unit: 'x',
-        reference: `heap ${gigabytesPerSecond(BYTES, ms.heap!)} GB/s, mapped ${gigabytesPerSecond(BYTES, ms.mapped!)} GB/s`,
+        reference: `heap ${gigabytesPerSecond(BYTES, ms.ms('heap'))} GB/s, mapped ${gigabytesPerSecond(BYTES, ms.ms('mapped'))} GB/s`,
         backing,
       },
     ];

@@ -47,13 +47,13 @@ export function treeIn(): Promise<Row[]> {
       calls: () => bareCalls(sources, join(directory, `bare-${round}`)),
     });
     pool.close();
-    const { udax, cp, calls } = ms as { udax: number; cp: number; calls: number };
+    const [udax, cp, calls] = [ms.ms('udax'), ms.ms('cp'), ms.ms('calls')];
     const reachable = significant(Math.min(2, (0.5 * cp) / calls));
     return [
       {
         id: 'C3',
         name: 'copy of 5,000 small files, speed vs the appends of C famfs alone',
-        ...atLeast((C_APPEND_MS * FILES) / udax, 5),
+        ...atLeast({ ...ms.settled('udax'), value: (C_APPEND_MS * FILES) / udax }, 5),
         unit: 'x',
         reference: `${C_APPEND_MS} ms an append: ${C_APPEND_MS * FILES} ms; udax ${significant(udax)} ms for all`,
         backing,
@@ -61,7 +61,7 @@ export function treeIn(): Promise<Row[]> {
       {
         id: 'C3',
         name: 'copy of a tree of 5,000 small files, speed vs cp -r to tmpfs',
-        ...atLeast(cp / udax, reachable),
+        ...atLeast(ms.ratio('cp', 'udax'), reachable),
         unit: 'x',
         reference:
           `cp -r ${significant((1000 * cp) / FILES)} us a file, udax ${significant((1000 * udax) / FILES)}, the bare calls alone ` +
