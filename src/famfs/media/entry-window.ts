@@ -3,6 +3,7 @@
  *
  * An entry ends with the CRC-32 of its other bytes, as a u64. So the CRC-32 of a whole entry that is good is the same number for every
  * entry, and that of a run of good ones depends on nothing but their number: one sum over the run tells that all of them are good.
+ * A bad one among good ones always shows; two may hide each other by a chance of 2^-32, which is that of any crc.
  */
 import { crc32 } from 'node:zlib';
 import { ENTRY_CRC_OFFSET, ENTRY_SIZE } from './entry.js';
