@@ -35,7 +35,7 @@ const TRIES = 3;
 
 const program = new Command('npm run bench --')
   .description(
-    'Measures udax and its peers in one run, and prints ratios. Alone on the machine it takes some ten minutes.',
+    'Measures udax and its peers in one run, and prints ratios. Alone on the machine it takes a quarter of an hour.',
   )
   .argument('[rows...]', `only these: ${Object.keys(rows).join(' ')}`)
   .option('--json', 'as JSON: [{id, name, value, unit, reference, goal, ok, backing, spread}]')

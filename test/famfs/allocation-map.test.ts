@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AllocationMap } from '../../src/famfs/index.js';
 import { propertyRuns } from '../support/runs.js';
+import { Tally } from '../support/tally.js';
 
 /** A map with one boolean for each unit. */
 class NaiveMap {
@@ -116,6 +117,40 @@ describe('the allocation map', () => {
     map.clear(120, 5);
     expect([map.findRun(3, 0, 200), map.findRun(4, 0, 200), map.findRun(3, 41, 200)]).toEqual([40, 120, 120]);
     expect([map.nextFree(0), map.nextFree(42), map.nextFree(43)]).toEqual([40, 42, 120]);
+  });
+});
+
+describe('taking units', () => {
+  it('marks all of them or none: those that are there and free, within a word of the map or over several', () => {
+    const tally = new Tally();
+    const step = fc.record({
+      does: fc.constantFrom('take', 'take', 'take', 'set', 'clear'),
+      start: fc.nat(210),
+      count: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.constantFrom(31, 32, 33, 64, 65, 100, 201)),
+    });
+    const property = fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+      const map = new AllocationMap(201);
+      let taken = Array.from({ length: 201 }, () => false);
+      for (const { does, start, count } of steps) {
+        const marked = taken.map((was, unit) => was || (unit >= start && unit < start + count));
+        if (does === 'set') {
+          map.set(start, count);
+          taken = marked;
+        } else if (does === 'clear') {
+          map.clear(start, count);
+          taken = taken.map((was, unit) => was && !(unit >= start && unit < start + count));
+        } else {
+          const isFree = start + count <= 201 && taken.slice(start, start + count).every((was) => !was);
+          expect(map.take(start, count)).toBe(isFree);
+          if (isFree) taken = marked;
+          tally.count('takes more than a word', isFree && (start & 31) + count > 64);
+          tally.count('is refused', !isFree);
+        }
+        expect(taken.map((_, unit) => map.isSet(unit))).toEqual(taken);
+      }
+    });
+    fc.assert(property, { numRuns: propertyRuns(300) });
+    tally.mustReach({ 'takes more than a word': 0.02, 'is refused': 0.2 });
   });
 });
 
