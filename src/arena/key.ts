@@ -17,10 +17,7 @@ export class KeyBuffer {
   /** Bytes, and words. */
   length = 0;
   wordCount = 0;
-  /** Two independent hashes of 32 bits: `a` chooses the bucket, `b` is the tag there. */
-  a = 0;
-  b = 0;
-  /** The same as signed numbers: comparing those is faster. */
+  /** Two independent hashes of 32 bits, signed, as comparing those is faster: one chooses the bucket, the other is the tag there. */
   home = 0;
   tag = 0;
 
@@ -29,6 +26,16 @@ export class KeyBuffer {
     this.#mostBytes = mostBytes;
     this.#seedA = seedA | 0;
     this.#seedB = seedB | 0;
+  }
+
+  /** The hash that chooses the bucket. */
+  get a(): number {
+    return this.home >>> 0;
+  }
+
+  /** The hash that is the tag. */
+  get b(): number {
+    return this.tag >>> 0;
   }
 
   /** @throws DaxError EINVAL no key, ENAMETOOLONG */
@@ -111,9 +118,7 @@ export class KeyBuffer {
     a = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
     b = Math.imul(b ^ (b >>> 15), 0x2c1b3c6d);
     this.home = a ^ (a >>> 16);
-    this.a = this.home >>> 0;
     this.tag = b ^ (b >>> 12) ^ a;
-    this.b = this.tag >>> 0;
   }
 
   #refuse(length: number): never {

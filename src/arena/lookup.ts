@@ -114,7 +114,8 @@ export class Lookup {
       if (foreign) this.#memory.refetch(at, BUCKET.words);
       for (let i = 0; i < BUCKET.size; i++) {
         if (signed[at + BUCKET.tags + i] !== tag) continue;
-        const entry = Atomics.load(signed, at + BUCKET.entries + i);
+        // No atomic load: what it leads to is read through it, which no processor does before it has it.
+        const entry = signed[at + BUCKET.entries + i]!;
         if (entry === 0) continue;
         if (entry < 0 || entry > this.#slotsPerHost)
           this.#memory.damaged(`its index names slot ${(entry >>> 0) - 1} of ${this.#slotsPerHost}`);

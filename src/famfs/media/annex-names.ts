@@ -51,6 +51,7 @@ const OBJECTS_BYTES = encodeName(OBJECTS_NAME);
 const OBJECTS_HASH = hashOf(OBJECTS_BYTES);
 /** Cookies of names of the annex, beyond those of log entries, which are inode numbers. */
 const COOKIES_START = 2 ** 33;
+const NOBODY = new Uint8Array(0);
 
 export class AnnexNames {
   readonly bindings = new Bindings();
@@ -65,6 +66,11 @@ export class AnnexNames {
   #objects = -1;
   /** How many names the log had when it was looked for. */
   #looked = -1;
+  /** By slot: 1 for what has lost the name of its log entry to a record that named it, and gave the place to nobody. */
+  #lost = NOBODY;
+  /** The last answer of attributesOf(): most records change the directory that the one before changed. */
+  #askedIno = NOT_THERE;
+  #asked: AnnexAttributes = {};
 
   constructor(base: InodeTable) {
     this.base = base;
@@ -125,7 +131,7 @@ export class AnnexNames {
     if (binding !== 0) return this.bindings.target(binding);
     if (directory >= ANNEX_INO_START || directory === this.objects) return NOT_THERE;
     const slot = this.base.find(directory - 1, bytes, start, end, hash);
-    return slot === 0 || slot - 1 >= before ? NOT_THERE : slot + 1;
+    return slot === 0 || slot - 1 >= before || this.#lost[slot] === 1 ? NOT_THERE : slot + 1;
   }
 
   /** Whether a name means this inode, as child() tells it. Most names that a record moves are still those of the log. */
@@ -142,13 +148,46 @@ export class AnnexNames {
     this.found = binding;
     if (binding !== 0) return this.bindings.target(binding) === ino;
     if (directory >= ANNEX_INO_START || directory === this.objects || ino - 2 >= before) return false;
-    return this.base.kind[ino - 1] !== 0 && this.base.isChild(ino - 1, directory - 1, bytes, start, end);
+    if (this.base.kind[ino - 1] === 0 || this.#lost[ino - 1] === 1) return false;
+    return this.base.isChild(ino - 1, directory - 1, bytes, start, end);
+  }
+
+  /** Takes from an inode a name that means it. @param known what means() has just found of it */
+  take(
+    ino: number,
+    directory: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    hash: number,
+    known = this.found,
+  ): void {
+    if (known !== 0) {
+      this.bindings.set(directory, bytes, start, end, hash, NOT_THERE, known);
+      return;
+    }
+    // The name of its log entry, which no other has: a binding for it would say no more.
+    if (ino > this.#lost.length) {
+      const { capacity } = this.base;
+      const longer = new Uint8Array(capacity);
+      longer.set(this.#lost);
+      this.#lost = longer;
+    }
+    this.#lost[ino - 1] = 1;
+  }
+
+  /** Whether records say what a name means, and the log does not any more. */
+  isOfAnnex(directory: number, bytes: Uint8Array, end: number, hash: number): boolean {
+    if (this.bindings.find(directory, bytes, 0, end, hash) !== 0) return true;
+    if (directory >= ANNEX_INO_START) return false;
+    return this.#lost[this.base.find(directory - 1, bytes, 0, end, hash)] === 1;
   }
 
   /** Whether the name of an inode's log entry is in force. */
   hasDefaultName(ino: number): boolean {
     if (ino >= ANNEX_INO_START) return false;
     if (ino === ROOT) return true;
+    if (this.#lost[ino - 1] === 1) return false;
     const directory = this.base.parent[ino - 1]! + 1;
     if (directory === this.objects) return false;
     if (this.bindings.firstIn(directory) === 0) return true;
@@ -197,6 +236,7 @@ export class AnnexNames {
     if (directory >= ANNEX_INO_START) return;
     const first = bindings.firstIn(directory);
     for (let slot = base.firstChild[directory - 1]!; slot !== 0; slot = base.nextSibling[slot]!) {
+      if (this.#lost[slot] === 1) continue;
       const name = base.nameBytes(slot);
       if (first !== 0 && bindings.find(directory, name, 0, name.length, hashOf(name)) !== 0) continue;
       yield { name, ino: slot + 1, cookie: slot + 1 };
@@ -208,11 +248,14 @@ export class AnnexNames {
   }
 
   attributesOf(ino: number): AnnexAttributes {
+    if (ino === this.#askedIno) return this.#asked;
     let known = this.attributes.get(ino);
     if (known === undefined) {
       known = {};
       this.attributes.set(ino, known);
     }
+    this.#askedIno = ino;
+    this.#asked = known;
     return known;
   }
 

@@ -55,6 +55,7 @@ export class AnnexReplay {
   #start = 0;
   #end = 0;
   #hash = 0;
+  /** When the record was written. */
   #when: FileTime = { seconds: 0, nanoseconds: 0 };
 
   constructor(names: AnnexNames) {
@@ -73,6 +74,7 @@ export class AnnexReplay {
     this.#at = at;
     this.#seqnum = seqnum;
     this.#base = base;
+    this.#readTime();
     switch (this.#u32(F.type.offset)) {
       case ANNEX_BIND:
         return this.#bind();
@@ -129,7 +131,8 @@ export class AnnexReplay {
     const directory = this.#u64(F.directory.offset);
     const why = this.#placeFault(directory) ?? this.#means(directory, ino);
     if (why !== null) return why;
-    this.#set(directory, 0);
+    this.#names.take(ino, directory, this.#bytes, this.#start, this.#end, this.#hash);
+    this.#touch(directory);
     return null;
   }
 
@@ -144,7 +147,7 @@ export class AnnexReplay {
     why =
       this.#newPlaceFault(newDirectory) ?? this.#taken(newDirectory, ino) ?? this.#cycle(newDirectory, ino);
     if (why !== null) return why;
-    this.#names.bindings.set(directory, this.#bytes, start, end, hash, 0, found);
+    this.#names.take(ino, directory, this.#bytes, start, end, hash, found);
     this.#touch(directory);
     this.#set(newDirectory, ino);
     return null;
@@ -207,7 +210,7 @@ export class AnnexReplay {
     if ((flags & SET_MODE) !== 0) attributes.mode = this.#u32(F.mode.offset) & PERMISSION_BITS;
     if ((flags & SET_UID) !== 0) attributes.uid = idOf(this.#u32(F.uid.offset));
     if ((flags & SET_GID) !== 0) attributes.gid = idOf(this.#u32(F.gid.offset));
-    attributes.ctime = this.#now();
+    attributes.ctime = this.#when;
     return null;
   }
 
@@ -216,7 +219,7 @@ export class AnnexReplay {
     const why = this.#objectFault(ino);
     if (why !== null) return why;
     const attributes = this.#names.attributesOf(ino);
-    applyTimes(attributes, this.#value(), this.#u32(F.flags.offset), this.#now());
+    applyTimes(attributes, this.#value(), this.#u32(F.flags.offset), this.#when);
     return null;
   }
 
@@ -230,7 +233,7 @@ export class AnnexReplay {
     if (!name.startsWith(USER_XATTR_PREFIX) || name.length === USER_XATTR_PREFIX.length || bytes.includes(0))
       return fault('annex-xattr', FIXED, `'${name}' is no attribute of users (user.*)`);
     const attributes = this.#names.attributesOf(ino);
-    attributes.ctime = this.#now();
+    attributes.ctime = this.#when;
     if ((this.#u32(F.flags.offset) & XATTR_REMOVE) !== 0) {
       attributes.xattrs?.delete(name);
       return null;
@@ -257,7 +260,7 @@ export class AnnexReplay {
       );
     const attributes = names.attributesOf(ino);
     attributes.content = content;
-    attributes.mtime = this.#now();
+    attributes.mtime = this.#when;
     attributes.ctime = this.#when;
     return null;
   }
@@ -375,17 +378,16 @@ export class AnnexReplay {
 
   #touch(directory: number): void {
     const attributes = this.#names.attributesOf(directory);
-    attributes.mtime = this.#now();
+    attributes.mtime = this.#when;
     attributes.ctime = this.#when;
   }
 
-  /** When the record was written. Records of the same moment share the object. */
-  #now(): FileTime {
+  /** Records of the same moment share the object. */
+  #readTime(): void {
     const seconds = this.#u64(F.seconds.offset);
     const nanoseconds = this.#u32(F.nanoseconds.offset) % NANOSECONDS;
     if (this.#when.seconds !== seconds || this.#when.nanoseconds !== nanoseconds)
       this.#when = { seconds, nanoseconds };
-    return this.#when;
   }
 
   #value(): Uint8Array {

@@ -192,8 +192,8 @@ export class Annex {
     const to = Math.min(published, from + WINDOW_SLOTS);
     const bytes = (to - from) * ANNEX_SLOT_BYTES;
     if (this.#window.length < bytes) this.#window = new Uint8Array(bytes);
-    // The least record with a name takes two slots. One that moves a name takes three, and gives two.
-    this.names.bindings.reserve(Math.ceil(Math.min(published - from, LOOK_AHEAD_SLOTS) / 1.5));
+    // The least record with a name takes two slots, and gives one.
+    this.names.bindings.reserve(Math.ceil(Math.min(published - from, LOOK_AHEAD_SLOTS) / 2));
     let copy = file.copySlots(from, to, this.#window);
     let words = this.#replay.load(copy);
     let isSecondLook = false;

@@ -160,8 +160,9 @@ export class Bindings {
 
   #isNamed(binding: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#nameLength[binding] !== end - start) return false;
+    const names = this.#names;
     let name = this.#nameStart[binding]!;
-    for (let i = start; i < end; i++) if (this.#names[name++] !== bytes[i]) return false;
+    for (let i = start; i < end; i++) if (names[name++] !== bytes[i]) return false;
     return true;
   }
 
@@ -169,7 +170,8 @@ export class Bindings {
     const at = this.#namesUsed;
     if (at + end - start > this.#names.length)
       this.#names = copied(this.#names, new Uint8Array(Math.max(this.#names.length * 2, at + end - start)));
-    for (let from = start, to = at; from < end; ) this.#names[to++] = bytes[from++]!;
+    const names = this.#names;
+    for (let from = start, to = at; from < end; ) names[to++] = bytes[from++]!;
     this.#namesUsed += end - start;
     return at;
   }
@@ -202,12 +204,9 @@ export class Bindings {
   }
 }
 
-/** @see hashName */
+/** Of a directory's number imul() takes the lower 32 bits by itself: by `%` it would be a division of floats for each name. @see hashName */
 function mix(hash: number, directory: number): number {
-  const mixed = Math.imul(
-    hash ^ Math.imul((directory % ANNEX_INO_START) + 1, HASH_MULTIPLIER),
-    HASH_MULTIPLIER,
-  );
+  const mixed = Math.imul(hash ^ Math.imul(directory + 1, HASH_MULTIPLIER), HASH_MULTIPLIER);
   return mixed ^ (mixed >>> 15);
 }
 

@@ -235,7 +235,7 @@ export class FileTree {
     if (this.#annex === null) return false;
     this.#encoder.encode(name);
     const { bytes, length } = this.#encoder;
-    return this.#annex.names.bindings.find(directory, bytes, 0, length, hashName(bytes, 0, length)) !== 0;
+    return this.#annex.names.isOfAnnex(directory, bytes, length, hashName(bytes, 0, length));
   }
 
   /** Whether an inode is there, with a name or without: some entries make none, because they break a rule. */
