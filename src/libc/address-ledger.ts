@@ -33,6 +33,8 @@ const ROWS_AT = THREADS_AT + THREADS * THREAD_WORDS;
 const BYTES = Math.ceil(((ROWS_AT + ROWS * ROW_WORDS) * 4) / 4096) * 4096;
 const IN_THE_MAKING = -1;
 const UNKNOWN = -1;
+/** Of no thread that is known to have ended. */
+const NOBODY = -1;
 /** Mappings between two sweeps: a thread gets no event for the end of workers that other threads started. */
 const SWEEP_EVERY = 256;
 const [PROT_READ_WRITE, MAP_SHARED, MFD_CLOEXEC] = [3, 1, 1];
@@ -144,8 +146,12 @@ class AddressLedger {
    * @param ended Node's id of a thread that is known to have ended; the kernel may still list it for a moment
    * @returns bytes of addresses that were unmapped
    */
-  sweep(ended = -1): number {
+  sweep(ended = NOBODY): number {
     this.#find();
+    return this.#sweepFound(ended);
+  }
+
+  #sweepFound(ended: number): number {
     let bytes = 0;
     for (const table of this.#tables ?? []) {
       for (let i = 0; i < Math.min(THREADS, table.words[AT_THREADS]!); i++) {
@@ -183,7 +189,8 @@ class AddressLedger {
       Atomics.store(words, thread, this.#owner);
       break;
     }
-    this.sweep();
+    // All tables that there are were looked for a moment ago.
+    this.#sweepFound(NOBODY);
   }
 
   /**
