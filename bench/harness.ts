@@ -19,6 +19,8 @@ export interface Row {
   backing: string;
   /** How far the middle half of the rounds lie apart, as a part of the median; absent where nothing was repeated, or a count is exact. */
   spread?: number;
+  /** What nine of ten rounds keep to: no more than this of a cost, no less of a speed. Absent where a row has no figure a round. */
+  p90?: number;
 }
 
 const TMPFS_MAGIC = 0x01021994;
@@ -77,10 +79,13 @@ export async function timeMsAsync(work: () => Promise<void>): Promise<number> {
   return performance.now() - start;
 }
 
-/** A figure of repeated times, and how far they spread: the middle half of them, as a part of it. */
+/** A figure of repeated times. */
 export interface Measured {
   readonly value: number;
+  /** How far the middle half of them lie apart, as a part of it. */
   readonly spread: number;
+  /** Nine of ten are no less than the first, and nine of ten no more than the second; absent where no round has a figure of its own. */
+  readonly tenths?: readonly [number, number];
 }
 
 /** The median of repeated times of one thing, or of what was worked out of each. */
@@ -88,7 +93,12 @@ export function settled(list: readonly number[], scale = 1): Measured {
   const middle = median(list);
   const sorted = [...list].sort((a, b) => a - b);
   const at = (part: number) => sorted[Math.round(part * (sorted.length - 1))]!;
-  return { value: middle * scale, spread: (at(0.75) - at(0.25)) / middle };
+  return scaled({ value: middle, spread: (at(0.75) - at(0.25)) / middle, tenths: [at(0.1), at(0.9)] }, scale);
+}
+
+/** The same figure in another unit. */
+export function scaled({ value, spread, tenths }: Measured, scale: number): Measured {
+  return { value: value * scale, spread, ...(tenths && { tenths: [tenths[0] * scale, tenths[1] * scale] }) };
 }
 
 /** Two figures of one list each, worked into one: as unsure as the less sure of them. */
@@ -150,20 +160,22 @@ export function significant(value: number): number {
   return Number(value.toPrecision(3));
 }
 
-type Figure = Pick<Row, 'value' | 'goal' | 'ok' | 'spread'>;
+type Figure = Pick<Row, 'value' | 'goal' | 'ok' | 'spread' | 'p90'>;
 
 export function atLeast(figure: number | Measured, goal: number): Figure {
-  const { value, ...spread } = measured(figure);
-  return { value: significant(value), goal: `>= ${goal}`, ok: significant(value) >= goal, ...spread };
+  const measured = measuredOf(figure, 0);
+  return { ...measured, goal: `>= ${goal}`, ok: measured.value >= goal };
 }
 
 export function atMost(figure: number | Measured, goal: number): Figure {
-  const { value, ...spread } = measured(figure);
-  return { value: significant(value), goal: `<= ${goal}`, ok: significant(value) <= goal, ...spread };
+  const measured = measuredOf(figure, 1);
+  return { ...measured, goal: `<= ${goal}`, ok: measured.value <= goal };
 }
 
-function measured(figure: number | Measured): { value: number; spread?: number } {
-  return typeof figure === 'number' ? { value: figure } : figure;
+function measuredOf(figure: number | Measured, worse: 0 | 1): Pick<Row, 'value' | 'spread' | 'p90'> {
+  if (typeof figure === 'number') return { value: significant(figure) };
+  const { value, spread, tenths } = figure;
+  return { value: significant(value), spread, ...(tenths && { p90: significant(tenths[worse]) }) };
 }
 
 /** GB/s (10^9 bytes) of `bytes` in `ms`. */

@@ -14,7 +14,7 @@ export function saveHistory(rows: readonly Row[]): void {
     kernel: os.release(),
     node: process.version,
     load: Number(os.loadavg()[0]!.toFixed(1)),
-    rows: rows.map(({ id, name, value, unit, goal, ok, spread }) => ({
+    rows: rows.map(({ id, name, value, unit, goal, ok, spread, p90 }) => ({
       id,
       name,
       value,
@@ -22,6 +22,7 @@ export function saveHistory(rows: readonly Row[]): void {
       goal,
       ok,
       spread,
+      p90,
     })),
   };
   appendFileSync('bench/history.jsonl', `${JSON.stringify(line)}\n`);

@@ -38,7 +38,7 @@ const program = new Command('npm run bench --')
     'Measures udax and its peers in one run, and prints ratios. Alone on the machine it takes a quarter of an hour.',
   )
   .argument('[rows...]', `only these: ${Object.keys(rows).join(' ')}`)
-  .option('--json', 'as JSON: [{id, name, value, unit, reference, goal, ok, backing, spread}]')
+  .option('--json', 'as JSON: [{id, name, value, unit, reference, goal, ok, backing, spread, p90}]')
   .option('--save', 'add a line to bench/history.jsonl')
   .option('--page', 'write the table of docs/performance.md')
   .option('--compare <revision>', 'measure that revision too, in turns with this one')
@@ -88,13 +88,14 @@ function printTable(list: Row[]): void {
     row.id,
     row.name,
     `${row.value} ${row.unit}`,
+    row.p90 === undefined ? '' : String(row.p90),
     row.goal,
     verdict(row),
     row.spread ? `+-${Math.round(row.spread * 50)} %` : '',
     row.reference,
     row.backing,
   ]);
-  const table = [['id', 'what', 'value', 'goal', '', 'spread', 'against', 'backing'], ...cells];
+  const table = [['id', 'what', 'value', 'p90', 'goal', '', 'spread', 'against', 'backing'], ...cells];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
   for (const line of table) {
     console.log(

@@ -26,12 +26,12 @@ function measured(rows: readonly Row[], verdict: (row: Row) => string): string {
     `Measured ${date} on: ${machine}; Linux ${os.release()}; Node ${process.version}. ` +
       `${noisy} of ${rows.length} rows were too noisy to tell.`,
     '',
-    '| row | what | value | goal | | spread | against |',
-    '|---|---|---:|---:|---|---:|---|',
+    '| row | what | value | p90 | goal | | spread | against |',
+    '|---|---|---:|---:|---:|---|---:|---|',
     ...rows.map((row) => {
       const spread = row.spread ? `+-${Math.round(row.spread * 50)} %` : '';
       const value = `${row.value} ${row.unit}`;
-      return `| ${row.id} | ${row.name} | ${value} | ${row.goal} | ${verdict(row)} | ${spread} | ${row.reference} |`;
+      return `| ${row.id} | ${row.name} | ${value} | ${row.p90 ?? ''} | ${row.goal} | ${verdict(row)} | ${spread} | ${row.reference} |`;
     }),
     '',
   ].join('\n');

@@ -15,6 +15,7 @@ import {
   median,
   type Rounds,
   type Row,
+  scaled,
   settled,
   significant,
   timeMs,
@@ -66,9 +67,8 @@ type Times = Pick<Rounds<'arena' | 'lmdb'>, 'ms' | 'ratio'>;
 
 /** @param fewer times of lmdb in the same round, where it is much slower */
 function faster(name: string, times: number, ms: Times, goal: number, fewer = times): ArenaRow {
-  const { value, spread } = ms.ratio('lmdb', 'arena');
   const reference = `arena ${perSecond(times, ms.ms('arena'))}/s, lmdb ${perSecond(fewer, ms.ms('lmdb'))}/s`;
-  return { name, ...atLeast({ value: (value * times) / fewer, spread }, goal), unit: 'x', reference };
+  return { name, ...atLeast(scaled(ms.ratio('lmdb', 'arena'), times / fewer), goal), unit: 'x', reference };
 }
 
 const withFloor = (row: ArenaRow, floor: number): ArenaRow => ({

@@ -6,6 +6,7 @@ import {
   atLeast,
   interleave,
   type Row,
+  scaled,
   significant,
   timeMs,
   timeMsAsync,
@@ -53,7 +54,6 @@ export function creators(): Promise<Row[]> {
       };
       const ms = await interleave(9, variants, 'fixed');
       const [one, apply, all] = [ms.ms('one'), ms.ms('apply'), ms.ms('all')];
-      const { value, spread } = ms.ratio('one', 'all');
       const oneLock = one / (one + (PROCESSES - 1) * apply);
       const each = (milliseconds: number, count: number) =>
         `${significant((milliseconds * 1000) / count)} us`;
@@ -61,7 +61,7 @@ export function creators(): Promise<Row[]> {
         {
           id: 'P4',
           name: `creates by ${PROCESSES} processes at once, as a multiple of those of one`,
-          ...atLeast({ value: PROCESSES * value, spread }, significant(Math.min(2, 0.75 * oneLock))),
+          ...atLeast(scaled(ms.ratio('one', 'all'), PROCESSES), significant(Math.min(2, 0.75 * oneLock))),
           unit: 'x',
           reference:
             `one: ${each(one, EACH)} a file, ${PROCESSES} at once: ${each(all, PROCESSES * EACH)}; one lock allows ${significant(oneLock)} x: ` +

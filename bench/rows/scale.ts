@@ -45,13 +45,13 @@ export function scale(): Promise<Row[]> {
         ...common,
         name: 'creation of the millionth file, as a multiple of that of the ten-thousandth',
         ...atMost(creations[2]! / creations[0]!, 1.5),
-        reference: atEach(creations, 'us'),
+        reference: `${atEach(creations, 'us')}; on ${SIZE}, sparse`,
       },
       {
         ...common,
         name: 'mount with a million files, a file, as a multiple of that with ten thousand',
         ...atMost(perFile[2]! / perFile[0]!, 1.5),
-        reference: atEach(mounts, 'ms'),
+        reference: `${atEach(mounts, 'ms')}; on ${SIZE}, sparse`,
       },
     ]);
   });
