@@ -192,7 +192,7 @@ export class Annex {
     const to = Math.min(published, from + WINDOW_SLOTS);
     const bytes = (to - from) * ANNEX_SLOT_BYTES;
     if (this.#window.length < bytes) this.#window = new Uint8Array(bytes);
-    // The least record with a name takes two slots, and gives one.
+    // The least record with a name takes two slots, and gives one. (An exchange gives two: room for more is made when it is needed.)
     this.names.bindings.reserve(Math.ceil(Math.min(published - from, LOOK_AHEAD_SLOTS) / 2));
     let copy = file.copySlots(from, to, this.#window);
     let words = this.#replay.load(copy);

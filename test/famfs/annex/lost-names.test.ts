@@ -51,12 +51,20 @@ it('takes and gives back names of log entries, the same for all who read the ann
   volume.unlink('/a');
   expect(volume.stat('/hard')).toMatchObject({ ino, nlink: 1 });
   expect(everyView(reader)).toEqual(Array(3).fill(['c', 'd', 'hard']));
-  // Replaced, and exchanged.
+  // Replaced, and moved on from there.
   volume.rename('/c', '/d');
   volume.mkdir('/e');
   volume.rename('/d', '/e/d');
   expect(everyView(reader)).toEqual(Array(3).fill(['e', 'hard']));
   expect(reader.readdir('/e')).toEqual(['d']);
+  // Exchanged with what has lost its name already, and taken from the one that has not.
+  volume.create('/x', { size: 1 }).close();
+  const x = volume.stat('/x').ino;
+  volume.rename('/x', '/hard', { exchange: true });
+  expect([volume.stat('/x').ino, volume.stat('/hard').ino]).toEqual([ino, x]);
+  volume.unlink('/x');
+  expect(everyView(reader)).toEqual(Array(3).fill(['e', 'hard']));
+  expect(volume.stat('/hard')).toMatchObject({ ino: x, nlink: 1 });
   expect(pool.fsck()).toEqual([]);
   // C famfs sees the log, which has forgotten nothing.
   const plain = pool.mount({ readOnly: true, plain: true });
